@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["DataRoot", "Device", "Json", "Quiet"]
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="Folder of the data set's files; else LENETX_DATA, else a cache folder."),
+]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; never replaced by another one.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

@@ -1,0 +1,54 @@
+"""``lenetx predict``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import render
+from .options import Device, Json
+
+if TYPE_CHECKING:
+    from lenetx_runtime import Classifier
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A .onnx, .torchscript or .pt file that lenetx made.")],
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, WebP or GIF files of any size.")],
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many classes to show.")] = 3,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Label images."""
+    with _classifier(model, device) as classifier:
+        predictions = classifier.predict_batch(images)
+        if json:
+            render.document(
+                {
+                    "model": str(model),
+                    "device": classifier.device,
+                    "predictions": [
+                        {
+                            "image": str(image),
+                            "label": prediction.label,
+                            "probability": prediction.probability,
+                            "top": [{"label": name, "probability": p} for name, p in prediction.top(top_k)],
+                        }
+                        for image, prediction in zip(images, predictions, strict=True)
+                    ],
+                }
+            )
+        else:
+            render.predictions([str(image) for image in images], predictions, top_k)
+
+
+def _classifier(model: Path, device: str) -> "Classifier":
+    from lenetx_runtime import Classifier
+
+    if model.suffix == ".onnx":
+        return Classifier(model, device=device)
+    import lenetx
+
+    return lenetx.classifier(model, device=device)

@@ -1,0 +1,210 @@
+"""The only place that prints.
+
+Results for people go to stdout on a terminal and to stderr when stdout is not one, so that stdout can carry JSON.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lenetx import Checkpoint, Progress, Report
+    from lenetx.inspection import Description
+    from lenetx_runtime import Prediction
+
+__all__ = [
+    "Step",
+    "description",
+    "document",
+    "error",
+    "predictions",
+    "published",
+    "report",
+    "steps",
+    "text",
+    "trained",
+    "training",
+    "version",
+]
+
+Step = Callable[[str], None]
+
+_WIDTH = 110
+_MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not_run": "not run", "not_applicable": "n/a"}
+
+
+def error(message: str) -> None:
+    """Print one sentence on stderr."""
+    print(f"lenetx: {message}", file=sys.stderr)
+
+
+def text(content: str) -> None:
+    """Print for machines, on stdout."""
+    print(content)
+
+
+def document(content: Any) -> None:
+    """Print one JSON document on stdout."""
+    text(json.dumps(content, indent=2))
+
+
+def version() -> None:
+    """Print the versions of both distributions."""
+    from importlib import metadata
+
+    text(f"lenetx {metadata.version('lenetx')}, lenetx-runtime {metadata.version('lenetx-runtime')}")
+
+
+def trained(checkpoint: "Checkpoint", path: Path) -> None:
+    """Say how good the weights are and where they lie."""
+    metrics = checkpoint.metrics
+    _console().print(
+        f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
+        f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\nWrote {path}.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def published(folder: Path, reports: "Sequence[Report]") -> None:
+    """Name the files that were moved into place."""
+    names = ", ".join(str(folder / str(each.artifact["name"])) for each in reports)
+    _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
+
+
+def report(content: "Report", *, verbose: bool) -> None:
+    """Draw the table of one report: a line per check, details under what failed, the conclusion last."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=str(content.artifact["name"]), title_justify="left", box=None, pad_edge=False)
+    for heading, justify in (
+        ("check", "left"),
+        ("", "left"),
+        ("measured", "right"),
+        ("limit", "right"),
+        ("on", "left"),
+    ):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for check in content.checks:
+        table.add_row(check.name, _MARKS[check.status], _number(check.measured), _number(check.limit), check.subject)
+    console = _console()
+    console.print(table)
+    for check in content.checks:
+        if check.detail and (verbose or check.status in ("failed", "not_run")):
+            console.print(f"  {check.name}: {escape(check.detail)}", highlight=False, soft_wrap=True)
+    style = "bold green" if content.passed else "bold red"
+    console.print(content.conclusion, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int) -> None:
+    """Draw a line per image: its label, probability and the next classes."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("image", overflow="fold")
+    for heading in ("label", "probability"):
+        table.add_column(heading, justify="right")
+    table.add_column("then")
+    for image, one in zip(images, found, strict=True):
+        others = ", ".join(f"{label} {share:.2%}" for label, share in one.top(top_k)[1:])
+        table.add_row(image, one.label, f"{one.probability:.2%}", others)
+    _console().print(table, markup=False)
+
+
+def description(content: "Description") -> None:
+    """Draw what a file says of itself, then its parameters."""
+    from rich.table import Table
+
+    plain = content.to_dict()
+    facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}
+    rows = {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | plain["spec"] | facts
+    about = Table(box=None, pad_edge=False, show_header=False)
+    about.add_column("field")
+    about.add_column("value", overflow="fold")
+    for key, value in rows.items():
+        about.add_row(key, value if isinstance(value, str) else json.dumps(value))
+    parameters = Table(box=None, pad_edge=False)
+    for heading in ("parameter", "shape", "count", "smallest", "largest"):
+        parameters.add_column(heading, justify="left" if heading == "parameter" else "right")
+    for each in content.parameters:
+        shape = "×".join(map(str, each.shape))
+        parameters.add_row(each.name, shape, f"{each.count:,}", f"{each.minimum:.6f}", f"{each.maximum:.6f}")
+    parameters.add_row("all", "", f"{sum(each.count for each in content.parameters):,}")
+    console = _console()
+    console.print(about, markup=False, highlight=False)
+    console.print(parameters, highlight=False)
+
+
+@contextmanager
+def steps(*, quiet: bool) -> Iterator[Step]:
+    """Give a function that shows what is being done: a spinner on a terminal, a line each elsewhere."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        console = _console(stderr=True)
+        with console.status("starting") as status:
+            yield lambda words: status.update(words)
+    else:
+        yield lambda words: print(words, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def training(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
+    """Give a function that shows training: a bar on a terminal, a line per epoch elsewhere."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with _bar() as show:
+            yield show
+    else:
+        yield _epoch_line
+
+
+def _epoch_line(progress: "Progress") -> None:
+    if progress.validation_accuracy is not None:
+        print(
+            f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  "
+            f"validation {progress.validation_accuracy:.2%}  {progress.images_per_second:,.0f} images/s  "
+            f"{progress.seconds_left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+@contextmanager
+def _bar() -> "Iterator[Callable[[Progress], None]]":
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.fields[figures]}")
+    with Bar(*columns, console=_console(stderr=True)) as bar:
+        task = bar.add_task("train", total=None, epoch="", figures="reading the data")
+
+        def show(progress: "Progress") -> None:
+            figures = (
+                f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  "
+                f"{progress.images_per_second:,.0f} images/s  {progress.seconds_left:.0f} s left"
+            )
+            epoch = f"{progress.epoch}/{progress.epochs}"
+            bar.update(task, total=progress.steps, completed=progress.step, epoch=epoch, figures=figures)
+
+        yield show
+
+
+def _console(*, stderr: bool | None = None) -> "Console":
+    from rich.console import Console
+
+    to_stderr = not sys.stdout.isatty() if stderr is None else stderr
+    stream = sys.stderr if to_stderr else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else _WIDTH)
+
+
+def _number(value: "float | None") -> str:
+    return "" if value is None else f"{value:.3g}"

@@ -1,0 +1,77 @@
+"""``lenetx verify``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import render
+from .options import DataRoot, Device, Json, Quiet
+
+if TYPE_CHECKING:
+    from lenetx import Report
+
+__all__ = ["verify"]
+
+PROOF_FAILED = 1
+
+
+def verify(
+    artifacts: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files to judge. [default: those of the newest checkpoint]", show_default=False),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="Checkpoint to compare with. [default: the one of that name]")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Whose test split to use. [default: the checkpoint's own data]")
+    ] = None,
+    data_root: DataRoot = None,
+    device: Device = "cpu",
+    report: Annotated[Path | None, typer.Option("--report", help="Write the reports to this .json file.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the details of what passed.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Compare published artifacts with their checkpoint."""
+    from lenetx.files import write_atomically
+    from lenetx.verification.report import to_json
+
+    if report is not None and report.suffix != ".json":
+        raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")
+    with render.steps(quiet=quiet) as step:
+        reports = _judge(artifacts, against, data, data_root, device, step)
+    if report is not None:
+        write_atomically(report, to_json(reports).encode())
+    if json:
+        render.text(to_json(reports))
+    for one in reports:
+        if not quiet or not one.passed:
+            render.report(one, verbose=verbose)
+    if not all(one.passed for one in reports):
+        raise typer.Exit(PROOF_FAILED)
+
+
+def _judge(
+    artifacts: list[Path] | None,
+    against: Path | None,
+    data: str | None,
+    data_root: Path | None,
+    device: str,
+    step: render.Step,
+) -> "list[Report]":
+    import lenetx
+    from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
+
+    paths = artifacts or artifacts_of(against or newest_checkpoint())
+    references: dict[Path, lenetx.Reference] = {}
+    reports = []
+    for path in paths:
+        checkpoint = against or checkpoint_beside(path)
+        if checkpoint not in references:
+            step(f"reading {checkpoint}")
+            references[checkpoint] = lenetx.reference(lenetx.load(checkpoint), data_name=data, data_root=data_root)
+        step(f"proving {path.name}")
+        reports.append(lenetx.verify(path, against=references[checkpoint], device=device))
+    return reports

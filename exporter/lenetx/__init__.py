@@ -1,0 +1,54 @@
+"""Train, export and prove image classifiers of LeNet's class.
+
+    checkpoint = lenetx.train(lenetx.TrainConfig(data="digits"))
+    lenetx.save(checkpoint, "artifacts/lenet5.pt")
+    lenetx.export("artifacts/lenet5.pt", ["onnx", "torchscript"])
+    lenetx.verify("artifacts/lenet5.onnx", against="artifacts/lenet5.pt").raise_if_failed()
+
+torch and the rest are imported when one of these names is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import classifier, export, load, reference, save, verify
+    from .checkpoint import Checkpoint
+    from .errors import LenetxError
+    from .training import Progress, TrainConfig, train
+    from .verification import Check, Reference, Report
+    from .version import __version__
+
+__all__ = [
+    "Check",
+    "Checkpoint",
+    "LenetxError",
+    "Progress",
+    "Reference",
+    "Report",
+    "TrainConfig",
+    "__version__",
+    "classifier",
+    "export",
+    "load",
+    "reference",
+    "save",
+    "train",
+    "verify",
+]
+
+_HOMES = {
+    "api": ("classifier", "export", "load", "reference", "save", "verify"),
+    "checkpoint": ("Checkpoint",),
+    "errors": ("LenetxError",),
+    "training": ("Progress", "TrainConfig", "train"),
+    "verification": ("Check", "Reference", "Report"),
+    "version": ("__version__",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,160 @@
+"""The library: what the commands do, as functions."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lenetx_runtime import Classifier
+
+from . import checkpoint as checkpoints
+from . import data, eager, formats
+from .checkpoint import Checkpoint
+from .errors import DataError, InputError
+from .formats import Batch
+from .publish import MANIFEST, manifest_entry, publish
+from .verification import Check, Reference, Report, prove
+
+__all__ = ["classifier", "export", "load", "reference", "save", "verify"]
+
+PathLike = str | Path
+
+
+def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
+    """Read a checkpoint; see :func:`lenetx.checkpoint.load`."""
+    return checkpoints.load(Path(path), architecture=architecture)
+
+
+def save(checkpoint: Checkpoint, path: PathLike) -> None:
+    """Write a checkpoint; see :func:`lenetx.checkpoint.save`."""
+    checkpoints.save(checkpoint, Path(path))
+
+
+def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root: PathLike | None = None) -> Reference:
+    """Make what artifacts of a checkpoint are compared with, to be used for several of them.
+
+    Args:
+        checkpoint: the weights.
+        data_name: whose test split to use. By default the checkpoint's own data set, if it is on this machine;
+            if it is not, the real-data checks are ``not_run`` and say so.
+        data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+
+    Raises:
+        UnknownName, DataError: the data set that was asked for is not there.
+        InputError: its labels are not the checkpoint's.
+    """
+    name = data_name or str(checkpoint.config["data"])
+    root = Path(data_root) if data_root else None
+    try:
+        dataset = data.load(name, root, download=data_name is not None)
+    except DataError as error:
+        if data_name or data_root:
+            raise
+        return Reference(checkpoint, None, f"No real images were seen. {error}")
+    if dataset.class_names != checkpoint.spec.labels:
+        raise InputError(
+            f"The labels of {name} are {', '.join(dataset.class_names)}; "
+            f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
+        )
+    return Reference(checkpoint, dataset.test)
+
+
+def export(
+    checkpoint: Checkpoint | PathLike,
+    formats: Sequence[str] = formats.DEFAULT,
+    *,
+    folder: PathLike | None = None,
+    stem: str | None = None,
+    batch: Batch = "dynamic",
+    opset: int | None = None,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[Report]:
+    """Export a checkpoint and publish what was proven; the artifacts are named ``STEM.FORMAT``.
+
+    Args:
+        checkpoint: the weights, or the path of a checkpoint.
+        formats: names among ``lenetx.formats.FORMATS``.
+        folder: where to write: the checkpoint's folder, or ``artifacts`` for one that is not a file.
+        stem: file name without its ending: the checkpoint's, or the architecture for one that is not a file.
+        batch: ``"dynamic"``, or the one batch size that the artifact shall take.
+        opset: of the ONNX file; 18 by default.
+        data_name: on whose test split to prove, see :func:`reference`.
+        data_root: folder of its files.
+        report: told what goes on, a few words at a time.
+
+    Returns:
+        One passed report per format.
+
+    Raises:
+        ProofFailed: an artifact was wrong; nothing was published, what stood there stands.
+        InputError, CheckpointError, OutputError: an argument, the checkpoint or the disk refuses.
+    """
+    if not isinstance(checkpoint, Checkpoint):
+        path = Path(checkpoint)
+        folder, stem = folder or path.parent, stem or path.stem
+        checkpoint = load(path)
+    if batch != "dynamic" and batch < 1:
+        raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
+    if not formats:
+        raise InputError("No format was named.")
+    return publish(
+        reference(checkpoint, data_name=data_name, data_root=data_root),
+        Path(folder or "artifacts"),
+        stem or checkpoint.spec.architecture,
+        formats,
+        batch=batch,
+        opset=opset,
+        report=report,
+    )
+
+
+def verify(
+    artifact: PathLike,
+    *,
+    against: Checkpoint | PathLike | Reference,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    device: str = "cpu",
+) -> Report:
+    """Compare a published artifact with a checkpoint.
+
+    Args:
+        artifact: path of the file.
+        against: the checkpoint, its path, or a :func:`reference` made of it before.
+        data_name: on whose test split, see :func:`reference`.
+        data_root: folder of its files.
+        device: where the artifact runs: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns:
+        The report, whose ``passed`` says what came out.
+
+    Raises:
+        InputError, ArtifactError, CheckpointError, DeviceUnavailable: it could not be compared at all.
+    """
+    if not isinstance(against, Reference):
+        known = against if isinstance(against, Checkpoint) else load(against)
+        against = reference(known, data_name=data_name, data_root=data_root)
+    path = Path(artifact)
+    opened = formats.open_artifact(path, device=device)
+    return prove(opened, against, also=(_manifest(path, opened.artifact.sha256),))
+
+
+def classifier(path: PathLike, *, device: str = "cpu") -> Classifier:
+    """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
+
+    Raises:
+        InputError, ArtifactError, DeviceUnavailable: it cannot be opened.
+    """
+    path = Path(path)
+    if path.suffix == ".pt":
+        return eager.classifier(load(path), device=device)
+    opened = formats.open_artifact(path, device=device)
+    return Classifier.from_backend(opened.artifact.spec, opened.backend)
+
+
+def _manifest(path: Path, sha256: str) -> Check:
+    entry = manifest_entry(path)
+    if entry is None:
+        return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
+    problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."
+    return Check.verdict("manifest", MANIFEST, problem, "The file is the one that was published.")

@@ -1,0 +1,150 @@
+"""The only reader and writer of weights."""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime.spec import METADATA_KEY, ModelSpec
+
+from . import archive, models
+from .errors import ArtifactError, CheckpointError
+from .files import read_bytes, write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Checkpoint", "load", "save", "weights_sha256"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Trained weights and all that is known of them.
+
+    Attributes:
+        spec: input, preprocessing, labels and identity.
+        state_dict: parameter and buffer tensors on the CPU by name.
+        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0) and ``test_loss`` (nats).
+        config: the training configuration, as :class:`lenetx.training.TrainConfig` has it.
+        history: one record per epoch.
+    """
+
+    spec: ModelSpec
+    state_dict: "Mapping[str, Tensor]"
+    metrics: Mapping[str, float]
+    config: Mapping[str, Any]
+    history: tuple[Mapping[str, float], ...]
+
+    def module(self) -> "nn.Module":
+        """Build the network in eval mode with these weights.
+
+        Raises:
+            CheckpointError: the weights are not those of the spec's architecture.
+        """
+        network = models.build(self.spec.architecture, self.spec.input_shape, len(self.spec.labels))
+        _require_same_shapes(self.spec.architecture, self.state_dict, network.state_dict())
+        network.load_state_dict(dict(self.state_dict))
+        return network.eval()
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint whole or not at all; equal checkpoints give equal bytes.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    import torch
+
+    buffer = io.BytesIO()
+    content = {
+        METADATA_KEY: checkpoint.spec.to_json(),
+        "state_dict": {name: tensor.detach().cpu().clone() for name, tensor in checkpoint.state_dict.items()},
+        "record": json.dumps(
+            {
+                "metrics": dict(checkpoint.metrics),
+                "config": dict(checkpoint.config),
+                "history": [dict(epoch) for epoch in checkpoint.history],
+            },
+            sort_keys=True,
+        ),
+    }
+    torch.save(content, buffer)
+    write_atomically(path, archive.pack(archive.normalise(buffer.getvalue())))
+
+
+def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
+    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed.
+
+    Args:
+        path: the file.
+        architecture: insist on this architecture instead of the one that the checkpoint names.
+
+    Raises:
+        InputError: missing or a directory.
+        UnknownName: no such architecture.
+        CheckpointError: unreadable, damaged, holding code, changed after training, or of another architecture.
+    """
+    data = read_bytes(path, "checkpoint")
+    try:
+        checkpoint = _parse(data)
+    except ArtifactError as error:
+        raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
+    if architecture is not None:
+        expected = _network(architecture, len(checkpoint.spec.labels))
+        _require_same_shapes(architecture, checkpoint.state_dict, expected)
+    checkpoint.module()
+    return checkpoint
+
+
+def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
+    """Digest the names, dtypes, shapes and little-endian bytes of all tensors, in the order of their names."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name in sorted(state_dict):
+        array = state_dict[name].detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {array.dtype.name} {list(array.shape)}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def _parse(data: bytes) -> Checkpoint:
+    import torch
+
+    if not data:
+        raise ArtifactError("It is empty.")
+    archive.unpack(data)
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
+    except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
+        reason = str(error).split("\n", 1)[0]
+        raise ArtifactError(f"Its contents were refused and not executed: {reason}") from None
+    try:
+        spec = ModelSpec.from_json(content[METADATA_KEY])
+        weights = dict(content["state_dict"])
+        record = json.loads(content["record"])
+        checkpoint = Checkpoint(spec, weights, record["metrics"], record["config"], tuple(record["history"]))
+        digest = weights_sha256(weights)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
+    if digest != spec.weights_sha256:
+        raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
+    return checkpoint
+
+
+def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
+    size = models.input_size(architecture)
+    return models.build(architecture, (1, size, size), classes).state_dict()
+
+
+def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:
+    problems = [f"missing {name}" for name in expected if name not in given]
+    problems += [f"unexpected {name}" for name in given if name not in expected]
+    for name in expected.keys() & given.keys():
+        if given[name].shape != expected[name].shape:
+            shapes = (list(given[name].shape), list(expected[name].shape))
+            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
+    if problems:
+        raise CheckpointError(f"The weights are not those of {architecture}: {'; '.join(sorted(problems))}.")

@@ -1,0 +1,56 @@
+"""What every data set is: uint8 images, labels and class names, in three parts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime.preprocess import frame_batch
+
+__all__ = ["Dataset", "Split", "hold_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Images uint8[N, H, W] as their source has them, and labels int64[N]."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.int64]) -> "Split":
+        """Give the rows of these indices, in their order."""
+        return Split(self.images[rows], self.labels[rows])
+
+    def framed(self) -> "Split":
+        """Give the same split with its images framed as the runtime frames them: uint8[N, 28, 28]."""
+        return Split(frame_batch(self.images), self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set for a classifier of digits.
+
+    Attributes:
+        name: as ``--data`` takes it.
+        train: what the weights are fitted to.
+        validation: what chooses between weights.
+        test: looked at once, at the end.
+        class_names: the name of every label.
+        epochs: how many passes over ``train`` are a sensible default.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    epochs: int
+
+
+def hold_out(split: Split, count: int) -> tuple[Split, Split]:
+    """Divide a split in (the rest, ``count`` rows), always the same ones and whatever the training seed is."""
+    order = np.random.default_rng(0).permutation(len(split))
+    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))

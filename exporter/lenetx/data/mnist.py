@@ -1,0 +1,65 @@
+"""MNIST through torchvision, which downloads it and checks the digests.
+
+Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..torchvision_loader import import_torchvision
+from .dataset import Dataset, Split, hold_out
+
+__all__ = ["load"]
+
+_VALIDATION = 5000
+
+
+def load(root: Path | None = None, *, download: bool = True) -> Dataset:
+    """Read MNIST: 55,000 images of 28×28 for training, 5,000 for validation, the 10,000 of the test.
+
+    A folder that was named (``root`` or ``LENETX_DATA``) is only read; the cache folder is filled by a download.
+
+    Raises:
+        DataError: the files are missing, damaged or cannot be fetched.
+    """
+    named = root or (Path(os.environ["LENETX_DATA"]) if os.environ.get("LENETX_DATA") else None)
+    folder = named or _cache_folder()
+    fetch = download and named is None
+    rest, test = _part(folder, train=True, fetch=fetch), _part(folder, train=False, fetch=fetch)
+    train, validation = hold_out(rest, _VALIDATION)
+    return Dataset("mnist", train, validation, test, tuple(map(str, range(10))), epochs=5)
+
+
+def _cache_folder() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("lenetx"))
+
+
+def _part(folder: Path, *, train: bool, fetch: bool) -> Split:
+    source = _open(folder, train=train, fetch=fetch)
+    images, labels = source.data.numpy(), source.targets.numpy()
+    if images.shape != (60_000 if train else 10_000, 28, 28) or len(labels) != len(images):
+        raise DataError(f"MNIST in '{folder}' is not complete: images {images.shape}, {len(labels)} labels.")
+    return Split(images, labels.astype(np.int64))
+
+
+def _open(folder: Path, *, train: bool, fetch: bool) -> Any:
+    import_torchvision()
+    from torchvision.datasets import MNIST
+
+    try:
+        return MNIST(folder, train=train, download=fetch)
+    except RuntimeError as error:
+        if fetch:
+            raise DataError(f"MNIST could not be downloaded: {error}") from None
+        raise DataError(
+            f"MNIST is not in '{folder}': name its folder with --data-root or LENETX_DATA, "
+            "or leave both away to download it."
+        ) from None
+    except (OSError, ValueError, AssertionError) as error:
+        raise DataError(f"MNIST in '{folder}' cannot be read: {error}.") from None

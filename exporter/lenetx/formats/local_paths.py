@@ -1,0 +1,17 @@
+"""No artifact may tell where it was built."""
+
+import re
+from collections.abc import Iterable
+
+from ..verification.report import Check
+
+__all__ = ["local_paths"]
+
+_PATH = re.compile(rb"(?:(?<![\w.:/])/[\w.+-]+/[\w./+-]+|\b[A-Za-z]:\\[\w.\\+-]+|site-packages)")
+
+
+def local_paths(texts: Iterable[bytes]) -> Check:
+    """Look for absolute paths in everything of an artifact but its numbers."""
+    found = sorted({match.decode() for text in texts for match in _PATH.findall(text)})
+    problem = f"It holds paths of the machine that built it: {', '.join(found[:3])}." if found else None
+    return Check.verdict("local paths", "all texts in the file", problem, "None.")

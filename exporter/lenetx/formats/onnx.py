@@ -1,0 +1,91 @@
+"""ONNX: one sealed file for ``lenetx_runtime``, and for any other engine that reads ONNX."""
+
+import dataclasses
+import hashlib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lenetx_runtime import InputError
+from lenetx_runtime.onnx_file import read_spec, seal
+from lenetx_runtime.ort import OrtBackend
+from lenetx_runtime.spec import METADATA_KEY
+
+from ..artifact import Artifact, OpenedArtifact
+from ..files import read_bytes
+from .onnx_structure import structure
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ..checkpoint import Checkpoint
+    from . import Batch
+
+__all__ = ["DEFAULT_OPSET", "OPSETS", "export", "open"]
+
+DEFAULT_OPSET = 18
+"""The oldest that torch's exporter writes by itself, so the one that most readers know."""
+OPSETS = range(14, 24)
+"""From the oldest that onnx's converter reaches to the newest that the tested engines run."""
+
+_TORCH_OPSETS = range(18, 24)
+_TRACE_BATCH = 2
+"""A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
+
+
+def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
+    """Give a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
+
+    Raises:
+        InputError: an opset that cannot be written.
+    """
+    opset = DEFAULT_OPSET if opset is None else opset
+    if opset not in OPSETS:
+        raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
+    from .onnx_canonical import canonical
+
+    model = canonical(_translate(checkpoint, batch, max(opset, _TORCH_OPSETS[0])), opset)
+    spec = dataclasses.replace(checkpoint.spec, batch=batch, content_sha256="0" * 64)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, spec.to_json()
+    return seal(model.SerializeToString(deterministic=True))
+
+
+def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
+    """Open the file with onnxruntime and read its weights with onnx."""
+    import onnx
+    import onnx.numpy_helper
+
+    data = read_bytes(path, "model")
+    spec = read_spec(data)
+    model = onnx.load_from_string(data)
+    return OpenedArtifact(
+        artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        backend=OrtBackend(data, spec, device=device),
+        weights={tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer},
+        structure=structure(model, spec),
+    )
+
+
+def _translate(checkpoint: "Checkpoint", batch: "Batch", opset: int) -> "onnx.ModelProto":
+    import torch
+
+    spec = checkpoint.spec
+    sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
+    shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
+    with warnings.catch_warnings():
+        # torch 2.13 warns of its own use of its own LeafSpec.
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+        program = torch.onnx.export(
+            checkpoint.module(),
+            (sample,),
+            dynamo=True,
+            input_names=[spec.input_name],
+            output_names=[spec.output_name],
+            dynamic_shapes=shapes,
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None, "torch.onnx.export gives a program when dynamo is on"
+    return program.model_proto

@@ -1,0 +1,59 @@
+"""What can be said of an ONNX file without running it."""
+
+from typing import TYPE_CHECKING
+
+from lenetx_runtime import ModelSpec
+
+from ..verification.report import Check
+from .local_paths import local_paths
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["structure"]
+
+
+def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
+    """Ask the file itself: valid, default operators only, the right axes, no path of a machine."""
+    return (_valid(model), _operators(model), _axes(model, spec), _paths(model))
+
+
+def _valid(model: "ModelProto") -> Check:
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the checker raises several unrelated classes
+        return Check.verdict("file", "onnx.checker, full", " ".join(str(error).split()))
+    versions = ", ".join(f"{item.domain or 'ai.onnx'} {item.version}" for item in model.opset_import)
+    return Check.verdict("file", "onnx.checker, full", None, f"IR version {model.ir_version}, opset {versions}.")
+
+
+def _operators(model: "ModelProto") -> Check:
+    foreign = {f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in ("", "ai.onnx")}
+    foreign |= {f"function {function.name}" for function in model.functions}
+    used = sorted({node.op_type for node in model.graph.node})
+    problem = f"Not in the default domain: {', '.join(sorted(foreign))}." if foreign else None
+    return Check.verdict("operators", f"{len(model.graph.node)} nodes", problem, f"Only {', '.join(used)}.")
+
+
+def _axes(model: "ModelProto", spec: ModelSpec) -> Check:
+    batch = "batch" if spec.batch == "dynamic" else spec.batch
+    wanted = [(spec.input_name, [batch, *spec.input_shape]), (spec.output_name, [batch, len(spec.labels)])]
+    found = [
+        (value.name, [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim])
+        for value in (*model.graph.input, *model.graph.output)
+    ]
+    problem = f"The spec says {wanted}, the graph has {found}." if found != wanted else None
+    detail = "The batch axis is symbolic." if batch == "batch" else f"The batch axis is {batch}."
+    return Check.verdict("axes", "inputs and outputs", problem, detail)
+
+
+def _paths(model: "ModelProto") -> Check:
+    import onnx
+
+    texts = onnx.ModelProto()
+    texts.CopyFrom(model)
+    for tensor in texts.graph.initializer:
+        tensor.ClearField("raw_data")
+    return local_paths([texts.SerializeToString()])

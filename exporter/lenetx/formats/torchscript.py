@@ -1,0 +1,142 @@
+"""TorchScript: a frozen trace in a canonical archive, for programs that embed libtorch."""
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime.spec import METADATA_KEY
+
+from .. import archive
+from ..artifact import Artifact, OpenedArtifact
+from ..devices import torch_device
+from ..eager import TorchBackend
+from ..files import read_bytes
+from ..verification.report import Check
+from .local_paths import local_paths
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..checkpoint import Checkpoint
+    from . import Batch
+
+__all__ = ["export", "open"]
+
+_SPEC = f"extra/{METADATA_KEY}.json"
+_NAMES = f"extra/{METADATA_KEY}.weights.json"
+_MANGLED = re.compile(rb"___torch_mangle_\d+\.")
+_TRACE_BATCH = 2
+
+
+def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
+    """Give the archive; ``opset`` means nothing to this format."""
+    import torch
+
+    spec = dataclasses.replace(checkpoint.spec, batch=batch)
+    sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
+    buffer = io.BytesIO()
+    with _deprecated_api():
+        module = torch.jit.freeze(torch.jit.trace(checkpoint.module(), sample))
+        torch.jit.save(module, buffer)
+    records = _unmangled(archive.normalise(buffer.getvalue()))
+    constants = _constants(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
+    records[_SPEC] = spec.to_json().encode()
+    records[_NAMES] = json.dumps(_names(constants, checkpoint.state_dict)).encode()
+    return archive.pack(records)
+
+
+def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
+    """Open the archive with libtorch."""
+    data = read_bytes(path, "model")
+    records = archive.unpack(data)
+    try:
+        spec = ModelSpec.from_json(records[_SPEC].decode())
+        names = json.loads(records[_NAMES])
+    except (KeyError, ValueError):
+        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
+    module = _load(data, device)
+    constants = _constants(module)
+    if not isinstance(names, list) or len(names) != len(constants):
+        raise ArtifactError(f"It names {len(names)} weights and holds {len(constants)}.")
+    texts = [contents for name, contents in records.items() if not name.startswith("constants/")]
+    return OpenedArtifact(
+        artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        backend=TorchBackend(module, spec, device),
+        weights={name: tensor.cpu().numpy() for name, tensor in zip(names, constants, strict=True)},
+        structure=(
+            Check.verdict("file", f"archive of {len(records)} records", None, "Canonical, checksums right."),
+            _operators(records),
+            local_paths(texts),
+        ),
+    )
+
+
+def _load(data: bytes, device: str) -> Any:
+    import torch
+
+    target = torch_device(device)
+    with _deprecated_api():
+        try:
+            return torch.jit.load(io.BytesIO(data), map_location=target)
+        except (RuntimeError, ValueError) as error:
+            raise ArtifactError(f"libtorch cannot open it: {str(error).splitlines()[0]}") from None
+
+
+@contextlib.contextmanager
+def _deprecated_api() -> Iterator[None]:
+    """Keep torch from telling our users that TorchScript is deprecated: it works, and they asked for it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
+        yield
+
+
+def _unmangled(records: dict[str, bytes]) -> dict[str, bytes]:
+    """Take away the serial number that torch puts into the class's name from the second trace in a process on."""
+    renamed = {}
+    for name, contents in records.items():
+        if name.startswith("code/"):
+            name, contents = _plain_module_file(name), _MANGLED.sub(b"", contents)
+        elif name == "data.pkl":
+            contents = re.sub(rb"\.___torch_mangle_\d+\n", b"\n", contents)
+        renamed[name] = contents
+    return renamed
+
+
+def _plain_module_file(name: str) -> str:
+    return re.sub(r"/___torch_mangle_\d+\.py$", ".py", name)
+
+
+def _constants(module: Any) -> list["Tensor"]:
+    """Give the tensors among the constants of a frozen module in the order of the graph: it has no state_dict."""
+    nodes = module.graph.findAllNodes("prim::Constant")
+    return [node.t("value") for node in nodes if node.output().type().kind() == "TensorType"]
+
+
+def _names(constants: list["Tensor"], state_dict: "Mapping[str, Tensor]") -> list[str]:
+    """Give the name of each constant in the checkpoint: the archive itself has only numbers."""
+    import torch
+
+    left = dict(state_dict)
+    names = []
+    for constant in constants:
+        name = next((name for name, tensor in left.items() if torch.equal(tensor, constant)), None)
+        assert name is not None, "freezing changed a weight, or added one"
+        del left[name]
+        names.append(name)
+    return names
+
+
+def _operators(records: dict[str, bytes]) -> Check:
+    code = b"\n".join(contents for name, contents in records.items() if name.startswith("code/"))
+    foreign = sorted({match.decode() for match in re.findall(rb"\bops\.\w+\.\w+", code)})
+    used = sorted({match.decode() for match in re.findall(rb"\btorch\.(\w+)\(", code)})
+    problem = f"Not among torch's own operators: {', '.join(foreign)}." if foreign else None
+    return Check.verdict("operators", f"{len(used)} operators", problem, f"Only {', '.join(used)}.")

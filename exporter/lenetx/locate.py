@@ -1,0 +1,48 @@
+"""What a command means when it is told nothing: the newest checkpoint and the artifacts beside it."""
+
+from pathlib import Path
+
+from . import formats
+from .errors import InputError
+
+__all__ = ["ARTIFACTS", "artifacts_of", "checkpoint_beside", "newest_checkpoint"]
+
+ARTIFACTS = Path("artifacts")
+"""The folder, below the current one, where commands read and write by default."""
+
+
+def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
+    """Give the checkpoint in ``folder`` that was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise InputError(f"There is no checkpoint in '{folder}': run 'lenetx train' first, or name one.")
+    return found[-1]
+
+
+def artifacts_of(checkpoint: Path) -> list[Path]:
+    """Give the artifacts beside a checkpoint that bear its name.
+
+    Raises:
+        InputError: there are none.
+    """
+    candidates = (checkpoint.with_suffix(formats.suffix(name)) for name in formats.FORMATS)
+    found = [path for path in candidates if path.exists()]
+    if not found:
+        raise InputError(f"There is no artifact of '{checkpoint}': run 'lenetx export' first, or name one.")
+    return found
+
+
+def checkpoint_beside(artifact: Path) -> Path:
+    """Give the checkpoint that an artifact was made from, by its name.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = artifact.with_suffix(".pt")
+    if not path.exists():
+        raise InputError(f"There is no checkpoint '{path}' to compare '{artifact}' with: name one with --against.")
+    return path

@@ -1,0 +1,33 @@
+"""LeNet-5 as it is taught today: ReLU and max-pooling; 61,706 parameters, 416,520 multiply-adds."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+__all__ = ["LeNet5"]
+
+
+class LeNet5(nn.Module):
+    """Take float32[N, 1, 32, 32] and give float32[N, classes] logits."""
+
+    input_size: ClassVar[int] = 32
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5)  # 6×28×28
+        self.conv2 = nn.Conv2d(6, 16, 5)  # 16×10×10
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, classes)
+        self.activation: nn.Module = nn.ReLU()
+        self.pool: nn.Module = nn.MaxPool2d(2)
+        self.flatten = nn.Flatten()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Compute the logits."""
+        x = self.pool(self.activation(self.conv1(image)))
+        x = self.pool(self.activation(self.conv2(x)))
+        x = self.activation(self.fc1(self.flatten(x)))
+        x = self.activation(self.fc2(x))
+        logits: Tensor = self.fc3(x)
+        return logits

@@ -1,0 +1,20 @@
+"""LeNet-5 with the original's tanh and average pooling.
+
+Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, with full
+connections between the two convolutions and a linear last layer.
+"""
+
+from torch import nn
+
+from .lenet5 import LeNet5
+
+__all__ = ["LeNet5Original"]
+
+
+class LeNet5Original(LeNet5):
+    """Take float32[N, 1, 32, 32] and give float32[N, classes] logits."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(classes)
+        self.activation = nn.Tanh()
+        self.pool = nn.AvgPool2d(2)

@@ -1,0 +1,20 @@
+"""LeNet-5 with 3×3 kernels on unpadded 28×28 digits: 28 → 26 → 13 → 11 → 5."""
+
+from typing import ClassVar
+
+from torch import nn
+
+from .lenet5 import LeNet5
+
+__all__ = ["LeNet5Small"]
+
+
+class LeNet5Small(LeNet5):
+    """Take float32[N, 1, 28, 28] and give float32[N, classes] logits."""
+
+    input_size: ClassVar[int] = 28
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__(classes)
+        self.conv1 = nn.Conv2d(1, 6, 3)  # 6×26×26
+        self.conv2 = nn.Conv2d(6, 16, 3)  # 16×11×11

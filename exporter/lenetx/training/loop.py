@@ -1,0 +1,124 @@
+"""The optimisation loop, knowing nothing of files, data sets or terminals."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LenetxError
+from .config import TrainConfig
+from .evaluate import Evaluation, evaluate
+from .progress import Progress
+from .tensors import DeviceSplit
+
+__all__ = ["History", "fit"]
+
+_STEPS_PER_REPORT = 20
+_WARM_UP = 0.2
+"""Share of the run in which the one-cycle learning rate rises."""
+
+History = list[dict[str, float]]
+
+
+def fit(
+    network: nn.Module,
+    config: TrainConfig,
+    train: DeviceSplit,
+    validation: DeviceSplit,
+    epochs: int,
+    report: Callable[[Progress], None],
+) -> tuple[dict[str, Tensor], History]:
+    """Train in place; give the weights of the epoch that validation chose, and a record per epoch.
+
+    Method: Adam with a one-cycle learning rate (L. N. Smith, N. Topin, "Super-Convergence", 2018). The epoch with
+    the highest validation accuracy is chosen, the lower validation loss deciding between equals.
+
+    Raises:
+        LenetxError: the loss became NaN or infinite.
+    """
+    steps_per_epoch = len(train) // config.batch_size
+    run = _Run(network, config, steps=steps_per_epoch * epochs)
+    order = torch.Generator().manual_seed(config.seed)
+    history: History = []
+    best: Evaluation | None = None
+    chosen: dict[str, Tensor] = {}
+    for epoch in range(1, epochs + 1):
+        network.train()
+        for rows in _batches(len(train), config.batch_size, order):
+            run.step(*train.batch(rows.to(train.labels.device)))
+            if run.due():
+                report(run.progress(epoch, epochs))
+        progress = run.progress(epoch, epochs)
+        judged = evaluate(network, validation)
+        history.append(
+            {
+                "epoch": epoch,
+                "train_loss": progress.loss,
+                "train_accuracy": progress.accuracy,
+                "validation_loss": judged.loss,
+                "validation_accuracy": judged.accuracy,
+            }
+        )
+        if best is None or (judged.accuracy, -judged.loss) > (best.accuracy, -best.loss):
+            best, chosen = judged, {name: value.detach().clone() for name, value in network.state_dict().items()}
+        report(run.progress(epoch, epochs, judged.accuracy))
+    return chosen, history
+
+
+def _batches(count: int, size: int, order: torch.Generator) -> Iterator[Tensor]:
+    permutation = torch.randperm(count, generator=order)
+    return iter(permutation[: count // size * size].split(size))
+
+
+class _Run:
+    """The optimizer, its schedule and the running figures."""
+
+    def __init__(self, network: nn.Module, config: TrainConfig, steps: int) -> None:
+        self._network = network
+        self._optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer, config.learning_rate, total_steps=steps, pct_start=_WARM_UP
+        )
+        self._batch_size, self._step, self._steps = config.batch_size, 0, steps
+        self._losses: list[Tensor] = []
+        self._hits: list[Tensor] = []
+        self._start = time.perf_counter()
+
+    def step(self, inputs: Tensor, labels: Tensor) -> None:
+        self._optimizer.zero_grad()
+        logits = self._network(inputs)
+        loss = nn.functional.cross_entropy(logits, labels)
+        loss.backward()
+        self._optimizer.step()
+        self._schedule.step()
+        self._step += 1
+        self._losses.append(loss.detach())
+        self._hits.append((logits.detach().argmax(1) == labels).sum())
+
+    def due(self) -> bool:
+        return self._step % _STEPS_PER_REPORT == 0
+
+    def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
+        """Read the figures of the latest steps: the only place where the device is waited for."""
+        recent = slice(-_STEPS_PER_REPORT, None)
+        loss = float(torch.stack(self._losses[recent]).mean())
+        hits = float(torch.stack(self._hits[recent]).sum())
+        if not loss < float("inf"):
+            raise LenetxError(
+                f"The loss became {loss} by step {self._step} at learning rate "
+                f"{self._optimizer.param_groups[0]['lr']:.3g}: nothing was written; try a lower --lr."
+            )
+        self._losses, self._hits = self._losses[recent], self._hits[recent]
+        seconds = time.perf_counter() - self._start
+        return Progress(
+            epoch=epoch,
+            epochs=epochs,
+            step=self._step,
+            steps=self._steps,
+            loss=loss,
+            accuracy=hits / (self._batch_size * len(self._hits)),
+            images_per_second=self._step * self._batch_size / seconds,
+            seconds_left=seconds / self._step * (self._steps - self._step),
+            validation_accuracy=validation_accuracy,
+        )

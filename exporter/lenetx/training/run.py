@@ -1,0 +1,106 @@
+"""From a configuration to a checkpoint."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from lenetx_runtime import ModelSpec
+
+from .. import data, models
+from ..checkpoint import Checkpoint, weights_sha256
+from ..data import Dataset, Split
+from ..devices import torch_device
+from ..errors import InputError
+from ..version import PRODUCER
+from .config import TrainConfig
+from .evaluate import evaluate
+from .loop import fit
+from .progress import Progress
+from .tensors import to_device
+
+__all__ = ["train"]
+
+_FRAME = 28
+
+
+def train(
+    config: TrainConfig | None = None,
+    *,
+    data_root: Path | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Checkpoint:
+    """Train a network and judge it once on the test split.
+
+    Args:
+        config: what to train; the defaults train ``lenet5`` on ``digits``.
+        data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        report: called every few steps and after each epoch.
+
+    Returns:
+        The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
+
+    Raises:
+        InputError, DataError: a value or data set that cannot be used.
+        DeviceUnavailable: the device is not there.
+    """
+    config = config or TrainConfig()
+    device = torch_device(config.device)
+    dataset = data.load(config.data, data_root)
+    if config.batch_size > len(dataset.train):
+        raise InputError(f"The batch size is {config.batch_size}, but there are {len(dataset.train)} training images.")
+    epochs = config.epochs or dataset.epochs
+    config = dataclasses.replace(config, epochs=epochs)
+    network = _initial_network(config, dataset).to(device)
+    fitted, chooser, judge = (part.framed() for part in (dataset.train, dataset.validation, dataset.test))
+    spec = _spec(config, fitted, dataset.class_names, network)
+    weights, history = fit(
+        network, config, to_device(fitted, spec, device), to_device(chooser, spec, device), epochs, report
+    )
+    network.load_state_dict(weights)
+    judged = evaluate(network, to_device(judge, spec, device))
+    weights = {name: tensor.cpu() for name, tensor in weights.items()}
+    return Checkpoint(
+        spec=dataclasses.replace(spec, weights_sha256=weights_sha256(weights)),
+        state_dict=weights,
+        metrics={"test_accuracy": judged.accuracy, "test_loss": judged.loss, "test_images": len(judge)},
+        config=dataclasses.asdict(config),
+        history=tuple(history),
+    )
+
+
+def _initial_network(config: TrainConfig, dataset: Dataset) -> nn.Module:
+    size = models.input_size(config.architecture)
+    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
+        torch.manual_seed(config.seed)
+        return models.build(config.architecture, (1, size, size), len(dataset.class_names))
+
+
+def _spec(config: TrainConfig, frames: Split, labels: tuple[str, ...], network: nn.Module) -> ModelSpec:
+    size = models.input_size(config.architecture)
+    mean, std = _grey_statistics(frames)
+    return ModelSpec(
+        architecture=config.architecture,
+        channels=1,
+        height=size,
+        width=size,
+        padding=(size - _FRAME) // 2,
+        scale=1 / 255,
+        mean=(mean,),
+        std=(std,),
+        labels=labels,
+        weights_sha256=weights_sha256(network.state_dict()),
+        producer=PRODUCER,
+    )
+
+
+def _grey_statistics(frames: Split) -> tuple[float, float]:
+    """Give mean and standard deviation of the frames on a scale of 1, to four digits."""
+    levels = np.bincount(frames.images.ravel(), minlength=256)
+    share = levels / levels.sum()
+    grey = np.arange(256) / 255
+    mean = float((share * grey).sum())
+    return round(mean, 4), round(float(np.sqrt((share * (grey - mean) ** 2).sum())), 4)

@@ -1,0 +1,121 @@
+"""The outcome of a proof: a value, with one explicit raise."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..errors import ProofFailed
+
+__all__ = ["SCHEMA_VERSION", "Check", "Report", "Status", "to_json"]
+
+SCHEMA_VERSION = 1
+
+Status = Literal["passed", "failed", "not_applicable", "not_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question that was asked of an artifact.
+
+    Attributes:
+        name: of the check.
+        subject: what it looked at, in words, with how many of them.
+        status: ``not_applicable`` where the format has no such thing, ``not_run`` where something needed was not
+            there; neither counts as passed.
+        measured: the worst value found, ``None`` where nothing is measured.
+        limit: the largest value that passes, in the unit of ``measured``.
+        detail: one or more sentences: what was found, and what to do about it.
+    """
+
+    name: str
+    subject: str
+    status: Status
+    measured: float | None = None
+    limit: float | None = None
+    detail: str = ""
+
+    @classmethod
+    def verdict(cls, name: str, subject: str, problem: str | None, detail: str = "") -> "Check":
+        """Make a check that passed if there is no ``problem``, else failed for that reason."""
+        return cls(name, subject, "failed" if problem else "passed", detail=problem or detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All checks of one artifact.
+
+    Attributes:
+        checks: in the order in which they ran.
+        environment: versions and machine, in words.
+        artifact: file name, format, precision, SHA-256 and size in bytes.
+        reference: architecture, weights digest and data of the checkpoint.
+    """
+
+    checks: tuple[Check, ...]
+    environment: Mapping[str, str]
+    artifact: Mapping[str, str | int]
+    reference: Mapping[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Nothing failed, and something passed."""
+        return not self.failures and any(check.status == "passed" for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.status == "failed")
+
+    @property
+    def conclusion(self) -> str:
+        """One sentence: the verdict, and over what it holds."""
+        name = self.artifact["name"]
+        if not self.passed:
+            failed = ", ".join(check.name for check in self.failures) or "no check ran"
+            return f"{name} is NOT proven: {failed}."
+        unseen = [check for check in self.checks if check.status == "not_run" and check.name == "test labels"]
+        scope = "no real images seen" if unseen else "real test images included"
+        return f"{name} computes what eager PyTorch computes ({scope})."
+
+    def raise_if_failed(self) -> None:
+        """Do nothing if the report passed.
+
+        Raises:
+            ProofFailed: it did not.
+        """
+        if not self.passed:
+            reasons = " ".join(f"{check.name}: {check.detail}" for check in self.failures)
+            raise ProofFailed(f"{self.conclusion} {reasons}", (self,))
+
+    def to_json(self) -> str:
+        """Give one JSON document that holds this report, see :func:`to_json`."""
+        return to_json([self])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report as plain values. A number that is not finite becomes a text."""
+        checks = [{key: _plain(value) for key, value in asdict(check).items()} for check in self.checks]
+        return {
+            "passed": self.passed,
+            "conclusion": self.conclusion,
+            "artifact": dict(self.artifact),
+            "reference": dict(self.reference),
+            "environment": dict(self.environment),
+            "checks": checks,
+        }
+
+
+def to_json(reports: Sequence[Report]) -> str:
+    """Give one JSON document for any number of reports (schema: docs/verification.md)."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "passed": all(report.passed for report in reports),
+        "reports": [report.to_dict() for report in reports],
+    }
+    return json.dumps(document, indent=2)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return str(value)
+    return value

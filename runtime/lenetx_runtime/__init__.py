@@ -1,0 +1,33 @@
+"""Run proven image classifiers inside any Python program, without torch.
+
+>>> from lenetx_runtime import Classifier
+>>> Classifier("lenet5.onnx").predict("seven.png").label
+'7'
+
+Importing this package loads neither numpy, Pillow nor onnxruntime; the first model and image do.
+"""
+
+from .classifier import Classifier
+from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
+from .prediction import Prediction
+from .spec import ModelSpec
+
+__all__ = [
+    "ArtifactError",
+    "Classifier",
+    "DeviceUnavailable",
+    "EngineMissing",
+    "InputError",
+    "LenetxError",
+    "ModelSpec",
+    "Prediction",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("lenetx-runtime")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,50 @@
+"""The seam between a model and whatever computes it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .spec import ModelSpec
+
+__all__ = ["Backend", "run_in_batches"]
+
+LARGEST_BATCH = 1024
+"""Images per call for a dynamic batch axis: bounds the memory of intermediates."""
+
+
+class Backend(Protocol):
+    """Computes logits. A Protocol, so that a test or another engine needs no base class."""
+
+    @property
+    def device(self) -> str:
+        """The device on which the model really runs: ``cpu`` or ``cuda:N``."""
+
+    def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Take float32[N, C, H, W] and give float32[N, K] logits."""
+
+
+def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "NDArray[np.float32]":
+    """Run float32[N, C, H, W] for any N ≥ 0 in calls of a size that the artifact takes.
+
+    A fixed batch size is filled up with zero images, whose logits are dropped.
+    """
+    import numpy as np
+
+    parts = [backend.run(part)[:count] for part, count in _batches(inputs, spec)]
+    return np.concatenate(parts) if parts else np.empty((0, len(spec.labels)), np.float32)
+
+
+def _batches(inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "Iterator[tuple[NDArray[np.float32], int]]":
+    import numpy as np
+
+    size = LARGEST_BATCH if spec.batch == "dynamic" else spec.batch
+    for start in range(0, len(inputs), size):
+        part = inputs[start : start + size]
+        if spec.batch != "dynamic" and len(part) < size:
+            filler = np.zeros((size - len(part), *part.shape[1:]), part.dtype)
+            yield np.concatenate([part, filler]), len(part)
+        else:
+            yield part, len(part)

@@ -1,0 +1,152 @@
+"""The one class that an app needs."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Union
+
+from .backend import Backend, run_in_batches
+from .errors import ArtifactError, InputError, LenetxError
+from .prediction import Prediction, softmax
+from .preprocess import Image, decode, frame, normalise
+from .spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Classifier"]
+
+
+class Classifier:
+    """A proven ONNX model, ready to label images.
+
+    Args:
+        model: path of a ``.onnx`` file that lenetx exported, or its bytes.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; what was asked for runs, or :class:`DeviceUnavailable` is raised.
+        threads: CPU threads of one call; all that this process may use when ``None``.
+
+    Raises:
+        InputError: the file is missing or a directory, or an argument is wrong.
+        ArtifactError: the file is damaged, changed or not made by lenetx.
+        DeviceUnavailable: the device is not there.
+        EngineMissing: onnxruntime is not installed.
+
+    Example:
+        >>> with Classifier("lenet5.onnx") as classifier:
+        ...     classifier.predict("seven.png").label
+        '7'
+    """
+
+    def __init__(
+        self, model: Union[str, "os.PathLike[str]", bytes], *, device: str = "cpu", threads: int | None = None
+    ) -> None:
+        from .onnx_file import read_spec
+        from .ort import OrtBackend
+
+        data = model if isinstance(model, bytes) else _read(Path(model))
+        try:
+            spec = read_spec(data)
+            backend = OrtBackend(data, spec, device=device, threads=threads)
+        except ArtifactError as error:
+            name = "model" if isinstance(model, bytes) else f"model '{model}'"
+            raise ArtifactError(f"The {name} cannot be used. {error}") from None
+        self._open(spec, backend)
+
+    @classmethod
+    def from_backend(cls, spec: ModelSpec, backend: Backend) -> Self:
+        """Use another engine: anything with :class:`~lenetx_runtime.backend.Backend`'s ``device`` and ``run``."""
+        classifier = cls.__new__(cls)
+        classifier._open(spec, backend)
+        return classifier
+
+    def _open(self, spec: ModelSpec, backend: Backend) -> None:
+        self.spec = spec
+        self._backend: Backend | None = backend
+
+    @property
+    def device(self) -> str:
+        """The device on which the model really runs: ``cpu`` or ``cuda:N``."""
+        return self._opened().device
+
+    def predict(self, image: Image) -> Prediction:
+        """Label one image, given as :func:`lenetx_runtime.preprocess.decode` takes it.
+
+        Raises:
+            InputError: the image cannot be used.
+        """
+        return self.predict_batch([image])[0]
+
+    def predict_batch(self, images: Iterable[Image]) -> list[Prediction]:
+        """Label any number of images of any sizes, in order.
+
+        Raises:
+            InputError: an image cannot be used; its position is named.
+        """
+        import numpy as np
+
+        frames = [self._frame(image, position) for position, image in enumerate(images)]
+        if not frames:
+            return []
+        rows = softmax(self.logits(normalise(np.stack(frames), self.spec)))
+        return [Prediction.from_probabilities(row, self.spec.labels) for row in rows]
+
+    def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Give float32[N, K] logits of preprocessed float32[N, C, H, W] inputs, N ≥ 0.
+
+        Raises:
+            InputError: another dtype or shape, or NaN or infinity among the inputs.
+        """
+        import numpy as np
+
+        self._check(inputs)
+        return run_in_batches(self._opened(), np.ascontiguousarray(inputs), self.spec)
+
+    def close(self) -> None:
+        """Free the model. Using the classifier afterwards raises :class:`LenetxError`; closing twice is fine."""
+        self._backend = None
+
+    def __enter__(self) -> Self:
+        """Give the classifier itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _opened(self) -> Backend:
+        if self._backend is None:
+            raise LenetxError("This Classifier is closed: open the model again.")
+        return self._backend
+
+    def _frame(self, image: Image, position: int) -> "NDArray[np.uint8]":
+        try:
+            return frame(decode(image))
+        except InputError as error:
+            raise InputError(str(error) if position == 0 else f"Image {position}: {error}") from None
+
+    def _check(self, inputs: Any) -> None:
+        import numpy as np
+
+        if not isinstance(inputs, np.ndarray):
+            raise InputError(f"Inputs are a numpy array, not {type(inputs).__name__}.")
+        if inputs.dtype != np.float32 or inputs.shape[1:] != self.spec.input_shape or inputs.ndim != 4:
+            wanted = ", ".join(map(str, self.spec.input_shape))
+            got = ", ".join(map(str, inputs.shape))
+            raise InputError(f"Inputs are float32[N, {wanted}]; these are {inputs.dtype}[{got}].")
+        if not np.isfinite(inputs).all():
+            raise InputError("The inputs hold NaN or infinity.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"There is no model '{path}'.") from None
+    except IsADirectoryError:
+        raise InputError(f"'{path}' is a directory, not a model.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"The model '{path}' cannot be read: {getattr(error, 'strerror', error)}.") from None

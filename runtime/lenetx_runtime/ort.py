@@ -1,0 +1,116 @@
+"""onnxruntime as a backend: the device that was asked for, or an error."""
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError
+from .spec import ModelSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["OrtBackend"]
+
+_DEVICE = re.compile(r"cpu|cuda(?::(\d{1,3}))?")
+_FATAL = 4
+_MISSING_ENGINE = (
+    "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
+    "'pip install onnxruntime-gpu' for CUDA (one of them, never both)."
+)
+
+
+class OrtBackend:
+    """Runs a sealed ONNX model with onnxruntime.
+
+    Args:
+        model: bytes of the file.
+        spec: its spec, already checked against the bytes.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; never replaced by another one.
+        threads: intra-op threads; all CPUs that this process may use when ``None``.
+
+    Raises:
+        EngineMissing: onnxruntime is not installed.
+        DeviceUnavailable: CUDA was asked for and cannot run the whole model.
+        ArtifactError: onnxruntime cannot open the model.
+        InputError: no such device name or a thread count below 1.
+    """
+
+    def __init__(self, model: bytes, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> None:
+        cuda = _cuda_index(device)
+        if threads is not None and threads < 1:
+            raise InputError(f"threads is {threads}; it must be at least 1.")
+        ort = _import_engine()
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_cpus()
+        options.log_severity_level = _FATAL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if cuda is None:
+            self._session = _open_cpu(ort, model, options)
+            self.device = "cpu"
+        else:
+            self._session = _open_cuda(ort, model, options, cuda)
+            self.device = f"cuda:{cuda}"
+        self._outputs, self._input = [spec.output_name], spec.input_name
+
+    def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Take float32[N, C, H, W] and give float32[N, K] logits."""
+        logits: NDArray[np.float32] = self._session.run(self._outputs, {self._input: batch})[0]
+        return logits
+
+
+def available_cpus() -> int:
+    """Count the CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cuda_index(device: str) -> int | None:
+    match = _DEVICE.fullmatch(device)
+    if match is None:
+        raise InputError(f"There is no device '{device}': give cpu, cuda or cuda:N.")
+    return None if device == "cpu" else int(match.group(1) or 0)
+
+
+def _import_engine() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        if error.name == "onnxruntime":
+            raise EngineMissing(_MISSING_ENGINE) from None
+        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}.") from None
+    return onnxruntime
+
+
+def _open_cpu(ort: Any, model: bytes, options: Any) -> Any:
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no common base but Exception
+        raise ArtifactError(f"onnxruntime cannot open the model: {_one_line(error)}") from None
+
+
+def _open_cuda(ort: Any, model: bytes, options: Any, index: int) -> Any:
+    """Open on CUDA alone: onnxruntime falls back to CPU with no more than a warning (onnxruntime#23372)."""
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise DeviceUnavailable(
+            "CUDA was asked for, but this onnxruntime has no CUDA: run 'pip uninstall -y onnxruntime' and then "
+            "'pip install onnxruntime-gpu'."
+        )
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    provider = {"device_id": str(index), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+    try:
+        session = ort.InferenceSession(model, options, providers=[("CUDAExecutionProvider", provider)])
+    except Exception as error:  # onnxruntime's errors have no common base but Exception
+        raise DeviceUnavailable(f"CUDA was asked for and cannot run the model: {_one_line(error)}") from None
+    session.disable_fallback()
+    if session.get_providers()[0] != "CUDAExecutionProvider":
+        raise DeviceUnavailable(f"CUDA was asked for, but onnxruntime chose {session.get_providers()[0]}.")
+    return session
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

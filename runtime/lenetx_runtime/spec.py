@@ -1,0 +1,162 @@
+"""What a model says of itself: the contract that travels inside every artifact as JSON."""
+
+import dataclasses
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .errors import ArtifactError
+
+__all__ = ["FORMAT_VERSION", "METADATA_KEY", "ModelSpec"]
+
+FORMAT_VERSION = 1
+METADATA_KEY = "lenetx"
+"""The one key under which every artifact format stores the JSON text."""
+
+_CHOICES = {
+    "framing": ("mnist",),
+    "interpolation": ("lanczos",),
+    "polarity": ("light_on_dark",),
+    "output": ("logits",),
+}
+_COUNTS = ("channels", "height", "width")
+_TEXTS = ("architecture", "input_name", "output_name", "producer")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """The input, preprocessing, output and identity of one classifier.
+
+    Attributes:
+        architecture: name of the network, as ``lenetx train --arch`` takes it.
+        channels, height, width: of the network's input, float32[batch, channels, height, width].
+        padding: pixels of background added on every side of the framed image.
+        scale: factor from a grey level (0 to 255) to the unit in which ``mean`` and ``std`` are given.
+        mean, std: per channel; the input is ``(level * scale - mean) / std``.
+        labels: class names in the order of the logits.
+        weights_sha256: digest of the trained weights (``lenetx.checkpoint.weights_sha256``).
+        producer: name and version of the program that made the file.
+        batch: ``"dynamic"`` or the one batch size that the artifact takes.
+        framing: how an image becomes a frame of ``height - 2*padding`` × ``width - 2*padding`` pixels.
+        interpolation: Pillow's resampling filter used by the framing.
+        polarity: whether ink is lighter or darker than the background in the frame.
+        output: what the network returns.
+        content_sha256: ONNX only: the file's digest, see :mod:`lenetx_runtime.onnx_file`.
+    """
+
+    architecture: str
+    channels: int
+    height: int
+    width: int
+    padding: int
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    labels: tuple[str, ...]
+    weights_sha256: str
+    producer: str
+    input_name: str = "image"
+    output_name: str = "logits"
+    batch: int | Literal["dynamic"] = "dynamic"
+    framing: str = "mnist"
+    interpolation: str = "lanczos"
+    polarity: str = "light_on_dark"
+    output: str = "logits"
+    content_sha256: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if problems := _problems(self):
+            raise ArtifactError(f"The model's spec is not valid: {'; '.join(problems)}.")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one input."""
+        return self.channels, self.height, self.width
+
+    def to_json(self) -> str:
+        """Give the canonical JSON text: sorted keys, no spaces, ASCII only."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelSpec":
+        """Read the JSON text of :meth:`to_json`.
+
+        Raises:
+            ArtifactError: not JSON, of another format version, or with a field missing, unknown or invalid.
+        """
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ArtifactError(f"The model's spec is not JSON: {error}.") from None
+        if not isinstance(fields, dict):
+            raise ArtifactError("The model's spec is not a JSON object.")
+        version = fields.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ArtifactError(
+                f"The model's spec has format version {version!r}; this lenetx reads version {FORMAT_VERSION}."
+            )
+        known = {field.name for field in dataclasses.fields(cls)}
+        if wrong := sorted(known ^ fields.keys()):
+            raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(wrong)}.")
+        tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
+        return cls(**(fields | tuples))
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _problems(spec: ModelSpec) -> list[str]:
+    """Say what is wrong; the fields are looked at in an order in which each may rely on those before."""
+    wrong = {
+        **{name: "a positive integer" for name in _COUNTS if not _is_count(getattr(spec, name), least=1)},
+        **{name: "a text" for name in _TEXTS if not _is_text(getattr(spec, name))},
+        **{name: f"one of {', '.join(some)}" for name, some in _CHOICES.items() if getattr(spec, name) not in some},
+        **_wrong_numbers(spec),
+    }
+    if spec.batch != "dynamic" and not _is_count(spec.batch, least=1):
+        wrong["batch"] = '"dynamic" or a positive integer'
+    if not isinstance(spec.labels, tuple) or len(spec.labels) < 2 or not all(map(_is_text, spec.labels)):
+        wrong["labels"] = "at least two texts"
+    if not _is_digest(spec.weights_sha256):
+        wrong["weights_sha256"] = "a SHA-256 digest"
+    if spec.content_sha256 is not None and not _is_digest(spec.content_sha256):
+        wrong["content_sha256"] = "a SHA-256 digest or null"
+    return [f"{name} is {getattr(spec, name)!r}, not {wanted}" for name, wanted in wrong.items()]
+
+
+def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
+    wrong = {}
+    if not _is_count(spec.padding, least=0):
+        wrong["padding"] = "a number of pixels"
+    if not _is_number(spec.scale) or spec.scale <= 0:
+        wrong["scale"] = "a positive number"
+    if not _are_numbers(spec.mean, spec.channels):
+        wrong["mean"] = "a number per channel"
+    if not _are_numbers(spec.std, spec.channels) or min(spec.std) <= 0:
+        wrong["std"] = "a positive number per channel"
+    return wrong
+
+
+def _are_numbers(value: object, count: object) -> bool:
+    return isinstance(value, tuple) and len(value) == count and len(value) > 0 and all(map(_is_number, value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,141 @@
+"""A small valid model, made with the onnx package alone, and a picture, for every test of the runtime."""
+
+import io
+
+import numpy as np
+import onnx
+import PIL.Image
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.onnx_file import seal
+from lenetx_runtime.spec import METADATA_KEY
+
+SPEC_FIELDS = {
+    "architecture": "tiny",
+    "channels": 1,
+    "height": 32,
+    "width": 32,
+    "padding": 2,
+    "scale": 1 / 255,
+    "mean": (0.1307,),
+    "std": (0.3081,),
+    "labels": ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    "weights_sha256": "ab" * 32,
+    "producer": "tests",
+    "content_sha256": "0" * 64,
+}
+
+
+def _build_model(edit=None, sealed=True, **fields):
+    """Give the bytes of Conv 1→4, Relu, Flatten, Gemm →10; ``edit`` may change the ModelProto before it is sealed."""
+    random = np.random.default_rng(1998)
+    kernel = random.normal(0, 0.3, (4, 1, 3, 3)).astype(np.float32)
+    dense = random.normal(0, 0.1, (400, 10)).astype(np.float32)
+    batch = fields.get("batch", "dynamic")
+    rows = "batch" if batch == "dynamic" else batch
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["maps"], strides=[3, 3]),
+        helper.make_node("Relu", ["maps"], ["active"]),
+        helper.make_node("Flatten", ["active"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "dense"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [rows, 1, 32, 32])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [rows, 10])],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(dense, "dense")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    helper.set_model_props(model, {METADATA_KEY: ModelSpec(**(SPEC_FIELDS | fields)).to_json()})
+    if edit is not None:
+        edit(model)
+    data = model.SerializeToString(deterministic=True)
+    return seal(data) if sealed else data
+
+
+def _encode(image, file_format, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def _as_array(image):
+    """Give the array that a user of numpy would have for a Pillow image of any mode."""
+    if image.mode in ("P", "LA", "PA"):
+        return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    return np.asarray(image)
+
+
+@pytest.fixture(scope="session")
+def spec_fields():
+    """The arguments of a valid ModelSpec; change a copy."""
+    return dict(SPEC_FIELDS)
+
+
+@pytest.fixture(scope="session")
+def spec():
+    return ModelSpec(**SPEC_FIELDS)
+
+
+@pytest.fixture(scope="session")
+def build_model():
+    """The function that builds a sealed model: ``build_model(edit=None, sealed=True, **spec fields)``."""
+    return _build_model
+
+
+@pytest.fixture(scope="session")
+def sealed():
+    """The bytes of the sealed model with a dynamic batch axis."""
+    return _build_model()
+
+
+@pytest.fixture
+def model_path(tmp_path, sealed):
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(sealed)
+    return path
+
+
+@pytest.fixture(scope="session")
+def encode():
+    """The function that gives the bytes of an image file: ``encode(pillow_image, format, **options)``."""
+    return _encode
+
+
+@pytest.fixture(scope="session")
+def as_array():
+    return _as_array
+
+
+@pytest.fixture(scope="session")
+def seven():
+    """A seven as MNIST would hold it: uint8[28, 28], light ink on a black border."""
+    picture = np.zeros((28, 28), np.uint8)
+    picture[6:9, 8:20] = 230
+    for row in range(9, 23):
+        left = 18 - (row - 9) // 2
+        picture[row, left : left + 3] = (120, 255, 160)
+    picture.flags.writeable = False
+    return picture
+
+
+@pytest.fixture(scope="session")
+def pictures(seven):
+    """Nine uint8 images that the tiny model tells apart: the seven turned, moved, enlarged and inverted."""
+    wide = np.pad(np.kron(seven, np.ones((3, 3), np.uint8)), ((0, 20), (30, 0)))
+    turned = [np.ascontiguousarray(np.rot90(seven, turns)) for turns in range(4)]
+    return [*turned, np.roll(seven, 3, axis=1), wide, 255 - wide, np.ascontiguousarray(wide[::-1]), wide // 2]
+
+
+@pytest.fixture(scope="session")
+def colourful():
+    """An RGBA Pillow image, 23 wide and 17 high, with many colours, every kind of alpha, and no symmetry."""
+    random = np.random.default_rng(7)
+    levels = random.integers(0, 256, (17, 23, 4), np.uint8)
+    levels[:5, :9, 3] = 0
+    levels[5:10, :, 3] = 255
+    return PIL.Image.fromarray(levels)

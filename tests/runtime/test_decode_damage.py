@@ -1,0 +1,102 @@
+"""Damaged files: an error of one kind or grey levels, never another exception; PNG never changes silently."""
+
+import numpy as np
+import PIL.Image
+import PIL.PngImagePlugin
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenetx_runtime import InputError
+from lenetx_runtime.preprocess import decode
+
+QUICK = settings(deadline=None, derandomize=True, max_examples=150)
+FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "GIF"]
+MAGIC = [b"", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe0", b"BM", b"RIFF\x40\0\0\0WEBPVP8L", b"GIF89a"]
+
+
+@pytest.fixture(scope="session")
+def files(colourful, encode):
+    """One small file of every format."""
+    options = {"WEBP": {"lossless": True}, "GIF": {"transparency": 2}}
+    modes = {"PNG": "RGBA", "WEBP": "RGBA"}
+    return {name: encode(colourful.convert(modes.get(name, "L")), name, **options.get(name, {})) for name in FORMATS}
+
+
+def levels_or_refusal(data):
+    try:
+        levels = decode(data)
+    except InputError:
+        return None
+    assert levels.dtype == np.uint8
+    assert levels.ndim == 2
+    return levels
+
+
+@QUICK
+@given(magic=st.sampled_from(MAGIC), tail=st.binary(max_size=300))
+def test_any_bytes_give_grey_levels_or_an_input_error(magic, tail):
+    levels_or_refusal(magic + tail)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_any_mutation_of_a_real_file_gives_grey_levels_or_an_input_error(files, file_format):
+    original = files[file_format]
+
+    @QUICK
+    @given(st.data())
+    def mutate(data):
+        changed = bytearray(original)
+        for _ in range(data.draw(st.integers(1, 6))):
+            start = data.draw(st.integers(0, len(changed)))
+            end = data.draw(st.integers(start, min(len(changed), start + 8)))
+            changed[start:end] = data.draw(st.binary(max_size=8))
+        levels_or_refusal(bytes(changed))
+
+    mutate()
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_cut_file_is_refused_unless_no_pixel_is_missing(files, file_format):
+    whole = files[file_format]
+    intact = decode(whole)
+    survivors = [size for size in range(len(whole)) if levels_or_refusal(whole[:size]) is not None]
+    for size in survivors:
+        np.testing.assert_array_equal(decode(whole[:size]), intact)
+    trailer = 8  # PNG's IEND with its checksum is the longest ending that holds no pixels
+    assert all(size >= len(whole) - trailer for size in survivors)
+
+
+def png_with_notes(colourful, encode):
+    notes = PIL.PngImagePlugin.PngInfo()
+    notes.add_text("Title", "seven")
+    notes.add_itxt("Comment", "seven " * 20, zip=True)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    return encode(colourful.convert("L"), "PNG", pnginfo=notes, dpi=(72, 72), exif=exif)
+
+
+PNGS = {
+    "grey": lambda image, encode: encode(image.convert("L"), "PNG"),
+    "16-bit": lambda _, encode: encode(PIL.Image.fromarray(np.arange(150, dtype=np.uint16).reshape(10, 15)), "PNG"),
+    "colour and alpha": lambda image, encode: encode(image.resize((9, 7)), "PNG"),
+    "palette with transparency": lambda image, encode: encode(
+        image.convert("RGB").quantize(16), "PNG", transparency=bytes(range(16))
+    ),
+    "one bit": lambda image, encode: encode(image.convert("1"), "PNG"),
+    "text, EXIF and resolution": png_with_notes,
+}
+
+
+@pytest.mark.parametrize("kind", PNGS)
+def test_no_flipped_bit_of_a_png_changes_a_pixel_silently(colourful, encode, kind):
+    data = PNGS[kind](colourful, encode)
+    intact = decode(data)
+    changed = []
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        levels = levels_or_refusal(bytes(flipped))
+        if levels is not None and not np.array_equal(levels, intact):
+            changed.append(bit)
+    assert changed == []

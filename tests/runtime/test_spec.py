@@ -1,0 +1,179 @@
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime.spec import FORMAT_VERSION
+
+QUICK = settings(deadline=None, derandomize=True, max_examples=150)
+
+names = st.text(min_size=1, max_size=20)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@st.composite
+def specs(draw):
+    padding = draw(st.integers(0, 9))
+    return ModelSpec(
+        architecture=draw(names),
+        channels=1,
+        height=28 + 2 * padding,
+        width=28 + 2 * padding,
+        padding=padding,
+        scale=draw(positive),
+        mean=(draw(finite),),
+        std=(draw(positive),),
+        labels=tuple(draw(st.lists(st.text(max_size=9), min_size=2, max_size=12, unique=True))),
+        weights_sha256=draw(digests),
+        producer=draw(names),
+        input_name=draw(names),
+        output_name=draw(names),
+        batch=draw(st.just("dynamic") | st.integers(1, 4096)),
+        content_sha256=draw(st.none() | digests),
+    )
+
+
+@QUICK
+@given(specs())
+def test_what_is_written_is_read_back_equal(spec):
+    assert ModelSpec.from_json(spec.to_json()) == spec
+
+
+@QUICK
+@given(specs())
+def test_the_text_is_canonical(spec):
+    text = spec.to_json()
+    assert text.isascii()
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+@QUICK
+@given(st.text())
+def test_any_text_is_refused_with_one_kind_of_error(text):
+    with pytest.raises(ArtifactError):
+        ModelSpec.from_json(text)
+
+
+@QUICK
+@given(st.data())
+def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
+    name = data.draw(st.sampled_from([field.name for field in dataclasses.fields(ModelSpec)]))
+    fields = json.loads(spec.to_json()) | {name: data.draw(json_values)}
+    try:
+        read = ModelSpec.from_json(json.dumps(fields))
+    except ArtifactError:
+        return
+    assert json.loads(read.to_json()) == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("channels", 0),
+        ("height", "32"),
+        ("width", 32.0),
+        ("height", True),
+        ("padding", -1),
+        ("batch", 0),
+        ("batch", "any"),
+        ("batch", True),
+        ("architecture", ""),
+        ("producer", None),
+        ("input_name", 3),
+        ("output_name", ""),
+        ("framing", "stretch"),
+        ("interpolation", "nearest"),
+        ("polarity", "dark_on_light"),
+        ("output", "probabilities"),
+        ("scale", 0),
+        ("scale", -1.0),
+        ("scale", float("nan")),
+        ("scale", float("inf")),
+        ("mean", []),
+        ("mean", [0.1, 0.1]),
+        ("mean", ["0.1"]),
+        ("mean", 0.1),
+        ("mean", [float("nan")]),
+        ("std", [0.0]),
+        ("std", [-0.3]),
+        ("std", [True]),
+        ("labels", ["only one"]),
+        ("labels", "0123456789"),
+        ("labels", ["a", 1]),
+        ("weights_sha256", None),
+        ("weights_sha256", "AB" * 32),
+        ("weights_sha256", "ab" * 31),
+        ("content_sha256", "ab" * 32 + "\n"),
+    ],
+)
+def test_a_field_that_makes_no_sense_is_refused_by_name(spec, name, value):
+    with pytest.raises(ArtifactError, match=name):
+        ModelSpec.from_json(json.dumps(json.loads(spec.to_json()) | {name: value}))
+
+
+@pytest.mark.parametrize("name", ["scale", "mean", "std"])
+def test_a_number_too_large_for_a_float_is_refused(spec, name):
+    huge = 10**400
+    fields = json.loads(spec.to_json()) | {name: huge if name == "scale" else [huge]}
+    with pytest.raises(ArtifactError, match=name):
+        ModelSpec.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])
+def test_another_format_version_is_refused_with_both_versions(spec, version):
+    fields = json.loads(spec.to_json()) | {"format_version": version}
+    with pytest.raises(ArtifactError, match=rf"version {version!r}.*version {FORMAT_VERSION}"):
+        ModelSpec.from_json(json.dumps(fields))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param("", "not JSON", id="empty"),
+        pytest.param("{", "not JSON", id="cut off"),
+        pytest.param("1" * 10_000, "not JSON", id="endless number"),
+        pytest.param("[" * 100_000, "not JSON", id="endless nesting"),
+        pytest.param("\ufeff{}", "not JSON", id="byte order mark"),
+        pytest.param("[]", "not a JSON object", id="list"),
+        pytest.param("null", "not a JSON object", id="null"),
+        pytest.param('"lenetx"', "not a JSON object", id="string"),
+        pytest.param("{}", "format version None", id="empty object"),
+    ],
+)
+def test_text_that_is_no_spec_is_refused_with_the_reason(text, reason):
+    with pytest.raises(ArtifactError, match=reason):
+        ModelSpec.from_json(text)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ModelSpec)])
+def test_a_missing_field_is_named(spec, name):
+    fields = json.loads(spec.to_json())
+    del fields[name]
+    with pytest.raises(ArtifactError, match="format version None" if name == "format_version" else name):
+        ModelSpec.from_json(json.dumps(fields))
+
+
+def test_an_unknown_field_is_named(spec):
+    with pytest.raises(ArtifactError, match="rotation"):
+        ModelSpec.from_json(json.dumps(json.loads(spec.to_json()) | {"rotation": 90}))
+
+
+def test_a_spec_cannot_be_changed_and_knows_its_input_shape(spec):
+    assert spec.input_shape == (1, 32, 32)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        spec.padding = 0
+
+
+def test_a_spec_made_in_code_is_held_to_the_same_rules(spec_fields):
+    with pytest.raises(ArtifactError, match="mean"):
+        ModelSpec(**spec_fields | {"mean": [0.5]})
