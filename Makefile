@@ -1,12 +1,52 @@
-# Every target does its own set-up: the stamp is older than what it was made from, or it is there.
+# demo and test are all that a fresh clone needs: every target does its own set-up.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+BIN := .venv/bin
+STAMP := .venv/.installed
+WORKERS ?= 2
 
-.PHONY: demo test check bench build reference clean
+.PHONY: demo test check lint bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./runtime -e '.[cpu,dev]'
 	touch $@
+
+demo: $(STAMP)
+	$(BIN)/lenetx train
+	$(BIN)/lenetx export --quiet
+	$(BIN)/lenetx verify
+	$(BIN)/python examples/predict_digits.py artifacts/lenet5.onnx
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test
+
+bench: $(STAMP)
+	for script in start_up first_prediction limits train_speed; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+build: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist runtime
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tools/check_wheel.py dist artifacts/reference/lenet5.onnx
+
+REFERENCE := artifacts/reference
+TRAIN := lenetx train --data mnist --epochs 3 -o $(REFERENCE)/lenet5.pt
+EXPORT := lenetx export $(REFERENCE)/lenet5.pt
+VERIFY := lenetx verify --against $(REFERENCE)/lenet5.pt --data mnist --report $(REFERENCE)/report.json
+
+reference: $(STAMP)
+	$(BIN)/$(TRAIN)
+	$(BIN)/$(EXPORT)
+	$(BIN)/$(VERIFY)
+	$(BIN)/python tools/model_card.py $(REFERENCE) '$(TRAIN)' '$(EXPORT)' '$(VERIFY)'
+
+clean:
+	rm -rf .venv build dist *.egg-info runtime/*.egg-info runtime/build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -33,7 +33,12 @@ __all__ = ["export", "open"]
 _SPEC = f"extra/{METADATA_KEY}.json"
 _NAMES = f"extra/{METADATA_KEY}.weights.json"
 _MANGLED = re.compile(rb"___torch_mangle_\d+\.")
+_RECORD = re.compile(
+    r"code/.+\.py|constants/\d+|(data|constants)\.pkl|version|byteorder|\.format_version|\.storage_alignment|"
+    + "|".join(map(re.escape, (_SPEC, _NAMES)))
+)
 _TRACE_BATCH = 2
+"""A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
 
 
 def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
@@ -72,8 +77,9 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         backend=TorchBackend(module, spec, device),
         weights={name: tensor.cpu().numpy() for name, tensor in zip(names, constants, strict=True)},
         structure=(
-            Check.verdict("file", f"archive of {len(records)} records", None, "Canonical, checksums right."),
+            _known_records(records),
             _operators(records),
+            Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
             local_paths(texts),
         ),
     )
@@ -132,6 +138,12 @@ def _names(constants: list["Tensor"], state_dict: "Mapping[str, Tensor]") -> lis
         del left[name]
         names.append(name)
     return names
+
+
+def _known_records(records: Mapping[str, bytes]) -> Check:
+    strange = sorted(name for name in records if not _RECORD.fullmatch(name))
+    problem = f"It holds what lenetx never writes: {', '.join(strange)}." if strange else None
+    return Check.verdict("file", f"archive of {len(records)} records", problem, "Canonical, checksums right.")
 
 
 def _operators(records: dict[str, bytes]) -> Check:

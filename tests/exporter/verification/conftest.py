@@ -1,0 +1,151 @@
+"""One untrained network, exported once, and the tools to break its artifacts."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import NodeProto
+
+from lenetx import Reference, Report, data, models
+from lenetx.checkpoint import Checkpoint, weights_sha256
+from lenetx.formats import get, open_artifact
+from lenetx.verification import prove
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.onnx_file import seal
+from lenetx_runtime.spec import METADATA_KEY
+
+Damage = Callable[[onnx.ModelProto], None]
+
+
+def make_checkpoint(architecture: str = "lenet5", seed: int = 0) -> Checkpoint:
+    """Random weights behind the spec that training on the digits gives."""
+    size = models.input_size(architecture)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        module = models.build(architecture, (1, size, size), 10)
+    return with_weights(architecture, module.state_dict())
+
+
+def with_weights(architecture: str, weights: dict[str, torch.Tensor]) -> Checkpoint:
+    size = models.input_size(architecture)
+    spec = ModelSpec(
+        architecture=architecture,
+        channels=1,
+        height=size,
+        width=size,
+        padding=(size - 28) // 2,
+        scale=1 / 255,
+        mean=(0.1559,),
+        std=(0.2976,),
+        labels=tuple("0123456789"),
+        weights_sha256=weights_sha256(weights),
+        producer="lenetx test",
+    )
+    return Checkpoint(spec, weights, {}, {"data": "digits"}, ())
+
+
+@pytest.fixture(scope="session")
+def digits_test() -> data.Split:
+    return data.load("digits").test
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Checkpoint:
+    return make_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def reference(checkpoint: Checkpoint, digits_test: data.Split) -> Reference:
+    return Reference(checkpoint, digits_test)
+
+
+@pytest.fixture(scope="session")
+def onnx_bytes(checkpoint: Checkpoint) -> bytes:
+    return get("onnx").export(checkpoint, batch="dynamic", opset=None)
+
+
+@pytest.fixture(scope="session")
+def torchscript_bytes(checkpoint: Checkpoint) -> bytes:
+    return get("torchscript").export(checkpoint, batch="dynamic", opset=None)
+
+
+@pytest.fixture
+def judge(tmp_path: Path, reference: Reference) -> Callable[..., Report]:
+    """Write bytes to a file, reopen it and prove it."""
+
+    def run(contents: bytes, name: str, against: Reference = reference) -> Report:
+        path = tmp_path / name
+        path.write_bytes(contents)
+        return prove(open_artifact(path), against)
+
+    return run
+
+
+@pytest.fixture
+def judge_damaged(judge: Callable[..., Report], onnx_bytes: bytes) -> Callable[..., Report]:
+    """Change an ONNX model, seal it as lenetx would, and prove it."""
+
+    def run(damage: Damage, contents: bytes = onnx_bytes, **arguments: Reference) -> Report:
+        return judge(resealed(contents, damage), "lenet5.onnx", **arguments)
+
+    return run
+
+
+def resealed(contents: bytes, damage: Damage) -> bytes:
+    model = onnx.load_from_string(contents)
+    damage(model)
+    entry = next(entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    spec = ModelSpec.from_json(entry.value)
+    entry.value = dataclasses.replace(spec, content_sha256="0" * 64).to_json()
+    return seal(model.SerializeToString(deterministic=True))
+
+
+def failed(report: Report) -> list[str]:
+    """Name the checks that failed."""
+    return [check.name for check in report.failures]
+
+
+def respell(change: Callable[[ModelSpec], ModelSpec]) -> Damage:
+    """Change what the model says of itself."""
+
+    def damage(model: onnx.ModelProto) -> None:
+        entry = next(entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+        entry.value = change(ModelSpec.from_json(entry.value)).to_json()
+
+    return damage
+
+
+def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) -> Damage:
+    """Add ``amount`` to the last logit of every image for which the nodes' output ``when`` (bool[N, 1]) holds.
+
+    ``condition`` is given the name of the input and returns the nodes; no weight is added, only constants.
+    """
+
+    def damage(model: onnx.ModelProto) -> None:
+        helper = onnx.helper
+        last = model.graph.node[-1]
+        assert list(last.output) == ["logits"]
+        last.output[0] = "clean"
+        model.graph.node.extend(condition("image"))
+        model.graph.node.extend(
+            [
+                helper.make_node("Cast", ["when"], ["switch"], to=onnx.TensorProto.FLOAT),
+                constant("direction", [[0.0] * 9 + [amount]]),
+                helper.make_node("Mul", ["switch", "direction"], ["delta"]),
+                helper.make_node("Add", ["clean", "delta"], ["logits"]),
+            ]
+        )
+
+    return damage
+
+
+def constant(name: str, value: object) -> NodeProto:
+    tensor = torch.tensor(value, dtype=torch.float32).numpy()
+    return onnx.helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(tensor))
+
+
+def integers(name: str, values: list[int]) -> NodeProto:
+    return onnx.helper.make_node("Constant", [], [name], value_ints=values)

@@ -1,0 +1,81 @@
+"""Faults in a TorchScript archive, repacked as lenetx would."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lenetx import Report, archive
+from lenetx.formats import get
+from lenetx_runtime.spec import METADATA_KEY
+
+from .conftest import failed, make_checkpoint
+
+Judge = Callable[..., Report]
+NAME = "lenet5.torchscript"
+SPEC = f"extra/{METADATA_KEY}.json"
+NAMES = f"extra/{METADATA_KEY}.weights.json"
+
+
+@pytest.fixture
+def records(torchscript_bytes: bytes) -> dict[str, bytes]:
+    return archive.unpack(torchscript_bytes)
+
+
+def code_of(records: dict[str, bytes]) -> str:
+    return next(name for name in records if name.startswith("code/"))
+
+
+def test_nothing_is_wrong_with_the_honest_archive(judge: Judge, records: dict[str, bytes]) -> None:
+    assert failed(judge(archive.pack(records), NAME)) == []
+
+
+def test_record_that_lenetx_never_writes(judge: Judge, records: dict[str, bytes]) -> None:
+    records["extra/notes.txt"] = b"trained on a Tuesday"
+    assert failed(judge(archive.pack(records), NAME)) == ["file"]
+
+
+def test_operator_of_another_library(judge: Judge, records: dict[str, bytes]) -> None:
+    code = code_of(records)
+    assert b"torch.relu(" in records[code]
+    records[code] = records[code].replace(b"torch.relu(", b"ops.aten.relu(")
+    assert failed(judge(archive.pack(records), NAME)) == ["operators"]
+
+
+def test_local_path(judge: Judge, records: dict[str, bytes]) -> None:
+    records[code_of(records)] += b"\n# /home/ann/project/train.py\n"
+    assert failed(judge(archive.pack(records), NAME)) == ["local paths"]
+
+
+def test_swapped_labels(judge: Judge, records: dict[str, bytes]) -> None:
+    spec = json.loads(records[SPEC])
+    spec["labels"].reverse()
+    records[SPEC] = json.dumps(spec).encode()
+    assert failed(judge(archive.pack(records), NAME)) == ["spec"]
+
+
+def test_lowest_bit_of_every_weight_tensor(judge: Judge, records: dict[str, bytes]) -> None:
+    for name in [name for name in records if name.startswith("constants/")]:
+        bits = np.frombuffer(records[name], np.uint32).copy()
+        bits[len(bits) // 2] ^= 1
+        report = judge(archive.pack(records | {name: bits.tobytes()}), NAME)
+        assert failed(report) == ["weights"]
+
+
+def test_swapped_names_of_weights(judge: Judge, records: dict[str, bytes]) -> None:
+    names = json.loads(records[NAMES])
+    records[NAMES] = json.dumps(names[::-1]).encode()
+    assert failed(judge(archive.pack(records), NAME)) == ["weights"]
+
+
+def test_another_networks_code(judge: Judge, records: dict[str, bytes]) -> None:
+    code = code_of(records)
+    records[code] = records[code].replace(b"torch.max_pool2d(", b"torch.avg_pool2d(")
+    assert {"random inputs", "saturated inputs", "real inputs"} <= set(failed(judge(archive.pack(records), NAME)))
+
+
+def test_another_seeds_weights(judge: Judge) -> None:
+    other = get("torchscript").export(make_checkpoint(seed=1), batch="dynamic", opset=None)
+    report = judge(other, NAME)
+    assert {"spec", "weights", "random inputs", "real inputs"} <= set(failed(report))

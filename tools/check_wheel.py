@@ -1,0 +1,45 @@
+"""Install the built runtime wheel in an empty environment, by itself, and predict there with a model.
+
+    python tools/check_wheel.py dist artifacts/reference/lenet5.onnx
+
+A digit is drawn with Pillow in that environment. Fails if torch, onnx or lenetx came along.
+"""
+
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+PROGRAM = """
+import importlib.util, sys
+from PIL import Image, ImageDraw
+from lenetx_runtime import Classifier
+import lenetx_runtime
+strangers = [name for name in ("torch", "onnx", "lenetx", "lenetx_cli") if importlib.util.find_spec(name)]
+assert not strangers, f"installed with the runtime: {strangers}"
+assert lenetx_runtime.__file__.startswith(sys.prefix), lenetx_runtime.__file__
+page = Image.new("L", (200, 300), 255)
+ImageDraw.Draw(page).line([(60, 60), (150, 60), (90, 240)], fill=0, width=18, joint="curve")
+answer = Classifier(sys.argv[1]).predict(page)
+print(f"drew a 7, predicted {answer.label} ({answer.probability:.1%}) with lenetx-runtime {lenetx_runtime.__version__}")
+assert answer.label == "7", answer
+"""
+
+
+def main() -> None:
+    """Build the environment, run the program, and pass on its exit status."""
+    folder, model = Path(sys.argv[1]), Path(sys.argv[2]).resolve()
+    (wheel,) = folder.glob("lenetx_runtime-*.whl")
+    print(f"{wheel.name}: {wheel.stat().st_size / 1024:.1f} KiB")
+    constraints = Path(__file__).parent.parent / "constraints.txt"
+    with tempfile.TemporaryDirectory() as empty:
+        venv.create(empty, with_pip=True)
+        python = Path(empty, "bin", "python")
+        install = [python, "-m", "pip", "install", "--quiet", "-c", constraints.resolve(), f"{wheel.resolve()}[cpu]"]
+        subprocess.run(install, check=True)
+        subprocess.run([python, "-c", PROGRAM, model], check=True, cwd=empty)
+
+
+if __name__ == "__main__":
+    main()
