@@ -17,9 +17,11 @@ def train(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Checkpoint to write. [default: artifacts/ARCH.pt]")
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="[default: 40 for digits, 5 for mnist]")] = None,
-    batch_size: Annotated[int, typer.Option("--batch-size", help="Images per step.")] = 128,
-    lr: Annotated[float, typer.Option("--lr", help="Largest learning rate of the one-cycle schedule.")] = 0.01,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="[default: 20 for digits, 5 for mnist]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Images per step. [default: 32 for digits, 128 for mnist]")
+    ] = None,
+    lr: Annotated[float, typer.Option("--lr", help="Largest learning rate of the one-cycle schedule.")] = 0.003,
     seed: Annotated[int, typer.Option("--seed", help="Of the first weights and the order of images.")] = 0,
     device: Device = "cpu",
     data_root: DataRoot = None,

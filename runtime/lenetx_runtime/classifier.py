@@ -76,7 +76,7 @@ class Classifier:
         Raises:
             InputError: the image cannot be used.
         """
-        return self.predict_batch([image])[0]
+        return self._label([frame(decode(image))])[0]
 
     def predict_batch(self, images: Iterable[Image]) -> list[Prediction]:
         """Label any number of images of any sizes, in order.
@@ -84,24 +84,24 @@ class Classifier:
         Raises:
             InputError: an image cannot be used; its position is named.
         """
-        import numpy as np
-
-        frames = [self._frame(image, position) for position, image in enumerate(images)]
-        if not frames:
-            return []
-        rows = softmax(self.logits(normalise(np.stack(frames), self.spec)))
-        return [Prediction.from_probabilities(row, self.spec.labels) for row in rows]
+        self._opened()
+        frames = [_frame(image, position) for position, image in enumerate(images)]
+        return self._label(frames) if frames else []
 
     def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Give float32[N, K] logits of preprocessed float32[N, C, H, W] inputs, N ≥ 0.
 
         Raises:
             InputError: another dtype or shape, or NaN or infinity among the inputs.
+            ArtifactError: NaN or infinity among the logits: no label follows from them.
         """
         import numpy as np
 
         self._check(inputs)
-        return run_in_batches(self._opened(), np.ascontiguousarray(inputs), self.spec)
+        logits = run_in_batches(self._opened(), np.ascontiguousarray(inputs), self.spec)
+        if not np.isfinite(logits).all():
+            raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
+        return logits
 
     def close(self) -> None:
         """Free the model. Using the classifier afterwards raises :class:`LenetxError`; closing twice is fine."""
@@ -122,23 +122,30 @@ class Classifier:
             raise LenetxError("This Classifier is closed: open the model again.")
         return self._backend
 
-    def _frame(self, image: Image, position: int) -> "NDArray[np.uint8]":
-        try:
-            return frame(decode(image))
-        except InputError as error:
-            raise InputError(str(error) if position == 0 else f"Image {position}: {error}") from None
+    def _label(self, frames: "list[NDArray[np.uint8]]") -> list[Prediction]:
+        import numpy as np
+
+        rows = softmax(self.logits(normalise(np.stack(frames), self.spec)))
+        return [Prediction.from_probabilities(row, self.spec.labels) for row in rows]
 
     def _check(self, inputs: Any) -> None:
         import numpy as np
 
         if not isinstance(inputs, np.ndarray):
             raise InputError(f"Inputs are a numpy array, not {type(inputs).__name__}.")
-        if inputs.dtype != np.float32 or inputs.shape[1:] != self.spec.input_shape or inputs.ndim != 4:
+        if inputs.dtype != np.float32 or inputs.shape[1:] != self.spec.input_shape:
             wanted = ", ".join(map(str, self.spec.input_shape))
             got = ", ".join(map(str, inputs.shape))
             raise InputError(f"Inputs are float32[N, {wanted}]; these are {inputs.dtype}[{got}].")
         if not np.isfinite(inputs).all():
             raise InputError("The inputs hold NaN or infinity.")
+
+
+def _frame(image: Image, position: int) -> "NDArray[np.uint8]":
+    try:
+        return frame(decode(image))
+    except InputError as error:
+        raise InputError(f"Image {position}: {error}") from None
 
 
 def _read(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from .spec import METADATA_KEY, ModelSpec
 __all__ = ["read_spec", "seal"]
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
-_FUNCTION_NODE = 7
+_FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_ATTRIBUTE = 5
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
@@ -89,9 +89,11 @@ def _model_tensors(data: bytes) -> Iterator[bytes]:
         if field == _MODEL_GRAPH:
             yield from _graph_tensors(value, 0)
         elif field == _MODEL_FUNCTIONS:
-            for inner, node in _messages(value):
+            for inner, part in _messages(value):
                 if inner == _FUNCTION_NODE:
-                    yield from _node_tensors(node, 0)
+                    yield from _node_tensors(part, 0)
+                elif inner == _FUNCTION_ATTRIBUTE:
+                    yield from _attribute_tensors(part, 0)
 
 
 def _graph_tensors(graph: bytes, depth: int) -> Iterator[bytes]:
@@ -108,15 +110,18 @@ def _graph_tensors(graph: bytes, depth: int) -> Iterator[bytes]:
 
 def _node_tensors(node: bytes, depth: int) -> Iterator[bytes]:
     for field, attribute in _messages(node):
-        if field != _NODE_ATTRIBUTE:
-            continue
-        for inner, value in _messages(attribute):
-            if inner in _ATTRIBUTE_TENSORS:
-                yield value
-            elif inner in _ATTRIBUTE_SPARSE:
-                yield from _sparse_tensors(value)
-            elif inner in _ATTRIBUTE_GRAPHS:
-                yield from _graph_tensors(value, depth + 1)
+        if field == _NODE_ATTRIBUTE:
+            yield from _attribute_tensors(attribute, depth)
+
+
+def _attribute_tensors(attribute: bytes, depth: int) -> Iterator[bytes]:
+    for field, value in _messages(attribute):
+        if field in _ATTRIBUTE_TENSORS:
+            yield value
+        elif field in _ATTRIBUTE_SPARSE:
+            yield from _sparse_tensors(value)
+        elif field in _ATTRIBUTE_GRAPHS:
+            yield from _graph_tensors(value, depth + 1)
 
 
 def _sparse_tensors(sparse: bytes) -> Iterator[bytes]:
@@ -132,6 +137,8 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
+        if key >> 32:  # readers drop these bits, so that a field could hide behind them
+            raise ArtifactError("It is not an ONNX model, or it is damaged.")
         field, wire = key >> 3, key & 7
         if wire == 0:
             number, position = _varint(data, position)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OrtBackend"]
 
-_DEVICE = re.compile(r"cpu|cuda(?::(\d{1,3}))?")
+_DEVICE = re.compile(r"cpu|cuda(?::([0-9]{1,3}))?")
 _FATAL = 4
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
@@ -52,6 +52,7 @@ class OrtBackend:
         else:
             self._session = _open_cuda(ort, model, options, cuda)
             self.device = f"cuda:{cuda}"
+        _require_same_contract(self._session, spec)
         self._outputs, self._input = [spec.output_name], spec.input_name
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -110,6 +111,14 @@ def _open_cuda(ort: Any, model: bytes, options: Any, index: int) -> Any:
     if session.get_providers()[0] != "CUDAExecutionProvider":
         raise DeviceUnavailable(f"CUDA was asked for, but onnxruntime chose {session.get_providers()[0]}.")
     return session
+
+
+def _require_same_contract(session: Any, spec: ModelSpec) -> None:
+    """Compare names and shapes, but for the batch axis, with what the spec says."""
+    wanted = [(spec.input_name, list(spec.input_shape)), (spec.output_name, [len(spec.labels)])]
+    found = [(value.name, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
+    if found != wanted:
+        raise ArtifactError(f"Its spec says {wanted}, its graph has {found}.")
 
 
 def _one_line(error: Exception) -> str:

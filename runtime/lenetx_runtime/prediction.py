@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import InputError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -36,6 +38,8 @@ class Prediction:
 
     def top(self, k: int) -> tuple[tuple[str, float], ...]:
         """Give the ``k`` most probable classes as (label, probability), the most probable first."""
+        if k < 1:
+            raise InputError(f"There is no top {k}: give at least 1.")
         return self.probabilities[:k]
 
 

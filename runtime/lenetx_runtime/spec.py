@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
-import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,9 @@ __all__ = ["FORMAT_VERSION", "METADATA_KEY", "ModelSpec"]
 FORMAT_VERSION = 1
 METADATA_KEY = "lenetx"
 """The one key under which every artifact format stores the JSON text."""
+
+FRAME = 28
+"""Height and width in pixels of what the framing gives."""
 
 _CHOICES = {
     "framing": ("mnist",),
@@ -95,7 +98,7 @@ class ModelSpec:
         if not isinstance(fields, dict):
             raise ArtifactError("The model's spec is not a JSON object.")
         version = fields.get("format_version")
-        if version != FORMAT_VERSION:
+        if type(version) is not int or version != FORMAT_VERSION:
             raise ArtifactError(
                 f"The model's spec has format version {version!r}; this lenetx reads version {FORMAT_VERSION}."
             )
@@ -126,6 +129,8 @@ def _problems(spec: ModelSpec) -> list[str]:
         wrong["weights_sha256"] = "a SHA-256 digest"
     if spec.content_sha256 is not None and not _is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
+    if not wrong and (spec.channels != 1 or {spec.height - 2 * spec.padding, spec.width - 2 * spec.padding} != {FRAME}):
+        wrong["input_shape"] = f"1×{FRAME}×{FRAME} and the padding, which is what the framing gives"
     return [f"{name} is {getattr(spec, name)!r}, not {wanted}" for name, wanted in wrong.items()]
 
 
@@ -159,4 +164,4 @@ def _is_count(value: object, least: int) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

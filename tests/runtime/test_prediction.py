@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lenetx_runtime import Prediction
+from lenetx_runtime import InputError, Prediction
 from lenetx_runtime.prediction import softmax
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
@@ -66,11 +66,18 @@ def test_equal_probabilities_keep_the_order_of_the_labels():
 
 
 @pytest.mark.parametrize(
-    ("k", "expected"), [(0, []), (1, ["dog"]), (3, ["dog", "cat", "bee"]), (9, ["dog", "cat", "bee", "ant"])]
+    ("k", "expected"), [(1, ["dog"]), (3, ["dog", "cat", "bee"]), (9, ["dog", "cat", "bee", "ant"])]
 )
 def test_top_gives_the_best_k(k, expected):
     prediction = Prediction.from_probabilities(np.array([0.1, 0.2, 0.3, 0.4]), LABELS)
     assert [label for label, _ in prediction.top(k)] == expected
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_a_top_of_nothing_is_refused(k):
+    prediction = Prediction.from_probabilities(np.array([0.1, 0.2, 0.3, 0.4]), LABELS)
+    with pytest.raises(InputError, match=f"There is no top {k}"):
+        prediction.top(k)
 
 
 def test_a_prediction_holds_plain_python_values_and_cannot_be_changed():

@@ -39,7 +39,8 @@ class Dataset:
         validation: what chooses between weights.
         test: looked at once, at the end.
         class_names: the name of every label.
-        epochs: how many passes over ``train`` are a sensible default.
+        epochs: passes over ``train`` that are a sensible default.
+        batch_size: images per step that are a sensible default.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Dataset:
     test: Split
     class_names: tuple[str, ...]
     epochs: int
+    batch_size: int
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:

@@ -24,4 +24,4 @@ def load(root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa
     images = np.rint(bunch.images * (255 / _STRONGEST)).astype(np.uint8)
     rest, test = hold_out(Split(images, bunch.target.astype(np.int64)), _TEST)
     train, validation = hold_out(rest, _VALIDATION)
-    return Dataset("digits", train, validation, test, tuple(map(str, range(10))), epochs=40)
+    return Dataset("digits", train, validation, test, tuple(map(str, range(10))), epochs=20, batch_size=32)

@@ -16,6 +16,8 @@ from .dataset import Dataset, Split, hold_out
 __all__ = ["load"]
 
 _VALIDATION = 5000
+_LARGEST_LABEL = 9
+_REMEDY = "Put the original files there, or delete it and name no folder to have it downloaded."
 
 
 def load(root: Path | None = None, *, download: bool = True) -> Dataset:
@@ -31,7 +33,7 @@ def load(root: Path | None = None, *, download: bool = True) -> Dataset:
     fetch = download and named is None
     rest, test = _part(folder, train=True, fetch=fetch), _part(folder, train=False, fetch=fetch)
     train, validation = hold_out(rest, _VALIDATION)
-    return Dataset("mnist", train, validation, test, tuple(map(str, range(10))), epochs=5)
+    return Dataset("mnist", train, validation, test, tuple(map(str, range(10))), epochs=5, batch_size=128)
 
 
 def _cache_folder() -> Path:
@@ -45,6 +47,8 @@ def _part(folder: Path, *, train: bool, fetch: bool) -> Split:
     images, labels = source.data.numpy(), source.targets.numpy()
     if images.shape != (60_000 if train else 10_000, 28, 28) or len(labels) != len(images):
         raise DataError(f"MNIST in '{folder}' is not complete: images {images.shape}, {len(labels)} labels.")
+    if labels.max() > _LARGEST_LABEL:
+        raise DataError(f"MNIST in '{folder}' is damaged: it has a label {labels.max()}. {_REMEDY}")
     return Split(images, labels.astype(np.int64))
 
 
@@ -54,12 +58,19 @@ def _open(folder: Path, *, train: bool, fetch: bool) -> Any:
 
     try:
         return MNIST(folder, train=train, download=fetch)
-    except RuntimeError as error:
-        if fetch:
-            raise DataError(f"MNIST could not be downloaded: {error}") from None
-        raise DataError(
+    except OSError as error:
+        raise DataError(f"MNIST in '{folder}' cannot be read or written: {error.strerror or error}.") from None
+    except Exception as error:  # torchvision trips over damaged files in many ways
+        raise _problem(folder, " ".join(str(error).split())) from None
+
+
+def _problem(folder: Path, reason: str) -> DataError:
+    """Tell by torchvision's words whether the files are missing, cannot be fetched or are damaged."""
+    if reason.startswith("Error downloading"):
+        return DataError(f"MNIST could not be downloaded: {reason}.")
+    if reason.startswith("Dataset not found"):
+        return DataError(
             f"MNIST is not in '{folder}': name its folder with --data-root or LENETX_DATA, "
             "or leave both away to download it."
-        ) from None
-    except (OSError, ValueError, AssertionError) as error:
-        raise DataError(f"MNIST in '{folder}' cannot be read: {error}.") from None
+        )
+    return DataError(f"MNIST in '{folder}' cannot be read: {reason or 'it is no IDX file'}. {_REMEDY}")

@@ -16,7 +16,8 @@ class TrainConfig:
         data: name of the data set.
         architecture: name of the network.
         epochs: passes over the training split; the data set's own default when ``None``.
-        batch_size: images per step; a last, smaller batch of an epoch is left out.
+        batch_size: images per step, a last and smaller batch of an epoch being left out; the data set's own default
+            when ``None``.
         learning_rate: the largest of the one-cycle schedule.
         seed: of the first weights and of the order of images.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
@@ -28,8 +29,8 @@ class TrainConfig:
     data: str = data.DEFAULT
     architecture: str = models.DEFAULT
     epochs: int | None = None
-    batch_size: int = 128
-    learning_rate: float = 0.01
+    batch_size: int | None = None
+    learning_rate: float = 0.003
     seed: int = 0
     device: str = "cpu"
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LenetxError
-from .config import TrainConfig
 from .evaluate import Evaluation, evaluate
 from .progress import Progress
 from .tensors import DeviceSplit
@@ -23,10 +22,13 @@ History = list[dict[str, float]]
 
 def fit(
     network: nn.Module,
-    config: TrainConfig,
     train: DeviceSplit,
     validation: DeviceSplit,
+    *,
     epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
     report: Callable[[Progress], None],
 ) -> tuple[dict[str, Tensor], History]:
     """Train in place; give the weights of the epoch that validation chose, and a record per epoch.
@@ -37,15 +39,14 @@ def fit(
     Raises:
         LenetxError: the loss became NaN or infinite.
     """
-    steps_per_epoch = len(train) // config.batch_size
-    run = _Run(network, config, steps=steps_per_epoch * epochs)
-    order = torch.Generator().manual_seed(config.seed)
+    run = _Run(network, batch_size, learning_rate, steps=len(train) // batch_size * epochs)
+    order = torch.Generator().manual_seed(seed)
     history: History = []
     best: Evaluation | None = None
     chosen: dict[str, Tensor] = {}
     for epoch in range(1, epochs + 1):
         network.train()
-        for rows in _batches(len(train), config.batch_size, order):
+        for rows in _batches(len(train), batch_size, order):
             run.step(*train.batch(rows.to(train.labels.device)))
             if run.due():
                 report(run.progress(epoch, epochs))
@@ -74,13 +75,13 @@ def _batches(count: int, size: int, order: torch.Generator) -> Iterator[Tensor]:
 class _Run:
     """The optimizer, its schedule and the running figures."""
 
-    def __init__(self, network: nn.Module, config: TrainConfig, steps: int) -> None:
+    def __init__(self, network: nn.Module, batch_size: int, learning_rate: float, steps: int) -> None:
         self._network = network
-        self._optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+        self._optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, config.learning_rate, total_steps=steps, pct_start=_WARM_UP
+            self._optimizer, learning_rate, total_steps=steps, pct_start=_WARM_UP
         )
-        self._batch_size, self._step, self._steps = config.batch_size, 0, steps
+        self._batch_size, self._step, self._steps = batch_size, 0, steps
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
         self._start = time.perf_counter()

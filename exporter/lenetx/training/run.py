@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.spec import FRAME
 
 from .. import data, models
 from ..checkpoint import Checkpoint, weights_sha256
@@ -23,8 +24,6 @@ from .progress import Progress
 from .tensors import to_device
 
 __all__ = ["train"]
-
-_FRAME = 28
 
 
 def train(
@@ -50,15 +49,21 @@ def train(
     config = config or TrainConfig()
     device = torch_device(config.device)
     dataset = data.load(config.data, data_root)
-    if config.batch_size > len(dataset.train):
-        raise InputError(f"The batch size is {config.batch_size}, but there are {len(dataset.train)} training images.")
-    epochs = config.epochs or dataset.epochs
-    config = dataclasses.replace(config, epochs=epochs)
+    epochs, batch_size = config.epochs or dataset.epochs, config.batch_size or dataset.batch_size
+    if batch_size > len(dataset.train):
+        raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
     network = _initial_network(config, dataset).to(device)
     fitted, chooser, judge = (part.framed() for part in (dataset.train, dataset.validation, dataset.test))
     spec = _spec(config, fitted, dataset.class_names, network)
     weights, history = fit(
-        network, config, to_device(fitted, spec, device), to_device(chooser, spec, device), epochs, report
+        network,
+        to_device(fitted, spec, device),
+        to_device(chooser, spec, device),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
+        report=report,
     )
     network.load_state_dict(weights)
     judged = evaluate(network, to_device(judge, spec, device))
@@ -67,7 +72,7 @@ def train(
         spec=dataclasses.replace(spec, weights_sha256=weights_sha256(weights)),
         state_dict=weights,
         metrics={"test_accuracy": judged.accuracy, "test_loss": judged.loss, "test_images": len(judge)},
-        config=dataclasses.asdict(config),
+        config=dataclasses.asdict(dataclasses.replace(config, epochs=epochs, batch_size=batch_size)),
         history=tuple(history),
     )
 
@@ -87,7 +92,7 @@ def _spec(config: TrainConfig, frames: Split, labels: tuple[str, ...], network: 
         channels=1,
         height=size,
         width=size,
-        padding=(size - _FRAME) // 2,
+        padding=(size - FRAME) // 2,
         scale=1 / 255,
         mean=(mean,),
         std=(std,),

@@ -1,6 +1,7 @@
 """From a path, bytes, Pillow image or array to grey levels."""
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -42,13 +43,16 @@ def decode(image: Image) -> "NDArray[np.uint8]":
     if isinstance(image, str | os.PathLike):
         return _from_bytes(_read(Path(image)), f"'{image}'")
     if hasattr(image, "getbands"):
-        return _from_pillow(image)
+        return _from_given(image)
     raise InputError(f"An image is a path, bytes, a Pillow image or a numpy array, not {type(image).__name__}.")
 
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise InputError(f"'{path}' is a device or a pipe, not an image file.")
+        if status.st_size > MAX_FILE_BYTES:
             raise InputError(f"The image '{path}' is larger than {MAX_FILE_BYTES // 2**20} MiB.")
         return path.read_bytes()
     except FileNotFoundError:
@@ -81,6 +85,18 @@ def _from_bytes(data: bytes, name: str) -> "NDArray[np.uint8]":
         raise InputError(f"The image {name} is damaged: {error}.") from None
 
 
+def _from_given(image: "PIL.Image.Image") -> "NDArray[np.uint8]":
+    import PIL.ImageOps
+
+    _check_size(*image.size, "given")
+    try:
+        return _from_pillow(PIL.ImageOps.exif_transpose(image))
+    except InputError:
+        raise
+    except Exception as error:  # a lazily opened file may be damaged or closed, a mode may have no grey levels
+        raise InputError(f"The Pillow image of mode {image.mode} cannot be read: {error}.") from None
+
+
 def _check_png_sums(data: bytes) -> None:
     """Pillow skips the checksums of pixel data when it decodes; ``verify`` looks at all of them."""
     import io
@@ -101,7 +117,6 @@ def _check_size(width: int, height: int, name: str) -> None:
 def _from_pillow(image: "PIL.Image.Image") -> "NDArray[np.uint8]":
     import numpy as np
 
-    _check_size(*image.size, "given")
     if image.mode.startswith("I"):
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:
@@ -160,8 +175,10 @@ def _flatten(rgba: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     import numpy as np
     import PIL.Image
 
-    luma = np.asarray(PIL.Image.fromarray(np.ascontiguousarray(rgba[:, :, :3])).convert("L")).astype(np.float64)
-    alpha = rgba[:, :, 3] / 255.0
-    visible = alpha.sum()
-    dark = visible == 0 or (luma * alpha).sum() / visible < 128
-    return np.rint(luma * alpha + (255.0 if dark else 0.0) * (1 - alpha)).astype(np.uint8)
+    luma = np.asarray(PIL.Image.fromarray(np.ascontiguousarray(rgba[:, :, :3])).convert("L"))
+    alpha = rgba[:, :, 3]
+    laid = np.multiply(luma, alpha, dtype=np.uint16)  # at most 255 · 255, here and below
+    if int(laid.sum(dtype=np.uint64)) < 128 * int(alpha.sum(dtype=np.uint64)) or not alpha.any():
+        laid += np.multiply(255 - alpha, 255, dtype=np.uint16)
+    grey: NDArray[np.uint8] = ((laid + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
+    return grey

@@ -4,9 +4,10 @@ Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits": the i
 keeping its aspect, and centred by mass in 28×28.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..spec import FRAME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["frame", "frame_batch"]
 
-SIDE = 28
+SIDE = FRAME
 BOX = 20
 CLEAN_BACKGROUND = 16
 """A 28×28 image of whose border more than half is darker than this is taken to be a frame already."""
@@ -25,8 +26,9 @@ INK = 32
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """Give the uint8[28, 28] frame of one uint8[H, W] image, light ink on dark.
 
-    A 28×28 image with a dark border passes through unchanged. Else the polarity is taken from the border, the
-    background is subtracted, the ink is cropped, scaled into 20×20 and centred by mass.
+    A 28×28 image with a dark border passes through unchanged. Else the background is the
+    border's median and the ink what differs most from it, lighter or darker; the ink is cropped, scaled into 20×20
+    and centred by mass.
 
     Raises:
         InputError: nothing stands out from the background.
@@ -36,7 +38,7 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     if grey.shape == (SIDE, SIDE) and _are_frames(grey[None])[0]:
         return grey
     background = int(np.median(_borders(grey[None])))
-    return _centre(_scale(_crop(_ink(grey, background))))
+    return _centre(_stretch(_scale(_crop(_ink(grey, background)))))
 
 
 def frame_batch(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -56,10 +58,11 @@ def frame_batch(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
-    """Give bool[N] for uint8[N, 28, 28]: dark borders, so nothing to do."""
-    borders = _borders(images)
-    dark: NDArray[np.bool_] = (borders < CLEAN_BACKGROUND).sum(axis=1) * 2 > borders.shape[1]
-    return dark
+    """Give bool[N] for uint8[N, 28, 28]: dark borders and not blank, so nothing to do."""
+    borders, pixels = _borders(images), images.reshape(len(images), SIDE * SIDE)
+    dark = (borders < CLEAN_BACKGROUND).sum(axis=1) * 2 > borders.shape[1]
+    ready: NDArray[np.bool_] = dark & (pixels.min(axis=1) < pixels.max(axis=1))
+    return ready
 
 
 def _borders(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -74,13 +77,21 @@ def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
     import numpy as np
 
     contrast = grey.astype(np.int32) - background
-    if background >= 128:
+    if -contrast.min() > contrast.max():
         contrast = -contrast
-    contrast = np.maximum(contrast, 0)
-    strongest = int(contrast.max())
-    if strongest == 0:
+    if contrast.max() == 0:
         raise InputError(f"The image is blank: no pixel stands out from its background level of {background}.")
-    return ((contrast * 255 + strongest // 2) // strongest).astype(np.uint8)
+    return _stretch(np.maximum(contrast, 0))
+
+
+def _stretch(ink: "NDArray[Any]") -> "NDArray[np.uint8]":
+    """Give the ink with 255 for its strongest pixel: thin strokes fade when a large picture shrinks."""
+    import numpy as np
+
+    strongest = int(ink.max())
+    if strongest == 0:
+        raise InputError("The image is blank but for specks that vanish in a frame of 28×28.")
+    return ((ink.astype(np.int32) * 255 + strongest // 2) // strongest).astype(np.uint8)
 
 
 def _crop(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

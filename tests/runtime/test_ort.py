@@ -1,0 +1,104 @@
+"""onnxruntime on the CPU, the names of devices, and what happens where there is no engine."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+from lenetx_runtime import ArtifactError, DeviceUnavailable, EngineMissing, InputError
+from lenetx_runtime.ort import OrtBackend, available_cpus
+
+BATCH = np.random.default_rng(11).normal(size=(3, 1, 32, 32)).astype(np.float32)
+
+
+def test_the_cpu_computes_what_the_onnx_reference_computes(sealed, spec):
+    backend = OrtBackend(sealed, spec)
+    assert backend.device == "cpu"
+    logits = backend.run(BATCH)
+    assert logits.dtype == np.float32
+    [reference] = ReferenceEvaluator(onnx.load_from_string(sealed)).run(None, {"image": BATCH})
+    np.testing.assert_allclose(logits, reference, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2])
+def test_the_number_of_threads_does_not_change_the_answer(sealed, spec, threads):
+    answer = OrtBackend(sealed, spec, threads=threads).run(BATCH)
+    np.testing.assert_allclose(answer, OrtBackend(sealed, spec).run(BATCH), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_a_thread_count_below_one_is_refused_with_the_count(sealed, spec, threads):
+    with pytest.raises(InputError, match=f"threads is {threads};"):
+        OrtBackend(sealed, spec, threads=threads)
+
+
+BAD_NAMES = ["", "gpu", "CPU", "cpu ", "cpu:0", "cpu\n", "cuda:", "cuda:-1", "cuda:x", "cuda:1000", "cuda0", "xcuda"]
+
+
+@pytest.mark.parametrize("device", BAD_NAMES)
+def test_a_name_that_is_no_device_is_refused_with_the_names_that_are(sealed, spec, device):
+    with pytest.raises(InputError, match="give cpu, cuda or cuda:N"):
+        OrtBackend(sealed, spec, device=device)
+
+
+@pytest.mark.skipif(
+    "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime was built with CUDA"
+)
+@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
+def test_cuda_without_cuda_is_an_error_that_says_what_to_install(sealed, spec, device):
+    with pytest.raises(DeviceUnavailable, match="pip install onnxruntime-gpu"):
+        OrtBackend(sealed, spec, device=device)
+
+
+@pytest.mark.parametrize("model", [b"", b"no model", b"\x08\x0a"])
+def test_bytes_that_onnxruntime_cannot_open_are_refused_in_one_line(spec, model):
+    with pytest.raises(ArtifactError, match="onnxruntime cannot open the model") as caught:
+        OrtBackend(model, spec)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
+def test_the_cpus_that_a_process_may_use_are_counted_and_not_those_of_the_machine():
+    code = (
+        "import os; from lenetx_runtime.ort import available_cpus;"
+        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); print(available_cpus())"
+    )
+    assert python(code).stdout.strip() == "1"
+    assert available_cpus() == len(os.sched_getaffinity(0))
+
+
+def python(code, *arguments):
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+
+
+OPEN = """
+import sys
+from lenetx_runtime import Classifier, EngineMissing
+try:
+    Classifier(sys.argv[1])
+except EngineMissing as error:
+    print(error, error.exit_code)
+"""
+
+
+def test_without_onnxruntime_the_error_says_what_to_install(model_path):
+    """A process in which the module is blocked: it stands for an environment where it was never installed."""
+    result = python(f"import sys; sys.modules['onnxruntime'] = None\n{OPEN}", str(model_path))
+    assert result.stderr == ""
+    assert "pip install onnxruntime" in result.stdout
+    assert result.stdout.endswith(f" {EngineMissing.exit_code}\n")
+
+
+def test_a_broken_onnxruntime_is_not_called_missing(model_path, tmp_path):
+    """A real package of that name comes first on the path and fails as one with a missing shared library does."""
+    package = tmp_path / "broken" / "onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
+    result = python(f"import sys; sys.path.insert(0, sys.argv[2])\n{OPEN}", str(model_path), str(package.parent))
+    assert result.stderr == ""
+    assert "installed but cannot be imported: libcudart.so.12" in result.stdout
