@@ -40,6 +40,7 @@ def export(
     names = list(dict.fromkeys(format or formats.DEFAULT))
     for name in names:
         formats.require(name)
+    size = _batch(batch)
     path = checkpoint or newest_checkpoint()
     folder = output or path.parent
     with render.steps(quiet=quiet) as step:
@@ -50,7 +51,7 @@ def export(
                 names,
                 folder=folder,
                 stem=path.stem,
-                batch=_batch(batch),
+                batch=size,
                 opset=opset,
                 data_name=data,
                 data_root=data_root,

@@ -36,7 +36,7 @@ def verify(
 ) -> None:
     """Compare published artifacts with their checkpoint."""
     from lenetx.files import write_atomically
-    from lenetx.verification.report import to_json
+    from lenetx.report import to_json
 
     if report is not None and report.suffix != ".json":
         raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")

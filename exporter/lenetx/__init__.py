@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from .api import classifier, export, load, reference, save, verify
     from .checkpoint import Checkpoint
     from .errors import LenetxError
+    from .report import Check, Report
     from .training import Progress, TrainConfig, train
-    from .verification import Check, Reference, Report
+    from .verification import Reference
     from .version import __version__
 
 __all__ = [
@@ -42,7 +43,8 @@ _HOMES = {
     "checkpoint": ("Checkpoint",),
     "errors": ("LenetxError",),
     "training": ("Progress", "TrainConfig", "train"),
-    "verification": ("Check", "Reference", "Report"),
+    "report": ("Check", "Report"),
+    "verification": ("Reference",),
     "version": ("__version__",),
 }
 

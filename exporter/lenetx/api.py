@@ -11,11 +11,14 @@ from .checkpoint import Checkpoint
 from .errors import DataError, InputError
 from .formats import Batch
 from .publish import MANIFEST, manifest_entry, publish
-from .verification import Check, Reference, Report, prove
+from .report import Check, Report
+from .verification import Reference, prove
 
 __all__ = ["classifier", "export", "load", "reference", "save", "verify"]
 
 PathLike = str | Path
+
+_LARGEST_BATCH = 10_000
 
 
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
@@ -95,8 +98,12 @@ def export(
         checkpoint = load(path)
     if batch != "dynamic" and batch < 1:
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
+    if batch != "dynamic" and batch > _LARGEST_BATCH:
+        raise InputError(f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: proving takes the memory.")
     if not formats:
         raise InputError("No format was named.")
+    if opset is not None and "onnx" not in formats:
+        raise InputError(f"The opset {opset} means nothing to {', '.join(formats)}: it is for onnx.")
     return publish(
         reference(checkpoint, data_name=data_name, data_root=data_root),
         Path(folder or "artifacts"),

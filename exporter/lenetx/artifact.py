@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .verification.report import Check
+    from .report import Check
 
 __all__ = ["Artifact", "OpenedArtifact"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from . import archive, models
-from .errors import ArtifactError, CheckpointError
+from .errors import ArtifactError, CheckpointError, InputError
 from .files import read_bytes, write_atomically
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
 
     Args:
         path: the file.
-        architecture: insist on this architecture instead of the one that the checkpoint names.
+        architecture: refuse a checkpoint of another one.
 
     Raises:
         InputError: missing or a directory.
@@ -89,12 +89,14 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
     data = read_bytes(path, "checkpoint")
     try:
         checkpoint = _parse(data)
-    except ArtifactError as error:
+        checkpoint.module()
+    except (ArtifactError, InputError) as error:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
     if architecture is not None:
         expected = _network(architecture, len(checkpoint.spec.labels))
         _require_same_shapes(architecture, checkpoint.state_dict, expected)
-    checkpoint.module()
+        if architecture != checkpoint.spec.architecture:  # weights alone do not tell ReLU from tanh
+            raise CheckpointError(f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}.")
     return checkpoint
 
 
@@ -124,14 +126,25 @@ def _parse(data: bytes) -> Checkpoint:
     try:
         spec = ModelSpec.from_json(content[METADATA_KEY])
         weights = dict(content["state_dict"])
-        record = json.loads(content["record"])
-        checkpoint = Checkpoint(spec, weights, record["metrics"], record["config"], tuple(record["history"]))
+        checkpoint = Checkpoint(spec, weights, *_record(content["record"]))
         digest = weights_sha256(weights)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
     if digest != spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
     return checkpoint
+
+
+def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str, float], ...]]:
+    """Read metrics, config and history; a ValueError or KeyError says that they are not what :func:`save` writes."""
+    record = json.loads(text)
+    metrics, config, history = record["metrics"], record["config"], record["history"]
+    figures = [metrics, *history]
+    if not all(isinstance(number, int | float) for each in figures for number in dict(each).values()):
+        raise ValueError("metrics and history hold numbers")
+    if not isinstance(config["data"], str):
+        raise ValueError("the configuration names its data")
+    return metrics, config, tuple(history)
 
 
 def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
@@ -146,5 +159,7 @@ def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expec
         if given[name].shape != expected[name].shape:
             shapes = (list(given[name].shape), list(expected[name].shape))
             problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
+        elif given[name].dtype != expected[name].dtype:
+            problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
     if problems:
         raise CheckpointError(f"The weights are not those of {architecture}: {'; '.join(sorted(problems))}.")

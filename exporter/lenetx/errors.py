@@ -12,12 +12,9 @@ lenetx_runtime.LenetxError
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from lenetx_runtime import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
-
-if TYPE_CHECKING:
-    from .verification.report import Report
 
 __all__ = [
     "ArtifactError",
@@ -59,11 +56,11 @@ class ProofFailed(LenetxError):
     """An artifact does not compute what its checkpoint computes.
 
     Attributes:
-        reports: the reports of all artifacts of the export, at least one of them failed.
+        reports: the :class:`lenetx.Report` of every artifact of the export, at least one of them failed.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, reports: "tuple[Report, ...]") -> None:
+    def __init__(self, message: str, reports: tuple[Any, ...]) -> None:
         super().__init__(message)
         self.reports = reports

@@ -29,7 +29,7 @@ def artifacts_of(checkpoint: Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    candidates = (checkpoint.with_suffix(formats.suffix(name)) for name in formats.FORMATS)
+    candidates = (checkpoint.parent / f"{checkpoint.stem}{formats.suffix(name)}" for name in formats.FORMATS)
     found = [path for path in candidates if path.exists()]
     if not found:
         raise InputError(f"There is no artifact of '{checkpoint}': run 'lenetx export' first, or name one.")
@@ -42,7 +42,7 @@ def checkpoint_beside(artifact: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    path = artifact.with_suffix(".pt")
+    path = artifact.parent / f"{artifact.stem}.pt"
     if not path.exists():
         raise InputError(f"There is no checkpoint '{path}' to compare '{artifact}' with: name one with --against.")
     return path

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import formats
-from .errors import OutputError, ProofFailed
+from .errors import InputError, OutputError, ProofFailed
 from .files import make_folder, write_atomically
-from .verification import Reference, Report, prove
+from .report import Report
+from .verification import Reference, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,10 @@ def publish(
     Raises:
         ProofFailed: an artifact is wrong; none was published and the old ones stand.
         OutputError: a file could not be written; the old ones stand.
+        InputError: ``stem`` is not a file name.
     """
+    if not stem or Path(stem).name != stem:
+        raise InputError(f"'{stem}' is not a file name without its ending.")
     exporters = {name: formats.get(name) for name in names}
     with _staging(folder) as staging:
         reports, staged = [], []
@@ -61,9 +65,8 @@ def publish(
             reports.append(prove(formats.open_artifact(path), reference))
             staged.append(path)
         _require_proof(reports)
-        for path in staged:
-            _move(path, folder / path.name)
-    _record(folder, reports, reference.checkpoint)
+        write_atomically(staging / MANIFEST, _manifest(folder, reports, reference.checkpoint))
+        _move([*staged, staging / MANIFEST], folder)
     return reports
 
 
@@ -110,18 +113,22 @@ def _require_proof(reports: list[Report]) -> None:
         raise ProofFailed(f"{reasons} Nothing was published.", tuple(reports))
 
 
-def _move(staged: Path, target: Path) -> None:
-    try:
-        staged.replace(target)
-    except OSError as error:
-        raise OutputError(f"'{target}' could not be replaced: {error.strerror}.") from None
+def _move(staged: list[Path], folder: Path) -> None:
+    """Replace all or nothing, as far as can be known before: everything is written, only names are still to change."""
+    for path in staged:
+        if (folder / path.name).is_dir():
+            raise OutputError(f"'{folder / path.name}' could not be replaced: it is a directory.")
+    for path in staged:
+        try:
+            path.replace(folder / path.name)
+        except OSError as error:
+            raise OutputError(f"'{folder / path.name}' could not be replaced: {error.strerror}.") from None
 
 
-def _record(folder: Path, reports: list[Report], checkpoint: "Checkpoint") -> None:
-    """Add the artifacts to the manifest, keeping what it says of others that are still there."""
-    path = folder / MANIFEST
+def _manifest(folder: Path, reports: list[Report], checkpoint: "Checkpoint") -> bytes:
+    """Add the artifacts to the folder's manifest, keeping what it says of others that are still there."""
     try:
-        entries = json.loads(path.read_bytes())["artifacts"]
+        entries = json.loads((folder / MANIFEST).read_bytes())["artifacts"]
         kept = {name: entry for name, entry in entries.items() if (folder / name).exists()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         kept = {}
@@ -130,4 +137,4 @@ def _record(folder: Path, reports: list[Report], checkpoint: "Checkpoint") -> No
         entry |= {"weights_sha256": checkpoint.spec.weights_sha256, "conclusion": report.conclusion}
         kept[str(report.artifact["name"])] = entry
     document = {"manifest_version": _MANIFEST_VERSION, "artifacts": dict(sorted(kept.items()))}
-    write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+    return (json.dumps(document, indent=2) + "\n").encode()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lenetx_runtime import ModelSpec
 
-from ..verification.report import Check
+from ..report import Check
 from .local_paths import local_paths
 
 if TYPE_CHECKING:

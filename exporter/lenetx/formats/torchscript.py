@@ -19,10 +19,12 @@ from ..artifact import Artifact, OpenedArtifact
 from ..devices import torch_device
 from ..eager import TorchBackend
 from ..files import read_bytes
-from ..verification.report import Check
+from ..report import Check
 from .local_paths import local_paths
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from ..checkpoint import Checkpoint
@@ -64,18 +66,15 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     records = archive.unpack(data)
     try:
         spec = ModelSpec.from_json(records[_SPEC].decode())
-        names = json.loads(records[_NAMES])
     except (KeyError, ValueError):
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
     module = _load(data, device)
-    constants = _constants(module)
-    if not isinstance(names, list) or len(names) != len(constants):
-        raise ArtifactError(f"It names {len(names)} weights and holds {len(constants)}.")
+    weights = _weights(records, _constants(module))
     texts = [contents for name, contents in records.items() if not name.startswith("constants/")]
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, spec, device),
-        weights={name: tensor.cpu().numpy() for name, tensor in zip(names, constants, strict=True)},
+        weights=weights,
         structure=(
             _known_records(records),
             _operators(records),
@@ -128,16 +127,34 @@ def _constants(module: Any) -> list["Tensor"]:
 
 def _names(constants: list["Tensor"], state_dict: "Mapping[str, Tensor]") -> list[str]:
     """Give the name of each constant in the checkpoint: the archive itself has only numbers."""
-    import torch
-
     left = dict(state_dict)
     names = []
     for constant in constants:
-        name = next((name for name, tensor in left.items() if torch.equal(tensor, constant)), None)
+        name = next((name for name, tensor in left.items() if _same_bits(tensor, constant)), None)
         assert name is not None, "freezing changed a weight, or added one"
         del left[name]
         names.append(name)
     return names
+
+
+def _same_bits(one: "Tensor", other: "Tensor") -> bool:
+    """Say whether two tensors are the same even where they hold NaN, which equals nothing."""
+    return (one.dtype, one.shape) == (other.dtype, other.shape) and one.numpy().tobytes() == other.numpy().tobytes()
+
+
+def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[np.float32]]":
+    """Give the constants by the names that the archive has for them."""
+    try:
+        names = json.loads(records[_NAMES])
+    except (KeyError, ValueError, RecursionError):
+        names = None
+    known = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not known or not len(names) == len(set(names)) == len(constants):
+        raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
+    sizes = sorted(len(contents) for name, contents in records.items() if name.startswith("constants/"))
+    if sizes != sorted(tensor.nbytes for tensor in constants):  # libtorch would read on into other memory
+        raise ArtifactError("The sizes of its weights are not those that it states.")
+    return {name: tensor.cpu().numpy() for name, tensor in zip(names, constants, strict=True)}
 
 
 def _known_records(records: Mapping[str, bytes]) -> Check:

@@ -7,6 +7,8 @@ from ..errors import InputError, UnknownName
 
 __all__ = ["TrainConfig"]
 
+_LARGEST_SEED = 2**64 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -46,3 +48,5 @@ class TrainConfig:
             raise InputError(f"The learning rate is {self.learning_rate}; it must be positive.")
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; it must not be negative.")
+        if self.seed > _LARGEST_SEED:
+            raise InputError(f"The seed is {self.seed}; it must be at most {_LARGEST_SEED}, the largest of torch.")

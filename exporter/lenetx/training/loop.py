@@ -16,6 +16,8 @@ __all__ = ["History", "fit"]
 _STEPS_PER_REPORT = 20
 _WARM_UP = 0.2
 """Share of the run in which the one-cycle learning rate rises."""
+_FEWEST_STEPS = 6
+"""Of a one-cycle schedule: with five, of which the one-fifth that rises is one, torch divides by zero."""
 
 History = list[dict[str, float]]
 
@@ -52,6 +54,7 @@ def fit(
                 report(run.progress(epoch, epochs))
         progress = run.progress(epoch, epochs)
         judged = evaluate(network, validation)
+        run.require_finite(judged.loss)
         history.append(
             {
                 "epoch": epoch,
@@ -79,7 +82,7 @@ class _Run:
         self._network = network
         self._optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, learning_rate, total_steps=steps, pct_start=_WARM_UP
+            self._optimizer, learning_rate, total_steps=max(steps, _FEWEST_STEPS), pct_start=_WARM_UP
         )
         self._batch_size, self._step, self._steps = batch_size, 0, steps
         self._losses: list[Tensor] = []
@@ -105,11 +108,7 @@ class _Run:
         recent = slice(-_STEPS_PER_REPORT, None)
         loss = float(torch.stack(self._losses[recent]).mean())
         hits = float(torch.stack(self._hits[recent]).sum())
-        if not loss < float("inf"):
-            raise LenetxError(
-                f"The loss became {loss} by step {self._step} at learning rate "
-                f"{self._optimizer.param_groups[0]['lr']:.3g}: nothing was written; try a lower --lr."
-            )
+        self.require_finite(loss)
         self._losses, self._hits = self._losses[recent], self._hits[recent]
         seconds = time.perf_counter() - self._start
         return Progress(
@@ -123,3 +122,11 @@ class _Run:
             seconds_left=seconds / self._step * (self._steps - self._step),
             validation_accuracy=validation_accuracy,
         )
+
+    def require_finite(self, loss: float) -> None:
+        """Raise LenetxError if a loss is NaN or infinite."""
+        if not loss < float("inf"):
+            raise LenetxError(
+                f"The loss became {loss} by step {self._step} at learning rate "
+                f"{self._optimizer.param_groups[0]['lr']:.3g}: nothing was written; try a lower --lr."
+            )

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import Backend, run_in_batches
 
+from ..report import Check, Status
 from .compare import compare
 from .reference import Probe
-from .report import Check, Status
 
 __all__ = ["BATCH_SIZES", "batch_sizes", "labels", "numbers", "real", "spec", "weights"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ..report import Check
 from .reference import Probe
-from .report import Check
 
 __all__ = ["compare", "worst"]
 

@@ -6,10 +6,10 @@ import platform
 from importlib import metadata
 
 from ..artifact import OpenedArtifact
+from ..report import Check, Report
 from . import checks
 from .limits import MULTIPLE
 from .reference import Reference
-from .report import Check, Report
 
 __all__ = ["prove"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ..errors import ProofFailed
+from .errors import ProofFailed
 
 __all__ = ["SCHEMA_VERSION", "Check", "Report", "Status", "to_json"]
 

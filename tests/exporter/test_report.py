@@ -6,7 +6,7 @@ import math
 import pytest
 
 from lenetx.errors import ProofFailed
-from lenetx.verification.report import SCHEMA_VERSION, Check, Report, to_json
+from lenetx.report import SCHEMA_VERSION, Check, Report, to_json
 
 PASSED = Check("weights", "10 numbers", "passed")
 FAILED = Check("spec", "embedded spec", "failed", detail="labels differ.")
