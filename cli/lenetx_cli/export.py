@@ -58,11 +58,13 @@ def export(
                 report=step,
             )
         except ProofFailed as error:
+            if json:
+                render.exported(folder, error.reports)
             for report in error.reports:
                 render.report(report, verbose=False)
             raise
     if json:
-        render.document({"folder": str(folder), "reports": [report.to_dict() for report in reports]})
+        render.exported(folder, reports)
     if not quiet:
         for report in reports:
             render.report(report, verbose=False)

@@ -22,6 +22,7 @@ __all__ = [
     "description",
     "document",
     "error",
+    "exported",
     "predictions",
     "published",
     "report",
@@ -72,6 +73,11 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
     )
 
 
+def exported(folder: Path, reports: "Sequence[Report]") -> None:
+    """Print the reports of an export as one JSON document."""
+    document({"folder": str(folder), "reports": [each.to_dict() for each in reports]})
+
+
 def published(folder: Path, reports: "Sequence[Report]") -> None:
     """Name the files that were moved into place."""
     names = ", ".join(str(folder / str(each.artifact["name"])) for each in reports)
@@ -83,7 +89,7 @@ def report(content: "Report", *, verbose: bool) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=str(content.artifact["name"]), title_justify="left", box=None, pad_edge=False)
+    table = Table(title=escape(str(content.artifact["name"])), title_justify="left", box=None, pad_edge=False)
     for heading, justify in (
         ("check", "left"),
         ("", "left"),
@@ -203,7 +209,7 @@ def _console(*, stderr: bool | None = None) -> "Console":
 
     to_stderr = not sys.stdout.isatty() if stderr is None else stderr
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _WIDTH)
+    return Console(file=stream, width=None if stream.isatty() else _WIDTH, emoji=False)
 
 
 def _number(value: "float | None") -> str:

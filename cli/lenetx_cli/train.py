@@ -15,7 +15,8 @@ def train(
     data: Annotated[str, typer.Option("--data", help="digits (bundled, no download) or mnist.")] = "digits",
     arch: Annotated[str, typer.Option("--arch", help="lenet5, lenet5-3x3 or lenet5-1998.")] = "lenet5",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Checkpoint to write. [default: artifacts/ARCH.pt]")
+        Path | None,
+        typer.Option("--output", "-o", help="Checkpoint to write, ending in .pt. [default: artifacts/ARCH.pt]"),
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="[default: 20 for digits, 5 for mnist]")] = None,
     batch_size: Annotated[
@@ -37,6 +38,8 @@ def train(
 
     config = TrainConfig(data, arch, epochs, batch_size, lr, seed, device)
     path = output or ARTIFACTS / f"{arch}.pt"
+    if path.suffix != ".pt":
+        raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
     require_writable(path)
     with render.training(quiet=quiet) as progress:
         checkpoint = run(config, data_root=data_root, report=progress)

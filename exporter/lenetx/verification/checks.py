@@ -33,17 +33,20 @@ def spec(found: ModelSpec, expected: ModelSpec) -> Check:
 
 def weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:
     """Compare the weights bit for bit, by name."""
-    problems = [f"{name} is missing" for name in expected.keys() - found.keys()]
-    problems += [f"{name} is unexpected" for name in found.keys() - expected.keys()]
-    for name in expected.keys() & found.keys():
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
+    problems += [f"{name} is unexpected" for name in sorted(found.keys() - expected.keys())]
+    differing = []
+    for name in sorted(expected.keys() & found.keys()):
         ours, theirs = expected[name], found[name]
         if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
             problems.append(f"{name} is {theirs.dtype}{list(theirs.shape)} instead of {ours.dtype}{list(ours.shape)}")
         elif changed := int((ours.view(np.uint32) != theirs.view(np.uint32)).sum()):
-            problems.append(f"{changed} of {ours.size} numbers in {name} differ")
+            differing.append(f"{changed} of {ours.size} numbers in {name} differ")
+    problems += differing
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
     count = sum(array.size for array in expected.values())
     subject = f"{count:,} numbers in {len(expected)} tensors"
-    detail = f"{'; '.join(sorted(problems)[:_LISTED])}." if problems else None
+    detail = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
     return Check.verdict("weights", subject, detail, "Bit for bit the checkpoint's.")
 
 

@@ -1,0 +1,29 @@
+"""The baseline: label one image with numpy, onnxruntime and nothing else, as short and as fast as one would write it.
+
+python bare_first_prediction.py MODEL IMAGE MEAN STD
+"""
+
+import sys
+
+import numpy as np
+import onnxruntime
+
+LABELS = "0123456789"
+
+model, image, mean, std = sys.argv[1:]
+if image.endswith(".npy"):
+    pixels = np.load(image)
+else:
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(image).convert("L"))
+inputs = np.zeros((1, 1, 32, 32), np.float32)
+inputs[0, 0, 2:30, 2:30] = pixels
+inputs /= 255
+inputs -= float(mean)
+inputs /= float(std)
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+logits = session.run(["logits"], {"image": inputs})[0]
+print(LABELS[int(logits[0].argmax())])

@@ -1,0 +1,133 @@
+"""The commands by name: help, version, and what a mistyped one is told."""
+
+import json
+import re
+import time
+
+import pytest
+
+COMMANDS = ("train", "export", "verify", "predict", "inspect")
+
+MODULES = """
+import json, sys
+from lenetx_cli.app import main
+sys.argv = ["lenetx", *sys.argv[1:]]
+try:
+    main()
+finally:
+    print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})), file=sys.stderr)
+"""
+HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnxruntime", "PIL", "numpy", "sklearn"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], [], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_imports_nothing_heavy(python, arguments):
+    done = python("-c", MODULES, *arguments)
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert "lenetx_cli" in loaded
+    assert not loaded & HEAVY
+    assert "Usage: " in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_is_quick(python):
+    """The best of a few: the machine may be busy."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert python("-m", "lenetx_cli", "--help").returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1.0
+
+
+def test_help_lists_every_command_and_its_options(cli):
+    text = cli("--help").stdout
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", text, re.MULTILINE)
+    options = {
+        "train": "--data --arch --output -o --epochs --batch-size --lr --seed --device --data-root --quiet --json",
+        "export": "--format -f --batch -b --opset --output -o --arch --data --data-root --quiet --json",
+        "verify": "--against --data --data-root --device --report --verbose --quiet --json",
+        "predict": "--top-k --device --json",
+        "inspect": "--json",
+    }
+    for name, expected in options.items():
+        text = cli(name, "--help").stdout
+        for option in expected.split():
+            assert re.search(rf"{option}\b", text), f"{name} {option}"
+
+
+def test_the_version_is_that_of_both_distributions(cli):
+    from importlib import metadata
+
+    result = cli("--version")
+    assert result.exit_code == 0
+    assert (
+        result.stdout.strip()
+        == f"lenetx {metadata.version('lenetx')}, lenetx-runtime {metadata.version('lenetx-runtime')}"
+    )
+
+
+def test_the_installed_command_is_the_module(python, published):
+    """``lenetx`` and ``python -m lenetx_cli`` are one program."""
+    from importlib import metadata
+
+    (entry,) = metadata.entry_points(group="console_scripts", name="lenetx")
+    assert entry.value == "lenetx_cli.app:main"
+    done = python("-m", "lenetx_cli", "predict", published / "lenet5.onnx", "nothing.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("lenetx: ")
+    assert done.stderr.endswith("There is no image 'nothing.png'.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["trian"], "train"),
+        (["exprot"], "export"),
+        (["train", "--epoch", "3"], "--epochs"),
+        (["train", "--sede", "3"], "--seed"),
+        (["export", "--fromat", "onnx"], "--format"),
+        (["verify", "--agianst", "x.pt"], "--against"),
+        (["train", "--data", "digit"], "digits"),
+        (["train", "--arch", "lenet-5"], "lenet5"),
+        (["export", "--format", "onxx"], "onnx"),
+        (["export", "--arch", "lenet5-3", "CHECKPOINT"], "lenet5-3x3"),
+        (["export", "--data", "minst", "CHECKPOINT"], "mnist"),
+        (["verify", "--data", "minst", "CHECKPOINT", "--against", "CHECKPOINT"], "mnist"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistyped_word_is_told_the_right_one_and_nothing_is_done(
+    cli, checkpoint_paths, tmp_path, monkeypatch, arguments, meant
+):
+    monkeypatch.chdir(tmp_path)
+    known = str(checkpoint_paths["lenet5"])
+    result = cli(*[known if argument == "CHECKPOINT" else argument for argument in arguments])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert re.search(rf"(Did you mean|Possible options:).*{meant}", result.stderr.splitlines()[-1])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--epochs", "many"], "'--epochs': Input should be a valid integer"),
+        (["train", "--lr", "fast"], "'--lr': Input should be a valid number"),
+        (["export", "--batch", "two"], "'two' is neither 'dynamic' nor a number"),
+        (["export", "--opset", "new"], "'--opset': Input should be a valid integer"),
+        (["predict", "model.onnx"], "Missing argument"),
+        (["predict", "model.onnx", "a.png", "--top-k", "0"], "'--top-k': Input should be greater than or equal to 1"),
+        (["inspect"], "Missing argument"),
+        (["inspect", "a.pt", "b.pt"], "unexpected extra argument"),
+        (["verify", "--report", "report.txt"], "'report.txt' does not end in .json"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_value_of_the_wrong_kind_is_wrong_usage(cli, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    result = cli(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,145 @@
+"""Models and checkpoints that cannot be used: one sentence, the right exit code, and nothing written or run."""
+
+import io
+import os
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from lenetx import archive
+
+MISSING, DAMAGED = 2, 4
+
+
+class Hostile:
+    """Makes a file when it is unpickled; tests/exporter/test_checkpoint_hostile.py shows that it does."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.marker),)
+
+
+def saved(content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def foreign_onnx():
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "foreign",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 10])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
+
+
+@pytest.fixture
+def wreck(workspace, checkpoint):
+    """The function that puts a file that was wrecked in some way into ``workspace`` and gives its path."""
+
+    def flip(data):
+        changed = bytearray(data)
+        changed[len(data) // 2] ^= 4
+        return bytes(changed)
+
+    attack = saved(torch.load(workspace / "lenet5.pt", weights_only=True) | {"extra": Hostile("it-ran")})
+    ways = {
+        "empty": lambda _: b"",
+        "cut off": lambda data: data[:-100],
+        "half": lambda data: data[: len(data) // 2],
+        "flipped": flip,
+        "text": lambda _: b"this is a text and no model\n" * 20,
+        "noise": lambda data: os.urandom(len(data)),
+        "foreign": lambda _: foreign_onnx(),
+        "weights alone": lambda _: saved(dict(checkpoint.state_dict)),
+        "hostile": lambda _: attack,
+        "hostile and repacked": lambda _: archive.pack(archive.normalise(attack)),
+    }
+
+    def make(way, ending):
+        path = workspace / f"wreck{ending}"
+        if way == "folder":
+            path.mkdir()
+        elif way != "missing":
+            path.write_bytes(ways[way]((workspace / f"lenet5{ending}").read_bytes()))
+        return path
+
+    return make
+
+
+ALL = [("missing", MISSING), ("folder", MISSING)] + [
+    (way, DAMAGED)
+    for way in ("empty", "cut off", "half", "flipped", "text", "noise", "hostile", "hostile and repacked")
+]
+WAYS = [(way, code, ending) for ending in (".onnx", ".torchscript", ".pt") for way, code in ALL]
+WAYS += [("foreign", DAMAGED, ".onnx"), ("weights alone", DAMAGED, ".pt")]
+wrecked = pytest.mark.parametrize(("way", "code", "ending"), WAYS, ids=[f"{way}{ending}" for way, _, ending in WAYS])
+
+
+@wrecked
+def test_it_is_refused_by_every_command_that_reads_it(refused, wreck, workspace, picture, contents, way, code, ending):
+    path = wreck(way, ending)
+    before = contents(workspace.parent)
+    commands = [["predict", path, picture, "--json"], ["inspect", path], ["inspect", path, "--json"]]
+    if ending == ".pt":
+        commands += [
+            ["export", path, "-q"],
+            ["verify", workspace / "lenet5.onnx", "--against", path, "-q", "--report", "r.json"],
+        ]
+    else:
+        commands += [["verify", path, "--against", workspace / "lenet5.pt", "-q", "--report", "r.json"]]
+    for command in commands:
+        assert str(path) in refused(code, *command)
+    assert contents(workspace.parent) == before
+    assert not Path("it-ran").exists()
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model", "model.pth"])
+@pytest.mark.parametrize("command", ["predict", "inspect", "verify"])
+def test_an_unknown_ending_is_told_the_known_ones(refused, workspace, picture, command, name):
+    (workspace / name).write_bytes(b"")
+    arguments = {"predict": [picture], "inspect": [], "verify": ["--against", workspace / "lenet5.pt", "-q"]}[command]
+    assert ".onnx, .torchscript" in refused(2, command, workspace / name, *arguments)
+
+
+@pytest.mark.parametrize("path", [".", ".."])
+@pytest.mark.usefixtures("workspace")
+def test_the_current_folder_is_no_model(refused, picture, path):
+    for command in (["predict", path, picture], ["inspect", path], ["verify", path, "-q"], ["export", path, "-q"]):
+        refused(2, *command)
+    refused(2, "verify", "--against", path, "-q")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train"],
+        ["predict", "artifacts/lenet5.onnx", "PICTURE"],
+        ["predict", "artifacts/lenet5.torchscript", "PICTURE"],
+        ["predict", "artifacts/lenet5.pt", "PICTURE"],
+        ["verify", "artifacts/lenet5.onnx", "-q"],
+        ["verify", "artifacts/lenet5.torchscript", "-q"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("workspace")
+def test_cuda_is_used_or_refused_with_3(refused, picture, tmp_path, contents, command):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    before = contents(tmp_path)
+    arguments = [picture if argument == "PICTURE" else argument for argument in command]
+    for device in ("cuda", "cuda:3"):
+        assert "was asked for" in refused(3, *arguments, "--device", device)
+    assert "There is no device 'gpu'" in refused(2, *arguments, "--device", "gpu")
+    assert contents(tmp_path) == before
+
+
+def test_onnx_package_wrote_the_foreign_model():
+    onnx.checker.check_model(onnx.load_from_string(foreign_onnx()), full_check=True)

@@ -1,0 +1,137 @@
+"""``lenetx export``."""
+
+import json
+
+import onnx
+import pytest
+
+from lenetx import formats
+
+
+@pytest.fixture
+def folder(workspace, contents):
+    """An ``artifacts`` folder with nothing but a checkpoint, in the current folder."""
+    for name in contents(workspace):
+        if name != "lenet5.pt":
+            (workspace / name).unlink()
+    return workspace
+
+
+@pytest.fixture
+def wrong_onnx(monkeypatch, other_checkpoint):
+    """Have the ONNX export write the weights of another checkpoint."""
+    data = formats.get("onnx").export(other_checkpoint, batch="dynamic", opset=None)
+    monkeypatch.setattr("lenetx.formats.onnx.export", lambda *_, **__: data)
+
+
+def test_told_nothing_it_exports_the_newest_checkpoint_to_both_formats(cli, folder, published, contents):
+    result = cli("export")
+    assert result.exit_code == 0
+    assert contents(folder) == contents(published)
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1] == "Published artifacts/lenet5.onnx, artifacts/lenet5.torchscript."
+    assert result.stderr.count("computes what eager PyTorch computes (real test images included).") == 2
+    assert "reading artifacts/lenet5.pt" in result.stderr
+    assert "FAILED" not in result.stderr
+
+
+def test_json_is_one_document_on_stdout(cli, folder):
+    result = cli("export", "--json", "-f", "torchscript")
+    document = json.loads(result.stdout)
+    assert document["folder"] == "artifacts"
+    (report,) = document["reports"]
+    assert report["passed"] is True
+    assert report["artifact"]["name"] == "lenet5.torchscript"
+    assert report["artifact"]["size_bytes"] == (folder / "lenet5.torchscript").stat().st_size
+    assert "Published" in result.stderr
+
+
+def test_quiet_says_nothing(cli, folder):
+    result = cli("export", "-q", "-f", "torchscript")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (folder / "lenet5.torchscript").exists()
+
+
+def test_format_folder_opset_and_batch_are_as_asked(cli, folder, tmp_path):
+    result = cli("export", folder / "lenet5.pt", "-f", "onnx", "-o", tmp_path / "out", "--opset", 15, "-b", 4, "-q")
+    assert result.exit_code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"lenet5.onnx", "manifest.json"}
+    model = onnx.load(tmp_path / "out" / "lenet5.onnx")
+    assert model.opset_import[0].version == 15
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 4
+    assert not (folder / "lenet5.onnx").exists()
+
+
+def test_a_format_named_twice_is_exported_once(cli, folder):
+    result = cli("export", "-f", "torchscript", "-f", "torchscript", "--json", "-q")
+    assert len(json.loads(result.stdout)["reports"]) == 1
+    assert folder.exists()
+
+
+@pytest.mark.usefixtures("wrong_onnx")
+def test_a_wrong_export_ends_with_1_says_what_is_wrong_and_replaces_nothing(cli, workspace, contents):
+    before = contents(workspace)
+    result = cli("export")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "numbers in conv1.weight differ" in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("lenetx: lenet5.onnx is NOT proven: ")
+    assert last.endswith(" Nothing was published.")
+    assert contents(workspace) == before
+
+
+@pytest.mark.usefixtures("wrong_onnx")
+def test_a_wrong_export_is_told_to_machines_too(cli, workspace):
+    result = cli("export", "--json")
+    assert result.exit_code == 1
+    reports = json.loads(result.stdout)["reports"]
+    assert [report["passed"] for report in reports] == [False, True]
+    assert workspace.exists()
+
+
+def test_the_architecture_is_insisted_on(refused, folder, contents):
+    before = contents(folder)
+    message = refused(4, "export", "-q", "--arch", "lenet5-3x3")
+    assert "conv1.weight has shape [6, 1, 5, 5] instead of [6, 1, 3, 3]" in message
+    assert "lenet5-1998" in refused(4, "export", "-q", "--arch", "lenet5-1998")
+    assert contents(folder) == before
+
+
+def test_the_right_architecture_is_no_obstacle(cli, folder):
+    assert cli("export", "-q", "--arch", "lenet5", "-f", "torchscript").exit_code == 0
+    assert (folder / "lenet5.torchscript").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--opset", 13], "The opset is 13; lenetx writes 14 to 23"),
+        (["--opset", 24], "The opset is 24; lenetx writes 14 to 23"),
+        (["--batch", 0], "The batch size is 0"),
+        (["--batch", 10**12], "The batch size is 1000000000000"),
+        (["-f", "torchscript", "--opset", 18], "The opset 18 means nothing to torchscript"),
+        (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_be_used_is_a_sentence_and_nothing_is_written(refused, folder, contents, arguments, words):
+    before = contents(folder)
+    assert words in refused(2, "export", "-q", *arguments)
+    assert contents(folder) == before
+
+
+def test_without_a_checkpoint_it_says_what_to_do(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert refused(2, "export").endswith("run 'lenetx train' first, or name one.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
+    """Brackets and colons are markup and emoji to the library that draws the tables."""
+    (folder / "lenet5.pt").rename(folder / "a[bold]b:cat:.pt")
+    result = cli("export", "-f", "torchscript")
+    assert result.exit_code == 0
+    shown = [line for line in result.stderr.splitlines() if "[bold]" in line]
+    assert sum("a[bold]b:cat:.torchscript" in line for line in shown) == 5
+    assert "🐱" not in result.stderr

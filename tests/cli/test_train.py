@@ -1,0 +1,119 @@
+"""``lenetx train``."""
+
+import json
+import re
+
+import pytest
+
+import lenetx
+
+QUICK = ("--epochs", 2, "--batch-size", 200)
+EPOCH = re.compile(
+    r"epoch \d/2  loss \d\.\d{4}  accuracy \d+\.\d\d%  validation \d+\.\d\d%  [\d,]+ images/s  \d+ s left"
+)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_it_writes_the_checkpoint_where_the_other_commands_look(cli, tmp_path, contents):
+    result = cli("train", *QUICK)
+    assert result.exit_code == 0
+    assert list(contents(tmp_path)) == ["artifacts", "artifacts/lenet5.pt"]
+    checkpoint = lenetx.load(tmp_path / "artifacts" / "lenet5.pt")
+    assert checkpoint.config["epochs"] == 2
+    assert checkpoint.config["batch_size"] == 200
+
+
+def test_people_read_on_stderr_when_stdout_is_not_a_terminal(cli):
+    result = cli("train", *QUICK)
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len([line for line in lines if EPOCH.fullmatch(line)]) == 2
+    metrics = lenetx.load("artifacts/lenet5.pt").metrics
+    assert lines[-2] == (
+        f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, "
+        f"average loss {metrics['test_loss']:.4f} over 360 images."
+    )
+    assert lines[-1] == "Wrote artifacts/lenet5.pt."
+
+
+def test_json_is_one_document_on_stdout(cli):
+    result = cli("train", *QUICK, "--json", "-o", "my model.pt")
+    metrics = dict(lenetx.load("my model.pt").metrics)
+    assert json.loads(result.stdout) == {"checkpoint": "my model.pt", "metrics": metrics}
+    assert "epoch 1/2" in result.stderr
+
+
+def test_quiet_says_nothing(cli, tmp_path):
+    result = cli("train", *QUICK, "--quiet", "-o", tmp_path / "deep" / "quiet.pt")
+    assert (result.stdout, result.stderr) == ("", "")
+    assert (tmp_path / "deep" / "quiet.pt").exists()
+
+
+def test_quiet_and_json_is_the_document_alone(cli):
+    result = cli("train", *QUICK, "-q", "--json")
+    assert json.loads(result.stdout)["metrics"]["test_images"] == 360
+    assert result.stderr == ""
+
+
+def test_every_option_reaches_the_training(cli):
+    cli(
+        "train", *QUICK, "-q", "--arch", "lenet5-3x3", "--seed", 5, "--lr", 0.002, "--device", "cpu", "--data", "digits"
+    )
+    assert lenetx.load("artifacts/lenet5-3x3.pt").config == {
+        "data": "digits",
+        "architecture": "lenet5-3x3",
+        "epochs": 2,
+        "batch_size": 200,
+        "learning_rate": 0.002,
+        "seed": 5,
+        "device": "cpu",
+    }
+
+
+def test_the_same_command_gives_the_same_file(cli, tmp_path):
+    for name in ("a.pt", "b.pt"):
+        cli("train", *QUICK, "-q", "-o", name)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--epochs", 0], "The epochs is 0"),
+        (["--batch-size", 0], "The batch size is 0"),
+        (["--batch-size", 5000], "there are 1257 training images"),
+        (["--lr", 0], "The learning rate is 0"),
+        (["--lr", "-1"], "The learning rate is -1"),
+        (["--lr", "nan"], "The learning rate is nan"),
+        (["--seed", "-1"], "The seed is -1"),
+        (["--seed", 2**64], "The seed is"),
+        (["--device", "gpu"], "There is no device 'gpu'"),
+        (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
+        (["--lr", "1e30", "--epochs", 1], "The loss became"),
+    ],
+    ids=str,
+)
+def test_a_value_that_cannot_be_used_is_a_sentence_and_nothing_is_written(refused, tmp_path, arguments, words):
+    assert words in refused(2, "train", "-q", *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_training_leaves_the_old_checkpoint(refused, tmp_path, checkpoint_paths):
+    old = checkpoint_paths["lenet5"].read_bytes()
+    (tmp_path / "old.pt").write_bytes(old)
+    refused(2, "train", "-q", "--lr", "1e30", "--epochs", 1, "-o", "old.pt")
+    assert (tmp_path / "old.pt").read_bytes() == old
+
+
+@pytest.mark.parametrize("name", ["lenet5.onnx", "lenet5.torchscript"])
+def test_a_checkpoint_is_not_written_over_an_artifact(cli, tmp_path, published, name):
+    """Nothing unproven ever stands under an artifact's name."""
+    (tmp_path / name).write_bytes((published / name).read_bytes())
+    result = cli("train", "-q", *QUICK, "-o", name)
+    assert result.exit_code == 2
+    assert "does not end in .pt" in result.stderr
+    assert (tmp_path / name).read_bytes() == (published / name).read_bytes()

@@ -1,0 +1,108 @@
+"""``lenetx verify``."""
+
+import json
+
+import pytest
+
+import lenetx
+
+
+def test_told_nothing_it_judges_the_artifacts_of_the_newest_checkpoint(cli, workspace, contents):
+    before = contents(workspace)
+    result = cli("verify")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[:2] == ["reading artifacts/lenet5.pt", "proving lenet5.onnx"]
+    for name in ("lenet5.onnx", "lenet5.torchscript"):
+        assert f"{name} computes what eager PyTorch computes (real test images included)." in lines
+    assert contents(workspace) == before
+
+
+def test_json_is_one_document_on_stdout(cli, workspace):
+    result = cli("verify", "--json")
+    document = json.loads(result.stdout)
+    assert document["passed"] is True
+    assert [report["artifact"]["format"] for report in document["reports"]] == ["onnx", "torchscript"]
+    checks = {check["name"]: check for check in document["reports"][0]["checks"]}
+    assert checks["test labels"]["status"] == "passed"
+    assert checks["random inputs"]["measured"] <= checks["random inputs"]["limit"]
+    assert "computes what eager PyTorch computes" in result.stderr
+    assert workspace.exists()
+
+
+def test_the_report_is_the_same_document(cli, workspace, tmp_path):
+    result = cli("verify", "--json", "--report", tmp_path / "reports" / "r.json")
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "reports" / "r.json").read_text()) == json.loads(result.stdout)
+    assert workspace.exists()
+
+
+def test_quiet_says_nothing_of_what_passed(cli, workspace):
+    result = cli("verify", "-q", workspace / "lenet5.onnx")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_verbose_shows_the_details_of_what_passed(cli, workspace):
+    plain = cli("verify", workspace / "lenet5.onnx").stderr
+    verbose = cli("verify", "-v", workspace / "lenet5.onnx").stderr
+    assert "Bit for bit the checkpoint's." not in plain
+    assert "Bit for bit the checkpoint's." in verbose
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+@pytest.mark.parametrize("name", ["lenet5.onnx", "lenet5.torchscript"])
+def test_weights_of_another_checkpoint_end_with_1_and_name_the_keys(cli, workspace, other_checkpoint, name, quiet):
+    lenetx.save(other_checkpoint, workspace / "other.pt")
+    result = cli("verify", workspace / name, "--against", workspace / "other.pt", "--json", *quiet)
+    assert result.exit_code == 1
+    assert f"{name} is NOT proven" in result.stderr
+    assert "numbers in conv1.weight differ" in result.stderr
+    assert json.loads(result.stdout)["passed"] is False
+
+
+@pytest.mark.parametrize("name", ["lenet5.onnx", "lenet5.torchscript"])
+def test_a_checkpoint_of_another_architecture_ends_with_1_and_names_the_keys(cli, workspace, checkpoint_paths, name):
+    result = cli("verify", workspace / name, "--against", checkpoint_paths["lenet5-3x3"])
+    assert result.exit_code == 1
+    assert "conv1.weight is float32[6, 1, 5, 5] instead of float32[6, 1, 3, 3]" in result.stderr
+    assert "conv2.weight is float32[16, 6, 5, 5] instead of float32[16, 6, 3, 3]" in result.stderr
+    assert "architecture is 'lenet5' instead of 'lenet5-3x3'" in result.stderr
+
+
+def test_another_architecture_with_the_same_keys_ends_with_1(cli, workspace, checkpoint_paths):
+    result = cli("verify", workspace / "lenet5.onnx", "--against", checkpoint_paths["lenet5-1998"])
+    assert result.exit_code == 1
+    assert "architecture is 'lenet5' instead of 'lenet5-1998'" in result.stderr
+
+
+def test_a_failed_proof_is_written_to_the_report(cli, workspace, checkpoint_paths):
+    arguments = (workspace / "lenet5.onnx", "--against", checkpoint_paths["lenet5-1998"], "--report", "r.json")
+    assert cli("verify", *arguments).exit_code == 1
+    document = json.loads((workspace.parent / "r.json").read_text())
+    assert document["passed"] is False
+
+
+def test_one_bad_artifact_among_good_ones_ends_with_1(cli, workspace, other_checkpoint):
+    lenetx.export(other_checkpoint, ["torchscript"], folder=workspace / "other")
+    (workspace / "other" / "lenet5.pt").write_bytes((workspace / "lenet5.pt").read_bytes())
+    result = cli("verify", workspace / "lenet5.onnx", workspace / "other" / "lenet5.torchscript", "-q", "--json")
+    assert result.exit_code == 1
+    assert [report["passed"] for report in json.loads(result.stdout)["reports"]] == [True, False]
+
+
+def test_without_artifacts_it_says_what_to_do(refused, workspace):
+    for name in ("lenet5.onnx", "lenet5.torchscript"):
+        (workspace / name).unlink()
+    assert refused(2, "verify").endswith("run 'lenetx export' first, or name one.")
+
+
+def test_without_the_checkpoint_it_says_what_to_do(refused, workspace):
+    (workspace / "lenet5.pt").unlink()
+    assert "name one with --against" in refused(2, "verify", workspace / "lenet5.onnx")
+    assert "run 'lenetx train' first" in refused(2, "verify")
+
+
+def test_data_that_was_asked_for_must_be_there(refused, workspace):
+    message = refused(2, "verify", workspace / "lenet5.onnx", "--data", "mnist", "--data-root", ".", "-q")
+    assert "MNIST is not in '.'" in message

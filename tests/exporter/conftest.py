@@ -1,0 +1,50 @@
+"""Exports that several test files look at, and damage of every kind to the bytes of a file."""
+
+import functools
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def exported(checkpoints):
+    """The function that exports a trained network once per set of options and gives the bytes."""
+    from lenetx import formats
+
+    @functools.cache
+    def export(name, architecture="lenet5", *, batch="dynamic", opset=None):
+        return formats.get(name).export(checkpoints[architecture], batch=batch, opset=opset)
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def flipped():
+    """The function that gives a copy of some bytes with one bit turned over."""
+
+    def flip(data, position, bit):
+        changed = bytearray(data)
+        changed[position] ^= 1 << bit
+        return bytes(changed)
+
+    return flip
+
+
+@pytest.fixture(scope="session")
+def tender_spots():
+    """The function that gives positions all over an archive: its headers, its directory, and samples of its records."""
+
+    def choose(data, samples):
+        random = np.random.default_rng(1998)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries, directory = archive.infolist(), archive.start_dir
+        headers = {entry.header_offset + offset for entry in entries for offset in range(30 + len(entry.filename))}
+        chosen = set(random.choice(sorted(headers), samples).tolist())
+        chosen |= set(random.integers(directory, len(data), samples).tolist())
+        chosen |= {entry.header_offset + 30 + len(entry.filename) + entry.file_size // 2 for entry in entries}
+        chosen |= set(random.integers(0, len(data), samples).tolist())
+        return [(position, int(random.integers(8))) for position in sorted(chosen)]
+
+    return choose

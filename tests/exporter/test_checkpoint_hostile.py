@@ -1,0 +1,110 @@
+"""Files that run code when they are unpickled: ours never do. Each one is shown to be dangerous elsewhere."""
+
+import io
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+import lenetx
+from lenetx import archive, formats
+from lenetx.errors import ArtifactError, CheckpointError, InputError
+from lenetx_runtime.spec import METADATA_KEY
+
+UNPICKLE = "import pickle, sys; pickle.loads(open(sys.argv[1], 'rb').read())"
+TRUST = "import torch, sys; [torch.load(path, weights_only=False) for path in sys.argv[1:]]"
+
+
+class Hostile:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.marker),)
+
+
+def saved(content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def marker(tmp_path):
+    """A file that exists once hostile code has run."""
+    return tmp_path / "it-ran"
+
+
+@pytest.fixture
+def hostile(tmp_path, marker, checkpoint_paths):
+    """The paths of hostile files by kind: each next one gets past one more gate."""
+    sound = torch.load(checkpoint_paths["lenet5"], weights_only=True)
+    attack = Hostile(str(marker))
+    files = {
+        "pickle": pickle.dumps(attack),
+        "torch": saved(attack),
+        "repacked": archive.pack(archive.normalise(saved(attack))),
+        "beside sound contents": archive.pack(archive.normalise(saved(sound | {"extra": attack}))),
+        "among the weights": archive.pack(
+            archive.normalise(saved(sound | {"state_dict": sound["state_dict"] | {"extra": attack}}))
+        ),
+    }
+    paths = {}
+    for name, data in files.items():
+        paths[name] = tmp_path / f"{name}.pt"
+        paths[name].write_bytes(data)
+    return paths
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch", "repacked", "beside sound contents", "among the weights"])
+def test_a_hostile_checkpoint_is_refused_and_does_not_run(hostile, marker, kind):
+    with pytest.raises(CheckpointError) as caught:
+        lenetx.load(hostile[kind])
+    assert not marker.exists()
+    assert "\n" not in str(caught.value)
+    if kind not in ("pickle", "torch"):  # these pass for an archive of ours, and are refused by what is in it
+        assert "refused and not executed" in str(caught.value)
+
+
+def test_the_plain_pickle_does_run_elsewhere(hostile, marker, python):
+    assert python("-c", UNPICKLE, hostile["pickle"]).returncode == 0
+    assert marker.exists()
+
+
+@pytest.mark.slow
+def test_every_other_one_does_run_where_weights_are_trusted(hostile, marker, python):
+    for kind in ("torch", "repacked", "beside sound contents", "among the weights"):
+        done = python("-c", TRUST, hostile[kind])
+        assert done.returncode == 0, done.stderr
+        assert marker.exists(), kind
+        marker.unlink()
+
+
+def test_the_hint_for_weights_only_is_not_passed_on_to_the_user(hostile):
+    """torch's own message tells how to switch the protection off."""
+    with pytest.raises(CheckpointError) as caught:
+        lenetx.load(hostile["repacked"])
+    assert "weights_only=False" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["torchscript", "onnx"])
+def test_a_hostile_checkpoint_under_the_name_of_an_artifact_is_refused(hostile, marker, tmp_path, name):
+    for path in hostile.values():
+        renamed = path.rename(tmp_path / f"{path.stem}.{name}")
+        with pytest.raises((ArtifactError, InputError)):
+            formats.open_artifact(renamed)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("record", ["data.pkl", "constants.pkl"])
+def test_a_hostile_pickle_inside_torchscript_is_refused_and_does_not_run(published, marker, tmp_path, record):
+    records = archive.unpack((published / "lenet5.torchscript").read_bytes())
+    assert any(METADATA_KEY in name for name in records)
+    attacked = tmp_path / "attacked.torchscript"
+    attacked.write_bytes(archive.pack(records | {record: pickle.dumps(Hostile(str(marker)), protocol=2)}))
+    with pytest.raises(ArtifactError):
+        formats.open_artifact(attacked)
+    assert not marker.exists()

@@ -1,0 +1,84 @@
+"""What a checkpoint or artifact says of itself."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lenetx import inspection
+from lenetx.errors import ArtifactError, InputError
+
+KINDS = {"checkpoint": "lenet5.pt", "onnx": "lenet5.onnx", "torchscript": "lenet5.torchscript"}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def description(published, kind):
+    return inspection.inspect(published / KINDS[kind])
+
+
+def test_it_names_the_file(description, published, kind):
+    assert description.kind == kind
+    assert description.name == KINDS[kind]
+    assert description.size_bytes == (published / KINDS[kind]).stat().st_size
+
+
+def test_every_weight_is_described_as_it_is(description, checkpoint):
+    found = {each.name: each for each in description.parameters}
+    assert found.keys() == checkpoint.state_dict.keys()
+    for name, tensor in checkpoint.state_dict.items():
+        array = tensor.numpy()
+        assert found[name].shape == array.shape
+        assert found[name].count == array.size
+        assert (found[name].minimum, found[name].maximum) == (float(np.min(array)), float(np.max(array)))
+    assert sum(each.count for each in description.parameters) == 61_706
+
+
+def test_the_spec_is_the_checkpoints(description, checkpoint):
+    assert description.spec.labels == checkpoint.spec.labels
+    assert description.spec.weights_sha256 == checkpoint.spec.weights_sha256
+    assert description.spec.input_shape == (1, 32, 32)
+
+
+def test_a_checkpoint_tells_of_its_training_and_an_artifact_of_its_publication(description, kind, checkpoint):
+    if kind == "checkpoint":
+        assert description.facts["test_accuracy"] == checkpoint.metrics["test_accuracy"]
+        assert description.facts["config"]["epochs"] == 4
+        assert len(description.facts["history"]) == 4
+    else:
+        assert description.facts["sha256"] == description.facts["manifest"]["sha256"]
+
+
+def test_it_can_be_written_as_json(description):
+    document = json.loads(json.dumps(description.to_dict()))
+    assert document["kind"] == description.kind
+    assert document["parameters"][0].keys() == {"name", "shape", "count", "minimum", "maximum"}
+    assert document["spec"]["labels"] == list("0123456789")
+
+
+def test_the_other_networks_are_counted_too(checkpoint_paths):
+    description = inspection.inspect(checkpoint_paths["lenet5-3x3"])
+    assert sum(each.count for each in description.parameters) == 60_074
+    assert description.parameters[0].shape == (6, 1, 3, 3)
+
+
+def test_an_artifact_that_was_never_published_has_no_entry(published, tmp_path):
+    (tmp_path / "alone.onnx").write_bytes((published / "lenet5.onnx").read_bytes())
+    assert inspection.inspect(tmp_path / "alone.onnx").facts["manifest"] is None
+
+
+@pytest.mark.parametrize("name", ["lenet5.txt", "lenet5", "."])
+def test_a_file_of_another_kind_is_told_what_there_is(tmp_path, name):
+    with pytest.raises(InputError, match=r"\.onnx"):
+        inspection.inspect(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", KINDS.values())
+def test_a_damaged_file_is_refused(tmp_path, published, name):
+    (tmp_path / name).write_bytes((published / name).read_bytes()[:-50])
+    with pytest.raises(ArtifactError):
+        inspection.inspect(tmp_path / name)

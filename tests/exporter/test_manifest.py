@@ -1,0 +1,78 @@
+"""The manifest beside the artifacts: what was published, and nothing else."""
+
+import hashlib
+import json
+
+import pytest
+
+import lenetx
+from lenetx.publish import manifest_entry, publish
+
+
+@pytest.fixture
+def republish(workspace, reference, monkeypatch, exported):
+    """The function that publishes an ONNX file in ``workspace`` under a name; gives the manifest's artifacts."""
+    data = exported("onnx")
+    monkeypatch.setattr("lenetx.formats.onnx.export", lambda *_, **__: data)
+
+    def run(stem):
+        publish(reference, workspace, stem, ["onnx"])
+        return json.loads((workspace / "manifest.json").read_text())["artifacts"]
+
+    return run
+
+
+def test_it_says_what_each_artifact_is(published, checkpoint):
+    document = json.loads((published / "manifest.json").read_text())
+    assert document["manifest_version"] == 1
+    assert list(document["artifacts"]) == ["lenet5.onnx", "lenet5.torchscript"]
+    for name, entry in document["artifacts"].items():
+        data = (published / name).read_bytes()
+        assert entry == {
+            "format": name.split(".")[1],
+            "precision": "float32",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "size_bytes": len(data),
+            "weights_sha256": checkpoint.spec.weights_sha256,
+            "conclusion": f"{name} computes what eager PyTorch computes (real test images included).",
+        }
+
+
+def test_it_is_the_same_text_for_the_same_artifacts(published, republish, workspace):
+    republish("lenet5")
+    assert (workspace / "manifest.json").read_bytes() == (published / "manifest.json").read_bytes()
+
+
+def test_other_artifacts_keep_their_entries(republish, published):
+    before = json.loads((published / "manifest.json").read_text())["artifacts"]
+    after = republish("second")
+    assert list(after) == ["lenet5.onnx", "lenet5.torchscript", "second.onnx"]
+    assert {name: after[name] for name in before} == before
+
+
+def test_entries_of_files_that_are_gone_are_dropped(republish, workspace):
+    (workspace / "lenet5.torchscript").unlink()
+    assert list(republish("lenet5")) == ["lenet5.onnx"]
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"artifacts": []}', "{}", '{"artifacts": {"lenet5.onnx": 7}}'])
+def test_a_damaged_manifest_stands_in_nobodys_way(republish, workspace, published, text):
+    (workspace / "manifest.json").write_text(text)
+    assert manifest_entry(workspace / "lenet5.onnx") is None
+    entry = republish("lenet5")["lenet5.onnx"]
+    assert entry == manifest_entry(published / "lenet5.onnx") == manifest_entry(workspace / "lenet5.onnx")
+
+
+def test_verify_notices_a_file_that_is_not_the_one_that_was_published(workspace, other_checkpoint):
+    """A sound artifact of other weights, put in its place by hand."""
+    lenetx.export(other_checkpoint, ["torchscript"], folder=workspace / "hand")
+    (workspace / "hand" / "lenet5.torchscript").replace(workspace / "lenet5.torchscript")
+    report = lenetx.verify(workspace / "lenet5.torchscript", against=other_checkpoint)
+    assert [check.name for check in report.failures] == ["manifest"]
+
+
+def test_verify_says_where_nothing_was_published(workspace, checkpoint):
+    (workspace / "manifest.json").unlink()
+    report = lenetx.verify(workspace / "lenet5.onnx", against=checkpoint)
+    assert report.passed
+    assert [check.status for check in report.checks if check.name == "manifest"] == ["not_run"]

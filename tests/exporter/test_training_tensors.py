@@ -1,0 +1,51 @@
+"""A split on the device has the very bits that the runtime feeds to a model."""
+
+import numpy as np
+import pytest
+import torch
+
+from lenetx import data
+from lenetx.training.evaluate import evaluate
+from lenetx.training.tensors import to_device
+from lenetx_runtime.preprocess import normalise
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["digits", "mnist"])
+def split(request):
+    if request.param == "mnist":
+        request.getfixturevalue("mnist_root")
+    return data.load(request.param).test.framed()
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-3x3"])
+def test_batches_are_bit_equal_to_the_preprocessing_of_the_runtime(split, checkpoints, name):
+    spec = checkpoints[name].spec
+    expected = normalise(split.images, spec)
+    rows = torch.randperm(len(split), generator=torch.Generator().manual_seed(3))
+    inputs, labels = to_device(split, spec, CPU).batch(rows)
+    assert inputs.dtype == torch.float32
+    assert inputs.shape == (len(split), *spec.input_shape)
+    assert np.array_equal(inputs.numpy().view(np.uint32), expected[rows.numpy()].view(np.uint32))
+    assert np.array_equal(labels.numpy(), split.labels[rows.numpy()])
+
+
+def test_in_order_gives_every_image_once(checkpoint):
+    split = data.load("digits").validation.framed()
+    parts = list(to_device(split, checkpoint.spec, CPU).in_order(50))
+    assert [len(labels) for _, labels in parts] == [50, 50, 50, 30]
+    inputs = torch.cat([part for part, _ in parts]).numpy()
+    assert np.array_equal(inputs, normalise(split.images, checkpoint.spec))
+    assert np.array_equal(torch.cat([labels for _, labels in parts]).numpy(), split.labels)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint, training):
+    """Dropout of everything would make every logit equal if the network were judged in training mode."""
+    split = data.load("digits").test.framed()
+    network = torch.nn.Sequential(checkpoint.module(), torch.nn.Dropout(1.0)).train(training)
+    judged = evaluate(network, to_device(split, checkpoint.spec, CPU))
+    assert judged.accuracy == checkpoint.metrics["test_accuracy"]
+    assert judged.loss == pytest.approx(checkpoint.metrics["test_loss"], rel=1e-5)
+    assert network.training is training
