@@ -53,7 +53,9 @@ def main() -> None:
     layout, bare = fastest({name: bare_loop(layout, batch) for name, layout in LAYOUTS.items()})
     turns = take_turns(textbook, bare, batch)
     report(turns, f"textbook, {workers}", f"bare, {layout}")
-    print(f"{len(turns)} turns over {CONFIG.epochs} epochs, {torch.get_num_threads()} threads; batches of ", end="")
+    print(
+        f"{len(turns)} turns over {CONFIG.epochs} epochs, torch threads: {torch.get_num_threads()}; batches of ", end=""
+    )
     print(f"{batch}, in the textbook loop of {TEXTBOOK_BATCH}. The first 20 steps are not counted.")
 
 

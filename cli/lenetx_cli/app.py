@@ -1,6 +1,9 @@
 """The commands by name, and what becomes of their errors."""
 
+import io
 import sys
+import traceback
+import warnings
 from typing import Any
 
 import typer
@@ -19,6 +22,8 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+INTERNAL_ERROR = 70
+"""EX_SOFTWARE of sysexits.h."""
 
 
 class _Commands(TyperGroup):
@@ -31,7 +36,7 @@ class _Commands(TyperGroup):
             render.error(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            render.error("Interrupted: nothing was written.")
+            render.error("Interrupted.")
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -59,7 +64,17 @@ for command in (train, export, verify, predict, inspect):
 
 def main() -> None:
     """Run the command line; an interrupt during start-up ends as quietly as one later."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without × must not stop a command
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except OSError as error:  # stdout is full or closed
+        render.error(f"The output could not be written: {error.strerror}.")
+        sys.exit(LenetxError.exit_code)
+    except Exception:  # a fault of lenetx itself: shown whole, and never mistaken for a failed proof
+        traceback.print_exc()
+        sys.exit(INTERNAL_ERROR)

@@ -145,7 +145,7 @@ def description(content: "Description") -> None:
     parameters.add_row("all", "", f"{sum(each.count for each in content.parameters):,}")
     console = _console()
     console.print(about, markup=False, highlight=False)
-    console.print(parameters, highlight=False)
+    console.print(parameters, highlight=False, markup=False)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lenetx_runtime import ArtifactError
+
 from . import render
 from .options import DataRoot, Device, Json, Quiet
 
@@ -35,20 +37,26 @@ def verify(
     json: Json = False,
 ) -> None:
     """Compare published artifacts with their checkpoint."""
-    from lenetx.files import write_atomically
+    from lenetx.files import require_writable, write_atomically
     from lenetx.report import to_json
 
     if report is not None and report.suffix != ".json":
         raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")
+    if report is not None:
+        require_writable(report)
     with render.steps(quiet=quiet) as step:
-        reports = _judge(artifacts, against, data, data_root, device, step)
+        reports, unreadable = _judge(artifacts, against, data, data_root, device, step)
     if report is not None:
         write_atomically(report, to_json(reports).encode())
     if json:
         render.text(to_json(reports))
     for one in reports:
-        if not quiet or not one.passed:
+        if not one.is_unreadable and (not one.passed or not quiet):
             render.report(one, verbose=verbose)
+    for error in unreadable[1:]:
+        render.error(str(error))
+    if unreadable:
+        raise unreadable[0]
     if not all(one.passed for one in reports):
         raise typer.Exit(PROOF_FAILED)
 
@@ -60,18 +68,24 @@ def _judge(
     data_root: Path | None,
     device: str,
     step: render.Step,
-) -> "list[Report]":
+) -> "tuple[list[Report], list[ArtifactError]]":
+    """Give a report per artifact, and why some could not be opened: theirs are failed reports."""
     import lenetx
     from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
     references: dict[Path, lenetx.Reference] = {}
-    reports = []
+    reports: list[Report] = []
+    unreadable: list[ArtifactError] = []
     for path in paths:
         checkpoint = against or checkpoint_beside(path)
         if checkpoint not in references:
             step(f"reading {checkpoint}")
             references[checkpoint] = lenetx.reference(lenetx.load(checkpoint), data_name=data, data_root=data_root)
         step(f"proving {path.name}")
-        reports.append(lenetx.verify(path, against=references[checkpoint], device=device))
-    return reports
+        try:
+            reports.append(lenetx.verify(path, against=references[checkpoint], device=device))
+        except ArtifactError as error:
+            unreadable.append(error)
+            reports.append(lenetx.Report.unreadable(path.name, str(error)))
+    return reports, unreadable

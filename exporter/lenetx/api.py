@@ -8,9 +8,10 @@ from lenetx_runtime import Classifier
 from . import checkpoint as checkpoints
 from . import data, eager, formats
 from .checkpoint import Checkpoint
-from .errors import DataError, InputError
+from .errors import DataMissing, InputError
 from .formats import Batch
-from .publish import MANIFEST, manifest_entry, publish
+from .manifest import MANIFEST, entry_of
+from .publish import publish
 from .report import Check, Report
 from .verification import Reference, prove
 
@@ -48,16 +49,14 @@ def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root
     root = Path(data_root) if data_root else None
     try:
         dataset = data.load(name, root, download=data_name is not None)
-    except DataError as error:
-        if data_name or data_root:
-            raise
+    except DataMissing as error:
         return Reference(checkpoint, None, f"No real images were seen. {error}")
     if dataset.class_names != checkpoint.spec.labels:
         raise InputError(
             f"The labels of {name} are {', '.join(dataset.class_names)}; "
             f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
         )
-    return Reference(checkpoint, dataset.test)
+    return Reference(checkpoint, dataset)
 
 
 def export(
@@ -100,8 +99,8 @@ def export(
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
         raise InputError(f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: proving takes the memory.")
-    if not formats:
-        raise InputError("No format was named.")
+    if isinstance(formats, str) or not formats:
+        raise InputError(f"Formats are a list of names, not {formats!r}.")
     if opset is not None and "onnx" not in formats:
         raise InputError(f"The opset {opset} means nothing to {', '.join(formats)}: it is for onnx.")
     return publish(
@@ -160,7 +159,7 @@ def classifier(path: PathLike, *, device: str = "cpu") -> Classifier:
 
 
 def _manifest(path: Path, sha256: str) -> Check:
-    entry = manifest_entry(path)
+    entry = entry_of(path)
     if entry is None:
         return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
     problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from . import archive, models
 from .errors import ArtifactError, CheckpointError, InputError
-from .files import read_bytes, write_atomically
+from .files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -126,6 +127,7 @@ def _parse(data: bytes) -> Checkpoint:
     try:
         spec = ModelSpec.from_json(content[METADATA_KEY])
         weights = dict(content["state_dict"])
+        _require_plain(weights)
         checkpoint = Checkpoint(spec, weights, *_record(content["record"]))
         digest = weights_sha256(weights)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
@@ -133,6 +135,22 @@ def _parse(data: bytes) -> Checkpoint:
     if digest != spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
     return checkpoint
+
+
+def _require_plain(weights: "Mapping[str, Tensor]") -> None:
+    """Raise ValueError unless all are dense tensors of their own: a view can be larger than any memory."""
+    import torch
+
+    for name, tensor in weights.items():
+        dense = isinstance(name, str) and isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+        if (
+            not dense
+            or tensor.device.type != "cpu"
+            or tensor.is_conj()
+            or tensor.is_neg()
+            or not tensor.is_contiguous()
+        ):
+            raise ValueError(f"{name} is no plain tensor")
 
 
 def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str, float], ...]]:

@@ -1,9 +1,10 @@
 """The torch device that was asked for, or an error."""
 
-import re
 from typing import TYPE_CHECKING
 
-from .errors import DeviceUnavailable, InputError
+from lenetx_runtime.device import cuda_index
+
+from .errors import DeviceUnavailable
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +21,10 @@ def torch_device(name: str) -> "torch.device":
     """
     import torch
 
-    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
-        raise InputError(f"There is no device '{name}': give cpu, cuda or cuda:N.")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    index = cuda_index(name)
+    if index is None:
+        return torch.device("cpu")
+    if index >= torch.cuda.device_count():
         reason = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no such GPU"
         raise DeviceUnavailable(f"{name} was asked for, but {reason}: use --device cpu, or install torch for CUDA.")
-    return device
+    return torch.device("cuda", index)

@@ -1,8 +1,10 @@
 """A torch module behind the runtime's seam: eager checkpoints and TorchScript run through the same few lines."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import Classifier, InputError, ModelSpec
+from lenetx_runtime import Classifier
 
 from .devices import torch_device
 
@@ -12,20 +14,37 @@ if TYPE_CHECKING:
 
     from .checkpoint import Checkpoint
 
-__all__ = ["TorchBackend", "classifier"]
+__all__ = ["TorchBackend", "classifier", "full_precision"]
+
+
+@contextlib.contextmanager
+def full_precision(device_type: str) -> Iterator[None]:
+    """Compute as float32 says, whatever the caller has set: no autocast, and no TF32, cuDNN's default on CUDA."""
+    import torch
+
+    with torch.autocast(device_type, enabled=False):
+        if device_type == "cpu":
+            yield
+            return
+        matmul = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = False
+        try:
+            with torch.backends.cudnn.flags(allow_tf32=False):
+                yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = matmul
 
 
 class TorchBackend:
-    """Runs a torch module that is in eval mode; a fixed batch size is held to, though torch would take any.
+    """Runs a torch module that is in eval mode, in float32 without TF32.
 
     Args:
         module: takes float32[N, C, H, W] and gives float32[N, K], already on ``device``.
-        spec: of the artifact.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
-    def __init__(self, module: Any, spec: ModelSpec, device: str) -> None:
-        self._module, self._spec, self._device = module, spec, torch_device(device)
+    def __init__(self, module: Any, device: str) -> None:
+        self._module, self._device = module, torch_device(device)
 
     @property
     def device(self) -> str:
@@ -36,9 +55,7 @@ class TorchBackend:
         """Take float32[N, C, H, W] and give float32[N, K] logits."""
         import torch
 
-        if self._spec.batch not in ("dynamic", len(batch)):
-            raise InputError(f"The artifact takes batches of {self._spec.batch}, not {len(batch)}.")
-        with torch.inference_mode():
+        with torch.inference_mode(), full_precision(self._device.type):
             logits: NDArray[np.float32] = self._module(torch.from_numpy(batch).to(self._device)).cpu().numpy()
         return logits
 
@@ -50,4 +67,4 @@ def classifier(checkpoint: "Checkpoint", *, device: str = "cpu") -> Classifier:
         DeviceUnavailable: the device is not there.
     """
     module = checkpoint.module().to(torch_device(device))
-    return Classifier.from_backend(checkpoint.spec, TorchBackend(module, checkpoint.spec, device))
+    return Classifier.from_backend(checkpoint.spec, TorchBackend(module, device))

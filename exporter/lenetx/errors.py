@@ -3,7 +3,8 @@
 lenetx_runtime.LenetxError
 ├── lenetx_runtime.InputError
 │   ├── UnknownName       a format, data set or architecture that does not exist
-│   └── DataError         a data set that is not there or cannot be read
+│   └── DataError         a data set that was asked for and is not there, or cannot be read
+│       └── DataMissing   nobody named its place and it is not on this machine
 ├── lenetx_runtime.ArtifactError
 │   └── CheckpointError   a checkpoint that is unreadable, damaged or of another architecture
 ├── OutputError           a file that could not be written; what stood there before stands
@@ -20,6 +21,7 @@ __all__ = [
     "ArtifactError",
     "CheckpointError",
     "DataError",
+    "DataMissing",
     "DeviceUnavailable",
     "EngineMissing",
     "InputError",
@@ -42,6 +44,10 @@ class UnknownName(InputError):
 
 class DataError(InputError):
     """A data set that is not there or cannot be read."""
+
+
+class DataMissing(DataError):
+    """A data set is not on this machine, and no folder was named that should have held it."""
 
 
 class CheckpointError(ArtifactError):

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Files on the disk: written whole or not at all."""
 
 import contextlib
 import os
@@ -6,13 +6,13 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from .errors import InputError, OutputError
+from .errors import OutputError
 
-__all__ = ["make_folder", "read_bytes", "require_writable", "write_atomically"]
+__all__ = ["exists", "make_folder", "require_writable", "write_atomically"]
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to the disk, then replace.
+def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> None:
+    """Write beside ``path``, flush to the disk, then replace; an error names ``named`` if it is given.
 
     Raises:
         OutputError: the folder or the disk refuses; what stood at ``path`` still stands.
@@ -26,7 +26,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         staged.replace(path)
     except OSError as error:
-        raise OutputError(f"'{path}' could not be written: {error.strerror}.") from None
+        raise OutputError(f"'{named or path}' could not be written: {error.strerror}.") from None
     finally:
         with contextlib.suppress(OSError):
             staged.unlink(missing_ok=True)
@@ -50,9 +50,12 @@ def require_writable(path: Path) -> None:
     Raises:
         OutputError: it is a directory, or its folder cannot be made or written to.
     """
-    if path.is_dir():
-        raise OutputError(f"'{path}' is a directory, not a file to write.")
-    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        if path.is_dir():
+            raise OutputError(f"'{path}' is a directory, not a file to write.")
+        existing = next(folder for folder in path.absolute().parents if folder.exists())
+    except OSError as error:
+        raise OutputError(f"'{path}' cannot be written: {error.strerror}.") from None
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
@@ -60,17 +63,9 @@ def require_writable(path: Path) -> None:
         raise OutputError(f"Nothing can be written to '{existing}': {error.strerror}.") from None
 
 
-def read_bytes(path: Path, kind: str) -> bytes:
-    """Read a whole file; ``kind`` says in the error what it should have been.
-
-    Raises:
-        InputError: missing, a directory, or not readable.
-    """
+def exists(path: Path) -> bool:
+    """Say whether there is something at ``path``; a name that no file can have is nothing."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no {kind} '{path}'.") from None
-    except IsADirectoryError:
-        raise InputError(f"'{path}' is a directory, not a {kind}.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"The {kind} '{path}' cannot be read: {getattr(error, 'strerror', error)}.") from None
+        return path.exists()
+    except OSError:
+        return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ModelSpec
 
 from . import checkpoint, formats
-from .publish import manifest_entry
+from .manifest import entry_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ def _checkpoint(path: Path) -> Description:
 
 def _artifact(path: Path) -> Description:
     opened = formats.open_artifact(path)
-    facts = {"sha256": opened.artifact.sha256, "manifest": manifest_entry(path)}
+    facts = {"sha256": opened.artifact.sha256, "manifest": entry_of(path)}
     return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights, facts)
 
 

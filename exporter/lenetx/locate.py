@@ -4,6 +4,7 @@ from pathlib import Path
 
 from . import formats
 from .errors import InputError
+from .files import exists
 
 __all__ = ["ARTIFACTS", "artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
@@ -17,7 +18,8 @@ def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
     Raises:
         InputError: there is none.
     """
-    found = sorted(folder.glob("*.pt"), key=lambda path: path.stat().st_mtime_ns)
+    files = (path for path in folder.glob("*.pt") if path.is_file())
+    found = sorted(files, key=lambda path: path.stat().st_mtime_ns)
     if not found:
         raise InputError(f"There is no checkpoint in '{folder}': run 'lenetx train' first, or name one.")
     return found[-1]
@@ -30,7 +32,7 @@ def artifacts_of(checkpoint: Path) -> list[Path]:
         InputError: there are none.
     """
     candidates = (checkpoint.parent / f"{checkpoint.stem}{formats.suffix(name)}" for name in formats.FORMATS)
-    found = [path for path in candidates if path.exists()]
+    found = [path for path in candidates if exists(path)]
     if not found:
         raise InputError(f"There is no artifact of '{checkpoint}': run 'lenetx export' first, or name one.")
     return found
@@ -43,6 +45,6 @@ def checkpoint_beside(artifact: Path) -> Path:
         InputError: there is none.
     """
     path = artifact.parent / f"{artifact.stem}.pt"
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"There is no checkpoint '{path}' to compare '{artifact}' with: name one with --against.")
     return path

@@ -1,29 +1,25 @@
 """Stage, prove, replace: nothing is published unproven."""
 
-import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import formats
 from .errors import InputError, OutputError, ProofFailed
-from .files import make_folder, write_atomically
+from .files import exists, make_folder, write_atomically
+from .manifest import MANIFEST, merged
 from .report import Report
 from .verification import Reference, prove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .checkpoint import Checkpoint
     from .formats import Batch
 
-__all__ = ["MANIFEST", "manifest_entry", "publish"]
-
-MANIFEST = "manifest.json"
-_MANIFEST_VERSION = 1
+__all__ = ["publish"]
 
 
 def publish(
@@ -60,29 +56,22 @@ def publish(
         for name, exporter in exporters.items():
             path = staging / f"{stem}{formats.suffix(name)}"
             report(f"exporting {path.name}")
-            write_atomically(path, exporter.export(reference.checkpoint, batch=batch, opset=opset))
+            contents = exporter.export(reference.checkpoint, batch=batch, opset=opset)
+            write_atomically(path, contents, named=folder / path.name)
             report(f"proving {path.name}")
             reports.append(prove(formats.open_artifact(path), reference))
             staged.append(path)
         _require_proof(reports)
-        write_atomically(staging / MANIFEST, _manifest(folder, reports, reference.checkpoint))
+        contents = merged(folder, reports, reference.checkpoint.spec.weights_sha256)
+        write_atomically(staging / MANIFEST, contents, named=folder / MANIFEST)
         _move([*staged, staging / MANIFEST], folder)
     return reports
-
-
-def manifest_entry(path: Path) -> Mapping[str, Any] | None:
-    """Give what the manifest beside an artifact says of it, ``None`` where there is nothing."""
-    try:
-        entry = json.loads((path.parent / MANIFEST).read_bytes())["artifacts"].get(path.name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return entry if isinstance(entry, dict) else None
 
 
 @contextmanager
 def _staging(folder: Path) -> "Iterator[Path]":
     """Make a folder beside the artifacts, on their file system, so that a rename is all that publishing takes."""
-    new = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    new = [parent for parent in (folder, *folder.parents) if not exists(parent)]
     make_folder(folder)
     try:
         staging = Path(tempfile.mkdtemp(prefix=".lenetx-", dir=folder))
@@ -114,27 +103,28 @@ def _require_proof(reports: list[Report]) -> None:
 
 
 def _move(staged: list[Path], folder: Path) -> None:
-    """Replace all or nothing, as far as can be known before: everything is written, only names are still to change."""
-    for path in staged:
-        if (folder / path.name).is_dir():
-            raise OutputError(f"'{folder / path.name}' could not be replaced: it is a directory.")
-    for path in staged:
-        try:
-            path.replace(folder / path.name)
-        except OSError as error:
-            raise OutputError(f"'{folder / path.name}' could not be replaced: {error.strerror}.") from None
-
-
-def _manifest(folder: Path, reports: list[Report], checkpoint: "Checkpoint") -> bytes:
-    """Add the artifacts to the folder's manifest, keeping what it says of others that are still there."""
+    """Replace all or none: what stood there before is kept aside until every name is changed, and put back if not."""
+    aside = Path(tempfile.mkdtemp(dir=staged[0].parent))
+    touched: list[Path] = []
     try:
-        entries = json.loads((folder / MANIFEST).read_bytes())["artifacts"]
-        kept = {name: entry for name, entry in entries.items() if (folder / name).exists()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        kept = {}
-    for report in reports:
-        entry = {key: value for key, value in report.artifact.items() if key != "name"}
-        entry |= {"weights_sha256": checkpoint.spec.weights_sha256, "conclusion": report.conclusion}
-        kept[str(report.artifact["name"])] = entry
-    document = {"manifest_version": _MANIFEST_VERSION, "artifacts": dict(sorted(kept.items()))}
-    return (json.dumps(document, indent=2) + "\n").encode()
+        for path in staged:
+            target = folder / path.name
+            touched.append(target)
+            if exists(target):
+                if target.is_dir():
+                    raise OutputError(f"'{target}' could not be replaced: it is a directory.")
+                target.replace(aside / path.name)
+            path.replace(target)
+    except BaseException as error:  # an interrupt too
+        for target in touched:
+            _put_back(aside / target.name, target)
+        if isinstance(error, OSError):
+            raise OutputError(f"'{touched[-1]}' could not be replaced: {error.strerror}.") from None
+        raise
+
+
+def _put_back(kept: Path, target: Path) -> None:
+    if exists(kept):
+        kept.replace(target)
+    elif not target.is_dir():
+        target.unlink(missing_ok=True)

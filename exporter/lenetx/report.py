@@ -57,6 +57,16 @@ class Report:
     artifact: Mapping[str, str | int]
     reference: Mapping[str, str]
 
+    @classmethod
+    def unreadable(cls, name: str, reason: str) -> "Report":
+        """Make the failed report of a file that could not be opened."""
+        return cls((Check("file", name, "failed", detail=reason),), {}, {"name": name}, {})
+
+    @property
+    def is_unreadable(self) -> bool:
+        """The file could not be opened, so that nothing else was asked."""
+        return not self.environment
+
     @property
     def passed(self) -> bool:
         """Nothing failed, and something passed."""

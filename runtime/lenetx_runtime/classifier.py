@@ -42,10 +42,11 @@ class Classifier:
     def __init__(
         self, model: Union[str, "os.PathLike[str]", bytes], *, device: str = "cpu", threads: int | None = None
     ) -> None:
+        from .files import read_bytes
         from .onnx_file import read_spec
         from .ort import OrtBackend
 
-        data = model if isinstance(model, bytes) else _read(Path(model))
+        data = model if isinstance(model, bytes) else read_bytes(Path(model), "model")
         try:
             spec = read_spec(data)
             backend = OrtBackend(data, spec, device=device, threads=threads)
@@ -84,6 +85,8 @@ class Classifier:
         Raises:
             InputError: an image cannot be used; its position is named.
         """
+        if isinstance(images, str | os.PathLike):
+            raise InputError(f"predict_batch takes several images, not '{images}' alone: that is for predict.")
         self._opened()
         frames = [_frame(image, position) for position, image in enumerate(images)]
         return self._label(frames) if frames else []
@@ -146,14 +149,3 @@ def _frame(image: Image, position: int) -> "NDArray[np.uint8]":
         return frame(decode(image))
     except InputError as error:
         raise InputError(f"Image {position}: {error}") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no model '{path}'.") from None
-    except IsADirectoryError:
-        raise InputError(f"'{path}' is a directory, not a model.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"The model '{path}' cannot be read: {getattr(error, 'strerror', error)}.") from None

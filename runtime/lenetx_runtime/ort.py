@@ -1,9 +1,11 @@
 """onnxruntime as a backend: the device that was asked for, or an error."""
 
+import contextlib
 import os
-import re
+import sys
 from typing import TYPE_CHECKING, Any
 
+from .device import cuda_index
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError
 from .spec import ModelSpec
 
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["OrtBackend"]
 
-_DEVICE = re.compile(r"cpu|cuda(?::([0-9]{1,3}))?")
 _FATAL = 4
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
     "'pip install onnxruntime-gpu' for CUDA (one of them, never both)."
+)
+
+_REINSTALL = (
+    "Run 'pip uninstall -y onnxruntime onnxruntime-gpu' and then 'pip install onnxruntime-gpu' for CUDA "
+    "or 'pip install onnxruntime' for CPU alone."
 )
 
 
@@ -38,7 +44,7 @@ class OrtBackend:
     """
 
     def __init__(self, model: bytes, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> None:
-        cuda = _cuda_index(device)
+        cuda = cuda_index(device)
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}; it must be at least 1.")
         ort = _import_engine()
@@ -56,8 +62,15 @@ class OrtBackend:
         self._outputs, self._input = [spec.output_name], spec.input_name
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] and give float32[N, K] logits."""
-        logits: NDArray[np.float32] = self._session.run(self._outputs, {self._input: batch})[0]
+        """Take float32[N, C, H, W] and give float32[N, K] logits.
+
+        Raises:
+            ArtifactError: onnxruntime cannot run the model on this batch.
+        """
+        try:
+            logits: NDArray[np.float32] = self._session.run(self._outputs, {self._input: batch})[0]
+        except Exception as error:  # onnxruntime's errors have no common base but Exception
+            raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {_one_line(error)}") from None
         return logits
 
 
@@ -68,13 +81,6 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _cuda_index(device: str) -> int | None:
-    match = _DEVICE.fullmatch(device)
-    if match is None:
-        raise InputError(f"There is no device '{device}': give cpu, cuda or cuda:N.")
-    return None if device == "cpu" else int(match.group(1) or 0)
-
-
 def _import_engine() -> Any:
     try:
         import onnxruntime
@@ -82,6 +88,8 @@ def _import_engine() -> Any:
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
         raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}.") from None
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
     return onnxruntime
 
 
@@ -95,21 +103,24 @@ def _open_cpu(ort: Any, model: bytes, options: Any) -> Any:
 def _open_cuda(ort: Any, model: bytes, options: Any, index: int) -> Any:
     """Open on CUDA alone: onnxruntime falls back to CPU with no more than a warning (onnxruntime#23372)."""
     if "CUDAExecutionProvider" not in ort.get_available_providers():
-        raise DeviceUnavailable(
-            "CUDA was asked for, but this onnxruntime has no CUDA: run 'pip uninstall -y onnxruntime' and then "
-            "'pip install onnxruntime-gpu'."
-        )
+        raise DeviceUnavailable(f"CUDA was asked for, but this onnxruntime has no CUDA. {_REINSTALL}")
     if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find, and stdout may carry JSON
+            ort.preload_dlls()
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     provider = {"device_id": str(index), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
     try:
-        session = ort.InferenceSession(model, options, providers=[("CUDAExecutionProvider", provider)])
+        session = ort.InferenceSession(
+            model, options, providers=[("CUDAExecutionProvider", provider)], enable_fallback=0
+        )
     except Exception as error:  # onnxruntime's errors have no common base but Exception
         raise DeviceUnavailable(f"CUDA was asked for and cannot run the model: {_one_line(error)}") from None
     session.disable_fallback()
     if session.get_providers()[0] != "CUDAExecutionProvider":
         raise DeviceUnavailable(f"CUDA was asked for, but onnxruntime chose {session.get_providers()[0]}.")
+    used = session.get_provider_options()["CUDAExecutionProvider"]
+    if wrong := {name: used.get(name) for name, value in provider.items() if used.get(name) != value}:
+        raise DeviceUnavailable(f"CUDA was asked for with {provider}, but onnxruntime took {wrong}.")
     return session
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lenetx.errors import InputError, OutputError
-from lenetx.files import make_folder, read_bytes, require_writable, write_atomically
+from lenetx.files import exists, make_folder, require_writable, write_atomically
+from lenetx_runtime.files import read_bytes
 
 OLD, NEW = b"what stood there", b"new" * 100_000
 
@@ -110,3 +111,19 @@ def test_what_cannot_be_read_is_a_sentence_with_its_kind(tmp_path):
     with pytest.raises(InputError, match="cannot be read: Not a directory"):
         read_bytes(tmp_path / "file" / "below.pt", "checkpoint")
     assert read_bytes(tmp_path / "file", "checkpoint") == OLD
+
+
+def test_a_name_that_no_file_can_have_is_a_sentence(tmp_path):
+    name = tmp_path / ("n" * 300)
+    assert not exists(name)
+    for refused in (require_writable, make_folder):
+        with pytest.raises(OutputError, match="File name too long"):
+            refused(name / "lenet5.pt")
+    with pytest.raises(InputError, match="File name too long"):
+        read_bytes(name, "checkpoint")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a device or a pipe, not an image"):
+        read_bytes(tmp_path / "pipe", "image")

@@ -6,7 +6,8 @@ import json
 import pytest
 
 import lenetx
-from lenetx.publish import manifest_entry, publish
+from lenetx.manifest import entry_of
+from lenetx.publish import publish
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ def test_entries_of_files_that_are_gone_are_dropped(republish, workspace):
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"artifacts": []}', "{}", '{"artifacts": {"lenet5.onnx": 7}}'])
 def test_a_damaged_manifest_stands_in_nobodys_way(republish, workspace, published, text):
     (workspace / "manifest.json").write_text(text)
-    assert manifest_entry(workspace / "lenet5.onnx") is None
+    assert entry_of(workspace / "lenet5.onnx") is None
     entry = republish("lenet5")["lenet5.onnx"]
-    assert entry == manifest_entry(published / "lenet5.onnx") == manifest_entry(workspace / "lenet5.onnx")
+    assert entry == entry_of(published / "lenet5.onnx") == entry_of(workspace / "lenet5.onnx")
 
 
 def test_verify_notices_a_file_that_is_not_the_one_that_was_published(workspace, other_checkpoint):

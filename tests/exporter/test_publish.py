@@ -1,5 +1,8 @@
 """Nothing is published unproven, and whatever goes wrong, the old artifacts stand."""
 
+import contextlib
+from pathlib import Path
+
 import pytest
 
 import lenetx
@@ -101,6 +104,54 @@ def test_an_interrupt_while_proving_leaves_everything_as_it_was(
     with pytest.raises(KeyboardInterrupt):
         publish(reference, folder if existed else tmp_path / "new" / "models", "lenet5", formats.DEFAULT)
     assert contents(tmp_path) == {"models": None} | {f"models/{name}": data for name, data in OLD.items()}
+
+
+@pytest.fixture
+def stopped_at(monkeypatch):
+    """The function that has one rename, counted from 1, end with an error before or after it was done."""
+    rename = Path.replace
+
+    def arrange(number, error, *, done, watch=lambda: None):
+        counted = []
+
+        def replace(path, target):
+            counted.append(path)
+            if len(counted) != number:
+                result = rename(path, target)
+                watch()
+                return result
+            if done:
+                rename(path, target)
+            raise error
+
+        monkeypatch.setattr(Path, "replace", replace)
+        return counted
+
+    return arrange
+
+
+@pytest.mark.usefixtures("exports")
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(1, "Operation not permitted")], ids=repr)
+def test_whatever_happens_at_any_rename_the_old_artifacts_stand(reference, folder, stopped_at, contents, error, done):
+    """One after the other is the one that goes wrong, until there is none left to go wrong."""
+    for number in range(1, 100):
+        counted = stopped_at(number, error, done=done)
+        with contextlib.suppress(KeyboardInterrupt, OutputError):
+            publish(reference, folder, "lenet5", formats.DEFAULT)
+        if len(counted) < number:
+            break
+        assert contents(folder) == OLD, f"rename {number}, of {counted[number - 1].name}"
+    assert number > 3
+
+
+@pytest.mark.usefixtures("exports")
+def test_a_program_that_opens_an_artifact_meanwhile_always_finds_one(reference, folder, stopped_at):
+    seen = []
+    stopped_at(0, None, done=False, watch=lambda: seen.append([(folder / name).exists() for name in OLD]))
+    publish(reference, folder, "lenet5", formats.DEFAULT)
+    assert len(seen) >= 3
+    assert all(all(there) for there in seen)
 
 
 def test_a_new_folder_is_removed_again_after_a_failed_proof(reference, tmp_path, exports, wrong):

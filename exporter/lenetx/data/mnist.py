@@ -1,4 +1,4 @@
-"""MNIST through torchvision, which downloads it and checks the digests.
+"""MNIST through torchvision, which checks the digests of what it downloads.
 
 Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, DataMissing
 from ..torchvision_loader import import_torchvision
 from .dataset import Dataset, Split, hold_out
 
@@ -26,11 +26,14 @@ def load(root: Path | None = None, *, download: bool = True) -> Dataset:
     A folder that was named (``root`` or ``LENETX_DATA``) is only read; the cache folder is filled by a download.
 
     Raises:
+        DataMissing: no folder was named, the cache folder is empty and nothing may be downloaded.
         DataError: the files are missing, damaged or cannot be fetched.
     """
     named = root or (Path(os.environ["LENETX_DATA"]) if os.environ.get("LENETX_DATA") else None)
     folder = named or _cache_folder()
     fetch = download and named is None
+    if named is None and not fetch and not (folder / "MNIST").exists():
+        raise DataMissing("MNIST is not on this machine: name its folder with --data-root or LENETX_DATA.")
     rest, test = _part(folder, train=True, fetch=fetch), _part(folder, train=False, fetch=fetch)
     train, validation = hold_out(rest, _VALIDATION)
     return Dataset("mnist", train, validation, test, tuple(map(str, range(10))), epochs=5, batch_size=128)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lenetx_runtime import InputError
+from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.spec import METADATA_KEY
 
 from ..artifact import Artifact, OpenedArtifact
-from ..files import read_bytes
 from .onnx_structure import structure
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
         raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
     from .onnx_canonical import canonical
 
-    model = canonical(_translate(checkpoint, batch, max(opset, _TORCH_OPSETS[0])), opset)
+    weights = {name: tensor.numpy() for name, tensor in checkpoint.state_dict.items()}
+    model = canonical(_translate(checkpoint, batch, max(opset, _TORCH_OPSETS[0])), weights, opset)
     spec = dataclasses.replace(checkpoint.spec, batch=batch, content_sha256="0" * 64)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()

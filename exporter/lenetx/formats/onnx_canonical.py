@@ -1,22 +1,33 @@
 """From what torch's exporter writes to the file that we publish: plain, small, and the same everywhere."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..version import PRODUCER
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto
 
 __all__ = ["canonical"]
 
 _DEFAULTS = {
     ("Conv", "auto_pad"): "NOTSET",
+    ("Conv", "dilations"): [1, 1],
     ("Conv", "group"): 1,
+    ("Conv", "pads"): [0, 0, 0, 0],
+    ("Conv", "strides"): [1, 1],
     ("MaxPool", "auto_pad"): "NOTSET",
     ("MaxPool", "ceil_mode"): 0,
+    ("MaxPool", "dilations"): [1, 1],
+    ("MaxPool", "pads"): [0, 0, 0, 0],
     ("MaxPool", "storage_order"): 0,
     ("AveragePool", "auto_pad"): "NOTSET",
     ("AveragePool", "ceil_mode"): 0,
+    ("AveragePool", "count_include_pad"): 0,
+    ("AveragePool", "dilations"): [1, 1],
+    ("AveragePool", "pads"): [0, 0, 0, 0],
     ("Gemm", "alpha"): 1.0,
     ("Gemm", "beta"): 1.0,
     ("Gemm", "transA"): 0,
@@ -25,14 +36,21 @@ _DEFAULTS = {
 """Attributes that say what the operator does anyway; strict readers (onnx2c's MaxPool) refuse some of them."""
 
 
-def canonical(model: "ModelProto", opset: int) -> "ModelProto":
-    """Strip what torch's exporter adds, spell flattening as Flatten, and convert to an older opset where asked."""
+def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"], opset: int) -> "ModelProto":
+    """Strip what torch's exporter adds, spell flattening as Flatten, and convert to an older opset where asked.
+
+    Args:
+        model: as torch writes it; changed in place.
+        weights: of the checkpoint by name: torch leaves a bias out that is zero.
+        opset: the one to convert to.
+    """
     import onnx
     from onnx import helper, version_converter
 
     for node in model.graph.node:
         _drop_default_attributes(node)
     _flatten_reshapes(model)
+    _restore_zero_biases(model, weights)
     _drop_unused_constants(model)
     if opset < model.opset_import[0].version:
         model = version_converter.convert_version(model, opset)
@@ -91,6 +109,18 @@ def _values_with_batch_axis(model: "ModelProto") -> dict[str, int | str]:
     batch = first(model.graph.input[0])
     values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
     return {v.name: batch for v in values if v.type.tensor_type.shape.dim and first(v) == batch}
+
+
+def _restore_zero_biases(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"]) -> None:
+    from onnx import numpy_helper
+
+    present = {tensor.name for tensor in model.graph.initializer}
+    for name in weights.keys() - present:
+        weight = name.removesuffix("bias") + "weight"
+        for node in model.graph.node:
+            if name.endswith("bias") and list(node.input[1:]) == [weight] and not weights[name].any():
+                node.input.append(name)
+                model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
 
 
 def _drop_unused_constants(model: "ModelProto") -> None:

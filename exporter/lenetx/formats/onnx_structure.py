@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["structure"]
 
+_PLAIN_ATTRIBUTES = (1, 2, 3, 6, 7, 8)
+"""Float, int, text, and lists of them: onnx.AttributeProto's numbers; the others hold tensors and graphs."""
+
 
 def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
     """Ask the file itself: valid, default operators only, the right axes, no path of a machine."""
-    return (_valid(model), _operators(model), _axes(model, spec), _paths(model))
+    return (_valid(model), _operators(model), _constants(model), _axes(model, spec), _paths(model))
 
 
 def _valid(model: "ModelProto") -> Check:
@@ -36,6 +39,22 @@ def _operators(model: "ModelProto") -> Check:
     used = sorted({node.op_type for node in model.graph.node})
     problem = f"Not in the default domain: {', '.join(sorted(foreign))}." if foreign else None
     return Check.verdict("operators", f"{len(model.graph.node)} nodes", problem, f"Only {', '.join(used)}.")
+
+
+def _constants(model: "ModelProto") -> Check:
+    """The weights that are compared are the initializers, so they must be the numbers that the graph computes with."""
+    graph = model.graph
+    read = {name for node in graph.node for name in node.input}
+    problems = [f"no node reads {tensor.name}" for tensor in graph.initializer if tensor.name not in read]
+    problems += [f"{tensor.values.name} is sparse" for tensor in graph.sparse_initializer]
+    for node in graph.node:
+        hidden = [attribute.name for attribute in node.attribute if attribute.type not in _PLAIN_ATTRIBUTES]
+        problems += [f"{node.op_type} holds numbers or a graph in its {name}" for name in hidden]
+        if node.op_type == "Constant":
+            problems.append(f"there is a constant {node.output[0]}")
+    problem = f"Numbers are kept beside the weights: {'; '.join(problems[:5])}." if problems else None
+    subject = f"{len(graph.initializer)} initializers"
+    return Check.verdict("constants", subject, problem, "Each is read, and there are no other numbers.")
 
 
 def _axes(model: "ModelProto", spec: ModelSpec) -> Check:

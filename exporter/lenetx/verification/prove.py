@@ -43,10 +43,10 @@ def prove(opened: OpenedArtifact, reference: Reference, *, also: tuple[Check, ..
 
 def _real(opened: OpenedArtifact, reference: Reference) -> tuple[Check, Check]:
     probe = reference.real
-    if probe is None or reference.test is None:
+    if probe is None or reference.dataset is None:
         unseen = Check("real inputs", "test images", "not_run", detail=reference.missing)
         return unseen, dataclasses.replace(unseen, name="test labels")
-    return checks.real(opened.backend, opened.artifact.spec, probe, reference.test.labels)
+    return checks.real(opened.backend, opened.artifact.spec, probe, reference.dataset.test.labels)
 
 
 def _environment(opened: OpenedArtifact) -> dict[str, str]:
@@ -82,5 +82,5 @@ def _reference(reference: Reference) -> dict[str, str]:
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",
         "limit": f"{MULTIPLE} x the largest error of eager float32 on the same inputs",
-        "data": str(reference.checkpoint.config.get("data", "unknown")),
+        "data": reference.dataset.name if reference.dataset else "none",
     }

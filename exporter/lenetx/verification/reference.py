@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from lenetx_runtime.preprocess import normalise
 
-from ..data import Split
+from ..data import Dataset
+from ..eager import full_precision
 from . import inputs
 from .limits import self_calibrated
 
@@ -47,12 +48,12 @@ class Reference:
 
     Args:
         checkpoint: the weights that artifacts are compared with.
-        test: the test split as its source has it, or ``None``.
-        missing: why there is no test split.
+        dataset: whose test split is used, or ``None``.
+        missing: why there is no data set.
     """
 
-    def __init__(self, checkpoint: "Checkpoint", test: Split | None, missing: str = "") -> None:
-        self.checkpoint, self.test, self.missing = checkpoint, test, missing
+    def __init__(self, checkpoint: "Checkpoint", dataset: Dataset | None, missing: str = "") -> None:
+        self.checkpoint, self.dataset, self.missing = checkpoint, dataset, missing
         self._float32 = checkpoint.module()
         self._float64 = checkpoint.module().double()
 
@@ -74,9 +75,10 @@ class Reference:
     @cached_property
     def real(self) -> Probe | None:
         """The whole test split, preprocessed by the runtime."""
-        if self.test is None:
+        if self.dataset is None:
             return None
-        return self._probe("test images", normalise(self.test.framed().images, self.checkpoint.spec))
+        images = normalise(self.dataset.test.framed().images, self.checkpoint.spec)
+        return self._probe(f"test images of {self.dataset.name}", images)
 
     def _probe(self, subject: str, values: NDArray[np.float32]) -> Probe:
         exact = _run(self._float64, values.astype(np.float64))
@@ -87,7 +89,7 @@ class Reference:
 def _run(module: "nn.Module", values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
     import torch
 
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision("cpu"):
         parts = [module(part).double() for part in torch.from_numpy(values).split(_BATCH)]
         logits: NDArray[np.float64] = torch.cat(parts).numpy()
     return logits

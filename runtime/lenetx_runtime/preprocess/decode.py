@@ -1,11 +1,11 @@
 """From a path, bytes, Pillow image or array to grey levels."""
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from ..errors import InputError
+from ..files import read_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,26 +41,10 @@ def decode(image: Image) -> "NDArray[np.uint8]":
     if isinstance(image, bytes):
         return _from_bytes(image, f"the {len(image)} bytes given")
     if isinstance(image, str | os.PathLike):
-        return _from_bytes(_read(Path(image)), f"'{image}'")
+        return _from_bytes(read_bytes(Path(image), "image", limit=MAX_FILE_BYTES), f"'{image}'")
     if hasattr(image, "getbands"):
         return _from_given(image)
     raise InputError(f"An image is a path, bytes, a Pillow image or a numpy array, not {type(image).__name__}.")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise InputError(f"'{path}' is a device or a pipe, not an image file.")
-        if status.st_size > MAX_FILE_BYTES:
-            raise InputError(f"The image '{path}' is larger than {MAX_FILE_BYTES // 2**20} MiB.")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"There is no image '{path}'.") from None
-    except IsADirectoryError:
-        raise InputError(f"'{path}' is a directory, not an image: name the files in it.") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"The image '{path}' cannot be read: {getattr(error, 'strerror', error)}.") from None
 
 
 def _from_bytes(data: bytes, name: str) -> "NDArray[np.uint8]":

@@ -48,8 +48,8 @@ def with_weights(architecture: str, weights: dict[str, torch.Tensor]) -> Checkpo
 
 
 @pytest.fixture(scope="session")
-def digits_test() -> data.Split:
-    return data.load("digits").test
+def digits() -> data.Dataset:
+    return data.load("digits")
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +58,8 @@ def checkpoint() -> Checkpoint:
 
 
 @pytest.fixture(scope="session")
-def reference(checkpoint: Checkpoint, digits_test: data.Split) -> Reference:
-    return Reference(checkpoint, digits_test)
+def reference(checkpoint: Checkpoint, digits: data.Dataset) -> Reference:
+    return Reference(checkpoint, digits)
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +119,10 @@ def respell(change: Callable[[ModelSpec], ModelSpec]) -> Damage:
 
 
 def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) -> Damage:
-    """Add ``amount`` to the last logit of every image for which the nodes' output ``when`` (bool[N, 1]) holds.
+    """Add ``amount`` to every logit of each image for which the nodes' output ``when`` (bool[N, 1]) holds.
 
-    ``condition`` is given the name of the input and returns the nodes; no weight is added, only constants.
+    ``condition`` is given the name of the input and returns the nodes. No number is stored as a tensor, so that the
+    check of constants stays quiet.
     """
 
     def damage(model: onnx.ModelProto) -> None:
@@ -132,9 +133,9 @@ def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) ->
         model.graph.node.extend(condition("image"))
         model.graph.node.extend(
             [
-                helper.make_node("Cast", ["when"], ["switch"], to=onnx.TensorProto.FLOAT),
-                constant("direction", [[0.0] * 9 + [amount]]),
-                helper.make_node("Mul", ["switch", "direction"], ["delta"]),
+                *filled("amount", "clean", amount),
+                *filled("nothing", "clean", 0.0),
+                helper.make_node("Where", ["when", "amount", "nothing"], ["delta"]),
                 helper.make_node("Add", ["clean", "delta"], ["logits"]),
             ]
         )
@@ -142,10 +143,12 @@ def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) ->
     return damage
 
 
-def constant(name: str, value: object) -> NodeProto:
-    tensor = torch.tensor(value, dtype=torch.float32).numpy()
-    return onnx.helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(tensor))
-
-
-def integers(name: str, values: list[int]) -> NodeProto:
-    return onnx.helper.make_node("Constant", [], [name], value_ints=values)
+def filled(name: str, like: str, value: float) -> list[NodeProto]:
+    """Nodes whose output ``name`` has the shape of ``like`` and one value, which stands in an attribute."""
+    make = onnx.helper.make_node
+    return [
+        make("HardSigmoid", [like], [f"{name}_one"], alpha=0.0, beta=1.0),
+        make("Neg", [f"{name}_one"], [f"{name}_minus_one"]),
+        make("LeakyRelu", [f"{name}_minus_one"], [f"{name}_negative"], alpha=value),
+        make("Neg", [f"{name}_negative"], [name]),
+    ]

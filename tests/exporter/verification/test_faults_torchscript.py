@@ -8,6 +8,7 @@ import pytest
 
 from lenetx import Report, archive
 from lenetx.formats import get
+from lenetx_runtime import ArtifactError
 from lenetx_runtime.spec import METADATA_KEY
 
 from .conftest import failed, make_checkpoint
@@ -36,11 +37,20 @@ def test_record_that_lenetx_never_writes(judge: Judge, records: dict[str, bytes]
     assert failed(judge(archive.pack(records), NAME)) == ["file"]
 
 
-def test_operator_of_another_library(judge: Judge, records: dict[str, bytes]) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [b"ops.aten.relu(", b"torch.from_file('planted', True, 8) + torch.relu(", b"ops.prim.Print('x') or torch.relu("],
+)
+def test_code_that_no_network_has_is_never_run(
+    judge: Judge, records: dict[str, bytes], call: bytes, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     code = code_of(records)
     assert b"torch.relu(" in records[code]
-    records[code] = records[code].replace(b"torch.relu(", b"ops.aten.relu(")
-    assert failed(judge(archive.pack(records), NAME)) == ["operators"]
+    records[code] = records[code].replace(b"torch.relu(", call)
+    with pytest.raises(ArtifactError, match=r"Its code calls what no network of lenetx does: (ops|torch\.from_file)"):
+        judge(archive.pack(records), NAME)
+    assert not (tmp_path / "planted").exists()
 
 
 def test_local_path(judge: Judge, records: dict[str, bytes]) -> None:

@@ -1,0 +1,53 @@
+"""What was published to a folder: a JSON file beside the artifacts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import ArtifactError
+from .files import exists
+from .report import Report
+
+__all__ = ["MANIFEST", "entry_of", "merged"]
+
+MANIFEST = "manifest.json"
+_VERSION = 1
+
+
+def entry_of(artifact: Path) -> Mapping[str, Any] | None:
+    """Give what the manifest beside an artifact says of it, ``None`` where it says nothing or there is no manifest.
+
+    Raises:
+        ArtifactError: the manifest is damaged.
+    """
+    return _entries(artifact.parent / MANIFEST).get(artifact.name)
+
+
+def merged(folder: Path, reports: Sequence[Report], weights_sha256: str) -> bytes:
+    """Give a manifest with the artifacts of these reports, and those of the old one that are still in the folder.
+
+    Raises:
+        ArtifactError: the old manifest is damaged.
+    """
+    entries = {name: entry for name, entry in _entries(folder / MANIFEST).items() if exists(folder / name)}
+    for report in reports:
+        entry = {key: value for key, value in report.artifact.items() if key != "name"}
+        entry |= {"weights_sha256": weights_sha256, "conclusion": report.conclusion}
+        entries[str(report.artifact["name"])] = entry
+    document = {"manifest_version": _VERSION, "artifacts": dict(sorted(entries.items()))}
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
+    if not exists(path):
+        return {}
+    try:
+        document = json.loads(path.read_bytes())
+        entries = dict(document["artifacts"])
+        sound = document["manifest_version"] == _VERSION and all(isinstance(each, dict) for each in entries.values())
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        sound, entries = False, {}
+    if not sound:
+        raise ArtifactError(f"The manifest '{path}' is damaged: remove it, then export anew.")
+    return entries
