@@ -8,7 +8,7 @@ from lenetx_runtime import Classifier
 from . import checkpoint as checkpoints
 from . import data, eager, formats
 from .checkpoint import Checkpoint
-from .errors import DataMissing, InputError
+from .errors import ArtifactError, DataMissing, InputError
 from .formats import Batch
 from .manifest import MANIFEST, entry_of
 from .publish import publish
@@ -159,7 +159,10 @@ def classifier(path: PathLike, *, device: str = "cpu") -> Classifier:
 
 
 def _manifest(path: Path, sha256: str) -> Check:
-    entry = entry_of(path)
+    try:
+        entry = entry_of(path)
+    except ArtifactError as error:
+        return Check("manifest", MANIFEST, "failed", detail=str(error))
     if entry is None:
         return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
     problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."

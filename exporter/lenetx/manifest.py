@@ -27,10 +27,13 @@ def entry_of(artifact: Path) -> Mapping[str, Any] | None:
 def merged(folder: Path, reports: Sequence[Report], weights_sha256: str) -> bytes:
     """Give a manifest with the artifacts of these reports, and those of the old one that are still in the folder.
 
-    Raises:
-        ArtifactError: the old manifest is damaged.
+    An old one that is damaged says nothing that could be kept.
     """
-    entries = {name: entry for name, entry in _entries(folder / MANIFEST).items() if exists(folder / name)}
+    try:
+        old = _entries(folder / MANIFEST)
+    except ArtifactError:
+        old = {}
+    entries = {name: entry for name, entry in old.items() if exists(folder / name)}
     for report in reports:
         entry = {key: value for key, value in report.artifact.items() if key != "name"}
         entry |= {"weights_sha256": weights_sha256, "conclusion": report.conclusion}
@@ -49,5 +52,5 @@ def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         sound, entries = False, {}
     if not sound:
-        raise ArtifactError(f"The manifest '{path}' is damaged: remove it, then export anew.")
+        raise ArtifactError(f"The manifest '{path}' is damaged: export anew.")
     return entries

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ def publish(
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")
     exporters = {name: formats.get(name) for name in names}
+    _refuse_folders(folder / name for name in (*(f"{stem}{formats.suffix(name)}" for name in names), MANIFEST))
     with _staging(folder) as staging:
         reports, staged = [], []
         for name, exporter in exporters.items():
@@ -102,29 +103,44 @@ def _require_proof(reports: list[Report]) -> None:
         raise ProofFailed(f"{reasons} Nothing was published.", tuple(reports))
 
 
+def _refuse_folders(targets: Iterable[Path]) -> None:
+    for target in targets:
+        if exists(target) and target.is_dir():
+            raise OutputError(f"'{target}' could not be replaced: it is a directory.")
+
+
 def _move(staged: list[Path], folder: Path) -> None:
-    """Replace all or none: what stood there before is kept aside until every name is changed, and put back if not."""
+    """Replace all or none: a second name keeps what stood there until all are replaced, and is put back if not."""
     aside = Path(tempfile.mkdtemp(dir=staged[0].parent))
-    touched: list[Path] = []
+    touched: list[tuple[Path, Path | None]] = []
+    target = folder
     try:
         for path in staged:
             target = folder / path.name
-            touched.append(target)
-            if exists(target):
-                if target.is_dir():
-                    raise OutputError(f"'{target}' could not be replaced: it is a directory.")
-                target.replace(aside / path.name)
+            touched.append((target, _keep(target, aside)))
             path.replace(target)
     except BaseException as error:  # an interrupt too
-        for target in touched:
-            _put_back(aside / target.name, target)
+        for replaced, kept in touched:
+            _put_back(replaced, kept)
         if isinstance(error, OSError):
-            raise OutputError(f"'{touched[-1]}' could not be replaced: {error.strerror}.") from None
+            raise OutputError(f"'{target}' could not be replaced: {error.strerror}.") from None
         raise
 
 
-def _put_back(kept: Path, target: Path) -> None:
-    if exists(kept):
-        kept.replace(target)
-    elif not target.is_dir():
+def _keep(target: Path, aside: Path) -> Path | None:
+    """Give the old file another name without taking its own away: whoever opens it meanwhile finds it."""
+    if not exists(target):
+        return None
+    kept = aside / target.name
+    try:
+        kept.hardlink_to(target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(target, kept)
+    return kept
+
+
+def _put_back(target: Path, kept: Path | None) -> None:
+    if kept is None:
         target.unlink(missing_ok=True)
+    else:
+        kept.replace(target)

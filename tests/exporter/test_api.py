@@ -83,7 +83,7 @@ def test_a_fixed_batch_is_proven_and_predicts_any_number_of_images(checkpoint, t
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"formats": []}, InputError, "No format was named"),
+        ({"formats": []}, InputError, "Formats are a list of names"),
         ({"formats": ["tflite"]}, UnknownName, "There is no format 'tflite'"),
         ({"batch": 0}, InputError, "The batch size is 0; it must be at least 1, or 'dynamic'"),
         ({"batch": -1}, InputError, "The batch size is -1"),
@@ -131,9 +131,12 @@ def test_data_that_is_not_there_is_said_or_demanded(checkpoint, published, tmp_p
     assert report.conclusion.endswith("(no real images seen).")
     unseen = [check for check in report.checks if check.status == "not_run"]
     assert [check.name for check in unseen] == ["real inputs", "test labels"]
-    assert "MNIST is not in" in unseen[0].detail
+    assert "MNIST is not on this machine" in unseen[0].detail
     with pytest.raises(DataError, match="MNIST is not in"):
         lenetx.reference(elsewhere, data_root=tmp_path)
+    monkeypatch.setenv("LENETX_DATA", str(tmp_path / "mistyped"))
+    with pytest.raises(DataError, match=r"MNIST is not in '.*mistyped'"):
+        lenetx.verify(published / "lenet5.onnx", against=elsewhere)
 
 
 def test_labels_of_another_data_set_are_refused(checkpoint):

@@ -39,7 +39,7 @@ def test_the_classifier_says_where_it_runs(published):
 
 
 def test_no_gradient_is_kept(checkpoint):
-    backend = TorchBackend(checkpoint.module(), checkpoint.spec, "cpu")
+    backend = TorchBackend(checkpoint.module(), "cpu")
     logits = backend.run(np.zeros((2, 1, 32, 32), np.float32))
     assert (logits.dtype, logits.shape) == (np.float32, (2, 10))
 

@@ -57,9 +57,13 @@ def test_entries_of_files_that_are_gone_are_dropped(republish, workspace):
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"artifacts": []}', "{}", '{"artifacts": {"lenet5.onnx": 7}}'])
-def test_a_damaged_manifest_stands_in_nobodys_way(republish, workspace, published, text):
+def test_a_damaged_manifest_fails_the_proof_and_is_replaced_by_the_next_export(
+    republish, workspace, published, checkpoint, text
+):
     (workspace / "manifest.json").write_text(text)
-    assert entry_of(workspace / "lenet5.onnx") is None
+    report = lenetx.verify(workspace / "lenet5.onnx", against=checkpoint)
+    assert [check.name for check in report.failures] == ["manifest"]
+    assert "is damaged: export anew" in report.failures[0].detail
     entry = republish("lenet5")["lenet5.onnx"]
     assert entry == entry_of(published / "lenet5.onnx") == entry_of(workspace / "lenet5.onnx")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lenetx import data
-from lenetx.errors import DataError
+from lenetx.errors import DataError, DataMissing
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 UINT8, FLOAT, NO_TYPE = 0x08, 0x0D, 0x0A
@@ -67,6 +67,9 @@ def test_the_named_folder_beats_the_environment_and_that_the_cache(tmp_path, mon
     assert f"'{tmp_path / 'argument'}'" in missing(tmp_path / "argument")
     assert f"'{tmp_path / 'environment'}'" in missing()
     monkeypatch.setenv("LENETX_DATA", "")
+    with pytest.raises(DataMissing, match="MNIST is not on this machine"):
+        data.load("mnist", download=False)
+    (tmp_path / "cache" / "lenetx" / "MNIST").mkdir(parents=True)
     assert f"'{tmp_path / 'cache' / 'lenetx'}'" in missing()
 
 

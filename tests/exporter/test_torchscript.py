@@ -12,7 +12,7 @@ import torch
 from lenetx import archive, formats
 from lenetx.checkpoint import weights_sha256
 from lenetx.data import load
-from lenetx.errors import ArtifactError, DeviceUnavailable, InputError
+from lenetx.errors import ArtifactError, DeviceUnavailable
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 
@@ -86,8 +86,10 @@ def test_a_fixed_batch_is_held_to(exported, checkpoint, tmp_path):
     opened = formats.open_artifact(path)
     assert opened.artifact.spec.batch == 3
     assert opened.backend.run(np.zeros((3, *checkpoint.spec.input_shape), np.float32)).shape == (3, 10)
-    with pytest.raises(InputError, match="takes batches of 3, not 4"):
-        opened.backend.run(np.zeros((4, *checkpoint.spec.input_shape), np.float32))
+    anywhere = torch.jit.load(path)
+    for size in (1, 2, 4, 6):
+        with pytest.raises(RuntimeError, match=r"shape '\[3, 1, 32, 32\]' is invalid"):
+            anywhere(torch.zeros(size, *checkpoint.spec.input_shape))
 
 
 def test_a_foreign_module_is_not_ours(checkpoint, tmp_path):

@@ -21,8 +21,9 @@ class Options:
 
 
 class Session:
-    def __init__(self, providers):
+    def __init__(self, providers, options):
         self.providers = providers
+        self.options = options
         self.fallback = True
 
     def disable_fallback(self):
@@ -31,22 +32,27 @@ class Session:
     def get_providers(self):
         return self.providers
 
+    def get_provider_options(self):
+        return {CUDA: self.options}
+
 
 class MadeUpOnnxruntime:
     """Offers ``available`` providers; a session says that it got ``chosen``, or fails with ``failure``."""
 
-    def __init__(self, available=(CUDA, CPU), chosen=(CUDA, CPU), failure=None):
+    def __init__(self, available=(CUDA, CPU), chosen=(CUDA, CPU), failure=None, taken=None):
         self.available, self.chosen, self.failure = list(available), list(chosen), failure
+        self.taken = taken or {}
         self.asked = []
 
     def get_available_providers(self):
         return self.available
 
-    def InferenceSession(self, model, options, providers):  # noqa: N802  # onnxruntime's name
+    def InferenceSession(self, model, options, providers, enable_fallback):  # noqa: N802  # onnxruntime's name
         self.asked.append((model, dict(options.entries), providers))
+        assert enable_fallback == 0
         if self.failure is not None:
             raise self.failure
-        return Session(self.chosen)
+        return Session(self.chosen, dict(providers[0][1]) | self.taken)
 
 
 def test_a_session_on_cuda_is_given_back_with_its_fallback_disabled():
@@ -94,3 +100,9 @@ def test_the_cuda_libraries_of_pip_are_loaded_before_the_session_is_opened():
 
     _open_cuda(WithPreload(), b"model", Options(), 0)
     assert order == ["libraries", "session"]
+
+
+@pytest.mark.parametrize("taken", [{"device_id": "1"}, {"use_tf32": "1"}])
+def test_a_session_with_other_options_than_asked_for_is_an_error(taken):
+    with pytest.raises(DeviceUnavailable, match=f"onnxruntime took {taken}"):
+        _open_cuda(MadeUpOnnxruntime(taken=taken), b"model", Options(), 0)
