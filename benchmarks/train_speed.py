@@ -135,7 +135,7 @@ def take_turns(textbook: Loop, bare: Loop, batch: int) -> list[Turn]:
             turns.append(Turn(images, seconds, **others, ends_epoch=progress.validation_accuracy is not None))
         step, began = progress.step, time.perf_counter()
 
-    lenetx.train(CONFIG, report=between)
+    lenetx.train(CONFIG, on_progress=between)
     return turns
 
 

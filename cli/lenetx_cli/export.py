@@ -55,7 +55,7 @@ def export(
                 opset=opset,
                 data_name=data,
                 data_root=data_root,
-                report=step,
+                on_progress=step,
             )
         except ProofFailed as error:
             if json:

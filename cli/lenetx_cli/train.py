@@ -42,7 +42,7 @@ def train(
         raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
     require_writable(path)
     with render.training(quiet=quiet) as progress:
-        checkpoint = run(config, data_root=data_root, report=progress)
+        checkpoint = run(config, data_root=data_root, on_progress=progress)
     save(checkpoint, path)
     if json:
         render.document({"checkpoint": str(path), "metrics": dict(checkpoint.metrics)})

@@ -69,7 +69,7 @@ def export(
     opset: int | None = None,
     data_name: str | None = None,
     data_root: PathLike | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Report]:
     """Export a checkpoint and publish what was proven; the artifacts are named ``STEM.FORMAT``.
 
@@ -82,7 +82,7 @@ def export(
         opset: of the ONNX file; 18 by default.
         data_name: on whose test split to prove, see :func:`reference`.
         data_root: folder of its files.
-        report: told what goes on, a few words at a time.
+        on_progress: told what goes on, a few words at a time.
 
     Returns:
         One passed report per format.
@@ -110,7 +110,7 @@ def export(
         formats,
         batch=batch,
         opset=opset,
-        report=report,
+        on_progress=on_progress,
     )
 
 

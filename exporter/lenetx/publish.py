@@ -30,7 +30,7 @@ def publish(
     *,
     batch: "Batch" = "dynamic",
     opset: int | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Report]:
     """Export a checkpoint to each format, prove what was written, and only then move all of it into place.
 
@@ -41,7 +41,7 @@ def publish(
         names: of the formats.
         batch: ``"dynamic"`` or a fixed batch size.
         opset: of the ONNX file.
-        report: told what goes on, a few words at a time.
+        on_progress: told what goes on, a few words at a time.
 
     Raises:
         ProofFailed: an artifact is wrong; none was published and the old ones stand.
@@ -56,10 +56,10 @@ def publish(
         reports, staged = [], []
         for name, exporter in exporters.items():
             path = staging / f"{stem}{formats.suffix(name)}"
-            report(f"exporting {path.name}")
+            on_progress(f"exporting {path.name}")
             contents = exporter.export(reference.checkpoint, batch=batch, opset=opset)
             write_atomically(path, contents, named=folder / path.name)
-            report(f"proving {path.name}")
+            on_progress(f"proving {path.name}")
             reports.append(prove(formats.open_artifact(path), reference))
             staged.append(path)
         _require_proof(reports)

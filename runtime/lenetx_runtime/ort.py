@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .device import cuda_index
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["OrtBackend"]
 
 _FATAL = 4
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
     "'pip install onnxruntime-gpu' for CUDA (one of them, never both)."
@@ -83,7 +85,8 @@ def available_cpus() -> int:
 
 def _import_engine() -> Any:
     try:
-        import onnxruntime
+        with _unobserved():
+            import onnxruntime
     except ImportError as error:
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
@@ -91,6 +94,23 @@ def _import_engine() -> Any:
     if not hasattr(onnxruntime, "InferenceSession"):
         raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
     return onnxruntime
+
+
+@contextlib.contextmanager
+def _unobserved() -> Iterator[None]:
+    """Keep onnxruntime from sending events and leaving an identity of the device in the home of the user.
+
+    From 1.29 it does both on Linux and macOS unless this variable is set when it is first imported
+    (onnxruntime#27379); whoever has set it, to either value, or has imported onnxruntime before us, has decided.
+    """
+    if _NO_TELEMETRY in os.environ:
+        yield
+        return
+    os.environ[_NO_TELEMETRY] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(_NO_TELEMETRY, None)
 
 
 def _open_cpu(ort: Any, model: bytes, options: Any) -> Any:

@@ -1,6 +1,7 @@
 """Models and checkpoints that cannot be used: one sentence, the right exit code, and nothing written or run."""
 
 import io
+import json
 import os
 from pathlib import Path
 
@@ -94,11 +95,35 @@ def test_it_is_refused_by_every_command_that_reads_it(refused, wreck, workspace,
             ["verify", workspace / "lenet5.onnx", "--against", path, "-q", "--report", "r.json"],
         ]
     else:
-        commands += [["verify", path, "--against", workspace / "lenet5.pt", "-q", "--report", "r.json"]]
+        commands += [["verify", path, "--against", workspace / "lenet5.pt", "-q"]]
     for command in commands:
         assert str(path) in refused(code, *command)
     assert contents(workspace.parent) == before
     assert not Path("it-ran").exists()
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".torchscript"])
+def test_the_report_of_an_artifact_that_cannot_be_read_is_a_failed_one(refused, wreck, workspace, ending):
+    """A passed report of yesterday must not stand beside the damaged file of today."""
+    report = workspace / "report.json"
+    report.write_text('{"passed": true}')
+    sound, path = workspace / f"lenet5{ending}", wreck("half", ending)
+    against = ("--against", workspace / "lenet5.pt", "--report", report)
+    reason = refused(DAMAGED, "verify", path, sound, "-q", *against)
+    written = json.loads(report.read_text())
+    assert written["passed"] is False
+    assert [one["artifact"]["name"] for one in written["reports"]] == [path.name, sound.name]
+    assert [one["passed"] for one in written["reports"]] == [False, True]
+    (check,) = written["reports"][0]["checks"]
+    assert (check["name"], check["status"], check["detail"]) == ("file", "failed", reason)
+
+
+def test_every_artifact_that_cannot_be_read_is_named(cli, wreck, workspace):
+    paths = [wreck("half", ".onnx"), wreck("half", ".torchscript")]
+    result = cli("verify", *paths, "--against", workspace / "lenet5.pt", "-q")
+    assert result.exit_code == DAMAGED
+    for path in paths:
+        assert len([line for line in result.stderr.splitlines() if str(path) in line]) == 1
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model", "model.pth"])

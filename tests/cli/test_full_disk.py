@@ -58,5 +58,5 @@ def test_a_folder_in_the_place_of_a_file(refused, workspace, tmp_path):
     (tmp_path / "out" / "lenet5.torchscript").mkdir(parents=True)
     commands = write_commands(workspace, tmp_path)
     assert "is a directory" in refused(2, *commands["train"])
-    assert "Is a directory" in refused(2, *commands["verify"])
+    assert "is a directory" in refused(2, *commands["verify"])
     assert "directory" in refused(2, *write_commands(workspace, tmp_path / "out")["export"])

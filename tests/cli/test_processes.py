@@ -101,7 +101,7 @@ def test_an_interrupt_of_training_ends_with_130_and_one_line(started, tmp_path):
     assert stdout == ""
     *epochs, last = stderr.splitlines()
     assert all(line.startswith("epoch ") for line in epochs)
-    assert last == "lenetx: Interrupted: nothing was written."
+    assert last == "lenetx: Interrupted."
     assert not list(tmp_path.iterdir())
 
 
@@ -113,7 +113,7 @@ def test_an_interrupt_of_an_export_ends_with_130_and_the_old_artifacts_stand(sta
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert stdout == ""
-    assert stderr.splitlines()[-1] == "lenetx: Interrupted: nothing was written."
+    assert stderr.splitlines()[-1] == "lenetx: Interrupted."
     assert "Traceback" not in stderr
     assert contents(workspace) == before
 

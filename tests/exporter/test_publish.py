@@ -45,7 +45,7 @@ def wrong(other_checkpoint):
 @pytest.mark.usefixtures("exports")
 def test_proven_artifacts_replace_the_old_ones(reference, folder, exported):
     words = []
-    reports = publish(reference, folder, "lenet5", formats.DEFAULT, report=words.append)
+    reports = publish(reference, folder, "lenet5", formats.DEFAULT, on_progress=words.append)
     assert [report.passed for report in reports] == [True, True]
     assert [report.artifact["name"] for report in reports] == list(OLD)
     for name in formats.DEFAULT:

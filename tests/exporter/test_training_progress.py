@@ -3,6 +3,7 @@
 import time
 
 import pytest
+import torch
 
 from lenetx import TrainConfig, train
 
@@ -14,7 +15,7 @@ def told():
     """Every progress of a run, and how many seconds the run took."""
     moments = []
     start = time.perf_counter()
-    checkpoint = train(TrainConfig(epochs=EPOCHS, batch_size=BATCH), report=moments.append)
+    checkpoint = train(TrainConfig(epochs=EPOCHS, batch_size=BATCH), on_progress=moments.append)
     return moments, time.perf_counter() - start, checkpoint
 
 
@@ -59,4 +60,19 @@ def test_what_the_callback_raises_ends_the_run():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(TrainConfig(epochs=1), report=stop)
+        train(TrainConfig(epochs=1), on_progress=stop)
+
+
+def test_the_history_is_of_the_whole_epoch():
+    """With a learning rate of next to nothing every step sees the first network, and 419 steps of 3 see every image."""
+    from lenetx import data
+    from lenetx.training.evaluate import evaluate
+    from lenetx.training.tensors import to_device
+
+    checkpoint = train(TrainConfig(epochs=1, batch_size=3, learning_rate=1e-12))
+    split = data.load("digits").train.framed()
+    assert len(split) % 3 == 0
+    whole = evaluate(checkpoint.module(), to_device(split, checkpoint.spec, torch.device("cpu")))
+    (epoch,) = checkpoint.history
+    assert epoch["train_accuracy"] == pytest.approx(whole.accuracy, abs=1e-9)
+    assert epoch["train_loss"] == pytest.approx(whole.loss, rel=1e-4)

@@ -31,7 +31,7 @@ def fit(
     batch_size: int,
     learning_rate: float,
     seed: int,
-    report: Callable[[Progress], None],
+    on_progress: Callable[[Progress], None],
 ) -> tuple[dict[str, Tensor], History]:
     """Train in place; give the weights of the epoch that validation chose, and a record per epoch.
 
@@ -49,25 +49,26 @@ def fit(
     chosen: dict[str, Tensor] = {}
     for epoch in range(1, epochs + 1):
         network.train()
+        run.begin_epoch()
         for rows in _batches(len(train), batch_size, order):
             run.step(*train.batch(rows.to(train.labels.device)))
             if run.due():
-                report(run.progress(epoch, epochs))
-        progress = run.progress(epoch, epochs)
+                on_progress(run.progress(epoch, epochs))
+        train_loss, train_accuracy = run.epoch_means()
         judged = evaluate(network, validation)
         run.require_finite(judged.loss)
         history.append(
             {
                 "epoch": epoch,
-                "train_loss": progress.loss,
-                "train_accuracy": progress.accuracy,
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
                 "validation_loss": judged.loss,
                 "validation_accuracy": judged.accuracy,
             }
         )
         if best is None or (judged.accuracy, -judged.loss) > (best.accuracy, -best.loss):
             best, chosen = judged, _contiguous_copy(network)
-        report(run.progress(epoch, epochs, judged.accuracy))
+        on_progress(run.progress(epoch, epochs, judged.accuracy))
     return chosen, history
 
 
@@ -95,6 +96,10 @@ class _Run:
         self._hits: list[Tensor] = []
         self._start = time.perf_counter()
 
+    def begin_epoch(self) -> None:
+        """Forget the losses and hits of the epoch before."""
+        self._losses, self._hits = [], []
+
     def step(self, inputs: Tensor, labels: Tensor) -> None:
         self._optimizer.zero_grad()
         logits = self._network(inputs)
@@ -110,12 +115,8 @@ class _Run:
         return self._step % _STEPS_PER_REPORT == 0
 
     def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
-        """Read the figures of the latest steps: the only place where the device is waited for."""
-        recent = slice(-_STEPS_PER_REPORT, None)
-        loss = float(torch.stack(self._losses[recent]).mean())
-        hits = float(torch.stack(self._hits[recent]).sum())
-        self.require_finite(loss)
-        self._losses, self._hits = self._losses[recent], self._hits[recent]
+        """Read the figures of the latest steps of this epoch."""
+        loss, accuracy = self._means(self._losses[-_STEPS_PER_REPORT:], self._hits[-_STEPS_PER_REPORT:])
         seconds = time.perf_counter() - self._start
         return Progress(
             epoch=epoch,
@@ -123,11 +124,21 @@ class _Run:
             step=self._step,
             steps=self._steps,
             loss=loss,
-            accuracy=hits / (self._batch_size * len(self._hits)),
+            accuracy=accuracy,
             images_per_second=self._step * self._batch_size / seconds,
             seconds_left=seconds / self._step * (self._steps - self._step),
             validation_accuracy=validation_accuracy,
         )
+
+    def epoch_means(self) -> tuple[float, float]:
+        """Give loss and accuracy over all steps of this epoch, each as it was before its step."""
+        return self._means(self._losses, self._hits)
+
+    def _means(self, losses: list[Tensor], hits: list[Tensor]) -> tuple[float, float]:
+        """Read the figures of some steps: the only place where the device is waited for."""
+        loss = float(torch.stack(losses).mean())
+        self.require_finite(loss)
+        return loss, float(torch.stack(hits).sum()) / (self._batch_size * len(hits))
 
     def require_finite(self, loss: float) -> None:
         """Raise LenetxError if a loss is NaN or infinite."""

@@ -12,8 +12,8 @@ class Progress:
     Attributes:
         epoch, epochs: the current one, from 1, and how many there are.
         step, steps: finished over the whole run, and how many there are.
-        loss: mean cross-entropy in nats over the latest steps.
-        accuracy: share of right labels over the latest steps, 0.0 to 1.0.
+        loss: mean cross-entropy in nats over the latest steps of this epoch.
+        accuracy: share of right labels over the same steps, 0.0 to 1.0.
         images_per_second: mean over the run so far.
         seconds_left: estimated for the rest of the run.
         validation_accuracy: 0.0 to 1.0, right after an epoch, else ``None``.

@@ -30,14 +30,14 @@ def train(
     config: TrainConfig | None = None,
     *,
     data_root: Path | None = None,
-    report: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Checkpoint:
     """Train a network and judge it once on the test split.
 
     Args:
         config: what to train; the defaults train ``lenet5`` on ``digits``.
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
-        report: called every few steps and after each epoch.
+        on_progress: called every few steps and after each epoch.
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
@@ -63,7 +63,7 @@ def train(
         batch_size=batch_size,
         learning_rate=config.learning_rate,
         seed=config.seed,
-        report=report,
+        on_progress=on_progress,
     )
     network.load_state_dict(weights)
     judged = evaluate(network, to_device(judge, spec, device))
