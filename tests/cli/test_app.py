@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -131,3 +133,43 @@ def test_a_value_of_the_wrong_kind_is_wrong_usage(cli, tmp_path, monkeypatch, ar
     assert result.exit_code == 2
     assert words in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_of_our_own_is_shown_whole_with_its_own_code(python):
+    """1 would say that a proof failed."""
+    code = (
+        "import sys, lenetx_cli.app as app, lenetx.inspection as inspection\n"
+        "def broken(*_, **__): raise RuntimeError('a bug of ours')\n"
+        "inspection.inspect = broken\n"
+        "sys.argv = ['lenetx', 'inspect', 'model.onnx']\n"
+        "app.main()"
+    )
+    done = python("-c", code)
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+    assert "a bug of ours" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["inspect", "predict"])
+def test_a_full_stdout_is_one_sentence(published, picture, tmp_path, command):
+    arguments = [published / "lenet5.onnx", *([picture] if command == "predict" else [])]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "lenetx_cli", command, *arguments, "--json"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "lenetx: The output could not be written: No space left on device.\n"
+
+
+def test_a_terminal_that_knows_ascii_alone_stops_nothing(python, published):
+    for command in ("inspect", "verify"):
+        done = python(
+            "-m", "lenetx_cli", command, published / "lenet5.onnx", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C"
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr

@@ -151,3 +151,15 @@ def test_load_insists_on_an_architecture(checkpoint_paths):
     assert lenetx.load(checkpoint_paths["lenet5"], architecture="lenet5").spec.architecture == "lenet5"
     with pytest.raises(CheckpointError):
         lenetx.load(checkpoint_paths["lenet5"], architecture="lenet5-3x3")
+
+
+def test_a_format_or_an_image_alone_is_not_taken_for_a_list(checkpoint, published, tmp_path):
+    """A string is a sequence of letters, which is never what was meant."""
+    with pytest.raises(InputError, match="Formats are a list of names, not 'onnx'"):
+        lenetx.export(checkpoint, "onnx", folder=tmp_path)
+    with (
+        lenetx.classifier(published / "lenet5.onnx") as classifier,
+        pytest.raises(InputError, match=r"predict_batch takes several images, not 'one.png' alone"),
+    ):
+        classifier.predict_batch("one.png")
+    assert not list(tmp_path.iterdir())

@@ -108,3 +108,27 @@ def test_a_hostile_pickle_inside_torchscript_is_refused_and_does_not_run(publish
     with pytest.raises(ArtifactError):
         formats.open_artifact(attacked)
     assert not marker.exists()
+
+
+ODD_TENSORS = {
+    "sparse": lambda tensor: tensor.to_sparse(),
+    "view of one number": lambda tensor: tensor.new_zeros(1).expand(2**40),
+    "turned around": lambda tensor: tensor.t(),
+    "negated view": lambda tensor: torch.complex(tensor, tensor).conj().imag,
+    "conjugate view": lambda tensor: torch.complex(tensor, tensor).conj(),
+    "without numbers": lambda tensor: tensor.to("meta"),
+    "no tensor": lambda tensor: tensor.tolist(),
+    "quantized": lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*quantize:UserWarning", "ignore:.*quantize:DeprecationWarning")
+@pytest.mark.parametrize("kind", ODD_TENSORS)
+def test_tensors_that_are_not_plain_are_refused_at_once(checkpoint_paths, tmp_path, kind):
+    """A view of one number can be larger than any memory when it is copied."""
+    content = torch.load(checkpoint_paths["lenet5"], weights_only=True)
+    content["state_dict"]["fc3.weight"] = ODD_TENSORS[kind](content["state_dict"]["fc3.weight"])
+    path = tmp_path / "odd.pt"
+    path.write_bytes(archive.pack(archive.normalise(saved(content))))
+    with pytest.raises(CheckpointError, match="is not a usable checkpoint"):
+        lenetx.load(path)

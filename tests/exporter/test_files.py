@@ -127,3 +127,13 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InputError, match="is a device or a pipe, not an image"):
         read_bytes(tmp_path / "pipe", "image")
+
+
+def test_a_link_to_nothing_is_nothing_and_is_replaced(tmp_path):
+    (tmp_path / "link.onnx").symlink_to(tmp_path / "gone.onnx")
+    with pytest.raises(InputError, match="There is no model"):
+        read_bytes(tmp_path / "link.onnx", "model")
+    assert not exists(tmp_path / "link.onnx")
+    write_atomically(tmp_path / "link.onnx", NEW)
+    assert (tmp_path / "link.onnx").read_bytes() == NEW
+    assert not (tmp_path / "gone.onnx").exists()

@@ -1,5 +1,6 @@
 """The ONNX file as other programs see it: plain operators, one batch axis, nothing of this machine."""
 
+import dataclasses
 import getpass
 import site
 import sys
@@ -11,8 +12,10 @@ import onnx
 import onnx.numpy_helper
 import onnxruntime
 import pytest
+import torch
 
 from lenetx import formats
+from lenetx.checkpoint import weights_sha256
 from lenetx.data import load
 from lenetx.errors import ArtifactError
 from lenetx_runtime import ModelSpec
@@ -160,3 +163,18 @@ def test_a_changed_weight_is_noticed_when_it_is_opened(exported, tmp_path):
     onnx.save(model, tmp_path / "changed.onnx")
     with pytest.raises(ArtifactError, match="its digest does not match"):
         formats.open_artifact(tmp_path / "changed.onnx")
+
+
+@pytest.mark.parametrize("zeros", [["conv1.bias"], ["fc3.bias"], ["conv1.bias", "conv2.bias", "fc1.bias", "fc3.bias"]])
+def test_a_bias_of_zeros_is_kept(checkpoint, zeros):
+    """torch's exporter leaves it out, and then the numbers of the file would not be those of the checkpoint."""
+    weights = {k: torch.zeros_like(v) if k in zeros else v for k, v in checkpoint.state_dict.items()}
+    spec = dataclasses.replace(checkpoint.spec, weights_sha256=weights_sha256(weights))
+    changed = dataclasses.replace(checkpoint, state_dict=weights, spec=spec)
+    model = onnx.load_from_string(formats.get("onnx").export(changed))
+    found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert found.keys() == weights.keys()
+    read = [name for node in model.graph.node for name in node.input]
+    for name in zeros:
+        assert not found[name].any()
+        assert read.count(name) == 1

@@ -1,6 +1,7 @@
 """What is not an image, or is too large, is refused in words that name it."""
 
 import io
+import os
 import resource
 import struct
 import sys
@@ -155,3 +156,9 @@ def test_a_closed_pillow_image_is_refused(colourful, encode):
     image.close()
     with pytest.raises(InputError):
         decode(image)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "seven.png")
+    with pytest.raises(InputError, match=r"'.*seven.png' is a device or a pipe, not an image"):
+        decode(tmp_path / "seven.png")

@@ -37,7 +37,22 @@ def test_a_thread_count_below_one_is_refused_with_the_count(sealed, spec, thread
         OrtBackend(sealed, spec, threads=threads)
 
 
-BAD_NAMES = ["", "gpu", "CPU", "cpu ", "cpu:0", "cpu\n", "cuda:", "cuda:-1", "cuda:x", "cuda:1000", "cuda0", "xcuda"]
+BAD_NAMES = [
+    "",
+    "gpu",
+    "CPU",
+    "cpu ",
+    "cpu:0",
+    "cpu\n",
+    "cuda:",
+    "cuda:-1",
+    "cuda:x",
+    "cuda:1000",
+    "cuda0",
+    "xcuda",
+    "cuda:01",
+    "cuda:１",
+]
 
 
 @pytest.mark.parametrize("device", BAD_NAMES)
@@ -102,3 +117,54 @@ def test_a_broken_onnxruntime_is_not_called_missing(model_path, tmp_path):
     result = python(f"import sys; sys.path.insert(0, sys.argv[2])\n{OPEN}", str(model_path), str(package.parent))
     assert result.stderr == ""
     assert "installed but cannot be imported: libcudart.so.12" in result.stdout
+
+
+PRINT_SETTING = """
+import os
+from lenetx_runtime import ort
+class Spy:
+    def find_spec(self, name, *_):
+        if name == "onnxruntime":
+            print("during", os.environ.get("ORT_DISABLE_TELEMETRY"))
+import sys
+sys.meta_path.insert(0, Spy())
+ort._import_engine()
+print("after", os.environ.get("ORT_DISABLE_TELEMETRY"))
+"""
+
+
+@pytest.mark.parametrize(("setting", "during", "after"), [(None, "1", "None"), ("0", "0", "0"), ("1", "1", "1")])
+def test_the_engine_is_told_to_send_nothing_unless_its_user_has_decided(setting, during, after):
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment |= {} if setting is None else {"ORT_DISABLE_TELEMETRY": setting}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_SETTING], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["during", during, "after", after]
+
+
+def test_what_is_left_of_two_engines_after_removing_one_is_told_how_to_mend_it(model_path, tmp_path):
+    """pip takes away the files that both wrote, and the folder stays: a package with nothing in it."""
+    (tmp_path / "onnxruntime").mkdir()
+    code = "import lenetx_runtime, sys; lenetx_runtime.Classifier(sys.argv[1])"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    (tmp_path / "onnxruntime" / "__init__.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", code, model_path], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "EngineMissing: onnxruntime is there but incomplete" in done.stderr
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu" in done.stderr
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("out of\nmemory"), ValueError("a shape"), MemoryError("no room")])
+def test_what_the_engine_raises_on_a_run_is_an_error_of_ours_in_one_line(sealed, spec, failure):
+    class Failing:
+        def run(self, *_):
+            raise failure
+
+    backend = OrtBackend(sealed, spec)
+    backend._session = Failing()
+    with pytest.raises(ArtifactError, match=r"onnxruntime cannot run the model on \(3, 1, 32, 32\): \w") as caught:
+        backend.run(BATCH)
+    assert "\n" not in str(caught.value)
