@@ -83,12 +83,12 @@ def batch_sizes(backend: Backend, found: ModelSpec, probe: Probe) -> Check:
 
 
 def labels(probe: Probe, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> Check:
-    """Count the images whose label differs from eager's: none may."""
+    """Count the images whose label differs from the float64 reference's: none may."""
     if logits.shape != probe.exact.shape:
         return Check("test labels", probe.subject, "failed", detail=f"There are logits of shape {logits.shape}.")
     ours, theirs = logits.argmax(axis=1), probe.exact.argmax(axis=1)
     flips = np.flatnonzero(ours != theirs)
-    accuracy = f"Accuracy {(ours == truth).mean():.2%}, eager {(theirs == truth).mean():.2%}."
+    accuracy = f"Accuracy {(ours == truth).mean():.2%}, the reference's {(theirs == truth).mean():.2%}."
     if not len(flips):
         return Check("test labels", probe.subject, "passed", 0, 0, f"No label flips. {accuracy}")
     listed = ", ".join(f"image {i} from {theirs[i]} to {ours[i]}" for i in flips[:_LISTED])
