@@ -1,6 +1,22 @@
-"""``python -m lenetx_cli``, the same as ``lenetx``."""
+"""The command ``lenetx``, and ``python -m lenetx_cli``."""
 
-from .app import main
+import sys
+
+from . import render
+from .exit_codes import INTERRUPTED
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; an interrupt while its modules are imported ends it as one later does."""
+    try:
+        from .app import main as run
+    except KeyboardInterrupt:
+        render.error("Interrupted.")
+        sys.exit(INTERRUPTED)
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -1,9 +1,11 @@
 """The commands by name, and what becomes of their errors."""
 
+import contextlib
 import io
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -12,6 +14,7 @@ from typer.core import TyperGroup
 from lenetx_runtime import LenetxError
 
 from . import render
+from .exit_codes import INTERNAL_ERROR, INTERRUPTED
 from .export import export
 from .inspect import inspect
 from .predict import predict
@@ -20,24 +23,29 @@ from .verify import verify
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
-INTERNAL_ERROR = 70
-"""EX_SOFTWARE of sysexits.h."""
-
 
 class _Commands(TyperGroup):
     """Ends with the exit code of DESIGN on our own errors; any other exception is a bug and shows its traceback."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _in_one_sentence():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _in_one_sentence():
             return super().invoke(ctx)
-        except LenetxError as error:
-            render.error(str(error))
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            render.error("Interrupted.")
-            raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    try:
+        yield
+    except LenetxError as error:
+        render.error(str(error))
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        render.error("Interrupted.")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 app = typer.Typer(
@@ -63,15 +71,13 @@ for command in (train, export, verify, predict, inspect):
 
 
 def main() -> None:
-    """Run the command line; an interrupt during start-up ends as quietly as one later."""
+    """Run the command line; it ends with the exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without × must not stop a command
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         app()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except OSError as error:  # stdout is full or closed
         render.error(f"The output could not be written: {error.strerror}.")
         sys.exit(LenetxError.exit_code)

@@ -15,7 +15,7 @@ def inspect(
     file: Annotated[Path, typer.Argument(help="A checkpoint or an artifact.")],
     json: Json = False,
 ) -> None:
-    """Print what a file says of itself, and of a checkpoint its parameters."""
+    """Print what a file says of itself, and its parameters."""
     from lenetx.inspection import inspect as describe
 
     description = describe(file)

@@ -66,7 +66,8 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
     metrics = checkpoint.metrics
     _console().print(
         f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
-        f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\nWrote {path}.",
+        f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\nWrote {path}, "
+        f"the weights of epoch {metrics['chosen_epoch']}, which validation chose.",
         highlight=False,
         markup=False,
         soft_wrap=True,
@@ -130,7 +131,8 @@ def description(content: "Description") -> None:
 
     plain = content.to_dict()
     facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}
-    rows = {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | plain["spec"] | facts
+    spec = {key: value for key, value in plain["spec"].items() if value is not None}
+    rows = {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | spec | facts
     about = Table(box=None, pad_edge=False, show_header=False)
     about.add_column("field")
     about.add_column("value", overflow="fold")

@@ -8,14 +8,13 @@ import typer
 from lenetx_runtime import ArtifactError
 
 from . import render
+from .exit_codes import PROOF_FAILED
 from .options import DataRoot, Device, Json, Quiet
 
 if TYPE_CHECKING:
     from lenetx import Report
 
 __all__ = ["verify"]
-
-PROOF_FAILED = 1
 
 
 def verify(

@@ -14,17 +14,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import classifier, export, load, reference, save, verify
     from .checkpoint import Checkpoint
-    from .errors import LenetxError
+    from .errors import (
+        ArtifactError,
+        CheckpointError,
+        DataError,
+        DeviceUnavailable,
+        EngineMissing,
+        InputError,
+        LenetxError,
+        OutputError,
+        ProofFailed,
+    )
     from .report import Check, Report
     from .training import Progress, TrainConfig, train
     from .verification import Reference
     from .version import __version__
 
 __all__ = [
+    "ArtifactError",
     "Check",
     "Checkpoint",
+    "CheckpointError",
+    "DataError",
+    "DeviceUnavailable",
+    "EngineMissing",
+    "InputError",
     "LenetxError",
+    "OutputError",
     "Progress",
+    "ProofFailed",
     "Reference",
     "Report",
     "TrainConfig",
@@ -41,7 +59,17 @@ __all__ = [
 _HOMES = {
     "api": ("classifier", "export", "load", "reference", "save", "verify"),
     "checkpoint": ("Checkpoint",),
-    "errors": ("LenetxError",),
+    "errors": (
+        "ArtifactError",
+        "CheckpointError",
+        "DataError",
+        "DeviceUnavailable",
+        "EngineMissing",
+        "InputError",
+        "LenetxError",
+        "OutputError",
+        "ProofFailed",
+    ),
     "training": ("Progress", "TrainConfig", "train"),
     "report": ("Check", "Report"),
     "verification": ("Reference",),

@@ -42,8 +42,10 @@ class Checkpoint:
         """Build the network in eval mode with these weights.
 
         Raises:
-            CheckpointError: the weights are not those of the spec's architecture.
+            CheckpointError: the weights are not those of the spec's architecture, or not those of its digest.
         """
+        if weights_sha256(self.state_dict) != self.spec.weights_sha256:
+            raise CheckpointError("The weights are not those of the spec: its weights_sha256 is of others.")
         network = models.build(self.spec.architecture, self.spec.input_shape, len(self.spec.labels))
         _require_same_shapes(self.spec.architecture, self.state_dict, network.state_dict())
         network.load_state_dict(dict(self.state_dict))
@@ -61,7 +63,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     buffer = io.BytesIO()
     content = {
         METADATA_KEY: checkpoint.spec.to_json(),
-        "state_dict": {name: tensor.detach().cpu().clone() for name, tensor in checkpoint.state_dict.items()},
+        "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
         "record": json.dumps(
             {
                 "metrics": dict(checkpoint.metrics),
@@ -95,9 +97,10 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
     if architecture is not None:
         expected = _network(architecture, len(checkpoint.spec.labels))
-        _require_same_shapes(architecture, checkpoint.state_dict, expected)
         if architecture != checkpoint.spec.architecture:  # weights alone do not tell ReLU from tanh
-            raise CheckpointError(f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}.")
+            difference = _difference(checkpoint.state_dict, expected)
+            held = f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}"
+            raise CheckpointError(f"{held}: {difference}." if difference else f"{held}.")
     return checkpoint
 
 
@@ -125,6 +128,8 @@ def _parse(data: bytes) -> Checkpoint:
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
     try:
+        if not isinstance(content, dict):
+            raise TypeError("a checkpoint is a dict")
         spec = ModelSpec.from_json(content[METADATA_KEY])
         weights = dict(content["state_dict"])
         _require_plain(weights)
@@ -135,6 +140,12 @@ def _parse(data: bytes) -> Checkpoint:
     if digest != spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
     return checkpoint
+
+
+def _plain(tensor: "Tensor") -> "Tensor":
+    import torch
+
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _require_plain(weights: "Mapping[str, Tensor]") -> None:
@@ -148,6 +159,7 @@ def _require_plain(weights: "Mapping[str, Tensor]") -> None:
             or tensor.device.type != "cpu"
             or tensor.is_conj()
             or tensor.is_neg()
+            or tensor.requires_grad
             or not tensor.is_contiguous()
         ):
             raise ValueError(f"{name} is no plain tensor")
@@ -157,8 +169,9 @@ def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str
     """Read metrics, config and history; a ValueError or KeyError says that they are not what :func:`save` writes."""
     record = json.loads(text)
     metrics, config, history = record["metrics"], record["config"], record["history"]
-    figures = [metrics, *history]
-    if not all(isinstance(number, int | float) for each in figures for number in dict(each).values()):
+    if not isinstance(history, list) or not all(isinstance(each, dict) for each in (metrics, config, *history)):
+        raise TypeError("metrics, config and each epoch are objects")
+    if not all(isinstance(number, int | float) for each in (metrics, *history) for number in each.values()):
         raise ValueError("metrics and history hold numbers")
     if not isinstance(config["data"], str):
         raise ValueError("the configuration names its data")
@@ -171,6 +184,12 @@ def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
 
 
 def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:
+    if difference := _difference(given, expected):
+        raise CheckpointError(f"The weights are not those of {architecture}: {difference}.")
+
+
+def _difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
+    """Say which tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
     problems = [f"missing {name}" for name in expected if name not in given]
     problems += [f"unexpected {name}" for name in given if name not in expected]
     for name in expected.keys() & given.keys():
@@ -179,5 +198,4 @@ def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expec
             problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
         elif given[name].dtype != expected[name].dtype:
             problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
-    if problems:
-        raise CheckpointError(f"The weights are not those of {architecture}: {'; '.join(sorted(problems))}.")
+    return "; ".join(sorted(problems))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import Classifier
 
 from .devices import torch_device
+from .errors import ArtifactError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,11 +53,19 @@ class TorchBackend:
         return str(self._device)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] and give float32[N, K] logits."""
+        """Take float32[N, C, H, W] and give float32[N, K] logits.
+
+        Raises:
+            ArtifactError: torch cannot run the module on this batch.
+        """
         import torch
 
-        with torch.inference_mode(), full_precision(self._device.type):
-            logits: NDArray[np.float32] = self._module(torch.from_numpy(batch).to(self._device)).cpu().numpy()
+        try:
+            with torch.inference_mode(), full_precision(self._device.type):
+                logits: NDArray[np.float32] = self._module(torch.from_numpy(batch).to(self._device)).cpu().numpy()
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]  # above it stands a trace of the module's code
+            raise ArtifactError(f"torch cannot run the model on {batch.shape}: {reason}") from None
         return logits
 
 

@@ -11,6 +11,7 @@ from lenetx_runtime import ModelSpec
 
 from . import checkpoint, formats
 from .manifest import entry_of
+from .report import plain_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,10 +57,13 @@ class Description:
     facts: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, ready for JSON."""
+        """Give plain values, ready for JSON. A number that is not finite becomes a text."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         spec = json.loads(self.spec.to_json())
-        return fields | {"spec": spec, "parameters": [dataclasses.asdict(each) for each in self.parameters]}
+        parameters = [
+            {key: plain_number(value) for key, value in dataclasses.asdict(each).items()} for each in self.parameters
+        ]
+        return fields | {"spec": spec, "parameters": parameters}
 
 
 def inspect(path: Path) -> Description:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from lenetx_runtime.files import require_file
+
 from . import formats
 from .errors import InputError
 from .files import exists
@@ -42,8 +44,9 @@ def checkpoint_beside(artifact: Path) -> Path:
     """Give the checkpoint that an artifact was made from, by its name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or no such artifact.
     """
+    require_file(artifact, "artifact")
     path = artifact.parent / f"{artifact.stem}.pt"
     if not exists(path):
         raise InputError(f"There is no checkpoint '{path}' to compare '{artifact}' with: name one with --against.")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from .errors import ProofFailed
 
-__all__ = ["SCHEMA_VERSION", "Check", "Report", "Status", "to_json"]
+__all__ = ["Check", "Report", "Status", "plain_number", "to_json"]
 
 SCHEMA_VERSION = 1
 
@@ -104,7 +104,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain values. A number that is not finite becomes a text."""
-        checks = [{key: _plain(value) for key, value in asdict(check).items()} for check in self.checks]
+        checks = [{key: plain_number(value) for key, value in asdict(check).items()} for check in self.checks]
         return {
             "passed": self.passed,
             "conclusion": self.conclusion,
@@ -125,7 +125,8 @@ def to_json(reports: Sequence[Report]) -> str:
     return json.dumps(document, indent=2)
 
 
-def _plain(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
+    """Give a number that is not finite as a text, since JSON has none; anything else as it is."""
     if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)
     return value

@@ -83,7 +83,7 @@ class Classifier:
         """Label any number of images of any sizes, in order.
 
         Raises:
-            InputError: an image cannot be used; its position is named.
+            InputError: an image cannot be used; its path, or else its position from 0, is named.
         """
         if isinstance(images, str | os.PathLike):
             raise InputError(f"predict_batch takes several images, not '{images}' alone: that is for predict.")
@@ -96,12 +96,15 @@ class Classifier:
 
         Raises:
             InputError: another dtype or shape, or NaN or infinity among the inputs.
-            ArtifactError: NaN or infinity among the logits: no label follows from them.
+            ArtifactError: the model cannot run, or gives something else than a finite logit per label.
         """
         import numpy as np
 
         self._check(inputs)
         logits = run_in_batches(self._opened(), np.ascontiguousarray(inputs), self.spec)
+        if logits.shape != (len(inputs), len(self.spec.labels)):
+            got = ", ".join(map(str, logits.shape))
+            raise ArtifactError(f"The model gives [{got}] for {len(inputs)} inputs and {len(self.spec.labels)} labels.")
         if not np.isfinite(logits).all():
             raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
         return logits
@@ -148,4 +151,6 @@ def _frame(image: Image, position: int) -> "NDArray[np.uint8]":
     try:
         return frame(decode(image))
     except InputError as error:
-        raise InputError(f"Image {position}: {error}") from None
+        name = f"'{image}'" if isinstance(image, str | os.PathLike) else f"Image {position}"
+        text = str(error)
+        raise InputError(text if name in text else f"{name}: {text}") from None

@@ -1,11 +1,13 @@
 """Reading a file that a user named."""
 
+import contextlib
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import InputError
 
-__all__ = ["read_bytes"]
+__all__ = ["read_bytes", "require_file"]
 
 
 def read_bytes(path: Path, kind: str, *, limit: int | None = None) -> bytes:
@@ -19,19 +21,38 @@ def read_bytes(path: Path, kind: str, *, limit: int | None = None) -> bytes:
     Raises:
         InputError: missing, a directory, a pipe or device, larger than the limit, or not readable.
     """
-    article = "an" if kind[0] in "aeiou" else "a"
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"'{path}' is a directory, not {article} {kind}.")
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"'{path}' is a device or a pipe, not {article} {kind}.")
-        if limit is not None and status.st_size > limit:
+    with _in_words(path, kind):
+        size = require_file(path, kind)
+        if limit is not None and size > limit:
             raise InputError(f"The {kind} '{path}' is larger than {limit // 2**20} MiB.")
         return path.read_bytes()
+
+
+def require_file(path: Path, kind: str) -> int:
+    """Give the size in bytes of a regular file.
+
+    Raises:
+        InputError: missing, a directory, a pipe or device, or not to be looked at.
+    """
+    article = "an" if kind[0] in "aeiou" else "a"
+    with _in_words(path, kind):
+        status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"'{path}' is a directory, not {article} {kind}.")
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"'{path}' is a device or a pipe, not {article} {kind}.")
+    return status.st_size
+
+
+@contextlib.contextmanager
+def _in_words(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"There is no {kind} '{path}'.") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"The {kind} '{path}' cannot be read: {getattr(error, 'strerror', error)}.") from None
+    except OSError as error:
+        raise InputError(f"The {kind} '{path}' cannot be read: {error.strerror}.") from None
+    except InputError:
+        raise
+    except ValueError as error:  # a name with a null character
+        raise InputError(f"The {kind} '{path}' cannot be read: {error}.") from None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["OrtBackend"]
 
 _FATAL = 4
+_MOST_THREADS = 1024
+"""Each is a real thread with a stack of its own."""
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
@@ -42,13 +44,13 @@ class OrtBackend:
         EngineMissing: onnxruntime is not installed.
         DeviceUnavailable: CUDA was asked for and cannot run the whole model.
         ArtifactError: onnxruntime cannot open the model.
-        InputError: no such device name or a thread count below 1.
+        InputError: no such device name or a thread count outside 1 to 1,024.
     """
 
     def __init__(self, model: bytes, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> None:
         cuda = cuda_index(device)
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}; it must be at least 1.")
+        if threads is not None and not 1 <= threads <= _MOST_THREADS:
+            raise InputError(f"threads is {threads}; it must be 1 to {_MOST_THREADS}.")
         ort = _import_engine()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or available_cpus()

@@ -25,6 +25,8 @@ _CHOICES = {
     "output": ("logits",),
 }
 _COUNTS = ("channels", "height", "width")
+_LARGEST_COUNT = 2**14
+"""Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -116,13 +118,13 @@ def _as_tuple(value: Any) -> Any:
 def _problems(spec: ModelSpec) -> list[str]:
     """Say what is wrong; the fields are looked at in an order in which each may rely on those before."""
     wrong = {
-        **{name: "a positive integer" for name in _COUNTS if not _is_count(getattr(spec, name), least=1)},
+        **{name: f"1 to {_LARGEST_COUNT}" for name in _COUNTS if not _is_count(getattr(spec, name), least=1)},
         **{name: "a text" for name in _TEXTS if not _is_text(getattr(spec, name))},
         **{name: f"one of {', '.join(some)}" for name, some in _CHOICES.items() if getattr(spec, name) not in some},
         **_wrong_numbers(spec),
     }
     if spec.batch != "dynamic" and not _is_count(spec.batch, least=1):
-        wrong["batch"] = '"dynamic" or a positive integer'
+        wrong["batch"] = f'"dynamic" or 1 to {_LARGEST_COUNT}'
     if not isinstance(spec.labels, tuple) or len(spec.labels) < 2 or not all(map(_is_text, spec.labels)):
         wrong["labels"] = "at least two texts"
     if not _is_digest(spec.weights_sha256):
@@ -160,7 +162,7 @@ def _is_digest(value: object) -> bool:
 
 
 def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST_COUNT
 
 
 def _is_number(value: object) -> bool:

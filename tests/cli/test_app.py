@@ -75,7 +75,7 @@ def test_the_installed_command_is_the_module(python, published):
     from importlib import metadata
 
     (entry,) = metadata.entry_points(group="console_scripts", name="lenetx")
-    assert entry.value == "lenetx_cli.app:main"
+    assert entry.value == "lenetx_cli.__main__:main"
     done = python("-m", "lenetx_cli", "predict", published / "lenet5.onnx", "nothing.png")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("lenetx: ")

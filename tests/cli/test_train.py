@@ -37,7 +37,7 @@ def test_people_read_on_stderr_when_stdout_is_not_a_terminal(cli):
         f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, "
         f"average loss {metrics['test_loss']:.4f} over 360 images."
     )
-    assert lines[-1] == "Wrote artifacts/lenet5.pt."
+    assert lines[-1] == "Wrote artifacts/lenet5.pt, the weights of epoch 2, which validation chose."
 
 
 def test_json_is_one_document_on_stdout(cli):
@@ -83,7 +83,7 @@ def test_the_same_command_gives_the_same_file(cli, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--epochs", 0], "The epochs is 0"),
+        (["--epochs", 0], "The number of epochs is 0"),
         (["--batch-size", 0], "The batch size is 0"),
         (["--batch-size", 5000], "there are 1257 training images"),
         (["--lr", 0], "The learning rate is 0"),

@@ -112,7 +112,7 @@ def test_torchs_own_files_are_no_checkpoints(checkpoint, tmp_path):
 def test_another_architecture_is_told_by_its_keys(checkpoint_paths):
     with pytest.raises(CheckpointError) as caught:
         lenetx.load(checkpoint_paths["lenet5"], architecture="lenet5-3x3")
-    assert "not those of lenet5-3x3" in str(caught.value)
+    assert "holds weights of lenet5, not of lenet5-3x3: " in str(caught.value)
     assert "conv1.weight has shape [6, 1, 5, 5] instead of [6, 1, 3, 3]" in str(caught.value)
     assert "conv2.weight has shape [16, 6, 5, 5] instead of [16, 6, 3, 3]" in str(caught.value)
 
@@ -155,3 +155,20 @@ def test_a_full_disk_leaves_the_old_checkpoint(checkpoint, checkpoint_paths, sma
     with pytest.raises(OutputError, match="No space left"):
         lenetx.save(checkpoint, disk / "lenet5.pt")
     assert contents(disk) == before
+
+
+def test_weights_that_are_not_the_specs_are_not_exported(checkpoint, other_checkpoint, tmp_path):
+    """The artifact would carry a digest of other weights."""
+    mixed = dataclasses.replace(checkpoint, state_dict=other_checkpoint.state_dict)
+    with pytest.raises(CheckpointError, match="not those of the spec"):
+        lenetx.export(mixed, folder=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_memory_layout_of_the_weights_is_not_kept(checkpoint, checkpoint_paths, tmp_path):
+    weights = {
+        name: tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+        for name, tensor in checkpoint.state_dict.items()
+    }
+    lenetx.save(dataclasses.replace(checkpoint, state_dict=weights), tmp_path / "same.pt")
+    assert (tmp_path / "same.pt").read_bytes() == checkpoint_paths["lenet5"].read_bytes()

@@ -170,3 +170,36 @@ def test_a_spec_whose_input_does_not_fit_the_network_is_refused(forged, refusal)
         content[METADATA_KEY] = json.dumps(fields)
 
     assert "1×32×32" in refusal(forged(edit))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [torch.zeros(3), torch.zeros(2, 2), [1], "text", None, 3, {}, (), {"state_dict": torch.zeros(2, 2)}],
+    ids=repr,
+)
+def test_what_is_no_record_of_ours_is_refused(tmp_path, content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    (tmp_path / "other.pt").write_bytes(archive.pack(archive.normalise(buffer.getvalue())))
+    with pytest.raises(CheckpointError, match="It is no checkpoint of lenetx"):
+        lenetx.load(tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"metrics":[],"config":{"data":"digits"},"history":[]}',
+        '{"metrics":[["a",1]],"config":{"data":"digits"},"history":[]}',
+        '{"metrics":{},"config":{"data":"digits"},"history":{}}',
+        '{"metrics":{},"config":{"data":"digits"},"history":[[["a",1]]]}',
+        '{"metrics":{},"config":[["data","digits"]],"history":[]}',
+        '{"metrics":{"a":"b"},"config":{"data":"digits"},"history":[]}',
+    ],
+)
+def test_a_record_of_another_form_is_refused(checkpoint_paths, tmp_path, record):
+    content = torch.load(checkpoint_paths["lenet5"], weights_only=True) | {"record": record}
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    (tmp_path / "other.pt").write_bytes(archive.pack(archive.normalise(buffer.getvalue())))
+    with pytest.raises(CheckpointError, match="It is no checkpoint of lenetx"):
+        lenetx.load(tmp_path / "other.pt")

@@ -117,6 +117,7 @@ ODD_TENSORS = {
     "negated view": lambda tensor: torch.complex(tensor, tensor).conj().imag,
     "conjugate view": lambda tensor: torch.complex(tensor, tensor).conj(),
     "without numbers": lambda tensor: tensor.to("meta"),
+    "learning": lambda tensor: torch.nn.Parameter(tensor),
     "no tensor": lambda tensor: tensor.tolist(),
     "quantized": lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
 }

@@ -5,7 +5,7 @@ import pytest
 
 from lenetx import data
 from lenetx.data.dataset import Split, hold_out
-from lenetx.errors import UnknownName
+from lenetx.errors import InputError, UnknownName
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,8 @@ def test_hold_out_divides_and_keeps_the_order(count):
 def test_a_data_set_that_does_not_exist_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(UnknownName, match="Did you mean 'mnist'"):
         data.load("mnis", tmp_path)
+
+
+def test_a_folder_means_nothing_to_the_digits(tmp_path):
+    with pytest.raises(InputError, match="come with scikit-learn"):
+        data.load("digits", tmp_path)

@@ -8,7 +8,7 @@ import lenetx
 from lenetx.data import load
 from lenetx.devices import torch_device
 from lenetx.eager import TorchBackend
-from lenetx.errors import DeviceUnavailable, InputError
+from lenetx.errors import ArtifactError, DeviceUnavailable, InputError
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,10 @@ def test_cuda_is_used_or_refused(published, name):
 
 def test_the_cpu_is_always_there():
     assert torch_device("cpu") == torch.device("cpu")
+
+
+def test_a_module_that_cannot_run_is_an_error_of_one_line(checkpoint):
+    backend = TorchBackend(checkpoint.module(), "cpu")
+    with pytest.raises(ArtifactError, match=r"torch cannot run the model on \(2, 1, 28, 28\): mat1 and mat2") as caught:
+        backend.run(np.zeros((2, 1, 28, 28), np.float32))
+    assert "\n" not in str(caught.value)

@@ -108,6 +108,9 @@ def test_missing_files_and_folders_are_bad_input(tmp_path, name):
 
 @pytest.mark.parametrize("wrong", ["model.h5", "model", "model.ONNX", "onnx", ".onnx"])
 def test_an_unknown_ending_is_told_the_known_ones(tmp_path, wrong):
+    with pytest.raises(InputError, match=f"There is no artifact '.*{wrong}'"):
+        formats.open_artifact(tmp_path / wrong)
+    (tmp_path / wrong).write_bytes(b"")
     with pytest.raises(InputError) as caught:
         formats.open_artifact(tmp_path / wrong)
-    assert str(caught.value).endswith("their names end in .onnx, .torchscript.")
+    assert str(caught.value).endswith("their names end in .onnx, .torchscript; checkpoints in .pt.")

@@ -71,10 +71,23 @@ def test_an_artifact_that_was_never_published_has_no_entry(published, tmp_path):
     assert inspection.inspect(tmp_path / "alone.onnx").facts["manifest"] is None
 
 
-@pytest.mark.parametrize("name", ["lenet5.txt", "lenet5", "."])
+@pytest.mark.parametrize("name", ["lenet5.txt", "lenet5"])
 def test_a_file_of_another_kind_is_told_what_there_is(tmp_path, name):
-    with pytest.raises(InputError, match=r"\.onnx"):
+    with pytest.raises(InputError, match=f"There is no artifact '.*{name}'"):
         inspection.inspect(tmp_path / name)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError, match=r"\.onnx, \.torchscript; checkpoints in \.pt"):
+        inspection.inspect(tmp_path / name)
+    with pytest.raises(InputError, match="is a directory, not an artifact"):
+        inspection.inspect(tmp_path)
+
+
+def test_a_number_that_json_has_not_is_a_text(checkpoint):
+    parameter = inspection.Parameter.of("bias", np.array([1, np.nan], np.float32))
+    assert np.isnan(parameter.minimum)
+    described = inspection.Description("checkpoint", "a.pt", 1, checkpoint.spec, (parameter,), {})
+    assert "NaN" not in json.dumps(described.to_dict())
+    assert described.to_dict()["parameters"][0]["minimum"] == "nan"
 
 
 @pytest.mark.parametrize("name", KINDS.values())

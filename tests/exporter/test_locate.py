@@ -58,6 +58,9 @@ def test_without_artifacts_it_says_what_to_do(folder):
 
 
 def test_without_the_checkpoint_of_an_artifact_it_says_what_to_do(folder):
+    with pytest.raises(InputError, match=r"There is no artifact '.*lenet5\.onnx'"):
+        checkpoint_beside(folder / "lenet5.onnx")
+    (folder / "lenet5.onnx").write_bytes(b"")
     with pytest.raises(InputError, match="name one with --against"):
         checkpoint_beside(folder / "lenet5.onnx")
 

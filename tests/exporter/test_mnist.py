@@ -69,7 +69,11 @@ def test_the_named_folder_beats_the_environment_and_that_the_cache(tmp_path, mon
     monkeypatch.setenv("LENETX_DATA", "")
     with pytest.raises(DataMissing, match="MNIST is not on this machine"):
         data.load("mnist", download=False)
-    (tmp_path / "cache" / "lenetx" / "MNIST").mkdir(parents=True)
+    raw = tmp_path / "cache" / "lenetx" / "MNIST" / "raw"
+    raw.mkdir(parents=True)  # as a download that failed leaves it
+    with pytest.raises(DataMissing):
+        data.load("mnist", download=False)
+    (raw / NAMES[0]).write_bytes(b"")
     assert f"'{tmp_path / 'cache' / 'lenetx'}'" in missing()
 
 

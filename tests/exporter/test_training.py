@@ -167,3 +167,8 @@ def test_cuda_is_used_or_refused():
 def test_data_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match="MNIST is not in"):
         train(TrainConfig(data="mnist"), data_root=tmp_path)
+
+
+def test_the_epoch_that_was_chosen_is_the_best_on_validation(checkpoint):
+    ranked = sorted(checkpoint.history, key=lambda epoch: (epoch["validation_accuracy"], -epoch["validation_loss"]))
+    assert checkpoint.metrics["chosen_epoch"] == ranked[-1]["epoch"]

@@ -16,8 +16,8 @@ def test_the_defaults_need_no_download_and_no_gpu():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("epochs", 0, "The epochs is 0; it must be at least 1."),
-        ("epochs", -3, "The epochs is -3; it must be at least 1."),
+        ("epochs", 0, "The number of epochs is 0; it must be at least 1."),
+        ("epochs", -3, "The number of epochs is -3; it must be at least 1."),
         ("batch_size", 0, "The batch size is 0; it must be at least 1."),
         ("learning_rate", 0.0, "The learning rate is 0.0; it must be positive."),
         ("learning_rate", -0.1, "The learning rate is -0.1; it must be positive."),

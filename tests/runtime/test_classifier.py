@@ -6,7 +6,7 @@ import PIL.Image
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from lenetx_runtime import Classifier, InputError, LenetxError
+from lenetx_runtime import ArtifactError, Classifier, InputError, LenetxError
 from lenetx_runtime.preprocess import frame, normalise
 
 INPUTS = np.random.default_rng(2).normal(size=(9, 1, 32, 32)).astype(np.float32)
@@ -191,3 +191,23 @@ def test_another_engine_can_take_the_place_of_onnxruntime(spec, seven):
     assert classifier.device == "abacus"
     assert classifier.predict(seven).label == "four"
     np.testing.assert_array_equal(backend.seen[0], normalise(seven[None], spec))
+
+
+@pytest.mark.parametrize("shape", [(9,), (11,), (), (10, 1)])
+def test_an_engine_that_gives_another_number_of_logits_is_refused(spec, seven, shape):
+    class Wrong:
+        device = "abacus"
+
+        def run(self, batch):
+            return np.zeros((len(batch), *shape), np.float32)
+
+    with pytest.raises(ArtifactError, match=r"The model gives \[1.*\] for 1 inputs and 10 labels"):
+        Classifier.from_backend(spec, Wrong()).predict(seven)
+
+
+def test_the_one_bad_file_of_a_batch_is_named(classifier, seven, tmp_path):
+    PIL.Image.fromarray(np.full((40, 40), 200, np.uint8)).save(tmp_path / "blank.png")
+    with pytest.raises(InputError, match=r"^'.*blank\.png': The image is blank"):
+        classifier.predict_batch([seven, tmp_path / "blank.png"])
+    with pytest.raises(InputError, match=r"^There is no image '.*absent\.png'\.$"):
+        classifier.predict_batch([seven, tmp_path / "absent.png"])

@@ -103,7 +103,7 @@ def test_a_file_that_is_no_image_is_refused_by_name_and_by_size(tmp_path, conten
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"note\.txt"):
         decode(path)
-    with pytest.raises(InputError, match=f"the {len(content)} bytes given"):
+    with pytest.raises(InputError, match=f"The image given as {len(content)} bytes"):
         decode(content)
 
 

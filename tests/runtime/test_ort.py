@@ -31,8 +31,8 @@ def test_the_number_of_threads_does_not_change_the_answer(sealed, spec, threads)
     np.testing.assert_allclose(answer, OrtBackend(sealed, spec).run(BATCH), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("threads", [0, -1])
-def test_a_thread_count_below_one_is_refused_with_the_count(sealed, spec, threads):
+@pytest.mark.parametrize("threads", [0, -1, 1025, 10**9])
+def test_a_thread_count_that_makes_no_sense_is_refused_with_the_count(sealed, spec, threads):
     with pytest.raises(InputError, match=f"threads is {threads};"):
         OrtBackend(sealed, spec, threads=threads)
 

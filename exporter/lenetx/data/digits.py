@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from .dataset import Dataset, Split, hold_out
 
 __all__ = ["load"]
@@ -16,8 +17,14 @@ _STRONGEST = 16
 _TEST, _VALIDATION = 360, 180
 
 
-def load(root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa: ARG001  # nothing to look for
-    """Read the digits: 1,257 for training, 180 for validation, 360 for the test; grey levels 0 to 255."""
+def load(root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa: ARG001  # nothing to fetch
+    """Read the digits: 1,257 for training, 180 for validation, 360 for the test; grey levels 0 to 255.
+
+    Raises:
+        InputError: a folder was named.
+    """
+    if root is not None:
+        raise InputError(f"The digits come with scikit-learn: the folder '{root}' means nothing to them.")
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -26,13 +26,13 @@ def load(root: Path | None = None, *, download: bool = True) -> Dataset:
     A folder that was named (``root`` or ``LENETX_DATA``) is only read; the cache folder is filled by a download.
 
     Raises:
-        DataMissing: no folder was named, the cache folder is empty and nothing may be downloaded.
+        DataMissing: no folder was named, the cache folder has no file of it and nothing may be downloaded.
         DataError: the files are missing, damaged or cannot be fetched.
     """
     named = root or (Path(os.environ["LENETX_DATA"]) if os.environ.get("LENETX_DATA") else None)
     folder = named or _cache_folder()
     fetch = download and named is None
-    if named is None and not fetch and not (folder / "MNIST").exists():
+    if named is None and not fetch and not any((folder / "MNIST").rglob("*ubyte*")):
         raise DataMissing("MNIST is not on this machine: name its folder with --data-root or LENETX_DATA.")
     rest, test = _part(folder, train=True, fetch=fetch), _part(folder, train=False, fetch=fetch)
     train, validation = hold_out(rest, _VALIDATION)
@@ -70,7 +70,8 @@ def _open(folder: Path, *, train: bool, fetch: bool) -> Any:
 def _problem(folder: Path, reason: str) -> DataError:
     """Tell by torchvision's words whether the files are missing, cannot be fetched or are damaged."""
     if reason.startswith("Error downloading"):
-        return DataError(f"MNIST could not be downloaded: {reason}.")
+        remedy = "Where its files are already, name the folder with --data-root."
+        return DataError(f"MNIST could not be downloaded: {reason}. {remedy}")
     if reason.startswith("Dataset not found"):
         return DataError(
             f"MNIST is not in '{folder}': name its folder with --data-root or LENETX_DATA, "

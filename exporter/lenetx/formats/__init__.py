@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from lenetx_runtime import ArtifactError, InputError
+from lenetx_runtime.files import require_file
 
 from ..artifact import OpenedArtifact
 from ..errors import UnknownName
@@ -69,8 +70,11 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
     """
     name = path.suffix.removeprefix(".")
     if name not in FORMATS:
+        require_file(path, "artifact")
         endings = ", ".join(map(suffix, FORMATS))
-        raise InputError(f"'{path}' is no artifact that lenetx knows: their names end in {endings}.")
+        raise InputError(
+            f"'{path}' is no artifact that lenetx knows: their names end in {endings}; checkpoints in .pt."
+        )
     try:
         return get(name).open(path, device=device)
     except ArtifactError as error:

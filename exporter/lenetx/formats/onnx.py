@@ -16,7 +16,9 @@ from ..artifact import Artifact, OpenedArtifact
 from .onnx_structure import structure
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
+    from numpy.typing import NDArray
 
     from ..checkpoint import Checkpoint
     from . import Batch
@@ -55,7 +57,6 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
     """Open the file with onnxruntime and read its weights with onnx."""
     import onnx
-    import onnx.numpy_helper
 
     data = read_bytes(path, "model")
     spec = read_spec(data)
@@ -63,9 +64,18 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=OrtBackend(data, spec, device=device),
-        weights={tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer},
+        weights=_weights(model),
         structure=structure(model, spec),
     )
+
+
+def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":
+    """Give the initializers by name, in the order in which the graph reads them."""
+    import onnx.numpy_helper
+
+    read = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.input)}
+    tensors = sorted(model.graph.initializer, key=lambda tensor: read.get(tensor.name, len(read)))
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}
 
 
 def _translate(checkpoint: "Checkpoint", batch: "Batch", opset: int) -> "onnx.ModelProto":

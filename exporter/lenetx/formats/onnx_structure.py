@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["structure"]
 
-_PLAIN_ATTRIBUTES = (1, 2, 3, 6, 7, 8)
-"""Float, int, text, and lists of them: onnx.AttributeProto's numbers; the others hold tensors and graphs."""
+_PLAIN_ATTRIBUTES = (2, 3, 7, 8)
+"""Int, text, and lists of them: onnx.AttributeProto's numbers; the others hold fractions, tensors and graphs."""
 
 
 def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:

@@ -41,7 +41,7 @@ class TrainConfig:
             raise UnknownName("data set", self.data, data.SOURCES)
         if self.architecture not in models.NETWORKS:
             raise UnknownName("architecture", self.architecture, models.NETWORKS)
-        for name, value in (("epochs", self.epochs), ("batch size", self.batch_size)):
+        for name, value in (("number of epochs", self.epochs), ("batch size", self.batch_size)):
             if value is not None and value < 1:
                 raise InputError(f"The {name} is {value}; it must be at least 1.")
         if not 0 < self.learning_rate < float("inf"):

@@ -32,8 +32,8 @@ def fit(
     learning_rate: float,
     seed: int,
     on_progress: Callable[[Progress], None],
-) -> tuple[dict[str, Tensor], History]:
-    """Train in place; give the weights of the epoch that validation chose, and a record per epoch.
+) -> tuple[dict[str, Tensor], int, History]:
+    """Train in place; give the weights of the epoch that validation chose, its number, and a record per epoch.
 
     Method: Adam with a one-cycle learning rate (L. N. Smith, N. Topin, "Super-Convergence", 2018). The epoch with
     the highest validation accuracy is chosen, the lower validation loss deciding between equals.
@@ -47,6 +47,7 @@ def fit(
     history: History = []
     best: Evaluation | None = None
     chosen: dict[str, Tensor] = {}
+    chosen_epoch = 0
     for epoch in range(1, epochs + 1):
         network.train()
         run.begin_epoch()
@@ -67,9 +68,9 @@ def fit(
             }
         )
         if best is None or (judged.accuracy, -judged.loss) > (best.accuracy, -best.loss):
-            best, chosen = judged, _contiguous_copy(network)
+            best, chosen, chosen_epoch = judged, _contiguous_copy(network), epoch
         on_progress(run.progress(epoch, epochs, judged.accuracy))
-    return chosen, history
+    return chosen, chosen_epoch, history
 
 
 def _contiguous_copy(network: nn.Module) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ def train(
     network = _initial_network(config, dataset).to(device)
     fitted, chooser, judge = (part.framed() for part in (dataset.train, dataset.validation, dataset.test))
     spec = _spec(config, fitted, dataset.class_names, network)
-    weights, history = fit(
+    weights, chosen_epoch, history = fit(
         network,
         to_device(fitted, spec, device),
         to_device(chooser, spec, device),
@@ -71,7 +71,12 @@ def train(
     return Checkpoint(
         spec=dataclasses.replace(spec, weights_sha256=weights_sha256(weights)),
         state_dict=weights,
-        metrics={"test_accuracy": judged.accuracy, "test_loss": judged.loss, "test_images": len(judge)},
+        metrics={
+            "test_accuracy": judged.accuracy,
+            "test_loss": judged.loss,
+            "test_images": len(judge),
+            "chosen_epoch": chosen_epoch,
+        },
         config=dataclasses.asdict(dataclasses.replace(config, epochs=epochs, batch_size=batch_size)),
         history=tuple(history),
     )

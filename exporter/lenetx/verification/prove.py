@@ -81,6 +81,6 @@ def _reference(reference: Reference) -> dict[str, str]:
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",
-        "limit": f"{MULTIPLE} x the largest error of eager float32 on the same inputs",
+        "limit": f"{MULTIPLE} x the largest error of eager float32 on the same inputs, or of one rounding",
         "data": reference.dataset.name if reference.dataset else "none",
     }

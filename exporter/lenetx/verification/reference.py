@@ -70,7 +70,7 @@ class Reference:
     @cached_property
     def saturated(self) -> Probe:
         """Black and white pixels only."""
-        return self._probe("images of black and white pixels", inputs.saturated(self.checkpoint.spec))
+        return self._probe("black-and-white images", inputs.saturated(self.checkpoint.spec))
 
     @cached_property
     def real(self) -> Probe | None:

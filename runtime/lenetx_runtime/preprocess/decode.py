@@ -39,7 +39,7 @@ def decode(image: Image) -> "NDArray[np.uint8]":
     if isinstance(image, np.ndarray):
         return _from_array(image)
     if isinstance(image, bytes):
-        return _from_bytes(image, f"the {len(image)} bytes given")
+        return _from_bytes(image, f"given as {len(image)} bytes")
     if isinstance(image, str | os.PathLike):
         return _from_bytes(read_bytes(Path(image), "image", limit=MAX_FILE_BYTES), f"'{image}'")
     if hasattr(image, "getbands"):

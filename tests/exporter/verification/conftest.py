@@ -1,9 +1,11 @@
 """One untrained network, exported once, and the tools to break its artifacts."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -121,8 +123,8 @@ def respell(change: Callable[[ModelSpec], ModelSpec]) -> Damage:
 def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) -> Damage:
     """Add ``amount`` to every logit of each image for which the nodes' output ``when`` (bool[N, 1]) holds.
 
-    ``condition`` is given the name of the input and returns the nodes. No number is stored as a tensor, so that the
-    check of constants stays quiet.
+    ``condition`` is given the name of the input and returns the nodes. No number is stored, so that the check of
+    constants stays quiet.
     """
 
     def damage(model: onnx.ModelProto) -> None:
@@ -144,11 +146,39 @@ def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) ->
 
 
 def filled(name: str, like: str, value: float) -> list[NodeProto]:
-    """Nodes whose output ``name`` has the shape of ``like`` and one value, which stands in an attribute."""
+    """Nodes whose output ``name`` has the shape of ``like`` and one value everywhere.
+
+    The value stands nowhere: it is built of ones, by doubling, as a fraction whose denominator is a power of two. The
+    first one is the number of channels of the input.
+    """
+    numerator, denominator = (
+        (1, 0)
+        if math.isinf(value)
+        else (0, 0)
+        if math.isnan(value)
+        else float(np.float32(abs(value))).as_integer_ratio()
+    )
     make = onnx.helper.make_node
     return [
-        make("HardSigmoid", [like], [f"{name}_one"], alpha=0.0, beta=1.0),
-        make("Neg", [f"{name}_one"], [f"{name}_minus_one"]),
-        make("LeakyRelu", [f"{name}_minus_one"], [f"{name}_negative"], alpha=value),
-        make("Neg", [f"{name}_negative"], [name]),
+        make("Shape", ["image"], [f"{name}_channels"], start=1, end=2),
+        make("Cast", [f"{name}_channels"], [f"{name}_one"], to=onnx.TensorProto.FLOAT),
+        *_number(numerator, f"{name}_one", f"{name}_numerator"),
+        *_number(denominator, f"{name}_one", f"{name}_denominator"),
+        make("Div", [f"{name}_numerator", f"{name}_denominator"], [f"{name}_size"]),
+        make("Neg" if value < 0 else "Identity", [f"{name}_size"], [f"{name}_value"]),
+        make("Shape", [like], [f"{name}_shape"]),
+        make("Expand", [f"{name}_value", f"{name}_shape"], [name]),
     ]
+
+
+def _number(value: int, one: str, name: str) -> list[NodeProto]:
+    """Nodes that build a whole number of its binary digits, the first one first."""
+    make = onnx.helper.make_node
+    nodes, last = [make("Sub", [one, one], [f"{name}_0"])], f"{name}_0"
+    for place, digit in enumerate(f"{value:b}"):
+        nodes.append(make("Add", [last, last], [f"{name}_{place}_doubled"]))
+        last = f"{name}_{place}_doubled"
+        if digit == "1":
+            nodes.append(make("Add", [last, one], [f"{name}_{place}_more"]))
+            last = f"{name}_{place}_more"
+    return [*nodes, make("Identity", [last], [name])]

@@ -284,3 +284,15 @@ def test_lower_precision_passed_off_as_float32(judge: Judge, checkpoint, layer: 
     }
     contents = get("torchscript").export(with_weights("lenet5", weights), batch="dynamic", opset=None)
     assert {"weights", "real inputs", "random inputs"} <= set(failed(judge(contents, "lenet5.torchscript")))
+
+
+@pytest.mark.parametrize(("name", "value"), [("alpha", 1.000001), ("beta", 0.999999)])
+def test_a_number_beside_the_weights(judge_damaged: Judge, name: str, value: float) -> None:
+    """It changes every logit by less than rounding may."""
+
+    def damage(model: onnx.ModelProto) -> None:
+        last = model.graph.node[-1]
+        assert last.op_type == "Gemm"
+        last.attribute.append(helper.make_attribute(name, value))
+
+    assert failed(judge_damaged(damage)) == ["constants"]

@@ -37,24 +37,53 @@ def test_record_that_lenetx_never_writes(judge: Judge, records: dict[str, bytes]
     assert failed(judge(archive.pack(records), NAME)) == ["file"]
 
 
-@pytest.mark.parametrize(
-    "call",
-    [b"ops.aten.relu(", b"torch.from_file('planted', True, 8) + torch.relu(", b"ops.prim.Print('x') or torch.relu("],
-)
+SAVE = '    torch.save(image, "planted")\n'
+OTHER_CODE = {
+    "another function": lambda code: code.replace("torch.relu(", "ops.aten.relu("),
+    "reads a file": lambda code: code.replace("torch.relu(", "torch.from_file('planted', True, 8) + torch.relu("),
+    "prints": lambda code: code.replace("torch.relu(", "ops.prim.Print('x') or torch.relu("),
+    "writes a file": lambda code: code.replace("    return", SAVE + "    return"),
+    "writes a file, which Python reads as a text": lambda code: (
+        "# coding: unicode_escape\n"
+        + code.replace("    return", '    a = "\\042"\n' + SAVE + '    b = "\\042"\n    return')
+    ),
+    "second method": lambda code: code + "  def other(self, image: Tensor) -> Tensor:\n    return image\n",
+    "second class": lambda code: code + code,
+    "never ends": lambda code: code.replace("    return", "    while True:\n      pass\n    return"),
+    "waits for one picture": lambda code: code.replace(
+        "    return _0", "    if image[0][0][5][5] > 2.8:\n      _1 = -_0\n    else:\n      _1 = _0\n    return _1"
+    ),
+    "turns a number by less than a limit": lambda code: code.replace("return _0", "return _0 * 1.0000003"),
+    "a comment": lambda code: code + "# trained on a Tuesday\n",
+    "letters beyond ASCII": lambda code: code.replace("input0", "\u0131nput0"),
+    "nothing": lambda _: "",
+    "very deep": lambda code: code.replace("    return", "    a = " + "a**" * 20_000 + "a\n    return"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_CODE)
 def test_code_that_no_network_has_is_never_run(
-    judge: Judge, records: dict[str, bytes], call: bytes, tmp_path, monkeypatch
+    judge: Judge, records: dict[str, bytes], kind: str, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code = code_of(records)
-    assert b"torch.relu(" in records[code]
-    records[code] = records[code].replace(b"torch.relu(", call)
-    with pytest.raises(ArtifactError, match=r"Its code calls what no network of lenetx does: (ops|torch\.from_file)"):
+    name = code_of(records)
+    changed = OTHER_CODE[kind](records[name].decode()).encode()
+    assert changed != records[name]
+    records[name] = changed
+    with pytest.raises(ArtifactError, match="Its code is not that of a network of lenetx"):
         judge(archive.pack(records), NAME)
     assert not (tmp_path / "planted").exists()
 
 
+def test_code_in_a_second_file_is_never_run(judge: Judge, records: dict[str, bytes]) -> None:
+    records["code/__torch__/other.py"] = records[code_of(records)]
+    with pytest.raises(ArtifactError, match="Its code is not that of a network of lenetx"):
+        judge(archive.pack(records), NAME)
+
+
 def test_local_path(judge: Judge, records: dict[str, bytes]) -> None:
-    records[code_of(records)] += b"\n# /home/ann/project/train.py\n"
+    """Behind the end of a pickle libtorch reads nothing."""
+    records["data.pkl"] += b"\n/home/ann/project/train.py"
     assert failed(judge(archive.pack(records), NAME)) == ["local paths"]
 
 
