@@ -56,3 +56,11 @@ def test_it_reads_a_drawn_digit() -> None:
     ImageDraw.Draw(page).line([(90, 90), (210, 90), (130, 320)], fill="navy", width=24, joint="curve")
     with Classifier(FOLDER / "lenet5.onnx") as classifier:
         assert classifier.predict(page).label == "7"
+
+
+@pytest.mark.parametrize("name", [*ARTIFACTS, "lenet5.pt"])
+def test_it_reads_the_picture_of_the_readme(name: str) -> None:
+    with lenetx.classifier(FOLDER / name) as classifier:
+        answer = classifier.predict(FOLDER.parent.parent / "examples" / "seven.png")
+    assert answer.label == "7"
+    assert answer.probability > 0.99
