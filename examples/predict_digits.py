@@ -1,6 +1,6 @@
 """Predict test digits that the model never saw and print them beside their true labels.
 
-    python examples/predict_digits.py artifacts/lenet5.onnx
+    python examples/predict_digits.py [MODEL]
 
 The predicting needs ``lenetx_runtime`` alone; the digits to show come from lenetx's data sets.
 """
@@ -25,7 +25,7 @@ def draw(image: np.ndarray) -> list[str]:
 def main() -> None:
     """Show eight digits, then count the whole test split."""
     test = data.load("digits").test
-    with Classifier(sys.argv[1]) as classifier:
+    with Classifier(sys.argv[1] if len(sys.argv) > 1 else "artifacts/lenet5.onnx") as classifier:
         predictions = classifier.predict_batch(test.images)
     for lines in zip(*(draw(image) for image in test.images[:SHOWN]), strict=True):
         print(" ".join(lines))
