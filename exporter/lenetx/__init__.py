@@ -26,12 +26,13 @@ if TYPE_CHECKING:
         ProofFailed,
     )
     from .report import Check, Report
-    from .training import Progress, TrainConfig, train
+    from .training import Augmentation, Progress, TrainConfig, settle, train
     from .verification import Reference
     from .version import __version__
 
 __all__ = [
     "ArtifactError",
+    "Augmentation",
     "Check",
     "Checkpoint",
     "CheckpointError",
@@ -52,6 +53,7 @@ __all__ = [
     "load",
     "reference",
     "save",
+    "settle",
     "train",
     "verify",
 ]
@@ -70,7 +72,7 @@ _HOMES = {
         "OutputError",
         "ProofFailed",
     ),
-    "training": ("Progress", "TrainConfig", "train"),
+    "training": ("Augmentation", "Progress", "TrainConfig", "settle", "train"),
     "report": ("Check", "Report"),
     "verification": ("Reference",),
     "version": ("__version__",),

@@ -47,7 +47,9 @@ def test_help_lists_every_command_and_its_options(cli):
     for name in COMMANDS:
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
     options = {
-        "train": "--data --arch --output -o --epochs --batch-size --lr --seed --device --data-root --quiet --json",
+        "train": "--data --arch --output -o --recipe --config --epochs --batch-size --lr --seed --device --loss "
+        "--label-smoothing --optimizer --momentum --weight-decay --schedule --warm-up --gradient-clipping --ema "
+        "--patience --keep --amp --shift --rotate --scale --shear --elastic --data-root --quiet --json",
         "export": "--format -f --batch -b --opset --output -o --arch --data --data-root --quiet --json",
         "verify": "--against --data --data-root --device --report --verbose --quiet --json",
         "predict": "--top-k --device --json",

@@ -60,10 +60,7 @@ def test_quiet_and_json_is_the_document_alone(cli):
 
 
 def test_every_option_reaches_the_training(cli):
-    cli(
-        "train", *QUICK, "-q", "--arch", "lenet5-3x3", "--seed", 5, "--lr", 0.002, "--device", "cpu", "--data", "digits"
-    )
-    assert lenetx.load("artifacts/lenet5-3x3.pt").config == {
+    said = {
         "data": "digits",
         "architecture": "lenet5-3x3",
         "epochs": 2,
@@ -71,7 +68,37 @@ def test_every_option_reaches_the_training(cli):
         "learning_rate": 0.002,
         "seed": 5,
         "device": "cpu",
+        "loss": "cross-entropy",
+        "label_smoothing": 0.1,
+        "optimizer": "adamw",
+        "momentum": 0.8,
+        "weight_decay": 0.01,
+        "schedule": "one-cycle",
+        "warm_up": 0.3,
+        "gradient_clipping": 2.0,
+        "ema": 0.9,
+        "patience": 7,
+        "keep": "last",
+        "amp": True,
     }
+    augmentation = {"shift": 1.0, "rotate": 5.0, "scale": 0.1, "shear": 0.05, "elastic": 0.5}
+    short = {"architecture": "arch", "learning_rate": "lr"}
+    options = [
+        part
+        for name, value in (said | augmentation).items()
+        for part in [f"--{short.get(name, name).replace('_', '-')}", *([] if value is True else [value])]
+    ]
+    cli("train", "-q", *options)
+    recorded = lenetx.load("artifacts/lenet5-3x3.pt").config
+    assert recorded == said | {"augmentation": augmentation, "second_moment": 0.999}
+
+
+def test_a_recipe_a_file_and_options_override_each_other(cli, tmp_path):
+    (tmp_path / "train.toml").write_text('recipe = "notes"\nepochs = 1\nlearning_rate = 0.5\n[augmentation]\nshift = 1')
+    cli("train", "-q", "--config", "train.toml", "--lr", 0.25)
+    config = lenetx.load("artifacts/lenet5.pt").config
+    assert (config["optimizer"], config["batch_size"]) == ("sgd", 64)
+    assert (config["epochs"], config["learning_rate"], config["augmentation"]["shift"]) == (1, 0.25, 1)
 
 
 def test_the_same_command_gives_the_same_file(cli, tmp_path):
@@ -94,6 +121,12 @@ def test_the_same_command_gives_the_same_file(cli, tmp_path):
         (["--device", "gpu"], "There is no device 'gpu'"),
         (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
         (["--lr", "1e30", "--epochs", 1], "The loss became"),
+        (["--loss", "mse", "--label-smoothing", 0.1], "Label smoothing is for the cross-entropy"),
+        (["--schedule", "cosine", "--warm-up", 0.1], "A warm-up is for the one-cycle schedule"),
+        (["--optimizer", "adamm"], "There is no optimizer 'adamm'. Did you mean 'adam'"),
+        (["--recipe", "node"], "There is no recipe 'node'. Did you mean 'notes'"),
+        (["--config", "none.toml"], "There is no configuration 'none.toml'"),
+        (["--rotate", 200], "The augmentation's rotate is 200"),
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lenetx import data, train
+from lenetx import Augmentation, data, train
 from lenetx.data import Split
 from lenetx.errors import DataError, DeviceUnavailable, InputError, LenetxError
 from lenetx.training import TrainConfig
@@ -61,7 +61,7 @@ def test_the_metrics_are_those_of_the_returned_weights(checkpoint):
 
 def test_the_test_split_chooses_nothing(digits_with, checkpoint):
     """Another test split changes the final figures and not one weight."""
-    config = TrainConfig(**checkpoint.config)
+    config = TrainConfig.from_mapping(checkpoint.config)
     test = data.load("digits").test
     wrong = Split(test.images[:100], (test.labels[:100] + 1) % 10)
     digits_with(test=wrong)
@@ -78,9 +78,9 @@ def test_the_test_split_is_judged_once_and_at_the_end(monkeypatch):
 
     seen, original = [], module.evaluate
 
-    def noting(network, split):
+    def noting(network, split, loss):
         seen.append(len(split))
-        return original(network, split)
+        return original(network, split, loss)
 
     monkeypatch.setattr("lenetx.training.loop.evaluate", noting)
     monkeypatch.setattr("lenetx.training.run.evaluate", noting)
@@ -120,7 +120,7 @@ def test_the_configuration_and_the_epochs_that_ran_are_recorded():
     config = TrainConfig(epochs=2, batch_size=500, learning_rate=0.001, seed=7)
     checkpoint = train(config)
     assert checkpoint.config == dataclasses.asdict(config)
-    assert TrainConfig(**checkpoint.config) == config
+    assert TrainConfig.from_mapping(checkpoint.config) == config
 
 
 @pytest.mark.parametrize(("epochs", "batch_size"), [(1, 1257), (1, 251), (4, 1257), (5, 1257), (6, 1257)])
@@ -172,3 +172,53 @@ def test_data_that_is_not_there_is_refused(tmp_path):
 def test_the_epoch_that_was_chosen_is_the_best_on_validation(checkpoint):
     ranked = sorted(checkpoint.history, key=lambda epoch: (epoch["validation_accuracy"], -epoch["validation_loss"]))
     assert checkpoint.metrics["chosen_epoch"] == ranked[-1]["epoch"]
+
+
+@pytest.fixture
+def validation_says(monkeypatch):
+    """The function that makes validation give these accuracies in turn; the test split is judged for real."""
+    from lenetx.training.evaluate import Evaluation
+
+    def say(*accuracies):
+        told = iter(accuracies)
+        monkeypatch.setattr("lenetx.training.loop.evaluate", lambda *_: Evaluation(next(told), 1.0))
+
+    return say
+
+
+def test_patience_ends_the_run_after_so_many_epochs_without_a_better_one(validation_says):
+    validation_says(0.5, 0.7, 0.6, 0.7, 0.9)
+    checkpoint = train(TrainConfig(epochs=5, batch_size=400, patience=2))
+    assert [epoch["epoch"] for epoch in checkpoint.history] == [1, 2, 3, 4]
+    assert checkpoint.metrics["chosen_epoch"] == 2
+
+
+@pytest.mark.parametrize(("keep", "chosen"), [("best", 2), ("last", 3)])
+def test_the_best_or_the_last_epoch_is_kept(validation_says, keep, chosen):
+    validation_says(0.5, 0.7, 0.6)
+    kept = train(TrainConfig(epochs=3, batch_size=400, keep=keep, schedule="constant"))
+    assert kept.metrics["chosen_epoch"] == chosen
+    validation_says(*[0.5] * (chosen - 1), 0.9)
+    until_then = train(TrainConfig(epochs=chosen, batch_size=400, schedule="constant"))
+    assert kept.spec.weights_sha256 == until_then.spec.weights_sha256
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ema": 0.9},
+        {"augmentation": Augmentation(shift=1, rotate=5, elastic=0.5)},
+        {"amp": True},
+        {"optimizer": "sgd", "learning_rate": 0.05, "gradient_clipping": 1.0},
+        {"loss": "mse", "optimizer": "adamw", "weight_decay": 0.01, "schedule": "cosine"},
+    ],
+    ids=lambda settings: " ".join(settings),
+)
+def test_any_settings_are_repeatable_recorded_and_learn(settings):
+    config = TrainConfig(epochs=4, batch_size=64, **{"learning_rate": 0.005} | settings)
+    first, again = train(config), train(config)
+    assert first.spec.weights_sha256 == again.spec.weights_sha256
+    assert first.config == dataclasses.asdict(config)
+    assert first.metrics["test_accuracy"] > 0.8
+    plain = train(TrainConfig(epochs=4, batch_size=64, learning_rate=config.learning_rate))
+    assert plain.spec.weights_sha256 != first.spec.weights_sha256

@@ -50,3 +50,38 @@ def test_a_mistyped_name_is_told_what_there_is(field, value, meant):
 def test_a_configuration_cannot_be_changed_after_it_was_checked():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainConfig().epochs = 0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"patience": 0}, "The patience is 0"),
+        ({"label_smoothing": 1.0}, "The label smoothing is 1.0"),
+        ({"momentum": 1.0}, "The momentum is 1.0"),
+        ({"momentum": float("nan")}, "The momentum is nan"),
+        ({"second_moment": -0.1}, "The second moment is -0.1"),
+        ({"weight_decay": -1e-3}, "The weight decay is -0.001"),
+        ({"warm_up": 0.0}, "The warm-up is 0.0"),
+        ({"gradient_clipping": 0.0}, "The gradient clipping is 0.0"),
+        ({"ema": 1.0}, "The decay of the EMA is 1.0"),
+        ({"label_smoothing": 0.1, "loss": "mse"}, "Label smoothing is for the cross-entropy; the loss is mse"),
+        ({"warm_up": 0.1, "schedule": "cosine"}, "A warm-up is for the one-cycle schedule; the schedule is cosine"),
+    ],
+)
+def test_a_setting_out_of_range_or_in_contradiction_is_refused(values, words):
+    with pytest.raises(InputError, match=words):
+        TrainConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "meant"),
+    [
+        ("loss", "crossentropy", "cross-entropy"),
+        ("optimizer", "AdamW", "adamw"),
+        ("schedule", "onecycle", "one-cycle"),
+        ("keep", "first", None),
+    ],
+)
+def test_a_mistyped_choice_is_told_what_there_is(field, value, meant):
+    with pytest.raises(UnknownName, match=f"Did you mean '{meant}'" if meant else "There are: best, last"):
+        TrainConfig(**{field: value})

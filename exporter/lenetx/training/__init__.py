@@ -1,7 +1,9 @@
 """The shared training core."""
 
+from .augment import Augmentation
 from .config import TrainConfig
 from .progress import Progress
 from .run import train
+from .settings import settle
 
-__all__ = ["Progress", "TrainConfig", "train"]
+__all__ = ["Augmentation", "Progress", "TrainConfig", "settle", "train"]

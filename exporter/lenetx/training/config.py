@@ -1,18 +1,27 @@
 """What a training run is told."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from .. import data, models
 from ..errors import InputError, UnknownName
+from .augment import Augmentation
 
-__all__ = ["TrainConfig"]
+__all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
+
+LOSSES = ("cross-entropy", "nll", "mse")
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "one-cycle", "cosine")
+KEPT = ("best", "last")
 
 _LARGEST_SEED = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """Configuration of one training run with Adam and a one-cycle learning rate.
+    """Configuration of one training run.
 
     Attributes:
         data: name of the data set.
@@ -20,12 +29,27 @@ class TrainConfig:
         epochs: passes over the training split; the data set's own default when ``None``.
         batch_size: images per step, a last and smaller batch of an epoch being left out; the data set's own default
             when ``None``.
-        learning_rate: the largest of the one-cycle schedule.
-        seed: of the first weights and of the order of images.
+        learning_rate: the largest of the schedule.
+        seed: of the first weights, the order of images, dropout and augmentation.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
+        loss: ``cross-entropy``, ``nll``, or ``mse`` on one-hot labels.
+        label_smoothing: 0.0 to 1.0, of the cross-entropy.
+        optimizer: ``sgd``, ``adam`` or ``adamw``.
+        momentum: of SGD, and the first beta of the others; 0.9 when ``None``.
+        second_moment: the second beta of Adam and AdamW.
+        weight_decay: of every parameter; decoupled for AdamW.
+        schedule: of the learning rate: ``constant``, ``one-cycle`` (L. N. Smith, N. Topin, "Super-Convergence", 2018)
+            or ``cosine``, which falls to 0.
+        warm_up: share of the run in which the one-cycle learning rate rises; 0.2 when ``None``.
+        gradient_clipping: the largest norm of all gradients together; ``None`` for any.
+        ema: decay per step of an exponential moving average of the weights, which is then what is judged and kept.
+        patience: epochs without a better validation after which training stops; ``None`` for never.
+        keep: ``best`` for the weights of the epoch that validation chose, ``last`` for those of the last one.
+        augmentation: how far images are changed at random.
+        amp: compute in bfloat16 where torch thinks that it is safe.
 
     Raises:
-        UnknownName, InputError: a value that cannot be used.
+        UnknownName, InputError: a value that cannot be used, or that contradicts another one.
     """
 
     data: str = data.DEFAULT
@@ -35,18 +59,113 @@ class TrainConfig:
     learning_rate: float = 0.003
     seed: int = 0
     device: str = "cpu"
+    loss: str = "cross-entropy"
+    label_smoothing: float = 0.0
+    optimizer: str = "adam"
+    momentum: float | None = None
+    second_moment: float = 0.999
+    weight_decay: float = 0.0
+    schedule: str = "one-cycle"
+    warm_up: float | None = None
+    gradient_clipping: float | None = None
+    ema: float | None = None
+    patience: int | None = None
+    keep: str = "best"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    amp: bool = False
 
     def __post_init__(self) -> None:
-        if self.data not in data.SOURCES:
-            raise UnknownName("data set", self.data, data.SOURCES)
-        if self.architecture not in models.NETWORKS:
-            raise UnknownName("architecture", self.architecture, models.NETWORKS)
-        for name, value in (("number of epochs", self.epochs), ("batch size", self.batch_size)):
-            if value is not None and value < 1:
-                raise InputError(f"The {name} is {value}; it must be at least 1.")
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"The learning rate is {self.learning_rate}; it must be positive.")
+        for kind, name, known in (
+            ("data set", self.data, data.SOURCES),
+            ("architecture", self.architecture, models.NETWORKS),
+            ("loss", self.loss, LOSSES),
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            ("schedule", self.schedule, SCHEDULES),
+            ("choice of what to keep", self.keep, KEPT),
+        ):
+            _require_known(kind, name, known)
+        for name, number in (
+            ("number of epochs", self.epochs),
+            ("batch size", self.batch_size),
+            ("patience", self.patience),
+        ):
+            if number is not None and number < 1:
+                raise InputError(f"The {name} is {number}; it must be at least 1.")
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; it must not be negative.")
         if self.seed > _LARGEST_SEED:
             raise InputError(f"The seed is {self.seed}; it must be at most {_LARGEST_SEED}, the largest of torch.")
+        self._require_numbers()
+        self._require_no_contradiction()
+
+    @property
+    def resolved_momentum(self) -> float:
+        """What :attr:`momentum` means."""
+        return 0.9 if self.momentum is None else self.momentum
+
+    @property
+    def resolved_warm_up(self) -> float:
+        """What :attr:`warm_up` means."""
+        return 0.2 if self.warm_up is None else self.warm_up
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Make a configuration of plain values by field name, ``augmentation`` being a mapping itself.
+
+        Raises:
+            UnknownName: there is no such field.
+            InputError: a value of another type, or one that cannot be used.
+        """
+        values = _checked(cls, values, "setting")
+        if "augmentation" in values:
+            if not isinstance(values["augmentation"], Mapping):
+                raise InputError("The setting augmentation is a table of its own.")
+            changes = _checked(Augmentation, values["augmentation"], "augmentation")
+            values = {**values, "augmentation": replace(Augmentation(), **changes)}
+        return cls(**values)
+
+    def _require_numbers(self) -> None:
+        below_one = "at least 0 and less than 1"
+        for name, value, fits, wanted in (
+            ("learning rate", self.learning_rate, lambda v: 0 < v < math.inf, "positive"),
+            ("label smoothing", self.label_smoothing, lambda v: 0 <= v < 1, below_one),
+            ("momentum", self.momentum, lambda v: 0 <= v < 1, below_one),
+            ("second moment", self.second_moment, lambda v: 0 <= v < 1, below_one),
+            ("weight decay", self.weight_decay, lambda v: 0 <= v < math.inf, "0 or more"),
+            ("warm-up", self.warm_up, lambda v: 0 < v < 1, "more than 0 and less than 1"),
+            ("gradient clipping", self.gradient_clipping, lambda v: 0 < v < math.inf, "positive"),
+            ("decay of the EMA", self.ema, lambda v: 0 < v < 1, "more than 0 and less than 1"),
+        ):
+            if value is not None and not fits(value):
+                raise InputError(f"The {name} is {value}; it must be {wanted}.")
+
+    def _require_no_contradiction(self) -> None:
+        if self.label_smoothing and self.loss != "cross-entropy":
+            raise InputError(f"Label smoothing is for the cross-entropy; the loss is {self.loss}.")
+        if self.warm_up is not None and self.schedule != "one-cycle":
+            raise InputError(f"A warm-up is for the one-cycle schedule; the schedule is {self.schedule}.")
+
+
+def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise UnknownName(kind, name, known)
+
+
+def _checked(kind: type, values: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Give the values if each is of a field of the class and of its type."""
+    types: dict[str, Any] = {each.name: each.type for each in fields(kind)}
+    for name, value in values.items():
+        _require_known(what, name, types)
+        wanted = types[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        right: dict[Any, bool] = {
+            str: isinstance(value, str),
+            bool: isinstance(value, bool),
+            int | None: value is None or (number and isinstance(value, int)),
+            int: number and isinstance(value, int),
+            float: number,
+            float | None: value is None or number,
+        }
+        if not right.get(wanted, True):
+            raise InputError(f"The {what} {name} is {value!r}, not of type {getattr(wanted, '__name__', wanted)}.")
+    return dict(values)

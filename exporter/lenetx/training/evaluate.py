@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .losses import Loss
 from .tensors import DeviceSplit
 
 __all__ = ["Evaluation", "evaluate"]
@@ -14,13 +15,13 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Accuracy, 0.0 to 1.0, and mean cross-entropy in nats."""
+    """Accuracy, 0.0 to 1.0, and mean loss."""
 
     accuracy: float
     loss: float
 
 
-def evaluate(network: nn.Module, split: DeviceSplit) -> Evaluation:
+def evaluate(network: nn.Module, split: DeviceSplit, loss_of: Loss = nn.functional.cross_entropy) -> Evaluation:
     """Judge the network in eval mode, leaving its mode as it was."""
     was_training = network.training
     network.eval()
@@ -29,6 +30,6 @@ def evaluate(network: nn.Module, split: DeviceSplit) -> Evaluation:
         for inputs, labels in split.in_order(_BATCH):
             logits = network(inputs)
             right += int((logits.argmax(1) == labels).sum())
-            loss += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            loss += float(loss_of(logits, labels, reduction="sum"))
     network.train(was_training)
     return Evaluation(right / len(split), loss / len(split))

@@ -20,6 +20,7 @@ from ..version import PRODUCER
 from .config import TrainConfig
 from .evaluate import evaluate
 from .loop import fit
+from .losses import evaluation_loss
 from .progress import Progress
 from .tensors import to_device
 
@@ -52,22 +53,14 @@ def train(
     epochs, batch_size = config.epochs or dataset.epochs, config.batch_size or dataset.batch_size
     if batch_size > len(dataset.train):
         raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
+    config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
     network = _initial_network(config, dataset).to(device)
     fitted, chooser, judge = (part.framed() for part in (dataset.train, dataset.validation, dataset.test))
     spec = _spec(config, fitted, dataset.class_names, network)
-    weights, chosen_epoch, history = fit(
-        network,
-        to_device(fitted, spec, device),
-        to_device(chooser, spec, device),
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=config.learning_rate,
-        seed=config.seed,
-        on_progress=on_progress,
-    )
-    network.load_state_dict(weights)
-    judged = evaluate(network, to_device(judge, spec, device))
-    weights = {name: tensor.cpu() for name, tensor in weights.items()}
+    found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
+    network.load_state_dict(found.weights)
+    judged = evaluate(network, to_device(judge, spec, device), evaluation_loss(config))
+    weights = {name: tensor.cpu() for name, tensor in found.weights.items()}
     return Checkpoint(
         spec=dataclasses.replace(spec, weights_sha256=weights_sha256(weights)),
         state_dict=weights,
@@ -75,10 +68,10 @@ def train(
             "test_accuracy": judged.accuracy,
             "test_loss": judged.loss,
             "test_images": len(judge),
-            "chosen_epoch": chosen_epoch,
+            "chosen_epoch": found.epoch,
         },
-        config=dataclasses.asdict(dataclasses.replace(config, epochs=epochs, batch_size=batch_size)),
-        history=tuple(history),
+        config=dataclasses.asdict(config),
+        history=found.history,
     )
 
 

@@ -1,0 +1,109 @@
+"""Augmentation of a whole batch on its device: one affine map and one smooth displacement per image, sampled once.
+
+Source of the elastic part: P. Y. Simard, D. Steinkraus, J. C. Platt, "Best Practices for Convolutional Neural Networks
+Applied to Visual Document Analysis", ICDAR 2003; random displacements of a coarse grid of control points stand for
+their smoothed noise.
+"""
+
+import math
+from dataclasses import astuple, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+
+__all__ = ["Augmentation", "Augmenter"]
+
+_CONTROL_POINTS = 5
+"""Along each side: about every eighth pixel of 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far images may be changed at random, each in both directions and evenly distributed but for ``elastic``.
+
+    Attributes:
+        shift: pixels, along each axis.
+        rotate: degrees.
+        scale: share of the size, along each axis by itself: 0.1 is 1/1.1 to 1.1 times as large.
+        shear: pixels of a row's shift per pixel of height.
+        elastic: standard deviation, in pixels, of the displacement of each control point.
+
+    Raises:
+        InputError: a value is negative or not finite, or so large that nothing of the image is left.
+    """
+
+    shift: float = 0.0
+    rotate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    elastic: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("shift", 1000), ("rotate", 180), ("scale", 9), ("shear", 9), ("elastic", 100)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise InputError(f"The augmentation's {name} is {value}; it must be 0 to {most}.")
+
+    def __bool__(self) -> bool:
+        """Say whether anything is changed at all."""
+        return any(astuple(self))
+
+
+class Augmenter:
+    """Changes batches of one image size.
+
+    The sampling grid of a batch is one product of two matrices: what was drawn for each image, and how much each
+    number drawn moves each pixel. The numbers are drawn on the CPU, so that they are the same for every device.
+
+    Args:
+        how: how far.
+        height, width: of the images in pixels.
+        device: where the batches are.
+        draws: the random numbers.
+    """
+
+    def __init__(
+        self, how: Augmentation, height: int, width: int, device: torch.device, draws: torch.Generator
+    ) -> None:
+        self._how, self._height, self._width, self._device, self._draws = how, height, width, device, draws
+        self._basis = _basis(height, width).to(device)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Give float32[B, C, H, W] inputs changed at random; what comes in from outside repeats the border."""
+        count = len(inputs)
+        coefficients = self._coefficients(count).to(self._device)
+        grid = (coefficients @ self._basis).view(count, 2, self._height, self._width).permute(0, 2, 3, 1)
+        return nn.functional.grid_sample(inputs, grid, padding_mode="border", align_corners=False)
+
+    def _coefficients(self, count: int) -> Tensor:
+        """Give float32[2B, 3 + P²]: per image and axis a row of the affine map, then the control points."""
+        how = self._how
+        turn, stretch_x, stretch_y, shear, right, down = 2 * torch.rand(6, count, generator=self._draws) - 1
+        angle = turn * math.radians(how.rotate)
+        width, height = (torch.exp(part * math.log1p(how.scale)) for part in (stretch_x, stretch_y))
+        cosine, sine = angle.cos(), angle.sin()
+        slant = shear * how.shear
+        aspect = self._height / self._width
+        rows = torch.zeros(count, 2, self._basis.shape[0])
+        rows[:, 0, 0] = width * cosine
+        rows[:, 0, 1] = width * (slant * cosine - sine) * aspect
+        rows[:, 0, 2] = right * how.shift * 2 / self._width
+        rows[:, 1, 0] = height * sine / aspect
+        rows[:, 1, 1] = height * (slant * sine + cosine)
+        rows[:, 1, 2] = down * how.shift * 2 / self._height
+        if how.elastic:
+            pixels = torch.tensor([2 / self._width, 2 / self._height]).view(1, 2, 1)
+            points = torch.randn(count, 2, _CONTROL_POINTS**2, generator=self._draws)
+            rows[:, :, 3:] = points * how.elastic * pixels
+        return rows.flatten(0, 1)
+
+
+def _basis(height: int, width: int) -> Tensor:
+    """Give float32[3 + P², H·W]: what x, y, 1 and each control point are at each pixel, the image being −1 to 1."""
+    x = ((torch.arange(width) + 0.5) * 2 / width - 1).expand(height, width)
+    y = ((torch.arange(height) + 0.5) * 2 / height - 1)[:, None].expand(height, width)
+    points = torch.eye(_CONTROL_POINTS**2).view(-1, 1, _CONTROL_POINTS, _CONTROL_POINTS)
+    smooth = nn.functional.interpolate(points, (height, width), mode="bicubic", align_corners=True)
+    return torch.cat([torch.stack([x, y, torch.ones(height, width)]), smooth[:, 0]]).flatten(1)

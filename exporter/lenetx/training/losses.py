@@ -1,0 +1,44 @@
+"""The losses of float32[B, K] logits and int64[B] labels: a line each."""
+
+from functools import partial
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from .config import TrainConfig
+
+__all__ = ["Loss", "evaluation_loss", "training_loss"]
+
+
+class Loss(Protocol):
+    """Gives the mean over the images, or their sum."""
+
+    def __call__(self, logits: Tensor, labels: Tensor, /, *, reduction: str = "mean") -> Tensor:
+        """Give a float32 scalar; ``reduction`` is ``mean`` or ``sum``."""
+
+
+def training_loss(config: TrainConfig) -> Loss:
+    """Give the loss that a configuration names, smoothed as it says."""
+    if config.label_smoothing:
+        return partial(nn.functional.cross_entropy, label_smoothing=config.label_smoothing)
+    return evaluation_loss(config)
+
+
+def evaluation_loss(config: TrainConfig) -> Loss:
+    """Give the loss that a configuration names, without smoothing: of a right answer it is small."""
+    return _LOSSES[config.loss]
+
+
+def _nll(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Of log-probabilities; to those of a network that ends in a log-softmax another one changes nothing."""
+    return nn.functional.nll_loss(logits.log_softmax(1), labels, reduction=reduction)
+
+
+def _mse(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Against 1 for the right class and 0 for the others, averaged over the classes."""
+    one_hot = nn.functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    loss = nn.functional.mse_loss(logits, one_hot, reduction=reduction)
+    return loss / logits.shape[1] if reduction == "sum" else loss
+
+
+_LOSSES: dict[str, Loss] = {"cross-entropy": nn.functional.cross_entropy, "nll": _nll, "mse": _mse}

@@ -1,0 +1,38 @@
+"""The optimizers and the schedules of their learning rate: a line each."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from torch import nn, optim
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from .config import TrainConfig
+
+__all__ = ["optimizer", "schedule"]
+
+_FEWEST_STEPS = 6
+"""Of a one-cycle schedule: with five, of which the one-fifth that rises is one, torch divides by zero."""
+
+
+def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """Give the optimizer that a configuration names, in its fused form."""
+    rate, decay, momentum = config.learning_rate, config.weight_decay, config.resolved_momentum
+    if config.optimizer == "sgd":
+        return optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
+    kind = optim.AdamW if config.optimizer == "adamw" else optim.Adam
+    return kind(parameters, lr=rate, betas=(momentum, config.second_moment), weight_decay=decay, fused=True)
+
+
+def schedule(config: TrainConfig, stepped: optim.Optimizer, steps: int) -> LRScheduler:
+    """Give the schedule that a configuration names, over so many steps."""
+    kinds: dict[str, Callable[..., LRScheduler]] = {
+        "constant": partial(ConstantLR, factor=1.0, total_iters=0),
+        "cosine": partial(CosineAnnealingLR, T_max=max(steps, 1)),
+        "one-cycle": partial(
+            OneCycleLR,
+            max_lr=config.learning_rate,
+            total_steps=max(steps, _FEWEST_STEPS),
+            pct_start=config.resolved_warm_up,
+        ),
+    }
+    return kinds[config.schedule](stepped)
