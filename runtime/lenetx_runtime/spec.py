@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import sys
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
 _LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
+_LARGEST_INPUT = 2**26
+"""Of levels in one input, for the same reason: a quarter of a GiB in float32."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -126,7 +129,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _problems(spec: ModelSpec) -> list[str]:
-    """Say what is wrong; the fields are looked at in an order in which each may rely on those before."""
+    """Say which fields are wrong by themselves or, if none is, together."""
     wrong = {
         **{name: f"1 to {_LARGEST_COUNT}" for name in _COUNTS if not _is_count(getattr(spec, name), least=1)},
         **{name: "a text" for name in _TEXTS if not _is_text(getattr(spec, name))},
@@ -141,10 +144,10 @@ def _problems(spec: ModelSpec) -> list[str]:
         wrong["weights_sha256"] = "a SHA-256 digest"
     if spec.content_sha256 is not None and not _is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
-    return _told(spec, wrong) or _told(spec, _wrong_together(spec))
+    return _sentences(spec, wrong) or _sentences(spec, _wrong_together(spec))
 
 
-def _told(spec: ModelSpec, wrong: dict[str, str]) -> list[str]:
+def _sentences(spec: ModelSpec, wrong: dict[str, str]) -> list[str]:
     return [f"{name} is {getattr(spec, name)!r}, not {wanted}" for name, wanted in wrong.items()]
 
 
@@ -157,6 +160,8 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         wrong["padding"] = f"less than half of the height {spec.height} and the width {spec.width}"
     elif spec.framing == "mnist" and (spec.channels, *spec.frame_size) != (1, MNIST_SIDE, MNIST_SIDE):
         wrong["input_shape"] = f"1×{MNIST_SIDE}×{MNIST_SIDE} and the padding, which is what the framing mnist gives"
+    if math.prod(spec.input_shape) > _LARGEST_INPUT:
+        wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
     return wrong
 
 

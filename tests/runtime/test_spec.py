@@ -149,6 +149,11 @@ def test_a_field_that_makes_no_sense_is_refused_by_name(spec, name, value):
         ("mnist", {"padding": 16}, "padding is 16, not less than half of the height 32 and the width 32"),
         ("stretch", {"padding": 16}, "padding is 16, not less than half"),
         ("letterbox", {"padding": 2, "height": 4}, "padding is 2, not less than half of the height 4"),
+        (
+            "stretch",
+            {"height": 8192, "width": 8193},
+            r"input_shape is \(1, 8192, 8193\), not at most 67,108,864 numbers",
+        ),
         ("stretch", {"channels": 3}, "mean is .*, not a number per channel; std is .*, not a positive number per"),
         ("letterbox", {"channels": 3, "mean": [0.5] * 3, "std": [0.5, 0.5, 0]}, "std is .*, not a positive number per"),
     ],
