@@ -20,7 +20,8 @@ WALL_TARGET, MEMORY_TARGET = 1.3, 1.2
 WRITE_IMAGES = """
 import numpy as np, PIL.Image
 from lenetx import data
-image = data.load("digits").test.framed().images[0]
+from lenetx_runtime.preprocess.framing import mnist
+image = mnist.frame(data.load("digits").test.images[0])
 np.save("digit.npy", image)
 PIL.Image.fromarray(image).save("digit.png")
 """

@@ -179,8 +179,7 @@ def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str
 
 
 def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
-    size = models.input_size(architecture)
-    return models.build(architecture, (1, size, size), classes).state_dict()
+    return models.build(architecture, models.input_shape(architecture), classes).state_dict()
 
 
 def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:

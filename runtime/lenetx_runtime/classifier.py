@@ -77,7 +77,7 @@ class Classifier:
         Raises:
             InputError: the image cannot be used.
         """
-        return self._label([frame(decode(image))])[0]
+        return self._label([frame(decode(image, self.spec.channels), self.spec)])[0]
 
     def predict_batch(self, images: Iterable[Image]) -> list[Prediction]:
         """Label any number of images of any sizes, in order.
@@ -88,7 +88,7 @@ class Classifier:
         if isinstance(images, str | os.PathLike):
             raise InputError(f"predict_batch takes several images, not '{images}' alone: that is for predict.")
         self._opened()
-        frames = [_frame(image, position) for position, image in enumerate(images)]
+        frames = [_frame(image, position, self.spec) for position, image in enumerate(images)]
         return self._label(frames) if frames else []
 
     def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -147,9 +147,9 @@ class Classifier:
             raise InputError("The inputs hold NaN or infinity.")
 
 
-def _frame(image: Image, position: int) -> "NDArray[np.uint8]":
+def _frame(image: Image, position: int, spec: ModelSpec) -> "NDArray[np.uint8]":
     try:
-        return frame(decode(image))
+        return frame(decode(image, spec.channels), spec)
     except InputError as error:
         name = f"'{image}'" if isinstance(image, str | os.PathLike) else f"Image {position}"
         text = str(error)

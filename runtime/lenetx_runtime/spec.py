@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import sys
 from dataclasses import dataclass
@@ -15,18 +16,23 @@ FORMAT_VERSION = 1
 METADATA_KEY = "lenetx"
 """The one key under which every artifact format stores the JSON text."""
 
-FRAME = 28
-"""Height and width in pixels of what the framing gives."""
+MNIST_SIDE = 28
+"""Height and width in pixels of what the framing ``mnist`` gives."""
+POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is"}
+"""Every framing, and the polarity of its frames."""
 
 _CHOICES = {
-    "framing": ("mnist",),
+    "framing": tuple(POLARITIES),
     "interpolation": ("lanczos",),
-    "polarity": ("light_on_dark",),
+    "polarity": tuple(dict.fromkeys(POLARITIES.values())),
     "output": ("logits",),
 }
-_COUNTS = ("channels", "height", "width")
+_COUNTS = ("height", "width")
+_CHANNELS = (1, 3)
 _LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
+_LARGEST_INPUT = 2**26
+"""Of levels in one input, for the same reason: a quarter of a GiB in float32."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -37,17 +43,19 @@ class ModelSpec:
 
     Attributes:
         architecture: name of the network, as ``lenetx train --arch`` takes it.
-        channels, height, width: of the network's input, float32[batch, channels, height, width].
-        padding: pixels of background added on every side of the framed image.
-        scale: factor from a grey level (0 to 255) to the unit in which ``mean`` and ``std`` are given.
+        channels: of the network's input, float32[batch, channels, height, width]: 1 (grey) or 3 (red, green, blue).
+        height, width: of the input, in pixels.
+        padding: pixels of black added on every side of the framed image.
+        scale: factor from a level (0 to 255) to the unit in which ``mean`` and ``std`` are given.
         mean, std: per channel; the input is ``(level * scale - mean) / std``.
         labels: class names in the order of the logits.
         weights_sha256: digest of the trained weights (``lenetx.checkpoint.weights_sha256``).
         producer: name and version of the program that made the file.
         batch: ``"dynamic"`` or the one batch size that the artifact takes.
-        framing: how an image becomes a frame of ``height - 2*padding`` × ``width - 2*padding`` pixels.
+        framing: how an image becomes a frame of :attr:`frame_size`: ``mnist`` (grey, 28×28), ``stretch`` or
+            ``letterbox``, see :mod:`lenetx_runtime.preprocess.framing`.
         interpolation: Pillow's resampling filter used by the framing.
-        polarity: whether ink is lighter or darker than the background in the frame.
+        polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns.
         content_sha256: ONNX only: the file's digest, see :mod:`lenetx_runtime.onnx_file`.
     """
@@ -81,6 +89,11 @@ class ModelSpec:
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one input."""
         return self.channels, self.height, self.width
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """(height, width) of the framed image, which the padding surrounds."""
+        return self.height - 2 * self.padding, self.width - 2 * self.padding
 
     def to_json(self) -> str:
         """Give the canonical JSON text: sorted keys, no spaces, ASCII only."""
@@ -116,7 +129,7 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _problems(spec: ModelSpec) -> list[str]:
-    """Say what is wrong; the fields are looked at in an order in which each may rely on those before."""
+    """Say which fields are wrong by themselves or, if none is, together."""
     wrong = {
         **{name: f"1 to {_LARGEST_COUNT}" for name in _COUNTS if not _is_count(getattr(spec, name), least=1)},
         **{name: "a text" for name in _TEXTS if not _is_text(getattr(spec, name))},
@@ -131,13 +144,31 @@ def _problems(spec: ModelSpec) -> list[str]:
         wrong["weights_sha256"] = "a SHA-256 digest"
     if spec.content_sha256 is not None and not _is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
-    if not wrong and (spec.channels != 1 or {spec.height - 2 * spec.padding, spec.width - 2 * spec.padding} != {FRAME}):
-        wrong["input_shape"] = f"1×{FRAME}×{FRAME} and the padding, which is what the framing gives"
+    return _sentences(spec, wrong) or _sentences(spec, _wrong_together(spec))
+
+
+def _sentences(spec: ModelSpec, wrong: dict[str, str]) -> list[str]:
     return [f"{name} is {getattr(spec, name)!r}, not {wanted}" for name, wanted in wrong.items()]
+
+
+def _wrong_together(spec: ModelSpec) -> dict[str, str]:
+    """Say which fields, each of them valid by itself, do not go with the others."""
+    wrong = {}
+    if spec.polarity != POLARITIES[spec.framing]:
+        wrong["polarity"] = f"{POLARITIES[spec.framing]}, that of the framing {spec.framing}"
+    if min(spec.frame_size) < 1:
+        wrong["padding"] = f"less than half of the height {spec.height} and the width {spec.width}"
+    elif spec.framing == "mnist" and (spec.channels, *spec.frame_size) != (1, MNIST_SIDE, MNIST_SIDE):
+        wrong["input_shape"] = f"1×{MNIST_SIDE}×{MNIST_SIDE} and the padding, which is what the framing mnist gives"
+    if math.prod(spec.input_shape) > _LARGEST_INPUT:
+        wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
+    return wrong
 
 
 def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
     wrong = {}
+    if not _is_count(spec.channels, least=1) or spec.channels not in _CHANNELS:
+        wrong["channels"] = "1 or 3"
     if not _is_count(spec.padding, least=0):
         wrong["padding"] = "a number of pixels"
     if not _is_number(spec.scale) or spec.scale <= 0:

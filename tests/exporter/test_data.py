@@ -30,6 +30,7 @@ def test_digits_have_their_documented_size(digits):
     assert digits.name == "digits"
     assert digits.class_names == tuple("0123456789")
     assert digits.epochs >= 1
+    assert digits.framing == "mnist"
 
 
 def test_images_are_grey_levels_and_labels_are_classes(digits):
@@ -65,14 +66,14 @@ def test_labels_stay_with_their_images(digits):
     assert (distances.argmin(axis=1) == digits.test.labels).mean() > 0.85
 
 
-def test_framed_images_are_frames_of_the_runtime(digits):
+def test_framed_images_are_frames_of_the_runtime(digits, checkpoint):
     from lenetx_runtime.preprocess import frame
 
-    framed = digits.validation.framed()
+    framed = digits.validation.framed(checkpoint.spec)
     assert framed.images.shape == (180, 28, 28)
     assert np.array_equal(framed.labels, digits.validation.labels)
     for position in (0, 90, 179):
-        assert np.array_equal(framed.images[position], frame(digits.validation.images[position]))
+        assert np.array_equal(framed.images[position], frame(digits.validation.images[position], checkpoint.spec))
 
 
 @pytest.mark.parametrize("count", [1, 5, 9])

@@ -36,8 +36,8 @@ def test_a_damaged_checkpoint_is_caught_like_any_damaged_artifact():
     [
         (data.load, "digit", "digits", ("digits", "mnist")),
         (data.load, "MNIST", "mnist", ("digits", "mnist")),
-        (models.input_size, "lenet-5", "lenet5", ("lenet5", "lenet5-3x3", "lenet5-1998")),
-        (models.input_size, "lenet5-1989", "lenet5-1998", ("lenet5", "lenet5-3x3", "lenet5-1998")),
+        (models.input_shape, "lenet-5", "lenet5", ("lenet5", "lenet5-3x3", "lenet5-1998")),
+        (models.input_shape, "lenet5-1989", "lenet5-1998", ("lenet5", "lenet5-3x3", "lenet5-1998")),
         (formats.get, "onxx", "onnx", ("onnx", "torchscript")),
         (formats.require, "torch-script", "torchscript", ("onnx", "torchscript")),
     ],

@@ -48,10 +48,10 @@ def test_the_real_mnist_has_its_documented_parts(mnist_root):
     assert np.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
-def test_framing_leaves_every_image_of_the_real_mnist_as_it_is(mnist_root):
+def test_framing_leaves_every_image_of_the_real_mnist_as_it_is(mnist_root, checkpoint):
     mnist = data.load("mnist", mnist_root)
     for part in (mnist.train, mnist.validation, mnist.test):
-        assert np.array_equal(part.framed().images, part.images)
+        assert np.array_equal(part.framed(checkpoint.spec).images, part.images)
 
 
 def test_the_named_folder_beats_the_environment_and_that_the_cache(tmp_path, monkeypatch):

@@ -57,8 +57,8 @@ def test_logits_have_a_row_per_image_and_a_column_per_class(name, batch, classes
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_the_networks_tell_the_input_size_that_they_take(name):
-    assert models.input_size(name) == SIZES[name]
+def test_the_networks_tell_the_input_that_they_take(name):
+    assert models.input_shape(name) == (1, SIZES[name], SIZES[name])
     with pytest.raises(RuntimeError):  # torch's own complaint, which a user is spared by the check when it is built
         build(name)(torch.zeros(1, 1, 60 - SIZES[name], 60 - SIZES[name]))
 

@@ -137,7 +137,7 @@ def test_nothing_of_this_machine_is_in_the_file(exported, tmp_path, name, archit
 def test_plain_onnxruntime_gives_the_answers_of_eager_pytorch(exported, checkpoint):
     import torch
 
-    split = load("digits").test.framed()
+    split = load("digits").test.framed(checkpoint.spec)
     inputs = normalise(split.images, checkpoint.spec)
     session = onnxruntime.InferenceSession(exported("onnx"), providers=["CPUExecutionProvider"])
     logits = session.run(["logits"], {"image": inputs})[0]

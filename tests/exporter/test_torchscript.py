@@ -32,7 +32,7 @@ def test_plain_torch_loads_it_and_gives_eager_answers(exported, checkpoints, tmp
     path = tmp_path / "any name.torchscript"
     path.write_bytes(exported("torchscript", name))
     module = torch.jit.load(path)
-    inputs = torch.from_numpy(normalise(load("digits").test.framed().images, checkpoint.spec))
+    inputs = torch.from_numpy(normalise(load("digits").test.framed(checkpoint.spec).images, checkpoint.spec))
     with torch.inference_mode():
         logits, eager = module(inputs), checkpoint.module()(inputs)
         for rows in (1, 2, 7):

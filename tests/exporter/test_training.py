@@ -29,7 +29,7 @@ def digits_with(monkeypatch):
 
 
 def accuracy(checkpoint, split):
-    inputs = torch.from_numpy(normalise(split.framed().images, checkpoint.spec))
+    inputs = torch.from_numpy(normalise(split.framed(checkpoint.spec).images, checkpoint.spec))
     with torch.inference_mode():
         return float((checkpoint.module()(inputs).argmax(1).numpy() == split.labels).mean())
 

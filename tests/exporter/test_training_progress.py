@@ -70,7 +70,7 @@ def test_the_history_is_of_the_whole_epoch():
     from lenetx.training.tensors import to_device
 
     checkpoint = train(TrainConfig(epochs=1, batch_size=3, learning_rate=1e-12))
-    split = data.load("digits").train.framed()
+    split = data.load("digits").train.framed(checkpoint.spec)
     assert len(split) % 3 == 0
     whole = evaluate(checkpoint.module(), to_device(split, checkpoint.spec, torch.device("cpu")))
     (epoch,) = checkpoint.history

@@ -16,12 +16,13 @@ CPU = torch.device("cpu")
 def split(request):
     if request.param == "mnist":
         request.getfixturevalue("mnist_root")
-    return data.load(request.param).test.framed()
+    return data.load(request.param).test
 
 
 @pytest.mark.parametrize("name", ["lenet5", "lenet5-3x3"])
 def test_batches_are_bit_equal_to_the_preprocessing_of_the_runtime(split, checkpoints, name):
     spec = checkpoints[name].spec
+    split = split.framed(spec)
     expected = normalise(split.images, spec)
     rows = torch.randperm(len(split), generator=torch.Generator().manual_seed(3))
     inputs, labels = to_device(split, spec, CPU).batch(rows)
@@ -32,7 +33,7 @@ def test_batches_are_bit_equal_to_the_preprocessing_of_the_runtime(split, checkp
 
 
 def test_in_order_gives_every_image_once(checkpoint):
-    split = data.load("digits").validation.framed()
+    split = data.load("digits").validation.framed(checkpoint.spec)
     parts = list(to_device(split, checkpoint.spec, CPU).in_order(50))
     assert [len(labels) for _, labels in parts] == [50, 50, 50, 30]
     inputs = torch.cat([part for part, _ in parts]).numpy()
@@ -43,7 +44,7 @@ def test_in_order_gives_every_image_once(checkpoint):
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint, training):
     """Dropout of everything would make every logit equal if the network were judged in training mode."""
-    split = data.load("digits").test.framed()
+    split = data.load("digits").test.framed(checkpoint.spec)
     network = torch.nn.Sequential(checkpoint.module(), torch.nn.Dropout(1.0)).train(training)
     judged = evaluate(network, to_device(split, checkpoint.spec, CPU))
     assert judged.accuracy == checkpoint.metrics["test_accuracy"]

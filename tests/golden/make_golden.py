@@ -90,7 +90,7 @@ def main(folder):
     files = {name: (image, options) for name, image, options in sorted(pictures(), key=lambda picture: picture[0])}
     for name, (image, options) in files.items():
         image.save(folder / name, **options)
-    frames = np.stack([frame(decode(folder / name)) for name in files])
+    frames = np.stack([frame(decode(folder / name), SPEC) for name in files])
     inputs = normalise(frames, SPEC)
     np.savez_compressed(folder / "expected.npz", names=list(files), frames=frames, inputs=inputs)
     (folder / "spec.json").write_text(SPEC.to_json(), encoding="ascii")

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.onnx_file import seal
-from lenetx_runtime.spec import METADATA_KEY
+from lenetx_runtime.spec import METADATA_KEY, POLARITIES
 
 SPEC_FIELDS = {
     "architecture": "tiny",
@@ -28,11 +28,12 @@ SPEC_FIELDS = {
 }
 
 
-def _build_model(edit=None, sealed=True, **fields):
-    """Give the bytes of Conv 1→4, Relu, Flatten, Gemm →10; ``edit`` may change the ModelProto before it is sealed."""
+def _build_model(edit=None, sealed=True, shape=(1, 32, 32), **fields):
+    """Give the bytes of Conv →4, Relu, Flatten, Gemm →10; ``edit`` may change the ModelProto before it is sealed."""
     random = np.random.default_rng(1998)
-    kernel = random.normal(0, 0.3, (4, 1, 3, 3)).astype(np.float32)
-    dense = random.normal(0, 0.1, (400, 10)).astype(np.float32)
+    channels, height, width = shape
+    kernel = random.normal(0, 0.3, (4, channels, 3, 3)).astype(np.float32)
+    dense = random.normal(0, 0.1, (4 * (height // 3) * (width // 3), 10)).astype(np.float32)
     batch = fields.get("batch", "dynamic")
     rows = "batch" if batch == "dynamic" else batch
     nodes = [
@@ -44,7 +45,7 @@ def _build_model(edit=None, sealed=True, **fields):
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [rows, 1, 32, 32])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [rows, channels, height, width])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [rows, 10])],
         [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(dense, "dense")],
     )
@@ -82,8 +83,20 @@ def spec():
 
 
 @pytest.fixture(scope="session")
+def spec_for():
+    """The function that gives a valid spec: ``spec_for(framing, channels, height, width, padding=0)``."""
+
+    def make(framing, channels, height, width, padding=0):
+        shape = {"channels": channels, "height": height, "width": width, "padding": padding}
+        numbers = {"mean": (0.48, 0.45, 0.4)[:channels], "std": (0.23, 0.22, 0.26)[:channels]}
+        return ModelSpec(**SPEC_FIELDS | shape | numbers | {"framing": framing, "polarity": POLARITIES[framing]})
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def build_model():
-    """The function that builds a sealed model: ``build_model(edit=None, sealed=True, **spec fields)``."""
+    """The function that builds a model: ``build_model(edit=None, sealed=True, shape=(1, 32, 32), **spec fields)``."""
     return _build_model
 
 

@@ -18,7 +18,7 @@ def classifier(sealed):
 
 
 def test_the_answer_is_that_of_the_graph_on_the_documented_input(sealed, spec, classifier, pictures):
-    inputs = normalise(np.stack([frame(picture) for picture in pictures]), spec)
+    inputs = normalise(np.stack([frame(picture, spec) for picture in pictures]), spec)
     [logits] = ReferenceEvaluator(onnx.load_from_string(sealed)).run(None, {"image": inputs})
     powers = np.exp(logits.astype(np.float64))
     expected = powers / powers.sum(axis=1, keepdims=True)

@@ -44,7 +44,7 @@ def test_every_road_gives_the_golden_values_to_the_bit(golden, golden_spec, as_a
     path = GOLDEN / name
     with PIL.Image.open(path) as opened:
         given = {"path": path, "bytes": path.read_bytes(), "pillow": opened, "array": as_array(opened)}[road]
-        framed = frame(decode(given))
+        framed = frame(decode(given), golden_spec)
     levels, values = golden[name]
     assert framed.tobytes() == levels.tobytes()
     assert normalise(framed[None], golden_spec)[0].tobytes() == values.tobytes()

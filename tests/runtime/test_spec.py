@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenetx_runtime import ArtifactError, ModelSpec
-from lenetx_runtime.spec import FORMAT_VERSION
+from lenetx_runtime.spec import FORMAT_VERSION, POLARITIES
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
 
 names = st.text(min_size=1, max_size=20)
+sides = st.integers(1, 2000)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
@@ -23,16 +24,21 @@ json_values = st.recursive(
 
 @st.composite
 def specs(draw):
+    framing = draw(st.sampled_from(sorted(POLARITIES)))
+    channels = 1 if framing == "mnist" else draw(st.sampled_from([1, 3]))
+    height, width = (28, 28) if framing == "mnist" else draw(st.tuples(sides, sides))
     padding = draw(st.integers(0, 9))
     return ModelSpec(
         architecture=draw(names),
-        channels=1,
-        height=28 + 2 * padding,
-        width=28 + 2 * padding,
+        channels=channels,
+        height=height + 2 * padding,
+        width=width + 2 * padding,
         padding=padding,
+        framing=framing,
+        polarity=POLARITIES[framing],
         scale=draw(positive),
-        mean=(draw(finite),),
-        std=(draw(positive),),
+        mean=tuple(draw(finite) for _ in range(channels)),
+        std=tuple(draw(positive) for _ in range(channels)),
         labels=tuple(draw(st.lists(st.text(min_size=1, max_size=9), min_size=2, max_size=12, unique=True))),
         weights_sha256=draw(digests),
         producer=draw(names),
@@ -80,6 +86,11 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
     ("name", "value"),
     [
         ("channels", 0),
+        ("channels", 2),
+        ("channels", 4),
+        ("channels", True),
+        ("channels", 1.0),
+        ("channels", [1]),
         ("height", "32"),
         ("width", 32.0),
         ("height", True),
@@ -94,7 +105,8 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("producer", None),
         ("input_name", 3),
         ("output_name", ""),
-        ("framing", "stretch"),
+        ("framing", "crop"),
+        ("framing", None),
         ("interpolation", "nearest"),
         ("polarity", "dark_on_light"),
         ("output", "probabilities"),
@@ -123,6 +135,42 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
 def test_a_field_that_makes_no_sense_is_refused_by_name(spec, name, value):
     with pytest.raises(ArtifactError, match=name):
         ModelSpec.from_json(json.dumps(json.loads(spec.to_json()) | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("framing", "fields", "problem"),
+    [
+        ("mnist", {"polarity": "as_is"}, "polarity is 'as_is', not light_on_dark"),
+        ("stretch", {"polarity": "light_on_dark"}, "polarity is 'light_on_dark', not as_is"),
+        ("letterbox", {"polarity": "light_on_dark"}, "polarity is 'light_on_dark', not as_is"),
+        ("mnist", {"padding": 3}, r"input_shape is \(1, 32, 32\), not 1×28×28 and the padding"),
+        ("mnist", {"width": 33}, r"input_shape is \(1, 32, 33\)"),
+        ("mnist", {"channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3}, r"input_shape is \(3, 32, 32\)"),
+        ("mnist", {"padding": 16}, "padding is 16, not less than half of the height 32 and the width 32"),
+        ("stretch", {"padding": 16}, "padding is 16, not less than half"),
+        ("letterbox", {"padding": 2, "height": 4}, "padding is 2, not less than half of the height 4"),
+        (
+            "stretch",
+            {"height": 8192, "width": 8193},
+            r"input_shape is \(1, 8192, 8193\), not at most 67,108,864 numbers",
+        ),
+        ("stretch", {"channels": 3}, "mean is .*, not a number per channel; std is .*, not a positive number per"),
+        ("letterbox", {"channels": 3, "mean": [0.5] * 3, "std": [0.5, 0.5, 0]}, "std is .*, not a positive number per"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_refused_by_name(spec, framing, fields, problem):
+    given = {"framing": framing, "polarity": POLARITIES[framing]} | fields
+    with pytest.raises(ArtifactError, match=problem):
+        ModelSpec.from_json(json.dumps(json.loads(spec.to_json()) | given))
+
+
+@pytest.mark.parametrize("framing", ["stretch", "letterbox"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width", "padding"), [(1, 1, 0), (224, 224, 0), (31, 500, 4), (5, 7, 2)])
+def test_other_framings_take_any_size_and_colour(spec_for, framing, channels, height, width, padding):
+    spec = spec_for(framing, channels, height, width, padding)
+    assert spec.input_shape == (channels, height, width)
+    assert spec.frame_size == (height - 2 * padding, width - 2 * padding)
 
 
 @pytest.mark.parametrize("name", ["scale", "mean", "std"])
@@ -174,6 +222,7 @@ def test_an_unknown_field_is_named(spec):
 
 def test_a_spec_cannot_be_changed_and_knows_its_input_shape(spec):
     assert spec.input_shape == (1, 32, 32)
+    assert spec.frame_size == (28, 28)
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec.padding = 0
 

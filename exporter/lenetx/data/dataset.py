@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import frame_batch
 
 __all__ = ["Dataset", "Split", "hold_out"]
@@ -12,7 +13,7 @@ __all__ = ["Dataset", "Split", "hold_out"]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images uint8[N, H, W] as their source has them, and labels int64[N]."""
+    """Images uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB) as their source has them, and labels int64[N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -24,14 +25,17 @@ class Split:
         """Give the rows of these indices, in their order."""
         return Split(self.images[rows], self.labels[rows])
 
-    def framed(self) -> "Split":
-        """Give the same split with its images framed as the runtime frames them: uint8[N, 28, 28]."""
-        return Split(frame_batch(self.images), self.labels)
+    def framed(self, spec: ModelSpec) -> "Split":
+        """Give the same split with its images framed as the runtime frames them.
+
+        They are uint8[N, h, w] or uint8[N, h, w, 3], as many channels as the spec has and h × w its ``frame_size``.
+        """
+        return Split(frame_batch(self.images, spec), self.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set for a classifier of digits.
+    """A data set for an image classifier.
 
     Attributes:
         name: as ``--data`` takes it.
@@ -41,6 +45,7 @@ class Dataset:
         class_names: the name of every label.
         epochs: passes over ``train`` that are a sensible default.
         batch_size: images per step that are a sensible default.
+        framing: how its images become frames, see ``ModelSpec.framing``.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Dataset:
     class_names: tuple[str, ...]
     epochs: int
     batch_size: int
+    framing: str = "mnist"
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:

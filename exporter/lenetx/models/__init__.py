@@ -8,7 +8,7 @@ from ..errors import InputError, UnknownName
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DEFAULT", "NETWORKS", "build", "input_size", "names"]
+__all__ = ["DEFAULT", "NETWORKS", "build", "input_shape", "names"]
 
 NETWORKS = {
     "lenet5": "lenetx.models.lenet5:LeNet5",
@@ -31,22 +31,21 @@ def build(architecture: str, input_shape: tuple[int, int, int], classes: int) ->
         InputError: the network does not take inputs of that shape.
     """
     network = _factory(architecture)
-    fits = (1, network.input_size, network.input_size)
-    if input_shape != fits:
-        given, wanted = ("×".join(map(str, shape)) for shape in (input_shape, fits))
+    if input_shape != network.input_shape:
+        given, wanted = ("×".join(map(str, shape)) for shape in (input_shape, network.input_shape))
         raise InputError(f"{architecture} takes inputs of {wanted} (channels × height × width), not {given}.")
     module: nn.Module = network(classes)
     return module
 
 
-def input_size(architecture: str) -> int:
-    """Give the height and width in pixels of the network's input.
+def input_shape(architecture: str) -> tuple[int, int, int]:
+    """Give (channels, height, width) of the network's input.
 
     Raises:
         UnknownName: no such architecture.
     """
-    size: int = _factory(architecture).input_size
-    return size
+    shape: tuple[int, int, int] = _factory(architecture).input_shape
+    return shape
 
 
 def _factory(architecture: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # torch's types load with the module

@@ -10,7 +10,7 @@ __all__ = ["LeNet5"]
 class LeNet5(nn.Module):
     """Take float32[N, 1, 32, 32] and give float32[N, classes] logits."""
 
-    input_size: ClassVar[int] = 32
+    input_shape: ClassVar[tuple[int, int, int]] = (1, 32, 32)
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()

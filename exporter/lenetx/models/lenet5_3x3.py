@@ -12,7 +12,7 @@ __all__ = ["LeNet5Small"]
 class LeNet5Small(LeNet5):
     """Take float32[N, 1, 28, 28] and give float32[N, classes] logits."""
 
-    input_size: ClassVar[int] = 28
+    input_shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__(classes)

@@ -51,7 +51,7 @@ def fit(
     assert batch_size is not None, "the data set's default is filled in before"
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
     draws = torch.Generator().manual_seed(config.seed)
-    height, width = train.images.shape[1:3]
+    height, width = train.images.shape[2:]
     augmenter = Augmenter(config.augmentation, height, width, train.images.device, draws)
     stepper = Stepper(
         network,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.spec import FRAME
+from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
 
 from .. import data, models
 from ..checkpoint import Checkpoint, weights_sha256
@@ -55,8 +56,9 @@ def train(
         raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
     config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
     network = _initial_network(config, dataset).to(device)
-    fitted, chooser, judge = (part.framed() for part in (dataset.train, dataset.validation, dataset.test))
-    spec = _spec(config, fitted, dataset.class_names, network)
+    spec = _spec(config, dataset, network)
+    fitted, chooser, judge = (part.framed(spec) for part in (dataset.train, dataset.validation, dataset.test))
+    spec = _with_statistics(spec, fitted)
     found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
     network.load_state_dict(found.weights)
     judged = evaluate(network, to_device(judge, spec, device), evaluation_loss(config))
@@ -76,33 +78,44 @@ def train(
 
 
 def _initial_network(config: TrainConfig, dataset: Dataset) -> nn.Module:
-    size = models.input_size(config.architecture)
+    shape = models.input_shape(config.architecture)
     with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
         torch.manual_seed(config.seed)
-        return models.build(config.architecture, (1, size, size), len(dataset.class_names))
+        return models.build(config.architecture, shape, len(dataset.class_names))
 
 
-def _spec(config: TrainConfig, frames: Split, labels: tuple[str, ...], network: nn.Module) -> ModelSpec:
-    size = models.input_size(config.architecture)
-    mean, std = _grey_statistics(frames)
+def _spec(config: TrainConfig, dataset: Dataset, network: nn.Module) -> ModelSpec:
+    """Say all but the statistics of the frames, which are not there yet."""
+    channels, height, width = models.input_shape(config.architecture)
     return ModelSpec(
         architecture=config.architecture,
-        channels=1,
-        height=size,
-        width=size,
-        padding=(size - FRAME) // 2,
+        channels=channels,
+        height=height,
+        width=width,
+        padding=(height - MNIST_SIDE) // 2 if dataset.framing == "mnist" else 0,
         scale=1 / 255,
-        mean=(mean,),
-        std=(std,),
-        labels=labels,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        labels=dataset.class_names,
         weights_sha256=weights_sha256(network.state_dict()),
         producer=PRODUCER,
+        framing=dataset.framing,
+        polarity=POLARITIES[dataset.framing],
     )
 
 
-def _grey_statistics(frames: Split) -> tuple[float, float]:
-    """Give mean and standard deviation of the frames on a scale of 1, to four digits."""
-    levels = np.bincount(frames.images.ravel(), minlength=256)
+def _with_statistics(spec: ModelSpec, frames: Split) -> ModelSpec:
+    """Set mean and standard deviation of each channel of the frames, on a scale of 1 and to four digits.
+
+    The deviation of a channel that is the same everywhere is set to 1.
+    """
+    planes = np.moveaxis(frames.images, 3, 0) if spec.channels > 1 else frames.images[None]
+    found = [_statistics(plane) for plane in planes]
+    return dataclasses.replace(spec, mean=tuple(mean for mean, _ in found), std=tuple(std or 1.0 for _, std in found))
+
+
+def _statistics(plane: NDArray[np.uint8]) -> tuple[float, float]:
+    levels = np.bincount(plane.ravel(), minlength=256)
     share = levels / levels.sum()
     grey = np.arange(256) / 255
     mean = float((share * grey).sum())

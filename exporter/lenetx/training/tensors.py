@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.preprocess import lookup_table, pad
+from lenetx_runtime.preprocess import lookup_table, planes
 
 from ..data import Split
 
@@ -16,17 +16,17 @@ __all__ = ["DeviceSplit", "to_device"]
 
 @dataclass(frozen=True, slots=True)
 class DeviceSplit:
-    """Images uint8[N, H, W] of the network's size, labels int64[N], and the runtime's table float32[256]."""
+    """Images uint8[N, C, H, W] of the network's size, labels int64[N], and the runtime's tables float32[C, 256]."""
 
     images: Tensor
     labels: Tensor
-    table: Tensor
+    tables: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Give float32[B, 1, H, W] inputs and int64[B] labels for int64[B] row numbers.
+        """Give float32[B, C, H, W] inputs and int64[B] labels for int64[B] row numbers.
 
         The inputs have the same bits as ``lenetx_runtime.preprocess.normalise`` gives.
         """
@@ -38,11 +38,14 @@ class DeviceSplit:
             yield self._inputs(images), labels
 
     def _inputs(self, images: Tensor) -> Tensor:
-        count, height, width = images.shape
-        return self.table.index_select(0, images.flatten().int()).view(count, 1, height, width)
+        rows = images.int()
+        channels, levels = self.tables.shape
+        if channels > 1:
+            rows += levels * torch.arange(channels, dtype=torch.int32, device=rows.device).view(channels, 1, 1)
+        return self.tables.flatten().index_select(0, rows.flatten()).view(images.shape)
 
 
 def to_device(split: Split, spec: ModelSpec, device: torch.device) -> DeviceSplit:
     """Lay a split on the device, its images (frames, see :meth:`Split.framed`) padded as the runtime pads them."""
-    arrays = (pad(split.images, spec), split.labels, lookup_table(spec))
+    arrays = (planes(split.images, spec), split.labels, lookup_table(spec))
     return DeviceSplit(*(torch.from_numpy(array).to(device) for array in arrays))

@@ -22,14 +22,14 @@ def random(spec: ModelSpec) -> Inputs:
 
 def constant(spec: ModelSpec) -> Inputs:
     """Give float32[18, C, H, W]: every pixel of an image has the same one of 18 grey levels, 0 to 255."""
-    levels = lookup_table(spec)[::15]
-    return np.tile(levels[:, None, None, None], (1, *spec.input_shape))
+    levels = lookup_table(spec)[:, ::15].T
+    return np.tile(levels[:, :, None, None], (1, 1, spec.height, spec.width))
 
 
 def saturated(spec: ModelSpec) -> Inputs:
-    """Give float32[257, C, H, W]: every pixel black or white, with more white from image to image."""
-    table = lookup_table(spec)
+    """Give float32[257, C, H, W]: every level 0 or 255, with more of 255 from image to image."""
+    black, white = lookup_table(spec)[:, [0, 255], None, None].swapaxes(0, 1)
     chance = np.linspace(0.02, 0.98, _IMAGES)[:, None, None, None]
-    white = np.random.default_rng(1).random((_IMAGES, *spec.input_shape)) < chance
-    images: Inputs = np.where(white, table[255], table[0])
+    is_white = np.random.default_rng(1).random((_IMAGES, *spec.input_shape)) < chance
+    images: Inputs = np.where(is_white, white, black)
     return images

@@ -69,7 +69,7 @@ class Reference:
 
     @cached_property
     def saturated(self) -> Probe:
-        """Black and white pixels only."""
+        """Black and white only, in each channel."""
         return self._probe("black-and-white images", inputs.saturated(self.checkpoint.spec))
 
     @cached_property
@@ -77,7 +77,8 @@ class Reference:
         """The whole test split, preprocessed by the runtime."""
         if self.dataset is None:
             return None
-        images = normalise(self.dataset.test.framed().images, self.checkpoint.spec)
+        spec = self.checkpoint.spec
+        images = normalise(self.dataset.test.framed(spec).images, spec)
         return self._probe(f"test images of {self.dataset.name}", images)
 
     def _probe(self, subject: str, values: NDArray[np.float32]) -> Probe:

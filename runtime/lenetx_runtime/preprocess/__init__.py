@@ -1,10 +1,11 @@
 """The only decoding, framing and normalising of images in the project; training uses it too.
 
-image → :func:`decode` → uint8[H, W] → :func:`frame` → uint8[h, w] → :func:`normalise` → float32[N, C, H, W]
+image → :func:`decode` → uint8[H, W] or uint8[H, W, 3] → :func:`frame` → the same of the frame's size
+→ :func:`normalise` → float32[N, C, H, W]
 """
 
 from .decode import Image, decode
 from .framing import frame, frame_batch
-from .normalise import lookup_table, normalise, pad
+from .normalise import lookup_table, normalise, planes
 
-__all__ = ["Image", "decode", "frame", "frame_batch", "lookup_table", "normalise", "pad"]
+__all__ = ["Image", "decode", "frame", "frame_batch", "lookup_table", "normalise", "planes"]

@@ -24,21 +24,20 @@ Damage = Callable[[onnx.ModelProto], None]
 
 def make_checkpoint(architecture: str = "lenet5", seed: int = 0) -> Checkpoint:
     """Random weights behind the spec that training on the digits gives."""
-    size = models.input_size(architecture)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        module = models.build(architecture, (1, size, size), 10)
+        module = models.build(architecture, models.input_shape(architecture), 10)
     return with_weights(architecture, module.state_dict())
 
 
 def with_weights(architecture: str, weights: dict[str, torch.Tensor]) -> Checkpoint:
-    size = models.input_size(architecture)
+    channels, height, width = models.input_shape(architecture)
     spec = ModelSpec(
         architecture=architecture,
-        channels=1,
-        height=size,
-        width=size,
-        padding=(size - 28) // 2,
+        channels=channels,
+        height=height,
+        width=width,
+        padding=(height - 28) // 2,
         scale=1 / 255,
         mean=(0.1559,),
         std=(0.2976,),

@@ -21,7 +21,7 @@ SMALL = 1e-3
 """Far above every limit here, far below what would flip a label of these networks on these digits."""
 
 TABLE = lookup_table(make_checkpoint().spec)
-BLACK, WHITE = float(TABLE[0]), float(TABLE[255])
+BLACK, WHITE = float(TABLE[0, 0]), float(TABLE[0, 255])
 
 
 def extremes(image: str) -> list[NodeProto]:

@@ -6,16 +6,16 @@ keeping its aspect, and centred by mass in 28×28.
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..spec import FRAME
+from ...errors import InputError
+from ...spec import MNIST_SIDE as SIDE
+from .resize import resize
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["frame", "frame_batch"]
+__all__ = ["are_frames", "frame"]
 
-SIDE = FRAME
 BOX = 20
 CLEAN_BACKGROUND = 16
 """A 28×28 image of whose border more than half is darker than this is taken to be a frame already."""
@@ -35,29 +35,13 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """
     import numpy as np
 
-    if grey.shape == (SIDE, SIDE) and _are_frames(grey[None])[0]:
+    if grey.shape == (SIDE, SIDE) and are_frames(grey[None])[0]:
         return grey
     background = int(np.median(_borders(grey[None])))
     return _centre(_stretch(_scale(_crop(_ink(grey, background)))))
 
 
-def frame_batch(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give uint8[N, 28, 28] frames of uint8[N, H, W] images: :func:`frame` of each, fast where nothing is to do."""
-    import numpy as np
-
-    frames = np.empty((len(images), SIDE, SIDE), np.uint8)
-    if images.shape[1:] == (SIDE, SIDE):
-        ready = _are_frames(images)
-        frames[ready] = images[ready]
-        todo = np.flatnonzero(~ready)
-    else:
-        todo = np.arange(len(images))
-    for index in todo:
-        frames[index] = frame(images[index])
-    return frames
-
-
-def _are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     """Give bool[N] for uint8[N, 28, 28]: dark borders and not blank, so nothing to do."""
     borders, pixels = _borders(images), images.reshape(len(images), SIDE * SIDE)
     dark = (borders < CLEAN_BACKGROUND).sum(axis=1) * 2 > borders.shape[1]
@@ -103,14 +87,9 @@ def _crop(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _scale(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    import numpy as np
-    import PIL.Image
-
     height, width = ink.shape
     factor = BOX / max(height, width)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    resized = PIL.Image.fromarray(np.ascontiguousarray(ink)).resize(size, PIL.Image.Resampling.LANCZOS)
-    return np.asarray(resized)
+    return resize(ink, max(1, round(height * factor)), max(1, round(width * factor)))
 
 
 def _centre(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

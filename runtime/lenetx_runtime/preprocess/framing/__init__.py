@@ -1,0 +1,55 @@
+"""From a picture of any size to a frame: one file per framing.
+
+``mnist`` finds the ink of a digit, ``stretch`` fills the frame and ``letterbox`` keeps the picture's aspect.
+"""
+
+from typing import TYPE_CHECKING
+
+from ...spec import ModelSpec
+from ..decode import decode
+from . import letterbox, mnist, stretch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["frame", "frame_batch"]
+
+
+def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
+    """Give the uint8[h, w] or uint8[h, w, 3] frame, h × w being ``spec.frame_size``, of one picture.
+
+    Args:
+        levels: uint8[H, W] or uint8[H, W, 3], as :func:`decode` gives it for ``spec.channels``.
+        spec: names the framing.
+
+    Raises:
+        InputError: the framing is ``mnist`` and nothing stands out from the background.
+    """
+    if spec.framing == "mnist":
+        return mnist.frame(levels)
+    fill = stretch.frame if spec.framing == "stretch" else letterbox.frame
+    return fill(levels, *spec.frame_size)
+
+
+def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
+    """Give uint8[N, h, w] or uint8[N, h, w, 3] frames: :func:`frame` of each, fast where nothing is to do.
+
+    Args:
+        images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each brought to ``spec.channels`` by :func:`decode`.
+        spec: names the framing and the channels.
+
+    Raises:
+        InputError: as :func:`frame`.
+    """
+    import numpy as np
+
+    pixel = () if spec.channels == 1 else (spec.channels,)
+    frames = np.empty((len(images), *spec.frame_size, *pixel), np.uint8)
+    todo = np.arange(len(images))
+    if images.shape == frames.shape:
+        frames[...] = images
+        todo = np.flatnonzero(~mnist.are_frames(images)) if spec.framing == "mnist" else todo[:0]
+    for index in todo:
+        frames[index] = frame(decode(images[index], spec.channels), spec)
+    return frames
