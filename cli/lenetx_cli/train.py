@@ -14,7 +14,11 @@ __all__ = ["train"]
 
 def train(
     data: Annotated[
-        str | None, typer.Option("--data", help="digits (bundled, no download) or mnist. [default: digits]")
+        str | None,
+        typer.Option(
+            "--data",
+            help="digits (bundled), mnist, fashion-mnist, kmnist, qmnist or emnist-digits. [default: digits]",
+        ),
     ] = None,
     arch: Annotated[
         str | None, typer.Option("--arch", help="lenet5, lenet5-3x3 or lenet5-1998. [default: lenet5]")
@@ -27,9 +31,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file with any of the settings; options override it.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="[default: 20 for digits, 5 for mnist]")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="[default: 20 for digits, 5 for the others]")] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Images per step. [default: 32 for digits, 128 for mnist]")
+        int | None, typer.Option("--batch-size", help="Images per step. [default: 32 for digits, 128 for the others]")
     ] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Largest learning rate. [default: 0.003]")] = None,
     seed: Annotated[

@@ -8,7 +8,14 @@ from .dataset import Dataset, Split
 
 __all__ = ["DEFAULT", "SOURCES", "Dataset", "Split", "load", "names"]
 
-SOURCES = {"digits": "lenetx.data.digits", "mnist": "lenetx.data.mnist"}
+SOURCES = {
+    "digits": "lenetx.data.digits",
+    "mnist": "lenetx.data.torchvision_sets",
+    "fashion-mnist": "lenetx.data.torchvision_sets",
+    "kmnist": "lenetx.data.torchvision_sets",
+    "qmnist": "lenetx.data.torchvision_sets",
+    "emnist-digits": "lenetx.data.torchvision_sets",
+}
 DEFAULT = "digits"
 
 
@@ -31,5 +38,5 @@ def load(name: str, root: Path | None = None, *, download: bool = True) -> Datas
     """
     if name not in SOURCES:
         raise UnknownName("data set", name, SOURCES)
-    dataset: Dataset = importlib.import_module(SOURCES[name]).load(root, download=download)
+    dataset: Dataset = importlib.import_module(SOURCES[name]).load(name, root, download=download)
     return dataset

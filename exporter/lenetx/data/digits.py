@@ -17,7 +17,7 @@ _STRONGEST = 16
 _TEST, _VALIDATION = 360, 180
 
 
-def load(root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa: ARG001  # nothing to fetch
+def load(name: str, root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa: ARG001  # nothing to fetch
     """Read the digits: 1,257 for training, 180 for validation, 360 for the test; grey levels 0 to 255.
 
     Raises:
@@ -31,4 +31,4 @@ def load(root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa
     images = np.rint(bunch.images * (255 / _STRONGEST)).astype(np.uint8)
     rest, test = hold_out(Split(images, bunch.target.astype(np.int64)), _TEST)
     train, validation = hold_out(rest, _VALIDATION)
-    return Dataset("digits", train, validation, test, tuple(map(str, range(10))), epochs=20, batch_size=32)
+    return Dataset(name, train, validation, test, tuple(map(str, range(10))), epochs=20, batch_size=32)
