@@ -1,6 +1,7 @@
 """Checkpoints and artifacts that are made once for all tests, and the real processes and disks that some need."""
 
 import dataclasses
+import io
 import os
 import shutil
 import subprocess
@@ -89,6 +90,36 @@ def contents():
         return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in paths}
 
     return read
+
+
+class _Planted:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.marker),)
+
+
+@pytest.fixture(scope="session")
+def planted():
+    """What makes an object that makes a file, whose path is given, when it is unpickled.
+
+    tests/exporter/test_checkpoint_hostile.py shows that it does.
+    """
+    return lambda marker: _Planted(str(marker))
+
+
+@pytest.fixture(scope="session")
+def saved():
+    """The function that gives the bytes that ``torch.save`` writes."""
+    import torch
+
+    def save(content):
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        return buffer.getvalue()
+
+    return save
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Models and checkpoints that cannot be used: one sentence, the right exit code, and nothing written or run."""
 
-import io
 import json
 import os
 from pathlib import Path
@@ -15,22 +14,6 @@ from lenetx import archive
 MISSING, DAMAGED = 2, 4
 
 
-class Hostile:
-    """Makes a file when it is unpickled; tests/exporter/test_checkpoint_hostile.py shows that it does."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return Path.touch, (Path(self.marker),)
-
-
-def saved(content):
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
 def foreign_onnx():
     graph = helper.make_graph(
         [helper.make_node("Relu", ["x"], ["y"])],
@@ -42,7 +25,7 @@ def foreign_onnx():
 
 
 @pytest.fixture
-def wreck(workspace, checkpoint):
+def wreck(workspace, checkpoint, planted, saved):
     """The function that puts a file that was wrecked in some way into ``workspace`` and gives its path."""
 
     def flip(data):
@@ -50,7 +33,7 @@ def wreck(workspace, checkpoint):
         changed[len(data) // 2] ^= 4
         return bytes(changed)
 
-    attack = saved(torch.load(workspace / "lenet5.pt", weights_only=True) | {"extra": Hostile("it-ran")})
+    attack = saved(torch.load(workspace / "lenet5.pt", weights_only=True) | {"extra": planted("it-ran")})
     ways = {
         "empty": lambda _: b"",
         "cut off": lambda data: data[:-100],

@@ -1,8 +1,6 @@
 """Files that run code when they are unpickled: ours never do. Each one is shown to be dangerous elsewhere."""
 
-import io
 import pickle
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,22 +14,6 @@ UNPICKLE = "import pickle, sys; pickle.loads(open(sys.argv[1], 'rb').read())"
 TRUST = "import torch, sys; [torch.load(path, weights_only=False) for path in sys.argv[1:]]"
 
 
-class Hostile:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return Path.touch, (Path(self.marker),)
-
-
-def saved(content):
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def marker(tmp_path):
     """A file that exists once hostile code has run."""
@@ -39,10 +21,10 @@ def marker(tmp_path):
 
 
 @pytest.fixture
-def hostile(tmp_path, marker, checkpoint_paths):
+def hostile(tmp_path, marker, checkpoint_paths, planted, saved):
     """The paths of hostile files by kind: each next one gets past one more gate."""
     sound = torch.load(checkpoint_paths["lenet5"], weights_only=True)
-    attack = Hostile(str(marker))
+    attack = planted(marker)
     files = {
         "pickle": pickle.dumps(attack),
         "torch": saved(attack),
@@ -100,11 +82,11 @@ def test_a_hostile_checkpoint_under_the_name_of_an_artifact_is_refused(hostile, 
 
 
 @pytest.mark.parametrize("record", ["data.pkl", "constants.pkl"])
-def test_a_hostile_pickle_inside_torchscript_is_refused_and_does_not_run(published, marker, tmp_path, record):
+def test_a_hostile_pickle_inside_torchscript_is_refused_and_does_not_run(published, marker, planted, tmp_path, record):
     records = archive.unpack((published / "lenet5.torchscript").read_bytes())
     assert any(METADATA_KEY in name for name in records)
     attacked = tmp_path / "attacked.torchscript"
-    attacked.write_bytes(archive.pack(records | {record: pickle.dumps(Hostile(str(marker)), protocol=2)}))
+    attacked.write_bytes(archive.pack(records | {record: pickle.dumps(planted(marker), protocol=2)}))
     with pytest.raises(ArtifactError):
         formats.open_artifact(attacked)
     assert not marker.exists()
@@ -125,7 +107,7 @@ ODD_TENSORS = {
 
 @pytest.mark.filterwarnings("ignore:.*quantize:UserWarning", "ignore:.*quantize:DeprecationWarning")
 @pytest.mark.parametrize("kind", ODD_TENSORS)
-def test_tensors_that_are_not_plain_are_refused_at_once(checkpoint_paths, tmp_path, kind):
+def test_tensors_that_are_not_plain_are_refused_at_once(checkpoint_paths, tmp_path, saved, kind):
     """A view of one number can be larger than any memory when it is copied."""
     content = torch.load(checkpoint_paths["lenet5"], weights_only=True)
     content["state_dict"]["fc3.weight"] = ODD_TENSORS[kind](content["state_dict"]["fc3.weight"])
