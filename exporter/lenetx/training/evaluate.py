@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from .losses import Loss
-from .tensors import DeviceSplit
+from .tensors import Inputs
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -21,7 +21,7 @@ class Evaluation:
     loss: float
 
 
-def evaluate(network: nn.Module, split: DeviceSplit, loss_of: Loss = nn.functional.cross_entropy) -> Evaluation:
+def evaluate(network: nn.Module, split: Inputs, loss_of: Loss = nn.functional.cross_entropy) -> Evaluation:
     """Judge the network in eval mode, leaving its mode as it was."""
     was_training = network.training
     network.eval()

@@ -1,6 +1,6 @@
 """The training loop, knowing nothing of files, data sets or terminals."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from .evaluate import Evaluation, evaluate
 from .losses import evaluation_loss
 from .progress import Progress
 from .stepper import Stepper
-from .tensors import DeviceSplit
+from .tensors import Inputs
 
 __all__ = ["Fitted", "fit"]
 
@@ -34,8 +34,8 @@ class Fitted:
 
 def fit(
     network: nn.Module,
-    train: DeviceSplit,
-    validation: DeviceSplit,
+    train: Inputs,
+    validation: Inputs,
     config: TrainConfig,
     on_progress: Callable[[Progress], None],
 ) -> Fitted:
@@ -51,8 +51,8 @@ def fit(
     assert batch_size is not None, "the data set's default is filled in before"
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
     draws = torch.Generator().manual_seed(config.seed)
-    height, width = train.images.shape[2:]
-    augmenter = Augmenter(config.augmentation, height, width, train.images.device, draws)
+    _, height, width = train.shape
+    augmenter = Augmenter(config.augmentation, height, width, train.device, draws)
     stepper = Stepper(
         network,
         config,
@@ -66,8 +66,8 @@ def fit(
     weights: dict[str, Tensor] = {}
     for epoch in range(1, epochs + 1):
         stepper.begin_epoch()
-        for rows in _batches(len(train), batch_size, draws):
-            stepper.step(*train.batch(rows.to(train.labels.device)))
+        for inputs, labels in train.batches(_shuffled(len(train), batch_size, draws)):
+            stepper.step(inputs, labels)
             if stepper.due():
                 on_progress(stepper.progress(epoch, epochs))
         train_loss, train_accuracy = stepper.epoch_means()
@@ -98,6 +98,7 @@ def _contiguous_copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
 
 
-def _batches(count: int, size: int, draws: torch.Generator) -> Iterator[Tensor]:
+def _shuffled(count: int, size: int, draws: torch.Generator) -> tuple[Tensor, ...]:
+    """Give the row numbers of an epoch's batches, the last and smaller one left out."""
     permutation = torch.randperm(count, generator=draws)
-    return iter(permutation[: count // size * size].split(size))
+    return tuple(permutation[: count // size * size].split(size))

@@ -1,7 +1,8 @@
 """A split on the device: uint8 images that become network inputs a whole batch at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,7 +12,28 @@ from lenetx_runtime.preprocess import lookup_table, planes
 
 from ..data import Split
 
-__all__ = ["DeviceSplit", "to_device"]
+__all__ = ["DeviceSplit", "Inputs", "to_device"]
+
+
+class Inputs(Protocol):
+    """A split as the loop sees it, wherever its images lie."""
+
+    def __len__(self) -> int:
+        """Count the images."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are given."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one input."""
+
+    def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU."""
+
+    def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the whole split once, in batches of at most ``size``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +46,21 @@ class DeviceSplit:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images lie."""
+        return self.images.device
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one input."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give a :meth:`batch` for each int64[B] of row numbers on the CPU."""
+        return (self.batch(part.to(self.device)) for part in rows)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Give float32[B, C, H, W] inputs and int64[B] labels for int64[B] row numbers.
