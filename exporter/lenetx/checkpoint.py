@@ -1,6 +1,5 @@
 """The only reader and writer of weights."""
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
-from . import archive, models
+from . import models, tensor_file
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 
@@ -58,9 +57,6 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     Raises:
         OutputError: the file could not be written.
     """
-    import torch
-
-    buffer = io.BytesIO()
     content = {
         METADATA_KEY: checkpoint.spec.to_json(),
         "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
@@ -73,8 +69,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             sort_keys=True,
         ),
     }
-    torch.save(content, buffer)
-    write_atomically(path, archive.pack(archive.normalise(buffer.getvalue())))
+    write_atomically(path, tensor_file.pack(content))
 
 
 def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
@@ -117,16 +112,7 @@ def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
 
 
 def _parse(data: bytes) -> Checkpoint:
-    import torch
-
-    if not data:
-        raise ArtifactError("It is empty.")
-    archive.unpack(data)
-    try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
-    except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
-        reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
-        raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
+    content = tensor_file.unpack(data)
     try:
         if not isinstance(content, dict):
             raise TypeError("a checkpoint is a dict")

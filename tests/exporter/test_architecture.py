@@ -127,7 +127,7 @@ def test_nothing_is_unpickled_and_weights_have_one_reader(package, path):
         for node in ast.walk(ast.parse(code))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load"
     ]
-    if module_name(package, path) == "lenetx.checkpoint":
+    if module_name(package, path) == "lenetx.tensor_file":
         assert len(loads) == 1
         assert "weights_only=True" in loads[0]
     else:
