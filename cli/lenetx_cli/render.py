@@ -5,7 +5,7 @@ Results for people go to stdout on a terminal and to stderr when stdout is not o
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ __all__ = [
     "document",
     "error",
     "exported",
+    "notice",
     "predictions",
     "published",
     "report",
@@ -35,6 +36,8 @@ __all__ = [
 
 Step = Callable[[str], None]
 
+_CHOSEN = {"best": "which validation chose", "last": "the last"}
+
 _WIDTH = 110
 _MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not_run": "not run", "not_applicable": "n/a"}
 
@@ -42,6 +45,11 @@ _MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not_ru
 def error(message: str) -> None:
     """Print one sentence on stderr."""
     print(f"lenetx: {message}", file=sys.stderr)
+
+
+def notice(message: str) -> None:
+    """Print a sentence on stderr that nobody asked for and that matters."""
+    print(f"lenetx: note: {message}", file=sys.stderr, flush=True)
 
 
 def text(content: str) -> None:
@@ -66,12 +74,22 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
     metrics = checkpoint.metrics
     _console().print(
         f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
-        f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\nWrote {path}, "
-        f"the weights of epoch {metrics['chosen_epoch']}, which validation chose.",
+        f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\n{_weakest(metrics)}\nWrote {path}, "
+        f"the weights of epoch {metrics['chosen_epoch']}, {_CHOSEN[checkpoint.config['keep']]}.",
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
+
+
+def _weakest(metrics: Mapping[str, Any]) -> str:
+    """Name the classes that are recognised worst."""
+    parts = []
+    for name in ("precision", "recall"):
+        values = metrics[f"test_{name}"]
+        label = min(values, key=values.__getitem__)
+        parts.append(f"{name} {values[label]:.2%} (class {label})")
+    return f"Lowest {' and '.join(parts)}."
 
 
 def exported(folder: Path, reports: "Sequence[Report]") -> None:

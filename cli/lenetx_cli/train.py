@@ -8,6 +8,7 @@ import typer
 
 from . import render
 from .options import DataRoot, Json, Quiet
+from .train_files import settled
 
 __all__ = ["train"]
 
@@ -63,16 +64,24 @@ def train(
     elastic: Annotated[
         float | None, typer.Option(help="The same: pixels of a smooth displacement. [default: 0]")
     ] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Folder for pictures: curves, samples, confusion, mistakes.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run; options may be left away.")
+    ] = False,
+    save_every: Annotated[
+        float, typer.Option(help="Seconds between two savings of what --resume needs; 0 for every step.", min=0)
+    ] = 10,
     data_root: DataRoot = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Train a network and write its checkpoint."""
+    from lenetx import train as run
     from lenetx.checkpoint import save
-    from lenetx.files import require_writable
-    from lenetx.locate import ARTIFACTS
-    from lenetx.training import settle
-    from lenetx.training import train as run
+    from lenetx.training import Diverged, HistoryFile
+    from lenetx.training.parallel import current
 
     given = {
         "data": data,
@@ -97,18 +106,34 @@ def train(
         "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
         or None,
     }
-    settings = settle(_said(given), file=config, name=recipe)
-    path = output or ARTIFACTS / f"{settings.architecture}.pt"
-    if path.suffix != ".pt":
-        raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
-    require_writable(path)
+    settings, files = settled(_said(given), config, recipe, output, resume=resume)
+    leads = current().leads
+    quiet = quiet or not leads
     with render.training(quiet=quiet) as progress:
-        checkpoint = run(settings, data_root=data_root, on_progress=progress)
-    save(checkpoint, path)
-    if json:
-        render.document({"checkpoint": str(path), "metrics": dict(checkpoint.metrics)})
+        try:
+            checkpoint = run(
+                settings,
+                data_root=data_root,
+                on_progress=progress,
+                on_epoch=HistoryFile(files.history),
+                on_notice=lambda words: None if quiet else render.notice(words),
+                plots=plots,
+                state=files.state,
+                resume=resume,
+                save_every=save_every,
+            )
+        except Diverged as error:
+            if leads and error.checkpoint is not None:
+                save(error.checkpoint, files.checkpoint)
+                error.kept_in(files.checkpoint)
+            raise
+    if leads:
+        save(checkpoint, files.checkpoint)
+        files.state.unlink(missing_ok=True)
+    if json and leads:
+        render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
     if not quiet:
-        render.trained(checkpoint, path)
+        render.trained(checkpoint, files.checkpoint)
 
 
 def _said(options: Mapping[str, object]) -> dict[str, object]:

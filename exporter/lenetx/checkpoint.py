@@ -26,14 +26,15 @@ class Checkpoint:
     Attributes:
         spec: input, preprocessing, labels and identity.
         state_dict: parameter and buffer tensors on the CPU by name.
-        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0) and ``test_loss`` (nats).
+        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0), ``test_loss`` (nats), and
+            ``test_precision`` and ``test_recall`` (0.0 to 1.0), each a mapping by class name.
         config: the training configuration, as :class:`lenetx.training.TrainConfig` has it.
         history: one record per epoch.
     """
 
     spec: ModelSpec
     state_dict: "Mapping[str, Tensor]"
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
     config: Mapping[str, Any]
     history: tuple[Mapping[str, float], ...]
 
@@ -151,13 +152,15 @@ def _require_plain(weights: "Mapping[str, Tensor]") -> None:
             raise ValueError(f"{name} is no plain tensor")
 
 
-def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str, float], ...]]:
+def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, float], ...]]:
     """Read metrics, config and history; a ValueError or KeyError says that they are not what :func:`save` writes."""
     record = json.loads(text)
     metrics, config, history = record["metrics"], record["config"], record["history"]
     if not isinstance(history, list) or not all(isinstance(each, dict) for each in (metrics, config, *history)):
         raise TypeError("metrics, config and each epoch are objects")
-    if not all(isinstance(number, int | float) for each in (metrics, *history) for number in each.values()):
+    tables = [value for value in metrics.values() if isinstance(value, dict)]
+    figures = {name: value for name, value in metrics.items() if not isinstance(value, dict)}
+    if not all(isinstance(number, int | float) for each in (figures, *tables, *history) for number in each.values()):
         raise ValueError("metrics and history hold numbers")
     if not isinstance(config["data"], str):
         raise ValueError("the configuration names its data")

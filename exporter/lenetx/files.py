@@ -1,6 +1,7 @@
 """Files on the disk: written whole or not at all."""
 
 import contextlib
+import glob
 import os
 import secrets
 import tempfile
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from .errors import OutputError
 
-__all__ = ["exists", "make_folder", "require_writable", "write_atomically"]
+__all__ = ["exists", "make_folder", "remove_leftovers", "require_writable", "write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> None:
@@ -30,6 +31,13 @@ def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> N
     finally:
         with contextlib.suppress(OSError):
             staged.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process that was killed while it wrote ``path`` has left beside it."""
+    for staged in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+        with contextlib.suppress(OSError):
+            staged.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ from . import formats
 from .errors import InputError
 from .files import exists
 
-__all__ = ["ARTIFACTS", "artifacts_of", "checkpoint_beside", "newest_checkpoint"]
+__all__ = ["ARTIFACTS", "artifacts_of", "checkpoint_beside", "newest", "newest_checkpoint"]
 
 ARTIFACTS = Path("artifacts")
 """The folder, below the current one, where commands read and write by default."""
@@ -20,10 +20,19 @@ def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
     Raises:
         InputError: there is none.
     """
-    files = (path for path in folder.glob("*.pt") if path.is_file())
+    return newest(".pt", "checkpoint", folder)
+
+
+def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
+    """Give the file of that ending in ``folder`` that was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = (path for path in folder.glob(f"*{suffix}") if path.is_file())
     found = sorted(files, key=lambda path: path.stat().st_mtime_ns)
     if not found:
-        raise InputError(f"There is no checkpoint in '{folder}': run 'lenetx train' first, or name one.")
+        raise InputError(f"There is no {kind} in '{folder}': run 'lenetx train' first, or name one.")
     return found[-1]
 
 

@@ -21,7 +21,7 @@ def empty_folder(tmp_path, monkeypatch):
 def test_it_writes_the_checkpoint_where_the_other_commands_look(cli, tmp_path, contents):
     result = cli("train", *QUICK)
     assert result.exit_code == 0
-    assert list(contents(tmp_path)) == ["artifacts", "artifacts/lenet5.pt"]
+    assert list(contents(tmp_path)) == ["artifacts", "artifacts/lenet5.history.jsonl", "artifacts/lenet5.pt"]
     checkpoint = lenetx.load(tmp_path / "artifacts" / "lenet5.pt")
     assert checkpoint.config["epochs"] == 2
     assert checkpoint.config["batch_size"] == 200

@@ -73,17 +73,17 @@ def test_the_test_split_chooses_nothing(digits_with, checkpoint):
 
 
 def test_the_test_split_is_judged_once_and_at_the_end(monkeypatch):
-    """Every judgement of a network goes through ``evaluate``: note the size of what it is shown."""
-    from lenetx.training import evaluate as module
+    """Every judgement of a network goes through ``judge``: note the size of what it is shown."""
+    from lenetx.training import judge as module
 
-    seen, original = [], module.evaluate
+    seen, original = [], module.judge
 
     def noting(network, split, loss):
         seen.append(len(split))
         return original(network, split, loss)
 
-    monkeypatch.setattr("lenetx.training.loop.evaluate", noting)
-    monkeypatch.setattr("lenetx.training.run.evaluate", noting)
+    monkeypatch.setattr("lenetx.training.loop.judge", noting)
+    monkeypatch.setattr("lenetx.training.outcome.judge", noting)
     train(TrainConfig(epochs=3, batch_size=400))
     assert seen == [180, 180, 180, 360]
 
@@ -153,7 +153,9 @@ def test_a_batch_larger_than_the_training_split_is_refused():
     ids=["in the middle", "with the only step"],
 )
 def test_a_loss_that_is_not_finite_stops_with_a_sentence(config):
-    with pytest.raises(LenetxError, match=r"^The loss became (nan|inf) .* try a lower --lr\.$"):
+    with pytest.raises(
+        LenetxError, match=r"^The loss became (nan|inf) .*at step \d+, at learning rate .* try a lower --lr\.$"
+    ):
         train(config)
 
 
@@ -177,11 +179,11 @@ def test_the_epoch_that_was_chosen_is_the_best_on_validation(checkpoint):
 @pytest.fixture
 def validation_says(monkeypatch):
     """The function that makes validation give these accuracies in turn; the test split is judged for real."""
-    from lenetx.training.evaluate import Evaluation
+    from types import SimpleNamespace
 
     def say(*accuracies):
         told = iter(accuracies)
-        monkeypatch.setattr("lenetx.training.loop.evaluate", lambda *_: Evaluation(next(told), 1.0))
+        monkeypatch.setattr("lenetx.training.loop.judge", lambda *_: SimpleNamespace(accuracy=next(told), loss=1.0))
 
     return say
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lenetx import data
-from lenetx.training.evaluate import evaluate
+from lenetx.training.judge import judge
 from lenetx.training.tensors import to_device
 from lenetx_runtime.preprocess import normalise
 
@@ -46,7 +46,7 @@ def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint
     """Dropout of everything would make every logit equal if the network were judged in training mode."""
     split = data.load("digits").test.framed(checkpoint.spec)
     network = torch.nn.Sequential(checkpoint.module(), torch.nn.Dropout(1.0)).train(training)
-    judged = evaluate(network, to_device(split, checkpoint.spec, CPU))
+    judged = judge(network, to_device(split, checkpoint.spec, CPU), torch.nn.functional.cross_entropy)
     assert judged.accuracy == checkpoint.metrics["test_accuracy"]
     assert judged.loss == pytest.approx(checkpoint.metrics["test_loss"], rel=1e-5)
     assert network.training is training

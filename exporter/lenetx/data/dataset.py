@@ -1,5 +1,6 @@
 """What every data set is: uint8 images, labels and class names, in three parts."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,15 @@ class Dataset:
     epochs: int
     batch_size: int
     framing: str = "mnist"
+
+    def digest(self) -> str:
+        """Give the SHA-256 of all images, labels and class names, in hexadecimal digits."""
+        found = hashlib.sha256("\n".join(self.class_names).encode())
+        for part in (self.train, self.validation, self.test):
+            found.update(f"\n{part.images.shape}\n".encode())
+            found.update(np.ascontiguousarray(part.images).data)
+            found.update(np.ascontiguousarray(part.labels, "<i8").data)
+        return found.hexdigest()
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:

@@ -2,8 +2,10 @@
 
 from .augment import Augmentation
 from .config import TrainConfig
+from .diverged import Diverged
+from .history import HistoryFile
 from .progress import Progress
 from .run import train
 from .settings import settle
 
-__all__ = ["Augmentation", "Progress", "TrainConfig", "settle", "train"]
+__all__ = ["Augmentation", "Diverged", "HistoryFile", "Progress", "TrainConfig", "settle", "train"]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .parallel import ALONE, Group
 
 __all__ = ["Augmentation", "Augmenter"]
 
@@ -62,23 +63,34 @@ class Augmenter:
         height, width: of the images in pixels.
         device: where the batches are.
         draws: the random numbers.
+        group: the processes that share each batch: all draw the numbers of all of it, and use their own.
     """
 
     def __init__(
-        self, how: Augmentation, height: int, width: int, device: torch.device, draws: torch.Generator
+        self,
+        how: Augmentation,
+        height: int,
+        width: int,
+        device: torch.device,
+        draws: torch.Generator,
+        group: Group = ALONE,
     ) -> None:
         self._how, self._height, self._width, self._device, self._draws = how, height, width, device, draws
-        self._basis = _basis(height, width).to(device)
+        self._basis, self._group = _basis(height, width).to(device), group
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Give float32[B, C, H, W] inputs changed at random; what comes in from outside repeats the border."""
-        count = len(inputs)
-        coefficients = self._coefficients(count).to(self._device)
-        grid = (coefficients @ self._basis).view(count, 2, self._height, self._width).permute(0, 2, 3, 1)
+    def __call__(self, inputs: Tensor, whole: int | None = None) -> Tensor:
+        """Give float32[B, C, H, W] inputs changed at random; what comes in from outside repeats the border.
+
+        Args:
+            inputs: a batch, or this process's share of one.
+            whole: images in the whole batch; B when ``None``.
+        """
+        coefficients = self._group.share(self._coefficients(whole or len(inputs))).flatten(0, 1).to(self._device)
+        grid = (coefficients @ self._basis).view(-1, 2, self._height, self._width).permute(0, 2, 3, 1)
         return nn.functional.grid_sample(inputs, grid, padding_mode="border", align_corners=False)
 
     def _coefficients(self, count: int) -> Tensor:
-        """Give float32[2B, 3 + P²]: per image and axis a row of the affine map, then the control points."""
+        """Give float32[B, 2, 3 + P²]: per image and axis a row of the affine map, then the control points."""
         how = self._how
         turn, stretch_x, stretch_y, shear, right, down = 2 * torch.rand(6, count, generator=self._draws) - 1
         angle = turn * math.radians(how.rotate)
@@ -97,7 +109,7 @@ class Augmenter:
             pixels = torch.tensor([2 / self._width, 2 / self._height]).view(1, 2, 1)
             points = torch.randn(count, 2, _CONTROL_POINTS**2, generator=self._draws)
             rows[:, :, 3:] = points * how.elastic * pixels
-        return rows.flatten(0, 1)
+        return rows
 
 
 def _basis(height: int, width: int) -> Tensor:

@@ -1,20 +1,31 @@
-"""The training loop, knowing nothing of files, data sets or terminals."""
+"""The training loop, knowing nothing of data sets or terminals."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .augment import Augmenter
 from .config import TrainConfig
-from .evaluate import Evaluation, evaluate
+from .diverged import Diverged
+from .judge import judge
 from .losses import evaluation_loss
+from .parallel import ALONE, Group
 from .progress import Progress
+from .state import StateFile
 from .stepper import Stepper
 from .tensors import Inputs
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "Loop", "Record"]
+
+_WORST = (-1.0, math.inf)
+"""Accuracy and loss that any epoch is better than."""
+
+Record = dict[str, float]
+"""What is written down of an epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,80 +36,178 @@ class Fitted:
         weights: the state_dict of the epoch that was kept, contiguous.
         epoch: its number, from 1.
         history: a record per epoch.
+        diverged: what ended the run before its time, if anything did.
     """
 
     weights: dict[str, Tensor]
     epoch: int
-    history: tuple[dict[str, float], ...]
+    history: tuple[Record, ...]
+    diverged: Diverged | None = None
 
 
-def fit(
-    network: nn.Module,
-    train: Inputs,
-    validation: Inputs,
-    config: TrainConfig,
-    on_progress: Callable[[Progress], None],
-) -> Fitted:
-    """Train in place, as the configuration says, whose epochs and batch size are numbers.
+class Loop:
+    """One training run: where it stands, and how it goes on.
 
     Of two epochs the one with the higher validation accuracy is better, the lower loss deciding between equals.
 
-    Raises:
-        LenetxError: the loss became NaN or infinite.
+    Args:
+        network: trained in place.
+        train: what it is fitted to.
+        validation: what chooses the epoch.
+        config: how; its epochs and batch size are numbers.
+        group: the processes that share each batch.
     """
-    epochs, batch_size = config.epochs, config.batch_size
-    assert epochs is not None, "the data set's default is filled in before"
-    assert batch_size is not None, "the data set's default is filled in before"
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
-    draws = torch.Generator().manual_seed(config.seed)
-    _, height, width = train.shape
-    augmenter = Augmenter(config.augmentation, height, width, train.device, draws)
-    stepper = Stepper(
-        network,
-        config,
-        steps=len(train) // batch_size * epochs,
-        augmenter=augmenter if config.augmentation else None,
-    )
-    loss = evaluation_loss(config)
-    history: list[dict[str, float]] = []
-    best: Evaluation | None = None
-    best_epoch, kept_epoch = 0, 0
-    weights: dict[str, Tensor] = {}
-    for epoch in range(1, epochs + 1):
-        stepper.begin_epoch()
-        for inputs, labels in train.batches(_shuffled(len(train), batch_size, draws)):
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: Inputs,
+        validation: Inputs,
+        config: TrainConfig,
+        group: Group = ALONE,
+    ) -> None:
+        assert config.epochs is not None, "the data set's default is filled in before"
+        assert config.batch_size is not None, "the data set's default is filled in before"
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
+        self._network, self._train, self._validation, self._config = network, train, validation, config
+        self._epochs, self._batch_size, self._group = config.epochs, config.batch_size, group
+        self._draws = torch.Generator().manual_seed(config.seed)
+        _, height, width = train.shape
+        augmenter = Augmenter(config.augmentation, height, width, train.device, self._draws, group)
+        self._stepper = Stepper(
+            network,
+            config,
+            steps=len(train) // self._batch_size * self._epochs,
+            augmenter=augmenter if config.augmentation else None,
+            group=group,
+        )
+        self._loss = evaluation_loss(config)
+        self._epoch, self._before_epoch = 1, self._draws.get_state()
+        self._history: list[Record] = []
+        self._best, self._best_epoch, self._kept_epoch = _WORST, 0, 0
+        self._weights: dict[str, Tensor] = {}
+
+    def run(
+        self,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        on_epoch: Callable[[Record], None] = lambda _: None,
+        state: StateFile | None = None,
+    ) -> Fitted:
+        """Train to the end.
+
+        Args:
+            on_progress: called every few steps and after each epoch, in the leading process only.
+            on_epoch: the same, with the record of each epoch, at once with those of before where a run goes on.
+            state: where to write what the run can be resumed from, now and then.
+        """
+        if not self._group.leads:
+            on_progress, on_epoch = (lambda _: None), (lambda _: None)
+        for record in self._history:
+            on_epoch(record)
+        diverged = None
+        try:
+            while self._epoch <= self._epochs and not self._out_of_patience():
+                self._fit_epoch(on_progress, state)
+                on_epoch(self._judge_epoch(on_progress))
+                self._epoch, self._before_epoch = self._epoch + 1, self._draws.get_state()
+                self._stepper.begin_epoch()
+                self._write(state)
+        except Diverged as error:
+            diverged = error
+        return Fitted(self._weights, self._kept_epoch, tuple(self._history), diverged)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that the rest of the run depends on."""
+        return {
+            "stepper": self._stepper.state_dict(),
+            "epoch": self._epoch,
+            "before_epoch": self._before_epoch,
+            "draws": self._draws.get_state(),
+            "history": [dict(record) for record in self._history],
+            "best": self._best,
+            "best_epoch": self._best_epoch,
+            "kept_epoch": self._kept_epoch,
+            "weights": self._weights,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self._stepper.load_state_dict(state["stepper"])
+        self._epoch, self._before_epoch = state["epoch"], state["before_epoch"]
+        self._draws.set_state(state["draws"])
+        self._history = list(state["history"])
+        accuracy, loss = state["best"]
+        self._best, self._best_epoch, self._kept_epoch = (accuracy, loss), state["best_epoch"], state["kept_epoch"]
+        self._weights = dict(state["weights"])
+
+    def _fit_epoch(self, on_progress: Callable[[Progress], None], state: StateFile | None) -> None:
+        stepper = self._stepper
+        self._network.train()
+        for inputs, labels in self._train.batches(self._rows()):
             stepper.step(inputs, labels)
             if stepper.due():
-                on_progress(stepper.progress(epoch, epochs))
+                self._report(on_progress)
+            self._write(state)
+
+    def _rows(self) -> list[Tensor]:
+        """Give the row numbers of the epoch's batches that are not done yet: this process's share of each."""
+        now = self._draws.get_state()
+        self._draws.set_state(self._before_epoch)
+        permutation = torch.randperm(len(self._train), generator=self._draws)
+        done = self._stepper.steps_done_of_epoch
+        if done:
+            self._draws.set_state(now)
+        batches = permutation[: len(permutation) // self._batch_size * self._batch_size].split(self._batch_size)
+        return [self._group.share(batch) for batch in batches[done:]]
+
+    def _judge_epoch(self, on_progress: Callable[[Progress], None]) -> Record:
+        stepper, epoch = self._stepper, self._epoch
         train_loss, train_accuracy = stepper.epoch_means()
-        judged = evaluate(stepper.judged, validation, loss)
-        stepper.require_finite(judged.loss)
-        history.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "train_accuracy": train_accuracy,
-                "validation_loss": judged.loss,
-                "validation_accuracy": judged.accuracy,
-            }
-        )
-        better = best is None or (judged.accuracy, -judged.loss) > (best.accuracy, -best.loss)
+        accuracy, loss = self._validated()
+        stepper.require_sound()
+        if not math.isfinite(loss):
+            raise Diverged(f"The loss became {loss} on the validation split", stepper.steps_done, stepper.rate)
+        record = {
+            "epoch": epoch,
+            "step": stepper.steps_done,
+            "learning_rate": stepper.rate,
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+            "seconds": round(stepper.seconds, 3),
+        }
+        self._history.append(record)
+        better = (accuracy, -loss) > (self._best[0], -self._best[1])
         if better:
-            best, best_epoch = judged, epoch
-        if better or config.keep == "last":
-            weights, kept_epoch = _contiguous_copy(stepper.judged), epoch
-        on_progress(stepper.progress(epoch, epochs, judged.accuracy))
-        if config.patience is not None and epoch - best_epoch >= config.patience:
-            break
-    return Fitted(weights, kept_epoch, tuple(history))
+            self._best, self._best_epoch = (accuracy, loss), epoch
+        if better or self._config.keep == "last":
+            self._weights, self._kept_epoch = _contiguous_copy(stepper.judged), epoch
+        self._report(on_progress, accuracy)
+        return record
+
+    def _validated(self) -> tuple[float, float]:
+        """Give accuracy and loss on the validation split: judged in the leading process, which tells the others."""
+        figures = torch.zeros(2, dtype=torch.float64, device=self._train.device)
+        if self._group.leads:
+            judgement = judge(self._stepper.judged, self._validation, self._loss)
+            figures = figures.new_tensor([judgement.accuracy, judgement.loss])
+        accuracy, loss = self._group.told(figures).tolist()
+        return accuracy, loss
+
+    def _report(self, on_progress: Callable[[Progress], None], accuracy: float | None = None) -> None:
+        on_progress(self._stepper.progress(self._epoch, self._epochs, accuracy))
+
+    def _write(self, state: StateFile | None) -> None:
+        if state is not None and self._group.leads and state.due():
+            self._stepper.require_sound()
+            state.write(self.state_dict())
+
+    def _out_of_patience(self) -> bool:
+        patience = self._config.patience
+        return patience is not None and self._epoch - 1 - self._best_epoch >= patience
 
 
 def _contiguous_copy(network: nn.Module) -> dict[str, Tensor]:
     weights = network.state_dict()
     return {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in weights.items()}
-
-
-def _shuffled(count: int, size: int, draws: torch.Generator) -> tuple[Tensor, ...]:
-    """Give the row numbers of an epoch's batches, the last and smaller one left out."""
-    permutation = torch.randperm(count, generator=draws)
-    return tuple(permutation[: count // size * size].split(size))

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,31 @@ from .recipes import DEFAULT, recipe
 __all__ = ["settle"]
 
 
-def settle(given: Mapping[str, Any], *, file: Path | None = None, name: str | None = None) -> TrainConfig:
+def settle(
+    given: Mapping[str, Any],
+    *,
+    file: Path | None = None,
+    name: str | None = None,
+    base: TrainConfig | None = None,
+) -> TrainConfig:
     """Give the configuration that holds ``given``, else what the file says, else the recipe, else the defaults.
 
     Args:
         given: values by the field names of :class:`TrainConfig`, ``augmentation`` being a mapping itself.
         file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``.
         name: of the recipe; the file's, or ``default``, when ``None``.
+        base: what holds instead of the defaults, where no recipe is named.
 
     Raises:
         UnknownName: there is no such recipe or field.
         InputError: the file is missing or no TOML, or a value cannot be used.
     """
     written = _read(file) if file is not None else {}
-    said = written.pop("recipe", DEFAULT)
-    if not isinstance(said, str):
+    said = written.pop("recipe", None)
+    if said is not None and not isinstance(said, str):
         raise InputError(f"The setting recipe is {said!r}, not of type str.")
-    values = recipe(name or said)
+    name = name or said
+    values = recipe(name or DEFAULT) if name or base is None else asdict(base)
     for layer in (written, given):
         augmentation = layer.get("augmentation")
         if isinstance(augmentation, Mapping):

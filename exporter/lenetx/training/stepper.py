@@ -1,16 +1,20 @@
 """One optimisation step after the other, with the weights' average and the running figures."""
 
+import hashlib
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..errors import LenetxError
 from .augment import Augmenter
 from .config import TrainConfig
+from .diverged import Diverged
 from .losses import training_loss
 from .optimizers import optimizer, schedule
+from .parallel import ALONE, Group
 from .progress import Progress
 
 __all__ = ["Stepper"]
@@ -19,18 +23,27 @@ _STEPS_PER_REPORT = 20
 
 
 class Stepper:
-    """The optimizer, its schedule, and the losses and hits of the current epoch.
+    """The optimizer, its schedule, and the losses, hits and learning rates of the current epoch.
 
     Args:
         network: trained in place.
         config: how, its batch size being a number.
         steps: of the whole run.
         augmenter: what changes the inputs first, if anything.
+        group: the processes that share each batch.
     """
 
-    def __init__(self, network: nn.Module, config: TrainConfig, steps: int, augmenter: Augmenter | None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        config: TrainConfig,
+        steps: int,
+        augmenter: Augmenter | None,
+        group: Group = ALONE,
+    ) -> None:
         assert config.batch_size is not None, "the data set's default is filled in before"
-        self._network, self._config, self._augmenter = network, config, augmenter
+        self._network, self._config, self._augmenter, self._group = network, config, augmenter, group
+        self._trained = group.wrap(network, next(network.parameters()).device)
         self._loss = training_loss(config)
         self._optimizer = optimizer(config, network.parameters())
         self._schedule = schedule(config, self._optimizer, steps)
@@ -42,6 +55,7 @@ class Stepper:
         self._batch_size, self._step, self._steps = config.batch_size, 0, steps
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
+        self._rates: list[float] = []
         self._start = time.perf_counter()
 
     @property
@@ -49,22 +63,45 @@ class Stepper:
         """The network that validation judges and that is kept: the average of the weights where there is one."""
         return self._network if self._average is None else self._average.module
 
+    @property
+    def steps_done(self) -> int:
+        """How many steps of the whole run are done."""
+        return self._step
+
+    @property
+    def steps_done_of_epoch(self) -> int:
+        """How many steps of the current epoch are done."""
+        return len(self._losses)
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, without the time between an interruption and what went on after it."""
+        return time.perf_counter() - self._start
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the latest step."""
+        return self._rates[-1]
+
     def begin_epoch(self) -> None:
         """Forget the losses and hits of the epoch before."""
-        self._network.train()
-        self._losses, self._hits = [], []
+        self._losses, self._hits, self._rates = [], [], []
 
     def step(self, inputs: Tensor, labels: Tensor) -> None:
-        """Take float32[B, C, H, W] inputs and int64[B] labels one step down."""
+        """Take float32[B, C, H, W] inputs and int64[B] labels one step down, or this process's share of them."""
+        torch.manual_seed(self._seed())
         if self._augmenter is not None:
-            inputs = self._augmenter(inputs)
+            inputs = self._augmenter(inputs, self._batch_size)
         self._optimizer.zero_grad()
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._config.amp):
-            logits = self._network(inputs)
+            logits = self._trained(inputs)
             loss = self._loss(logits, labels)
+        if self._group.count > 1:
+            loss = loss * (len(labels) * self._group.count / self._batch_size)
         loss.backward()
         if self._config.gradient_clipping is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_clipping)
+        self._rates.append(self._optimizer.param_groups[0]["lr"])
         self._optimizer.step()
         self._schedule.step()
         if self._average is not None:
@@ -78,35 +115,82 @@ class Stepper:
         return self._step % _STEPS_PER_REPORT == 0
 
     def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
-        """Read the figures of the latest steps of this epoch."""
+        """Read the figures of the latest steps of this epoch; of several processes, from this one's share.
+
+        Raises:
+            Diverged: a loss is NaN or infinite.
+        """
         loss, accuracy = self._means(self._losses[-_STEPS_PER_REPORT:], self._hits[-_STEPS_PER_REPORT:])
-        seconds = time.perf_counter() - self._start
         return Progress(
             epoch=epoch,
             epochs=epochs,
             step=self._step,
             steps=self._steps,
             loss=loss,
-            accuracy=accuracy,
-            images_per_second=self._step * self._batch_size / seconds,
-            seconds_left=seconds / self._step * (self._steps - self._step),
+            accuracy=accuracy * self._group.count,
+            images_per_second=self._step * self._batch_size / self.seconds,
+            seconds_left=self.seconds / self._step * (self._steps - self._step),
             validation_accuracy=validation_accuracy,
         )
 
     def epoch_means(self) -> tuple[float, float]:
-        """Give loss and accuracy over all steps of this epoch, each as it was before its step."""
-        return self._means(self._losses, self._hits)
+        """Give loss and accuracy over all steps of this epoch and all processes, each as it was before its step.
+
+        Raises:
+            Diverged: a loss is NaN or infinite.
+        """
+        losses = self._group.total(torch.stack(self._losses) / self._group.count)
+        hits = self._group.total(torch.stack(self._hits))
+        return self._means(list(losses.unbind()), list(hits.unbind()))
+
+    def require_sound(self) -> None:
+        """Do nothing if all weights, and all losses of this epoch, are numbers.
+
+        Raises:
+            Diverged: a loss or weight is NaN or infinite.
+        """
+        if self._losses:
+            self._means(self._losses, self._hits)
+        if not all(bool(value.isfinite().all()) for value in self._network.state_dict().values()):
+            raise Diverged("A weight became NaN or infinite", self._step, self.rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that the next step depends on, and the figures of the epoch so far."""
+        return {
+            "network": self._network.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "step": self._step,
+            "losses": torch.stack(self._losses) if self._losses else torch.empty(0),
+            "hits": torch.stack(self._hits) if self._hits else torch.empty(0, dtype=torch.int64),
+            "rates": list(self._rates),
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self._network.load_state_dict(state["network"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        device = next(self._network.parameters()).device
+        self._step = state["step"]
+        self._losses = list(state["losses"].to(device).unbind())
+        self._hits = list(state["hits"].to(device).unbind())
+        self._rates = list(state["rates"])
+        self._start = time.perf_counter() - state["seconds"]
+
+    def _seed(self) -> int:
+        """Give the seed of what the network itself draws in this step (dropout): no state is left to be saved."""
+        words = f"{self._config.seed} {self._step} {self._group.rank}"
+        return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8])
 
     def _means(self, losses: list[Tensor], hits: list[Tensor]) -> tuple[float, float]:
-        """Read the figures of some steps: the only place where the device is waited for."""
-        loss = float(torch.stack(losses).mean())
-        self.require_finite(loss)
-        return loss, float(torch.stack(hits).sum()) / (self._batch_size * len(hits))
-
-    def require_finite(self, loss: float) -> None:
-        """Raise LenetxError if a loss is NaN or infinite."""
-        if not loss < float("inf"):
-            raise LenetxError(
-                f"The loss became {loss} by step {self._step} at learning rate "
-                f"{self._optimizer.param_groups[0]['lr']:.3g}: nothing was written; try a lower --lr."
-            )
+        """Read the figures of this epoch's last steps: the only place where the device is waited for."""
+        values = torch.stack(losses)
+        if not bool(values.isfinite().all()):
+            first = int((~values.isfinite()).nonzero()[0]) - len(values)
+            raise Diverged(f"The loss became {float(values[first])}", self._step + 1 + first, self._rates[first])
+        return float(values.mean()), float(torch.stack(hits).sum()) / (self._batch_size * len(hits))

@@ -1,0 +1,74 @@
+"""What a network says of a split, class by class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from .losses import Loss
+from .tensors import Inputs
+
+__all__ = ["Judgement", "judge"]
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Probabilities float32[N, K] of the softmax, the right labels int64[N], and their mean loss."""
+
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    loss: float
+
+    @property
+    def found(self) -> NDArray[np.int64]:
+        """The most probable labels, int64[N]."""
+        found: NDArray[np.int64] = self.probabilities.argmax(1)
+        return found
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right labels, 0.0 to 1.0."""
+        return float((self.found == self.labels).mean())
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Count the images of each class (row) by the class that was found (column), int64[K, K]."""
+        from sklearn.metrics import confusion_matrix
+
+        counts: NDArray[np.int64] = confusion_matrix(self.labels, self.found, labels=range(self.probabilities.shape[1]))
+        return counts
+
+    def per_class(self, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        """Give precision and recall by class name, 0.0 to 1.0 and 0 where there is nothing to divide by."""
+        from sklearn.metrics import precision_recall_fscore_support
+
+        known = range(len(class_names))
+        precision, recall, *_ = precision_recall_fscore_support(self.labels, self.found, labels=known, zero_division=0)
+        return {
+            name: dict(zip(class_names, map(float, values), strict=True))
+            for name, values in (("test_precision", precision), ("test_recall", recall))
+        }
+
+    def mistakes(self, count: int) -> NDArray[np.int64]:
+        """Give the rows of the wrong answers with the highest probability, at most ``count``, the highest first."""
+        wrong = np.flatnonzero(self.found != self.labels)
+        order = np.argsort(-self.probabilities[wrong].max(1), kind="stable")
+        return wrong[order][:count]
+
+
+def judge(network: nn.Module, split: Inputs, loss_of: Loss) -> Judgement:
+    """Ask the network in eval mode, leaving its mode as it was."""
+    was_training = network.training
+    network.eval()
+    probabilities, truth, loss = [], [], 0.0
+    with torch.inference_mode():
+        for inputs, labels in split.in_order(_BATCH):
+            logits = network(inputs)
+            loss += float(loss_of(logits, labels, reduction="sum"))
+            probabilities.append(logits.float().softmax(1).cpu().numpy())
+            truth.append(labels.cpu().numpy())
+    network.train(was_training)
+    return Judgement(np.concatenate(probabilities), np.concatenate(truth), loss / len(split))

@@ -1,0 +1,127 @@
+"""Pictures of a run: its curves, what the network saw, and what it confused."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..files import write_atomically
+from .judge import Judgement
+from .tensors import Inputs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .loop import Record
+
+__all__ = ["confusion", "curves", "mistakes", "samples"]
+
+_COLUMNS, _ROWS = 8, 6
+_MOST_NAMED_CELLS = 20
+"""Classes up to which each cell of a confusion matrix has room for its count."""
+
+
+def curves(path: Path, history: "Sequence[Record]") -> None:
+    """Draw loss, accuracy and learning rate over the epochs."""
+    figure = _figure(12, 3.6)
+    loss, accuracy, rate = figure.subplots(1, 3)
+    epochs = [record["epoch"] for record in history]
+    for axes, name in ((loss, "loss"), (accuracy, "accuracy")):
+        for split, marker in (("train", "o"), ("validation", "s")):
+            values = [record[f"{split}_{name}"] for record in history]
+            axes.plot(epochs, values, marker=marker, markersize=3, label=split)
+        _label(axes, "epoch", name)
+        axes.legend()
+    rate.plot(epochs, [record["learning_rate"] for record in history], marker="o", markersize=3, color="tab:green")
+    _label(rate, "epoch", "learning rate at the epoch's end")
+    for axes in (loss, accuracy, rate):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
+def samples(path: Path, inputs: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> None:
+    """Draw training images float32[B, C, H, W] as the network sees them, with their labels int64[B]."""
+    names = [class_names[int(label)] for label in labels]
+    _grid(path, inputs, names, "Training images as the network sees them")
+
+
+def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
+    """Draw the confusion matrix of the test split; its colours leave the right answers out."""
+    from matplotlib.ticker import MaxNLocator
+
+    counts = judgement.confusion()
+    size = float(np.clip(0.5 * len(names), 5, 20))
+    figure = _figure(size + 1.5, size)
+    axes = figure.subplots()
+    wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
+    picture = axes.imshow(wrong, cmap="Reds")
+    figure.colorbar(
+        picture, ax=axes, label="images, wrong answers only", fraction=0.046, ticks=MaxNLocator(integer=True)
+    )
+    if len(names) <= _MOST_NAMED_CELLS:
+        dark = wrong.max() / 2
+        for row, column in np.argwhere(counts):
+            colour = "white" if wrong[row, column] > dark else "black"
+            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_title(f"Test split: {judgement.accuracy:.2%} of {len(judgement.labels):,} images are right")
+    _label(axes, "found", "label")
+    _save(figure, path)
+
+
+def mistakes(path: Path, judgement: Judgement, test: Inputs, names: tuple[str, ...]) -> None:
+    """Draw the wrong answers of the test split of which the network was most certain."""
+    rows = judgement.mistakes(_COLUMNS * _ROWS)
+    found = judgement.found
+    titles = [
+        f"{names[judgement.labels[row]]}, found {names[found[row]]}\n{judgement.probabilities[row].max():.1%}"
+        for row in rows
+    ]
+    inputs = next(iter(test.batches([torch.from_numpy(rows)])))[0] if len(rows) else torch.empty(0, 1, 1, 1)
+    _grid(path, inputs, titles, f"The most confident of {int((found != judgement.labels).sum()):,} wrong answers")
+
+
+def _grid(path: Path, inputs: Tensor, titles: Sequence[str], heading: str) -> None:
+    rows = max(1, -(-len(inputs) // _COLUMNS))
+    figure = _figure(1.35 * _COLUMNS, 1.6 * rows + 0.5)
+    figure.suptitle(heading)
+    cells = figure.subplots(rows, _COLUMNS).ravel()
+    for axes in cells:
+        axes.set_axis_off()
+    for axes, image, title in zip(cells, _pictures(inputs), titles, strict=False):
+        axes.imshow(image, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(title, fontsize=7)
+    _save(figure, path)
+
+
+def _pictures(inputs: Tensor) -> NDArray[np.float32]:
+    """Give float32[B, H, W] or float32[B, H, W, 3], each channel's range over the whole batch being 0 to 1."""
+    images: NDArray[np.float32] = inputs.detach().cpu().permute(0, 2, 3, 1).numpy()
+    if images.size:
+        low, high = images.min(axis=(0, 1, 2)), images.max(axis=(0, 1, 2))
+        images = (images - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    return images[..., 0] if images.shape[3] == 1 else images
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _label(axes: "Axes", x: str, y: str) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    write_atomically(path, buffer.getvalue())

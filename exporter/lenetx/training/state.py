@@ -1,0 +1,169 @@
+"""What an interrupted run is resumed from: one file, always whole, that goes away when the run is done."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes
+
+from .. import tensor_file
+from ..errors import ArtifactError, CheckpointError, InputError
+from ..files import exists, remove_leftovers, write_atomically
+from .config import TrainConfig
+
+if TYPE_CHECKING:
+    from .loop import Loop
+
+__all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "go_on", "read"]
+
+SUFFIX = ".resume"
+
+_SHARE = 0.02
+"""Of the time of a run, at most, that goes into writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a run has to have in common with the one that it goes on with.
+
+    Attributes:
+        config: the configuration, its epochs and batch size being numbers.
+        spec: the network, its input and its classes.
+        data_sha256: digest of the data set.
+        arithmetic: what the last bits depend on besides: the version of torch, threads and processes.
+    """
+
+    config: TrainConfig
+    spec: ModelSpec
+    data_sha256: str
+    arithmetic: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A run that was interrupted: what it was, and where it stood."""
+
+    identity: Identity
+    loop: Mapping[str, Any]
+
+    def require_same(self, other: Identity) -> None:
+        """Do nothing if a run of that identity may go on from here.
+
+        Raises:
+            InputError: it is another network, configuration or data set.
+        """
+        mine = self.identity
+        if other.spec.architecture != mine.spec.architecture:
+            found = f"The run to resume trains {mine.spec.architecture}, not {other.spec.architecture}"
+            raise InputError(f"{found}: name that one, or start a new run.")
+        ours, theirs = dataclasses.asdict(mine.config), dataclasses.asdict(other.config)
+        differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+        if differing:
+            raise InputError(
+                f"The run to resume has {'; '.join(differing)}: leave that away, or start a new run without --resume."
+            )
+        if other.data_sha256 != mine.data_sha256 or other.spec != mine.spec:
+            raise InputError("The run to resume is of another data set: its images or labels differ.")
+
+    def differing_arithmetic(self, other: Identity) -> str:
+        """Say in words why the last bits may differ from those of an uninterrupted run; nothing if they do not."""
+        before, now = self.identity.arithmetic, other.arithmetic
+        return "; ".join(f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name])
+
+
+class StateFile:
+    """The file of one run, written now and then.
+
+    Args:
+        path: of the file.
+        identity: of the run.
+        every: seconds between two writings, which are stretched so that writing takes at most 2 % of the time.
+    """
+
+    def __init__(self, path: Path, identity: Identity, every: float) -> None:
+        self.path, self._identity, self._every = path, identity, every
+        self._written, self._cost = time.monotonic(), 0.0
+        remove_leftovers(path)
+
+    def due(self) -> bool:
+        """Say whether it is time to write."""
+        wait = max(self._every, self._cost / _SHARE) if self._every else 0.0
+        return time.monotonic() - self._written >= wait
+
+    def write(self, loop: Mapping[str, Any]) -> None:
+        """Replace the file by where the run stands, at once and whole.
+
+        Raises:
+            OutputError: the disk refuses; what stood there stands.
+        """
+        began = time.monotonic()
+        identity = self._identity
+        content = {
+            "lenetx_state": 1,
+            "config": dataclasses.asdict(identity.config),
+            "spec": identity.spec.to_json(),
+            "data_sha256": identity.data_sha256,
+            "arithmetic": dict(identity.arithmetic),
+            "loop": dict(loop),
+        }
+        write_atomically(self.path, tensor_file.pack(content))
+        self._written = time.monotonic()
+        self._cost = self._written - began
+
+    def remove(self) -> None:
+        """Take the file away: the run is done."""
+        self.path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> State:
+    """Read what :meth:`StateFile.write` wrote; nothing in it is executed.
+
+    Raises:
+        InputError: there is no such file.
+        CheckpointError: damaged, holding code, or not such a file.
+    """
+    if not exists(path):
+        raise InputError(f"There is nothing to resume: '{path}' is not there, as it is while a run is not done.")
+    data = read_bytes(path, "state of a run")
+    try:
+        content = tensor_file.unpack(data)
+        if not isinstance(content, dict) or content.get("lenetx_state") != 1:
+            raise ArtifactError("It is not the state of a run of this lenetx.")
+        identity = Identity(
+            TrainConfig.from_mapping(content["config"]),
+            ModelSpec.from_json(content["spec"]),
+            str(content["data_sha256"]),
+            {str(key): str(value) for key, value in content["arithmetic"].items()},
+        )
+        return State(identity, content["loop"])
+    except (ArtifactError, InputError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error) if isinstance(error, ArtifactError | InputError) else "It lacks what lenetx writes there."
+        raise CheckpointError(f"'{path}' cannot be resumed from. {reason}") from None
+
+
+def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[str], None]) -> None:
+    """Put a fresh loop where the saved one stood.
+
+    Raises:
+        InputError: the run is another one.
+        CheckpointError: what was saved does not fit.
+    """
+    saved.require_same(identity)
+    if differing := saved.differing_arithmetic(identity):
+        on_notice(f"The last bits may differ from those of a run that was not interrupted: {differing}.")
+    try:
+        loop.load_state_dict(saved.loop)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"The state of the run does not fit its network ({reason}).") from None
+
+
+def arithmetic(processes: int) -> dict[str, str]:
+    """Say what the last bits of a run depend on besides its configuration."""
+    return {"torch": str(torch.__version__), "threads": str(torch.get_num_threads()), "processes": str(processes)}
