@@ -130,12 +130,11 @@ def kill(folder: Path, process: "subprocess.Popen[bytes]") -> str:
         pass
     process.kill()
     process.wait()
-    unfinished = [path for path in folder.glob(".net.*.part")]
+    unfinished = list(folder.glob(".net.*.part"))
     frames = where.read_text()[before:].splitlines()
     names = [line.rsplit(" in ", 1)[-1] for line in frames if "lenetx" in line]
-    phase = next((PHASES[name] for name in names if name in PHASES), "between: " + (names[0] if names else "unknown"))
-    size = f", {unfinished[0].stat().st_size > 0 and 'some' or 'none'} of it on the disk" if unfinished else ""
-    return phase + size
+    phase = next((PHASES[name] for name in names if name in PHASES), names[0] if names else "unknown")
+    return f"{phase}, its unfinished file on the disk" if unfinished else phase
 
 
 def digest(folder: Path) -> str:

@@ -56,6 +56,9 @@ def train(
         int | None, typer.Option(help="Epochs without a better validation before stopping. [default: all]")
     ] = None,
     keep: Annotated[str | None, typer.Option(help="best (on validation) or last epoch. [default: best]")] = None,
+    hardest: Annotated[
+        float | None, typer.Option(help="Share of the images that later epochs go through. [default: all]")
+    ] = None,
     amp: Annotated[bool | None, typer.Option("--amp", help="Compute in bfloat16 where that is safe.")] = None,
     shift: Annotated[float | None, typer.Option(help="Augment at random: pixels along each axis. [default: 0]")] = None,
     rotate: Annotated[float | None, typer.Option(help="The same: degrees. [default: 0]")] = None,
@@ -102,6 +105,7 @@ def train(
         "ema": ema,
         "patience": patience,
         "keep": keep,
+        "hardest": hardest,
         "amp": amp,
         "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
         or None,

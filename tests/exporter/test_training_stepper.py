@@ -91,6 +91,18 @@ def test_one_cycle_rises_to_the_rate_and_falls(network, warm_up):
     assert (np.diff(found[top + 1 :]) < 0).all()
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(("given", "lowest", "highest"), [(None, 0.85, 0.95), (0.7, 0.7, 0.7)])
+def test_one_cycle_moves_the_momentum_only_where_none_was_asked_for(network, optimizer, given, lowest, highest):
+    one = stepper(network, 50, optimizer=optimizer, momentum=given)
+    found = []
+    for _ in range(50):
+        group = one._optimizer.param_groups[0]
+        found.append(group["momentum"] if optimizer == "sgd" else group["betas"][0])
+        one.step(INPUTS, LABELS)
+    assert (min(found), max(found)) == (pytest.approx(lowest, abs=1e-3), pytest.approx(highest, abs=1e-3))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5, 6])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_shortest_runs_have_a_schedule_too(network, schedule, steps):

@@ -35,7 +35,8 @@ class TrainConfig:
         loss: ``cross-entropy``, ``nll``, or ``mse`` on one-hot labels.
         label_smoothing: 0.0 to 1.0, of the cross-entropy.
         optimizer: ``sgd``, ``adam`` or ``adamw``.
-        momentum: of SGD, and the first beta of the others; 0.9 when ``None``.
+        momentum: of SGD, and the first beta of the others; when ``None`` 0.9, or with ``one-cycle`` from 0.95 down to
+            0.85 and back while the rate goes up and down.
         second_moment: the second beta of Adam and AdamW.
         weight_decay: of every parameter; decoupled for AdamW.
         schedule: of the learning rate: ``constant``, ``one-cycle`` (L. N. Smith, N. Topin, "Super-Convergence", 2018)
@@ -45,6 +46,8 @@ class TrainConfig:
         ema: decay per step of an exponential moving average of the weights, which is then what is judged and kept.
         patience: epochs without a better validation after which training stops; ``None`` for never.
         keep: ``best`` for the weights of the epoch that validation chose, ``last`` for those of the last one.
+        hardest: share of the training images, those with the largest loss when they were last seen, that every epoch
+            but the first goes through; ``None`` for all.
         augmentation: how far images are changed at random.
         amp: compute in bfloat16 where torch thinks that it is safe.
 
@@ -71,6 +74,7 @@ class TrainConfig:
     ema: float | None = None
     patience: int | None = None
     keep: str = "best"
+    hardest: float | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool = False
 
@@ -133,6 +137,7 @@ class TrainConfig:
             ("second moment", self.second_moment, lambda v: 0 <= v < 1, below_one),
             ("weight decay", self.weight_decay, lambda v: 0 <= v < math.inf, "0 or more"),
             ("warm-up", self.warm_up, lambda v: 0 < v < 1, "more than 0 and less than 1"),
+            ("share of the hardest images", self.hardest, lambda v: 0 < v < 1, "more than 0 and less than 1"),
             ("gradient clipping", self.gradient_clipping, lambda v: 0 < v < math.inf, "positive"),
             ("decay of the EMA", self.ema, lambda v: 0 < v < 1, "more than 0 and less than 1"),
         ):

@@ -13,6 +13,7 @@ from .config import TrainConfig
 from .diverged import Diverged
 from .judge import judge
 from .losses import evaluation_loss
+from .order import Order
 from .parallel import ALONE, Group
 from .progress import Progress
 from .state import StateFile
@@ -70,19 +71,20 @@ class Loop:
         assert config.batch_size is not None, "the data set's default is filled in before"
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
         self._network, self._train, self._validation, self._config = network, train, validation, config
-        self._epochs, self._batch_size, self._group = config.epochs, config.batch_size, group
+        self._epochs, self._group = config.epochs, group
         self._draws = torch.Generator().manual_seed(config.seed)
         _, height, width = train.shape
         augmenter = Augmenter(config.augmentation, height, width, train.device, self._draws, group)
+        self._order = Order(len(train), config, self._draws, group, train.device)
         self._stepper = Stepper(
             network,
             config,
-            steps=len(train) // self._batch_size * self._epochs,
+            steps=self._order.steps(self._epochs),
             augmenter=augmenter if config.augmentation else None,
             group=group,
         )
         self._loss = evaluation_loss(config)
-        self._epoch, self._before_epoch = 1, self._draws.get_state()
+        self._epoch = 1
         self._history: list[Record] = []
         self._best, self._best_epoch, self._kept_epoch = _WORST, 0, 0
         self._weights: dict[str, Tensor] = {}
@@ -109,8 +111,9 @@ class Loop:
             while self._epoch <= self._epochs and not self._out_of_patience():
                 self._fit_epoch(on_progress, state)
                 on_epoch(self._judge_epoch(on_progress))
-                self._epoch, self._before_epoch = self._epoch + 1, self._draws.get_state()
+                self._order.end_epoch()
                 self._stepper.begin_epoch()
+                self._epoch += 1
                 self._write(state)
         except Diverged as error:
             diverged = error
@@ -121,7 +124,7 @@ class Loop:
         return {
             "stepper": self._stepper.state_dict(),
             "epoch": self._epoch,
-            "before_epoch": self._before_epoch,
+            "order": self._order.state_dict(),
             "draws": self._draws.get_state(),
             "history": [dict(record) for record in self._history],
             "best": self._best,
@@ -133,7 +136,8 @@ class Loop:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
         self._stepper.load_state_dict(state["stepper"])
-        self._epoch, self._before_epoch = state["epoch"], state["before_epoch"]
+        self._order.load_state_dict(state["order"])
+        self._epoch = state["epoch"]
         self._draws.set_state(state["draws"])
         self._history = list(state["history"])
         accuracy, loss = state["best"]
@@ -143,22 +147,13 @@ class Loop:
     def _fit_epoch(self, on_progress: Callable[[Progress], None], state: StateFile | None) -> None:
         stepper = self._stepper
         self._network.train()
-        for inputs, labels in self._train.batches(self._rows()):
-            stepper.step(inputs, labels)
+        self._order.begin_epoch()
+        batches = self._order.batches(stepper.steps_done_of_epoch)
+        for rows, (inputs, labels) in zip(batches, self._train.batches(batches), strict=True):
+            self._order.note(rows, stepper.step(inputs, labels))
             if stepper.due():
                 self._report(on_progress)
             self._write(state)
-
-    def _rows(self) -> list[Tensor]:
-        """Give the row numbers of the epoch's batches that are not done yet: this process's share of each."""
-        now = self._draws.get_state()
-        self._draws.set_state(self._before_epoch)
-        permutation = torch.randperm(len(self._train), generator=self._draws)
-        done = self._stepper.steps_done_of_epoch
-        if done:
-            self._draws.set_state(now)
-        batches = permutation[: len(permutation) // self._batch_size * self._batch_size].split(self._batch_size)
-        return [self._group.share(batch) for batch in batches[done:]]
 
     def _judge_epoch(self, on_progress: Callable[[Progress], None]) -> Record:
         stepper, epoch = self._stepper, self._epoch

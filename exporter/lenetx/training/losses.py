@@ -11,10 +11,10 @@ __all__ = ["Loss", "evaluation_loss", "training_loss"]
 
 
 class Loss(Protocol):
-    """Gives the mean over the images, or their sum."""
+    """Gives the mean over the images, or their sum, or each."""
 
     def __call__(self, logits: Tensor, labels: Tensor, /, *, reduction: str = "mean") -> Tensor:
-        """Give a float32 scalar; ``reduction`` is ``mean`` or ``sum``."""
+        """Give a float32 scalar where ``reduction`` is ``mean`` or ``sum``, float32[B] where it is ``none``."""
 
 
 def training_loss(config: TrainConfig) -> Loss:
@@ -37,8 +37,10 @@ def _nll(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
 def _mse(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
     """Against 1 for the right class and 0 for the others, averaged over the classes."""
     one_hot = nn.functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
-    loss = nn.functional.mse_loss(logits, one_hot, reduction=reduction)
-    return loss / logits.shape[1] if reduction == "sum" else loss
+    if reduction == "mean":
+        return nn.functional.mse_loss(logits, one_hot)
+    each = nn.functional.mse_loss(logits, one_hot, reduction="none").mean(1)
+    return each if reduction == "none" else each.sum()
 
 
 _LOSSES: dict[str, Loss] = {"cross-entropy": nn.functional.cross_entropy, "nll": _nll, "mse": _mse}

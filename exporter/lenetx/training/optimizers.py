@@ -33,6 +33,7 @@ def schedule(config: TrainConfig, stepped: optim.Optimizer, steps: int) -> LRSch
             max_lr=config.learning_rate,
             total_steps=max(steps, _FEWEST_STEPS),
             pct_start=config.resolved_warm_up,
+            cycle_momentum=config.momentum is None,
         ),
     }
     return kinds[config.schedule](stepped)

@@ -77,7 +77,7 @@ def _draw(folder: Path, fitted: Fitted, splits: Splits, judgement: Judgement, id
         _, height, width = splits.train.shape
         draws = torch.Generator().manual_seed(identity.config.seed)
         inputs = Augmenter(identity.config.augmentation, height, width, splits.train.device, draws)(inputs)
-    names = identity.spec.labels
-    pictures.samples(folder / "samples.png", inputs, labels, names)
-    pictures.confusion(folder / "confusion.png", judgement, names)
-    pictures.mistakes(folder / "mistakes.png", judgement, splits.test, names)
+    spec = identity.spec
+    pictures.samples(folder / "samples.png", inputs, labels, spec)
+    pictures.confusion(folder / "confusion.png", judgement, spec.labels)
+    pictures.mistakes(folder / "mistakes.png", judgement, splits.test, spec)

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lenetx_runtime import ModelSpec
+
 from ..files import write_atomically
 from .judge import Judgement
 from .tensors import Inputs
@@ -45,10 +47,10 @@ def curves(path: Path, history: "Sequence[Record]") -> None:
     _save(figure, path)
 
 
-def samples(path: Path, inputs: Tensor, labels: Tensor, class_names: tuple[str, ...]) -> None:
+def samples(path: Path, inputs: Tensor, labels: Tensor, spec: ModelSpec) -> None:
     """Draw training images float32[B, C, H, W] as the network sees them, with their labels int64[B]."""
-    names = [class_names[int(label)] for label in labels]
-    _grid(path, inputs, names, "Training images as the network sees them")
+    names = [spec.labels[int(label)] for label in labels]
+    _grid(path, inputs, spec, names, "Training images as the network sees them")
 
 
 def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
@@ -60,7 +62,7 @@ def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
     figure = _figure(size + 1.5, size)
     axes = figure.subplots()
     wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
-    picture = axes.imshow(wrong, cmap="Reds")
+    picture = axes.imshow(wrong, cmap="Reds", vmin=0, vmax=max(1, wrong.max()))
     figure.colorbar(
         picture, ax=axes, label="images, wrong answers only", fraction=0.046, ticks=MaxNLocator(integer=True)
     )
@@ -76,38 +78,37 @@ def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
     _save(figure, path)
 
 
-def mistakes(path: Path, judgement: Judgement, test: Inputs, names: tuple[str, ...]) -> None:
+def mistakes(path: Path, judgement: Judgement, test: Inputs, spec: ModelSpec) -> None:
     """Draw the wrong answers of the test split of which the network was most certain."""
     rows = judgement.mistakes(_COLUMNS * _ROWS)
-    found = judgement.found
+    found, names = judgement.found, spec.labels
     titles = [
         f"{names[judgement.labels[row]]}, found {names[found[row]]}\n{judgement.probabilities[row].max():.1%}"
         for row in rows
     ]
-    inputs = next(iter(test.batches([torch.from_numpy(rows)])))[0] if len(rows) else torch.empty(0, 1, 1, 1)
-    _grid(path, inputs, titles, f"The most confident of {int((found != judgement.labels).sum()):,} wrong answers")
+    inputs = next(iter(test.batches([torch.from_numpy(rows)])))[0] if len(rows) else torch.empty(0, *spec.input_shape)
+    _grid(path, inputs, spec, titles, f"The most confident of {int((found != judgement.labels).sum()):,} wrong answers")
 
 
-def _grid(path: Path, inputs: Tensor, titles: Sequence[str], heading: str) -> None:
+def _grid(path: Path, inputs: Tensor, spec: ModelSpec, titles: Sequence[str], heading: str) -> None:
     rows = max(1, -(-len(inputs) // _COLUMNS))
     figure = _figure(1.35 * _COLUMNS, 1.6 * rows + 0.5)
     figure.suptitle(heading)
     cells = figure.subplots(rows, _COLUMNS).ravel()
     for axes in cells:
         axes.set_axis_off()
-    for axes, image, title in zip(cells, _pictures(inputs), titles, strict=False):
+    for axes, image, title in zip(cells, _pictures(inputs, spec), titles, strict=False):
         axes.imshow(image, cmap="gray", vmin=0, vmax=1)
         axes.set_title(title, fontsize=7)
     _save(figure, path)
 
 
-def _pictures(inputs: Tensor) -> NDArray[np.float32]:
-    """Give float32[B, H, W] or float32[B, H, W, 3], each channel's range over the whole batch being 0 to 1."""
-    images: NDArray[np.float32] = inputs.detach().cpu().permute(0, 2, 3, 1).numpy()
-    if images.size:
-        low, high = images.min(axis=(0, 1, 2)), images.max(axis=(0, 1, 2))
-        images = (images - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
-    return images[..., 0] if images.shape[3] == 1 else images
+def _pictures(inputs: Tensor, spec: ModelSpec) -> NDArray[np.float32]:
+    """Give float32[B, H, W] or float32[B, H, W, 3], 0 for black and 1 for white: the normalising undone."""
+    mean, std = (np.array(values, np.float32) for values in (spec.mean, spec.std))
+    normalised: NDArray[np.float32] = inputs.detach().cpu().permute(0, 2, 3, 1).numpy()
+    images: NDArray[np.float32] = np.clip((normalised * std + mean) / np.float32(255 * spec.scale), 0, 1)
+    return images[..., 0] if spec.channels == 1 else images
 
 
 def _figure(width: float, height: float) -> "Figure":

@@ -44,7 +44,7 @@ class Stepper:
         assert config.batch_size is not None, "the data set's default is filled in before"
         self._network, self._config, self._augmenter, self._group = network, config, augmenter, group
         self._trained = group.wrap(network, next(network.parameters()).device)
-        self._loss = training_loss(config)
+        self._loss, self._reduction = training_loss(config), "mean" if config.hardest is None else "none"
         self._optimizer = optimizer(config, network.parameters())
         self._schedule = schedule(config, self._optimizer, steps)
         self._average = (
@@ -87,15 +87,20 @@ class Stepper:
         """Forget the losses and hits of the epoch before."""
         self._losses, self._hits, self._rates = [], [], []
 
-    def step(self, inputs: Tensor, labels: Tensor) -> None:
-        """Take float32[B, C, H, W] inputs and int64[B] labels one step down, or this process's share of them."""
+    def step(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Take float32[B, C, H, W] inputs and int64[B] labels one step down, or this process's share of them.
+
+        Returns:
+            Their losses before the step: float32[B] where the configuration asks for the hardest, else the mean.
+        """
         torch.manual_seed(self._seed())
         if self._augmenter is not None:
             inputs = self._augmenter(inputs, self._batch_size)
         self._optimizer.zero_grad()
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._config.amp):
             logits = self._trained(inputs)
-            loss = self._loss(logits, labels)
+            losses = self._loss(logits, labels, reduction=self._reduction)
+        loss = losses.mean()
         if self._group.count > 1:
             loss = loss * (len(labels) * self._group.count / self._batch_size)
         loss.backward()
@@ -109,6 +114,7 @@ class Stepper:
         self._step += 1
         self._losses.append(loss.detach())
         self._hits.append((logits.detach().argmax(1) == labels).sum())
+        return losses.detach()
 
     def due(self) -> bool:
         """Say whether it is time for a report."""

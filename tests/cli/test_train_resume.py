@@ -1,0 +1,107 @@
+"""``lenetx train --resume`` after real kills, and what it refuses."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import lenetx
+
+TOOL = Path(__file__).parents[2] / "tools" / "kill_and_resume.py"
+QUICK = ("--epochs", 2, "--batch-size", 300)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch, cli):
+    """The folder of a run that ended after its fifth step of eight."""
+    from lenetx.training.state import StateFile
+
+    write = StateFile.write
+
+    def writing(self, loop):
+        write(self, loop)
+        if loop["stepper"]["step"] == 5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateFile, "write", writing)
+        result = cli("train", *QUICK, "--save-every", 0)
+    assert result.exit_code == 130
+    assert (tmp_path / "artifacts" / "lenet5.resume").exists()
+    assert not (tmp_path / "artifacts" / "lenet5.pt").exists()
+    return tmp_path / "artifacts"
+
+
+@pytest.mark.slow
+def test_killed_processes_are_resumed_to_the_same_bits(python):
+    """Real processes, real SIGKILLs: two at random moments, two while a state is being written."""
+    result = python(TOOL, "--kills", 4, "--", "--epochs", 2, "--batch-size", 64, "--ema", 0.9, "--elastic", 1)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "The weights are the same bit for bit." in result.stdout
+    assert "unfinished file on the disk" in result.stdout
+    assert int(re.search(r"(\d+) of them killed", result.stdout)[1]) >= 2
+
+
+def test_resume_alone_goes_on_with_the_newest_run_and_tidies_up(cli, interrupted, tmp_path):
+    result = cli("train", "--resume")
+    assert result.exit_code == 0
+    cli("train", *QUICK, "-o", tmp_path / "alone.pt")
+    assert (interrupted / "lenet5.pt").read_bytes() == (tmp_path / "alone.pt").read_bytes()
+    assert sorted(path.name for path in interrupted.iterdir()) == ["lenet5.history.jsonl", "lenet5.pt"]
+    records = [json.loads(line) for line in (interrupted / "lenet5.history.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in records] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--lr", 0.01), "has learning_rate 0.003, not 0.01"),
+        (("--arch", "lenet5-1998"), "trains lenet5, not lenet5-1998"),
+        (("--recipe", "notes"), "not sgd"),
+    ],
+    ids=["another rate", "another network", "a recipe"],
+)
+def test_a_resume_from_another_run_is_refused_and_changes_nothing(refused, interrupted, contents, options, words):
+    before = contents(interrupted)
+    assert words in refused(2, "train", "--resume", "-o", interrupted / "lenet5.pt", *options)
+    assert contents(interrupted) == before
+
+
+def test_nothing_to_resume_is_said(refused, cli):
+    assert "There is no run to resume in 'artifacts'" in refused(2, "train", "--resume")
+    cli("train", *QUICK)
+    assert "There is no run to resume" in refused(2, "train", "--resume")
+    assert "'net.resume' is not there" in refused(2, "train", "--resume", "-o", "net.pt")
+
+
+def test_the_history_is_a_line_per_epoch(cli):
+    cli("train", *QUICK)
+    records = [json.loads(line) for line in Path("artifacts/lenet5.history.jsonl").read_text().splitlines()]
+    history = lenetx.load("artifacts/lenet5.pt").history
+    assert [{key: value for key, value in record.items() if key != "seconds"} for record in records] == list(history)
+    assert 0 < records[0]["seconds"] < records[1]["seconds"]
+    assert records[-1]["step"] == 8
+
+
+def test_a_run_that_diverges_keeps_the_last_good_weights(refused, tmp_path):
+    runaway = ("--optimizer", "sgd", "--loss", "mse", "--momentum", 0, "--lr", 30, "--warm-up", 0.9)
+    sentence = refused(2, "train", "--quiet", "--epochs", 4, "--keep", "last", *runaway)
+    assert re.match(r"The loss became (nan|inf) .*at step 1\d\d, at learning rate 2\d.*try a lower --lr\.", sentence)
+    assert "'artifacts/lenet5.pt' holds the weights of epoch 3" in sentence
+    assert len(lenetx.load(tmp_path / "artifacts" / "lenet5.pt").history) == 3
+
+
+def test_a_run_that_diverges_at_once_leaves_no_checkpoint(refused, tmp_path):
+    refused(2, "train", "--quiet", "--epochs", 1, "--optimizer", "sgd", "--loss", "mse", "--lr", 1e4)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_pictures_are_drawn_where_they_are_wanted(cli, tmp_path):
+    assert cli("train", *QUICK, "--plots", tmp_path / "plots").exit_code == 0
+    assert len(list((tmp_path / "plots").glob("*.png"))) == 4
