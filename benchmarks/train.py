@@ -14,9 +14,11 @@ the last epoch, never the best one; seconds are the loop's, with its validations
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -121,15 +123,15 @@ def validation_share(turns: list[Turn]) -> float:
 
 def memory() -> None:
     """Run the command in a process of its own; this one is small enough to be no part of what is counted."""
-    script = "import sys; from lenetx_cli.__main__ import main; sys.argv[1:] = sys.argv[1:]; main()"
-    command = ["train", "--data", "mnist", "--epochs", "1", "--quiet", "-o", os.devnull + ".pt"]
-    command[-1] = str(_scratch() / "net.pt")
+    command = ["-m", "lenetx_cli", "train", "--data", "mnist", "--epochs", "1", "--quiet", "-o"]
     probe = (
         "import resource, subprocess, sys; "
         "code = subprocess.call([sys.executable, *sys.argv[1:]]); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024); sys.exit(code)"
     )
-    peak = float(run_process(python("-c", probe, "-c", script, *command)).output.splitlines()[-1])
+    with tempfile.TemporaryDirectory() as folder:
+        output = run_process(python("-c", probe, *command, Path(folder, "net.pt"))).output
+    peak = float(output.splitlines()[-1])
     met = verdict(peak <= MEMORY_TARGET)
     print(f"Peak memory of lenetx train --data mnist: {peak:,.0f} MiB (target ≤ {MEMORY_TARGET:,.0f}): {met}.\n")
 
