@@ -1,5 +1,6 @@
-"""The only reader and writer of weights."""
+"""The only reader and writer of checkpoints."""
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping
@@ -13,11 +14,20 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 from . import archive, models
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
+from .weights import safetensors_file
+from .weights.unpickle import OtherClass, inert
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Checkpoint", "load", "save", "weights_sha256"]
+__all__ = ["SUFFIXES", "Checkpoint", "difference", "load", "save", "weights_sha256"]
+
+SUFFIXES = (".pt", ".safetensors")
+"""Of the two kinds of file that hold a whole checkpoint."""
+
+_RECORD = f"{METADATA_KEY}.record"
+_DIGEST = f"{METADATA_KEY}.sha256"
+_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +37,10 @@ class Checkpoint:
     Attributes:
         spec: input, preprocessing, labels and identity.
         state_dict: parameter and buffer tensors on the CPU by name.
-        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0) and ``test_loss`` (nats).
-        config: the training configuration, as :class:`lenetx.training.TrainConfig` has it.
+        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0) and ``test_loss`` (nats);
+            none for weights that came from elsewhere.
+        config: the training configuration, as :class:`lenetx.training.TrainConfig` has it; its ``data`` is ``None``,
+            and all else that is known is where the weights came from, if they were not trained here.
         history: one record per epoch.
     """
 
@@ -55,33 +67,22 @@ class Checkpoint:
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint whole or not at all; equal checkpoints give equal bytes.
 
+    Args:
+        checkpoint: what to write.
+        path: the file: safetensors if its name ends in ``.safetensors``, else an archive of torch.
+
     Raises:
         OutputError: the file could not be written.
     """
-    import torch
-
-    buffer = io.BytesIO()
-    content = {
-        METADATA_KEY: checkpoint.spec.to_json(),
-        "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
-        "record": json.dumps(
-            {
-                "metrics": dict(checkpoint.metrics),
-                "config": dict(checkpoint.config),
-                "history": [dict(epoch) for epoch in checkpoint.history],
-            },
-            sort_keys=True,
-        ),
-    }
-    torch.save(content, buffer)
-    write_atomically(path, archive.pack(archive.normalise(buffer.getvalue())))
+    write = _as_safetensors if path.suffix == ".safetensors" else _as_archive
+    write_atomically(path, write(checkpoint))
 
 
 def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
     """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed.
 
     Args:
-        path: the file.
+        path: the file, of either kind, told by what it holds.
         architecture: refuse a checkpoint of another one.
 
     Raises:
@@ -98,16 +99,14 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
     if architecture is not None:
         expected = _network(architecture, len(checkpoint.spec.labels))
         if architecture != checkpoint.spec.architecture:  # weights alone do not tell ReLU from tanh
-            difference = _difference(checkpoint.state_dict, expected)
+            differing = difference(checkpoint.state_dict, expected)
             held = f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}"
-            raise CheckpointError(f"{held}: {difference}." if difference else f"{held}.")
+            raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
     return checkpoint
 
 
 def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
     """Digest the names, dtypes, shapes and little-endian bytes of all tensors, in the order of their names."""
-    import hashlib
-
     digest = hashlib.sha256()
     for name in sorted(state_dict):
         array = state_dict[name].detach().cpu().contiguous().numpy()
@@ -116,29 +115,86 @@ def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
     return digest.hexdigest()
 
 
-def _parse(data: bytes) -> Checkpoint:
+def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
+    """Say which tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
+    problems = [f"missing {name}" for name in expected if name not in given]
+    problems += [f"unexpected {name}" for name in given if name not in expected]
+    for name in expected.keys() & given.keys():
+        if given[name].shape != expected[name].shape:
+            shapes = (list(given[name].shape), list(expected[name].shape))
+            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
+        elif given[name].dtype != expected[name].dtype:
+            problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    return "; ".join(sorted(problems)[:_LISTED]) + more
+
+
+def _as_archive(checkpoint: Checkpoint) -> bytes:
     import torch
 
+    buffer = io.BytesIO()
+    content = {
+        METADATA_KEY: checkpoint.spec.to_json(),
+        "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
+        "record": _record_of(checkpoint),
+    }
+    torch.save(content, buffer)
+    return archive.pack(archive.normalise(buffer.getvalue()))
+
+
+def _as_safetensors(checkpoint: Checkpoint) -> bytes:
+    texts = {METADATA_KEY: checkpoint.spec.to_json(), _RECORD: _record_of(checkpoint), "format": "pt"}
+    texts[_DIGEST] = _digest(texts)
+    return safetensors_file.pack({name: _plain(each) for name, each in checkpoint.state_dict.items()}, texts)
+
+
+def _record_of(checkpoint: Checkpoint) -> str:
+    record = {
+        "metrics": dict(checkpoint.metrics),
+        "config": dict(checkpoint.config),
+        "history": [dict(epoch) for epoch in checkpoint.history],
+    }
+    return json.dumps(record, sort_keys=True)
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    """Digest what a safetensors file says beside its weights: it has no checksums of its own."""
+    return hashlib.sha256(f"{texts[METADATA_KEY]}\n{texts[_RECORD]}".encode()).hexdigest()
+
+
+def _parse(data: bytes) -> Checkpoint:
     if not data:
         raise ArtifactError("It is empty.")
-    archive.unpack(data)
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
-    except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
-        reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
-        raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
-    try:
-        if not isinstance(content, dict):
-            raise TypeError("a checkpoint is a dict")
-        spec = ModelSpec.from_json(content[METADATA_KEY])
-        weights = dict(content["state_dict"])
-        _require_plain(weights)
-        checkpoint = Checkpoint(spec, weights, *_record(content["record"]))
-        digest = weights_sha256(weights)
+        read = _from_safetensors if safetensors_file.recognises(data) else _from_archive
+        checkpoint = read(data)
+        digest = weights_sha256(checkpoint.state_dict)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
-    if digest != spec.weights_sha256:
+    if digest != checkpoint.spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
+    return checkpoint
+
+
+def _from_archive(data: bytes) -> Checkpoint:
+    archive.unpack(data)
+    try:
+        content = inert(data)
+    except OtherClass as error:
+        raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
+    if not isinstance(content, dict):
+        raise TypeError("a checkpoint is a dict")
+    spec = ModelSpec.from_json(content[METADATA_KEY])
+    weights = dict(content["state_dict"])
+    _require_plain(weights)
+    return Checkpoint(spec, weights, *_record(content["record"]))
+
+
+def _from_safetensors(data: bytes) -> Checkpoint:
+    weights, texts = safetensors_file.unpack(data)
+    checkpoint = Checkpoint(ModelSpec.from_json(texts[METADATA_KEY]), weights, *_record(texts[_RECORD]))
+    if texts[_DIGEST] != _digest(texts) or _as_safetensors(checkpoint) != data:
+        raise ArtifactError("It was not written by lenetx, or it is damaged.")
     return checkpoint
 
 
@@ -173,8 +229,8 @@ def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str
         raise TypeError("metrics, config and each epoch are objects")
     if not all(isinstance(number, int | float) for each in (metrics, *history) for number in each.values()):
         raise ValueError("metrics and history hold numbers")
-    if not isinstance(config["data"], str):
-        raise ValueError("the configuration names its data")
+    if not isinstance(config["data"], str | None):
+        raise ValueError("the configuration names its data, or says that it is not known")
     return metrics, config, tuple(history)
 
 
@@ -183,18 +239,5 @@ def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
 
 
 def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:
-    if difference := _difference(given, expected):
-        raise CheckpointError(f"The weights are not those of {architecture}: {difference}.")
-
-
-def _difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
-    """Say which tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
-    problems = [f"missing {name}" for name in expected if name not in given]
-    problems += [f"unexpected {name}" for name in given if name not in expected]
-    for name in expected.keys() & given.keys():
-        if given[name].shape != expected[name].shape:
-            shapes = (list(given[name].shape), list(expected[name].shape))
-            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
-        elif given[name].dtype != expected[name].dtype:
-            problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
-    return "; ".join(sorted(problems))
+    if differing := difference(given, expected):
+        raise CheckpointError(f"The weights are not those of {architecture}: {differing}.")
