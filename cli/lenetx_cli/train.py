@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import render
-from .options import DataRoot, Json, Quiet
+from .options import DataRoot, Json, Quiet, TrustPickle
 
 __all__ = ["train"]
 
@@ -63,6 +63,13 @@ def train(
     elastic: Annotated[
         float | None, typer.Option(help="The same: pixels of a smooth displacement. [default: 0]")
     ] = None,
+    init: Annotated[
+        Path | None, typer.Option("--init", help="Begin with these weights: of a checkpoint or from elsewhere.")
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option("--freeze", help="Parameters that stay as they are, as in 'conv*'; repeatable.")
+    ] = None,
+    trust_pickle: TrustPickle = False,
     data_root: DataRoot = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -71,7 +78,7 @@ def train(
     from lenetx.checkpoint import save
     from lenetx.files import require_writable
     from lenetx.locate import ARTIFACTS
-    from lenetx.training import settle
+    from lenetx.training import Start, settle
     from lenetx.training import train as run
 
     given = {
@@ -96,14 +103,17 @@ def train(
         "amp": amp,
         "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
         or None,
+        "freeze": freeze or None,
     }
-    settings = settle(_said(given), file=config, name=recipe)
+    notice = render.notices(quiet=quiet)
+    start = Start.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
+    settings = settle(_said(given), file=config, name=recipe, start=start)
     path = output or ARTIFACTS / f"{settings.architecture}.pt"
     if path.suffix != ".pt":
         raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
     require_writable(path)
     with render.training(quiet=quiet) as progress:
-        checkpoint = run(settings, data_root=data_root, on_progress=progress)
+        checkpoint = run(settings, data_root=data_root, init=start, on_progress=progress, on_notice=notice)
     save(checkpoint, path)
     if json:
         render.document({"checkpoint": str(path), "metrics": dict(checkpoint.metrics)})

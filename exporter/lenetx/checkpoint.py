@@ -1,5 +1,6 @@
 """The only reader and writer of checkpoints."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -15,19 +16,19 @@ from . import archive, models
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 from .weights import safetensors_file
+from .weights.fit import difference
 from .weights.unpickle import OtherClass, inert
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["SUFFIXES", "Checkpoint", "difference", "load", "save", "weights_sha256"]
+__all__ = ["SUFFIXES", "Checkpoint", "load", "save", "weights_sha256"]
 
 SUFFIXES = (".pt", ".safetensors")
 """Of the two kinds of file that hold a whole checkpoint."""
 
 _RECORD = f"{METADATA_KEY}.record"
 _DIGEST = f"{METADATA_KEY}.sha256"
-_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
     data = read_bytes(path, "checkpoint")
     try:
         checkpoint = _parse(data)
-        checkpoint.module()
+        names = checkpoint.module().state_dict()
     except (ArtifactError, InputError) as error:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
     if architecture is not None:
@@ -102,7 +103,7 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
             differing = difference(checkpoint.state_dict, expected)
             held = f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}"
             raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
-    return checkpoint
+    return dataclasses.replace(checkpoint, state_dict={name: checkpoint.state_dict[name] for name in names})
 
 
 def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
@@ -113,20 +114,6 @@ def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
         digest.update(f"{name} {array.dtype.name} {list(array.shape)}\n".encode())
         digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
     return digest.hexdigest()
-
-
-def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
-    """Say which tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
-    problems = [f"missing {name}" for name in expected if name not in given]
-    problems += [f"unexpected {name}" for name in given if name not in expected]
-    for name in expected.keys() & given.keys():
-        if given[name].shape != expected[name].shape:
-            shapes = (list(given[name].shape), list(expected[name].shape))
-            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
-        elif given[name].dtype != expected[name].dtype:
-            problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
-    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
-    return "; ".join(sorted(problems)[:_LISTED]) + more
 
 
 def _as_archive(checkpoint: Checkpoint) -> bytes:

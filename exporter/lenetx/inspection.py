@@ -73,7 +73,7 @@ def inspect(path: Path) -> Description:
         InputError: missing, a directory, or of no known ending.
         ArtifactError: unreadable, damaged or not made by lenetx.
     """
-    return _checkpoint(path) if path.suffix == ".pt" else _artifact(path)
+    return _checkpoint(path) if path.suffix in checkpoint.SUFFIXES else _artifact(path)
 
 
 def _checkpoint(path: Path) -> Description:

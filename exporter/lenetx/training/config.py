@@ -8,6 +8,7 @@ from typing import Any
 from .. import data, models
 from ..errors import InputError, UnknownName
 from .augment import Augmentation
+from .freeze import patterns
 
 __all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
@@ -47,6 +48,7 @@ class TrainConfig:
         keep: ``best`` for the weights of the epoch that validation chose, ``last`` for those of the last one.
         augmentation: how far images are changed at random.
         amp: compute in bfloat16 where torch thinks that it is safe.
+        freeze: patterns over parameter names, as in ``conv*``: what matches stays as it was when training begins.
 
     Raises:
         UnknownName, InputError: a value that cannot be used, or that contradicts another one.
@@ -73,6 +75,7 @@ class TrainConfig:
     keep: str = "best"
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool = False
+    freeze: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, name, known in (
@@ -95,6 +98,7 @@ class TrainConfig:
             raise InputError(f"The seed is {self.seed}; it must not be negative.")
         if self.seed > _LARGEST_SEED:
             raise InputError(f"The seed is {self.seed}; it must be at most {_LARGEST_SEED}, the largest of torch.")
+        patterns(self.freeze)
         self._require_numbers()
         self._require_no_contradiction()
 
@@ -122,6 +126,8 @@ class TrainConfig:
                 raise InputError("The setting augmentation is a table of its own.")
             changes = _checked(Augmentation, values["augmentation"], "augmentation")
             values = {**values, "augmentation": replace(Augmentation(), **changes)}
+        if "freeze" in values:
+            values = {**values, "freeze": patterns(values["freeze"])}
         return cls(**values)
 
     def _require_numbers(self) -> None:

@@ -20,9 +20,11 @@ from ..errors import InputError
 from ..version import PRODUCER
 from .config import TrainConfig
 from .evaluate import evaluate
+from .freeze import freeze
 from .loop import fit
 from .losses import evaluation_loss
 from .progress import Progress
+from .start import Start
 from .tensors import to_device
 
 __all__ = ["train"]
@@ -32,14 +34,21 @@ def train(
     config: TrainConfig | None = None,
     *,
     data_root: Path | None = None,
+    init: Path | Start | None = None,
+    trust_pickle: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train a network and judge it once on the test split.
 
     Args:
         config: what to train; the defaults train ``lenet5`` on ``digits``.
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        init: file of the weights to begin with, as :func:`lenetx.load_weights` reads it, or what was read from one;
+            random ones when ``None``.
+        trust_pickle: run the code of such a file that cannot be read without.
         on_progress: called every few steps and after each epoch.
+        on_notice: told what the user should know, a sentence at a time.
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
@@ -50,12 +59,19 @@ def train(
     """
     config = config or TrainConfig()
     device = torch_device(config.device)
+    start = init
+    if start is not None and not isinstance(start, Start):
+        start = Start.read(Path(start), trust_pickle=trust_pickle, on_notice=on_notice)
     dataset = data.load(config.data, data_root)
     epochs, batch_size = config.epochs or dataset.epochs, config.batch_size or dataset.batch_size
     if batch_size > len(dataset.train):
         raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
     config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
-    network = _initial_network(config, dataset).to(device)
+    network = _initial_network(config, dataset)
+    if start is not None:
+        start.put_into(network, config.architecture, on_notice)
+    freeze(network, config.freeze)
+    network.to(device)
     spec = _spec(config, dataset, network)
     fitted, chooser, judge = (part.framed(spec) for part in (dataset.train, dataset.validation, dataset.test))
     spec = _with_statistics(spec, fitted)
@@ -72,7 +88,7 @@ def train(
             "test_images": len(judge),
             "chosen_epoch": found.epoch,
         },
-        config=dataclasses.asdict(config),
+        config={**dataclasses.asdict(config), "freeze": list(config.freeze), **(start.record() if start else {})},
         history=found.history,
     )
 

@@ -9,6 +9,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..errors import LenetxError
 from .augment import Augmenter
 from .config import TrainConfig
+from .freeze import learning, still_statistics
 from .losses import training_loss
 from .optimizers import optimizer, schedule
 from .progress import Progress
@@ -32,7 +33,8 @@ class Stepper:
         assert config.batch_size is not None, "the data set's default is filled in before"
         self._network, self._config, self._augmenter = network, config, augmenter
         self._loss = training_loss(config)
-        self._optimizer = optimizer(config, network.parameters())
+        self._still = still_statistics(network, config.freeze)
+        self._optimizer = optimizer(config, learning(network))
         self._schedule = schedule(config, self._optimizer, steps)
         self._average = (
             AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
@@ -52,6 +54,8 @@ class Stepper:
     def begin_epoch(self) -> None:
         """Forget the losses and hits of the epoch before."""
         self._network.train()
+        for layer in self._still:
+            layer.eval()
         self._losses, self._hits = [], []
 
     def step(self, inputs: Tensor, labels: Tensor) -> None:

@@ -76,8 +76,9 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
 
 
 def _reference(reference: Reference) -> dict[str, str]:
-    spec = reference.checkpoint.spec
-    return {
+    spec, config = reference.checkpoint.spec, reference.checkpoint.config
+    assumed = {"input": str(config["input"])} if "input" in config else {}
+    return assumed | {
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",

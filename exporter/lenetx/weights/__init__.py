@@ -33,9 +33,7 @@ class Reader(Protocol):
         """Give the tensors; errors that name no file are completed by :func:`read`."""
 
 
-def read(
-    path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
-) -> Found | None:
+def read(path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None) -> Found | None:
     """Read the tensors of any file of :data:`READERS`.
 
     Prefixes that wrappers leave are taken away: ``module.`` of parallel training where all names have it, and

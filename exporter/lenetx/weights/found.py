@@ -56,9 +56,7 @@ class Source:
             raise ArtifactError("It holds no tensors.")
         if sum(tensor.nbytes for tensor in tensors.values()) > _MOST_COPIES * len(self.data):
             raise ArtifactError("Its tensors are far larger than the file: they repeat a few numbers.")
-        return {
-            name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
-        }
+        return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def _weights(content: Any) -> "tuple[str, Mapping[str, Tensor]]":
 
 def _state_dict(module: StandIn) -> "dict[str, Tensor]":
     """Give what ``state_dict()`` of the module would give, in its order."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     left = [("", module)]
     for _ in range(_MOST_MODULES):
         if not left:

@@ -88,7 +88,7 @@ def _tensors(root: Any) -> "dict[str, Tensor]":
     """Give every tensor below an object by the path of attributes that leads to it, each object before its parts."""
     import torch
 
-    found = {}
+    found: dict[str, Tensor] = {}
     left = [("", root)]
     for _ in range(_MOST_OBJECTS):
         if not left:

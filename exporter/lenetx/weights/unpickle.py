@@ -1,7 +1,7 @@
 """The only calls of ``torch.load``: pickles are programs, and here they are read without being run.
 
 torch's restricted unpickler makes tensors and plain containers. An object of any class that is let in becomes a
-:class:`StandIn`, which has the object's attributes and no code, so that not even ``__setstate__`` of a known class runs.
+:class:`StandIn`, which has the object's attributes and no code: not even ``__setstate__`` of a known class runs.
 """
 
 import io
@@ -49,7 +49,7 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
     """
     import torch
 
-    known = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
+    known: list[Any] = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
     try:
         with torch.serialization.safe_globals(known):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
@@ -69,7 +69,7 @@ def trusted(data: bytes) -> Any:
     import torch
 
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)  # noqa: TID251, S614  # trusted
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)  # noqa: TID251  # trusted
     except Exception as error:  # it is anyone's code
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(
