@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import DataRoot, Json, Quiet
+from .options import Arch, DataRoot, Json, Quiet
 
 __all__ = ["export"]
 
@@ -23,7 +23,7 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
-    arch: Annotated[str | None, typer.Option("--arch", help="Insist that the checkpoint is of this one.")] = None,
+    arch: Arch = None,
     data: Annotated[
         str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
     ] = None,

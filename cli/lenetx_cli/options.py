@@ -5,8 +5,12 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DataRoot", "Device", "Json", "Quiet"]
+__all__ = ["Arch", "DataRoot", "Device", "Json", "Quiet"]
 
+Arch = Annotated[
+    str | None,
+    typer.Option("--arch", help="The checkpoint's network: needed where it is your own code, else it insists on it."),
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of the data set's files; else LENETX_DATA, else a cache folder."),

@@ -23,6 +23,7 @@ __all__ = [
     "document",
     "error",
     "exported",
+    "notice",
     "predictions",
     "published",
     "report",
@@ -42,6 +43,11 @@ _MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not_ru
 def error(message: str) -> None:
     """Print one sentence on stderr."""
     print(f"lenetx: {message}", file=sys.stderr)
+
+
+def notice(message: str) -> None:
+    """Print a sentence on stderr that the user should know and did not ask for."""
+    print(f"lenetx: note: {message}", file=sys.stderr)
 
 
 def text(content: str) -> None:

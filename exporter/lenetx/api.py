@@ -11,6 +11,7 @@ from .checkpoint import Checkpoint
 from .errors import ArtifactError, DataMissing, InputError
 from .formats import Batch
 from .manifest import MANIFEST, entry_of
+from .models import file_stem
 from .publish import publish
 from .report import Check, Report
 from .verification import Reference, prove
@@ -106,7 +107,7 @@ def export(
     return publish(
         reference(checkpoint, data_name=data_name, data_root=data_root),
         Path(folder or "artifacts"),
-        stem or checkpoint.spec.architecture,
+        stem or file_stem(checkpoint.spec.architecture),
         formats,
         batch=batch,
         opset=opset,
@@ -145,15 +146,22 @@ def verify(
     return prove(opened, against, also=(_manifest(path, opened.artifact.sha256),))
 
 
-def classifier(path: PathLike, *, device: str = "cpu") -> Classifier:
+def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
+
+    Args:
+        path: the file.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        architecture: of a checkpoint, see :func:`load`.
 
     Raises:
         InputError, ArtifactError, DeviceUnavailable: it cannot be opened.
     """
     path = Path(path)
     if path.suffix == ".pt":
-        return eager.classifier(load(path), device=device)
+        return eager.classifier(load(path, architecture=architecture), device=device)
+    if architecture is not None:
+        raise InputError(f"'{path}' holds its network: '{architecture}' means nothing to it.")
     opened = formats.open_artifact(path, device=device)
     return Classifier.from_backend(opened.artifact.spec, opened.backend)
 

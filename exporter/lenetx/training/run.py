@@ -5,24 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
 
-from .. import data, models
+from .. import data
 from ..checkpoint import Checkpoint, weights_sha256
-from ..data import Dataset, Split
+from ..data import Split
 from ..devices import torch_device
 from ..errors import InputError
-from ..version import PRODUCER
 from .config import TrainConfig
 from .evaluate import evaluate
 from .loop import fit
 from .losses import evaluation_loss
 from .progress import Progress
+from .randomness import seeded
+from .start import start
 from .tensors import to_device
 
 __all__ = ["train"]
@@ -33,6 +31,7 @@ def train(
     *,
     data_root: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train a network and judge it once on the test split.
 
@@ -40,6 +39,7 @@ def train(
         config: what to train; the defaults train ``lenet5`` on ``digits``.
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
         on_progress: called every few steps and after each epoch.
+        on_notice: told what the caller should know and did not ask for, a sentence at a time.
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
@@ -55,11 +55,14 @@ def train(
     if batch_size > len(dataset.train):
         raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
     config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
-    network = _initial_network(config, dataset).to(device)
-    spec = _spec(config, dataset, network)
+    begun = start(config, dataset)
+    config, network, spec = begun.config, begun.network.to(device), begun.spec
+    if begun.notice:
+        on_notice(begun.notice)
     fitted, chooser, judge = (part.framed(spec) for part in (dataset.train, dataset.validation, dataset.test))
     spec = _with_statistics(spec, fitted)
-    found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
+    with seeded(config.seed, device):  # what dropout draws
+        found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
     network.load_state_dict(found.weights)
     judged = evaluate(network, to_device(judge, spec, device), evaluation_loss(config))
     weights = {name: tensor.cpu() for name, tensor in found.weights.items()}
@@ -74,33 +77,7 @@ def train(
         },
         config=dataclasses.asdict(config),
         history=found.history,
-    )
-
-
-def _initial_network(config: TrainConfig, dataset: Dataset) -> nn.Module:
-    shape = models.input_shape(config.architecture)
-    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
-        torch.manual_seed(config.seed)
-        return models.build(config.architecture, shape, len(dataset.class_names))
-
-
-def _spec(config: TrainConfig, dataset: Dataset, network: nn.Module) -> ModelSpec:
-    """Say all but the statistics of the frames, which are not there yet."""
-    channels, height, width = models.input_shape(config.architecture)
-    return ModelSpec(
-        architecture=config.architecture,
-        channels=channels,
-        height=height,
-        width=width,
-        padding=(height - MNIST_SIDE) // 2 if dataset.framing == "mnist" else 0,
-        scale=1 / 255,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-        labels=dataset.class_names,
-        weights_sha256=weights_sha256(network.state_dict()),
-        producer=PRODUCER,
-        framing=dataset.framing,
-        polarity=POLARITIES[dataset.framing],
+        network=begun.architecture,
     )
 
 
