@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from . import render
-from .options import Channels, Framing, InputSize, Json, Labels, Mean, Quiet, Std, TrustPickle
+from .options import Arch, ArchArg, Channels, Framing, InputSize, Json, Labels, Mean, Quiet, Std, TrustPickle
 
 __all__ = ["convert"]
 
@@ -18,7 +18,8 @@ def convert(
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="A .pt (checkpoint), .safetensors or .pth (state_dict) file.")
     ],
-    arch: Annotated[str | None, typer.Option("--arch", help="The network, where IN does not say it.")] = None,
+    arch: Arch = None,
+    arch_arg: ArchArg = None,
     framing: Framing = None,
     mean: Mean = None,
     std: Std = None,
@@ -31,11 +32,13 @@ def convert(
 ) -> None:
     """Write weights to another kind of file, bit for bit."""
     import lenetx
+    from lenetx.models.arguments import parse
 
     lenetx.convert(
         source,
         target,
         architecture=arch,
+        arguments=parse(arch_arg or ()),
         stated=lenetx.Statement.of_texts(
             framing=framing, mean=mean, std=std, labels=labels, input_size=input_size, channels=channels
         ),

@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import Channels, DataRoot, Framing, InputSize, Json, Labels, Mean, Quiet, Std, TrustPickle
+from .options import (
+    Arch,
+    ArchArg,
+    Channels,
+    DataRoot,
+    Framing,
+    InputSize,
+    Json,
+    Labels,
+    Mean,
+    Quiet,
+    Std,
+    TrustPickle,
+)
 
 __all__ = ["export"]
 
@@ -23,13 +36,8 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
-    arch: Annotated[
-        str | None, typer.Option("--arch", help="The network, where the file does not say it; else insist on it.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
-    ] = None,
-    data_root: DataRoot = None,
+    arch: Arch = None,
+    arch_arg: ArchArg = None,
     framing: Framing = None,
     mean: Mean = None,
     std: Std = None,
@@ -37,6 +45,10 @@ def export(
     input_size: InputSize = None,
     channels: Channels = None,
     trust_pickle: TrustPickle = False,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
+    ] = None,
+    data_root: DataRoot = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -45,6 +57,7 @@ def export(
     from lenetx import formats
     from lenetx.errors import ProofFailed
     from lenetx.locate import newest_checkpoint
+    from lenetx.models.arguments import parse
 
     names = list(dict.fromkeys(format or formats.DEFAULT))
     for name in names:
@@ -60,6 +73,7 @@ def export(
         weights = lenetx.load_weights(
             path,
             architecture=arch,
+            arguments=parse(arch_arg or ()),
             stated=stated,
             trust_pickle=trust_pickle,
             on_notice=render.notices(quiet=quiet),

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "Arch",
+    "ArchArg",
     "Channels",
     "DataRoot",
     "Device",
@@ -19,6 +21,16 @@ __all__ = [
     "TrustPickle",
 ]
 
+Arch = Annotated[
+    str | None,
+    typer.Option(
+        "--arch",
+        help="The network of the weights: needed where no file says it or it is your own code, else it insists.",
+    ),
+]
+ArchArg = Annotated[
+    list[str] | None, typer.Option("--arch-arg", help="NAME=VALUE for its constructor; may be repeated.")
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of the data set's files; else LENETX_DATA, else a cache folder."),

@@ -21,7 +21,21 @@ def train(
         ),
     ] = None,
     arch: Annotated[
-        str | None, typer.Option("--arch", help="lenet5, lenet5-3x3 or lenet5-1998. [default: lenet5]")
+        str | None,
+        typer.Option(
+            "--arch",
+            help="lenet5, lenet5-3x3, lenet5-1998, lenet5-bn, lenet5-dropout, torchvision:NAME, or your own: "
+            "FILE.py:NAME or package.module:NAME. [default: lenet5]",
+        ),
+    ] = None,
+    arch_arg: Annotated[
+        list[str] | None, typer.Option("--arch-arg", help="NAME=VALUE for its constructor; may be repeated.")
+    ] = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input-size", help="Of the network, H or HxW. [default: its own, or the images']")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option("--channels", help="1 (grey) or 3 (RGB). [default: its own, or the images']")
     ] = None,
     output: Annotated[
         Path | None,
@@ -78,12 +92,17 @@ def train(
     from lenetx.checkpoint import save
     from lenetx.files import require_writable
     from lenetx.locate import ARTIFACTS
-    from lenetx.training import Start, settle
+    from lenetx.models import file_stem
+    from lenetx.models.arguments import parse
+    from lenetx.training import InitialWeights, settle
     from lenetx.training import train as run
 
     given = {
         "data": data,
         "architecture": arch,
+        "architecture_args": parse(arch_arg) if arch_arg else None,
+        "input_size": input_size,
+        "channels": channels,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": lr,
@@ -106,14 +125,14 @@ def train(
         "freeze": freeze or None,
     }
     notice = render.notices(quiet=quiet)
-    start = Start.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
-    settings = settle(_said(given), file=config, name=recipe, start=start)
-    path = output or ARTIFACTS / f"{settings.architecture}.pt"
+    initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
+    settings = settle(_said(given), file=config, name=recipe, initial=initial)
+    path = output or ARTIFACTS / f"{file_stem(settings.architecture)}.pt"
     if path.suffix != ".pt":
         raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
     require_writable(path)
     with render.training(quiet=quiet) as progress:
-        checkpoint = run(settings, data_root=data_root, init=start, on_progress=progress, on_notice=notice)
+        checkpoint = run(settings, data_root=data_root, init=initial, on_progress=progress, on_notice=notice)
     save(checkpoint, path)
     if json:
         render.document({"checkpoint": str(path), "metrics": dict(checkpoint.metrics)})

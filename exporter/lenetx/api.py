@@ -1,6 +1,6 @@
 """The library: what the commands do, as functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lenetx_runtime import Classifier
@@ -12,6 +12,7 @@ from .checkpoint import SUFFIXES, Checkpoint
 from .errors import ArtifactError, DataMissing, InputError
 from .formats import Batch
 from .manifest import MANIFEST, entry_of
+from .models import file_stem
 from .publish import publish
 from .report import Check, Report
 from .statement import Statement
@@ -33,13 +34,19 @@ def load_weights(
     path: PathLike,
     *,
     architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
     stated: Statement | None = None,
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Read a checkpoint, or make one of weights from elsewhere; see :func:`lenetx.foreign.load_weights`."""
     return foreign.load_weights(
-        Path(path), architecture=architecture, stated=stated, trust_pickle=trust_pickle, on_notice=on_notice
+        Path(path),
+        architecture=architecture,
+        arguments=arguments,
+        stated=stated,
+        trust_pickle=trust_pickle,
+        on_notice=on_notice,
     )
 
 
@@ -48,6 +55,7 @@ def convert(
     target: PathLike,
     *,
     architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
     stated: Statement | None = None,
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
@@ -57,6 +65,7 @@ def convert(
         Path(source),
         Path(target),
         architecture=architecture,
+        arguments=arguments,
         stated=stated,
         trust_pickle=trust_pickle,
         on_notice=on_notice,
@@ -148,7 +157,7 @@ def export(
     return publish(
         reference(checkpoint, data_name=data_name, data_root=data_root),
         Path(folder or "artifacts"),
-        stem or checkpoint.spec.architecture,
+        stem or file_stem(checkpoint.spec.architecture),
         formats,
         batch=batch,
         opset=opset,
@@ -187,15 +196,22 @@ def verify(
     return prove(opened, against, also=(_manifest(path, opened.artifact.sha256),))
 
 
-def classifier(path: PathLike, *, device: str = "cpu") -> Classifier:
+def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
+
+    Args:
+        path: the file.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        architecture: of a checkpoint, see :func:`load`.
 
     Raises:
         InputError, ArtifactError, DeviceUnavailable: it cannot be opened.
     """
     path = Path(path)
     if path.suffix in SUFFIXES:
-        return eager.classifier(load(path), device=device)
+        return eager.classifier(load(path, architecture=architecture), device=device)
+    if architecture is not None:
+        raise InputError(f"'{path}' holds its network: '{architecture}' means nothing to it.")
     opened = formats.open_artifact(path, device=device)
     return Classifier.from_backend(opened.artifact.spec, opened.backend)
 

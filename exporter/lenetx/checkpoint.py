@@ -15,6 +15,7 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 from . import archive, models
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
+from .models.probe import fork_random
 from .weights import safetensors_file
 from .weights.fit import difference
 from .weights.unpickle import OtherClass, inert
@@ -22,13 +23,15 @@ from .weights.unpickle import OtherClass, inert
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["SUFFIXES", "Checkpoint", "load", "save", "weights_sha256"]
+    from .models import Architecture
+
+__all__ = ["SUFFIXES", "Checkpoint", "load", "read", "save", "weights_sha256"]
 
 SUFFIXES = (".pt", ".safetensors")
 """Of the two kinds of file that hold a whole checkpoint."""
 
-_RECORD = f"{METADATA_KEY}.record"
-_DIGEST = f"{METADATA_KEY}.sha256"
+_RECORD, _ORDER, _DIGEST = (f"{METADATA_KEY}.{name}" for name in ("record", "order", "sha256"))
+"""Texts of a safetensors file beside the spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Checkpoint:
         config: the training configuration, as :class:`lenetx.training.TrainConfig` has it; its ``data`` is ``None``,
             and all else that is known is where the weights came from, if they were not trained here.
         history: one record per epoch.
+        network: how its network is built, where that is someone's own code, which a file cannot bring along.
     """
 
     spec: ModelSpec
@@ -50,17 +54,24 @@ class Checkpoint:
     metrics: Mapping[str, float]
     config: Mapping[str, Any]
     history: tuple[Mapping[str, float], ...]
+    network: "Architecture | None" = None
 
     def module(self) -> "nn.Module":
         """Build the network in eval mode with these weights.
 
         Raises:
-            CheckpointError: the weights are not those of the spec's architecture, or not those of its digest.
+            CheckpointError: the weights are not those of the spec's architecture, or not those of its digest; or the
+                network is someone's own and nobody named its code.
         """
         if weights_sha256(self.state_dict) != self.spec.weights_sha256:
             raise CheckpointError("The weights are not those of the spec: its weights_sha256 is of others.")
-        network = models.build(self.spec.architecture, self.spec.input_shape, len(self.spec.labels))
-        _require_same_shapes(self.spec.architecture, self.state_dict, network.state_dict())
+        architecture = self.network or models.recorded(self.spec.architecture, self.config.get("architecture_args"))
+        shape, classes = self.spec.input_shape, len(self.spec.labels)
+        if self.network is None:  # no file may make a program take all memory
+            _require_same_shapes(architecture.title, self.state_dict, architecture.hollow(shape, classes).state_dict())
+        with fork_random():
+            network = architecture.build(shape, classes)
+        _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
         network.load_state_dict(dict(self.state_dict))
         return network.eval()
 
@@ -80,30 +91,75 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed.
+    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed or says what is.
 
     Args:
         path: the file, of either kind, told by what it holds.
-        architecture: refuse a checkpoint of another one.
+        architecture: refuse a checkpoint of another one; needed where the network is someone's own, since no code is
+            run that only the file names.
+
+    Raises:
+        InputError: missing or a directory, or the network's own code raised an error.
+        UnknownName: no such architecture.
+        CheckpointError: unreadable, damaged, holding code, changed after training, of another architecture, or of
+            someone's own and ``architecture`` was not given.
+    """
+    checkpoint = read(path)
+    recorded = checkpoint.spec.architecture
+    if architecture is not None:
+        network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
+        if network.name != recorded:  # weights alone do not tell ReLU from tanh
+            raise CheckpointError(f"'{path}' holds {_another(checkpoint, models.resolve(architecture))}")
+        checkpoint = dataclasses.replace(checkpoint, network=network)
+    elif not models.is_safe(recorded):
+        raise CheckpointError(
+            f"'{path}' is of the network '{recorded}', someone's own code, which lenetx does not run because a file "
+            f"says so: name it with --arch."
+        )
+    if not models.is_safe(recorded):
+        _require_own(path, checkpoint)
+    return checkpoint
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint without building a network that is someone's own: to look at it, not to run it.
 
     Raises:
         InputError: missing or a directory.
-        UnknownName: no such architecture.
-        CheckpointError: unreadable, damaged, holding code, changed after training, or of another architecture.
+        CheckpointError: unreadable, damaged, holding code or changed after training.
     """
     data = read_bytes(path, "checkpoint")
     try:
         checkpoint = _parse(data)
-        names = checkpoint.module().state_dict()
+        if models.is_safe(checkpoint.spec.architecture):
+            checkpoint.module()
     except (ArtifactError, InputError) as error:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
-    if architecture is not None:
-        expected = _network(architecture, len(checkpoint.spec.labels))
-        if architecture != checkpoint.spec.architecture:  # weights alone do not tell ReLU from tanh
-            differing = difference(checkpoint.state_dict, expected)
-            held = f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}"
-            raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
-    return dataclasses.replace(checkpoint, state_dict={name: checkpoint.state_dict[name] for name in names})
+    return checkpoint
+
+
+def _require_own(path: Path, checkpoint: Checkpoint) -> None:
+    try:
+        checkpoint.module()
+    except CheckpointError as error:
+        raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
+
+
+def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
+    """Say how the weights are not those of the network that the user named."""
+    recorded = checkpoint.spec.architecture
+    if recorded.split("@")[0] == named.title:
+        return (
+            f"weights of another version of {named.title}: the digest of its source was {recorded.split('@')[-1]} and "
+            f"is {named.name.split('@')[-1]}."
+        )
+    held = f"weights of {recorded}, not of {named.name}"
+    try:
+        expected = named.build(named.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
+    except InputError:
+        return f"{held}."
+    differing = difference(checkpoint.state_dict, expected.state_dict())
+    return f"{held}: {differing}." if differing else f"{held}."
 
 
 def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
@@ -131,7 +187,7 @@ def _as_archive(checkpoint: Checkpoint) -> bytes:
 
 def _as_safetensors(checkpoint: Checkpoint) -> bytes:
     texts = {METADATA_KEY: checkpoint.spec.to_json(), _RECORD: _record_of(checkpoint), "format": "pt"}
-    texts[_DIGEST] = _digest(texts)
+    texts |= {_ORDER: json.dumps(list(checkpoint.state_dict)), _DIGEST: _digest(texts)}
     return safetensors_file.pack({name: _plain(each) for name, each in checkpoint.state_dict.items()}, texts)
 
 
@@ -178,7 +234,8 @@ def _from_archive(data: bytes) -> Checkpoint:
 
 
 def _from_safetensors(data: bytes) -> Checkpoint:
-    weights, texts = safetensors_file.unpack(data)
+    tensors, texts = safetensors_file.unpack(data)
+    weights = {name: tensors[name] for name in json.loads(texts[_ORDER])}
     checkpoint = Checkpoint(ModelSpec.from_json(texts[METADATA_KEY]), weights, *_record(texts[_RECORD]))
     if texts[_DIGEST] != _digest(texts) or _as_safetensors(checkpoint) != data:
         raise ArtifactError("It was not written by lenetx, or it is damaged.")
@@ -216,13 +273,9 @@ def _record(text: str) -> tuple[dict[str, float], dict[str, Any], tuple[dict[str
         raise TypeError("metrics, config and each epoch are objects")
     if not all(isinstance(number, int | float) for each in (metrics, *history) for number in each.values()):
         raise ValueError("metrics and history hold numbers")
-    if not isinstance(config["data"], str | None):
-        raise ValueError("the configuration names its data, or says that it is not known")
+    if not isinstance(config["data"], str | None) or not isinstance(config.get("architecture_args", {}), dict):
+        raise ValueError("the configuration names its data and the arguments of its network")
     return metrics, config, tuple(history)
-
-
-def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
-    return models.build(architecture, models.input_shape(architecture), classes).state_dict()
 
 
 def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:

@@ -125,7 +125,7 @@ def _assemble(
     else:
         spec = _unknown(network.name, shape, classes, digest)
     ordered = {name: tensors[name] for name in module.state_dict()}
-    return Checkpoint(_stated(path, spec, stated), ordered, {}, config, ())
+    return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
 
 
 def _input_shape(network: Architecture, spec: ModelSpec | None, stated: Statement) -> tuple[tuple[int, int, int], bool]:

@@ -77,7 +77,7 @@ def inspect(path: Path) -> Description:
 
 
 def _checkpoint(path: Path) -> Description:
-    found = checkpoint.load(path)
+    found = checkpoint.read(path)
     arrays = {name: tensor.numpy() for name, tensor in found.state_dict.items()}
     facts = {**found.metrics, "config": dict(found.config), "history": [dict(epoch) for epoch in found.history]}
     return _description("checkpoint", path, found.spec, arrays, facts)

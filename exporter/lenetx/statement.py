@@ -9,6 +9,7 @@ from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
 
 from .errors import InputError, UnknownName
 from .files import exists
+from .models.arguments import parse_size
 
 __all__ = ["FRAMINGS", "Statement"]
 
@@ -69,7 +70,7 @@ class Statement:
             mean=_numbers("mean", mean),
             std=_numbers("std", std),
             labels=_labels(labels),
-            input_size=_size(input_size),
+            input_size=None if input_size is None else parse_size(input_size),
             channels=channels,
         )
 
@@ -122,12 +123,3 @@ def _labels(text: str | None) -> tuple[str, ...] | None:
     except UnicodeDecodeError:
         raise InputError(f"The labels in '{path}' are not UTF-8.") from None
     return tuple(line.strip() for line in lines if line.strip())
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    height, _, width = text.lower().partition("x")
-    if not height.isdecimal() or not (width or height).isdecimal() or min(int(height), int(width or height)) < 1:
-        raise InputError(f"The input size is '{text}', not 32 or 32x48 (height and width in pixels).")
-    return int(height), int(width or height)

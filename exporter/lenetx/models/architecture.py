@@ -63,6 +63,19 @@ class Architecture:
         require_logits(module, self.title, input_shape, classes)
         return module
 
+    def hollow(self, input_shape: Shape, classes: int) -> "nn.Module":
+        """Build the network on torch's meta device, where tensors have shapes and take no memory.
+
+        Raises:
+            InputError: as :meth:`build`, but for what only an input shows.
+        """
+        import torch
+
+        self._require_size(input_shape)
+        arguments = self._complete(input_shape[0], classes)
+        with in_one_sentence(self.title), torch.device("meta"):
+            return self.factory(**arguments)
+
     def _require_size(self, given: Shape) -> None:
         if self.input_shape is None or not self.one_size:
             return

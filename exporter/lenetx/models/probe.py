@@ -1,6 +1,7 @@
 """A network on a batch of nothing: whether logits come out, and for which sizes they would."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -8,9 +9,9 @@ from ..errors import InputError
 from .foreign import described, in_one_sentence
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-__all__ = ["eval_mode", "forward_on_meta", "require_logits"]
+__all__ = ["eval_mode", "fork_random", "forward_on_meta", "require_logits"]
 
 _BATCH = 2
 _SIDES = (*range(8, 65), *range(72, 257, 8))
@@ -27,7 +28,7 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
     """
     import torch
 
-    with eval_mode(module), torch.random.fork_rng(devices=[]):
+    with eval_mode(module), fork_random():
         try:
             found = forward_on_meta(module, shape)
         except Exception:  # code that needs numbers, or that fails anyway
@@ -40,6 +41,15 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
             f"{name} gives {got} for a batch of {_BATCH}, not float32{[_BATCH, classes]}: "
             f"a logit for each of the {classes} classes."
         )
+
+
+@contextlib.contextmanager
+def fork_random() -> Iterator[None]:
+    """Leave torch's random state on the CPU as it is: a look at a network changes nothing."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        yield
 
 
 @contextlib.contextmanager
@@ -65,19 +75,18 @@ def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int]) -> object:
     return found
 
 
-def _forward(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> "Tensor | object":
+def _forward(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
     import torch
 
-    try:
-        with in_one_sentence(name), torch.no_grad():
-            try:
-                return module(torch.zeros(_BATCH, *shape))
-            except Exception as error:
-                reason, fits = described(error), _what_fits(module, shape)
-                if not fits:
-                    raise
-    except InputError:
-        raise
+    with in_one_sentence(name), torch.no_grad():
+        try:
+            found: object = module(torch.zeros(_BATCH, *shape))
+        except Exception as error:
+            reason, fits = described(error), _what_fits(module, shape)
+            if not fits:
+                raise
+        else:
+            return found
     size = "×".join(map(str, shape))
     raise InputError(f"{name} does not take inputs of {size}, but of {fits}. It raised {reason}")
 
@@ -90,7 +99,7 @@ def _what_fits(module: "nn.Module", shape: tuple[int, int, int]) -> str:
             return f"{_channels(count)} (--channels {count})"
         sides = [side for side in _SIDES if _fits(module, (count, side, side))]
         if sides:
-            last = next((a for a, b in zip(sides, sides[1:], strict=False) if _after(a) != b), sides[-1])
+            last = next((a for a, b in itertools.pairwise(sides) if _after(a) != b), sides[-1])
             span = f"{sides[0]}×{sides[0]}" + (f" to {last}×{last}" if last > sides[0] else "")
             option = f"--channels {count} " * (count != channels) + f"--input-size {sides[0]}"
             return f"{_channels(count)} and {span} ({option})"

@@ -2,9 +2,9 @@
 
 from .augment import Augmentation
 from .config import TrainConfig
+from .initial import InitialWeights
 from .progress import Progress
 from .run import train
 from .settings import settle
-from .start import Start
 
-__all__ = ["Augmentation", "Progress", "Start", "TrainConfig", "settle", "train"]
+__all__ = ["Augmentation", "InitialWeights", "Progress", "TrainConfig", "settle", "train"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import data, models
 from ..errors import InputError, UnknownName
+from ..models.arguments import parse_size
 from .augment import Augmentation
 from .freeze import patterns
 
@@ -26,7 +27,10 @@ class TrainConfig:
 
     Attributes:
         data: name of the data set.
-        architecture: name of the network.
+        architecture: the network, as :func:`lenetx.models.resolve` takes it; a checkpoint records it without a path.
+        architecture_args: arguments for its factory, by name: plain values, as JSON has them.
+        input_size: (height, width) of its input; its own, or that of the images, when ``None``.
+        channels: 1 (grey) or 3 (RGB) of its input; its own, or those of the images, when ``None``.
         epochs: passes over the training split; the data set's own default when ``None``.
         batch_size: images per step, a last and smaller batch of an epoch being left out; the data set's own default
             when ``None``.
@@ -56,6 +60,9 @@ class TrainConfig:
 
     data: str = data.DEFAULT
     architecture: str = models.DEFAULT
+    architecture_args: Mapping[str, Any] = field(default_factory=dict)
+    input_size: tuple[int, int] | None = None
+    channels: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 0.003
@@ -80,13 +87,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for kind, name, known in (
             ("data set", self.data, data.SOURCES),
-            ("architecture", self.architecture, models.NETWORKS),
             ("loss", self.loss, LOSSES),
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("schedule", self.schedule, SCHEDULES),
             ("choice of what to keep", self.keep, KEPT),
         ):
             _require_known(kind, name, known)
+        models.require_name(self.architecture)
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"The number of channels is {self.channels}; it must be 1 (grey) or 3 (RGB).")
         for name, number in (
             ("number of epochs", self.epochs),
             ("batch size", self.batch_size),
@@ -128,6 +137,10 @@ class TrainConfig:
             values = {**values, "augmentation": replace(Augmentation(), **changes)}
         if "freeze" in values:
             values = {**values, "freeze": patterns(values["freeze"])}
+        if values.get("input_size") is not None:
+            values = {**values, "input_size": parse_size(values["input_size"])}
+        if not isinstance(values.get("architecture_args", {}), Mapping):
+            raise InputError("The setting architecture_args is a table of its own.")
         return cls(**values)
 
     def _require_numbers(self) -> None:

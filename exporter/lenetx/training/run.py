@@ -5,26 +5,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
 
-from .. import data, models
+from .. import data
 from ..checkpoint import Checkpoint, weights_sha256
-from ..data import Dataset, Split
+from ..data import Split
 from ..devices import torch_device
 from ..errors import InputError
-from ..version import PRODUCER
 from .config import TrainConfig
 from .evaluate import evaluate
 from .freeze import freeze
+from .initial import InitialWeights
 from .loop import fit
 from .losses import evaluation_loss
 from .progress import Progress
-from .start import Start
+from .randomness import seeded
+from .start import start
 from .tensors import to_device
 
 __all__ = ["train"]
@@ -34,7 +32,7 @@ def train(
     config: TrainConfig | None = None,
     *,
     data_root: Path | None = None,
-    init: Path | Start | None = None,
+    init: Path | InitialWeights | None = None,
     trust_pickle: bool = False,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
@@ -48,7 +46,7 @@ def train(
             random ones when ``None``.
         trust_pickle: run the code of such a file that cannot be read without.
         on_progress: called every few steps and after each epoch.
-        on_notice: told what the user should know, a sentence at a time.
+        on_notice: told what the caller should know and did not ask for, a sentence at a time.
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
@@ -59,23 +57,25 @@ def train(
     """
     config = config or TrainConfig()
     device = torch_device(config.device)
-    start = init
-    if start is not None and not isinstance(start, Start):
-        start = Start.read(Path(start), trust_pickle=trust_pickle, on_notice=on_notice)
+    initial = init
+    if initial is not None and not isinstance(initial, InitialWeights):
+        initial = InitialWeights.read(Path(initial), trust_pickle=trust_pickle, on_notice=on_notice)
     dataset = data.load(config.data, data_root)
     epochs, batch_size = config.epochs or dataset.epochs, config.batch_size or dataset.batch_size
     if batch_size > len(dataset.train):
         raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
     config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
-    network = _initial_network(config, dataset)
-    if start is not None:
-        start.put_into(network, config.architecture, on_notice)
-    freeze(network, config.freeze)
-    network.to(device)
-    spec = _spec(config, dataset, network)
+    begun = start(config, dataset)
+    if initial is not None:
+        initial.put_into(begun.network, begun.architecture, on_notice)
+    freeze(begun.network, config.freeze)
+    config, network, spec = begun.config, begun.network.to(device), begun.spec
+    if begun.notice:
+        on_notice(begun.notice)
     fitted, chooser, judge = (part.framed(spec) for part in (dataset.train, dataset.validation, dataset.test))
     spec = _with_statistics(spec, fitted)
-    found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
+    with seeded(config.seed, device):  # what dropout draws
+        found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
     network.load_state_dict(found.weights)
     judged = evaluate(network, to_device(judge, spec, device), evaluation_loss(config))
     weights = {name: tensor.cpu() for name, tensor in found.weights.items()}
@@ -88,35 +88,13 @@ def train(
             "test_images": len(judge),
             "chosen_epoch": found.epoch,
         },
-        config={**dataclasses.asdict(config), "freeze": list(config.freeze), **(start.record() if start else {})},
+        config={
+            **dataclasses.asdict(config),
+            "freeze": list(config.freeze),
+            **(initial.record() if initial is not None else {}),
+        },
         history=found.history,
-    )
-
-
-def _initial_network(config: TrainConfig, dataset: Dataset) -> nn.Module:
-    shape = models.input_shape(config.architecture)
-    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
-        torch.manual_seed(config.seed)
-        return models.build(config.architecture, shape, len(dataset.class_names))
-
-
-def _spec(config: TrainConfig, dataset: Dataset, network: nn.Module) -> ModelSpec:
-    """Say all but the statistics of the frames, which are not there yet."""
-    channels, height, width = models.input_shape(config.architecture)
-    return ModelSpec(
-        architecture=config.architecture,
-        channels=channels,
-        height=height,
-        width=width,
-        padding=(height - MNIST_SIDE) // 2 if dataset.framing == "mnist" else 0,
-        scale=1 / 255,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-        labels=dataset.class_names,
-        weights_sha256=weights_sha256(network.state_dict()),
-        producer=PRODUCER,
-        framing=dataset.framing,
-        polarity=POLARITIES[dataset.framing],
+        network=begun.architecture,
     )
 
 

@@ -9,14 +9,18 @@ from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError
 from .config import TrainConfig
+from .initial import InitialWeights
 from .recipes import DEFAULT, recipe
-from .start import Start
 
 __all__ = ["settle"]
 
 
 def settle(
-    given: Mapping[str, Any], *, file: Path | None = None, name: str | None = None, start: Start | None = None
+    given: Mapping[str, Any],
+    *,
+    file: Path | None = None,
+    name: str | None = None,
+    initial: InitialWeights | None = None,
 ) -> TrainConfig:
     """Give the configuration that holds ``given``, else what the file says, else the recipe, else the defaults.
 
@@ -24,12 +28,12 @@ def settle(
         given: values by the field names of :class:`TrainConfig`, ``augmentation`` being a mapping itself.
         file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``.
         name: of the recipe; the file's, or ``default``, when ``None``.
-        start: the weights to begin with, whose architecture is taken where none is said.
+        initial: the weights to begin with, whose architecture is taken where none is said.
 
     Raises:
         UnknownName: there is no such recipe or field.
         InputError: the file is missing or no TOML, or a value cannot be used, or nobody says the architecture of
-            ``start``.
+            ``initial``.
     """
     written = _read(file) if file is not None else {}
     said = written.pop("recipe", DEFAULT)
@@ -41,8 +45,8 @@ def settle(
         if isinstance(augmentation, Mapping):
             layer = {**layer, "augmentation": {**values.get("augmentation", {}), **augmentation}}
         values |= layer
-    if start is not None and "architecture" not in values:
-        values["architecture"] = start.named_architecture()
+    if initial is not None and "architecture" not in values:
+        values["architecture"] = initial.named_architecture()
     return TrainConfig.from_mapping(values)
 
 

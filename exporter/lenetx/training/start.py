@@ -1,89 +1,90 @@
-"""The weights that training begins with, from a file."""
+"""What a run begins with: the network with its first weights, and the spec without the statistics of the frames."""
 
-from collections.abc import Callable, Mapping
+import copy
+import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from .. import checkpoint as checkpoints
-from .. import weights
+import torch
+from torch import Tensor, nn
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
+
+from .. import models
 from ..checkpoint import weights_sha256
-from ..errors import CheckpointError
-from ..foreign import require_architecture
-from ..weights import fit
+from ..data import Dataset
+from ..errors import InputError
+from ..models import Architecture
+from ..models.foreign import in_one_sentence
+from ..models.probe import fork_random
+from ..version import PRODUCER
+from .config import TrainConfig
+from .geometry import framing_of, settle_input
+from .randomness import seeded
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-__all__ = ["Start"]
+__all__ = ["Start", "start"]
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Weights to begin with.
+    """A network that was built, and what is known of it before training.
 
     Attributes:
-        path: the file.
-        kind: what it is, in words.
-        tensors: its tensors by name, what is floating-point in float32.
-        architecture: of the checkpoint; ``None`` for weights from elsewhere.
+        config: as a checkpoint records it: the network's name has no path.
+        architecture: how the network is built again.
+        network: with its first weights, on the CPU.
+        spec: all but the mean and deviation of the frames and the digest of the final weights.
+        notice: a sentence for the user, or ``None``.
     """
 
-    path: Path
-    kind: str
-    tensors: "Mapping[str, Tensor]"
-    architecture: str | None
-
-    @classmethod
-    def read(
-        cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
-    ) -> "Start":
-        """Read any file that :func:`lenetx.load_weights` reads; the errors are the same."""
-        found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
-        if found is None or found.ours:
-            checkpoint = checkpoints.load(path)
-            return cls(path, "checkpoint", checkpoint.state_dict, checkpoint.spec.architecture)
-        architecture = found.spec.architecture if found.spec is not None else None
-        return cls(path, found.kind, fit.as_float32(found.tensors, on_notice), architecture)
-
-    def named_architecture(self) -> str:
-        """Give the name of the network that the file says its weights are of.
-
-        Raises:
-            InputError: it does not say so; the tensors are listed, with the built-in networks that they fit.
-        """
-        return require_architecture(self.path, self.kind, self.tensors, self.architecture)
-
-    def put_into(self, network: "nn.Module", architecture: str, on_notice: Callable[[str], None]) -> None:
-        """Give a fresh network these weights, but for the last layer where only its number of classes differs.
-
-        Raises:
-            CheckpointError: they are those of another network.
-        """
-        fresh = network.state_dict()
-        given = dict(self.tensors)
-        if self.architecture not in (None, architecture):
-            differing = fit.difference(given, fresh)
-            held = f"'{self.path}' holds weights of {self.architecture}, not of {architecture}"
-            raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
-        head = fit.head(network)
-        if _is_for_other_classes(given, fresh, head):
-            layer, before, now = head[0].rpartition(".")[0], len(given[head[0]]), len(fresh[head[0]])
-            given |= {name: fresh[name] for name in head}
-            on_notice(f"'{self.path}' is for {before} classes, and there are {now} here: {layer} begins anew.")
-        if differing := fit.difference(given, fresh):
-            raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture}: {differing}.")
-        network.load_state_dict(given)
-
-    def record(self) -> dict[str, Any]:
-        """Say what a checkpoint records of this: no path."""
-        return {"init": {"name": self.path.name, "weights_sha256": weights_sha256(self.tensors)}}
+    config: TrainConfig
+    architecture: Architecture
+    network: nn.Module
+    spec: ModelSpec
+    notice: str | None
 
 
-def _is_for_other_classes(given: "Mapping[str, Tensor]", fresh: "Mapping[str, Tensor]", head: tuple[str, ...]) -> bool:
-    """Say whether the last layer has another number of outputs in the two, and else the same shape."""
-    same = all(
-        name in given and given[name].ndim == fresh[name].ndim and given[name].shape[1:] == fresh[name].shape[1:]
-        for name in head
+def start(config: TrainConfig, dataset: Dataset) -> Start:
+    """Build the network of a configuration for the images and classes of a data set.
+
+    Raises:
+        UnknownName, InputError: there is no such network, or it does not fit.
+    """
+    architecture = models.resolve(config.architecture, config.architecture_args)
+    shape = settle_input(config, architecture, dataset)
+    with seeded(config.seed, torch.device("cpu")):
+        network = architecture.build(shape, len(dataset.class_names))
+    _require_trainable(network, architecture.title, shape)
+    framing, notice = framing_of(dataset, shape)
+    channels, height, width = shape
+    spec = ModelSpec(
+        architecture=architecture.name,
+        channels=channels,
+        height=height,
+        width=width,
+        padding=(height - MNIST_SIDE) // 2 if framing == "mnist" else 0,
+        scale=1 / 255,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        labels=dataset.class_names,
+        weights_sha256=weights_sha256(network.state_dict()),
+        producer=PRODUCER,
+        framing=framing,
+        polarity=POLARITIES[framing],
     )
-    return bool(head) and same and all(len(given[name]) != len(fresh[name]) for name in head)
+    return Start(dataclasses.replace(config, architecture=architecture.name), architecture, network, spec, notice)
+
+
+def _require_trainable(network: nn.Module, title: str, shape: tuple[int, int, int]) -> None:
+    """Try a copy in training mode, where some networks give more than logits.
+
+    Raises:
+        InputError: it gives something else, raises an error, or has no parameter.
+    """
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise InputError(f"{title} has no parameter to train.")
+    tried = copy.deepcopy(network).train()
+    with fork_random(), torch.no_grad(), in_one_sentence(title):
+        found = tried(torch.zeros(2, *shape))
+    if not isinstance(found, Tensor):
+        raise InputError(f"{title} gives {type(found).__name__} in training mode, not a tensor of logits.")

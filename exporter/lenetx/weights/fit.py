@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from .. import models
 from ..errors import InputError
 from ..models import Architecture
+from ..models.probe import fork_random
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,9 +31,7 @@ def build(
     Raises:
         InputError: it does not take such inputs, or as many classes.
     """
-    import torch
-
-    with torch.random.fork_rng(devices=[]):  # the caller's random state stays as it was
+    with fork_random():
         if classes is not None:
             return architecture.build(shape, classes).eval(), classes
         network, classes = _buildable(architecture, shape, tensors)
