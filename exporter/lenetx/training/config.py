@@ -1,8 +1,9 @@
 """What a training run is told."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .. import data, models
@@ -142,6 +143,11 @@ class TrainConfig:
         if not isinstance(values.get("architecture_args", {}), Mapping):
             raise InputError("The setting architecture_args is a table of its own.")
         return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give plain values that JSON holds, as :meth:`from_mapping` takes them."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
     def _require_numbers(self) -> None:
         below_one = "at least 0 and less than 1"

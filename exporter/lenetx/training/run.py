@@ -88,11 +88,7 @@ def train(
             "test_images": len(judge),
             "chosen_epoch": found.epoch,
         },
-        config={
-            **dataclasses.asdict(config),
-            "freeze": list(config.freeze),
-            **(initial.record() if initial is not None else {}),
-        },
+        config=config.to_mapping() | (initial.record() if initial is not None else {}),
         history=found.history,
         network=begun.architecture,
     )
