@@ -68,6 +68,8 @@ def checkpoint_of(
     on_notice: Callable[[str], None],
 ) -> Checkpoint:
     """Do what :func:`load_weights` does with what was read from the file already."""
+    if stated.framing is not None and stated.mean is None and stated.std is None:
+        on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
     if found is None or found.ours:
         checkpoint = checkpoints.load(path, architecture=architecture)
         return dataclasses.replace(checkpoint, spec=_stated(path, checkpoint.spec, stated))
@@ -88,7 +90,7 @@ def require_architecture(path: Path, kind: str, tensors: "Mapping[str, Tensor]",
     if architecture is not None:
         return architecture
     fits = fit.fitting(fit.as_float32(tensors, lambda _: None))
-    hint = f"they fit {' and '.join(fits)}" if fits else "they fit none of the built-in networks"
+    hint = f"they fit {', '.join(fits)}" if fits else "they fit none of the built-in networks"
     raise InputError(
         f"'{path}' ({kind}) does not say of which network its weights are: name it with --arch; {hint}. "
         f"It holds {fit.listed(tensors)}."
@@ -104,8 +106,8 @@ def _assemble(
     on_notice: Callable[[str], None],
 ) -> Checkpoint:
     shape, assumed = _input_shape(network, found.spec, stated)
-    known = found.spec.labels if found.spec is not None else stated.labels
-    module, classes = fit.build(network, shape, len(known) if known else None, tensors)
+    known = len(found.spec.labels) if found.spec is not None else None
+    module, classes = fit.build(network, shape, known, tensors)
     if differing := fit.difference(tensors, module.state_dict()):
         raise CheckpointError(f"The weights in '{path}' are not those of {network.title}: {differing}.")
     config: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """What a user states of weights that do not say it themselves."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ class Statement:
             raise UnknownName("framing", self.framing, FRAMINGS)
         if self.framing is None and (self.mean, self.std) != (None, None):
             raise InputError("A mean or std means nothing without a framing: state one with --framing.")
+        for name, given in (("mean", self.mean), ("std", self.std)):
+            if given is not None and not all(map(math.isfinite, given)):
+                raise InputError(f"The {name} is {', '.join(map(str, given))}; each must be finite.")
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"The number of channels is {self.channels}; it must be 1 (grey) or 3 (RGB).")
         if self.std is not None and not all(number > 0 for number in self.std):
             raise InputError(f"The std is {', '.join(map(str, self.std))}; each must be positive.")
         if self.labels is not None and not (len(self.labels) > 1 and all(self.labels)):

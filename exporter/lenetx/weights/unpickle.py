@@ -29,8 +29,8 @@ class OtherClass(ArtifactError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"It asks for {name}, which is no layer of torch.nn and no network of lenetx, so nothing was executed: "
-            "save model.state_dict() instead or, if you would run a program of whoever made it, trust its pickle."
+            f"It asks for {name}, which is not to be had without running its code, and nothing was executed: "
+            "save model.state_dict() instead or, if you would run a program of whoever made it, add --trust-pickle."
         )
         self.name = name
 
@@ -55,7 +55,7 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
     except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
         if asked := _REFUSED.search(str(error)):
-            raise OtherClass(asked[1] or "the whole module of an old torch.save") from None
+            raise OtherClass(asked[1] or "a whole module in the form of before torch 1.6") from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
 
