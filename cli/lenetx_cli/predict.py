@@ -15,7 +15,7 @@ __all__ = ["predict"]
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .onnx, .torchscript or .pt file that lenetx made.")],
+    model: Annotated[Path, typer.Argument(help="A .onnx, .torchscript, .pt or .safetensors file that lenetx made.")],
     images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, WebP or GIF files of any size.")],
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many classes to show.")] = 3,
     arch: Arch = None,

@@ -178,7 +178,7 @@ def test_what_is_exported_refuses_pictures_and_takes_inputs(plain, tmp_path, che
 
 def test_real_images_need_a_framing(plain):
     unknown = lenetx.load_weights(plain, architecture="lenet5")
-    with pytest.raises(InputError, match="do not say how images of digits become inputs.*--framing"):
+    with pytest.raises(InputError, match=r"do not say how images of digits become inputs.*--framing"):
         lenetx.reference(unknown, data_name="digits")
     known = lenetx.load_weights(plain, architecture="lenet5", stated=Statement("mnist"))
     assert lenetx.reference(known, data_name="digits").real is not None
