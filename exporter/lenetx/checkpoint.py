@@ -16,6 +16,7 @@ from . import archive, models
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 from .models.probe import fork_random
+from .models.weights import load_weights
 from .weights import safetensors_file
 from .weights.fit import difference
 from .weights.unpickle import OtherClass, inert
@@ -72,7 +73,7 @@ class Checkpoint:
         with fork_random():
             network = architecture.build(shape, classes)
         _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
-        network.load_state_dict(dict(self.state_dict))
+        load_weights(network, self.state_dict)
         return network.eval()
 
 

@@ -4,7 +4,7 @@ TorchScript can read and write files. So nothing runs but one method, a straight
 no branch, no loop, no attribute, no text but the name of a mode. To read the text as Python does would not be to read
 it as libtorch does, so it has a grammar of its own:
 
-    statement   NAME [, NAME…] = value
+    statement   NAME [, NAME…] = value | return value
     value       operator(value, …, NAME=value) | [value, …] | (value, …) | NAME | CONSTANTS.cN | number | "mode"
 """
 
@@ -67,8 +67,8 @@ _FRAME = re.compile(
     \ \ __buffers__\ =\ \[\]\n
     \ \ def\ forward\(self:\ [\w.]+,\n
     \ \ \ \ \w+:\ Tensor\)\ ->\ Tensor:\n
-    ((?:\ \ \ \ [^\s][^\n]*\n)+)
-    \ \ \ \ return\ \w+\n
+    ((?:\ \ \ \ (?!return\ )[^\s][^\n]*\n)*)
+    \ \ \ \ return\ ([^\n]+)\n
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -92,9 +92,9 @@ def numbers_of(code: str) -> frozenset[float] | None:
     if frame is None:
         return None
     numbers: set[float] = set()
-    for line in frame[1].splitlines():
-        statement = _STATEMENT.fullmatch(line)
-        tokens = _tokens(statement[2]) if statement else None
+    statements = [_STATEMENT.fullmatch(line) for line in frame[1].split("\n")[:-1]]
+    for text in [*(statement and statement[2] for statement in statements), frame[2]]:
+        tokens = _tokens(text) if text else None
         if not tokens or _value(tokens, 0, _DEEPEST) != len(tokens):
             return None
         numbers |= {float(text) for kind, text in tokens if kind == "number" and not text.lstrip("-").isdigit()}

@@ -11,6 +11,7 @@ from ..checkpoint import weights_sha256
 from ..errors import CheckpointError, InputError
 from ..foreign import require_architecture
 from ..models import Architecture
+from ..models.weights import load_weights
 from ..weights import fit
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class InitialWeights:
             on_notice(f"'{self.path}' is for {before} classes, and there are {now} here: {layer} begins anew.")
         if differing := fit.difference(given, fresh):
             raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture.title}: {differing}.")
-        network.load_state_dict(given)
+        load_weights(network, given)
 
     def record(self) -> dict[str, Any]:
         """Say what a checkpoint records of this: no path."""

@@ -49,7 +49,6 @@ def fit(
     epochs, batch_size = config.epochs, config.batch_size
     assert epochs is not None, "the data set's default is filled in before"
     assert batch_size is not None, "the data set's default is filled in before"
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
     draws = torch.Generator().manual_seed(config.seed)
     _, height, width = train.shape
     augmenter = Augmenter(config.augmentation, height, width, train.device, draws)

@@ -14,6 +14,7 @@ from ..checkpoint import Checkpoint, weights_sha256
 from ..data import Split
 from ..devices import torch_device
 from ..errors import InputError
+from ..models.weights import load_weights
 from .config import TrainConfig
 from .evaluate import evaluate
 from .freeze import freeze
@@ -76,7 +77,7 @@ def train(
     spec = _with_statistics(spec, fitted)
     with seeded(config.seed, device):  # what dropout draws
         found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
-    network.load_state_dict(found.weights)
+    load_weights(network, found.weights)
     judged = evaluate(network, to_device(judge, spec, device), evaluation_loss(config))
     weights = {name: tensor.cpu() for name, tensor in found.weights.items()}
     return Checkpoint(

@@ -54,7 +54,11 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
     shape = settle_input(config, architecture, dataset)
     with seeded(config.seed, torch.device("cpu")):
         network = architecture.build(shape, len(dataset.class_names))
-    _require_trainable(network, architecture.title, shape)
+    _require_trainable(network, architecture.title)
+    if _runs_channels_last(network, shape):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
+    else:
+        _require_logits_in_training(network, architecture.title, shape)
     framing, notice = framing_of(dataset, shape)
     channels, height, width = shape
     spec = ModelSpec(
@@ -75,16 +79,32 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
     return Start(dataclasses.replace(config, architecture=architecture.name), architecture, network, spec, notice)
 
 
-def _require_trainable(network: nn.Module, title: str, shape: tuple[int, int, int]) -> None:
-    """Try a copy in training mode, where some networks give more than logits.
-
-    Raises:
-        InputError: it gives something else, raises an error, or has no parameter.
-    """
+def _require_trainable(network: nn.Module, title: str) -> None:
+    """Raise InputError if a network has no parameter to train or keeps more than tensors."""
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{title} has no parameter to train.")
-    tried = copy.deepcopy(network).train()
-    with fork_random(), torch.no_grad(), in_one_sentence(title):
-        found = tried(torch.zeros(2, *shape))
+    if others := [name for name, value in network.state_dict().items() if not isinstance(value, Tensor)]:
+        raise InputError(f"{title} keeps {others[0]} in its state_dict, which is no tensor.")
+
+
+def _runs_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> bool:
+    """Say whether a network gives a tensor in that layout, which code with ``view`` does not take."""
+    try:
+        tried = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return isinstance(_in_training(tried, shape), Tensor)
+    except Exception:  # whatever it raises, the other layout tells whether it is at fault
+        return False
+
+
+def _require_logits_in_training(network: nn.Module, title: str, shape: tuple[int, int, int]) -> None:
+    """Raise InputError if a network raises an error in training mode or gives more than logits, as some do."""
+    with in_one_sentence(title):
+        found = _in_training(copy.deepcopy(network), shape)
     if not isinstance(found, Tensor):
         raise InputError(f"{title} gives {type(found).__name__} in training mode, not a tensor of logits.")
+
+
+def _in_training(copied: nn.Module, shape: tuple[int, int, int]) -> object:
+    with fork_random(), torch.no_grad():
+        found: object = copied.train()(torch.zeros(2, *shape))
+    return found
