@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from lenetx_runtime import LenetxError
 
 from . import render
+from .convert import convert
 from .exit_codes import INTERNAL_ERROR, INTERRUPTED
 from .export import export
 from .inspect import inspect
@@ -66,7 +67,7 @@ def _options(version: bool = typer.Option(False, "--version", help="Print the ve
         raise typer.Exit
 
 
-for command in (train, export, verify, predict, inspect):
+for command in (train, export, verify, predict, inspect, convert):
     app.command()(command)
 
 

@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import DataRoot, Json, Quiet
+from .options import (
+    Arch,
+    ArchArg,
+    Channels,
+    DataRoot,
+    Framing,
+    InputSize,
+    Json,
+    Labels,
+    Mean,
+    Quiet,
+    Std,
+    TrustPickle,
+)
 
 __all__ = ["export"]
 
@@ -23,7 +36,15 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
-    arch: Annotated[str | None, typer.Option("--arch", help="Insist that the checkpoint is of this one.")] = None,
+    arch: Arch = None,
+    arch_arg: ArchArg = None,
+    framing: Framing = None,
+    mean: Mean = None,
+    std: Std = None,
+    labels: Labels = None,
+    input_size: InputSize = None,
+    channels: Channels = None,
+    trust_pickle: TrustPickle = False,
     data: Annotated[
         str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
     ] = None,
@@ -31,23 +52,35 @@ def export(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Export a checkpoint, prove the artifacts and publish them."""
+    """Export a checkpoint or weights from elsewhere, prove the artifacts and publish them."""
     import lenetx
     from lenetx import formats
     from lenetx.errors import ProofFailed
     from lenetx.locate import newest_checkpoint
+    from lenetx.models.arguments import parse
 
     names = list(dict.fromkeys(format or formats.DEFAULT))
     for name in names:
         formats.require(name)
     size = _batch(batch)
+    stated = lenetx.Statement.of_texts(
+        framing=framing, mean=mean, std=std, labels=labels, input_size=input_size, channels=channels
+    )
     path = checkpoint or newest_checkpoint()
     folder = output or path.parent
     with render.steps(quiet=quiet) as step:
         step(f"reading {path}")
+        weights = lenetx.load_weights(
+            path,
+            architecture=arch,
+            arguments=parse(arch_arg or ()),
+            stated=stated,
+            trust_pickle=trust_pickle,
+            on_notice=render.notices(quiet=quiet),
+        )
         try:
             reports = lenetx.export(
-                lenetx.load(path, architecture=arch),
+                weights,
                 names,
                 folder=folder,
                 stem=path.stem,

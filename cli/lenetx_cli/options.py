@@ -5,8 +5,32 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["DataRoot", "Device", "Json", "Quiet"]
+__all__ = [
+    "Arch",
+    "ArchArg",
+    "Channels",
+    "DataRoot",
+    "Device",
+    "Framing",
+    "InputSize",
+    "Json",
+    "Labels",
+    "Mean",
+    "Quiet",
+    "Std",
+    "TrustPickle",
+]
 
+Arch = Annotated[
+    str | None,
+    typer.Option(
+        "--arch",
+        help="The network of the weights: needed where no file says it or it is your own code, else it insists.",
+    ),
+]
+ArchArg = Annotated[
+    list[str] | None, typer.Option("--arch-arg", help="NAME=VALUE for its constructor; may be repeated.")
+]
 DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of the data set's files; else LENETX_DATA, else a cache folder."),
@@ -14,3 +38,26 @@ DataRoot = Annotated[
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; never replaced by another one.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Framing = Annotated[
+    str | None,
+    typer.Option(
+        "--framing", help="How pictures become inputs, where the weights do not say: mnist, stretch, letterbox."
+    ),
+]
+Mean = Annotated[
+    str | None,
+    typer.Option("--mean", help="Of the inputs on a scale of 1, per channel, as in 0.48,0.46,0.41. [default: 0]"),
+]
+Std = Annotated[str | None, typer.Option("--std", help="The same: what the inputs are divided by. [default: 1]")]
+Labels = Annotated[
+    str | None, typer.Option("--labels", help="Class names with commas, or a file of lines. [default: 0,1,2…]")
+]
+InputSize = Annotated[
+    str | None, typer.Option("--input-size", help="Of the network's input, as in 32 or 32x48, where nothing says it.")
+]
+Channels = Annotated[
+    int | None, typer.Option("--channels", help="Of the network's input: 1 or 3, where nothing says it.")
+]
+TrustPickle = Annotated[
+    bool, typer.Option("--trust-pickle", help="Run the code in a file of weights that cannot be read without.")
+]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import render
-from .options import Device, Json
+from .options import Arch, Device, Json
 
 if TYPE_CHECKING:
     from lenetx_runtime import Classifier
@@ -15,14 +15,15 @@ __all__ = ["predict"]
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .onnx, .torchscript or .pt file that lenetx made.")],
+    model: Annotated[Path, typer.Argument(help="A .onnx, .torchscript, .pt or .safetensors file that lenetx made.")],
     images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, WebP or GIF files of any size.")],
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many classes to show.")] = 3,
+    arch: Arch = None,
     device: Device = "cpu",
     json: Json = False,
 ) -> None:
     """Label images."""
-    with _classifier(model, device) as classifier:
+    with _classifier(model, device, arch) as classifier:
         predictions = classifier.predict_batch(images)
         if json:
             render.document(
@@ -44,11 +45,11 @@ def predict(
             render.predictions([str(image) for image in images], predictions, top_k)
 
 
-def _classifier(model: Path, device: str) -> "Classifier":
+def _classifier(model: Path, device: str, arch: str | None) -> "Classifier":
     from lenetx_runtime import Classifier
 
-    if model.suffix == ".onnx":
+    if model.suffix == ".onnx" and arch is None:
         return Classifier(model, device=device)
     import lenetx
 
-    return lenetx.classifier(model, device=device)
+    return lenetx.classifier(model, device=device, architecture=arch)

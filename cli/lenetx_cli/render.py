@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Step",
+    "converted",
     "description",
     "document",
     "error",
     "exported",
-    "notice",
+    "notices",
     "predictions",
     "published",
     "report",
@@ -47,9 +48,9 @@ def error(message: str) -> None:
     print(f"lenetx: {message}", file=sys.stderr)
 
 
-def notice(message: str) -> None:
-    """Print a sentence on stderr that nobody asked for and that matters."""
-    print(f"lenetx: note: {message}", file=sys.stderr, flush=True)
+def notices(*, quiet: bool) -> Step:
+    """Give a function that prints a sentence on stderr that a user should know, though all goes on."""
+    return (lambda _: None) if quiet else lambda message: print(f"Note: {message}", file=sys.stderr, flush=True)
 
 
 def text(content: str) -> None:
@@ -179,6 +180,11 @@ def steps(*, quiet: bool) -> Iterator[Step]:
             yield lambda words: status.update(words)
     else:
         yield lambda words: print(words, file=sys.stderr, flush=True)
+
+
+def converted(source: Path, target: Path) -> None:
+    """Name the file that was written."""
+    _console().print(f"Wrote {target} from {source}.", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from lenetx_runtime import ArtifactError
 
 from . import render
 from .exit_codes import PROOF_FAILED
-from .options import DataRoot, Device, Json, Quiet
+from .options import Arch, DataRoot, Device, Json, Quiet
 
 if TYPE_CHECKING:
     from lenetx import Report
@@ -29,6 +29,7 @@ def verify(
         str | None, typer.Option("--data", help="Whose test split to use. [default: the checkpoint's own data]")
     ] = None,
     data_root: DataRoot = None,
+    arch: Arch = None,
     device: Device = "cpu",
     report: Annotated[Path | None, typer.Option("--report", help="Write the reports to this .json file.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the details of what passed.")] = False,
@@ -44,7 +45,7 @@ def verify(
     if report is not None:
         require_writable(report)
     with render.steps(quiet=quiet) as step:
-        reports, unreadable = _judge(artifacts, against, data, data_root, device, step)
+        reports, unreadable = _judge(artifacts, against, arch, data, data_root, device, step)
     if report is not None:
         write_atomically(report, to_json(reports).encode())
     if json:
@@ -63,6 +64,7 @@ def verify(
 def _judge(
     artifacts: list[Path] | None,
     against: Path | None,
+    arch: str | None,
     data: str | None,
     data_root: Path | None,
     device: str,
@@ -80,7 +82,8 @@ def _judge(
         checkpoint = against or checkpoint_beside(path)
         if checkpoint not in references:
             step(f"reading {checkpoint}")
-            references[checkpoint] = lenetx.reference(lenetx.load(checkpoint), data_name=data, data_root=data_root)
+            known = lenetx.load(checkpoint, architecture=arch)
+            references[checkpoint] = lenetx.reference(known, data_name=data, data_root=data_root)
         step(f"proving {path.name}")
         try:
             reports.append(lenetx.verify(path, against=references[checkpoint], device=device))

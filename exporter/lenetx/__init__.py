@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import classifier, export, load, reference, save, verify
+    from .api import classifier, convert, export, load, load_weights, reference, save, verify
     from .checkpoint import Checkpoint
     from .errors import (
         ArtifactError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ProofFailed,
     )
     from .report import Check, Report
+    from .statement import Statement
     from .training import Augmentation, Progress, TrainConfig, settle, train
     from .verification import Reference
     from .version import __version__
@@ -46,11 +47,14 @@ __all__ = [
     "ProofFailed",
     "Reference",
     "Report",
+    "Statement",
     "TrainConfig",
     "__version__",
     "classifier",
+    "convert",
     "export",
     "load",
+    "load_weights",
     "reference",
     "save",
     "settle",
@@ -59,7 +63,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("classifier", "export", "load", "reference", "save", "verify"),
+    "api": ("classifier", "convert", "export", "load", "load_weights", "reference", "save", "verify"),
     "checkpoint": ("Checkpoint",),
     "errors": (
         "ArtifactError",
@@ -74,6 +78,7 @@ _HOMES = {
     ),
     "training": ("Augmentation", "Progress", "TrainConfig", "settle", "train"),
     "report": ("Check", "Report"),
+    "statement": ("Statement",),
     "verification": ("Reference",),
     "version": ("__version__",),
 }

@@ -1,21 +1,24 @@
 """The library: what the commands do, as functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lenetx_runtime import Classifier
+from lenetx_runtime.spec import UNKNOWN
 
 from . import checkpoint as checkpoints
-from . import data, eager, formats
-from .checkpoint import Checkpoint
+from . import conversion, data, eager, foreign, formats
+from .checkpoint import SUFFIXES, Checkpoint
 from .errors import ArtifactError, DataMissing, InputError
 from .formats import Batch
 from .manifest import MANIFEST, entry_of
+from .models import file_stem
 from .publish import publish
 from .report import Check, Report
+from .statement import Statement
 from .verification import Reference, prove
 
-__all__ = ["classifier", "export", "load", "reference", "save", "verify"]
+__all__ = ["classifier", "convert", "export", "load", "load_weights", "reference", "save", "verify"]
 
 PathLike = str | Path
 
@@ -25,6 +28,48 @@ _LARGEST_BATCH = 10_000
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
     """Read a checkpoint; see :func:`lenetx.checkpoint.load`."""
     return checkpoints.load(Path(path), architecture=architecture)
+
+
+def load_weights(
+    path: PathLike,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    stated: Statement | None = None,
+    trust_pickle: bool = False,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Read a checkpoint, or make one of weights from elsewhere; see :func:`lenetx.foreign.load_weights`."""
+    return foreign.load_weights(
+        Path(path),
+        architecture=architecture,
+        arguments=arguments,
+        stated=stated,
+        trust_pickle=trust_pickle,
+        on_notice=on_notice,
+    )
+
+
+def convert(
+    source: PathLike,
+    target: PathLike,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    stated: Statement | None = None,
+    trust_pickle: bool = False,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write weights to another kind of file; see :func:`lenetx.conversion.convert`."""
+    conversion.convert(
+        Path(source),
+        Path(target),
+        architecture=architecture,
+        arguments=arguments,
+        stated=stated,
+        trust_pickle=trust_pickle,
+        on_notice=on_notice,
+    )
 
 
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
@@ -45,7 +90,13 @@ def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root
         UnknownName, DataError: the data set that was asked for is not there.
         InputError: its labels are not the checkpoint's.
     """
-    name = data_name or str(checkpoint.config["data"])
+    name = data_name or checkpoint.config["data"]
+    if name is None:
+        return Reference(
+            checkpoint, None, "No real images were seen: the weights came without a data set; name one with --data."
+        )
+    if checkpoint.spec.framing == UNKNOWN:
+        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
     root = Path(data_root) if data_root else None
     try:
         dataset = data.load(name, root, download=data_name is not None)
@@ -106,7 +157,7 @@ def export(
     return publish(
         reference(checkpoint, data_name=data_name, data_root=data_root),
         Path(folder or "artifacts"),
-        stem or checkpoint.spec.architecture,
+        stem or file_stem(checkpoint.spec.architecture),
         formats,
         batch=batch,
         opset=opset,
@@ -145,15 +196,22 @@ def verify(
     return prove(opened, against, also=(_manifest(path, opened.artifact.sha256),))
 
 
-def classifier(path: PathLike, *, device: str = "cpu") -> Classifier:
+def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
+
+    Args:
+        path: the file.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        architecture: of a checkpoint, see :func:`load`.
 
     Raises:
         InputError, ArtifactError, DeviceUnavailable: it cannot be opened.
     """
     path = Path(path)
-    if path.suffix == ".pt":
-        return eager.classifier(load(path), device=device)
+    if path.suffix in SUFFIXES:
+        return eager.classifier(load(path, architecture=architecture), device=device)
+    if architecture is not None:
+        raise InputError(f"'{path}' holds its network: '{architecture}' means nothing to it.")
     opened = formats.open_artifact(path, device=device)
     return Classifier.from_backend(opened.artifact.spec, opened.backend)
 

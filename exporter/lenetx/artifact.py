@@ -46,6 +46,7 @@ class OpenedArtifact:
         artifact: the file.
         backend: computes float32[N, K] logits from float32[N, C, H, W].
         weights: the weights that the file holds, by their names in the checkpoint.
+        numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
         structure: what was found to be right or wrong with the file itself.
     """
 
@@ -53,3 +54,4 @@ class OpenedArtifact:
     backend: Backend
     weights: "Mapping[str, NDArray[np.float32]]"
     structure: "tuple[Check, ...]"
+    numbers: frozenset[float] = frozenset()

@@ -1,5 +1,7 @@
-"""The only reader and writer of weights."""
+"""The only reader and writer of checkpoints."""
 
+import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +14,23 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 from . import models, tensor_file
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
+from .models.probe import fork_random
+from .models.weights import load_weights
+from .weights import safetensors_file
+from .weights.fit import difference
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Checkpoint", "load", "save", "weights_sha256"]
+    from .models import Architecture
+
+__all__ = ["SUFFIXES", "Checkpoint", "load", "read", "save", "weights_sha256"]
+
+SUFFIXES = (".pt", ".safetensors")
+"""Of the two kinds of file that hold a whole checkpoint."""
+
+_RECORD, _ORDER, _DIGEST = (f"{METADATA_KEY}.{name}" for name in ("record", "order", "sha256"))
+"""Texts of a safetensors file beside the spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +41,12 @@ class Checkpoint:
         spec: input, preprocessing, labels and identity.
         state_dict: parameter and buffer tensors on the CPU by name.
         metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0), ``test_loss`` (nats), and
-            ``test_precision`` and ``test_recall`` (0.0 to 1.0), each a mapping by class name.
-        config: the training configuration, as :class:`lenetx.training.TrainConfig` has it.
+            ``test_precision`` and ``test_recall`` (0.0 to 1.0), each a mapping by class name; none for weights that
+            came from elsewhere.
+        config: the training configuration, as :class:`lenetx.training.TrainConfig` has it; its ``data`` is ``None``,
+            and all else that is known is where the weights came from, if they were not trained here.
         history: one record per epoch.
+        network: how its network is built, where that is someone's own code, which a file cannot bring along.
     """
 
     spec: ModelSpec
@@ -37,73 +54,116 @@ class Checkpoint:
     metrics: Mapping[str, Any]
     config: Mapping[str, Any]
     history: tuple[Mapping[str, float], ...]
+    network: "Architecture | None" = None
 
     def module(self) -> "nn.Module":
         """Build the network in eval mode with these weights.
 
         Raises:
-            CheckpointError: the weights are not those of the spec's architecture, or not those of its digest.
+            CheckpointError: the weights are not those of the spec's architecture, or not those of its digest; or the
+                network is someone's own and nobody named its code.
         """
         if weights_sha256(self.state_dict) != self.spec.weights_sha256:
             raise CheckpointError("The weights are not those of the spec: its weights_sha256 is of others.")
-        network = models.build(self.spec.architecture, self.spec.input_shape, len(self.spec.labels))
-        _require_same_shapes(self.spec.architecture, self.state_dict, network.state_dict())
-        network.load_state_dict(dict(self.state_dict))
+        architecture = self.network or models.recorded(self.spec.architecture, self.config.get("architecture_args"))
+        shape, classes = self.spec.input_shape, len(self.spec.labels)
+        if self.network is None:  # no file may make a program take all memory
+            _require_same_shapes(architecture.title, self.state_dict, architecture.hollow(shape, classes).state_dict())
+        with fork_random():
+            network = architecture.build(shape, classes)
+        _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
+        load_weights(network, self.state_dict)
         return network.eval()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint whole or not at all; equal checkpoints give equal bytes.
 
+    Args:
+        checkpoint: what to write.
+        path: the file: safetensors if its name ends in ``.safetensors``, else an archive of torch.
+
     Raises:
         OutputError: the file could not be written.
     """
-    content = {
-        METADATA_KEY: checkpoint.spec.to_json(),
-        "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
-        "record": json.dumps(
-            {
-                "metrics": dict(checkpoint.metrics),
-                "config": dict(checkpoint.config),
-                "history": [dict(epoch) for epoch in checkpoint.history],
-            },
-            sort_keys=True,
-        ),
-    }
-    write_atomically(path, tensor_file.pack(content))
+    write = _as_safetensors if path.suffix == ".safetensors" else _as_archive
+    write_atomically(path, write(checkpoint))
 
 
 def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed.
+    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed or says what is.
 
     Args:
-        path: the file.
-        architecture: refuse a checkpoint of another one.
+        path: the file, of either kind, told by what it holds.
+        architecture: refuse a checkpoint of another one; needed where the network is someone's own, since no code is
+            run that only the file names.
+
+    Raises:
+        InputError: missing or a directory, or the network's own code raised an error.
+        UnknownName: no such architecture.
+        CheckpointError: unreadable, damaged, holding code, changed after training, of another architecture, or of
+            someone's own and ``architecture`` was not given.
+    """
+    checkpoint = read(path)
+    recorded = checkpoint.spec.architecture
+    if architecture is not None:
+        network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
+        if network.name != recorded:  # weights alone do not tell ReLU from tanh
+            raise CheckpointError(f"'{path}' holds {_another(checkpoint, models.resolve(architecture))}")
+        checkpoint = dataclasses.replace(checkpoint, network=network)
+    elif not models.is_safe(recorded):
+        raise CheckpointError(
+            f"'{path}' is of the network '{recorded}', someone's own code, which lenetx does not run because a file "
+            f"says so: name it with --arch."
+        )
+    if not models.is_safe(recorded):
+        _require_own(path, checkpoint)
+    return checkpoint
+
+
+def read(path: Path) -> Checkpoint:
+    """Read a checkpoint without building a network that is someone's own: to look at it, not to run it.
 
     Raises:
         InputError: missing or a directory.
-        UnknownName: no such architecture.
-        CheckpointError: unreadable, damaged, holding code, changed after training, or of another architecture.
+        CheckpointError: unreadable, damaged, holding code or changed after training.
     """
     data = read_bytes(path, "checkpoint")
     try:
         checkpoint = _parse(data)
-        checkpoint.module()
+        if models.is_safe(checkpoint.spec.architecture):
+            checkpoint.module()
     except (ArtifactError, InputError) as error:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
-    if architecture is not None:
-        expected = _network(architecture, len(checkpoint.spec.labels))
-        if architecture != checkpoint.spec.architecture:  # weights alone do not tell ReLU from tanh
-            difference = _difference(checkpoint.state_dict, expected)
-            held = f"'{path}' holds weights of {checkpoint.spec.architecture}, not of {architecture}"
-            raise CheckpointError(f"{held}: {difference}." if difference else f"{held}.")
     return checkpoint
+
+
+def _require_own(path: Path, checkpoint: Checkpoint) -> None:
+    try:
+        checkpoint.module()
+    except CheckpointError as error:
+        raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
+
+
+def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
+    """Say how the weights are not those of the network that the user named."""
+    recorded = checkpoint.spec.architecture
+    if recorded.split("@")[0] == named.title:
+        return (
+            f"weights of another version of {named.title}: the digest of its source was {recorded.split('@')[-1]} and "
+            f"is {named.name.split('@')[-1]}."
+        )
+    held = f"weights of {recorded}, not of {named.name}"
+    try:
+        expected = named.build(named.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
+    except InputError:
+        return f"{held}."
+    differing = difference(checkpoint.state_dict, expected.state_dict())
+    return f"{held}: {differing}." if differing else f"{held}."
 
 
 def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
     """Digest the names, dtypes, shapes and little-endian bytes of all tensors, in the order of their names."""
-    import hashlib
-
     digest = hashlib.sha256()
     for name in sorted(state_dict):
         array = state_dict[name].detach().cpu().contiguous().numpy()
@@ -112,20 +172,66 @@ def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
     return digest.hexdigest()
 
 
+def _as_archive(checkpoint: Checkpoint) -> bytes:
+    return tensor_file.pack(
+        {
+            METADATA_KEY: checkpoint.spec.to_json(),
+            "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
+            "record": _record_of(checkpoint),
+        }
+    )
+
+
+def _as_safetensors(checkpoint: Checkpoint) -> bytes:
+    texts = {METADATA_KEY: checkpoint.spec.to_json(), _RECORD: _record_of(checkpoint), "format": "pt"}
+    texts |= {_ORDER: json.dumps(list(checkpoint.state_dict)), _DIGEST: _digest(texts)}
+    return safetensors_file.pack({name: _plain(each) for name, each in checkpoint.state_dict.items()}, texts)
+
+
+def _record_of(checkpoint: Checkpoint) -> str:
+    record = {
+        "metrics": dict(checkpoint.metrics),
+        "config": dict(checkpoint.config),
+        "history": [dict(epoch) for epoch in checkpoint.history],
+    }
+    return json.dumps(record, sort_keys=True)
+
+
+def _digest(texts: Mapping[str, str]) -> str:
+    """Digest what a safetensors file says beside its weights: it has no checksums of its own."""
+    return hashlib.sha256(f"{texts[METADATA_KEY]}\n{texts[_RECORD]}".encode()).hexdigest()
+
+
 def _parse(data: bytes) -> Checkpoint:
-    content = tensor_file.unpack(data)
+    if not data:
+        raise ArtifactError("It is empty.")
     try:
-        if not isinstance(content, dict):
-            raise TypeError("a checkpoint is a dict")
-        spec = ModelSpec.from_json(content[METADATA_KEY])
-        weights = dict(content["state_dict"])
-        _require_plain(weights)
-        checkpoint = Checkpoint(spec, weights, *_record(content["record"]))
-        digest = weights_sha256(weights)
+        read = _from_safetensors if safetensors_file.recognises(data) else _from_archive
+        checkpoint = read(data)
+        digest = weights_sha256(checkpoint.state_dict)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
-    if digest != spec.weights_sha256:
+    if digest != checkpoint.spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
+    return checkpoint
+
+
+def _from_archive(data: bytes) -> Checkpoint:
+    content = tensor_file.unpack(data)
+    if not isinstance(content, dict):
+        raise TypeError("a checkpoint is a dict")
+    spec = ModelSpec.from_json(content[METADATA_KEY])
+    weights = dict(content["state_dict"])
+    _require_plain(weights)
+    return Checkpoint(spec, weights, *_record(content["record"]))
+
+
+def _from_safetensors(data: bytes) -> Checkpoint:
+    tensors, texts = safetensors_file.unpack(data)
+    weights = {name: tensors[name] for name in json.loads(texts[_ORDER])}
+    checkpoint = Checkpoint(ModelSpec.from_json(texts[METADATA_KEY]), weights, *_record(texts[_RECORD]))
+    if texts[_DIGEST] != _digest(texts) or _as_safetensors(checkpoint) != data:
+        raise ArtifactError("It was not written by lenetx, or it is damaged.")
     return checkpoint
 
 
@@ -162,28 +268,11 @@ def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, 
     figures = {name: value for name, value in metrics.items() if not isinstance(value, dict)}
     if not all(isinstance(number, int | float) for each in (figures, *tables, *history) for number in each.values()):
         raise ValueError("metrics and history hold numbers")
-    if not isinstance(config["data"], str):
-        raise ValueError("the configuration names its data")
+    if not isinstance(config["data"], str | None) or not isinstance(config.get("architecture_args", {}), dict):
+        raise ValueError("the configuration names its data and the arguments of its network")
     return metrics, config, tuple(history)
 
 
-def _network(architecture: str, classes: int) -> "Mapping[str, Tensor]":
-    return models.build(architecture, models.input_shape(architecture), classes).state_dict()
-
-
 def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:
-    if difference := _difference(given, expected):
-        raise CheckpointError(f"The weights are not those of {architecture}: {difference}.")
-
-
-def _difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
-    """Say which tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
-    problems = [f"missing {name}" for name in expected if name not in given]
-    problems += [f"unexpected {name}" for name in given if name not in expected]
-    for name in expected.keys() & given.keys():
-        if given[name].shape != expected[name].shape:
-            shapes = (list(given[name].shape), list(expected[name].shape))
-            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
-        elif given[name].dtype != expected[name].dtype:
-            problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
-    return "; ".join(sorted(problems))
+    if differing := difference(given, expected):
+        raise CheckpointError(f"The weights are not those of {architecture}: {differing}.")

@@ -73,11 +73,11 @@ def inspect(path: Path) -> Description:
         InputError: missing, a directory, or of no known ending.
         ArtifactError: unreadable, damaged or not made by lenetx.
     """
-    return _checkpoint(path) if path.suffix == ".pt" else _artifact(path)
+    return _checkpoint(path) if path.suffix in checkpoint.SUFFIXES else _artifact(path)
 
 
 def _checkpoint(path: Path) -> Description:
-    found = checkpoint.load(path)
+    found = checkpoint.read(path)
     arrays = {name: tensor.numpy() for name, tensor in found.state_dict.items()}
     facts = {**found.metrics, "config": dict(found.config), "history": [dict(epoch) for epoch in found.history]}
     return _description("checkpoint", path, found.spec, arrays, facts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, Union
 from .backend import Backend, run_in_batches
 from .errors import ArtifactError, InputError, LenetxError
 from .prediction import Prediction, softmax
-from .preprocess import Image, decode, frame, normalise
+from .preprocess import Image, decode, frame, normalise, require_known
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ class Classifier:
         """Label one image, given as :func:`lenetx_runtime.preprocess.decode` takes it.
 
         Raises:
-            InputError: the image cannot be used.
+            InputError: the image cannot be used, or the model does not say how.
         """
+        require_known(self.spec)
         return self._label([frame(decode(image, self.spec.channels), self.spec)])[0]
 
     def predict_batch(self, images: Iterable[Image]) -> list[Prediction]:
@@ -88,6 +89,7 @@ class Classifier:
         if isinstance(images, str | os.PathLike):
             raise InputError(f"predict_batch takes several images, not '{images}' alone: that is for predict.")
         self._opened()
+        require_known(self.spec)
         frames = [_frame(image, position, self.spec) for position, image in enumerate(images)]
         return self._label(frames) if frames else []
 

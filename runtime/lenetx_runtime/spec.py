@@ -18,7 +18,9 @@ METADATA_KEY = "lenetx"
 
 MNIST_SIDE = 28
 """Height and width in pixels of what the framing ``mnist`` gives."""
-POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is"}
+UNKNOWN = "unknown"
+"""The framing of a model of which nobody has said how a picture becomes its input."""
+POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is", UNKNOWN: "as_is"}
 """Every framing, and the polarity of its frames."""
 
 _CHOICES = {
@@ -53,7 +55,8 @@ class ModelSpec:
         producer: name and version of the program that made the file.
         batch: ``"dynamic"`` or the one batch size that the artifact takes.
         framing: how an image becomes a frame of :attr:`frame_size`: ``mnist`` (grey, 28×28), ``stretch`` or
-            ``letterbox``, see :mod:`lenetx_runtime.preprocess.framing`.
+            ``letterbox``, see :mod:`lenetx_runtime.preprocess.framing`. ``unknown`` where that was never said: then
+            there is no padding, mean 0 and std 1 on a scale of 1 stand for nothing, and pictures are refused.
         interpolation: Pillow's resampling filter used by the framing.
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns.
@@ -160,6 +163,10 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         wrong["padding"] = f"less than half of the height {spec.height} and the width {spec.width}"
     elif spec.framing == "mnist" and (spec.channels, *spec.frame_size) != (1, MNIST_SIDE, MNIST_SIDE):
         wrong["input_shape"] = f"1×{MNIST_SIDE}×{MNIST_SIDE} and the padding, which is what the framing mnist gives"
+    if spec.framing == UNKNOWN:
+        neutral = {"padding": 0, "scale": 1 / 255, "mean": (0,) * spec.channels, "std": (1,) * spec.channels}
+        differing = {name: value for name, value in neutral.items() if getattr(spec, name) != value}
+        wrong |= {name: f"{value}: the framing is unknown" for name, value in differing.items()}
     if math.prod(spec.input_shape) > _LARGEST_INPUT:
         wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
     return wrong

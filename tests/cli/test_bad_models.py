@@ -25,7 +25,7 @@ def foreign_onnx():
 
 
 @pytest.fixture
-def wreck(workspace, checkpoint, planted, saved):
+def wreck(workspace, planted, saved):
     """The function that puts a file that was wrecked in some way into ``workspace`` and gives its path."""
 
     def flip(data):
@@ -42,7 +42,6 @@ def wreck(workspace, checkpoint, planted, saved):
         "text": lambda _: b"this is a text and no model\n" * 20,
         "noise": lambda data: os.urandom(len(data)),
         "foreign": lambda _: foreign_onnx(),
-        "weights alone": lambda _: saved(dict(checkpoint.state_dict)),
         "hostile": lambda _: attack,
         "hostile and repacked": lambda _: archive.pack(archive.normalise(attack)),
     }
@@ -63,7 +62,7 @@ ALL = [("missing", MISSING), ("folder", MISSING)] + [
     for way in ("empty", "cut off", "half", "flipped", "text", "noise", "hostile", "hostile and repacked")
 ]
 WAYS = [(way, code, ending) for ending in (".onnx", ".torchscript", ".pt") for way, code in ALL]
-WAYS += [("foreign", DAMAGED, ".onnx"), ("weights alone", DAMAGED, ".pt")]
+WAYS += [("foreign", DAMAGED, ".onnx")]
 wrecked = pytest.mark.parametrize(("way", "code", "ending"), WAYS, ids=[f"{way}{ending}" for way, _, ending in WAYS])
 
 

@@ -88,9 +88,10 @@ def test_every_option_reaches_the_training(cli):
         for name, value in (said | augmentation).items()
         for part in [f"--{short.get(name, name).replace('_', '-')}", *([] if value is True else [value])]
     ]
-    cli("train", "-q", *options)
+    cli("train", "-q", *options, "--freeze", "conv*", "--freeze", "fc1.bias")
     recorded = lenetx.load("artifacts/lenet5-3x3.pt").config
-    assert recorded == said | {"augmentation": augmentation, "second_moment": 0.999}
+    network = {"architecture_args": {}, "input_size": None, "channels": None, "freeze": ["conv*", "fc1.bias"]}
+    assert recorded == said | network | {"augmentation": augmentation, "second_moment": 0.999}
 
 
 def test_a_recipe_a_file_and_options_override_each_other(cli, tmp_path):

@@ -117,18 +117,40 @@ def test_only_render_prints(package, path):
     assert bool(found) == ((package, path.name) == ("lenetx_cli", "render.py"))
 
 
+def calls(code, name):
+    """Give each call of a function by that name, as text, with the name of the function that it stands in."""
+    return [
+        (function.name, ast.unparse(call))
+        for function in ast.walk(ast.parse(code))
+        if isinstance(function, ast.FunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == name
+    ]
+
+
 @source
-def test_nothing_is_unpickled_and_weights_have_one_reader(package, path):
+def test_nothing_is_unpickled_and_pickles_have_one_reader(package, path):
     code = path.read_text("utf-8")
     roots = {name.split(".")[0] for name in imports(package, path, at_start=False)}
     assert not roots & {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-    loads = [
-        ast.unparse(node)
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load"
-    ]
-    if module_name(package, path) == "lenetx.tensor_file":
-        assert len(loads) == 1
-        assert "weights_only=True" in loads[0]
+    if module_name(package, path) == "lenetx.weights.unpickle":
+        (inert, safe), (trusted, unsafe) = calls(code, "torch.load")
+        assert (inert, trusted) == ("inert", "trusted")
+        assert "weights_only=True" in safe
+        assert "weights_only=False" in unsafe
     else:
-        assert not loads
+        assert "torch.load" not in code
+        assert "weights_only" not in code
+
+
+@source
+def test_one_line_trusts_a_pickle_and_only_of_a_source_that_is_trusted(package, path):
+    found = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ExceptHandler)]
+    guarded = [handler for handler in found if "trusted(source.data)" in ast.unparse(handler)]
+    if module_name(package, path) == "lenetx.weights.torch_file":
+        (handler,) = guarded
+        assert ast.unparse(handler.type) == "OtherClass"
+        assert ast.unparse(handler.body[0]) == "if not source.trust:\n    raise"
+        assert len(calls(path.read_text("utf-8"), "trusted")) == 1
+    else:
+        assert not calls(path.read_text("utf-8"), "trusted")

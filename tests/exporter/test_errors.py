@@ -34,13 +34,16 @@ def test_a_damaged_checkpoint_is_caught_like_any_damaged_artifact():
 DATA_SETS = ("digits", "mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits")
 
 
+NETWORKS = (*models.names(), "torchvision:NAME", "FILE.py:NAME")
+
+
 @pytest.mark.parametrize(
     ("look_up", "mistyped", "meant", "all_names"),
     [
         (data.load, "digit", "digits", DATA_SETS),
         (data.load, "MNIST", "mnist", DATA_SETS),
-        (models.input_shape, "lenet-5", "lenet5", ("lenet5", "lenet5-3x3", "lenet5-1998")),
-        (models.input_shape, "lenet5-1989", "lenet5-1998", ("lenet5", "lenet5-3x3", "lenet5-1998")),
+        (models.input_shape, "lenet-5", "lenet5", NETWORKS),
+        (models.input_shape, "lenet5-1989", "lenet5-1998", NETWORKS),
         (formats.get, "onxx", "onnx", ("onnx", "torchscript")),
         (formats.require, "torch-script", "torchscript", ("onnx", "torchscript")),
     ],

@@ -7,11 +7,13 @@ from torch import nn
 from lenetx import models
 from lenetx.errors import InputError
 
-SIZES = {"lenet5": 32, "lenet5-3x3": 28, "lenet5-1998": 32}
+SIZES = {"lenet5": 32, "lenet5-3x3": 28, "lenet5-1998": 32, "lenet5-bn": 32, "lenet5-dropout": 32}
 PARAMETERS = {
     "lenet5": 61_706,  # 156 + 2,416 + 48,120 + 10,164 + 850
     "lenet5-3x3": 60_074,  # 60 + 880 + 48,120 + 10,164 + 850
     "lenet5-1998": 61_706,
+    "lenet5-bn": 62_158,  # 2 · (6 + 16 + 120 + 84) more
+    "lenet5-dropout": 61_706,
 }
 
 
@@ -68,7 +70,8 @@ def test_the_networks_tell_the_input_that_they_take(name):
     [
         ("lenet5-3x3", (1, 32, 32), "1×28×28"),
         ("lenet5", (1, 28, 28), "1×32×32"),
-        ("lenet5", (3, 32, 32), "1×32×32"),
+        ("lenet5", (3, 28, 28), "3×32×32"),
+        ("lenet5", (2, 32, 32), "1×32×32"),
         ("lenet5-1998", (1, 32, 30), "1×32×32"),
     ],
 )
@@ -92,3 +95,24 @@ def test_a_network_prints_itself_readably():
     lines = repr(build("lenet5")).splitlines()
     assert lines[1] == "  (conv1): Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))"
     assert len(lines) < 15
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_network_takes_colours_too(name):
+    network = models.build(name, (3, SIZES[name], SIZES[name]), 10)
+    assert network.conv1.in_channels == 3
+    assert network(torch.zeros(2, 3, SIZES[name], SIZES[name])).shape == (2, 10)
+
+
+def test_dropout_is_for_training_only():
+    network, image = build("lenet5-dropout"), torch.ones(1, 1, 32, 32)
+    assert torch.equal(network(image), network(image))
+    network.train()
+    assert not torch.equal(network(image), network(image))
+
+
+def test_batch_norm_looks_at_the_batch_in_training_only():
+    network, images = build("lenet5-bn"), torch.randn(8, 1, 32, 32)
+    assert torch.allclose(network(images)[:1], network(images[:1]), atol=1e-6)
+    network.train()
+    assert not torch.allclose(network(images)[:2], network(images[:2]), atol=1e-3)

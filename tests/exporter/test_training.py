@@ -119,7 +119,7 @@ def test_the_random_state_of_the_caller_is_left_alone():
 def test_the_configuration_and_the_epochs_that_ran_are_recorded():
     config = TrainConfig(epochs=2, batch_size=500, learning_rate=0.001, seed=7)
     checkpoint = train(config)
-    assert checkpoint.config == dataclasses.asdict(config)
+    assert checkpoint.config == config.to_mapping()
     assert TrainConfig.from_mapping(checkpoint.config) == config
 
 
@@ -220,7 +220,7 @@ def test_any_settings_are_repeatable_recorded_and_learn(settings):
     config = TrainConfig(epochs=4, batch_size=64, **{"learning_rate": 0.005} | settings)
     first, again = train(config), train(config)
     assert first.spec.weights_sha256 == again.spec.weights_sha256
-    assert first.config == dataclasses.asdict(config)
+    assert first.config == config.to_mapping()
     assert first.metrics["test_accuracy"] > 0.8
     plain = train(TrainConfig(epochs=4, batch_size=64, learning_rate=config.learning_rate))
     assert plain.spec.weights_sha256 != first.spec.weights_sha256

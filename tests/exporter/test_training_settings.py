@@ -51,7 +51,7 @@ def test_an_option_beats_the_file_and_the_file_the_recipe(toml):
 
 def test_everything_that_a_checkpoint_records_can_be_said_again(checkpoint):
     again = TrainConfig.from_mapping(checkpoint.config)
-    assert dataclasses.asdict(again) == dict(checkpoint.config)
+    assert again.to_mapping() == dict(checkpoint.config)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from lenetx_runtime import Classifier, InputError
-from lenetx_runtime.preprocess import decode, frame, normalise
+from lenetx_runtime.preprocess import decode, frame, frame_batch, normalise
 
 PICTURES = [
     np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
@@ -57,3 +57,30 @@ def test_grey_pictures_and_blank_ones_are_taken(classifier):
 def test_what_is_no_picture_is_still_refused_by_its_position(classifier):
     with pytest.raises(InputError, match="Image 1: "):
         classifier.predict_batch([PICTURES[0], np.zeros((3, 3, 2), np.uint8)])
+
+
+@pytest.fixture
+def unknown(build_model, spec_for):
+    fields = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "scale": 1 / 255, "framing": "unknown", "polarity": "as_is"}
+    spec = dataclasses.replace(spec_for("stretch", 3, 20, 29), **fields)
+    return Classifier(build_model(shape=spec.input_shape, **dataclasses.asdict(spec)))
+
+
+def test_a_model_that_does_not_say_how_refuses_pictures_and_says_what_to_do(unknown):
+    """Even one of the input's own size: nobody knows its mean and deviation."""
+    ready = np.zeros((20, 29, 3), np.uint8)
+    for answer in (lambda: unknown.predict(ready), lambda: unknown.predict_batch([ready])):
+        with pytest.raises(InputError) as caught:
+            answer()
+        assert str(caught.value).startswith("The model does not say how a picture becomes its input: ")
+        assert "--framing" in str(caught.value)
+
+
+def test_such_a_model_takes_ready_inputs(unknown):
+    assert unknown.logits(np.zeros((2, 3, 20, 29), np.float32)).shape == (2, len(unknown.spec.labels))
+
+
+@pytest.mark.parametrize("prepare", [frame, lambda image, spec: frame_batch(image[None], spec)], ids=["one", "batch"])
+def test_no_frame_is_made_for_such_a_model(unknown, prepare):
+    with pytest.raises(InputError, match="does not say how"):
+        prepare(np.zeros((20, 29, 3), np.uint8), unknown.spec)

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenetx_runtime import ArtifactError, ModelSpec
-from lenetx_runtime.spec import FORMAT_VERSION, POLARITIES
+from lenetx_runtime.spec import FORMAT_VERSION, POLARITIES, UNKNOWN
 
+NEUTRAL = {"padding": 0, "scale": 1 / 255, "mean": [0.0], "std": [1.0]}
+"""What a spec says of preprocessing that nobody knows."""
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
 
 names = st.text(min_size=1, max_size=20)
@@ -27,7 +29,8 @@ def specs(draw):
     framing = draw(st.sampled_from(sorted(POLARITIES)))
     channels = 1 if framing == "mnist" else draw(st.sampled_from([1, 3]))
     height, width = (28, 28) if framing == "mnist" else draw(st.tuples(sides, sides))
-    padding = draw(st.integers(0, 9))
+    known = framing != UNKNOWN
+    padding = draw(st.integers(0, 9)) if known else 0
     return ModelSpec(
         architecture=draw(names),
         channels=channels,
@@ -36,9 +39,9 @@ def specs(draw):
         padding=padding,
         framing=framing,
         polarity=POLARITIES[framing],
-        scale=draw(positive),
-        mean=tuple(draw(finite) for _ in range(channels)),
-        std=tuple(draw(positive) for _ in range(channels)),
+        scale=draw(positive) if known else 1 / 255,
+        mean=tuple(draw(finite) if known else 0.0 for _ in range(channels)),
+        std=tuple(draw(positive) if known else 1.0 for _ in range(channels)),
         labels=tuple(draw(st.lists(st.text(min_size=1, max_size=9), min_size=2, max_size=12, unique=True))),
         weights_sha256=draw(digests),
         producer=draw(names),
@@ -156,6 +159,11 @@ def test_a_field_that_makes_no_sense_is_refused_by_name(spec, name, value):
         ),
         ("stretch", {"channels": 3}, "mean is .*, not a number per channel; std is .*, not a positive number per"),
         ("letterbox", {"channels": 3, "mean": [0.5] * 3, "std": [0.5, 0.5, 0]}, "std is .*, not a positive number per"),
+        (UNKNOWN, NEUTRAL | {"polarity": "light_on_dark"}, "polarity is 'light_on_dark', not as_is"),
+        (UNKNOWN, NEUTRAL | {"padding": 2}, "padding is 2, not 0: the framing is unknown"),
+        (UNKNOWN, NEUTRAL | {"scale": 1}, "scale is 1, not 0.0039.*: the framing is unknown"),
+        (UNKNOWN, NEUTRAL | {"mean": [0.5]}, r"mean is \(0.5,\), not .*: the framing is unknown"),
+        (UNKNOWN, NEUTRAL | {"std": [0.5]}, r"std is \(0.5,\), not .*: the framing is unknown"),
     ],
 )
 def test_fields_that_do_not_go_together_are_refused_by_name(spec, framing, fields, problem):

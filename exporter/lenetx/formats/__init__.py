@@ -73,7 +73,8 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
         require_file(path, "artifact")
         endings = ", ".join(map(suffix, FORMATS))
         raise InputError(
-            f"'{path}' is no artifact that lenetx knows: their names end in {endings}; checkpoints in .pt."
+            f"'{path}' is no artifact that lenetx knows: their names end in {endings}; "
+            "checkpoints in .pt or .safetensors."
         )
     try:
         return get(name).open(path, device=device)

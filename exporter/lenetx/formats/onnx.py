@@ -10,15 +10,18 @@ from lenetx_runtime import InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.ort import OrtBackend
-from lenetx_runtime.spec import METADATA_KEY
+from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ..artifact import Artifact, OpenedArtifact
-from .onnx_structure import structure
+from ..usage import exported_network, usage_of
+from .onnx_names import CONSTANT
+from .onnx_structure import numbers, structure
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
     from numpy.typing import NDArray
+    from torch import nn
 
     from ..checkpoint import Checkpoint
     from . import Batch
@@ -46,8 +49,10 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
         raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
     from .onnx_canonical import canonical
 
-    weights = {name: tensor.numpy() for name, tensor in checkpoint.state_dict.items()}
-    model = canonical(_translate(checkpoint, batch, max(opset, _TORCH_OPSETS[0])), weights, opset)
+    network = exported_network(checkpoint)
+    used = usage_of(network, checkpoint.spec.input_shape)
+    weights = {name: tensor.numpy() for name, tensor in used.tensors.items()}
+    model = canonical(_translate(network, checkpoint.spec, batch, max(opset, _TORCH_OPSETS[0])), weights, opset)
     spec = dataclasses.replace(checkpoint.spec, batch=batch, content_sha256="0" * 64)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
@@ -66,6 +71,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         backend=OrtBackend(data, spec, device=device),
         weights=_weights(model),
         structure=structure(model, spec),
+        numbers=numbers(model),
     )
 
 
@@ -74,21 +80,21 @@ def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":
     import onnx.numpy_helper
 
     read = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.input)}
-    tensors = sorted(model.graph.initializer, key=lambda tensor: read.get(tensor.name, len(read)))
+    named = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(CONSTANT)]
+    tensors = sorted(named, key=lambda tensor: read.get(tensor.name, len(read)))
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}
 
 
-def _translate(checkpoint: "Checkpoint", batch: "Batch", opset: int) -> "onnx.ModelProto":
+def _translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int) -> "onnx.ModelProto":
     import torch
 
-    spec = checkpoint.spec
     sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
     shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
     with warnings.catch_warnings():
         # torch 2.13 warns of its own use of its own LeafSpec.
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
         program = torch.onnx.export(
-            checkpoint.module(),
+            network,
             (sample,),
             dynamo=True,
             input_names=[spec.input_name],

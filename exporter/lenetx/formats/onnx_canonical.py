@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..version import PRODUCER
+from .onnx_names import name_constants, restore_weights
+from .onnx_shapes import plain_shapes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from onnx import AttributeProto, ModelProto, NodeProto, ValueInfoProto
+    from onnx import AttributeProto, ModelProto, NodeProto
 
 __all__ = ["canonical"]
 
@@ -32,16 +34,23 @@ _DEFAULTS = {
     ("Gemm", "beta"): 1.0,
     ("Gemm", "transA"): 0,
     ("Reshape", "allowzero"): 0,
+    ("BatchNormalization", "training_mode"): 0,
+    ("ReduceMean", "keepdims"): 1,
+    ("ReduceMean", "noop_with_empty_axes"): 0,
+    ("LayerNormalization", "axis"): -1,
+    ("LayerNormalization", "stash_type"): 1,
 }
 """Attributes that say what the operator does anyway; strict readers (onnx2c's MaxPool) refuse some of them."""
+_FOR_TRAINING = (("BatchNormalization", "momentum"),)
+"""Attributes that mean nothing to inference."""
 
 
 def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"], opset: int) -> "ModelProto":
-    """Strip what torch's exporter adds, spell flattening as Flatten, and convert to an older opset where asked.
+    """Strip what torch's exporter adds, spell shapes plainly, and convert to an older opset where asked.
 
     Args:
         model: as torch writes it; changed in place.
-        weights: of the checkpoint by name: torch leaves a bias out that is zero.
+        weights: that the network computes with, by name: torch leaves a bias out that is zero.
         opset: the one to convert to.
     """
     import onnx
@@ -49,11 +58,13 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
 
     for node in model.graph.node:
         _drop_default_attributes(node)
-    _flatten_reshapes(model)
-    _restore_zero_biases(model, weights)
+    plain_shapes(model)
+    _drop_unread_nodes(model)
+    restore_weights(model, weights)
     _drop_unused_constants(model)
     if opset < model.opset_import[0].version:
         model = version_converter.convert_version(model, opset)
+    name_constants(model, weights)
     del model.graph.value_info[:]
     _strip_metadata(model)
     model.graph.name = "lenetx"
@@ -64,7 +75,11 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
 
 
 def _drop_default_attributes(node: "NodeProto") -> None:
-    kept = [attribute for attribute in node.attribute if not _is_default(node.op_type, attribute)]
+    kept = [
+        attribute
+        for attribute in node.attribute
+        if not _is_default(node.op_type, attribute) and (node.op_type, attribute.name) not in _FOR_TRAINING
+    ]
     del node.attribute[:]
     node.attribute.extend(sorted(kept, key=lambda attribute: attribute.name))
 
@@ -78,49 +93,13 @@ def _is_default(operator: str, attribute: "AttributeProto") -> bool:
     return (operator, attribute.name) in _DEFAULTS and _DEFAULTS[operator, attribute.name] == value
 
 
-def _flatten_reshapes(model: "ModelProto") -> None:
-    """Replace Reshape(x, [-1, n]) of a batch by Flatten(x): no shape arithmetic is left for a CPU to do."""
-    from onnx import helper, numpy_helper
-
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    batched = _values_with_batch_axis(model)
-    for node in model.graph.node:
-        if node.op_type != "Reshape" or node.input[1] not in constants:
-            continue
-        target = numpy_helper.to_array(constants[node.input[1]]).tolist()
-        if (
-            len(target) == 2
-            and (target[0] == -1 or target[0] == batched.get(node.input[0]))
-            and node.input[0] in batched
-        ):
-            node.op_type = "Flatten"
-            del node.input[1:], node.attribute[:]
-            node.attribute.append(helper.make_attribute("axis", 1))
-
-
-def _values_with_batch_axis(model: "ModelProto") -> dict[str, int | str]:
-    """Give the first dimension of every value whose first dimension is that of the model's input."""
-
-    def first(value: "ValueInfoProto") -> int | str:
-        dimension = value.type.tensor_type.shape.dim[0]
-        size: int | str = dimension.dim_param or dimension.dim_value
-        return size
-
-    batch = first(model.graph.input[0])
-    values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
-    return {v.name: batch for v in values if v.type.tensor_type.shape.dim and first(v) == batch}
-
-
-def _restore_zero_biases(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"]) -> None:
-    from onnx import numpy_helper
-
-    present = {tensor.name for tensor in model.graph.initializer}
-    for name in weights.keys() - present:
-        weight = name.removesuffix("bias") + "weight"
-        for node in model.graph.node:
-            if name.endswith("bias") and list(node.input[1:]) == [weight] and not weights[name].any():
-                node.input.append(name)
-                model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
+def _drop_unread_nodes(model: "ModelProto") -> None:
+    """Take away the arithmetic of shapes that nothing reads any more."""
+    outputs = {value.name for value in model.graph.output}
+    for node in reversed(list(model.graph.node)):
+        read = outputs | {name for each in model.graph.node for name in each.input}
+        if not read & set(node.output):
+            model.graph.node.remove(node)
 
 
 def _drop_unused_constants(model: "ModelProto") -> None:

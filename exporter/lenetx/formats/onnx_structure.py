@@ -7,14 +7,35 @@ from lenetx_runtime import ModelSpec
 
 from ..report import Check
 from .local_paths import local_paths
+from .onnx_names import CONSTANT
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, TensorProto
 
-__all__ = ["structure"]
+__all__ = ["numbers", "structure"]
 
-_PLAIN_ATTRIBUTES = (2, 3, 7, 8)
-"""Int, text, and lists of them: onnx.AttributeProto's numbers; the others hold fractions, tensors and graphs."""
+_PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
+"""Fraction, int, text, and lists of the last two: onnx.AttributeProto's numbers; the others hold tensors and graphs."""
+_FRACTION = 1
+_INT64 = 7
+_SHAPES = {
+    "Reshape": (1,),
+    "Expand": (1,),
+    "Squeeze": (1,),
+    "Unsqueeze": (1,),
+    "ReduceMean": (1,),
+    "ReduceSum": (1,),
+    "ReduceMax": (1,),
+    "ReduceMin": (1,),
+    "Slice": (1, 2, 3, 4),
+    "Split": (1,),
+    "Pad": (1, 3),
+    "Tile": (1,),
+    "Gather": (1,),
+    "GatherND": (1,),
+    "Resize": (3,),
+}
+"""Operators and which of their inputs are sizes, axes or places: whole numbers that nothing computes with."""
 
 
 def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
@@ -47,6 +68,11 @@ def _constants(model: "ModelProto") -> Check:
     read = {name for node in graph.node for name in node.input}
     problems = [f"no node reads {tensor.name}" for tensor in graph.initializer if tensor.name not in read]
     problems += [f"{tensor.values.name} is sparse" for tensor in graph.sparse_initializer]
+    problems += [
+        f"{tensor.name} is neither one number nor a shape"
+        for tensor in graph.initializer
+        if tensor.name.startswith(CONSTANT) and not _is_number(tensor) and not _is_shape(model, tensor)
+    ]
     for node in graph.node:
         hidden = [attribute.name for attribute in node.attribute if attribute.type not in _PLAIN_ATTRIBUTES]
         problems += [f"{node.op_type} holds numbers or a graph in its {name}" for name in hidden]
@@ -54,7 +80,31 @@ def _constants(model: "ModelProto") -> Check:
             problems.append(f"there is a constant {node.output[0]}")
     problem = f"Numbers are kept beside the weights: {'; '.join(problems[:5])}." if problems else None
     subject = f"{len(graph.initializer)} initializers"
-    return Check.verdict("constants", subject, problem, "Each is read, and there are no other numbers.")
+    return Check.verdict("constants", subject, problem, "Each is read, and there are no other tensors.")
+
+
+def numbers(model: "ModelProto") -> frozenset[float]:
+    """Give every number that the graph computes with and that is none of its weights."""
+    from onnx import numpy_helper
+
+    alone = [tensor for tensor in model.graph.initializer if tensor.name.startswith(CONSTANT) and _is_number(tensor)]
+    held = [each.f for node in model.graph.node for each in node.attribute if each.type == _FRACTION]
+    return frozenset([*held, *(float(numpy_helper.to_array(tensor).item()) for tensor in alone)])
+
+
+def _is_number(tensor: "TensorProto") -> bool:
+    return tensor.data_type == _FRACTION and not tensor.dims
+
+
+def _is_shape(model: "ModelProto", tensor: "TensorProto") -> bool:
+    """Say whether a tensor of whole numbers is read as sizes, axes or places and nowhere else."""
+    uses = [
+        place in _SHAPES.get(node.op_type, ())
+        for node in model.graph.node
+        for place, name in enumerate(node.input)
+        if name == tensor.name
+    ]
+    return tensor.data_type == _INT64 and all(uses)
 
 
 def _axes(model: "ModelProto", spec: ModelSpec) -> Check:

@@ -7,11 +7,12 @@ import io
 import json
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -20,7 +21,9 @@ from ..artifact import Artifact, OpenedArtifact
 from ..devices import torch_device
 from ..eager import TorchBackend
 from ..report import Check
+from ..usage import exported_network, usage_of
 from .local_paths import local_paths
+from .torchscript_code import numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,22 +42,6 @@ _RECORD = re.compile(
     r"code/.+\.py|constants/\d+|(data|constants)\.pkl|version|byteorder|\.format_version|\.storage_alignment|"
     + "|".join(map(re.escape, (_SPEC, _NAMES)))
 )
-_OPERATORS = ("_convolution", "avg_pool2d", "flatten", "linear", "max_pool2d", "relu", "tanh", "view")
-"""All that the built-in networks are made of."""
-_VALUE = r"(?:\w+|CONSTANTS\.c\d+|\[\d+(?:,\ \d+)*\])"
-_CODE = re.compile(
-    rf"""
-    class\ \w+\(Module\):\n
-    \ \ __parameters__\ =\ \[\]\n
-    \ \ __buffers__\ =\ \[\]\n
-    \ \ def\ forward\(self:\ [\w.]+,\n
-    \ \ \ \ \w+:\ Tensor\)\ ->\ Tensor:\n
-    (?:\ \ \ \ \w+\ =\ torch\.(?:{"|".join(_OPERATORS)})\({_VALUE}(?:,\ {_VALUE})*\)\n)+
-    \ \ \ \ return\ \w+\n
-    """,
-    re.VERBOSE | re.ASCII,
-)
-"""One method, a straight line of calls of these: no branch, no loop, no text, no fraction."""
 _TRACE_BATCH = 2
 """A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
 
@@ -63,11 +50,9 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
     """Give the archive; ``opset`` means nothing to this format."""
     import torch
 
-    module = (
-        checkpoint.module()
-        if batch == "dynamic"
-        else _fixed(checkpoint.module(), (batch, *checkpoint.spec.input_shape))
-    )
+    network = exported_network(checkpoint)
+    used = usage_of(network, checkpoint.spec.input_shape)
+    module = network if batch == "dynamic" else _fixed(network, (batch, *checkpoint.spec.input_shape))
     spec = dataclasses.replace(checkpoint.spec, batch=batch)
     sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
     buffer = io.BytesIO()
@@ -76,7 +61,7 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
     records = _unmangled(archive.normalise(buffer.getvalue()))
     constants = _constants(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
     records[_SPEC] = spec.to_json().encode()
-    records[_NAMES] = json.dumps(_names(constants, checkpoint.state_dict)).encode()
+    records[_NAMES] = json.dumps(_names(constants, used.tensors)).encode()
     return archive.pack(records)
 
 
@@ -88,9 +73,10 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         spec = ModelSpec.from_json(records[_SPEC].decode())
     except (KeyError, ValueError):
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
-    _refuse_other_code(records)
+    fractions = _fractions(records)
     module = _load(data, device)
-    weights = _weights(records, _constants(module))
+    constants = _constants(module)
+    weights = _weights(records, constants)
     texts = [contents for name, contents in records.items() if not name.startswith("constants/")]
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
@@ -101,6 +87,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
             local_paths(texts),
         ),
+        numbers=fractions | _unnamed(records, constants),
     )
 
 
@@ -145,36 +132,62 @@ def _constants(module: Any) -> list["Tensor"]:
     return [node.t("value") for node in nodes if node.output().type().kind() == "TensorType"]
 
 
-def _names(constants: list["Tensor"], state_dict: "Mapping[str, Tensor]") -> list[str]:
-    """Give the name of each constant in the checkpoint: the archive itself has only numbers."""
-    left = dict(state_dict)
-    names = []
+def _names(constants: list["Tensor"], tensors: "Mapping[str, Tensor]") -> list[list[str]]:
+    """Give the names of each constant in the network: the archive itself has only numbers.
+
+    Tensors with the same bits share a constant. One number by itself, which stands in the network's code, has no name.
+
+    Raises:
+        InputError: a constant is none of the network's tensors.
+    """
+    left: dict[object, list[str]] = {}
+    for name, tensor in tensors.items():
+        left.setdefault(_bits(tensor), []).append(name)
+    uses = Counter(map(_bits, constants))
+    found = []
     for constant in constants:
-        name = next((name for name, tensor in left.items() if _same_bits(tensor, constant)), None)
-        assert name is not None, "freezing changed a weight, or added one"
-        del left[name]
-        names.append(name)
-    return names
+        bits = _bits(constant)
+        names = left.get(bits, [])
+        uses[bits] -= 1
+        if not names and constant.ndim:
+            raise InputError(
+                f"The network computes with a tensor of shape {list(constant.shape)} that is none of its parameters or "
+                f"buffers as they are: register it as a buffer, or export to another format."
+            )
+        taken = names[:1] if uses[bits] else names
+        left[bits] = names[len(taken) :]
+        found.append(taken)
+    return found
 
 
-def _same_bits(one: "Tensor", other: "Tensor") -> bool:
-    """Say whether two tensors are the same even where they hold NaN, which equals nothing."""
-    return (one.dtype, one.shape) == (other.dtype, other.shape) and one.numpy().tobytes() == other.numpy().tobytes()
+def _bits(tensor: "Tensor") -> tuple[object, ...]:
+    """Give what two tensors have in common that are the same, even where they hold NaN, which equals nothing."""
+    return tensor.dtype, tensor.shape, hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()
 
 
 def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[np.float32]]":
     """Give the constants by the names that the archive has for them."""
     try:
         names = json.loads(records[_NAMES])
-    except (KeyError, ValueError, RecursionError):
-        names = None
-    known = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    if not known or not len(names) == len(set(names)) == len(constants):
+        every = [name for each in names for name in each]
+        known = (
+            len(names) == len(constants) and len(every) == len(set(every)) and all(isinstance(n, str) for n in every)
+        )
+        known &= all(isinstance(each, list) and (each or not c.ndim) for each, c in zip(names, constants, strict=True))
+    except (KeyError, ValueError, TypeError, RecursionError):
+        known = False
+    if not known:
         raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
     sizes = sorted(len(contents) for name, contents in records.items() if name.startswith("constants/"))
     if sizes != sorted(tensor.nbytes for tensor in constants):  # libtorch would read on into other memory
         raise ArtifactError("The sizes of its weights are not those that it states.")
-    return {name: tensor.cpu().numpy() for name, tensor in zip(names, constants, strict=True)}
+    return {name: c.cpu().numpy() for each, c in zip(names, constants, strict=True) for name in each}
+
+
+def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> frozenset[float]:
+    """Give the constants that are one fraction by itself; whole numbers are sizes."""
+    pairs = zip(json.loads(records[_NAMES]), constants, strict=True)
+    return frozenset(float(constant) for names, constant in pairs if not names and constant.is_floating_point())
 
 
 def _known_records(records: Mapping[str, bytes]) -> Check:
@@ -183,18 +196,17 @@ def _known_records(records: Mapping[str, bytes]) -> Check:
     return Check.verdict("file", f"archive of {len(records)} records", problem, "Canonical, checksums right.")
 
 
-def _refuse_other_code(records: Mapping[str, bytes]) -> None:
-    """Let nothing run but the operators of a network, one after the other: TorchScript can write files.
-
-    The text is matched as a whole, since to read it as Python does is not to read it as libtorch does: a comment that
-    names an encoding makes Python take code for a text.
+def _fractions(records: Mapping[str, bytes]) -> frozenset[float]:
+    """Give the fractions in the code, which is not run unless it is that of a network.
 
     Raises:
         ArtifactError: the code is not what lenetx writes.
     """
     code = [contents for name, contents in records.items() if name.startswith("code/")]
-    if len(code) != 1 or not _CODE.fullmatch(code[0].decode("latin-1")):
+    numbers = numbers_of(code[0].decode("latin-1")) if len(code) == 1 else None
+    if numbers is None:
         raise ArtifactError("Its code is not that of a network of lenetx.")
+    return numbers
 
 
 def _fixed(network: "nn.Module", shape: tuple[int, ...]) -> "nn.Module":

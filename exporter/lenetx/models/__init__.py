@@ -1,55 +1,136 @@
-"""The built-in networks: one file each, and a line here."""
+"""The networks: the built-in ones, a file each and a line here, torchvision's, and anyone's own."""
 
 import importlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, UnknownName
+from ..errors import CheckpointError, InputError, UnknownName
+from .architecture import Architecture, Shape
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DEFAULT", "NETWORKS", "build", "input_shape", "names"]
+__all__ = [
+    "DEFAULT",
+    "NETWORKS",
+    "Architecture",
+    "build",
+    "file_stem",
+    "input_shape",
+    "is_safe",
+    "names",
+    "recorded",
+    "require_name",
+    "resolve",
+]
 
 NETWORKS = {
     "lenet5": "lenetx.models.lenet5:LeNet5",
     "lenet5-3x3": "lenetx.models.lenet5_3x3:LeNet5Small",
     "lenet5-1998": "lenetx.models.lenet5_1998:LeNet5Original",
+    "lenet5-bn": "lenetx.models.lenet5_bn:LeNet5BatchNorm",
+    "lenet5-dropout": "lenetx.models.lenet5_dropout:LeNet5Dropout",
 }
 DEFAULT = "lenet5"
 
+_TORCHVISION = "torchvision:"
+
 
 def names() -> tuple[str, ...]:
-    """Give the names that ``build`` takes."""
+    """Give the names of the built-in networks."""
     return tuple(NETWORKS)
 
 
-def build(architecture: str, input_shape: tuple[int, int, int], classes: int) -> "nn.Module":
-    """Build a freshly initialised network for float32[N, C, H, W] inputs, giving float32[N, classes] logits.
+def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:
+    """Give the network that a user named. The code that the name stands for is imported.
+
+    Args:
+        architecture: one of :func:`names`, ``torchvision:NAME``, ``package.module:FACTORY`` or ``FILE.py:FACTORY``.
+        args: for the factory, by name.
+
+    Raises:
+        UnknownName: there is no such network.
+        InputError: the name or an argument cannot be used, or the named code raised an error.
+    """
+    require_name(architecture)
+    arguments = dict(args or {})
+    if architecture.startswith(_TORCHVISION):
+        from . import torchvision_zoo
+
+        return torchvision_zoo.architecture(architecture.removeprefix(_TORCHVISION), arguments)
+    if ":" not in architecture:
+        module, factory = NETWORKS[architecture].split(":")
+        network = getattr(importlib.import_module(module), factory)
+        return Architecture(architecture, network, arguments, network.input_shape, one_size=True)
+    from . import foreign
+
+    where, factory = architecture.rsplit(":", 1)
+    path = Path(where)
+    name, found = foreign.from_file(path, factory) if path.suffix == ".py" else foreign.from_package(where, factory)
+    return Architecture(name, found, arguments, foreign.own_input_shape(found, name))
+
+
+def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:
+    """Give the network that a file names: never one whose code the file would choose.
+
+    Raises:
+        CheckpointError: it is someone's own, so that the user must name the code.
+        UnknownName, InputError: as :func:`resolve`.
+    """
+    if not is_safe(architecture):
+        raise CheckpointError(
+            f"Its network is '{architecture}', someone's own code, which lenetx does not run because a file says so: "
+            f"name it with --arch."
+        )
+    return resolve(architecture, args)
+
+
+def is_safe(architecture: str) -> bool:
+    """Say whether a name stands for code of lenetx or torchvision."""
+    return ":" not in architecture or architecture.startswith(_TORCHVISION)
+
+
+def require_name(architecture: str) -> None:
+    """Check the form of a name, importing nothing.
+
+    Raises:
+        UnknownName: there is no built-in network of that name.
+        InputError: it has a colon and yet is no ``WHERE:FACTORY``.
+    """
+    if ":" not in architecture:
+        if architecture not in NETWORKS:
+            raise UnknownName("architecture", architecture, [*NETWORKS, "torchvision:NAME", "FILE.py:NAME"])
+        return
+    where, factory = architecture.rsplit(":", 1)
+    if not where or not factory:
+        raise InputError(f"'{architecture}' is no network: give FILE.py:NAME, package.module:NAME or torchvision:NAME.")
+
+
+def file_stem(architecture: str) -> str:
+    """Give a file name without its ending for a network: ``nets.py:MyNet`` is ``mynet``."""
+    name = architecture.rsplit(":", 1)[-1].split("@")[0]
+    return name.lower() if ":" in architecture else name
+
+
+def build(architecture: str, input_shape: Shape, classes: int) -> "nn.Module":
+    """Build a network, see :meth:`Architecture.build`.
 
     Raises:
         UnknownName: no such architecture.
         InputError: the network does not take inputs of that shape.
     """
-    network = _factory(architecture)
-    if input_shape != network.input_shape:
-        given, wanted = ("×".join(map(str, shape)) for shape in (input_shape, network.input_shape))
-        raise InputError(f"{architecture} takes inputs of {wanted} (channels × height × width), not {given}.")
-    module: nn.Module = network(classes)
-    return module
+    return resolve(architecture).build(input_shape, classes)
 
 
-def input_shape(architecture: str) -> tuple[int, int, int]:
-    """Give (channels, height, width) of the network's input.
+def input_shape(architecture: str) -> Shape:
+    """Give (channels, height, width) of a built-in network's input.
 
     Raises:
         UnknownName: no such architecture.
+        InputError: it is not a built-in one and has no input of its own.
     """
-    shape: tuple[int, int, int] = _factory(architecture).input_shape
+    shape = resolve(architecture).input_shape
+    if shape is None:
+        raise InputError(f"{architecture} does not say which input it takes: give --input-size.")
     return shape
-
-
-def _factory(architecture: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # torch's types load with the module
-    if architecture not in NETWORKS:
-        raise UnknownName("architecture", architecture, NETWORKS)
-    module, name = NETWORKS[architecture].split(":")
-    return getattr(importlib.import_module(module), name)

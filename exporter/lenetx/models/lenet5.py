@@ -8,13 +8,13 @@ __all__ = ["LeNet5"]
 
 
 class LeNet5(nn.Module):
-    """Take float32[N, 1, 32, 32] and give float32[N, classes] logits."""
+    """Take float32[N, channels, 32, 32] and give float32[N, classes] logits."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (1, 32, 32)
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, channels: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5)  # 6×28×28
+        self.conv1 = nn.Conv2d(channels, 6, 5)  # 6×28×28
         self.conv2 = nn.Conv2d(6, 16, 5)  # 16×10×10
         self.fc1 = nn.Linear(16 * 5 * 5, 120)
         self.fc2 = nn.Linear(120, 84)

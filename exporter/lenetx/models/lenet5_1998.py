@@ -12,9 +12,9 @@ __all__ = ["LeNet5Original"]
 
 
 class LeNet5Original(LeNet5):
-    """Take float32[N, 1, 32, 32] and give float32[N, classes] logits."""
+    """Take float32[N, channels, 32, 32] and give float32[N, classes] logits."""
 
-    def __init__(self, classes: int = 10) -> None:
-        super().__init__(classes)
+    def __init__(self, classes: int = 10, channels: int = 1) -> None:
+        super().__init__(classes, channels)
         self.activation = nn.Tanh()
         self.pool = nn.AvgPool2d(2)

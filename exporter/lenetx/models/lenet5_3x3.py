@@ -10,11 +10,11 @@ __all__ = ["LeNet5Small"]
 
 
 class LeNet5Small(LeNet5):
-    """Take float32[N, 1, 28, 28] and give float32[N, classes] logits."""
+    """Take float32[N, channels, 28, 28] and give float32[N, classes] logits."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
 
-    def __init__(self, classes: int = 10) -> None:
-        super().__init__(classes)
-        self.conv1 = nn.Conv2d(1, 6, 3)  # 6×26×26
+    def __init__(self, classes: int = 10, channels: int = 1) -> None:
+        super().__init__(classes, channels)
+        self.conv1 = nn.Conv2d(channels, 6, 3)  # 6×26×26
         self.conv2 = nn.Conv2d(6, 16, 3)  # 16×11×11

@@ -4,8 +4,18 @@ from .augment import Augmentation
 from .config import TrainConfig
 from .diverged import Diverged
 from .history import HistoryFile
+from .initial import InitialWeights
 from .progress import Progress
 from .run import train
 from .settings import settle
 
-__all__ = ["Augmentation", "Diverged", "HistoryFile", "Progress", "TrainConfig", "settle", "train"]
+__all__ = [
+    "Augmentation",
+    "Diverged",
+    "HistoryFile",
+    "InitialWeights",
+    "Progress",
+    "TrainConfig",
+    "settle",
+    "train",
+]

@@ -1,13 +1,16 @@
 """What a training run is told."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .. import data, models
 from ..errors import InputError, UnknownName
+from ..models.arguments import parse_size
 from .augment import Augmentation
+from .freeze import patterns
 
 __all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
@@ -25,7 +28,10 @@ class TrainConfig:
 
     Attributes:
         data: name of the data set.
-        architecture: name of the network.
+        architecture: the network, as :func:`lenetx.models.resolve` takes it; a checkpoint records it without a path.
+        architecture_args: arguments for its factory, by name: plain values, as JSON has them.
+        input_size: (height, width) of its input; its own, or that of the images, when ``None``.
+        channels: 1 (grey) or 3 (RGB) of its input; its own, or those of the images, when ``None``.
         epochs: passes over the training split; the data set's own default when ``None``.
         batch_size: images per step, a last and smaller batch of an epoch being left out; the data set's own default
             when ``None``.
@@ -50,6 +56,7 @@ class TrainConfig:
             but the first goes through; ``None`` for all.
         augmentation: how far images are changed at random.
         amp: compute in bfloat16 where torch thinks that it is safe.
+        freeze: patterns over parameter names, as in ``conv*``: what matches stays as it was when training begins.
 
     Raises:
         UnknownName, InputError: a value that cannot be used, or that contradicts another one.
@@ -57,6 +64,9 @@ class TrainConfig:
 
     data: str = data.DEFAULT
     architecture: str = models.DEFAULT
+    architecture_args: Mapping[str, Any] = field(default_factory=dict)
+    input_size: tuple[int, int] | None = None
+    channels: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float = 0.003
@@ -77,17 +87,20 @@ class TrainConfig:
     hardest: float | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool = False
+    freeze: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, name, known in (
             ("data set", self.data, data.SOURCES),
-            ("architecture", self.architecture, models.NETWORKS),
             ("loss", self.loss, LOSSES),
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("schedule", self.schedule, SCHEDULES),
             ("choice of what to keep", self.keep, KEPT),
         ):
             _require_known(kind, name, known)
+        models.require_name(self.architecture)
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"The number of channels is {self.channels}; it must be 1 (grey) or 3 (RGB).")
         for name, number in (
             ("number of epochs", self.epochs),
             ("batch size", self.batch_size),
@@ -99,6 +112,7 @@ class TrainConfig:
             raise InputError(f"The seed is {self.seed}; it must not be negative.")
         if self.seed > _LARGEST_SEED:
             raise InputError(f"The seed is {self.seed}; it must be at most {_LARGEST_SEED}, the largest of torch.")
+        patterns(self.freeze)
         self._require_numbers()
         self._require_no_contradiction()
 
@@ -126,7 +140,18 @@ class TrainConfig:
                 raise InputError("The setting augmentation is a table of its own.")
             changes = _checked(Augmentation, values["augmentation"], "augmentation")
             values = {**values, "augmentation": replace(Augmentation(), **changes)}
+        if "freeze" in values:
+            values = {**values, "freeze": patterns(values["freeze"])}
+        if values.get("input_size") is not None:
+            values = {**values, "input_size": parse_size(values["input_size"])}
+        if not isinstance(values.get("architecture_args", {}), Mapping):
+            raise InputError("The setting architecture_args is a table of its own.")
         return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Give plain values that JSON holds, as :meth:`from_mapping` takes them."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
     def _require_numbers(self) -> None:
         below_one = "at least 0 and less than 1"

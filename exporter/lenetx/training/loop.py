@@ -69,7 +69,6 @@ class Loop:
     ) -> None:
         assert config.epochs is not None, "the data set's default is filled in before"
         assert config.batch_size is not None, "the data set's default is filled in before"
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
         self._network, self._train, self._validation, self._config = network, train, validation, config
         self._epochs, self._group = config.epochs, group
         self._draws = torch.Generator().manual_seed(config.seed)
@@ -146,7 +145,7 @@ class Loop:
 
     def _fit_epoch(self, on_progress: Callable[[Progress], None], state: StateFile | None) -> None:
         stepper = self._stepper
-        self._network.train()
+        stepper.train()
         self._order.begin_epoch()
         batches = self._order.batches(stepper.steps_done_of_epoch)
         for rows, (inputs, labels) in zip(batches, self._train.batches(batches), strict=True):

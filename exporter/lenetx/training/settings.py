@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError
 from .config import TrainConfig
+from .initial import InitialWeights
 from .recipes import DEFAULT, recipe
 
 __all__ = ["settle"]
@@ -20,6 +20,7 @@ def settle(
     *,
     file: Path | None = None,
     name: str | None = None,
+    initial: InitialWeights | None = None,
     base: TrainConfig | None = None,
 ) -> TrainConfig:
     """Give the configuration that holds ``given``, else what the file says, else the recipe, else the defaults.
@@ -28,23 +29,27 @@ def settle(
         given: values by the field names of :class:`TrainConfig`, ``augmentation`` being a mapping itself.
         file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``.
         name: of the recipe; the file's, or ``default``, when ``None``.
+        initial: the weights to begin with, whose architecture is taken where none is said.
         base: what holds instead of the defaults, where no recipe is named.
 
     Raises:
         UnknownName: there is no such recipe or field.
-        InputError: the file is missing or no TOML, or a value cannot be used.
+        InputError: the file is missing or no TOML, or a value cannot be used, or nobody says the architecture of
+            ``initial``.
     """
     written = _read(file) if file is not None else {}
     said = written.pop("recipe", None)
     if said is not None and not isinstance(said, str):
         raise InputError(f"The setting recipe is {said!r}, not of type str.")
     name = name or said
-    values = recipe(name or DEFAULT) if name or base is None else asdict(base)
+    values = recipe(name or DEFAULT) if name or base is None else base.to_mapping()
     for layer in (written, given):
         augmentation = layer.get("augmentation")
         if isinstance(augmentation, Mapping):
             layer = {**layer, "augmentation": {**values.get("augmentation", {}), **augmentation}}
         values |= layer
+    if initial is not None and "architecture" not in values:
+        values["architecture"] = initial.named_architecture()
     return TrainConfig.from_mapping(values)
 
 

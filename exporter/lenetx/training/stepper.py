@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from .augment import Augmenter
 from .config import TrainConfig
 from .diverged import Diverged
+from .freeze import learning, still_statistics
 from .losses import training_loss
 from .optimizers import optimizer, schedule
 from .parallel import ALONE, Group
@@ -43,9 +44,10 @@ class Stepper:
     ) -> None:
         assert config.batch_size is not None, "the data set's default is filled in before"
         self._network, self._config, self._augmenter, self._group = network, config, augmenter, group
+        self._still = still_statistics(network, config.freeze)
         self._trained = group.wrap(network, next(network.parameters()).device)
         self._loss, self._reduction = training_loss(config), "mean" if config.hardest is None else "none"
-        self._optimizer = optimizer(config, network.parameters())
+        self._optimizer = optimizer(config, learning(network))
         self._schedule = schedule(config, self._optimizer, steps)
         self._average = (
             AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
@@ -82,6 +84,12 @@ class Stepper:
     def rate(self) -> float:
         """The learning rate of the latest step."""
         return self._rates[-1]
+
+    def train(self) -> None:
+        """Put the network into training mode, but for the layers whose statistics stay as they are."""
+        self._network.train()
+        for layer in self._still:
+            layer.eval()
 
     def begin_epoch(self) -> None:
         """Forget the losses and hits of the epoch before."""

@@ -1,6 +1,7 @@
 """The questions that need more than one comparison, each a function that gives one Check."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,10 +14,14 @@ from ..report import Check, Status
 from .compare import compare
 from .reference import Probe
 
-__all__ = ["BATCH_SIZES", "batch_sizes", "labels", "numbers", "real", "spec", "weights"]
+__all__ = ["BATCH_SIZES", "batch_sizes", "constants", "labels", "numbers", "real", "spec", "weights"]
 
 BATCH_SIZES = (1, 2, 3, 7, 8, 64, 257)
 _LISTED = 5
+_DEFINITIONS = frozenset(
+    {0.0, 0.5, 1.0, 3.0, 6.0, 1 / 6, math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715}
+)
+"""Of hard-swish, hard-sigmoid and GELU, where a format has no operator for them, and what changes nothing."""
 
 
 def spec(found: ModelSpec, expected: ModelSpec) -> Check:
@@ -40,14 +45,29 @@ def weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDA
         ours, theirs = expected[name], found[name]
         if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
             problems.append(f"{name} is {theirs.dtype}{list(theirs.shape)} instead of {ours.dtype}{list(ours.shape)}")
-        elif changed := int((ours.view(np.uint32) != theirs.view(np.uint32)).sum()):
+        elif changed := _changed(ours, theirs):
             differing.append(f"{changed} of {ours.size} numbers in {name} differ")
     problems += differing
     more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
     count = sum(array.size for array in expected.values())
     subject = f"{count:,} numbers in {len(expected)} tensors"
     detail = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
-    return Check.verdict("weights", subject, detail, "Bit for bit the checkpoint's.")
+    return Check.verdict("weights", subject, detail, "Bit for bit the checkpoint's, batch norms folded.")
+
+
+def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
+    """Count the numbers whose bits differ, in arrays of one shape and type."""
+    bits = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(array.size, -1) for array in (ours, theirs)]
+    return int((bits[0] != bits[1]).any(axis=1).sum())
+
+
+def constants(found: frozenset[float], expected: frozenset[float]) -> Check:
+    """Compare the numbers beside the weights with those that the network's own code computes with, as float32."""
+    known = {float(np.float32(number)) for number in expected | _DEFINITIONS}
+    strange = sorted(number for number in found if float(np.float32(number)) not in known)
+    listed = ", ".join(f"{number:.9g}" for number in strange[:_LISTED])
+    problem = f"The network's code holds no {listed}." if strange else None
+    return Check.verdict("numbers", f"{len(found)} beside the weights", problem, "Each is one of the network's code.")
 
 
 def numbers(name: str, backend: Backend, found: ModelSpec, probe: Probe) -> Check:

@@ -26,12 +26,13 @@ def prove(opened: OpenedArtifact, reference: Reference, *, also: tuple[Check, ..
     """
     found, backend = opened.artifact.spec, opened.backend
     checkpoint = reference.checkpoint
-    expected = {name: tensor.numpy() for name, tensor in checkpoint.state_dict.items()}
+    expected = {name: tensor.numpy() for name, tensor in reference.usage.tensors.items()}
     asked = [
         *also,
         *opened.structure,
         checks.spec(found, checkpoint.spec),
         checks.weights(opened.weights, expected),
+        checks.constants(opened.numbers, reference.usage.numbers),
         checks.numbers("random inputs", backend, found, reference.random),
         checks.numbers("constant inputs", backend, found, reference.constant),
         checks.numbers("saturated inputs", backend, found, reference.saturated),
@@ -76,8 +77,9 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
 
 
 def _reference(reference: Reference) -> dict[str, str]:
-    spec = reference.checkpoint.spec
-    return {
+    spec, config = reference.checkpoint.spec, reference.checkpoint.config
+    assumed = {"input": str(config["input"])} if "input" in config else {}
+    return assumed | {
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",

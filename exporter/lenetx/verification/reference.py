@@ -11,6 +11,7 @@ from lenetx_runtime.preprocess import normalise
 
 from ..data import Dataset
 from ..eager import full_precision
+from ..usage import Usage, exported_network, usage_of
 from . import inputs
 from .limits import self_calibrated
 
@@ -56,6 +57,11 @@ class Reference:
         self.checkpoint, self.dataset, self.missing = checkpoint, dataset, missing
         self._float32 = checkpoint.module()
         self._float64 = checkpoint.module().double()
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What an honest artifact computes with: folded here again, not taken from the export."""
+        return usage_of(exported_network(self.checkpoint), self.checkpoint.spec.input_shape)
 
     @cached_property
     def random(self) -> Probe:

@@ -295,4 +295,38 @@ def test_a_number_beside_the_weights(judge_damaged: Judge, name: str, value: flo
         assert last.op_type == "Gemm"
         last.attribute.append(helper.make_attribute(name, value))
 
+    assert failed(judge_damaged(damage)) == ["numbers"]
+
+
+def test_a_number_of_its_own_in_the_graph(judge_damaged: Judge) -> None:
+    """It changes every logit by less than rounding may."""
+
+    def damage(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.array(1.000001, np.float32), "constant:0"))
+        model.graph.node[-1].output[0] = "clean"
+        model.graph.node.append(helper.make_node("Mul", ["clean", "constant:0"], ["logits"]))
+
+    report = judge_damaged(damage)
+    assert failed(report) == ["numbers"]
+    assert "1.00000095" in report.failures[0].detail
+
+
+def test_a_tensor_that_passes_for_a_constant(judge_damaged: Judge) -> None:
+    def damage(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.full(10, 1e-9, np.float32), "constant:0"))
+        model.graph.node[-1].output[0] = "clean"
+        model.graph.node.append(helper.make_node("Add", ["clean", "constant:0"], ["logits"]))
+
+    report = judge_damaged(damage)
+    assert failed(report) == ["constants"]
+    assert "constant:0 is neither one number nor a shape" in report.failures[0].detail
+
+
+def test_a_shape_that_is_computed_with(judge_damaged: Judge) -> None:
+    def damage(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(10, np.int64), "constant:0"))
+        model.graph.node[-1].output[0] = "clean"
+        model.graph.node.append(helper.make_node("Cast", ["constant:0"], ["added"], to=onnx.TensorProto.FLOAT))
+        model.graph.node.append(helper.make_node("Add", ["clean", "added"], ["logits"]))
+
     assert failed(judge_damaged(damage)) == ["constants"]

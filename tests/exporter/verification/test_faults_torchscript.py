@@ -108,6 +108,14 @@ def test_swapped_names_of_weights(judge: Judge, records: dict[str, bytes]) -> No
     assert failed(judge(archive.pack(records), NAME)) == ["weights"]
 
 
+def test_a_number_beside_the_weights(judge: Judge, records: dict[str, bytes]) -> None:
+    """It changes every logit by less than rounding may."""
+    code = code_of(records)
+    changed = records[code].replace(b"    return _0", b"    return torch.mul(_0, 1.0000009999999999)")
+    assert changed != records[code]
+    assert failed(judge(archive.pack(records | {code: changed}), NAME)) == ["numbers"]
+
+
 def test_another_networks_code(judge: Judge, records: dict[str, bytes]) -> None:
     code = code_of(records)
     records[code] = records[code].replace(b"torch.max_pool2d(", b"torch.avg_pool2d(")

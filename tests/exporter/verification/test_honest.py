@@ -45,6 +45,7 @@ def test_every_question_is_asked(judge: Judge, onnx_bytes: bytes) -> None:
         "local paths",
         "spec",
         "weights",
+        "numbers",
         "random inputs",
         "constant inputs",
         "saturated inputs",

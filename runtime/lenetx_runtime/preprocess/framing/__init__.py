@@ -5,7 +5,8 @@
 
 from typing import TYPE_CHECKING
 
-from ...spec import ModelSpec
+from ...errors import InputError
+from ...spec import UNKNOWN, ModelSpec
 from ..decode import decode
 from . import letterbox, mnist, stretch
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["frame", "frame_batch"]
+__all__ = ["frame", "frame_batch", "require_known"]
 
 
 def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
@@ -24,8 +25,9 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
         spec: names the framing.
 
     Raises:
-        InputError: the framing is ``mnist`` and nothing stands out from the background.
+        InputError: the framing is ``mnist`` and nothing stands out from the background, or it is unknown.
     """
+    require_known(spec)
     if spec.framing == "mnist":
         return mnist.frame(levels)
     fill = stretch.frame if spec.framing == "stretch" else letterbox.frame
@@ -44,6 +46,7 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
     """
     import numpy as np
 
+    require_known(spec)
     pixel = () if spec.channels == 1 else (spec.channels,)
     frames = np.empty((len(images), *spec.frame_size, *pixel), np.uint8)
     todo = np.arange(len(images))
@@ -53,3 +56,16 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
     for index in todo:
         frames[index] = frame(decode(images[index], spec.channels), spec)
     return frames
+
+
+def require_known(spec: ModelSpec) -> None:
+    """Do nothing if a spec says how a picture becomes a frame.
+
+    Raises:
+        InputError: its framing is unknown.
+    """
+    if spec.framing == UNKNOWN:
+        raise InputError(
+            "The model does not say how a picture becomes its input: export it with --framing, --mean and --std, "
+            "or give float32[N, C, H, W] inputs to Classifier.logits."
+        )

@@ -1,0 +1,94 @@
+"""The initializers of an ONNX file under the names and in the layout of the checkpoint, and all else as constants."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnx import ModelProto
+
+    Weights = Mapping[str, NDArray[np.float32]]
+
+__all__ = ["CONSTANT", "name_constants", "restore_weights"]
+
+CONSTANT = "constant:"
+"""What the names of numbers begin with that are no weights: no part of a module can be called so."""
+
+
+def restore_weights(model: "ModelProto", weights: "Weights") -> None:
+    """Bring back what torch's exporter leaves out, turns round or names by a second name."""
+    _restore_names(model, weights)
+    _restore_zero_biases(model, weights)
+    _restore_transposed(model, weights)
+
+
+def name_constants(model: "ModelProto", weights: "Weights") -> None:
+    """Give the initializers that are no weights names of one kind, numbered in the order in which they are read."""
+    own = {tensor.name for tensor in model.graph.initializer} - weights.keys()
+    renamed: dict[str, str] = {}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name in own:
+                node.input[place] = renamed.setdefault(name, f"{CONSTANT}{len(renamed)}")
+    for tensor in model.graph.initializer:
+        tensor.name = renamed.get(tensor.name, tensor.name)
+
+
+def _restore_names(model: "ModelProto", weights: "Weights") -> None:
+    """Of a tensor that two parts of a network share, use the first name."""
+    from onnx import numpy_helper
+
+    present = {tensor.name for tensor in model.graph.initializer}
+    for tensor in model.graph.initializer:
+        if tensor.name in weights or not tensor.dims:
+            continue
+        array = numpy_helper.to_array(tensor)
+        for name in weights.keys() - present:
+            if _same(weights[name], array):
+                _rename(model, tensor.name, name)
+                tensor.name = name
+                present.add(name)
+                break
+
+
+def _restore_zero_biases(model: "ModelProto", weights: "Weights") -> None:
+    from onnx import numpy_helper
+
+    present = {tensor.name for tensor in model.graph.initializer}
+    for name in sorted(weights.keys() - present):
+        weight = name.removesuffix("bias") + "weight"
+        for node in model.graph.node:
+            if name.endswith("bias") and list(node.input[1:]) == [weight] and not weights[name].any():
+                node.input.append(name)
+                model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
+
+
+def _restore_transposed(model: "ModelProto", weights: "Weights") -> None:
+    """Of a linear layer on more than rows torch writes the transposed weights."""
+    from onnx import helper, numpy_helper
+
+    present = {tensor.name for tensor in model.graph.initializer}
+    for tensor in list(model.graph.initializer):
+        if tensor.name in weights or len(tensor.dims) != 2:
+            continue
+        turned = numpy_helper.to_array(tensor).T
+        name = next((name for name in sorted(weights.keys() - present) if _same(weights[name], turned)), None)
+        if name is None:
+            continue
+        reader = next(place for place, node in enumerate(model.graph.node) if tensor.name in node.input)
+        model.graph.node.insert(reader, helper.make_node("Transpose", [name], [tensor.name], perm=[1, 0]))
+        model.graph.initializer.remove(tensor)
+        model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
+        present.add(name)
+
+
+def _rename(model: "ModelProto", old: str, new: str) -> None:
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == old:
+                node.input[place] = new
+
+
+def _same(one: "NDArray[np.float32]", other: "NDArray[np.float32]") -> bool:
+    return (one.dtype, one.shape) == (other.dtype, other.shape) and one.tobytes() == other.tobytes()

@@ -1,0 +1,128 @@
+"""Anyone's own network: code that the user named, from a file or an installed package."""
+
+import contextlib
+import hashlib
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lenetx_runtime.files import read_bytes
+
+from ..errors import InputError, LenetxError, UnknownName
+
+__all__ = ["described", "from_file", "from_package", "in_one_sentence", "own_input_shape"]
+
+_DIGITS = 16
+"""Of a source's SHA-256, in hexadecimal, that a checkpoint records."""
+_LARGEST_SOURCE = 2**22
+
+
+def from_file(path: Path, factory: str) -> tuple[str, Any]:
+    """Run a file of Python that the user named and give its name as recorded, and what it calls ``factory``.
+
+    The recorded name is ``FILE.py:FACTORY@DIGEST``, with the first 16 digits of the source's SHA-256: where the file
+    lies is nobody's business, and another version of it is another network.
+
+    Raises:
+        InputError: there is no such file, or its code raised an error.
+        UnknownName: the file has no such name.
+    """
+    source = read_bytes(path, "file of a network", limit=_LARGEST_SOURCE)
+    digest = hashlib.sha256(source).hexdigest()[:_DIGITS]
+    name = f"lenetx_network_{digest}"  # the same for the same source: it stands in TorchScript archives
+    if name not in sys.modules:
+        _run(source, path, name)
+    return f"{path.name}:{factory}@{digest}", _member(sys.modules[name], factory, path.name)
+
+
+def from_package(module: str, factory: str) -> tuple[str, Any]:
+    """Import a module that the user named, from the current folder too, and give what it calls ``factory``.
+
+    Raises:
+        InputError: there is no such module, or its code raised an error.
+        UnknownName: the module has no such name.
+    """
+    with _first_on_path(Path.cwd()), in_one_sentence(module):
+        found = importlib.import_module(module)
+    return f"{module}:{factory}", _member(found, factory, module)
+
+
+def own_input_shape(factory: Any, name: str) -> tuple[int, int, int] | None:
+    """Give the attribute ``input_shape`` of a class, or ``None`` where there is none.
+
+    Raises:
+        InputError: it is not (channels, height, width).
+    """
+    shape = getattr(factory, "input_shape", None)
+    if shape is None:
+        return None
+    if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
+        raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
+    return shape[0], shape[1], shape[2]
+
+
+@contextlib.contextmanager
+def in_one_sentence(name: str) -> Iterator[None]:
+    """Turn what someone's code raises into an InputError that names it and its line; what it prints goes to stderr."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (LenetxError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{name} raised {described(error)}") from None
+
+
+def described(error: BaseException) -> str:
+    """Give the class, place and first line of an exception as the end of a sentence."""
+    lines = str(error).strip().splitlines()
+    words = f": {lines[0].rstrip('.')}" if lines else ""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__} in line {error.lineno} of {Path(error.filename or '').name}: {error.msg}."
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
+    place = f" in line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else ""
+    return f"{type(error).__name__}{place}{words}."
+
+
+def _is_theirs(filename: str) -> bool:
+    """Say whether a file is neither torch's, Python's nor ours."""
+    ours = str(Path(__file__).parents[1])
+    installed = any(f"{part}torch" in filename.replace("\\", "/") for part in ("site-packages/", "dist-packages/"))
+    return not (installed or filename.startswith((ours, "<frozen")) or filename == importlib.__file__)
+
+
+def _run(source: bytes, path: Path, name: str) -> None:
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # data classes look their own module up
+    try:
+        with _first_on_path(path.absolute().parent), in_one_sentence(path.name):
+            exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  # the user named this file
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+
+@contextlib.contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Let what lies beside be imported, as ``python FILE`` does."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _member(module: ModuleType, factory: str, where: str) -> Any:
+    known = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
+    if not hasattr(module, factory):
+        raise UnknownName(f"network in {where}", factory, known)
+    found = getattr(module, factory)
+    if not callable(found):
+        raise InputError(f"{factory} in {where} is {type(found).__name__}, not a class or a function.")
+    return found

@@ -1,0 +1,17 @@
+"""Weights into a network that was built for them."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["load_weights"]
+
+
+def load_weights(network: "nn.Module", weights: "Mapping[str, Tensor]") -> None:
+    """Copy tensors of the same names and shapes into a network; they are in the layout of its own version."""
+    state = OrderedDict(weights)
+    state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]  # some networks ask for it
+    network.load_state_dict(state)

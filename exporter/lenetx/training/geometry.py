@@ -1,0 +1,44 @@
+"""Which input a network is trained for, and how the images of a data set become it."""
+
+from lenetx_runtime.spec import MNIST_SIDE
+
+from ..data import Dataset
+from ..models import Architecture
+from ..models.architecture import Shape
+from .config import TrainConfig
+
+__all__ = ["framing_of", "settle_input"]
+
+_MOST_PADDING = 4
+"""On each side of a digit's 28×28: with more of it a digit would be lost in a large input."""
+
+
+def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -> Shape:
+    """Give (channels, height, width): what the configuration says, else the network, else the data set's images."""
+    own = network.input_shape or _of_data(dataset)
+    height, width = config.input_size or own[1:]
+    return config.channels or own[0], height, width
+
+
+def framing_of(dataset: Dataset, shape: Shape) -> tuple[str, str | None]:
+    """Give the framing for an input, and a sentence where it is not the data set's own.
+
+    Digits as MNIST has them are grey, of 28×28 and a little padding; for any other input they are stretched.
+    """
+    channels, height, width = shape
+    padding = (height - MNIST_SIDE) // 2
+    fits = channels == 1 and height == width == MNIST_SIDE + 2 * padding and 0 <= padding <= _MOST_PADDING
+    if dataset.framing != "mnist" or fits:
+        return dataset.framing, None
+    size = "×".join(map(str, shape))
+    return "stretch", (
+        f"The images of {dataset.name} are stretched to {size}: pictures to predict must look like them, light on dark."
+    )
+
+
+def _of_data(dataset: Dataset) -> Shape:
+    images = dataset.train.images
+    if dataset.framing == "mnist":
+        return 1, MNIST_SIDE, MNIST_SIDE
+    height, width = images.shape[1:3]
+    return 3 if images.ndim == 4 else 1, height, width

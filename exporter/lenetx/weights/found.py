@@ -1,0 +1,95 @@
+"""What a reader is given and what it gives."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lenetx_runtime import ModelSpec
+
+from ..errors import ArtifactError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Found", "Source"]
+
+_PARALLEL = "module."
+_COMPILED = "_orig_mod."
+_MOST_COPIES = 16
+"""Of the file's size may its tensors take together: many may share a storage, as tied weights do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read.
+
+    Attributes:
+        path: where it lies.
+        data: its contents.
+        trust: code in it may be run.
+        on_notice: told what the user should know, a sentence at a time.
+    """
+
+    path: Path
+    data: bytes
+    trust: bool
+    on_notice: Callable[[str], None]
+
+    def require_plain(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Give contiguous copies of their own, on the CPU, without gradients.
+
+        Raises:
+            ArtifactError: a value that is no dense tensor, or one that would take far more memory than the file.
+        """
+        import torch
+
+        for name, tensor in tensors.items():
+            if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+                raise ArtifactError(f"Beside tensors it holds {name!r}, a {type(tensor).__name__}.")
+            if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+                raise ArtifactError(f"{name} is no dense tensor: save it as one.")
+            if tensor.is_complex():
+                raise ArtifactError(f"{name} holds complex numbers, which no network here has.")
+        if not tensors:
+            raise ArtifactError("It holds no tensors.")
+        if sum(tensor.nbytes for tensor in tensors.values()) > _MOST_COPIES * len(self.data):
+            raise ArtifactError("Its tensors are far larger than the file: they repeat a few numbers.")
+        return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The weights that a file holds.
+
+    Attributes:
+        kind: what the file is, in words.
+        tensors: dense tensors on the CPU, of any dtype, by name.
+        spec: what the file says of them, if it is lenetx's.
+        ours: it is a checkpoint, which :func:`lenetx.checkpoint.load` reads with all that belongs to it.
+    """
+
+    kind: str
+    tensors: "Mapping[str, Tensor]"
+    spec: ModelSpec | None = None
+    ours: bool = False
+
+    def cleaned(self) -> "Found":
+        """Give the same without the prefixes that wrappers leave.
+
+        Raises:
+            ArtifactError: two tensors would have the same name.
+        """
+        names = _without_prefixes(tuple(self.tensors))
+        if len(set(names)) < len(names):
+            raise ArtifactError(f"Without {_PARALLEL} and {_COMPILED} some of its tensors have the same name.")
+        return dataclasses.replace(self, tensors=dict(zip(names, self.tensors.values(), strict=True)))
+
+
+def _without_prefixes(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Take away ``_orig_mod.`` wherever a compiled part begins, and ``module.`` where every name begins so."""
+    names = tuple(name.removeprefix(_COMPILED).replace(f".{_COMPILED}", ".") for name in names)
+    if names and all(name.startswith(_PARALLEL) for name in names):
+        return _without_prefixes(tuple(name.removeprefix(_PARALLEL) for name in names))
+    return names

@@ -1,0 +1,67 @@
+"""safetensors: tensors and a table of texts, no code.
+
+The package reads and checks files. It writes the texts in an order that differs from run to run, so the header is
+written here, sorted: the same weights and texts give the same bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime.spec import METADATA_KEY
+
+from ..errors import ArtifactError
+from .found import Found, Source
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["pack", "read", "recognises", "unpack"]
+
+_METADATA = "__metadata__"
+_LENGTH = 8
+"""Bytes of the header's length, little-endian, before the header; it also aligns the tensors."""
+
+
+def recognises(data: bytes) -> bool:
+    """Say whether this begins as a safetensors file does."""
+    length = int.from_bytes(data[:_LENGTH], "little")
+    return data[_LENGTH : _LENGTH + 1] == b"{" and length <= len(data) - _LENGTH
+
+
+def read(source: Source) -> Found:
+    """Read the tensors."""
+    tensors, texts = unpack(source.data)
+    return Found("safetensors", source.require_plain(tensors), ours=METADATA_KEY in texts)
+
+
+def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
+    """Give tensors and texts by name.
+
+    Raises:
+        ArtifactError: damaged or not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+        header, _ = _split(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError, RecursionError) as error:
+        raise ArtifactError(f"It is not a readable safetensors file: {' '.join(str(error).split())}.") from None
+    return tensors, dict(header.get(_METADATA) or {})
+
+
+def pack(tensors: "Mapping[str, Tensor]", texts: Mapping[str, str]) -> bytes:
+    """Give the file of these tensors and texts, the same bytes whatever their order."""
+    from safetensors.torch import save
+
+    header, body = _split(save({name: tensors[name].contiguous() for name in sorted(tensors)}))
+    written = json.dumps({_METADATA: dict(sorted(texts.items())), **header}, separators=(",", ":")).encode()
+    written += b" " * (-len(written) % _LENGTH)
+    return len(written).to_bytes(_LENGTH, "little") + written + body
+
+
+def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
+    return json.loads(data[_LENGTH:end]), data[end:]

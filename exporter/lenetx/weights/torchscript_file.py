@@ -1,0 +1,101 @@
+"""TorchScript archives: their parameters, without loading them into libtorch, which would run their code.
+
+An archive's ``data.pkl`` and ``data/`` are what ``torch.save`` writes, but for its classes, which are the archive's own
+code: they become stand-ins. A frozen archive has constants without names instead, unless lenetx made it.
+"""
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime.spec import METADATA_KEY
+
+from ..errors import ArtifactError
+from .found import Found, Source
+from .torch_file import record_names
+from .unpickle import StandIn, inert
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["read", "recognises"]
+
+_OWN = "__torch__."
+_VALUES = tuple(
+    f"torch.jit._pickle.{name}"
+    for name in ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist", "restore_type_tag")
+)
+"""What torch.jit writes around lists and dicts to say of what type they are."""
+_MOST_OBJECTS = 100_000
+"""In one network: a pickle of a few bytes can name the same part any number of times."""
+
+
+def recognises(data: bytes) -> bool:
+    """Say whether ``torch.jit.save`` wrote this."""
+    return {"constants.pkl", "data.pkl"} <= record_names(data)
+
+
+def read(source: Source) -> Found:
+    """Read the tensors by the names of the attributes that hold them."""
+    if f"extra/{METADATA_KEY}.json" in record_names(source.data):
+        return _own_artifact(source)
+    data = _without_code(source.data)
+    tensors = _tensors(inert(data, _classes(data), _VALUES))
+    if not tensors:
+        raise ArtifactError("It is a frozen TorchScript archive, in which weights have no names: save one unfrozen.")
+    return Found("torchscript", source.require_plain(tensors))
+
+
+def _own_artifact(source: Source) -> Found:
+    import torch
+
+    from ..formats import torchscript
+
+    opened = torchscript.open(source.path)
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in opened.weights.items()}
+    return Found("torchscript", source.require_plain(tensors), opened.artifact.spec)
+
+
+def _without_code(data: bytes) -> bytes:
+    """Give an archive of the attributes alone."""
+    buffer = io.BytesIO()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(buffer, "w") as kept:
+            for entry in archive.infolist():
+                name = entry.filename.split("/", 1)[-1]
+                if name in ("data.pkl", "version", "byteorder") or name.startswith("data/"):
+                    if entry.compress_type != zipfile.ZIP_STORED:  # it could unpack to any size
+                        raise ArtifactError(f"Its {name} is compressed, which torch.jit.save never does.")
+                    kept.writestr(f"archive/{name}", archive.read(entry))
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile trips over damaged headers in many ways
+        raise ArtifactError(f"It is not a readable archive: {error}.") from None
+    return buffer.getvalue()
+
+
+def _classes(data: bytes) -> list[str]:
+    import torch
+
+    try:
+        asked = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
+    except Exception as error:  # a hostile or damaged stream
+        raise ArtifactError(f"Its contents were refused and not executed: {type(error).__name__}.") from None
+    return [name for name in asked if name.startswith(_OWN)]
+
+
+def _tensors(root: Any) -> "dict[str, Tensor]":
+    """Give every tensor below an object by the path of attributes that leads to it, each object before its parts."""
+    import torch
+
+    found: dict[str, Tensor] = {}
+    left = [("", root)]
+    for _ in range(_MOST_OBJECTS):
+        if not left:
+            return found
+        prefix, part = left.pop()
+        attributes = vars(part) if isinstance(part, StandIn) else {}
+        found.update({prefix + name: value for name, value in attributes.items() if isinstance(value, torch.Tensor)})
+        parts = [(f"{prefix}{name}.", value) for name, value in attributes.items() if isinstance(value, StandIn)]
+        left += reversed(parts)
+    raise ArtifactError(f"It has more than {_MOST_OBJECTS:,} layers.")

@@ -1,0 +1,184 @@
+"""Weights from elsewhere become checkpoints that say what is known of them, and no more."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import lenetx
+from lenetx import Statement, models
+from lenetx.errors import CheckpointError, InputError, UnknownName
+
+OWN = """
+from torch import nn
+def net(num_classes=4):
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, num_classes))
+"""
+
+
+@pytest.fixture
+def plain(tmp_path, checkpoint, saved):
+    """A file of a lenet5's weights alone."""
+    path = tmp_path / "plain.pth"
+    path.write_bytes(saved(dict(checkpoint.state_dict)))
+    return path
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The name of a network of someone's own, which says nothing of its input."""
+    (tmp_path / "own.py").write_text(OWN)
+    return f"{tmp_path / 'own.py'}:net"
+
+
+def test_nothing_is_claimed_that_nobody_said(plain, checkpoint):
+    found = lenetx.load_weights(plain, architecture="lenet5")
+    spec = found.spec
+    assert (spec.architecture, spec.input_shape, spec.framing) == ("lenet5", (1, 32, 32), "unknown")
+    assert spec.labels == tuple("0123456789")
+    assert spec.weights_sha256 == checkpoint.spec.weights_sha256
+    assert (found.metrics, found.history, found.config["data"]) == ({}, (), None)
+    assert found.config["source"]["name"] == "plain.pth"
+    assert str(plain.parent) not in str(found.config)
+    assert torch.equal(found.module().fc3.bias, checkpoint.state_dict["fc3.bias"])
+
+
+def test_without_an_architecture_the_tensors_are_listed_and_what_they_fit(plain):
+    with pytest.raises(InputError) as caught:
+        lenetx.load_weights(plain)
+    for words in ("--arch", "fit lenet5, lenet5-1998", "conv1.weight [6, 1, 5, 5]", "fc3.bias [10]"):
+        assert words in str(caught.value)
+
+
+def test_tensors_that_fit_nothing_are_listed_up_to_a_number(tmp_path, saved):
+    (tmp_path / "many.pt").write_bytes(saved({f"layer{number}": torch.ones(2) for number in range(30)}))
+    with pytest.raises(InputError, match=r"fit none of the built-in networks.*layer19 \[2\] and 10 more\.$"):
+        lenetx.load_weights(tmp_path / "many.pt")
+
+
+def test_weights_of_another_network_are_told_tensor_by_tensor(plain):
+    with pytest.raises(CheckpointError) as caught:
+        lenetx.load_weights(plain, architecture="lenet5-3x3")
+    assert "conv1.weight has shape [6, 1, 5, 5] instead of [6, 1, 3, 3]" in str(caught.value)
+    with pytest.raises(UnknownName, match="Did you mean 'lenet5'"):
+        lenetx.load_weights(plain, architecture="lenet55")
+
+
+def test_the_number_of_classes_is_that_of_the_weights(tmp_path, saved):
+    (tmp_path / "letters.pt").write_bytes(saved(models.build("lenet5", (1, 32, 32), 26).state_dict()))
+    found = lenetx.load_weights(tmp_path / "letters.pt", architecture="lenet5")
+    assert found.spec.labels == tuple(map(str, range(26)))
+
+
+def test_what_is_stated_stands_in_the_spec(plain):
+    stated = Statement("mnist", mean=(0.1307,), std=(0.3081,), labels=tuple("abcdefghij"))
+    spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated).spec
+    assert (spec.framing, spec.polarity, spec.padding) == ("mnist", "light_on_dark", 2)
+    assert (spec.mean, spec.std, spec.labels) == ((0.1307,), (0.3081,), tuple("abcdefghij"))
+
+
+def test_mean_and_std_that_are_not_stated_are_told(plain):
+    notices = []
+    stated = Statement("stretch")
+    spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append).spec
+    assert (spec.mean, spec.std) == ((0.0,), (1.0,))
+    assert notices == ["No mean or std was stated: the inputs are taken to be the levels on a scale of 1."]
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (Statement(labels=("a", "b")), "There are 2 labels, but the weights in '.*' are for 10"),
+        (Statement("stretch", mean=(0.1, 0.2)), "There are 2 numbers in the mean for 1 channels"),
+        (Statement(input_size=(28, 28)), "lenet5 takes inputs of 1×32×32"),
+        (Statement(labels=("a",) * 10), None),
+    ],
+)
+def test_what_cannot_be_is_refused(plain, stated, words):
+    if words is None:
+        assert lenetx.load_weights(plain, architecture="lenet5", stated=stated).spec.labels == ("a",) * 10
+        return
+    with pytest.raises(InputError, match=words):
+        lenetx.load_weights(plain, architecture="lenet5", stated=stated)
+
+
+def test_a_checkpoint_that_says_it_itself_is_not_overruled(checkpoint_paths):
+    with pytest.raises(InputError, match="says itself"):
+        lenetx.load_weights(checkpoint_paths["lenet5"], stated=Statement("stretch"))
+    assert lenetx.load_weights(checkpoint_paths["lenet5"]).config["data"] == "digits"
+
+
+def test_a_checkpoint_that_does_not_say_it_may_be_told_later(plain, tmp_path):
+    lenetx.save(lenetx.load_weights(plain, architecture="lenet5"), tmp_path / "mine.pt")
+    found = lenetx.load_weights(tmp_path / "mine.pt", stated=Statement("letterbox"))
+    assert found.spec.framing == "letterbox"
+    with pytest.raises(InputError, match="no other can be stated"):
+        lenetx.load_weights(tmp_path / "mine.pt", stated=Statement(input_size=(28, 28)))
+
+
+def test_an_artifact_of_lenetx_brings_its_own_spec(published, checkpoint):
+    found = lenetx.load_weights(published / "lenet5.torchscript")
+    assert dataclasses.replace(found.spec, producer=checkpoint.spec.producer) == checkpoint.spec
+    assert list(found.state_dict) == list(checkpoint.state_dict)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_becomes_float32_exactly(tmp_path, saved, checkpoint, dtype):
+    half = {name: tensor.to(dtype) for name, tensor in checkpoint.state_dict.items()}
+    (tmp_path / "half.pt").write_bytes(saved(half))
+    notices = []
+    found = lenetx.load_weights(tmp_path / "half.pt", architecture="lenet5", on_notice=notices.append)
+    assert all(torch.equal(found.state_dict[name].to(dtype), half[name]) for name in half)
+    assert notices == []
+
+
+def test_double_precision_is_rounded_and_that_is_said(tmp_path, saved, checkpoint):
+    double = {name: tensor.double() for name, tensor in checkpoint.state_dict.items()}
+    double["fc3.bias"][:3] += 1e-12
+    (tmp_path / "double.pt").write_bytes(saved(double))
+    notices = []
+    found = lenetx.load_weights(tmp_path / "double.pt", architecture="lenet5", on_notice=notices.append)
+    assert found.state_dict["fc3.bias"].dtype == torch.float32
+    assert notices == ["3 of 61,706 float64 weights were rounded to float32."]
+
+
+def test_an_input_that_nobody_says_is_assumed_where_it_fits_and_the_report_says_so(tmp_path, saved, own):
+    torch.manual_seed(0)
+    network = models.resolve(own).build((1, 32, 32), 7)
+    (tmp_path / "own.pt").write_bytes(saved(network.state_dict()))
+    notices = []
+    found = lenetx.load_weights(tmp_path / "own.pt", architecture=own, on_notice=notices.append)
+    assert (found.spec.input_shape, len(found.spec.labels)) == ((1, 32, 32), 7)
+    assert len(notices) == 1
+    assert "1×32×32, assumed" in notices[0]
+    (report,) = lenetx.export(found, ["onnx"], folder=tmp_path / "out")
+    assert "1×32×32, assumed" in report.reference["input"]
+    stated = Statement(input_size=(20, 24), channels=1)
+    told = lenetx.load_weights(tmp_path / "own.pt", architecture=own, stated=stated, on_notice=notices.append)
+    assert told.spec.input_shape == (1, 20, 24)
+    assert len(notices) == 1
+
+
+def test_what_is_exported_refuses_pictures_and_takes_inputs(plain, tmp_path, checkpoint):
+    found = lenetx.load_weights(plain, architecture="lenet5")
+    (report,) = lenetx.export(found, ["onnx"], folder=tmp_path / "out")
+    assert report.passed
+    status = {check.name: check.status for check in report.checks}
+    assert {status[name] for name in ("random inputs", "constant inputs", "saturated inputs")} == {"passed"}
+    assert {status[name] for name in ("real inputs", "test labels")} == {"not_run"}
+    assert "no real images seen" in report.conclusion
+    classifier = lenetx.classifier(tmp_path / "out" / "lenet5.onnx")
+    with pytest.raises(InputError, match="does not say how a picture becomes its input"):
+        classifier.predict(np.zeros((32, 32), np.uint8))
+    inputs = np.random.default_rng(0).standard_normal((2, 1, 32, 32), np.float32)
+    expected = checkpoint.module()(torch.from_numpy(inputs)).detach().numpy()
+    assert np.allclose(classifier.logits(inputs), expected, atol=1e-5)
+
+
+def test_real_images_need_a_framing(plain):
+    unknown = lenetx.load_weights(plain, architecture="lenet5")
+    with pytest.raises(InputError, match=r"do not say how images of digits become inputs.*--framing"):
+        lenetx.reference(unknown, data_name="digits")
+    known = lenetx.load_weights(plain, architecture="lenet5", stated=Statement("mnist"))
+    assert lenetx.reference(known, data_name="digits").real is not None

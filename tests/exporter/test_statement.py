@@ -1,0 +1,61 @@
+"""What users state of weights: read from texts, refused where it cannot be."""
+
+import pytest
+
+from lenetx import Statement
+from lenetx.errors import InputError, UnknownName
+
+
+def test_texts_become_values():
+    stated = Statement.of_texts(
+        framing="stretch", mean="0.485, 0.456,0.406", std="0.2", labels="cat, dog", input_size="48x64", channels=3
+    )
+    assert stated == Statement("stretch", (0.485, 0.456, 0.406), (0.2,), ("cat", "dog"), (48, 64), 3)
+    assert Statement.of_texts() == Statement()
+
+
+def test_labels_may_be_the_lines_of_a_file(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("zero, or none\nÿ\n\n", encoding="utf-8")
+    assert Statement.of_texts(labels=str(path)).labels == ("zero, or none", "ÿ")
+    path.write_bytes("zero\nÿ\n".encode("latin-1"))
+    with pytest.raises(InputError, match="are not UTF-8"):
+        Statement.of_texts(labels=str(path))
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "words"),
+    [
+        ({"framing": "strech"}, UnknownName, "Did you mean 'stretch'"),
+        ({"framing": "unknown"}, UnknownName, "There is no framing 'unknown'"),
+        ({"mean": "0.5"}, InputError, "means nothing without a framing"),
+        ({"std": "0.5"}, InputError, "means nothing without a framing"),
+        ({"framing": "stretch", "mean": "a,b"}, InputError, "The mean is 'a,b', not numbers"),
+        ({"framing": "stretch", "std": "0.5,0"}, InputError, r"The std is 0\.5, 0\.0; each must be positive"),
+        ({"framing": "stretch", "mean": "nan"}, InputError, "The mean is nan; each must be finite"),
+        ({"framing": "stretch", "std": "inf"}, InputError, "The std is inf; each must be finite"),
+        ({"labels": "one"}, InputError, "at least two"),
+        ({"labels": "one,,three"}, InputError, "none of them empty"),
+        ({"input_size": "big"}, InputError, "The input size is 'big'"),
+        ({"channels": 2}, InputError, "The number of channels is 2; it must be 1"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_came(texts, error, words):
+    with pytest.raises(error, match=words):
+        Statement.of_texts(**texts)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 32, 36), (1, 24, 24), (1, 29, 29)])
+def test_the_framing_mnist_is_for_its_own_size(shape):
+    with pytest.raises(InputError, match="The framing mnist gives 1×28×28"):
+        Statement("mnist").padding(shape)
+    assert Statement("mnist").padding((1, 32, 32)) == 2
+    assert Statement("stretch").padding(shape) == 0
+
+
+def test_one_number_is_for_all_channels():
+    stated = Statement("stretch", mean=(0.5,), std=(0.1, 0.2, 0.3))
+    assert stated.per_channel("mean", 3) == (0.5, 0.5, 0.5)
+    assert stated.per_channel("std", 3) == (0.1, 0.2, 0.3)
+    with pytest.raises(InputError, match="There are 3 numbers in the std for 1 channels"):
+        stated.per_channel("std", 1)

@@ -1,0 +1,197 @@
+"""The files that hold weights: every kind gives the same tensors, told by what it holds."""
+
+import io
+
+import pytest
+import torch
+from safetensors.torch import save as as_safetensors
+from torch import nn
+
+from lenetx import models, weights
+from lenetx.errors import CheckpointError, InputError
+
+OLD = {"_use_new_zipfile_serialization": False}
+
+
+class Scaled(nn.Module):
+    """Lists, dicts and numbers beside its weights, which TorchScript packs in its own ways."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+        self.norm = nn.BatchNorm1d(3)
+        self.sizes, self.rates, self.flags, self.by_name = [1, 2], [0.5], [True], {"a": 1}
+
+    def forward(self, x):
+        return self.norm(self.fc(x)) * self.rates[0]
+
+
+def torch_saved(content, **options):
+    buffer = io.BytesIO()
+    torch.save(content, buffer, **options)
+    return buffer.getvalue()
+
+
+def scripted(module):
+    buffer = io.BytesIO()
+    torch.jit.save(module, buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(3)
+    network = models.build("lenet5-bn", (1, 32, 32), 10)
+    network(torch.randn(8, 1, 32, 32))  # so that the running statistics are not their first values
+    return network.eval()
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(data, name="weights.bin", **options):
+        (tmp_path / name).write_bytes(data)
+        return weights.read(tmp_path / name, **options)
+
+    return run
+
+
+FILES = {
+    "state_dict": ("state_dict", lambda net: torch_saved(net.state_dict())),
+    "state_dict, old form": ("state_dict", lambda net: torch_saved(net.state_dict(), **OLD)),
+    "state_dict in a dict": ("state_dict", lambda net: torch_saved({"epoch": 3, "state_dict": net.state_dict()})),
+    "model_state_dict": ("state_dict", lambda net: torch_saved({"model_state_dict": net.state_dict(), "loss": 0.1})),
+    "model": ("state_dict", lambda net: torch_saved({"model": net.state_dict(), "args": {"lr": 1}})),
+    "nested": ("state_dict", lambda net: torch_saved({"model": {"state_dict": net.state_dict()}})),
+    "module": ("module", torch_saved),
+    "module in a dict": ("module", lambda net: torch_saved({"model": net, "epoch": 3})),
+    "safetensors": ("safetensors", lambda net: as_safetensors(net.state_dict())),
+    "scripted": ("torchscript", lambda net: scripted(torch.jit.script(net))),
+    "traced": ("torchscript", lambda net: scripted(torch.jit.trace(net, torch.zeros(1, 1, 32, 32)))),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_kind_of_file_gives_every_bit(network, read, kind):
+    name, write = FILES[kind]
+    found = read(write(network))
+    assert (found.kind, found.spec, found.ours) == (name, None, False)
+    expected = network.state_dict()
+    assert found.tensors.keys() == expected.keys()
+    for each, tensor in found.tensors.items():
+        assert tensor.dtype == expected[each].dtype
+        assert torch.equal(tensor, expected[each])
+        assert not tensor.requires_grad
+
+
+def test_the_order_of_a_module_is_that_of_its_state_dict(network, read):
+    assert list(read(torch_saved(network)).tensors) == list(network.state_dict())
+
+
+def test_a_module_of_torch_alone_needs_no_trust(read):
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, affine=False), nn.Flatten(), nn.Linear(8, 3, bias=False))
+    found = read(torch_saved(net))
+    assert list(found.tensors) == list(net.state_dict())
+
+
+def test_buffers_that_are_not_saved_are_no_weights(read):
+    net = nn.Sequential(nn.Linear(2, 2))
+    net[0].register_buffer("cache", torch.zeros(5), persistent=False)
+    assert list(read(torch_saved(net)).tensors) == ["0.weight", "0.bias"]
+
+
+def test_scripted_modules_may_hold_more_than_tensors(read):
+    net = Scaled()
+    found = read(scripted(torch.jit.script(net)))
+    assert found.tensors.keys() == net.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module."]
+)
+def test_prefixes_of_wrappers_are_taken_away(network, read, prefix):
+    wrapped = {prefix + name: tensor for name, tensor in network.state_dict().items()}
+    assert list(read(torch_saved(wrapped)).tensors) == list(network.state_dict())
+
+
+def test_a_part_that_was_compiled_by_itself_is_found(read):
+    assert list(read(torch_saved({"a._orig_mod.weight": torch.ones(1)})).tensors) == ["a.weight"]
+
+
+def test_a_name_that_only_some_have_is_no_prefix(read):
+    given = {"module.weight": torch.ones(1), "head.weight": torch.ones(1)}
+    assert list(read(torch_saved(given)).tensors) == list(given)
+
+
+def test_two_tensors_cannot_have_one_name(read):
+    given = {"a.weight": torch.ones(1), "_orig_mod.a.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointError, match="have the same name"):
+        read(torch_saved(given))
+
+
+def test_views_and_tied_weights_are_copies(read):
+    table = torch.arange(6.0).view(2, 3)
+    found = read(torch_saved({"a": table, "b": table.t(), "c": table[:, 1:]}))
+    assert torch.equal(found.tensors["b"], table.t())
+    assert all(tensor.is_contiguous() for tensor in found.tensors.values())
+    found.tensors["a"].zero_()
+    assert torch.equal(found.tensors["c"], table[:, 1:])
+
+
+def test_what_lenetx_made_is_told_from_the_rest(checkpoint_paths, published):
+    found = weights.read(checkpoint_paths["lenet5"])
+    assert (found.kind, found.ours) == ("checkpoint", True)
+    found = weights.read(published / "lenet5.torchscript")
+    assert (found.kind, found.ours, found.spec.architecture) == ("torchscript", False, "lenet5")
+    assert "fc3.weight" in found.tensors
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n", b"\x00" * 99, b"PK\x03\x04 and no more"])
+def test_other_files_are_of_no_kind(read, data):
+    assert read(data) is None
+
+
+def test_no_file_is_bad_input(tmp_path):
+    with pytest.raises(InputError, match="There is no checkpoint"):
+        weights.read(tmp_path / "nothing.pt")
+
+
+REFUSED = {
+    "nothing": ({}, "It holds no tensors"),
+    "a list": ([torch.ones(1)], "It holds a list, and no weights by name"),
+    "a number": ({"weight": torch.ones(1), "epoch": 3}, "Beside tensors it holds 'epoch', a int"),
+    "a number for a name": ({3: torch.ones(1)}, "Beside tensors it holds 3"),
+    "complex": ({"weight": torch.ones(1, dtype=torch.complex64)}, "weight holds complex numbers"),
+    "sparse": ({"weight": torch.eye(3).to_sparse()}, "weight is no dense tensor"),
+    "repeated": ({"weight": torch.zeros(1).expand(2**40)}, "far larger than the file"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_weights_is_refused_by_name(read, kind):
+    content, words = REFUSED[kind]
+    with pytest.raises(CheckpointError, match=words) as caught:
+        read(torch_saved(content))
+    assert "weights.bin" in str(caught.value)
+
+
+def test_a_dict_inside_itself_is_refused(read):
+    content = {}
+    content["model"] = content
+    with pytest.raises(CheckpointError, match="and no weights by name"):
+        read(torch_saved(content))
+
+
+def test_a_frozen_archive_has_no_names(network, read):
+    frozen = torch.jit.freeze(torch.jit.trace(network, torch.zeros(1, 1, 32, 32)))
+    with pytest.raises(CheckpointError, match="frozen TorchScript archive, in which weights have no names"):
+        read(scripted(frozen))
+
+
+@pytest.mark.parametrize("kind", ["state_dict", "state_dict, old form", "safetensors", "scripted", "module"])
+def test_a_file_that_is_cut_off_is_refused(network, read, kind):
+    data = FILES[kind][1](network)
+    for size in (len(data) // 2, len(data) - 7, 40):
+        try:
+            assert read(data[:size]) is None
+        except CheckpointError:
+            continue

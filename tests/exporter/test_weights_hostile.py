@@ -1,0 +1,173 @@
+"""Files of weights that hold code: it runs where it is trusted, and nowhere else."""
+
+import io
+import pickle
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+
+import lenetx
+from lenetx import weights
+from lenetx.errors import CheckpointError
+from lenetx.training import InitialWeights, TrainConfig, train
+
+OWN = """
+from pathlib import Path
+from lenetx.models.lenet5 import LeNet5
+class Own(LeNet5):
+    def __setstate__(self, state):
+        Path({marker!r}).touch()
+        super().__setstate__(state)
+"""
+
+
+@pytest.fixture
+def marker(tmp_path):
+    """A file that exists once code of a file has run."""
+    return tmp_path / "it-ran"
+
+
+@pytest.fixture
+def own_module(tmp_path, marker, monkeypatch, saved):
+    """A module of someone's own class, which can be imported here, as bytes."""
+    (tmp_path / "nets_of_others.py").write_text(OWN.format(marker=str(marker)))
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("nets_of_others")
+    return saved(module.Own())
+
+
+def rewritten(data, **records):
+    """Give an archive with other records."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(buffer, "w") as changed:
+        for name in archive.namelist():
+            record = name.split("/", 1)[-1]
+            changed.writestr(name, records.get(record.replace(".", "_"), archive.read(name)))
+    return buffer.getvalue()
+
+
+def scripted():
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def hostile(marker, planted, saved):
+    attack = planted(marker)
+    old = io.BytesIO()
+    torch.save({"weight": torch.ones(1), "extra": attack}, old, _use_new_zipfile_serialization=False)
+    return {
+        "among the weights": saved({"weight": torch.ones(1), "extra": attack}),
+        "instead of them": saved(attack),
+        "old form": old.getvalue(),
+        "in a module": saved(nn.Sequential(nn.Linear(2, 2))).replace(b"torch.nn.modules.linear\n", b"os\n", 1),
+        "in TorchScript": rewritten(scripted(), data_pkl=pickle.dumps(attack, protocol=2)),
+    }
+
+
+KINDS = ["among the weights", "instead of them", "old form", "in a module", "in TorchScript"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_code_is_refused_in_one_sentence_and_does_not_run(tmp_path, hostile, marker, kind):
+    path = tmp_path / "hostile.pt"
+    path.write_bytes(hostile[kind])
+    for attempt in (
+        lambda: weights.read(path),
+        lambda: lenetx.load_weights(path, architecture="lenet5"),
+        lambda: lenetx.convert(path, tmp_path / "out.pth"),
+        lambda: train(TrainConfig(epochs=1), init=path),
+        lambda: InitialWeights.read(path),
+    ):
+        with pytest.raises(CheckpointError) as caught:
+            attempt()
+        assert "executed" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert "weights_only" not in str(caught.value)
+    assert not marker.exists()
+    assert not (tmp_path / "out.pth").exists()
+
+
+def test_torchscript_is_never_run_even_where_it_is_trusted(tmp_path, hostile, marker):
+    path = tmp_path / "hostile.pt"
+    path.write_bytes(hostile["in TorchScript"])
+    with pytest.raises(CheckpointError):
+        weights.read(path, trust_pickle=True)
+    assert not marker.exists()
+
+
+def test_code_of_torchscript_is_not_even_read(tmp_path):
+    """libtorch would compile it and run a __setstate__; its text here is none of TorchScript."""
+    data = scripted()
+    names = [name for name in zipfile.ZipFile(io.BytesIO(data)).namelist() if name.endswith(".py")]
+    assert names
+    for name in names:
+        data = rewritten(data, **{name.split("/", 1)[-1].replace(".", "_"): b"def __setstate__(:\n"})
+    path = tmp_path / "scripted.pt"
+    path.write_bytes(data)
+    with pytest.raises(RuntimeError):
+        torch.jit.load(path)
+    assert list(weights.read(path).tensors) == ["weight", "bias"]
+
+
+def test_a_module_of_someones_own_runs_only_where_it_is_trusted(tmp_path, own_module, marker):
+    path = tmp_path / "own.pt"
+    path.write_bytes(own_module)
+    with pytest.raises(CheckpointError, match=r"It asks for nets_of_others\.Own, .*--trust-pickle"):
+        lenetx.load_weights(path, architecture="lenet5")
+    assert not marker.exists()
+    notices = []
+    checkpoint = lenetx.load_weights(path, architecture="lenet5", trust_pickle=True, on_notice=notices.append)
+    assert marker.exists()
+    assert checkpoint.module()
+    assert notices == [f"Code in '{path}' is run, since its pickle is trusted: it asks for nets_of_others.Own."]
+
+
+def test_trust_runs_nothing_that_is_read_without_it(tmp_path, saved, checkpoint):
+    path = tmp_path / "plain.pth"
+    path.write_bytes(saved(dict(checkpoint.state_dict)))
+    notices = []
+    weights.read(path, trust_pickle=True, on_notice=notices.append)
+    assert notices == []
+
+
+def test_a_trusted_class_that_is_not_here_is_named(tmp_path, own_module):
+    path = tmp_path / "own.pt"
+    path.write_bytes(own_module.replace(b"nets_of_others\nOwn", b"nets_of_nobody\nOwn"))
+    with pytest.raises(CheckpointError, match=r"nets_of_nobody.*must be importable here"):
+        weights.read(path, trust_pickle=True)
+
+
+def test_a_known_class_is_not_made_but_stood_in_for(tmp_path, saved, monkeypatch):
+    """Not even torch's own __setstate__ runs on the state that a file chooses."""
+    data = saved(nn.Sequential(nn.Linear(2, 2)))
+
+    def refuse(*_):
+        raise AssertionError("a class of the pickle was made")
+
+    monkeypatch.setattr(nn.Module, "__setstate__", refuse)
+    (tmp_path / "module.pt").write_bytes(data)
+    assert list(weights.read(tmp_path / "module.pt").tensors) == ["0.weight", "0.bias"]
+
+
+def test_a_module_that_names_one_part_again_and_again_is_refused(tmp_path, saved):
+    """Sixty small steps name more parts than any memory holds."""
+    part = nn.Sequential(nn.Linear(1, 1))
+    for _ in range(60):
+        part = nn.Sequential(part, part)
+    (tmp_path / "bomb.pt").write_bytes(saved(part))
+    with pytest.raises(CheckpointError, match="more than 100,000 layers"):
+        weights.read(tmp_path / "bomb.pt")
+
+
+def test_records_that_unpack_to_any_size_are_refused(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(scripted())) as archive, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in archive.namelist():
+            bomb.writestr(name, archive.read(name))
+    (tmp_path / "bomb.pt").write_bytes(buffer.getvalue())
+    with pytest.raises(CheckpointError, match=r"is compressed, which torch\.jit\.save never does"):
+        weights.read(tmp_path / "bomb.pt")
