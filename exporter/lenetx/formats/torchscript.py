@@ -23,7 +23,7 @@ from ..eager import TorchBackend
 from ..report import Check
 from ..usage import exported_network, usage_of
 from .local_paths import local_paths
-from .torchscript_code import numbers_of
+from .torchscript_code import numbers_of, unknown_operators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,11 @@ _TRACE_BATCH = 2
 
 
 def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
-    """Give the archive; ``opset`` means nothing to this format."""
+    """Give the archive; ``opset`` means nothing to this format.
+
+    Raises:
+        InputError: the network is no straight line of known operators on its own parameters and buffers.
+    """
     import torch
 
     network = exported_network(checkpoint)
@@ -59,6 +63,7 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
     with _deprecated_api():
         torch.jit.save(torch.jit.freeze(torch.jit.trace(module, sample), optimize_numerics=False), buffer)
     records = _unmangled(archive.normalise(buffer.getvalue()))
+    _require_known_operators(records)
     constants = _constants(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
     records[_SPEC] = spec.to_json().encode()
@@ -199,6 +204,18 @@ def _known_records(records: Mapping[str, bytes]) -> Check:
     strange = sorted(name for name in records if not _RECORD.fullmatch(name))
     problem = f"It holds what lenetx never writes: {', '.join(strange)}." if strange else None
     return Check.verdict("file", f"archive of {len(records)} records", problem, "Canonical, checksums right.")
+
+
+def _require_known_operators(records: Mapping[str, bytes]) -> None:
+    """Raise InputError for a network that :func:`open` would refuse to run."""
+    try:
+        _fractions(records)
+    except ArtifactError:
+        code = b"".join(contents for name, contents in records.items() if name.startswith("code/")).decode("latin-1")
+        strange = ", ".join(unknown_operators(code)) or "branches or attributes"
+        raise InputError(
+            f"The network's code has {strange}, which lenetx does not run in TorchScript: export it with --format onnx."
+        ) from None
 
 
 def _fractions(records: Mapping[str, bytes]) -> frozenset[float]:
