@@ -122,12 +122,17 @@ def train(
         raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
     require_writable(path)
     with render.training(quiet=quiet) as progress:
-        checkpoint = run(settings, data_root=data_root, on_progress=progress, on_notice=render.notice)
+        notice = _nothing if quiet else render.notice
+        checkpoint = run(settings, data_root=data_root, on_progress=progress, on_notice=notice)
     save(checkpoint, path)
     if json:
         render.document({"checkpoint": str(path), "metrics": dict(checkpoint.metrics)})
     if not quiet:
         render.trained(checkpoint, path)
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 def _said(options: Mapping[str, object]) -> dict[str, object]:

@@ -63,6 +63,7 @@ def test_every_option_reaches_the_training(cli):
     said = {
         "data": "digits",
         "architecture": "lenet5-3x3",
+        "channels": 3,
         "epochs": 2,
         "batch_size": 200,
         "learning_rate": 0.002,
@@ -88,9 +89,11 @@ def test_every_option_reaches_the_training(cli):
         for name, value in (said | augmentation).items()
         for part in [f"--{short.get(name, name).replace('_', '-')}", *([] if value is True else [value])]
     ]
+    options += ["--input-size", "28x28", "--arch-arg", "classes=10"]
     cli("train", "-q", *options)
     recorded = lenetx.load("artifacts/lenet5-3x3.pt").config
-    assert recorded == said | {"augmentation": augmentation, "second_moment": 0.999}
+    network = {"architecture_args": {"classes": 10}, "input_size": [28, 28]}
+    assert recorded == said | network | {"augmentation": augmentation, "second_moment": 0.999}
 
 
 def test_a_recipe_a_file_and_options_override_each_other(cli, tmp_path):
