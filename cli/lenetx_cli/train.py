@@ -140,5 +140,9 @@ def train(
         render.trained(checkpoint, files.checkpoint)
 
 
+def _nothing(_: str) -> None:
+    pass
+
+
 def _said(options: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}

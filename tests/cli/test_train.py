@@ -63,6 +63,7 @@ def test_every_option_reaches_the_training(cli):
     said = {
         "data": "digits",
         "architecture": "lenet5-3x3",
+        "channels": 3,
         "epochs": 2,
         "batch_size": 200,
         "learning_rate": 0.002,
@@ -88,9 +89,10 @@ def test_every_option_reaches_the_training(cli):
         for name, value in (said | augmentation).items()
         for part in [f"--{short.get(name, name).replace('_', '-')}", *([] if value is True else [value])]
     ]
-    cli("train", "-q", *options, "--freeze", "conv*", "--freeze", "fc1.bias")
+    options += ["--input-size", "28x28", "--arch-arg", "classes=10", "--freeze", "conv*", "--freeze", "fc1.bias"]
+    cli("train", "-q", *options)
     recorded = lenetx.load("artifacts/lenet5-3x3.pt").config
-    network = {"architecture_args": {}, "input_size": None, "channels": None, "freeze": ["conv*", "fc1.bias"]}
+    network = {"architecture_args": {"classes": 10}, "input_size": [28, 28], "freeze": ["conv*", "fc1.bias"]}
     assert recorded == said | network | {"augmentation": augmentation, "second_moment": 0.999}
 
 

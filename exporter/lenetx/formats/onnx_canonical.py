@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from ..version import PRODUCER
 from .onnx_names import name_constants, restore_weights
 from .onnx_shapes import plain_shapes
@@ -52,9 +53,12 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
         model: as torch writes it; changed in place.
         weights: that the network computes with, by name: torch leaves a bias out that is zero.
         opset: the one to convert to.
+
+    Raises:
+        InputError: an operator of the network cannot be converted.
     """
     import onnx
-    from onnx import helper, version_converter
+    from onnx import helper
 
     for node in model.graph.node:
         _drop_default_attributes(node)
@@ -63,7 +67,7 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
     restore_weights(model, weights)
     _drop_unused_constants(model)
     if opset < model.opset_import[0].version:
-        model = version_converter.convert_version(model, opset)
+        model = _converted(model, opset)
     name_constants(model, weights)
     del model.graph.value_info[:]
     _strip_metadata(model)
@@ -72,6 +76,17 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
     model.ir_version = helper.find_min_ir_version_for(model.opset_import)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _converted(model: "ModelProto", opset: int) -> "ModelProto":
+    from onnx import version_converter
+
+    try:
+        converted: ModelProto = version_converter.convert_version(model, opset)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0].split("failed: ")[-1]
+        raise InputError(f"The network cannot be written in opset {opset}; try a later one: {reason}.") from None
+    return converted
 
 
 def _drop_default_attributes(node: "NodeProto") -> None:

@@ -17,10 +17,10 @@ CONSTANT = "constant:"
 
 
 def restore_weights(model: "ModelProto", weights: "Weights") -> None:
-    """Bring back what torch's exporter leaves out, turns round or names by a second name."""
+    """Bring back what torch's exporter leaves out, turns round, spreads or names by a second name."""
     _restore_names(model, weights)
     _restore_zero_biases(model, weights)
-    _restore_transposed(model, weights)
+    _restore_layouts(model, weights)
 
 
 def name_constants(model: "ModelProto", weights: "Weights") -> None:
@@ -64,23 +64,32 @@ def _restore_zero_biases(model: "ModelProto", weights: "Weights") -> None:
                 model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
 
 
-def _restore_transposed(model: "ModelProto", weights: "Weights") -> None:
-    """Of a linear layer on more than rows torch writes the transposed weights."""
+def _restore_layouts(model: "ModelProto", weights: "Weights") -> None:
+    """Write weights as they are, and a node that turns them round where torch has written that itself."""
+    import numpy as np
     from onnx import helper, numpy_helper
 
-    present = {tensor.name for tensor in model.graph.initializer}
     for tensor in list(model.graph.initializer):
-        if tensor.name in weights or len(tensor.dims) != 2:
+        if tensor.name in weights or not tensor.dims:
             continue
-        turned = numpy_helper.to_array(tensor).T
-        name = next((name for name in sorted(weights.keys() - present) if _same(weights[name], turned)), None)
-        if name is None:
+        array = numpy_helper.to_array(tensor)
+        present = {each.name for each in model.graph.initializer}
+        turned = next((name for name in sorted(weights) if array.ndim == 2 and _same(weights[name], array.T)), None)
+        missing = sorted(weights.keys() - present)
+        spread = next((name for name in missing if _same(weights[name].reshape(-1), array.reshape(-1))), None)
+        if turned is not None:
+            node = helper.make_node("Transpose", [turned], [tensor.name], perm=[1, 0])
+        elif spread is not None:
+            shape = numpy_helper.from_array(np.array(tensor.dims, np.int64), f"{tensor.name}_shape")
+            model.graph.initializer.append(shape)
+            node = helper.make_node("Reshape", [spread, shape.name], [tensor.name])
+        else:
             continue
-        reader = next(place for place, node in enumerate(model.graph.node) if tensor.name in node.input)
-        model.graph.node.insert(reader, helper.make_node("Transpose", [name], [tensor.name], perm=[1, 0]))
+        reader = next(place for place, each in enumerate(model.graph.node) if tensor.name in each.input)
+        model.graph.node.insert(reader, node)
         model.graph.initializer.remove(tensor)
-        model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
-        present.add(name)
+        if node.input[0] not in present:
+            model.graph.initializer.append(numpy_helper.from_array(weights[node.input[0]], node.input[0]))
 
 
 def _rename(model: "ModelProto", old: str, new: str) -> None:

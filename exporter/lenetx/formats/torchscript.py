@@ -23,7 +23,7 @@ from ..eager import TorchBackend
 from ..report import Check
 from ..usage import exported_network, usage_of
 from .local_paths import local_paths
-from .torchscript_code import numbers_of
+from .torchscript_code import numbers_of, unknown_operators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ _SPEC = f"extra/{METADATA_KEY}.json"
 _NAMES = f"extra/{METADATA_KEY}.weights.json"
 _MANGLED = re.compile(rb"___torch_mangle_\d+\.")
 _RECORD = re.compile(
-    r"code/.+\.py|constants/\d+|(data|constants)\.pkl|version|byteorder|\.format_version|\.storage_alignment|"
+    r"code/.+\.py|constants/\d+|(data|constants)\.pkl|(\.data/)?version|byteorder|\.format_version|\.storage_alignment|"
     + "|".join(map(re.escape, (_SPEC, _NAMES)))
 )
 _TRACE_BATCH = 2
@@ -47,7 +47,11 @@ _TRACE_BATCH = 2
 
 
 def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
-    """Give the archive; ``opset`` means nothing to this format."""
+    """Give the archive; ``opset`` means nothing to this format.
+
+    Raises:
+        InputError: the network is no straight line of known operators on its own parameters and buffers.
+    """
     import torch
 
     network = exported_network(checkpoint)
@@ -57,11 +61,13 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
     sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
     buffer = io.BytesIO()
     with _deprecated_api():
-        torch.jit.save(torch.jit.freeze(torch.jit.trace(module, sample)), buffer)
+        torch.jit.save(torch.jit.freeze(torch.jit.trace(module, sample), optimize_numerics=False), buffer)
     records = _unmangled(archive.normalise(buffer.getvalue()))
+    _require_known_operators(records)
     constants = _constants(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
+    names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
     records[_SPEC] = spec.to_json().encode()
-    records[_NAMES] = json.dumps(_names(constants, used.tensors)).encode()
+    records[_NAMES] = json.dumps(names).encode()
     return archive.pack(records)
 
 
@@ -167,16 +173,10 @@ def _bits(tensor: "Tensor") -> tuple[object, ...]:
 
 def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[np.float32]]":
     """Give the constants by the names that the archive has for them."""
-    try:
-        names = json.loads(records[_NAMES])
-        every = [name for each in names for name in each]
-        known = (
-            len(names) == len(constants) and len(every) == len(set(every)) and all(isinstance(n, str) for n in every)
-        )
-        known &= all(isinstance(each, list) and (each or not c.ndim) for each, c in zip(names, constants, strict=True))
-    except (KeyError, ValueError, TypeError, RecursionError):
-        known = False
-    if not known:
+    names = _names_of(records)
+    every = [name for each in names for name in each]
+    named = len(names) == len(constants) and len(every) == len(set(every))
+    if not named or any(constant.ndim and not each for each, constant in zip(names, constants, strict=True)):
         raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
     sizes = sorted(len(contents) for name, contents in records.items() if name.startswith("constants/"))
     if sizes != sorted(tensor.nbytes for tensor in constants):  # libtorch would read on into other memory
@@ -186,14 +186,36 @@ def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[s
 
 def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> frozenset[float]:
     """Give the constants that are one fraction by itself; whole numbers are sizes."""
-    pairs = zip(json.loads(records[_NAMES]), constants, strict=True)
+    pairs = zip(_names_of(records), constants, strict=True)
     return frozenset(float(constant) for names, constant in pairs if not names and constant.is_floating_point())
+
+
+def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
+    """Give the names of each constant: in the file a text, or a list where there are none or several."""
+    try:
+        found = json.loads(records[_NAMES])
+    except (KeyError, ValueError, RecursionError):
+        return []
+    names = [each if isinstance(each, list) else [each] for each in found] if isinstance(found, list) else []
+    return names if all(isinstance(name, str) for each in names for name in each) else []
 
 
 def _known_records(records: Mapping[str, bytes]) -> Check:
     strange = sorted(name for name in records if not _RECORD.fullmatch(name))
     problem = f"It holds what lenetx never writes: {', '.join(strange)}." if strange else None
     return Check.verdict("file", f"archive of {len(records)} records", problem, "Canonical, checksums right.")
+
+
+def _require_known_operators(records: Mapping[str, bytes]) -> None:
+    """Raise InputError for a network that :func:`open` would refuse to run."""
+    try:
+        _fractions(records)
+    except ArtifactError:
+        code = b"".join(contents for name, contents in records.items() if name.startswith("code/")).decode("latin-1")
+        strange = ", ".join(unknown_operators(code)) or "branches or attributes"
+        raise InputError(
+            f"The network's code has {strange}, which lenetx does not run in TorchScript: export it with --format onnx."
+        ) from None
 
 
 def _fractions(records: Mapping[str, bytes]) -> frozenset[float]:

@@ -10,7 +10,7 @@ it as libtorch does, so it has a grammar of its own:
 
 import re
 
-__all__ = ["numbers_of"]
+__all__ = ["numbers_of", "unknown_operators"]
 
 _OPERATORS = frozenset(
     f"torch.{name}"
@@ -99,6 +99,11 @@ def numbers_of(code: str) -> frozenset[float] | None:
             return None
         numbers |= {float(text) for kind, text in tokens if kind == "number" and not text.lstrip("-").isdigit()}
     return frozenset(numbers)
+
+
+def unknown_operators(code: str) -> list[str]:
+    """Name the operators in some code that no network of ours may call."""
+    return sorted(set(re.findall(r"\b(?:torch|ops)\.[\w.]+(?=\()", code)) - _OPERATORS)
 
 
 def _tokens(text: str) -> list[Token] | None:

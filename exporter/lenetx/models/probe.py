@@ -71,7 +71,9 @@ def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int]) -> object:
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     hollow = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
     with torch.no_grad():
-        found: object = torch.func.functional_call(module, hollow, (torch.empty(_BATCH, *shape, device="meta"),))
+        image = torch.empty(_BATCH, *shape, device="meta")
+        # with tie_weights torch would leave hollow tensors in a module that is used by two names
+        found: object = torch.func.functional_call(module, hollow, (image,), tie_weights=False)
     return found
 
 

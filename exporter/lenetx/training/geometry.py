@@ -3,6 +3,7 @@
 from lenetx_runtime.spec import MNIST_SIDE
 
 from ..data import Dataset
+from ..errors import InputError
 from ..models import Architecture
 from ..models.architecture import Shape
 from .config import TrainConfig
@@ -14,7 +15,13 @@ _MOST_PADDING = 4
 
 
 def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -> Shape:
-    """Give (channels, height, width): what the configuration says, else the network, else the data set's images."""
+    """Give (channels, height, width): what the configuration says, else the network, else the data set's images.
+
+    Raises:
+        InputError: nobody says it.
+    """
+    if config.input_size and config.channels:
+        return config.channels, *config.input_size
     own = network.input_shape or _of_data(dataset)
     height, width = config.input_size or own[1:]
     return config.channels or own[0], height, width
@@ -37,8 +44,10 @@ def framing_of(dataset: Dataset, shape: Shape) -> tuple[str, str | None]:
 
 
 def _of_data(dataset: Dataset) -> Shape:
-    images = dataset.train.images
     if dataset.framing == "mnist":
         return 1, MNIST_SIDE, MNIST_SIDE
+    images = getattr(dataset.train, "images", None)  # images in files may differ in size
+    if images is None:
+        raise InputError(f"The images of {dataset.name} may differ in size: give --input-size and --channels.")
     height, width = images.shape[1:3]
     return 3 if images.ndim == 4 else 1, height, width

@@ -1,0 +1,78 @@
+"""Which code of TorchScript is a network's."""
+
+import pytest
+
+from lenetx.formats.torchscript_code import numbers_of
+
+FRAME = """class Net(Module):
+  __parameters__ = []
+  __buffers__ = []
+  def forward(self: __torch__.nets.Net,
+    x: Tensor) -> Tensor:
+{}    return y
+"""
+
+
+def numbers(*lines):
+    return numbers_of(FRAME.format("".join(f"    {line}\n" for line in lines)))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("y = torch.relu_(x)", set()),
+        ("y = torch.hardtanh(x, 0., 6.)", {0.0, 6.0}),
+        ("y = torch.cat([x, torch.relu_(x)], 1)", set()),
+        ("a, b, = torch.chunk(x, 2, 1)", set()),
+        (
+            "y = torch.batch_norm(x, CONSTANTS.c0, None, x, x, False, 0.1, 1.0000000000000001e-05, True)",
+            {0.1, 1e-5},
+        ),
+        ("y = torch.add(x, x, alpha=1)", set()),
+        ('y = torch.gelu(x, approximate="none")', set()),
+        ("y = torch.view(x, [int(ops.prim.NumToTensor(torch.size(x, 0))), -1])", set()),
+        ("y = torch.mul(x, -0.5)", {-0.5}),
+    ],
+)
+def test_straight_lines_of_operators_are_a_networks(line, found):
+    assert numbers(line) == found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "y = torch.save(x, x)",
+        "y = torch.from_file(x, True, 8)",
+        "y = ops.aten.relu(x)",
+        "y = ops.prim.Print(x)",
+        "y = self.weight",
+        "y = x.y",
+        "y = torch.relu",
+        'y = torch.relu("planted")',
+        "y = torch.relu(x) + x",
+        "y = torch.relu(x))",
+        "y = torch.relu(x",
+        "y = torch.relu(x,, x)",
+        "y = torch.relu(x) # why",
+        "y = torch.relu(x); z = x",
+        "y: int = 3",
+        "if x:",
+        "torch.relu(x)",
+        "  y = torch.relu(x)",
+        "y = torch.relu(x)\r",
+        "y = torch.rand([2, 3])",
+        "y = uninitialized(Tensor)",
+        "y = " + "[" * 40 + "]" * 40,
+        "y = torch.relu(\u0131)",
+    ],
+)
+def test_anything_else_is_not(line):
+    assert numbers(line) is None
+
+
+def test_the_frame_is_matched_as_a_whole():
+    code = FRAME.format("    y = torch.relu(x)\n")
+    assert numbers_of(code) == set()
+    for changed in (code + "#", "import os\n" + code, code.replace("return y", "return torch.save(y)"), code * 2):
+        assert numbers_of(changed) is None
+    assert numbers_of(code.replace("return y", "return torch.flatten(y, 1)")) == set()
