@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import DataRoot, Json, Quiet
+from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad
 
 __all__ = ["export"]
 
@@ -28,6 +28,9 @@ def export(
         str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
     ] = None,
     data_root: DataRoot = None,
+    images: Images = None,
+    skip_bad: SkipBad = False,
+    follow_links: FollowLinks = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -55,6 +58,7 @@ def export(
                 opset=opset,
                 data_name=data,
                 data_root=data_root,
+                data_options=lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),
                 on_progress=step,
             )
         except ProofFailed as error:

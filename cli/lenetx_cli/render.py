@@ -23,6 +23,7 @@ __all__ = [
     "document",
     "error",
     "exported",
+    "notices",
     "predictions",
     "published",
     "report",
@@ -42,6 +43,11 @@ _MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not_ru
 def error(message: str) -> None:
     """Print one sentence on stderr."""
     print(f"lenetx: {message}", file=sys.stderr)
+
+
+def notices(*, quiet: bool) -> Step:
+    """Give a function that prints a sentence on stderr that a user should know, though all goes on."""
+    return (lambda _: None) if quiet else lambda message: print(f"Note: {message}", file=sys.stderr, flush=True)
 
 
 def text(content: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import render
-from .options import DataRoot, Json, Quiet
+from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad
 
 __all__ = ["train"]
 
@@ -17,7 +17,8 @@ def train(
         str | None,
         typer.Option(
             "--data",
-            help="digits (bundled), mnist, fashion-mnist, kmnist, qmnist or emnist-digits. [default: digits]",
+            help="digits (bundled), mnist, fashion-mnist, kmnist, qmnist, emnist-digits, or a set of your own: a CSV "
+            "of path,label rows, a folder per class, an .npz. [default: digits]",
         ),
     ] = None,
     arch: Annotated[
@@ -63,12 +64,29 @@ def train(
     elastic: Annotated[
         float | None, typer.Option(help="The same: pixels of a smooth displacement. [default: 0]")
     ] = None,
+    framing: Annotated[
+        str | None, typer.Option(help="mnist, stretch or letterbox. [default: mnist for digits, else stretch]")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(help="How many classes there have to be. [default: as many as there are]")
+    ] = None,
     data_root: DataRoot = None,
+    images: Images = None,
+    skip_bad: SkipBad = False,
+    follow_links: FollowLinks = False,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Size, such as 1GiB, above which images stream from the disk. [default: a quarter]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode files. [default: up to 4 for a set that streams]")
+    ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Train a network and write its checkpoint."""
     from lenetx.checkpoint import save
+    from lenetx.data.options import DataOptions, parse_size
     from lenetx.files import require_writable
     from lenetx.locate import ARTIFACTS
     from lenetx.training import settle
@@ -94,16 +112,31 @@ def train(
         "patience": patience,
         "keep": keep,
         "amp": amp,
+        "framing": framing,
+        "classes": classes,
         "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
         or None,
     }
     settings = settle(_said(given), file=config, name=recipe)
+    options = DataOptions(
+        images=images,
+        skip_bad=skip_bad,
+        follow_links=follow_links,
+        memory_limit=parse_size(memory_limit) if memory_limit is not None else None,
+        workers=workers,
+    )
     path = output or ARTIFACTS / f"{settings.architecture}.pt"
     if path.suffix != ".pt":
         raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")
     require_writable(path)
     with render.training(quiet=quiet) as progress:
-        checkpoint = run(settings, data_root=data_root, on_progress=progress)
+        checkpoint = run(
+            settings,
+            data_root=data_root,
+            data_options=options,
+            on_progress=progress,
+            on_notice=render.notices(quiet=quiet),
+        )
     save(checkpoint, path)
     if json:
         render.document({"checkpoint": str(path), "metrics": dict(checkpoint.metrics)})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import classifier, export, load, reference, save, verify
     from .checkpoint import Checkpoint
+    from .data import DataOptions
     from .errors import (
         ArtifactError,
         CheckpointError,
@@ -37,6 +38,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "DataError",
+    "DataOptions",
     "DeviceUnavailable",
     "EngineMissing",
     "InputError",
@@ -61,6 +63,7 @@ __all__ = [
 _HOMES = {
     "api": ("classifier", "export", "load", "reference", "save", "verify"),
     "checkpoint": ("Checkpoint",),
+    "data": ("DataOptions",),
     "errors": (
         "ArtifactError",
         "CheckpointError",

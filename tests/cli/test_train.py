@@ -80,6 +80,8 @@ def test_every_option_reaches_the_training(cli):
         "patience": 7,
         "keep": "last",
         "amp": True,
+        "framing": "stretch",
+        "classes": 10,
     }
     augmentation = {"shift": 1.0, "rotate": 5.0, "scale": 0.1, "shear": 0.05, "elastic": 0.5}
     short = {"architecture": "arch", "learning_rate": "lr"}

@@ -4,9 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from lenetx_runtime import ModelSpec
@@ -14,7 +12,7 @@ from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
 
 from .. import data, models
 from ..checkpoint import Checkpoint, weights_sha256
-from ..data import Dataset, Split
+from ..data import DataOptions, Dataset
 from ..devices import torch_device
 from ..errors import InputError
 from ..version import PRODUCER
@@ -22,24 +20,30 @@ from .config import TrainConfig
 from .evaluate import evaluate
 from .loop import fit
 from .losses import evaluation_loss
+from .prepare import prepare
 from .progress import Progress
-from .tensors import to_device
+from .reading import worker_deaths_in_words
 
 __all__ = ["train"]
 
 
+@worker_deaths_in_words()
 def train(
     config: TrainConfig | None = None,
     *,
     data_root: Path | None = None,
+    data_options: DataOptions | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Train a network and judge it once on the test split.
 
     Args:
         config: what to train; the defaults train ``lenet5`` on ``digits``.
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        data_options: how to read a set of one's own, and how much of any set may lie in memory.
         on_progress: called every few steps and after each epoch.
+        on_notice: told what a user should know of the data, a sentence at a time.
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
@@ -50,18 +54,22 @@ def train(
     """
     config = config or TrainConfig()
     device = torch_device(config.device)
-    dataset = data.load(config.data, data_root)
-    epochs, batch_size = config.epochs or dataset.epochs, config.batch_size or dataset.batch_size
-    if batch_size > len(dataset.train):
-        raise InputError(f"The batch size is {batch_size}, but there are {len(dataset.train)} training images.")
-    config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
+    options = data_options or DataOptions()
+    dataset = data.load(config.data, data_root, options=options, classes=config.classes)
+    if config.data not in data.SOURCES:  # a path of this machine, of which the base name is recorded
+        config = dataclasses.replace(config, data=dataset.name)
+    _require_full_batch(config.batch_size or 1, len(dataset.train))
     network = _initial_network(config, dataset).to(device)
     spec = _spec(config, dataset, network)
-    fitted, chooser, judge = (part.framed(spec) for part in (dataset.train, dataset.validation, dataset.test))
-    spec = _with_statistics(spec, fitted)
-    found = fit(network, to_device(fitted, spec, device), to_device(chooser, spec, device), config, on_progress)
+    ready = prepare(dataset, spec, device, options, on_notice)
+    spec = ready.spec
+    epochs, batch_size = config.epochs or dataset.epochs, config.batch_size or min(dataset.batch_size, len(ready.train))
+    _require_full_batch(batch_size, len(ready.train))  # fewer than there were, where rows are skipped
+    config = dataclasses.replace(config, epochs=epochs, batch_size=batch_size)
+    found = fit(network, ready.train, ready.validation, config, on_progress)
     network.load_state_dict(found.weights)
-    judged = evaluate(network, to_device(judge, spec, device), evaluation_loss(config))
+    judged = evaluate(network, ready.test, evaluation_loss(config))
+    skipped = {"skipped_rows": ready.skipped} if options.skip_bad else {}
     weights = {name: tensor.cpu() for name, tensor in found.weights.items()}
     return Checkpoint(
         spec=dataclasses.replace(spec, weights_sha256=weights_sha256(weights)),
@@ -69,12 +77,18 @@ def train(
         metrics={
             "test_accuracy": judged.accuracy,
             "test_loss": judged.loss,
-            "test_images": len(judge),
+            "test_images": len(ready.test),
             "chosen_epoch": found.epoch,
+            **skipped,
         },
         config=dataclasses.asdict(config),
-        history=found.history,
+        history=tuple(record | skipped for record in found.history),
     )
+
+
+def _require_full_batch(size: int, images: int) -> None:
+    if size > images:
+        raise InputError(f"The batch size is {size}, but there are {images} training images.")
 
 
 def _initial_network(config: TrainConfig, dataset: Dataset) -> nn.Module:
@@ -87,36 +101,24 @@ def _initial_network(config: TrainConfig, dataset: Dataset) -> nn.Module:
 def _spec(config: TrainConfig, dataset: Dataset, network: nn.Module) -> ModelSpec:
     """Say all but the statistics of the frames, which are not there yet."""
     channels, height, width = models.input_shape(config.architecture)
+    framing = config.framing or dataset.framing
+    if config.framing == "mnist" and (channels > 1 or height != width or height < MNIST_SIDE or height % 2):
+        raise InputError(
+            f"The framing mnist gives {MNIST_SIDE}×{MNIST_SIDE} grey pixels, which do not fit the input "
+            f"{channels}×{height}×{width} of {config.architecture}: choose --framing stretch or letterbox."
+        )
     return ModelSpec(
         architecture=config.architecture,
         channels=channels,
         height=height,
         width=width,
-        padding=(height - MNIST_SIDE) // 2 if dataset.framing == "mnist" else 0,
+        padding=(height - MNIST_SIDE) // 2 if framing == "mnist" else 0,
         scale=1 / 255,
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
         labels=dataset.class_names,
         weights_sha256=weights_sha256(network.state_dict()),
         producer=PRODUCER,
-        framing=dataset.framing,
-        polarity=POLARITIES[dataset.framing],
+        framing=framing,
+        polarity=POLARITIES[framing],
     )
-
-
-def _with_statistics(spec: ModelSpec, frames: Split) -> ModelSpec:
-    """Set mean and standard deviation of each channel of the frames, on a scale of 1 and to four digits.
-
-    The deviation of a channel that is the same everywhere is set to 1.
-    """
-    planes = np.moveaxis(frames.images, 3, 0) if spec.channels > 1 else frames.images[None]
-    found = [_statistics(plane) for plane in planes]
-    return dataclasses.replace(spec, mean=tuple(mean for mean, _ in found), std=tuple(std or 1.0 for _, std in found))
-
-
-def _statistics(plane: NDArray[np.uint8]) -> tuple[float, float]:
-    levels = np.bincount(plane.ravel(), minlength=256)
-    share = levels / levels.sum()
-    grey = np.arange(256) / 255
-    mean = float((share * grey).sum())
-    return round(mean, 4), round(float(np.sqrt((share * (grey - mean) ** 2).sum())), 4)
