@@ -86,10 +86,9 @@ def train(
 ) -> None:
     """Train a network and write its checkpoint."""
     from lenetx.checkpoint import save
-    from lenetx.data.options import DataOptions, parse_size
     from lenetx.files import require_writable
     from lenetx.locate import ARTIFACTS
-    from lenetx.training import settle
+    from lenetx.training import settle, settle_data_options
     from lenetx.training import train as run
 
     given = {
@@ -118,13 +117,14 @@ def train(
         or None,
     }
     settings = settle(_said(given), file=config, name=recipe)
-    options = DataOptions(
-        images=images,
-        skip_bad=skip_bad,
-        follow_links=follow_links,
-        memory_limit=parse_size(memory_limit) if memory_limit is not None else None,
-        workers=workers,
-    )
+    reading = {
+        "images": images,
+        "skip_bad": skip_bad or None,
+        "follow_links": follow_links or None,
+        "memory_limit": memory_limit,
+        "workers": workers,
+    }
+    options = settle_data_options(_said(reading), file=config)
     path = output or ARTIFACTS / f"{settings.architecture}.pt"
     if path.suffix != ".pt":
         raise typer.BadParameter(f"'{path}' does not end in .pt.", param_hint="'--output'")

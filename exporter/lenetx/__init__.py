@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ProofFailed,
     )
     from .report import Check, Report
-    from .training import Augmentation, Progress, TrainConfig, settle, train
+    from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
     from .verification import Reference
     from .version import __version__
 
@@ -56,6 +56,7 @@ __all__ = [
     "reference",
     "save",
     "settle",
+    "settle_data_options",
     "train",
     "verify",
 ]
@@ -75,7 +76,7 @@ _HOMES = {
         "OutputError",
         "ProofFailed",
     ),
-    "training": ("Augmentation", "Progress", "TrainConfig", "settle", "train"),
+    "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
     "report": ("Check", "Report"),
     "verification": ("Reference",),
     "version": ("__version__",),

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from lenetx_runtime.files import read_bytes
+from lenetx_runtime.files import read_bytes, require_file
 
 from ..errors import DataError
 from ..files import exists
@@ -44,6 +44,7 @@ def read_csv(file: Path, images: Path, *, follow_links: bool) -> Rows:
         DataError: empty, ragged, not UTF-8 or no CSV.
         InputError: the file cannot be read.
     """
+    require_file(file, "data set")
     if not images.is_dir():
         raise DataError(f"There is no folder of images '{images}': name it with --images.")
     rows, first = Rows(images, follow_links), True

@@ -72,7 +72,8 @@ def read_npz(
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
             return {key: archive[key] for key in archive.files}

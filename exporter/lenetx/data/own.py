@@ -24,7 +24,9 @@ _SMALL = 20_000
 def is_path(name: str) -> bool:
     """Say whether a name that is in no registry means a file or folder: by a separator, its suffix, or a folder."""
     separators = {os.sep, os.altsep} - {None}
-    return bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or Path(name).is_dir()
+    return (
+        bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or (name != "" and Path(name).is_dir())
+    )
 
 
 def _recorded_name(path: str) -> str:
@@ -69,10 +71,13 @@ def load(
     else:
         read, folders = read_folders(place, follow_links=options.follow_links)
         parts, found, unusable = _labelled(read, class_names or _in_order(folders))
-    if unusable and (len(found) < 2 or not len(parts["train"])):
-        raise DataError(listed(name, unusable, ""))
-    _require_classes(name, found, classes)
-    return _assembled(name, parts, found, unusable, notices)
+    try:
+        _require_classes(name, found, classes)
+        return _assembled(name, parts, found, unusable, notices)
+    except DataError:
+        if unusable and not options.skip_bad:  # they may well be why
+            raise DataError(listed(name, unusable, "; mend them or leave them out with --skip-bad")) from None
+        raise
 
 
 def _labelled(

@@ -11,7 +11,7 @@ from ..errors import InputError
 from .config import TrainConfig
 from .recipes import DEFAULT, recipe
 
-__all__ = ["settle"]
+__all__ = ["read_table", "settle"]
 
 
 def settle(given: Mapping[str, Any], *, file: Path | None = None, name: str | None = None) -> TrainConfig:
@@ -19,7 +19,8 @@ def settle(given: Mapping[str, Any], *, file: Path | None = None, name: str | No
 
     Args:
         given: values by the field names of :class:`TrainConfig`, ``augmentation`` being a mapping itself.
-        file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``.
+        file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``; its table
+            ``data_options`` is for :func:`settle_data_options`.
         name: of the recipe; the file's, or ``default``, when ``None``.
 
     Raises:
@@ -27,6 +28,7 @@ def settle(given: Mapping[str, Any], *, file: Path | None = None, name: str | No
         InputError: the file is missing or no TOML, or a value cannot be used.
     """
     written = _read(file) if file is not None else {}
+    written.pop("data_options", None)
     said = written.pop("recipe", DEFAULT)
     if not isinstance(said, str):
         raise InputError(f"The setting recipe is {said!r}, not of type str.")
@@ -37,6 +39,18 @@ def settle(given: Mapping[str, Any], *, file: Path | None = None, name: str | No
             layer = {**layer, "augmentation": {**values.get("augmentation", {}), **augmentation}}
         values |= layer
     return TrainConfig.from_mapping(values)
+
+
+def read_table(file: Path, name: str) -> dict[str, Any]:
+    """Give one table of a configuration file, empty where it is not there.
+
+    Raises:
+        InputError: the file is missing or no TOML, or that is no table.
+    """
+    table = _read(file).get(name, {})
+    if not isinstance(table, dict):
+        raise InputError(f"The setting {name} is a table of its own.")
+    return table
 
 
 def _read(file: Path) -> dict[str, Any]:
