@@ -96,7 +96,7 @@ def prepare(
     labels = [part.labels[each.rows] for part, each in zip(parts, surveyed, strict=True)]
     for sentence in (
         *dataset.notices,
-        *([listed(dataset.name, unusable, " and were left out")] if unusable else []),
+        *([listed(dataset.name, unusable, "; training goes on without")] if unusable else []),
         *_missing_classes(dataset.class_names, labels),
         *_shared(parts, surveyed),
         *([f"The images take {size:,} bytes, over the limit of {limit:,}: they stream."] if streams else []),
