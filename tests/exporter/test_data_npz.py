@@ -1,5 +1,8 @@
 """An ``.npz`` of images and labels."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -169,3 +172,21 @@ def test_damage_anywhere_is_refused(tmp_path):
         except InputError:
             continue
         assert set(whole(found)) == {image.tobytes() for image in GREY}
+
+
+def test_an_array_that_claims_to_be_larger_than_any_memory_is_refused(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**15, 8, 8)})
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+    with pytest.raises(DataError, match="cannot be read: Unable to allocate"):
+        data.load(str(tmp_path / "set.npz"))
+
+
+def test_a_method_of_compression_that_nobody_has_is_refused(tmp_path):
+    np.savez(tmp_path / "set.npz", images=GREY, labels=LABELS)
+    content = (tmp_path / "set.npz").read_bytes()
+    entry = content.index(b"PK\x01\x02")
+    (tmp_path / "set.npz").write_bytes(content[: entry + 10] + b"\x63" + content[entry + 11 :])
+    with pytest.raises(DataError, match="cannot be read: That compression method is not supported"):
+        data.load(str(tmp_path / "set.npz"))

@@ -65,7 +65,7 @@ class Rows:
             return f"'{file}' leads out of the folder, which only --follow-links allows"
         require_file(Path(target), "image")
         first = self._seen.setdefault(target, place)
-        return None if first is place else f"'{file}' is there already, as {first}"
+        return None if first == place else f"'{file}' is there already, as {first}"
 
 
 def class_numbers(classes: list[str], known: tuple[str, ...] | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:
