@@ -23,7 +23,7 @@ __all__ = [
     "document",
     "error",
     "exported",
-    "notices",
+    "notice",
     "predictions",
     "published",
     "report",
@@ -45,9 +45,9 @@ def error(message: str) -> None:
     print(f"lenetx: {message}", file=sys.stderr)
 
 
-def notices(*, quiet: bool) -> Step:
-    """Give a function that prints a sentence on stderr that a user should know, though all goes on."""
-    return (lambda _: None) if quiet else lambda message: print(f"Note: {message}", file=sys.stderr, flush=True)
+def notice(message: str) -> None:
+    """Print a sentence on stderr that nobody asked for and that matters."""
+    print(f"lenetx: note: {message}", file=sys.stderr, flush=True)
 
 
 def text(content: str) -> None:

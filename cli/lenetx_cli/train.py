@@ -135,7 +135,7 @@ def train(
             data_root=data_root,
             data_options=options,
             on_progress=progress,
-            on_notice=render.notices(quiet=quiet),
+            on_notice=lambda words: None if quiet else render.notice(words),
         )
     save(checkpoint, path)
     if json:

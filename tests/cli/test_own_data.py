@@ -53,8 +53,8 @@ def checks(result):
 def test_a_list_of_pictures_goes_from_training_to_the_proof(cli, here):
     result = train(cli, "--data", "labels.csv", "--images", "pictures", "--framing", "mnist")
     assert (
-        "Note: 'labels.csv' has no part for validation and test: 35 for validation and 35 for test are held out, "
-        "10% of each class.\n"
+        "lenetx: note: 'labels.csv' has no part for validation and test: 35 for validation and 35 for test are held "
+        "out, 10% of each class.\n"
     ) in result.stderr
     checkpoint = lenetx.load(here / "artifacts/own.pt")
     assert (checkpoint.config["data"], checkpoint.config["framing"], checkpoint.spec.framing) == (
@@ -101,7 +101,7 @@ def test_options_may_stand_in_the_configuration_file(cli, here):
     (here / "labels.csv").write_text((here / "labels.csv").read_text() + "none.png,3\n")
     result = train(cli, "--config", "train.toml")
     assert (
-        "Note: 1 row of 'labels.csv' cannot be used; training goes on without: line 362: There is no image"
+        "lenetx: note: 1 row of 'labels.csv' cannot be used; training goes on without: line 362: There is no image"
         in result.stderr
     )
     assert lenetx.load(here / "artifacts/own.pt").metrics["skipped_rows"] == 1

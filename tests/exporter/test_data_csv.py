@@ -83,7 +83,7 @@ def test_pictures_are_decoded_by_the_runtime(table, pictures):
     ids=["heading", "another heading", "BOM", "CRLF", "blank lines", "quotes and spaces", "no last newline"],
 )
 def test_the_usual_ways_to_write_it_mean_the_same(table, pictures, content):
-    assert load(table(content), pictures).digest == load(table(rows(), "plain.csv"), pictures).digest
+    assert load(table(content), pictures).digest() == load(table(rows(), "plain.csv"), pictures).digest()
 
 
 def test_a_first_row_that_looks_like_a_heading_is_a_row_if_its_picture_is_there(table, pictures):

@@ -62,7 +62,7 @@ def test_parts_that_are_there_are_taken_as_they_are(load, keys):
 
 
 def test_a_channel_of_its_own_is_grey(load):
-    assert load(images=GREY[..., None], labels=LABELS).digest == load(images=GREY, labels=LABELS).digest
+    assert load(images=GREY[..., None], labels=LABELS).digest() == load(images=GREY, labels=LABELS).digest()
 
 
 def test_class_names_may_be_written_beside(load):

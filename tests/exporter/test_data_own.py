@@ -89,26 +89,26 @@ def test_an_option_that_means_nothing_is_refused(here, options, root, words):
 
 def test_the_digest_is_of_what_the_set_holds(here):
     pictures(here / "pets")
-    digest = data.load("./pets").digest
+    digest = data.load("./pets").digest()
     assert len(digest) == 64
     (here / "pets").rename(here / "moved")
     (here / "moved/cat/0.png").touch()
-    assert data.load("./moved").digest == digest
+    assert data.load("./moved").digest() == digest
     picture = here / "moved/cat/0.png"
     content = picture.read_bytes()
     picture.write_bytes((here / "moved/cat/1.png").read_bytes())
-    changed = data.load("./moved").digest
+    changed = data.load("./moved").digest()
     picture.write_bytes(content)
     picture.rename(here / "moved/cat/other.png")
-    renamed = data.load("./moved").digest
+    renamed = data.load("./moved").digest()
     (here / "moved/cat/other.png").rename(here / "moved/dog/x.png")
-    moved = data.load("./moved").digest
+    moved = data.load("./moved").digest()
     assert len({digest, changed, renamed, moved}) == 4
 
 
 def test_the_digest_of_arrays_is_of_images_labels_and_names():
     digits = data.load("digits")
-    assert digits.digest == data.load("digits").digest
+    assert digits.digest() == data.load("digits").digest()
     import dataclasses
 
     images, labels = digits.test.images.copy(), digits.test.labels.copy()
@@ -120,7 +120,7 @@ def test_the_digest_of_arrays_is_of_images_labels_and_names():
         dataclasses.replace(digits, class_names=tuple("abcdefghij")),
         dataclasses.replace(digits, train=digits.validation, validation=digits.train),
     ]
-    assert len({digits.digest, *(other.digest for other in others)}) == 5
+    assert len({digits.digest(), *(other.digest() for other in others)}) == 5
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2])

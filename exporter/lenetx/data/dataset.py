@@ -113,9 +113,8 @@ class Dataset:
     unusable: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
 
-    @property
     def digest(self) -> str:
-        """SHA-256 of class names, images and labels of all parts; every file is read for it, none is decoded."""
+        """Give the SHA-256 of class names, images and labels of all parts, every file being read and none decoded."""
         digest = hashlib.sha256("\0".join(self.class_names).encode(errors="surrogateescape"))
         for part in (self.train, self.validation, self.test):
             digest.update(f"\n{len(part)} images\n".encode())

@@ -43,7 +43,7 @@ def train(
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
         data_options: how to read a set of one's own, and how much of any set may lie in memory.
         on_progress: called every few steps and after each epoch.
-        on_notice: told what a user should know of the data, a sentence at a time.
+        on_notice: told what the caller should know and did not ask for, a sentence at a time.
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy and average loss.
