@@ -11,12 +11,15 @@ from .options import (
     ArchArg,
     Channels,
     DataRoot,
+    FollowLinks,
     Framing,
+    Images,
     InputSize,
     Json,
     Labels,
     Mean,
     Quiet,
+    SkipBad,
     Std,
     TrustPickle,
 )
@@ -49,6 +52,9 @@ def export(
         str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
     ] = None,
     data_root: DataRoot = None,
+    images: Images = None,
+    skip_bad: SkipBad = False,
+    follow_links: FollowLinks = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -88,6 +94,7 @@ def export(
                 opset=opset,
                 data_name=data,
                 data_root=data_root,
+                data_options=lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),
                 on_progress=step,
             )
         except ProofFailed as error:

@@ -11,12 +11,15 @@ __all__ = [
     "Channels",
     "DataRoot",
     "Device",
+    "FollowLinks",
     "Framing",
+    "Images",
     "InputSize",
     "Json",
     "Labels",
     "Mean",
     "Quiet",
+    "SkipBad",
     "Std",
     "TrustPickle",
 ]
@@ -60,4 +63,11 @@ Channels = Annotated[
 ]
 TrustPickle = Annotated[
     bool, typer.Option("--trust-pickle", help="Run the code in a file of weights that cannot be read without.")
+]
+Images = Annotated[
+    Path | None, typer.Option("--images", help="Folder that the paths of a CSV file start from. [default: the file's]")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used; they are named.")]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Read pictures outside the set's folder too: by links, '..' or '/'.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from . import render
-from .options import DataRoot, Json, Quiet
+from .options import ArchArg, DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, TrustPickle
 from .train_files import settled
 
 __all__ = ["train"]
@@ -18,11 +18,24 @@ def train(
         str | None,
         typer.Option(
             "--data",
-            help="digits (bundled), mnist, fashion-mnist, kmnist, qmnist or emnist-digits. [default: digits]",
+            help="digits (bundled), mnist, fashion-mnist, kmnist, qmnist, emnist-digits, or a set of your own: a CSV "
+            "of path,label rows, a folder per class, an .npz. [default: digits]",
         ),
     ] = None,
     arch: Annotated[
-        str | None, typer.Option("--arch", help="lenet5, lenet5-3x3 or lenet5-1998. [default: lenet5]")
+        str | None,
+        typer.Option(
+            "--arch",
+            help="lenet5, lenet5-3x3, lenet5-1998, lenet5-bn, lenet5-dropout, torchvision:NAME, or your own: "
+            "FILE.py:NAME or package.module:NAME. [default: lenet5]",
+        ),
+    ] = None,
+    arch_arg: ArchArg = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input-size", help="Of the network, H or HxW. [default: its own, or the images']")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option("--channels", help="1 (grey) or 3 (RGB). [default: its own, or the images']")
     ] = None,
     output: Annotated[
         Path | None,
@@ -67,6 +80,13 @@ def train(
     elastic: Annotated[
         float | None, typer.Option(help="The same: pixels of a smooth displacement. [default: 0]")
     ] = None,
+    init: Annotated[
+        Path | None, typer.Option("--init", help="Begin with these weights: of a checkpoint or from elsewhere.")
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option("--freeze", help="Parameters that stay as they are, as in 'conv*'; repeatable.")
+    ] = None,
+    trust_pickle: TrustPickle = False,
     plots: Annotated[
         Path | None, typer.Option("--plots", help="Folder for pictures: curves, samples, confusion, mistakes.")
     ] = None,
@@ -76,19 +96,39 @@ def train(
     save_every: Annotated[
         float, typer.Option(help="Seconds between two savings of what --resume needs; 0 for every step.", min=0)
     ] = 10,
+    framing: Annotated[
+        str | None, typer.Option(help="mnist, stretch or letterbox. [default: mnist for digits, else stretch]")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(help="How many classes there have to be. [default: as many as there are]")
+    ] = None,
     data_root: DataRoot = None,
+    images: Images = None,
+    skip_bad: SkipBad = False,
+    follow_links: FollowLinks = False,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(help="Size, such as 1GiB, above which images stream from the disk. [default: a quarter]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode files. [default: up to 4 for a set that streams]")
+    ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Train a network and write its checkpoint."""
     from lenetx import train as run
     from lenetx.checkpoint import save
-    from lenetx.training import Diverged, HistoryFile
+    from lenetx.models.arguments import parse
+    from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
     from lenetx.training.parallel import current
 
     given = {
         "data": data,
         "architecture": arch,
+        "architecture_args": parse(arch_arg) if arch_arg else None,
+        "input_size": input_size,
+        "channels": channels,
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": lr,
@@ -107,20 +147,34 @@ def train(
         "keep": keep,
         "hardest": hardest,
         "amp": amp,
+        "framing": framing,
+        "classes": classes,
+        "freeze": freeze or None,
         "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
         or None,
     }
-    settings, files = settled(_said(given), config, recipe, output, resume=resume)
+    reading = {
+        "images": images,
+        "skip_bad": skip_bad or None,
+        "follow_links": follow_links or None,
+        "memory_limit": memory_limit,
+        "workers": workers,
+    }
     leads = current().leads
     quiet = quiet or not leads
+    notice = render.notices(quiet=quiet)
+    initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
+    settings, files = settled(_said(given), config, recipe, output, initial, resume=resume)
     with render.training(quiet=quiet) as progress:
         try:
             checkpoint = run(
                 settings,
                 data_root=data_root,
+                data_options=settle_data_options(_said(reading), file=config),
+                init=initial,
                 on_progress=progress,
                 on_epoch=HistoryFile(files.history),
-                on_notice=lambda words: None if quiet else render.notice(words),
+                on_notice=notice,
                 plots=plots,
                 state=files.state,
                 resume=resume,
@@ -138,10 +192,6 @@ def train(
         render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
     if not quiet:
         render.trained(checkpoint, files.checkpoint)
-
-
-def _nothing(_: str) -> None:
-    pass
 
 
 def _said(options: Mapping[str, object]) -> dict[str, object]:

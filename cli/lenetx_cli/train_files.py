@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from lenetx import TrainConfig
+    from lenetx.training import InitialWeights
 
 __all__ = ["Files", "settled"]
 
@@ -33,14 +34,22 @@ class Files:
 
 
 def settled(
-    given: Mapping[str, Any], config: Path | None, recipe: str | None, output: Path | None, *, resume: bool
+    given: Mapping[str, Any],
+    config: Path | None,
+    recipe: str | None,
+    output: Path | None,
+    initial: "InitialWeights | None",
+    *,
+    resume: bool,
 ) -> "tuple[TrainConfig, Files]":
     """Give the configuration and the files, all of which can be written.
 
     A run to resume is the one of ``output``, else the newest; what is not given is as that run has it.
     """
+    from lenetx.errors import InputError
     from lenetx.files import require_writable
     from lenetx.locate import ARTIFACTS, newest
+    from lenetx.models import file_stem
     from lenetx.training import settle
     from lenetx.training.state import SUFFIX, read
 
@@ -49,8 +58,23 @@ def settled(
     if output is not None and output.suffix != ".pt":
         raise typer.BadParameter(f"'{output}' does not end in .pt.", param_hint="'--output'")
     base = read(Files(output).state).identity.config if resume and output is not None else None
-    settings = settle(given, file=config, name=recipe, base=base)
-    files = Files(output or ARTIFACTS / f"{settings.architecture}.pt")
+    if base is not None and initial is not None:
+        raise InputError("A run to resume goes on with its own weights: leave --init away.")
+    settings = settle(given, file=config, name=recipe, initial=initial, base=base)
+    if base is not None:
+        _require_named(base, settings)
+    files = Files(output or ARTIFACTS / f"{file_stem(settings.architecture)}.pt")
     for path in (files.checkpoint, files.state, files.history):
         require_writable(path)
     return settings, files
+
+
+def _require_named(base: "TrainConfig", settings: "TrainConfig") -> None:
+    """Raise InputError if data or code of the user's own, whose path no file records, is not named again."""
+    from lenetx import data, models
+    from lenetx.errors import InputError
+
+    if settings.data == base.data and base.data not in data.SOURCES:
+        raise InputError(f"The run to resume trains on '{base.data}', a set of your own: name its place with --data.")
+    if settings.architecture == base.architecture and not models.is_safe(base.architecture):
+        raise InputError(f"The run to resume trains '{base.architecture}', code of your own: name it with --arch.")

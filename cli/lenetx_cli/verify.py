@@ -9,10 +9,10 @@ from lenetx_runtime import ArtifactError
 
 from . import render
 from .exit_codes import PROOF_FAILED
-from .options import Arch, DataRoot, Device, Json, Quiet
+from .options import Arch, DataRoot, Device, FollowLinks, Images, Json, Quiet, SkipBad
 
 if TYPE_CHECKING:
-    from lenetx import Report
+    from lenetx import DataOptions, Report
 
 __all__ = ["verify"]
 
@@ -30,6 +30,9 @@ def verify(
     ] = None,
     data_root: DataRoot = None,
     arch: Arch = None,
+    images: Images = None,
+    skip_bad: SkipBad = False,
+    follow_links: FollowLinks = False,
     device: Device = "cpu",
     report: Annotated[Path | None, typer.Option("--report", help="Write the reports to this .json file.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the details of what passed.")] = False,
@@ -37,6 +40,7 @@ def verify(
     json: Json = False,
 ) -> None:
     """Compare published artifacts with their checkpoint."""
+    from lenetx import DataOptions
     from lenetx.files import require_writable, write_atomically
     from lenetx.report import to_json
 
@@ -44,8 +48,9 @@ def verify(
         raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")
     if report is not None:
         require_writable(report)
+    options = DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links)
     with render.steps(quiet=quiet) as step:
-        reports, unreadable = _judge(artifacts, against, arch, data, data_root, device, step)
+        reports, unreadable = _judge(artifacts, against, arch, (data, data_root, options), device, step)
     if report is not None:
         write_atomically(report, to_json(reports).encode())
     if json:
@@ -65,8 +70,7 @@ def _judge(
     artifacts: list[Path] | None,
     against: Path | None,
     arch: str | None,
-    data: str | None,
-    data_root: Path | None,
+    data: "tuple[str | None, Path | None, DataOptions]",
     device: str,
     step: render.Step,
 ) -> "tuple[list[Report], list[ArtifactError]]":
@@ -75,6 +79,7 @@ def _judge(
     from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
+    name, root, options = data
     references: dict[Path, lenetx.Reference] = {}
     reports: list[Report] = []
     unreadable: list[ArtifactError] = []
@@ -83,7 +88,7 @@ def _judge(
         if checkpoint not in references:
             step(f"reading {checkpoint}")
             known = lenetx.load(checkpoint, architecture=arch)
-            references[checkpoint] = lenetx.reference(known, data_name=data, data_root=data_root)
+            references[checkpoint] = lenetx.reference(known, data_name=name, data_root=root, data_options=options)
         step(f"proving {path.name}")
         try:
             reports.append(lenetx.verify(path, against=references[checkpoint], device=device))

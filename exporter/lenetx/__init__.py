@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import classifier, convert, export, load, load_weights, reference, save, verify
     from .checkpoint import Checkpoint
+    from .data import DataOptions
     from .errors import (
         ArtifactError,
         CheckpointError,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     )
     from .report import Check, Report
     from .statement import Statement
-    from .training import Augmentation, Progress, TrainConfig, settle, train
+    from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
     from .verification import Reference
     from .version import __version__
 
@@ -38,6 +39,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "DataError",
+    "DataOptions",
     "DeviceUnavailable",
     "EngineMissing",
     "InputError",
@@ -58,6 +60,7 @@ __all__ = [
     "reference",
     "save",
     "settle",
+    "settle_data_options",
     "train",
     "verify",
 ]
@@ -65,6 +68,7 @@ __all__ = [
 _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "reference", "save", "verify"),
     "checkpoint": ("Checkpoint",),
+    "data": ("DataOptions",),
     "errors": (
         "ArtifactError",
         "CheckpointError",
@@ -76,7 +80,7 @@ _HOMES = {
         "OutputError",
         "ProofFailed",
     ),
-    "training": ("Augmentation", "Progress", "TrainConfig", "settle", "train"),
+    "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
     "report": ("Check", "Report"),
     "statement": ("Statement",),
     "verification": ("Reference",),

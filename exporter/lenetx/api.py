@@ -9,6 +9,8 @@ from lenetx_runtime.spec import UNKNOWN
 from . import checkpoint as checkpoints
 from . import conversion, data, eager, foreign, formats
 from .checkpoint import SUFFIXES, Checkpoint
+from .data import DataOptions
+from .data.test_frames import with_test_frames
 from .errors import ArtifactError, DataMissing, InputError
 from .formats import Batch
 from .manifest import MANIFEST, entry_of
@@ -77,7 +79,13 @@ def save(checkpoint: Checkpoint, path: PathLike) -> None:
     checkpoints.save(checkpoint, Path(path))
 
 
-def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root: PathLike | None = None) -> Reference:
+def reference(
+    checkpoint: Checkpoint,
+    *,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
+) -> Reference:
     """Make what artifacts of a checkpoint are compared with, to be used for several of them.
 
     Args:
@@ -85,9 +93,10 @@ def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root
         data_name: whose test split to use. By default the checkpoint's own data set, if it is on this machine;
             if it is not, the real-data checks are ``not_run`` and say so.
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        data_options: how to read a set of one's own.
 
     Raises:
-        UnknownName, DataError: the data set that was asked for is not there.
+        UnknownName, DataError: the data set that was asked for is not there, or cannot be used.
         InputError: its labels are not the checkpoint's.
     """
     name = data_name or checkpoint.config["data"]
@@ -97,9 +106,13 @@ def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root
         )
     if checkpoint.spec.framing == UNKNOWN:
         raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
-    root = Path(data_root) if data_root else None
+    root, options = Path(data_root) if data_root else None, data_options or DataOptions()
+    labels = checkpoint.spec.labels
+    if data_name is None and name not in data.SOURCES:
+        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        return Reference(checkpoint, None, f"No real images were seen. {why}")
     try:
-        dataset = data.load(name, root, download=data_name is not None)
+        dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
     except DataMissing as error:
         return Reference(checkpoint, None, f"No real images were seen. {error}")
     if dataset.class_names != checkpoint.spec.labels:
@@ -107,7 +120,7 @@ def reference(checkpoint: Checkpoint, *, data_name: str | None = None, data_root
             f"The labels of {name} are {', '.join(dataset.class_names)}; "
             f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
         )
-    return Reference(checkpoint, dataset)
+    return Reference(checkpoint, with_test_frames(dataset, checkpoint.spec, options))
 
 
 def export(
@@ -120,6 +133,7 @@ def export(
     opset: int | None = None,
     data_name: str | None = None,
     data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> list[Report]:
     """Export a checkpoint and publish what was proven; the artifacts are named ``STEM.FORMAT``.
@@ -133,6 +147,7 @@ def export(
         opset: of the ONNX file; 18 by default.
         data_name: on whose test split to prove, see :func:`reference`.
         data_root: folder of its files.
+        data_options: how to read a set of one's own.
         on_progress: told what goes on, a few words at a time.
 
     Returns:
@@ -155,7 +170,7 @@ def export(
     if opset is not None and "onnx" not in formats:
         raise InputError(f"The opset {opset} means nothing to {', '.join(formats)}: it is for onnx.")
     return publish(
-        reference(checkpoint, data_name=data_name, data_root=data_root),
+        reference(checkpoint, data_name=data_name, data_root=data_root, data_options=data_options),
         Path(folder or "artifacts"),
         stem or file_stem(checkpoint.spec.architecture),
         formats,
@@ -171,6 +186,7 @@ def verify(
     against: Checkpoint | PathLike | Reference,
     data_name: str | None = None,
     data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
     device: str = "cpu",
 ) -> Report:
     """Compare a published artifact with a checkpoint.
@@ -180,6 +196,7 @@ def verify(
         against: the checkpoint, its path, or a :func:`reference` made of it before.
         data_name: on whose test split, see :func:`reference`.
         data_root: folder of its files.
+        data_options: how to read a set of one's own.
         device: where the artifact runs: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns:
@@ -190,7 +207,7 @@ def verify(
     """
     if not isinstance(against, Reference):
         known = against if isinstance(against, Checkpoint) else load(against)
-        against = reference(known, data_name=data_name, data_root=data_root)
+        against = reference(known, data_name=data_name, data_root=data_root, data_options=data_options)
     path = Path(artifact)
     opened = formats.open_artifact(path, device=device)
     return prove(opened, against, also=(_manifest(path, opened.artifact.sha256),))

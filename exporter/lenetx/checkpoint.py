@@ -15,7 +15,7 @@ from . import models, tensor_file
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 from .models.probe import fork_random
-from .models.weights import load_weights
+from .models.weights import load_into
 from .weights import safetensors_file
 from .weights.fit import difference
 
@@ -72,7 +72,7 @@ class Checkpoint:
         with fork_random():
             network = architecture.build(shape, classes)
         _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
-        load_weights(network, self.state_dict)
+        load_into(network, self.state_dict)
         return network.eval()
 
 

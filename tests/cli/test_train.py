@@ -81,6 +81,8 @@ def test_every_option_reaches_the_training(cli):
         "patience": 7,
         "keep": "last",
         "amp": True,
+        "framing": "stretch",
+        "classes": 10,
     }
     augmentation = {"shift": 1.0, "rotate": 5.0, "scale": 0.1, "shear": 0.05, "elastic": 0.5}
     short = {"architecture": "arch", "learning_rate": "lr"}
@@ -130,6 +132,13 @@ def test_the_same_command_gives_the_same_file(cli, tmp_path):
         (["--recipe", "node"], "There is no recipe 'node'. Did you mean 'notes'"),
         (["--config", "none.toml"], "There is no configuration 'none.toml'"),
         (["--rotate", 200], "The augmentation's rotate is 200"),
+        (["--framing", "mnisst"], "There is no framing 'mnisst'. Did you mean 'mnist'"),
+        (["--classes", 1], "The number of classes is 1"),
+        (["--classes", 11], "digits has 10 classes, but 11 were asked for"),
+        (["--memory-limit", "lots"], "'lots' is no size"),
+        (["--memory-limit", "0"], "'0' is no size"),
+        (["--workers", "-1"], "The number of workers is -1"),
+        (["--images", "."], "means nothing to digits"),
     ],
     ids=str,
 )

@@ -1,12 +1,27 @@
-"""The data sets: one file per source, and a line here."""
+"""The data sets: one file per source, and a line here; a path means a set of one's own."""
 
 import importlib
 from pathlib import Path
 
-from ..errors import UnknownName
-from .dataset import Dataset, Split
+from ..errors import InputError, UnknownName
+from .dataset import Dataset, Part, Split
+from .file_split import FileSplit
+from .options import DataOptions
+from .own import is_path
+from .own import load as load_own
 
-__all__ = ["DEFAULT", "SOURCES", "Dataset", "Split", "load", "names"]
+__all__ = [
+    "DEFAULT",
+    "SOURCES",
+    "DataOptions",
+    "Dataset",
+    "FileSplit",
+    "Part",
+    "Split",
+    "load",
+    "names",
+    "require_known",
+]
 
 SOURCES = {
     "digits": "lenetx.data.digits",
@@ -24,19 +39,44 @@ def names() -> tuple[str, ...]:
     return tuple(SOURCES)
 
 
-def load(name: str, root: Path | None = None, *, download: bool = True) -> Dataset:
+def require_known(name: str) -> None:
+    """Raise UnknownName unless it is one of :func:`names` or looks like a path; nothing is opened."""
+    if name not in SOURCES and not is_path(name):
+        raise UnknownName("data set", name, SOURCES)
+
+
+def load(
+    name: str,
+    root: Path | None = None,
+    *,
+    download: bool = True,
+    options: DataOptions | None = None,
+    class_names: tuple[str, ...] | None = None,
+    classes: int | None = None,
+) -> Dataset:
     """Read a data set.
 
     Args:
-        name: one of :func:`names`.
+        name: one of :func:`names`, else the path of a ``.csv``, a ``.npz`` or a folder, see :mod:`lenetx.data.own`.
         root: folder of files that torchvision lays out; else the environment's ``LENETX_DATA``, else a cache folder.
         download: fetch files that are missing from the cache folder.
+        options: for a set of one's own, where its pictures are and what to make of bad ones.
+        class_names: what the labels of a set of one's own are to be called; else they follow from it.
+        classes: how many classes there are to be.
 
     Raises:
         UnknownName: no such data set.
-        DataError: its files are missing, damaged or cannot be fetched.
+        DataError: its files are missing, damaged or cannot be fetched, or it has another number of classes.
+        InputError: an argument means nothing to that data set.
     """
+    require_known(name)
     if name not in SOURCES:
-        raise UnknownName("data set", name, SOURCES)
+        if root is not None:
+            raise InputError(f"The folder '{root}' means nothing to '{name}', which is a path itself.")
+        return load_own(name, options or DataOptions(), class_names=class_names, classes=classes)
+    if options and options.images is not None:
+        raise InputError(f"The folder of images '{options.images}' means nothing to {name}: it is for a CSV file.")
     dataset: Dataset = importlib.import_module(SOURCES[name]).load(name, root, download=download)
+    if classes is not None and classes != len(dataset.class_names):
+        raise InputError(f"{name} has {len(dataset.class_names)} classes, but {classes} were asked for.")
     return dataset

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["load_weights"]
+__all__ = ["load_into"]
 
 
-def load_weights(network: "nn.Module", weights: "Mapping[str, Tensor]") -> None:
+def load_into(network: "nn.Module", weights: "Mapping[str, Tensor]") -> None:
     """Copy tensors of the same names and shapes into a network; they are in the layout of its own version."""
     state = OrderedDict(weights)
     state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]  # some networks ask for it

@@ -2,6 +2,7 @@
 
 from .augment import Augmentation
 from .config import TrainConfig
+from .data_settings import settle_data_options
 from .diverged import Diverged
 from .history import HistoryFile
 from .initial import InitialWeights
@@ -17,5 +18,6 @@ __all__ = [
     "Progress",
     "TrainConfig",
     "settle",
+    "settle_data_options",
     "train",
 ]

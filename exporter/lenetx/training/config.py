@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from lenetx_runtime.spec import POLARITIES
+
 from .. import data, models
 from ..errors import InputError, UnknownName
 from ..models.arguments import parse_size
@@ -27,7 +29,7 @@ class TrainConfig:
     """Configuration of one training run.
 
     Attributes:
-        data: name of the data set.
+        data: name of the data set, or the path of one's own (of which a checkpoint records the base name).
         architecture: the network, as :func:`lenetx.models.resolve` takes it; a checkpoint records it without a path.
         architecture_args: arguments for its factory, by name: plain values, as JSON has them.
         input_size: (height, width) of its input; its own, or that of the images, when ``None``.
@@ -57,6 +59,8 @@ class TrainConfig:
         augmentation: how far images are changed at random.
         amp: compute in bfloat16 where torch thinks that it is safe.
         freeze: patterns over parameter names, as in ``conv*``: what matches stays as it was when training begins.
+        framing: how images become frames, ``mnist``, ``stretch`` or ``letterbox``; the data set's own when ``None``.
+        classes: how many the data set has to have, for labels that are numbers; as many as it has when ``None``.
 
     Raises:
         UnknownName, InputError: a value that cannot be used, or that contradicts another one.
@@ -88,14 +92,17 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     amp: bool = False
     freeze: tuple[str, ...] = ()
+    framing: str | None = None
+    classes: int | None = None
 
     def __post_init__(self) -> None:
+        data.require_known(self.data)
         for kind, name, known in (
-            ("data set", self.data, data.SOURCES),
             ("loss", self.loss, LOSSES),
             ("optimizer", self.optimizer, OPTIMIZERS),
             ("schedule", self.schedule, SCHEDULES),
             ("choice of what to keep", self.keep, KEPT),
+            *([("framing", self.framing, POLARITIES)] if self.framing is not None else []),
         ):
             _require_known(kind, name, known)
         models.require_name(self.architecture)
@@ -108,6 +115,8 @@ class TrainConfig:
         ):
             if number is not None and number < 1:
                 raise InputError(f"The {name} is {number}; it must be at least 1.")
+        if self.classes is not None and self.classes < 2:
+            raise InputError(f"The number of classes is {self.classes}; it must be at least 2.")
         if self.seed < 0:
             raise InputError(f"The seed is {self.seed}; it must not be negative.")
         if self.seed > _LARGEST_SEED:
@@ -192,6 +201,7 @@ def _checked(kind: type, values: Mapping[str, Any], what: str) -> dict[str, Any]
             str: isinstance(value, str),
             bool: isinstance(value, bool),
             int | None: value is None or (number and isinstance(value, int)),
+            str | None: value is None or isinstance(value, str),
             int: number and isinstance(value, int),
             float: number,
             float | None: value is None or number,

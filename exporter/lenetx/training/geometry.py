@@ -22,29 +22,38 @@ def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -
     """
     if config.input_size and config.channels:
         return config.channels, *config.input_size
-    own = network.input_shape or _of_data(dataset)
+    own = network.input_shape or _of_data(config, dataset)
     height, width = config.input_size or own[1:]
     return config.channels or own[0], height, width
 
 
-def framing_of(dataset: Dataset, shape: Shape) -> tuple[str, str | None]:
+def framing_of(config: TrainConfig, dataset: Dataset, shape: Shape) -> tuple[str, str | None]:
     """Give the framing for an input, and a sentence where it is not the data set's own.
 
-    Digits as MNIST has them are grey, of 28×28 and a little padding; for any other input they are stretched.
+    Digits as MNIST has them are grey, of 28×28 and a little padding; for any other input they are stretched, unless
+    the configuration insists.
+
+    Raises:
+        InputError: it insists.
     """
     channels, height, width = shape
     padding = (height - MNIST_SIDE) // 2
     fits = channels == 1 and height == width == MNIST_SIDE + 2 * padding and 0 <= padding <= _MOST_PADDING
-    if dataset.framing != "mnist" or fits:
-        return dataset.framing, None
     size = "×".join(map(str, shape))
+    if config.framing == "mnist" and not fits:
+        raise InputError(
+            f"The framing mnist gives {MNIST_SIDE}×{MNIST_SIDE} grey pixels, which do not fit the input {size} of "
+            f"{config.architecture}: choose --framing stretch or letterbox."
+        )
+    if config.framing or dataset.framing != "mnist" or fits:
+        return config.framing or dataset.framing, None
     return "stretch", (
         f"The images of {dataset.name} are stretched to {size}: pictures to predict must look like them, light on dark."
     )
 
 
-def _of_data(dataset: Dataset) -> Shape:
-    if dataset.framing == "mnist":
+def _of_data(config: TrainConfig, dataset: Dataset) -> Shape:
+    if (config.framing or dataset.framing) == "mnist":
         return 1, MNIST_SIDE, MNIST_SIDE
     images = getattr(dataset.train, "images", None)  # images in files may differ in size
     if images is None:

@@ -11,7 +11,7 @@ from ..checkpoint import weights_sha256
 from ..errors import CheckpointError, InputError
 from ..foreign import require_architecture
 from ..models import Architecture
-from ..models.weights import load_weights
+from ..models.weights import load_into
 from ..weights import fit
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class InitialWeights:
     def read(
         cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
     ) -> "InitialWeights":
-        """Read any file that :func:`lenetx.load_weights` reads; the errors are the same."""
+        """Read any file that :func:`lenetx.load_into` reads; the errors are the same."""
         found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
         if found is None or found.ours:
             checkpoint = checkpoints.read(path)
@@ -80,7 +80,7 @@ class InitialWeights:
             on_notice(f"'{self.path}' is for {before} classes, and there are {now} here: {layer} begins anew.")
         if differing := fit.difference(given, fresh):
             raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture.title}: {differing}.")
-        load_weights(network, given)
+        load_into(network, given)
 
     def record(self) -> dict[str, Any]:
         """Say what a checkpoint records of this: no path."""

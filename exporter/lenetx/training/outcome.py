@@ -1,48 +1,46 @@
 """From what a loop gives to a checkpoint that is judged, with pictures where they are wanted."""
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from ..checkpoint import Checkpoint, weights_sha256
+from ..models.weights import load_into
 from . import plots as pictures
 from .augment import Augmenter
 from .judge import Judgement, judge
-from .loop import Fitted
+from .loop import Fitted, Record
 from .losses import evaluation_loss
 from .parallel import Group
+from .prepare import Prepared
+from .start import Start
 from .state import Identity
-from .tensors import Inputs
 
-__all__ = ["Splits", "outcome"]
+__all__ = ["outcome"]
 
 _SAMPLES = 48
 
 
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """The three parts of a data set on the device."""
-
-    train: Inputs
-    validation: Inputs
-    test: Inputs
-
-
 def outcome(
-    network: nn.Module, fitted: Fitted, splits: Splits, identity: Identity, group: Group, plots: Path | None
+    begun: Start,
+    fitted: Fitted,
+    data: Prepared,
+    identity: Identity,
+    group: Group,
+    plots: Path | None,
+    skipped: dict[str, float],
 ) -> Checkpoint | None:
     """Judge the weights that were kept once on the test split, and write them down.
 
     Args:
-        network: of any weights.
+        begun: the network, of any weights.
         fitted: the weights, and how they came to be.
-        splits: the data.
+        data: the splits.
         identity: of the run.
         group: the processes, all of which get the same weights.
         plots: folder for pictures; ``None`` for none.
+        skipped: what is to be said of rows that were left out.
 
     Returns:
         The checkpoint; ``None`` if no epoch was finished.
@@ -50,11 +48,11 @@ def outcome(
     if not fitted.weights:
         return None
     weights = {name: group.told(tensor) for name, tensor in fitted.weights.items()}
-    network.load_state_dict(weights)
-    judgement = judge(network, splits.test, evaluation_loss(identity.config))
+    load_into(begun.network, weights)
+    judgement = judge(begun.network, data.test, evaluation_loss(identity.config))
     on_cpu = {name: tensor.cpu() for name, tensor in weights.items()}
     if plots is not None:
-        _draw(plots, fitted, splits, judgement, identity)
+        _draw(plots, fitted, data, judgement, identity)
     return Checkpoint(
         spec=dataclasses.replace(identity.spec, weights_sha256=weights_sha256(on_cpu)),
         state_dict=on_cpu,
@@ -64,13 +62,19 @@ def outcome(
             "test_images": len(judgement.labels),
             "chosen_epoch": fitted.epoch,
             **judgement.per_class(identity.spec.labels),
+            **skipped,
         },
-        config=dataclasses.asdict(identity.config),
-        history=tuple({name: value for name, value in each.items() if name != "seconds"} for each in fitted.history),
+        config={**identity.config.to_mapping(), **identity.origin},
+        history=tuple(_without_time(record) | skipped for record in fitted.history),
+        network=begun.architecture,
     )
 
 
-def _draw(folder: Path, fitted: Fitted, splits: Splits, judgement: Judgement, identity: Identity) -> None:
+def _without_time(record: Record) -> Record:
+    return {name: value for name, value in record.items() if name != "seconds"}
+
+
+def _draw(folder: Path, fitted: Fitted, splits: Prepared, judgement: Judgement, identity: Identity) -> None:
     pictures.curves(folder / "curves.png", fitted.history)
     inputs, labels = next(iter(splits.train.batches([torch.arange(min(_SAMPLES, len(splits.train)))])))
     if identity.config.augmentation:

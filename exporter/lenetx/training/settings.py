@@ -12,7 +12,7 @@ from .config import TrainConfig
 from .initial import InitialWeights
 from .recipes import DEFAULT, recipe
 
-__all__ = ["settle"]
+__all__ = ["read_table", "settle"]
 
 
 def settle(
@@ -27,7 +27,8 @@ def settle(
 
     Args:
         given: values by the field names of :class:`TrainConfig`, ``augmentation`` being a mapping itself.
-        file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``.
+        file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``; its table
+            ``data_options`` is for :func:`settle_data_options`.
         name: of the recipe; the file's, or ``default``, when ``None``.
         initial: the weights to begin with, whose architecture is taken where none is said.
         base: what holds instead of the defaults, where no recipe is named.
@@ -38,6 +39,7 @@ def settle(
             ``initial``.
     """
     written = _read(file) if file is not None else {}
+    written.pop("data_options", None)
     said = written.pop("recipe", None)
     if said is not None and not isinstance(said, str):
         raise InputError(f"The setting recipe is {said!r}, not of type str.")
@@ -51,6 +53,18 @@ def settle(
     if initial is not None and "architecture" not in values:
         values["architecture"] = initial.named_architecture()
     return TrainConfig.from_mapping(values)
+
+
+def read_table(file: Path, name: str) -> dict[str, Any]:
+    """Give one table of a configuration file, empty where it is not there.
+
+    Raises:
+        InputError: the file is missing or no TOML, or that is no table.
+    """
+    table = _read(file).get(name, {})
+    if not isinstance(table, dict):
+        raise InputError(f"The setting {name} is a table of its own.")
+    return table
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
     else:
         _require_logits_in_training(network, architecture.title, shape)
-    framing, notice = framing_of(dataset, shape)
+    framing, notice = framing_of(config, dataset, shape)
     channels, height, width = shape
     spec = ModelSpec(
         architecture=architecture.name,

@@ -37,12 +37,14 @@ class Identity:
         spec: the network, its input and its classes.
         data_sha256: digest of the data set.
         arithmetic: what the last bits depend on besides: the version of torch, threads and processes.
+        origin: what a checkpoint records of the weights that it began with.
     """
 
     config: TrainConfig
     spec: ModelSpec
     data_sha256: str
     arithmetic: Mapping[str, str]
+    origin: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class State:
         if other.spec.architecture != mine.spec.architecture:
             found = f"The run to resume trains {mine.spec.architecture}, not {other.spec.architecture}"
             raise InputError(f"{found}: name that one, or start a new run.")
-        ours, theirs = dataclasses.asdict(mine.config), dataclasses.asdict(other.config)
+        ours, theirs = mine.config.to_mapping(), other.config.to_mapping()
         differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
         if differing:
             raise InputError(
@@ -106,10 +108,11 @@ class StateFile:
         identity = self._identity
         content = {
             "lenetx_state": 1,
-            "config": dataclasses.asdict(identity.config),
+            "config": identity.config.to_mapping(),
             "spec": identity.spec.to_json(),
             "data_sha256": identity.data_sha256,
             "arithmetic": dict(identity.arithmetic),
+            "origin": dict(identity.origin),
             "loop": dict(loop),
         }
         write_atomically(self.path, tensor_file.pack(content))
@@ -140,6 +143,7 @@ def read(path: Path) -> State:
             ModelSpec.from_json(content["spec"]),
             str(content["data_sha256"]),
             {str(key): str(value) for key, value in content["arithmetic"].items()},
+            dict(content["origin"]),
         )
         return State(identity, content["loop"])
     except (ArtifactError, InputError, KeyError, TypeError, AttributeError) as error:
@@ -147,8 +151,8 @@ def read(path: Path) -> State:
         raise CheckpointError(f"'{path}' cannot be resumed from. {reason}") from None
 
 
-def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[str], None]) -> None:
-    """Put a fresh loop where the saved one stood.
+def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[str], None]) -> Identity:
+    """Put a fresh loop where the saved one stood, and give the identity that it goes on with.
 
     Raises:
         InputError: the run is another one.
@@ -162,6 +166,7 @@ def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[s
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"The state of the run does not fit its network ({reason}).") from None
+    return dataclasses.replace(identity, origin=saved.identity.origin)
 
 
 def arithmetic(processes: int) -> dict[str, str]:

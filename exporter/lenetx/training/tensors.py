@@ -12,7 +12,7 @@ from lenetx_runtime.preprocess import lookup_table, planes
 
 from ..data import Split
 
-__all__ = ["DeviceSplit", "Inputs", "to_device"]
+__all__ = ["DeviceSplit", "Inputs", "to_device", "to_inputs"]
 
 
 class Inputs(Protocol):
@@ -67,19 +67,21 @@ class DeviceSplit:
 
         The inputs have the same bits as ``lenetx_runtime.preprocess.normalise`` gives.
         """
-        return self._inputs(self.images.index_select(0, rows)), self.labels.index_select(0, rows)
+        return to_inputs(self.images.index_select(0, rows), self.tables), self.labels.index_select(0, rows)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Give the whole split once, in batches of at most ``size``."""
         for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
-            yield self._inputs(images), labels
+            yield to_inputs(images, self.tables), labels
 
-    def _inputs(self, images: Tensor) -> Tensor:
-        rows = images.int()
-        channels, levels = self.tables.shape
-        if channels > 1:
-            rows += levels * torch.arange(channels, dtype=torch.int32, device=rows.device).view(channels, 1, 1)
-        return self.tables.flatten().index_select(0, rows.flatten()).view(images.shape)
+
+def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
+    """Give float32[B, C, H, W] for uint8[B, C, H, W] and the runtime's tables float32[C, 256]."""
+    rows = images.int()
+    channels, levels = tables.shape
+    if channels > 1:
+        rows += levels * torch.arange(channels, dtype=torch.int32, device=rows.device).view(channels, 1, 1)
+    return tables.flatten().index_select(0, rows.flatten()).view(images.shape)
 
 
 def to_device(split: Split, spec: ModelSpec, device: torch.device) -> DeviceSplit:

@@ -1,0 +1,73 @@
+"""Images that stay in their files until they are asked for."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.preprocess import decode, frame
+
+from ..errors import InputError
+from .dataset import Split
+
+__all__ = ["FileSplit"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSplit:
+    """Image files of any size below a folder, grey or RGB, and labels int64[N].
+
+    Attributes:
+        folder: that the names start from.
+        files: the names, with ``/`` between folders.
+        labels: int64[N].
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[np.int64]) -> "FileSplit":
+        """Give the rows of these indices, in their order."""
+        return FileSplit(self.folder, tuple(self.files[row] for row in rows.tolist()), self.labels[rows])
+
+    def name(self, row: int) -> str:
+        """Give the name of the file below the folder."""
+        return self.files[row]
+
+    def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
+        """Decode one file, uint8[H, W] or uint8[H, W, 3].
+
+        Raises:
+            InputError: missing, no regular file, no image or damaged.
+        """
+        return decode(self.folder / self.files[row], channels)
+
+    def framed(self, spec: ModelSpec) -> Split:
+        """Decode and frame every file, uint8[N, h, w] or uint8[N, h, w, 3].
+
+        Raises:
+            InputError: a file cannot be read or framed.
+        """
+        pixel = () if spec.channels == 1 else (spec.channels,)
+        frames = np.empty((len(self), *spec.frame_size, *pixel), np.uint8)
+        for row in range(len(self)):
+            frames[row] = frame(self.levels(row, spec.channels), spec)
+        return Split(frames, self.labels)
+
+    def add_to(self, digest: Any) -> None:
+        """Feed names, labels and the digests of the files to a digest of :mod:`hashlib`."""
+        for file, label in zip(self.files, self.labels.tolist(), strict=True):
+            try:
+                content = hashlib.sha256(read_bytes(self.folder / file, "image")).hexdigest()
+            except InputError:
+                content = "unreadable"
+            digest.update(f"{file}\n{label} {content}\n".encode(errors="surrogateescape"))

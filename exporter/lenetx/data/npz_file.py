@@ -1,0 +1,141 @@
+"""An ``.npz`` of images and labels, in the layouts that are usual."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime.files import require_file
+
+from ..errors import DataError
+from .dataset import Split
+
+__all__ = ["read_npz"]
+
+_LAYOUTS = (
+    {"train": ("images", "labels")},
+    {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")},
+    {
+        "train": ("train_images", "train_labels"),
+        "validation": ("val_images", "val_labels"),
+        "test": ("test_images", "test_labels"),
+    },
+)
+_NAMES = "class_names"
+_MOST_CLASSES = 1000
+
+
+def read_npz(
+    file: Path, class_names: tuple[str, ...] | None, classes: int | None
+) -> tuple[dict[str, Split], tuple[str, ...], list[str]]:
+    """Read the parts that are there: (splits by part, class names, what was converted, a sentence each).
+
+    The arrays are ``images`` and ``labels``, or ``x_train``, ``y_train``, ``x_val``, … as Keras writes them, or
+    ``train_images``, ``train_labels``, ``val_images``, … as MedMNIST does, and possibly ``class_names``. Images are
+    [N, H, W], [N, H, W, 1] or [N, H, W, 3] of uint8, or of other numbers that are exactly such levels, or exactly
+    levels ÷ 255; labels are whole numbers, [N] or [N, 1].
+
+    Args:
+        file: the archive.
+        class_names: the names that there are to be; else the file's, else the numbers.
+        classes: how many numbers there are, where nothing else says it.
+
+    Raises:
+        DataError: damaged, of another layout, or with arrays that are no images or labels.
+        InputError: the file is not there.
+    """
+    require_file(file, "data set")
+    arrays = _arrays(file)
+    layouts = [layout for layout in _LAYOUTS if set(layout["train"]) <= arrays.keys()]
+    known = {key for layout in layouts for pair in layout.values() for key in pair} | {_NAMES}
+    if len(layouts) != 1 or arrays.keys() - known:
+        keys = ", ".join(sorted(arrays)) or "nothing"
+        raise DataError(
+            f"'{file}' holds {keys}; it should hold images and labels, or x_train, y_train, x_test, y_test."
+        )
+    splits, notices = {}, []
+    for part, (images, labels) in layouts[0].items():
+        if (images in arrays) != (labels in arrays):
+            raise DataError(f"'{file}' has only one of {images} and {labels}.")
+        if images in arrays:
+            levels, said = _levels(f"'{file}': {images}", arrays[images])
+            splits[part] = Split(levels, _labels(f"'{file}': {labels}", arrays[labels], len(levels)))
+            notices += said
+    shapes = {part: split.images.shape[1:] for part, split in splits.items()}
+    if len({len(shape) for shape in shapes.values()}) > 1:
+        raise DataError(f"'{file}' has grey and RGB parts: {', '.join(f'{k} {v}' for k, v in shapes.items())}.")
+    return splits, _class_names(file, splits, arrays.get(_NAMES), class_names, classes), notices
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with file.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
+            return {key: archive[key] for key in archive.files}
+    except DataError:
+        raise
+    except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways
+        if "allow_pickle" in str(error):
+            reason = "it holds Python objects, or is no .npz at all: save plain arrays"
+        else:
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise DataError(f"'{file}' cannot be read: {reason}.") from None
+
+
+def _levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
+    """Give uint8[N, H, W] or uint8[N, H, W, 3], and a sentence if that took a conversion."""
+    got = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+    if array.ndim == 4 and array.shape[3] == 1:
+        array = array[..., 0]
+    if not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)) or 0 in array.shape:
+        raise DataError(f"{place} is {got}; images are N×H×W, N×H×W×1 or N×H×W×3.")
+    if array.dtype == np.uint8:
+        return array, []
+    if array.dtype.kind in "iuf":
+        low, high = array.min(), array.max()
+        scale = 255 if array.dtype.kind == "f" and high <= 1 else 1
+        if low >= 0 and high * scale <= 255:  # written so that NaN is refused
+            levels: NDArray[np.uint8] = np.rint(array * scale).astype(np.uint8)
+            if np.array_equal((levels / scale).astype(array.dtype), array):
+                return levels, [f"{place} is {got}: taken as levels of 0 to 255{' ÷ 255' * (scale > 1)}, exactly."]
+        raise DataError(f"{place} is {got} from {low} to {high}, no exact grey levels: save them as uint8, 0 to 255.")
+    raise DataError(f"{place} is {got}; images are uint8, 0 to 255.")
+
+
+def _labels(place: str, array: NDArray[Any], count: int) -> NDArray[np.int64]:
+    got = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError(f"{place} is {got}; labels are whole numbers, one per image.")
+    if len(array) != count:
+        raise DataError(f"{place} has {len(array):,} labels for {count:,} images.")
+    if array.min() < 0 or array.max() >= _MOST_CLASSES:
+        row = int(np.argmax((array < 0) | (array >= _MOST_CLASSES)))
+        raise DataError(f"{place} has the label {array[row]} in row {row}; they run from 0 to {_MOST_CLASSES - 1}.")
+    return array.astype(np.int64)
+
+
+def _class_names(
+    file: Path,
+    splits: dict[str, Split],
+    written: NDArray[Any] | None,
+    wanted: tuple[str, ...] | None,
+    classes: int | None,
+) -> tuple[str, ...]:
+    largest = max(int(split.labels.max()) for split in splits.values())
+    names = tuple(map(str, range(classes or largest + 1)))
+    if written is not None:
+        if written.dtype.kind != "U" or written.ndim != 1:
+            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, no list of texts.")
+        names = tuple(written.tolist())
+        if len(set(names)) < len(names) or "" in names:
+            raise DataError(f"'{file}': {_NAMES} has a name that is empty or there twice.")
+    if wanted is not None and (written is None or names == wanted):
+        names = wanted
+    if largest >= len(names):
+        raise DataError(f"'{file}' has a label {largest}, but there are {len(names)} classes, from 0.")
+    return names

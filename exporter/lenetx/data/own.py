@@ -1,0 +1,142 @@
+"""A data set of one's own: a CSV file, a folder per class, or an ``.npz``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import DataError, InputError
+from .class_folders import read_folders
+from .csv_file import read_csv
+from .dataset import Dataset, Part
+from .file_split import FileSplit
+from .held_out import SHARE, hold_out_by_class
+from .npz_file import read_npz
+from .options import DataOptions
+from .rows import Rows, class_numbers, listed
+
+__all__ = ["is_path", "load"]
+
+_SUFFIXES = (".csv", ".npz")
+_SMALL = 20_000
+"""Training images below which the defaults are those of the bundled digits, and from which those of MNIST."""
+
+
+def is_path(name: str) -> bool:
+    """Say whether a name that is in no registry means a file or folder: by a separator, its suffix, or a folder."""
+    separators = {os.sep, os.altsep} - {None}
+    return (
+        bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or (name != "" and Path(name).is_dir())
+    )
+
+
+def _recorded_name(path: str) -> str:
+    """Give the base name, a folder's with ``/`` at its end: what a checkpoint may know of the place."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow a link to another name
+    return f"{absolute.name}/" if absolute.is_dir() else absolute.name
+
+
+def load(
+    path: str, options: DataOptions, *, class_names: tuple[str, ...] | None = None, classes: int | None = None
+) -> Dataset:
+    """Read a set of one's own. Pictures in files are only listed, and opened when they are needed.
+
+    Args:
+        path: a ``.csv``, a ``.npz`` or a folder.
+        options: where its pictures are and what to make of bad ones.
+        class_names: the names that its labels are to have; else they follow from the labels.
+        classes: how many there are to be.
+
+    Raises:
+        DataError: it cannot be read, has no two classes, too few images, or other classes than it should.
+        InputError: an option means nothing to it.
+    """
+    place, name = Path(path), _recorded_name(path)
+    suffix = "" if place.is_dir() else place.suffix.lower()
+    if options.images is not None and suffix != ".csv":
+        raise InputError(f"The folder of images '{options.images}' means nothing to '{path}': it is for a CSV file.")
+    names = class_names or (tuple(map(str, range(classes))) if classes and suffix == ".csv" else None)
+    parts: Mapping[str, Part]
+    notices: list[str] = []
+    unusable: list[str] = []
+    if suffix == ".npz":
+        parts, found, notices = read_npz(place, class_names, classes)
+    elif suffix == ".csv":
+        rows = read_csv(place, options.images or place.parent, follow_links=options.follow_links)
+        numbered = all(label.isdigit() for label in rows.classes)
+        parts, found, unusable = _labelled({"train": rows}, names if class_names or numbered else None)
+    elif suffix and not place.exists():
+        raise DataError(f"There is no '{path}'; a data set of your own is a .csv, a .npz or a folder.")
+    elif place.exists() and not place.is_dir():
+        raise DataError(f"'{path}' is no data set: it is a .csv, a .npz or a folder.")
+    else:
+        read, folders = read_folders(place, follow_links=options.follow_links)
+        parts, found, unusable = _labelled(read, class_names or _in_order(folders))
+    try:
+        _require_classes(name, found, classes)
+        return _assembled(name, parts, found, unusable, notices)
+    except DataError:
+        if unusable and not options.skip_bad:  # they may well be why
+            raise DataError(listed(name, unusable, "; mend them or leave them out with --skip-bad")) from None
+        raise
+
+
+def _labelled(
+    read: Mapping[str, Rows], names: tuple[str, ...] | None
+) -> tuple[dict[str, FileSplit], tuple[str, ...], list[str]]:
+    """Give the parts, the class names, and why rows are in none."""
+    if names is None:
+        names, _ = class_numbers([label for rows in read.values() for label in rows.classes], None)
+    parts, unusable = {}, []
+    for part, rows in read.items():
+        _, numbers = class_numbers(rows.classes, names)
+        unknown = [row for row, number in enumerate(numbers.tolist()) if number < 0]
+        unusable += rows.unusable
+        unusable += [f"{rows.places[row]}: there is no class '{rows.classes[row]}'" for row in unknown]
+        parts[part] = FileSplit(rows.folder, tuple(rows.files), numbers).take((numbers >= 0).nonzero()[0])
+    return parts, names, unusable
+
+
+def _in_order(names: set[str]) -> tuple[str, ...]:
+    """Sort class names, numbers by their value."""
+    numbers = all(name.isascii() and name.isdigit() for name in names)
+    return tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else None))
+
+
+def _require_classes(name: str, found: tuple[str, ...], wanted: int | None) -> None:
+    if len(found) < 2:
+        there = f"one class only, '{found[0]}'" if found else "no images"
+        raise DataError(f"'{name}' has {there}: a classifier needs two classes or more.")
+    if wanted is not None and wanted != len(found):
+        raise DataError(f"'{name}' has {len(found)} classes ({', '.join(found[:20])}), but {wanted} were asked for.")
+
+
+def _assembled(
+    name: str, parts: Mapping[str, Part], class_names: tuple[str, ...], unusable: list[str], notices: list[str]
+) -> Dataset:
+    """Hold out the parts that are missing and choose the defaults."""
+    train = parts["train"]
+    missing = [part for part in ("validation", "test") if part not in parts]
+    left, held = hold_out_by_class(train.labels, [train.name(row) for row in range(len(train))], len(missing))
+    whole: dict[str, Part] = {**parts, "train": train.take(left)}
+    whole |= {part: train.take(rows) for part, rows in zip(missing, held, strict=True)}
+    if empty := [part for part, images in whole.items() if not len(images)]:
+        raise DataError(f"'{name}' has too few images: none is left for {' and '.join(empty)}.")
+    if missing:
+        counts = " and ".join(f"{len(whole[part]):,} for {part}" for part in missing)
+        notices = [
+            *notices,
+            f"'{name}' has no part for {' and '.join(missing)}: {counts} are held out, {SHARE:.0%} of each class.",
+        ]
+    small = len(whole["train"]) < _SMALL
+    return Dataset(
+        name,
+        whole["train"],
+        whole["validation"],
+        whole["test"],
+        class_names,
+        epochs=20 if small else 5,
+        batch_size=min(32 if small else 128, len(whole["train"])),
+        framing="stretch",
+        unusable=tuple(unusable),
+        notices=tuple(notices),
+    )

@@ -1,0 +1,101 @@
+"""Rows of (file, class name) from a list or a folder, checked before any picture is opened."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime.files import require_file
+
+from ..errors import DataError, InputError
+
+__all__ = ["LISTED", "Rows", "class_numbers", "listed"]
+
+LISTED = 20
+"""How many rows that cannot be used are named."""
+_MOST_NUMBERED = 1000
+
+
+@dataclass(slots=True)
+class Rows:
+    """The usable rows of one set so far, and why others are not.
+
+    Attributes:
+        folder: that the files' names start from.
+        follow_links: take files outside the folder too.
+        files, classes, places: one of each per usable row: its picture, its label, and where it stands.
+        unusable: a few words per row that is not.
+    """
+
+    folder: Path
+    follow_links: bool
+    files: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+    _seen: dict[str, str] = field(default_factory=dict)
+    _root: str = ""
+
+    def __post_init__(self) -> None:
+        self._root = os.path.realpath(self.folder)
+
+    def add(self, place: str, file: str, class_name: str) -> None:
+        """Take one row, or note what is wrong with it, ``place`` saying where it stands."""
+        try:
+            problem = self._problem(place, file)
+        except (InputError, ValueError) as error:  # a name with a null character
+            problem = str(error).rstrip(".")
+        if not class_name:
+            problem = problem or f"'{file}' has no label"
+        if problem:
+            self.unusable.append(f"{place}: {problem}")
+            return
+        self.files.append(file)
+        self.classes.append(class_name)
+        self.places.append(place)
+
+    def _problem(self, place: str, file: str) -> str | None:
+        if not file:
+            return "there is no path"
+        target = os.path.realpath(self.folder / file)
+        if not self.follow_links and os.path.commonpath([self._root, target]) != self._root:
+            return f"'{file}' leads out of the folder, which only --follow-links allows"
+        require_file(Path(target), "image")
+        first = self._seen.setdefault(target, place)
+        return None if first == place else f"'{file}' is there already, as {first}"
+
+
+def class_numbers(classes: list[str], known: tuple[str, ...] | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Give the names of all classes and int64[N]: the number of each row's, -1 where ``known`` does not have it.
+
+    Labels that are all whole numbers are the classes' own numbers, from 0 to the largest; else the names are sorted.
+
+    Args:
+        classes: the label of each row as it is written.
+        known: the names that there are, when that is settled.
+
+    Raises:
+        DataError: the numbers are too large to be those of classes.
+    """
+    numbers = all(label.isascii() and label.isdigit() for label in classes)
+    if known is None and numbers and classes:
+        largest = max(classes, key=lambda label: (len(label.lstrip("0")), label.lstrip("0")))
+        if len(largest.lstrip("0")) > len(str(_MOST_NUMBERED)) or int(largest) >= _MOST_NUMBERED:
+            raise DataError(f"The label {largest} is no number of a class: they run from 0 to {_MOST_NUMBERED - 1}.")
+        known = tuple(map(str, range(int(largest) + 1)))
+    names = known if known is not None else tuple(sorted(set(classes)))
+    number_of = {name: number for number, name in enumerate(names)}
+    if numbers and all(name == str(number) for number, name in enumerate(names)):
+        classes = [label.lstrip("0") or "0" for label in classes]
+    return names, np.array([number_of.get(label, -1) for label in classes], np.int64)
+
+
+def listed(name: str, unusable: Iterable[str], consequence: str) -> str:
+    """Say in one sentence which rows of a set cannot be used, the first 20 by name, and what follows."""
+    problems = list(unusable)
+    more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    count = "1 row" if len(problems) == 1 else f"{len(problems):,} rows"
+    return f"{count} of '{name}' cannot be used{consequence}: {'; '.join(problems[:LISTED])}{more}."

@@ -1,0 +1,42 @@
+"""What a user should know of the data before it is trained on."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Part
+from ..data.rows import LISTED
+from .survey import Surveyed
+
+__all__ = ["PARTS", "missing_classes", "shared_images"]
+
+PARTS = ("training", "validation", "test")
+"""What the parts of a data set are called, in their order."""
+_SHOWN = 3
+
+
+def missing_classes(class_names: Sequence[str], labels: Sequence[NDArray[np.int64]]) -> Iterator[str]:
+    """Say which parts have no image of which classes."""
+    for part, numbers in zip(PARTS, labels, strict=True):
+        there = np.bincount(numbers, minlength=len(class_names))
+        missing = [name for name, count in zip(class_names, there, strict=True) if not count]
+        if missing:
+            more = f" and {len(missing) - LISTED} more" if len(missing) > LISTED else ""
+            yield f"The {part} part has no image of {', '.join(missing[:LISTED])}{more}."
+
+
+def shared_images(parts: Sequence[Part], surveyed: Sequence[Surveyed]) -> Iterator[str]:
+    """Say which test images, by their decoded levels, are training images too."""
+    train, test = surveyed[0], surveyed[2]
+    first = dict(zip(reversed(train.digests), reversed(train.rows.tolist()), strict=True))
+    found = [
+        (row, first[digest]) for row, digest in zip(test.rows.tolist(), test.digests, strict=True) if digest in first
+    ]
+    if found:
+        pairs = ", ".join(f"{parts[2].name(row)} (as {parts[0].name(other)})" for row, other in found[:_SHOWN])
+        more = ", …" if len(found) > _SHOWN else ""
+        yield (
+            f"{len(found):,} of {len(test.rows):,} test images are training images too, so the test flatters: "
+            f"{pairs}{more}."
+        )

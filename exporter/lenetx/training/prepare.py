@@ -1,0 +1,97 @@
+"""From a data set to what the loop is fed: every image is read once, judged, counted and kept or left to stream."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lenetx_runtime import ModelSpec
+
+from ..data import DataOptions, Dataset, Part, Split
+from ..data.rows import listed
+from ..errors import DataError
+from .findings import PARTS, missing_classes, shared_images
+from .memory import default_limit
+from .reading import Reader, usable_cpus
+from .statistics import with_statistics
+from .streamed import StreamedSplit
+from .survey import Surveyed, survey
+from .tensors import Inputs, to_device
+
+__all__ = ["Prepared", "prepare"]
+
+_MOST_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A data set ready for the loop.
+
+    Attributes:
+        train, validation, test: on the device, or streaming to it.
+        spec: with the statistics of the training frames.
+        skipped: how many rows were left out, of all parts.
+    """
+
+    train: Inputs
+    validation: Inputs
+    test: Inputs
+    spec: ModelSpec
+    skipped: int
+
+
+def prepare(
+    dataset: Dataset, spec: ModelSpec, device: torch.device, options: DataOptions, on_notice: Callable[[str], None]
+) -> Prepared:
+    """Read every image once and give the parts as the loop takes them, the same bits whether they stream or not.
+
+    Args:
+        dataset: the parts.
+        spec: how images are framed; its mean and std are found here.
+        device: where batches go.
+        options: what to do with rows that cannot be used, and what may lie in memory.
+        on_notice: told what a user should know, a sentence at a time.
+
+    Raises:
+        DataError: rows cannot be used and are not to be skipped, or none is left in a part.
+    """
+    parts: tuple[Part, ...] = (dataset.train, dataset.validation, dataset.test)
+    size = sum(map(len, parts)) * int(np.prod(spec.input_shape))
+    limit = options.memory_limit or default_limit(device)
+    streams = size > limit
+    reader = Reader(parts, spec, _workers(options, streams=streams))
+    surveyed = [survey(reader, number, part, spec, keep=not streams) for number, part in enumerate(parts)]
+    unusable = [*dataset.unusable, *(words for each in surveyed for words in each.unusable)]
+    if unusable and not options.skip_bad:
+        raise DataError(listed(dataset.name, unusable, "; mend them or leave them out with --skip-bad"))
+    for name, each in zip(PARTS, surveyed, strict=True):
+        if not len(each.rows):
+            raise DataError(f"No image of the {name} part of '{dataset.name}' can be used.")
+    labels = [part.labels[each.rows] for part, each in zip(parts, surveyed, strict=True)]
+    for sentence in (
+        *dataset.notices,
+        *([listed(dataset.name, unusable, "; training goes on without")] if unusable else []),
+        *missing_classes(dataset.class_names, labels),
+        *shared_images(parts, surveyed),
+        *([f"The images take {size:,} bytes, over the limit of {limit:,}: they stream."] if streams else []),
+    ):
+        on_notice(sentence)
+    spec = with_statistics(spec, surveyed[0].counts)
+    ready = [_place(reader, number, each, spec, device, labels[number]) for number, each in enumerate(surveyed)]
+    return Prepared(ready[0], ready[1], ready[2], spec, len(unusable))
+
+
+def _workers(options: DataOptions, *, streams: bool) -> int:
+    if options.workers is not None:
+        return options.workers
+    return min(_MOST_WORKERS, usable_cpus()) if streams else 0
+
+
+def _place(
+    reader: Reader, number: int, part: Surveyed, spec: ModelSpec, device: torch.device, labels: NDArray[np.int64]
+) -> Inputs:
+    if part.frames is None:
+        return StreamedSplit(reader, number, part.rows, torch.from_numpy(labels), spec, device)
+    return to_device(Split(part.frames, labels), spec, device)

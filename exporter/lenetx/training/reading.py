@@ -1,0 +1,154 @@
+"""Frames of a few images at a time, decoded here or by worker processes, with the same bits."""
+
+import contextlib
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.preprocess import frame, frame_batch
+
+from ..data import FileSplit, Part, Split
+from ..errors import InputError, LenetxError
+
+__all__ = ["Frames", "Reader", "Task", "usable_cpus", "worker_deaths_in_words"]
+
+_DEATH = re.compile(r"DataLoader worker \(pid\(?s?\)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Which images to read: rows int64[B] of one part, by its number, and whether to digest their levels."""
+
+    part: int
+    rows: NDArray[np.int64]
+    digests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What was read.
+
+    Attributes:
+        images: uint8[B, h, w] or uint8[B, h, w, 3]; black where there is a problem.
+        digests: of the decoded levels of each image, if they were asked for.
+        problems: why some have no frame, by their place among the B.
+    """
+
+    images: NDArray[np.uint8]
+    digests: tuple[bytes, ...] = ()
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+class Reader:
+    """Reads from some parts, in order and ahead of what is used where there are workers.
+
+    Workers are started anew ("spawn"), since a copy of a process that runs torch's threads or CUDA may hang, and once
+    for all passes. Frames come back through a pipe: containers tend to have little shared memory.
+
+    Args:
+        parts: what tasks speak of.
+        spec: how images are framed; its statistics are not used.
+        workers: processes that decode files; arrays are framed here.
+    """
+
+    def __init__(self, parts: Sequence[Part], spec: ModelSpec, workers: int) -> None:
+        self._source = _Source(tuple(parts), spec)
+        self._tasks = _Tasks()
+        self._loader: DataLoader[Frames] | None = None
+        if workers and any(isinstance(part, FileSplit) for part in parts):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "This DataLoader will create")  # more than CPUs, as was asked for
+                self._loader = DataLoader(
+                    self._source,
+                    batch_sampler=self._tasks,
+                    num_workers=workers,
+                    collate_fn=_only,
+                    multiprocessing_context="spawn",
+                    persistent_workers=True,
+                    generator=torch.Generator(),  # it draws a seed for each pass: not from the caller's random state
+                )
+
+    def read(self, tasks: Iterable[Task]) -> Iterator[Frames]:
+        """Give the frames of each task, in their order; one pass at a time."""
+        if self._loader is None:
+            return map(self._source.__getitem__, tasks)
+        self._tasks.tasks = tasks
+        return iter(self._loader)
+
+
+@contextlib.contextmanager
+def worker_deaths_in_words() -> Iterator[None]:
+    """Turn what torch raises when a worker has died, wherever the process was then, into a LenetxError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not _DEATH.match(str(error)):
+            raise
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise LenetxError(
+            f"A process that decodes images has died: {reason}; try fewer --workers, or 0. "
+            "A script needs its usual 'if __name__ == \"__main__\":' around what starts workers."
+        ) from None
+
+
+class _Source(Dataset[Frames]):
+    """What a worker gets a copy of."""
+
+    def __init__(self, parts: tuple[Part, ...], spec: ModelSpec) -> None:
+        self._parts, self._spec = parts, spec
+
+    def __getitem__(self, task: Task) -> Frames:
+        part, spec = self._parts[task.part], self._spec
+        if isinstance(part, Split):
+            images = part.images[task.rows]
+            with contextlib.suppress(InputError):  # then one by one, to tell which
+                return Frames(frame_batch(images, spec), tuple(map(_digest, images)) if task.digests else ())
+        return _one_by_one(part, task, spec)
+
+
+class _Tasks(Sampler[list[Task]]):
+    """The tasks of the pass that begins next: for torch, batches of one."""
+
+    tasks: Iterable[Task] = ()
+
+    def __iter__(self) -> Iterator[list[Task]]:
+        return ([task] for task in self.tasks)
+
+
+def _one_by_one(part: Part, task: Task, spec: ModelSpec) -> Frames:
+    pixel = () if spec.channels == 1 else (spec.channels,)
+    images = np.zeros((len(task.rows), *spec.frame_size, *pixel), np.uint8)
+    digests, problems = [b""] * len(images), {}
+    for place, row in enumerate(task.rows.tolist()):
+        try:
+            levels = part.levels(row, spec.channels)
+            images[place] = frame(levels, spec)
+            if task.digests:
+                digests[place] = _digest(levels)
+        except InputError as error:
+            problems[place] = str(error).rstrip(".")
+    return Frames(images, tuple(digests), problems)
+
+
+def _digest(levels: NDArray[np.uint8]) -> bytes:
+    digest = hashlib.sha256(b"%d " * levels.ndim % levels.shape)
+    digest.update(np.ascontiguousarray(levels).data)
+    return digest.digest()[:16]
+
+
+def _only(read: list[Frames]) -> Frames:
+    return read[0]
+
+
+def usable_cpus() -> int:
+    """Count the CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,27 @@
+"""Mean and standard deviation of frames, from how often each level is in them: the same however they were counted."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime import ModelSpec
+
+__all__ = ["with_statistics"]
+
+
+def with_statistics(spec: ModelSpec, counts: NDArray[np.int64]) -> ModelSpec:
+    """Set mean and standard deviation of each channel of the frames, on a scale of 1 and to four digits.
+
+    The frames are given as int64[C, 256], how often each level is in each channel.
+    The deviation of a channel that is the same everywhere is set to 1.
+    """
+    found = [_statistics(levels) for levels in counts]
+    return dataclasses.replace(spec, mean=tuple(mean for mean, _ in found), std=tuple(std or 1.0 for _, std in found))
+
+
+def _statistics(levels: NDArray[np.int64]) -> tuple[float, float]:
+    share = levels / levels.sum()
+    grey = np.arange(256) / 255
+    mean = float((share * grey).sum())
+    return round(mean, 4), round(float(np.sqrt((share * (grey - mean) ** 2).sum())), 4)

@@ -1,0 +1,66 @@
+"""A split that does not fit the memory: its frames are read again whenever they are needed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.preprocess import lookup_table, planes
+
+from ..errors import DataError
+from .reading import Reader, Task
+from .tensors import to_inputs
+
+__all__ = ["StreamedSplit"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedSplit:
+    """What :class:`DeviceSplit` gives, bit for bit, with no more in memory than the batches that are under way.
+
+    Attributes:
+        reader: of all parts.
+        part: the number of this one.
+        rows: int64[N], those of the part that can be used.
+        labels: int64[N] on the CPU.
+        spec: how frames become inputs.
+        device: where batches are given.
+    """
+
+    reader: Reader
+    part: int
+    rows: NDArray[np.int64]
+    labels: Tensor
+    spec: ModelSpec
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one input."""
+        return self.spec.input_shape
+
+    def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU.
+
+        Raises:
+            DataError: an image can no longer be read.
+        """
+        chosen = list(rows)
+        tables = torch.from_numpy(lookup_table(self.spec)).to(self.device)
+        frames = self.reader.read([Task(self.part, self.rows[part.numpy()]) for part in chosen])
+        for part, read in zip(chosen, frames, strict=True):
+            if read.problems:
+                raise DataError(f"{next(iter(read.problems.values()))}; it was there when the training began.")
+            images = torch.from_numpy(planes(read.images, self.spec)).to(self.device)
+            yield to_inputs(images, tables), self.labels[part].to(self.device)
+
+    def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the whole split once, in batches of at most ``size``."""
+        return self.batches(torch.arange(len(self)).split(size))

@@ -1,0 +1,217 @@
+"""A CSV file of ``path,label`` rows."""
+
+import codecs
+import os
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from lenetx import DataOptions, data
+from lenetx.errors import DataError, InputError
+
+LABELS = ("cat", "dog")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with ``0.png`` to ``19.png``, each of its own size and grey level, those of odd number in colour."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(20):
+        levels = np.full((5 + number, 7, 3), 10 * number, np.uint8)
+        PIL.Image.fromarray(levels).convert("RGB" if number % 2 else "L").save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The function that writes ``labels.csv`` and gives its path."""
+
+    def write(content, name="labels.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def rows(label=lambda number: LABELS[number % 2], count=20):
+    return "".join(f"{number}.png,{label(number)}\n" for number in range(count))
+
+
+def load(path, folder, **options):
+    return data.load(path, options=DataOptions(images=folder, **options))
+
+
+def files_of(dataset):
+    return {
+        file: dataset.class_names[label]
+        for part in (dataset.train, dataset.validation, dataset.test)
+        for file, label in zip(part.files, part.labels, strict=True)
+    }
+
+
+def test_every_row_is_in_one_part_with_its_label(table, pictures):
+    dataset = load(table(rows()), pictures)
+    assert files_of(dataset) == {f"{number}.png": LABELS[number % 2] for number in range(20)}
+    assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [16, 2, 2]
+    assert sorted(dataset.test.labels) == sorted(dataset.validation.labels) == [0, 1]
+    assert (dataset.class_names, dataset.framing, dataset.unusable) == (LABELS, "stretch", ())
+    assert any("2 for validation and 2 for test are held out" in sentence for sentence in dataset.notices)
+
+
+def test_pictures_are_decoded_by_the_runtime(table, pictures):
+    part = load(table(rows()), pictures).train
+    row = part.files.index("3.png") if "3.png" in part.files else 0
+    number = int(part.files[row].removesuffix(".png"))
+    assert part.levels(row, 3).shape == (5 + number, 7, 3)
+    assert (part.levels(row, 1) == 10 * number).all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "path,label\n" + rows(),
+        "Filename, Class\n" + rows(),
+        codecs.BOM_UTF8.decode() + "path,label\n" + rows(),
+        rows().replace("\n", "\r\n"),
+        rows().replace("\n", "\n\n"),
+        rows(lambda number: f'" {LABELS[number % 2]} "'),
+        rows().rstrip("\n"),
+    ],
+    ids=["heading", "another heading", "BOM", "CRLF", "blank lines", "quotes and spaces", "no last newline"],
+)
+def test_the_usual_ways_to_write_it_mean_the_same(table, pictures, content):
+    assert load(table(content), pictures).digest() == load(table(rows(), "plain.csv"), pictures).digest()
+
+
+def test_a_first_row_that_looks_like_a_heading_is_a_row_if_its_picture_is_there(table, pictures):
+    (pictures / "0.png").rename(pictures / "image")
+    dataset = load(table(rows(lambda number: "y" if number % 2 else "digit").replace("0.png", "image", 1)), pictures)
+    assert files_of(dataset)["image"] == "digit"
+
+
+def test_a_first_row_that_is_no_heading_and_no_picture_is_named(table, pictures):
+    (problem,) = load(table("picture,kind\n" + rows()), pictures).unusable
+    assert problem.startswith("line 1: There is no image")
+
+
+def test_paths_start_from_the_folder_of_the_file_by_default(table, pictures):
+    table(rows(), "pictures/labels.csv")
+    assert len(data.load(str(pictures / "labels.csv")).train) == 16
+
+
+def test_numbers_are_the_numbers_of_the_classes(table, pictures):
+    dataset = load(table(rows(lambda number: f"0{number % 2 * 2 + 1}")), pictures)
+    assert dataset.class_names == ("0", "1", "2", "3")
+    assert set(dataset.train.labels) == {1, 3}
+    assert set(files_of(dataset).values()) == {"1", "3"}
+
+
+def test_the_number_of_classes_may_be_said(table, pictures):
+    numbers = table(rows(lambda number: number % 3))
+    assert data.load(numbers, options=DataOptions(images=pictures), classes=5).class_names == tuple("01234")
+    few = data.load(numbers, options=DataOptions(images=pictures), classes=2)
+    assert len(few.unusable) == 6
+    assert few.unusable[0] == "line 3: there is no class '2'"
+    with pytest.raises(DataError, match=r"has 2 classes \(cat, dog\), but 3 were asked for"):
+        data.load(table(rows()), options=DataOptions(images=pictures), classes=3)
+
+
+def test_a_number_that_no_class_has_is_refused(table, pictures):
+    with pytest.raises(DataError, match="The label 20240150 is no number of a class"):
+        load(table(rows(lambda number: 20240131 + number)), pictures)
+
+
+def test_known_class_names_settle_what_a_label_is(table, pictures):
+    dataset = data.load(table(rows()), options=DataOptions(images=pictures), class_names=("ant", "dog", "cat"))
+    assert set(files_of(dataset).values()) == {"cat", "dog"}
+    assert dataset.class_names == ("ant", "dog", "cat")
+    unknown = data.load(table(rows()), options=DataOptions(images=pictures), class_names=("ant", "dog"))
+    assert len(unknown.unusable) == 10
+    assert unknown.unusable[0] == "line 1: there is no class 'cat'"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("none.png,cat", "line 21: There is no image '"),
+        (".,cat", "is a directory, not an image"),
+        ("0.png,cat", "line 21: '0.png' is there already, as line 1"),
+        ("./0.png,cat", "line 21: './0.png' is there already, as line 1"),
+        (",cat", "line 21: there is no path"),
+        ("extra.png,", "line 21: 'extra.png' has no label"),
+        ("../outside.png,cat", "'../outside.png' leads out of the folder, which only --follow-links allows"),
+        ("{root}/outside.png,cat", "outside.png' leads out of the folder"),
+        ("link.png,cat", "'link.png' leads out of the folder"),
+        ("away/outside.png,cat", "'away/outside.png' leads out of the folder"),
+        ("pipe.png,cat", "is a device or a pipe, not an image"),
+        ("a\0b.png,cat", "null"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_and_the_others_stay(table, pictures, tmp_path, line, words):
+    PIL.Image.new("L", (4, 4)).save(tmp_path / "outside.png")
+    PIL.Image.new("L", (4, 4)).save(pictures / "extra.png")
+    (pictures / "link.png").symlink_to(tmp_path / "outside.png")
+    (pictures / "away").symlink_to(tmp_path)
+    os.mkfifo(pictures / "pipe.png")
+    dataset = load(table(rows() + line.format(root=tmp_path) + "\n"), pictures)
+    (problem,) = dataset.unusable
+    assert problem.startswith("line 21: ")
+    assert words in problem
+    assert len(files_of(dataset)) == 20
+
+
+@pytest.mark.parametrize("line", ["../outside.png", "{root}/outside.png", "link.png", "away/outside.png"])
+def test_what_lies_outside_is_read_where_that_is_allowed(table, pictures, tmp_path, line):
+    PIL.Image.new("L", (4, 4)).save(tmp_path / "outside.png")
+    (pictures / "link.png").symlink_to(tmp_path / "outside.png")
+    (pictures / "away").symlink_to(tmp_path)
+    dataset = load(table(rows() + line.format(root=tmp_path) + ",cat\n"), pictures, follow_links=True)
+    assert not dataset.unusable
+    assert len(files_of(dataset)) == 21
+
+
+def test_a_link_that_stays_in_the_folder_leads_nowhere_else(table, pictures):
+    (pictures / "deep").mkdir()
+    (pictures / "deep/link.png").symlink_to("../extra.png")
+    PIL.Image.new("L", (4, 4)).save(pictures / "extra.png")
+    assert not load(table(rows() + "deep/link.png,cat\n"), pictures).unusable
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("0.png,cat\n1.png,dog,3\n", "Line 2 of '.*labels.csv' has 3 cells instead of 2"),
+        ("0.png,cat\n\n1.png\n", "Line 3 of '.*' has 1 cell instead of 2"),
+        ("0.png;cat\n", "Line 1 of '.*' has 1 cell instead of 2"),
+        ('0.png,"cat\n1.png,dog\n', "Line 2 of '.*' is no CSV"),
+        ("", "has no rows"),
+        ("\n\n", "has no rows"),
+        ("path,label\n", "has no rows"),
+        (rows().encode("utf-16"), "is not UTF-8: byte 0xff in line 1"),
+        (b"0.png,cat\n1.png,caf\xe9\n", "is not UTF-8: byte 0xe9 in line 2"),
+        (rows(lambda _: "cat"), "has one class only, 'cat'"),
+        (rows(count=2), "has too few images: none is left for validation and test"),
+        (rows(lambda number: number // 2 % 2, count=4), "has too few images"),
+    ],
+)
+def test_a_file_that_is_no_data_set_is_refused(table, pictures, content, words):
+    with pytest.raises(DataError, match=words):
+        load(table(content), pictures)
+
+
+def test_where_bad_rows_leave_too_little_they_are_what_is_named(table, tmp_path):
+    with pytest.raises(DataError, match=r"20 rows of 'labels.csv' cannot be used; .*: line 1: There is no image"):
+        load(table(rows()), tmp_path)
+
+
+def test_a_folder_of_images_that_is_not_there_is_named(table, tmp_path):
+    with pytest.raises(DataError, match=r"There is no folder of images '.*none': name it with --images"):
+        load(table(rows()), tmp_path / "none")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"There is no data set '.*none\.csv'"):
+        data.load(str(tmp_path / "none.csv"))
