@@ -2,8 +2,8 @@
 
 python tools/kill_and_resume.py [--kills 20] [--seed 0] -- [options of lenetx train]
 
-Every second kill comes while a state is being written (its unfinished file is seen on the disk), the others at random
-moments. Just before each, the process is made to write down where it is, so that the phases that were hit are known.
+Every second kill comes as soon as the unfinished file of a state is seen on the disk, the others at random moments;
+just before those the process is made to write down where it is. So the phases that were hit are known.
 It ends with 1 if a single bit differs.
 """
 
@@ -91,7 +91,7 @@ def kill_until_done(
             if process.returncode:
                 raise SystemExit("A run that should have gone on failed.")
             return phases, run + 1
-        phases[kill(folder, process)] += 1
+        phases[kill(folder, process, ask=not aimed)] += 1
     if not (folder / "net.pt").exists() or (folder / "net.resume").exists():
         finish(folder, ["--resume"] if (folder / "net.resume").exists() else options)
     return phases, kills + 1
@@ -120,21 +120,20 @@ def wait_for_writing(folder: Path, process: "subprocess.Popen[bytes]") -> None:
         pass
 
 
-def kill(folder: Path, process: "subprocess.Popen[bytes]") -> str:
-    """Ask where it is, kill it at once, and give the phase."""
+def kill(folder: Path, process: "subprocess.Popen[bytes]", *, ask: bool) -> str:
+    """Kill it, having asked where it is if that is wanted, and give the phase."""
     where = folder / "where.txt"
-    before = where.stat().st_size
-    process.send_signal(signal.SIGUSR1)
-    deadline = time.time() + 0.05
-    while where.stat().st_size == before and time.time() < deadline:
-        pass
+    before, told = where.stat().st_size, ""
+    if ask:
+        process.send_signal(signal.SIGUSR1)
+        deadline = time.time() + 0.1
+        while "<module>" not in told and time.time() < deadline:
+            told = where.read_text()[before:]
     process.kill()
     process.wait()
-    unfinished = list(folder.glob(".net.*.part"))
-    frames = where.read_text()[before:].splitlines()
-    names = [line.rsplit(" in ", 1)[-1] for line in frames if "lenetx" in line]
-    phase = next((PHASES[name] for name in names if name in PHASES), names[0] if names else "unknown")
-    return f"{phase}, its unfinished file on the disk" if unfinished else phase
+    names = [line.rsplit(" in ", 1)[-1] for line in told.splitlines() if "lenetx" in line]
+    phase = next((PHASES[name] for name in names if name in PHASES), names[0] if names else "just after writing")
+    return "writing a state: its unfinished file is left" if list(folder.glob(".net.*.part")) else phase
 
 
 def digest(folder: Path) -> str:

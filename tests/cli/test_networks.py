@@ -41,7 +41,7 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
 def test_an_input_that_digits_are_not_made_for_is_stretched_and_says_so(cli):
     done = cli("train", "--arch", "mynet.py:MyNet", "--channels", "3", "--input-size", "28", "--epochs", "1")
     assert done.exit_code == 0
-    assert "lenetx: note: The images of digits are stretched to 3×28×28" in done.stderr
+    assert "Note: The images of digits are stretched to 3×28×28" in done.stderr
     assert cli("export", "--arch", "mynet.py:MyNet", "-q", "-f", "onnx").exit_code == 0
 
 

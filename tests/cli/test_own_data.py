@@ -53,7 +53,7 @@ def checks(result):
 def test_a_list_of_pictures_goes_from_training_to_the_proof(cli, here):
     result = train(cli, "--data", "labels.csv", "--images", "pictures", "--framing", "mnist")
     assert (
-        "lenetx: note: 'labels.csv' has no part for validation and test: 35 for validation and 35 for test are held "
+        "Note: 'labels.csv' has no part for validation and test: 35 for validation and 35 for test are held "
         "out, 10% of each class.\n"
     ) in result.stderr
     checkpoint = lenetx.load(here / "artifacts/own.pt")
@@ -80,7 +80,7 @@ def test_no_file_that_is_written_names_a_place(cli, here):
     train(cli, "--data", here / "pictures")
     cli("export", "artifacts/own.pt", "--data", here / "pictures")
     written = sorted(path.name for path in (here / "artifacts").iterdir())
-    assert written == ["manifest.json", "own.onnx", "own.pt", "own.torchscript"]
+    assert written == ["manifest.json", "own.history.jsonl", "own.onnx", "own.pt", "own.torchscript"]
     for path in (here / "artifacts").iterdir():
         content = path.read_bytes()
         assert str(here).encode() not in content
@@ -101,7 +101,7 @@ def test_options_may_stand_in_the_configuration_file(cli, here):
     (here / "labels.csv").write_text((here / "labels.csv").read_text() + "none.png,3\n")
     result = train(cli, "--config", "train.toml")
     assert (
-        "lenetx: note: 1 row of 'labels.csv' cannot be used; training goes on without: line 362: There is no image"
+        "Note: 1 row of 'labels.csv' cannot be used; training goes on without: line 362: There is no image"
         in result.stderr
     )
     assert lenetx.load(here / "artifacts/own.pt").metrics["skipped_rows"] == 1

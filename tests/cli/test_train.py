@@ -33,7 +33,8 @@ def test_people_read_on_stderr_when_stdout_is_not_a_terminal(cli):
     lines = result.stderr.splitlines()
     assert len([line for line in lines if EPOCH.fullmatch(line)]) == 2
     metrics = lenetx.load("artifacts/lenet5.pt").metrics
-    assert lines[-2] == (
+    assert re.fullmatch(r"Lowest precision \d+\.\d\d% \(class \d\) and recall \d+\.\d\d% \(class \d\)\.", lines[-2])
+    assert lines[-3] == (
         f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, "
         f"average loss {metrics['test_loss']:.4f} over 360 images."
     )
@@ -80,6 +81,7 @@ def test_every_option_reaches_the_training(cli):
         "ema": 0.9,
         "patience": 7,
         "keep": "last",
+        "hardest": 0.5,
         "amp": True,
         "framing": "stretch",
         "classes": 10,

@@ -54,11 +54,18 @@ def test_images_in_files_need_the_options(pictures):
     ],
 )
 def test_digits_are_padded_a_little_else_stretched_and_that_is_said(digits, shape, framing):
-    found, notice = framing_of(digits, shape)
+    found, notice = framing_of(TrainConfig(), digits, shape)
     assert found == framing
     assert (notice is None) == (framing == "mnist")
     assert notice is None or "are stretched to " + "×".join(map(str, shape)) in notice
 
 
 def test_pictures_keep_their_framing(pictures):
-    assert framing_of(pictures, (3, 64, 64)) == ("letterbox", None)
+    assert framing_of(TrainConfig(), pictures, (3, 64, 64)) == ("letterbox", None)
+
+
+def test_a_framing_that_was_asked_for_is_taken_or_refused(digits, pictures):
+    assert framing_of(TrainConfig(framing="mnist"), pictures, (1, 32, 32)) == ("mnist", None)
+    assert framing_of(TrainConfig(framing="stretch"), digits, (1, 32, 32)) == ("stretch", None)
+    with pytest.raises(InputError, match="28×28 grey pixels, which do not fit the input 3×32×32 of lenet5"):
+        framing_of(TrainConfig(framing="mnist"), digits, (3, 32, 32))

@@ -134,7 +134,7 @@ def _assembled(
         whole["validation"],
         whole["test"],
         class_names,
-        epochs=20 if small else 5,
+        epochs=20 if small else 6,
         batch_size=min(32 if small else 128, len(whole["train"])),
         framing="stretch",
         unusable=tuple(unusable),

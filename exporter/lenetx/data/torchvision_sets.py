@@ -80,7 +80,7 @@ def load(name: str, root: Path | None = None, *, download: bool = True) -> Datas
         raise DataMissing(f"{source.kind} is not on this machine: name its folder with --data-root or LENETX_DATA.")
     rest, test = (_part(source, folder, train=train, fetch=fetch) for train in (True, False))
     train, validation = hold_out(rest, source.validation)
-    return Dataset(name, train, validation, test, source.class_names, epochs=5, batch_size=128, framing=source.framing)
+    return Dataset(name, train, validation, test, source.class_names, epochs=6, batch_size=128, framing=source.framing)
 
 
 def _cache_folder() -> Path:

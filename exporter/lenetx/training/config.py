@@ -22,6 +22,7 @@ SCHEDULES = ("constant", "one-cycle", "cosine")
 KEPT = ("best", "last")
 
 _LARGEST_SEED = 2**64 - 1
+_SLIGHT = Augmentation(shift=1, rotate=8, scale=0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class TrainConfig:
         keep: ``best`` for the weights of the epoch that validation chose, ``last`` for those of the last one.
         hardest: share of the training images, those with the largest loss when they were last seen, that every epoch
             but the first goes through; ``None`` for all.
-        augmentation: how far images are changed at random.
+        augmentation: how far images are changed at random; ``Augmentation()`` for not at all.
         amp: compute in bfloat16 where torch thinks that it is safe.
         freeze: patterns over parameter names, as in ``conv*``: what matches stays as it was when training begins.
         framing: how images become frames, ``mnist``, ``stretch`` or ``letterbox``; the data set's own when ``None``.
@@ -89,7 +90,7 @@ class TrainConfig:
     patience: int | None = None
     keep: str = "best"
     hardest: float | None = None
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation = _SLIGHT
     amp: bool = False
     freeze: tuple[str, ...] = ()
     framing: str | None = None
@@ -148,7 +149,7 @@ class TrainConfig:
             if not isinstance(values["augmentation"], Mapping):
                 raise InputError("The setting augmentation is a table of its own.")
             changes = _checked(Augmentation, values["augmentation"], "augmentation")
-            values = {**values, "augmentation": replace(Augmentation(), **changes)}
+            values = {**values, "augmentation": replace(_SLIGHT, **changes)}
         if "freeze" in values:
             values = {**values, "freeze": patterns(values["freeze"])}
         if values.get("input_size") is not None:

@@ -5,28 +5,35 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import OutputError
-from ..files import make_folder
+from ..files import write_atomically
 
 __all__ = ["HistoryFile"]
 
 
 class HistoryFile:
-    """Writes the records that it is given; what stood in the file before is replaced at the first of them."""
+    """Writes the records that it is given; what stood in the file before is replaced by the first of them."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._mode = "w"
+        self.path, self._written = path, 0
 
     def __call__(self, record: Mapping[str, float]) -> None:
         """Write a line.
 
         Raises:
-            OutputError: the disk refuses.
+            OutputError: the disk refuses; the lines of before stand.
         """
-        make_folder(self.path.parent)
+        line = (json.dumps(dict(record)) + "\n").encode()
+        if self._written:
+            self._append(line)
+        else:
+            write_atomically(self.path, line)
+        self._written += len(line)
+
+    def _append(self, line: bytes) -> None:
         try:
-            with self.path.open(self._mode, encoding="utf-8") as file:
-                file.write(json.dumps(dict(record)) + "\n")
+            with self.path.open("r+b") as file:
+                file.truncate(self._written)  # half a line may be there from a disk that was full
+                file.seek(self._written)
+                file.write(line)
         except OSError as error:
             raise OutputError(f"'{self.path}' could not be written: {error.strerror}.") from None
-        self._mode = "a"

@@ -9,8 +9,31 @@ __all__ = ["DEFAULT", "RECIPES", "recipe"]
 
 DEFAULT = "default"
 
+_AS_THEY_ARE = {"shift": 0, "rotate": 0, "scale": 0}
+
 RECIPES: dict[str, Mapping[str, Any]] = {
     DEFAULT: {},
+    "fast": {
+        "epochs": 4,
+        "batch_size": 256,
+        "hardest": 0.2,
+        "learning_rate": 0.01,
+        "momentum": 0.7,
+        "second_moment": 0.9,
+        "keep": "last",
+        "augmentation": _AS_THEY_ARE,
+    },
+    "accurate": {
+        "epochs": 40,
+        "batch_size": 256,
+        "optimizer": "adamw",
+        "learning_rate": 0.008,
+        "weight_decay": 0.1,
+        "label_smoothing": 0.05,
+        "ema": 0.999,
+        "keep": "last",
+        "augmentation": {"shift": 1.5, "rotate": 10, "scale": 0.12, "shear": 0.15},
+    },
     "notes": {
         "epochs": 10,
         "batch_size": 64,
@@ -18,6 +41,7 @@ RECIPES: dict[str, Mapping[str, Any]] = {
         "learning_rate": 1e-3,
         "momentum": 0.0,
         "schedule": "constant",
+        "augmentation": _AS_THEY_ARE,
     },
 }
 
