@@ -136,7 +136,7 @@ class OneCycle:
         torch.set_num_threads(threads)
         torch.manual_seed(seed)
         network = nn.Sequential(
-            nn.Conv2d(1, 24, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(24, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(1, 24, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(24, 32, 3), nn.MaxPool2d(2), nn.ReLU(),
             nn.Flatten(), nn.Linear(32 * 5 * 5, 256), nn.ReLU(), nn.Linear(256, 10),
         ).to(memory_format=layout)  # fmt: skip
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-2, betas=(0.7, 0.9), fused=True)

@@ -59,7 +59,9 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="sgd, adam or adamw. [default: adam]")] = None,
     momentum: Annotated[float | None, typer.Option(help="Of sgd, or the first beta. [default: 0.9]")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of every parameter. [default: 0]")] = None,
-    schedule: Annotated[str | None, typer.Option(help="constant, one-cycle or cosine. [default: one-cycle]")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="constant, one-cycle, linear or cosine. [default: one-cycle]")
+    ] = None,
     warm_up: Annotated[float | None, typer.Option(help="Share of the run with a rising rate. [default: 0.2]")] = None,
     gradient_clipping: Annotated[
         float | None, typer.Option(help="Largest norm of the gradient. [default: any]")

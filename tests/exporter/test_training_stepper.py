@@ -91,6 +91,13 @@ def test_one_cycle_rises_to_the_rate_and_falls(network, warm_up):
     assert (np.diff(found[top + 1 :]) < 0).all()
 
 
+def test_linear_rises_and_falls_in_straight_lines(network):
+    found = rates(network, 101, schedule="linear")
+    assert found[0] == pytest.approx(0.1 / 25)
+    np.testing.assert_allclose(np.diff(found[:20]), (0.1 - 0.1 / 25) / 19.2, rtol=1e-3)  # the top is between two steps
+    np.testing.assert_allclose(np.diff(found[20:]), -0.1 / 80.8, rtol=1e-3)
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize(("given", "lowest", "highest"), [(None, 0.85, 0.95), (0.7, 0.7, 0.7)])
 def test_one_cycle_moves_the_momentum_only_where_none_was_asked_for(network, optimizer, given, lowest, highest):

@@ -25,9 +25,14 @@ class LeNet5(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute the logits."""
-        x = self.pool(self.activation(self.conv1(image)))
-        x = self.pool(self.activation(self.conv2(x)))
+        x = self.halved(self.conv1(image))
+        x = self.halved(self.conv2(x))
         x = self.activation(self.fc1(self.flatten(x)))
         x = self.activation(self.fc2(x))
         logits: Tensor = self.fc3(x)
         return logits
+
+    def halved(self, x: Tensor) -> Tensor:
+        """Pool and activate: ReLU commutes with max-pooling, to the bit, and has a quarter of the work after it."""
+        halved: Tensor = self.activation(self.pool(x))
+        return halved

@@ -4,7 +4,7 @@ Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to docu
 connections between the two convolutions and a linear last layer.
 """
 
-from torch import nn
+from torch import Tensor, nn
 
 from .lenet5 import LeNet5
 
@@ -18,3 +18,8 @@ class LeNet5Original(LeNet5):
         super().__init__(classes, channels)
         self.activation = nn.Tanh()
         self.pool = nn.AvgPool2d(2)
+
+    def halved(self, x: Tensor) -> Tensor:
+        """Activate and pool, in that order."""
+        halved: Tensor = self.pool(self.activation(x))
+        return halved

@@ -19,8 +19,8 @@ class LeNet5BatchNorm(LeNet5):
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute the logits."""
-        x = self.pool(self.activation(self.bn1(self.conv1(image))))
-        x = self.pool(self.activation(self.bn2(self.conv2(x))))
+        x = self.halved(self.bn1(self.conv1(image)))
+        x = self.halved(self.bn2(self.conv2(x)))
         x = self.activation(self.bn3(self.fc1(self.flatten(x))))
         x = self.activation(self.bn4(self.fc2(x)))
         logits: Tensor = self.fc3(x)

@@ -19,8 +19,8 @@ class LeNet5Dropout(LeNet5):
 
     def forward(self, image: Tensor) -> Tensor:
         """Compute the logits."""
-        x = self.pool(self.activation(self.conv1(image)))
-        x = self.pool(self.activation(self.conv2(x)))
+        x = self.halved(self.conv1(image))
+        x = self.halved(self.conv2(x))
         x = self.activation(self.fc1(self.flatten(x)))
         x = self.activation(self.fc2(self.dropout(x)))
         logits: Tensor = self.fc3(self.dropout(x))

@@ -18,7 +18,8 @@ __all__ = ["LOSSES", "OPTIMIZERS", "SCHEDULES", "TrainConfig"]
 
 LOSSES = ("cross-entropy", "nll", "mse")
 OPTIMIZERS = ("sgd", "adam", "adamw")
-SCHEDULES = ("constant", "one-cycle", "cosine")
+SCHEDULES = ("constant", "one-cycle", "linear", "cosine")
+_WITH_WARM_UP = ("one-cycle", "linear")
 KEPT = ("best", "last")
 
 _LARGEST_SEED = 2**64 - 1
@@ -48,9 +49,10 @@ class TrainConfig:
             0.85 and back while the rate goes up and down.
         second_moment: the second beta of Adam and AdamW.
         weight_decay: of every parameter; decoupled for AdamW.
-        schedule: of the learning rate: ``constant``, ``one-cycle`` (L. N. Smith, N. Topin, "Super-Convergence", 2018)
-            or ``cosine``, which falls to 0.
-        warm_up: share of the run in which the one-cycle learning rate rises; 0.2 when ``None``.
+        schedule: of the learning rate: ``constant``, ``one-cycle`` (L. N. Smith, N. Topin, "Super-Convergence", 2018),
+            whose rise and fall are half cosines, ``linear``, the same with straight lines, or ``cosine``, which falls
+            to 0.
+        warm_up: share of the run in which the rate of ``one-cycle`` and ``linear`` rises; 0.2 when ``None``.
         gradient_clipping: the largest norm of all gradients together; ``None`` for any.
         ema: decay per step of an exponential moving average of the weights, which is then what is judged and kept.
         patience: epochs without a better validation after which training stops; ``None`` for never.
@@ -182,8 +184,8 @@ class TrainConfig:
     def _require_no_contradiction(self) -> None:
         if self.label_smoothing and self.loss != "cross-entropy":
             raise InputError(f"Label smoothing is for the cross-entropy; the loss is {self.loss}.")
-        if self.warm_up is not None and self.schedule != "one-cycle":
-            raise InputError(f"A warm-up is for the one-cycle schedule; the schedule is {self.schedule}.")
+        if self.warm_up is not None and self.schedule not in _WITH_WARM_UP:
+            raise InputError(f"A warm-up is for the schedules one-cycle and linear; the schedule is {self.schedule}.")
 
 
 def _require_known(kind: str, name: str, known: Iterable[str]) -> None:

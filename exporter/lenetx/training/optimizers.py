@@ -25,15 +25,16 @@ def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.
 
 def schedule(config: TrainConfig, stepped: optim.Optimizer, steps: int) -> LRScheduler:
     """Give the schedule that a configuration names, over so many steps."""
+    cycle = partial(
+        OneCycleLR,
+        max_lr=config.learning_rate,
+        total_steps=max(steps, _FEWEST_STEPS),
+        pct_start=config.resolved_warm_up,
+    )
     kinds: dict[str, Callable[..., LRScheduler]] = {
         "constant": partial(ConstantLR, factor=1.0, total_iters=0),
         "cosine": partial(CosineAnnealingLR, T_max=max(steps, 1)),
-        "one-cycle": partial(
-            OneCycleLR,
-            max_lr=config.learning_rate,
-            total_steps=max(steps, _FEWEST_STEPS),
-            pct_start=config.resolved_warm_up,
-            cycle_momentum=config.momentum is None,
-        ),
+        "one-cycle": partial(cycle, cycle_momentum=config.momentum is None),
+        "linear": partial(cycle, anneal_strategy="linear", cycle_momentum=False),
     }
     return kinds[config.schedule](stepped)

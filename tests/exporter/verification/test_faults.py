@@ -228,8 +228,7 @@ def test_invalid_file_that_runs(judge_damaged: Judge) -> None:
 def test_operator_of_another_domain(judge_damaged: Judge) -> None:
     def damage(model: onnx.ModelProto) -> None:
         first = model.graph.node[0]
-        relu = next(node for node in model.graph.node if node.op_type == "Relu")
-        assert list(relu.input) == list(first.output)
+        assert "Relu" in {node.op_type for node in model.graph.node}  # another one before the pooling changes nothing
         first.op_type, first.domain = "FusedConv", "com.microsoft"
         first.attribute.append(helper.make_attribute("activation", "Relu"))
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
