@@ -187,6 +187,10 @@ def train(
                 save(error.checkpoint, files.checkpoint)
                 error.kept_in(files.checkpoint)
             raise
+        except KeyboardInterrupt:
+            if files.state.exists():
+                notice(f"'{files.state}' has where the run stood: go on with 'lenetx train --resume'.")
+            raise
     if leads:
         save(checkpoint, files.checkpoint)
         files.state.unlink(missing_ok=True)

@@ -65,7 +65,10 @@ def test_a_configuration_cannot_be_changed_after_it_was_checked():
         ({"gradient_clipping": 0.0}, "The gradient clipping is 0.0"),
         ({"ema": 1.0}, "The decay of the EMA is 1.0"),
         ({"label_smoothing": 0.1, "loss": "mse"}, "Label smoothing is for the cross-entropy; the loss is mse"),
-        ({"warm_up": 0.1, "schedule": "cosine"}, "A warm-up is for the schedules one-cycle and linear; the schedule is cosine"),
+        (
+            {"warm_up": 0.1, "schedule": "cosine"},
+            "A warm-up is for the schedules one-cycle and linear; the schedule is cosine",
+        ),
     ],
 )
 def test_a_setting_out_of_range_or_in_contradiction_is_refused(values, words):

@@ -14,9 +14,11 @@ _AS_THEY_ARE = {"shift": 0, "rotate": 0, "scale": 0}
 RECIPES: dict[str, Mapping[str, Any]] = {
     DEFAULT: {},
     "fast": {
-        "epochs": 4,
-        "batch_size": 256,
-        "hardest": 0.2,
+        "epochs": 3,
+        "batch_size": 128,
+        "hardest": 0.06,
+        "label_smoothing": 0.05,
+        "schedule": "linear",
         "learning_rate": 0.01,
         "momentum": 0.7,
         "second_moment": 0.9,
