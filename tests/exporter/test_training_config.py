@@ -67,7 +67,7 @@ def test_a_configuration_cannot_be_changed_after_it_was_checked():
         ({"label_smoothing": 0.1, "loss": "mse"}, "Label smoothing is for the cross-entropy; the loss is mse"),
         (
             {"warm_up": 0.1, "schedule": "cosine"},
-            "A warm-up is for the schedules one-cycle and linear; the schedule is cosine",
+            "A warm-up is for .*; the schedule is cosine",
         ),
     ],
 )
