@@ -41,13 +41,18 @@ def train(
         Path | None,
         typer.Option("--output", "-o", help="Checkpoint to write, ending in .pt. [default: artifacts/ARCH.pt]"),
     ] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", help="A whole configuration: default or notes.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="A whole configuration: default, fast, accurate or notes.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file with any of the settings; options override it.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", help="[default: 20 for digits, 5 for the others]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="[default: 20 for small sets, 6 for the others]")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Images per step. [default: 32 for digits, 128 for the others]")
+        int | None,
+        typer.Option("--batch-size", help="Images per step. [default: 32 for small sets, 128 for the others]"),
     ] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="Largest learning rate. [default: 0.003]")] = None,
     seed: Annotated[
@@ -75,9 +80,9 @@ def train(
         float | None, typer.Option(help="Share of the images that later epochs go through. [default: all]")
     ] = None,
     amp: Annotated[bool | None, typer.Option("--amp", help="Compute in bfloat16 where that is safe.")] = None,
-    shift: Annotated[float | None, typer.Option(help="Augment at random: pixels along each axis. [default: 0]")] = None,
-    rotate: Annotated[float | None, typer.Option(help="The same: degrees. [default: 0]")] = None,
-    scale: Annotated[float | None, typer.Option(help="The same: share of the size. [default: 0]")] = None,
+    shift: Annotated[float | None, typer.Option(help="Augment at random: pixels along each axis. [default: 1]")] = None,
+    rotate: Annotated[float | None, typer.Option(help="The same: degrees. [default: 8]")] = None,
+    scale: Annotated[float | None, typer.Option(help="The same: share of the size. [default: 0.08]")] = None,
     shear: Annotated[float | None, typer.Option(help="The same: pixels per pixel of height. [default: 0]")] = None,
     elastic: Annotated[
         float | None, typer.Option(help="The same: pixels of a smooth displacement. [default: 0]")
@@ -166,7 +171,9 @@ def train(
     quiet = quiet or not leads
     notice = render.notices(quiet=quiet)
     initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
-    settings, files = settled(_said(given), config, recipe, output, initial, resume=resume)
+    settings, files = settled(_said(given), config, recipe, output, initial, plots, resume=resume)
+    if not resume and files.state.exists():
+        notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have gone on with it.")
     with render.training(quiet=quiet) as progress:
         try:
             checkpoint = run(

@@ -39,6 +39,7 @@ def settled(
     recipe: str | None,
     output: Path | None,
     initial: "InitialWeights | None",
+    plots: Path | None,
     *,
     resume: bool,
 ) -> "tuple[TrainConfig, Files]":
@@ -51,6 +52,7 @@ def settled(
     from lenetx.locate import ARTIFACTS, newest
     from lenetx.models import file_stem
     from lenetx.training import settle
+    from lenetx.training.settings import names
     from lenetx.training.state import SUFFIX, read
 
     if resume and output is None:
@@ -62,19 +64,19 @@ def settled(
         raise InputError("A run to resume goes on with its own weights: leave --init away.")
     settings = settle(given, file=config, name=recipe, initial=initial, base=base)
     if base is not None:
-        _require_named(base, settings)
+        _require_named(base, {*given, *names(config)})
     files = Files(output or ARTIFACTS / f"{file_stem(settings.architecture)}.pt")
-    for path in (files.checkpoint, files.state, files.history):
+    for path in (files.checkpoint, files.state, files.history, *([plots / "curves.png"] if plots else [])):
         require_writable(path)
     return settings, files
 
 
-def _require_named(base: "TrainConfig", settings: "TrainConfig") -> None:
+def _require_named(base: "TrainConfig", named: set[str]) -> None:
     """Raise InputError if data or code of the user's own, whose path no file records, is not named again."""
     from lenetx import data, models
     from lenetx.errors import InputError
 
-    if settings.data == base.data and base.data not in data.SOURCES:
+    if "data" not in named and base.data not in data.SOURCES:
         raise InputError(f"The run to resume trains on '{base.data}', a set of your own: name its place with --data.")
-    if settings.architecture == base.architecture and not models.is_safe(base.architecture):
+    if "architecture" not in named and not models.is_safe(base.architecture):
         raise InputError(f"The run to resume trains '{base.architecture}', code of your own: name it with --arch.")

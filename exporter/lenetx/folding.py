@@ -4,6 +4,7 @@ For z = Wx + b and y = γ (z − μ) / √(σ² + ε) + β, the layer y = W'x + 
 b' = s (b − μ) + β is the same one. It is computed in float64 and rounded once. What cannot be folded stays as it is.
 """
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,16 +21,36 @@ def fold(network: "nn.Module", shape: tuple[int, int, int]) -> "nn.Module":
         shape: (channels, height, width) of its input.
 
     Returns:
-        The network, with an ``nn.Identity`` for each batch norm that was folded.
+        The network, with an ``nn.Identity`` for each batch norm that was folded; an unfolded copy where its code does
+        not run without them.
     """
     from torch import nn
 
-    for affine, norm in _pairs(network, shape):
+    from .models.probe import forward_on_meta
+
+    pairs = _pairs(network, shape)
+    unfolded = copy.deepcopy(network) if pairs else network
+    for affine, norm in pairs:
         layer, batch_norm = network.get_submodule(affine), network.get_submodule(norm)
         _fold(layer, batch_norm)
         parent, _, name = norm.rpartition(".")
         setattr(network.get_submodule(parent), name, nn.Identity().eval())
+    try:
+        forward_on_meta(network, shape)
+    except Exception:  # code that asks its batch norms for more than to be called, or that needs real numbers
+        return network if _runs(network, shape) else unfolded
     return network
+
+
+def _runs(network: "nn.Module", shape: tuple[int, int, int]) -> bool:
+    import torch
+
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(2, *shape))
+    except Exception:  # whatever its code raises
+        return False
+    return True
 
 
 def _fold(layer: Any, norm: Any) -> None:

@@ -19,7 +19,7 @@ from .version import PRODUCER
 from .weights import Found, fit
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = ["ASSUMED", "checkpoint_of", "load_weights", "require_architecture"]
 
@@ -107,9 +107,10 @@ def _assemble(
 ) -> Checkpoint:
     shape, assumed = _input_shape(network, found.spec, stated)
     known = len(found.spec.labels) if found.spec is not None else None
+    if found.spec is not None and models.is_safe(network.name):  # no file may make a program take all memory
+        _require_same(path, network, tensors, network.hollow(shape, len(found.spec.labels)))
     module, classes = fit.build(network, shape, known, tensors)
-    if differing := fit.difference(tensors, module.state_dict()):
-        raise CheckpointError(f"The weights in '{path}' are not those of {network.title}: {differing}.")
+    _require_same(path, network, tensors, module)
     config: dict[str, Any] = {
         "data": None,
         "architecture": network.name,
@@ -128,6 +129,11 @@ def _assemble(
         spec = _unknown(network.name, shape, classes, digest)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
+
+
+def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:
+    if differing := fit.difference(tensors, module.state_dict()):
+        raise CheckpointError(f"The weights in '{path}' are not those of {network.title}: {differing}.")
 
 
 def _input_shape(network: Architecture, spec: ModelSpec | None, stated: Statement) -> tuple[tuple[int, int, int], bool]:

@@ -41,6 +41,12 @@ def start(folder, *options):
     )
 
 
+def ends(process):
+    """The exit code."""
+    process.communicate(timeout=PATIENCE)
+    return process.returncode
+
+
 def children(process):
     """The numbers of the training processes by rank, once they are there."""
     deadline = time.monotonic() + PATIENCE
@@ -95,6 +101,50 @@ def test_two_processes_train_what_one_trains_also_after_one_of_them_was_killed(t
     for ours, theirs in zip(found.history, alone.history, strict=True):
         for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
             assert ours[name] == pytest.approx(theirs[name], abs=5e-3)
+
+
+def test_a_killed_run_of_two_processes_is_resumed_to_the_same_bits(tmp_path):
+    """With the hardest images, whose losses each process knows only in part; the figures too are of both."""
+    options = ("--epochs", "3", "--batch-size", "33", "--hardest", "0.3", "--label-smoothing", "0.05")
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    alone.mkdir()
+    killed.mkdir()
+    assert ends(start(alone, *options)) == 0
+    process = start(killed, *options)
+    ranks = children(process)
+    wait_for(killed / "net.resume")
+    time.sleep(0.3)
+    os.kill(ranks[0], signal.SIGKILL)
+    process.communicate(timeout=PATIENCE)
+    assert not (killed / "net.pt").exists()
+    assert ends(start(killed, "--resume")) == 0
+    assert (killed / "net.pt").read_bytes() == (alone / "net.pt").read_bytes()
+
+
+RUNAWAY = """
+import os
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(1024, 10))
+        self.steps = 0
+
+    def forward(self, x):
+        self.steps += self.training
+        spoilt = self.training and self.steps > 60 and os.environ["RANK"] == "1"
+        return self.layers(x) * (float("nan") if spoilt else 1.0)
+"""
+
+
+def test_what_one_process_alone_sees_ends_all(tmp_path):
+    (tmp_path / "runaway.py").write_text(RUNAWAY)
+    process = start(tmp_path, "--arch", "./runaway.py:Net", "--input-size", "32", "--epochs", "3")
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    assert "The loss became nan at step" in told
+    assert "holds the weights of epoch 1" in told
 
 
 def test_what_no_process_can_use_is_refused(tmp_path):

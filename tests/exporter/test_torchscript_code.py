@@ -70,6 +70,37 @@ def test_anything_else_is_not(line):
     assert numbers(line) is None
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["a = torch.add(x, CONSTANTS.c0)", "y = torch.relu_(a)"],
+        ["a, b, = torch.chunk(x, 2, 1)", "y = torch.mul_(b, 2)"],
+        ["y = torch.relu_(torch._convolution(x, CONSTANTS.c0, CONSTANTS.c1))"],
+        ["a = [x, torch.relu(x)]", "y = torch.relu_(torch.cat(a, 1))"],
+    ],
+)
+def test_what_comes_from_the_input_may_be_changed_in_place(lines):
+    assert numbers(*lines) == set()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["y = torch.add_(CONSTANTS.c0, x)"],
+        ["a = CONSTANTS.c0", "y = torch.relu_(a)"],
+        ["a = torch.view(CONSTANTS.c0, [int(ops.prim.NumToTensor(torch.size(x, 0))), -1])", "y = torch.add_(a, x)"],
+        ["a, b, = (x, CONSTANTS.c0)", "y = torch.add_(b, x)"],
+        ["y = torch.relu(torch.add_(CONSTANTS.c0, x))"],
+        ["y = torch.cat([x, torch.mul_(CONSTANTS.c0, 2)], 1)"],
+        ["x = CONSTANTS.c0", "y = torch.relu_(x)"],
+        ["y = torch.add_()"],
+    ],
+)
+def test_weights_may_not(lines):
+    """Else every answer would depend on how many were given before it."""
+    assert numbers(*lines) is None
+
+
 def test_the_frame_is_matched_as_a_whole():
     code = FRAME.format("    y = torch.relu(x)\n")
     assert numbers_of(code) == set()

@@ -23,6 +23,7 @@ _LAYOUTS = (
     },
 )
 _NAMES = "class_names"
+_KEYS = {key for layout in _LAYOUTS for pair in layout.values() for key in pair} | {_NAMES}
 _MOST_CLASSES = 1000
 
 
@@ -74,7 +75,8 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
-            return {key: archive[key] for key in archive.files}
+            unknown = set(archive.files) - _KEYS  # which may unpack to any size: named, never read
+            return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except DataError:
         raise
     except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways

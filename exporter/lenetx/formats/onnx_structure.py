@@ -16,6 +16,7 @@ __all__ = ["numbers", "structure"]
 
 _PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
 """Fraction, int, text, and lists of the last two: onnx.AttributeProto's numbers; the others hold tensors and graphs."""
+_RANDOM = ("Random", "Bernoulli", "Multinomial")
 _FRACTION = 1
 _INT64 = 7
 _SHAPES = {
@@ -57,8 +58,11 @@ def _valid(model: "ModelProto") -> Check:
 def _operators(model: "ModelProto") -> Check:
     foreign = {f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in ("", "ai.onnx")}
     foreign |= {f"function {function.name}" for function in model.functions}
+    random = {node.op_type for node in model.graph.node if node.op_type.startswith(_RANDOM)}
     used = sorted({node.op_type for node in model.graph.node})
     problem = f"Not in the default domain: {', '.join(sorted(foreign))}." if foreign else None
+    if random:
+        problem = f"They draw random numbers: {', '.join(sorted(random))}."
     return Check.verdict("operators", f"{len(model.graph.node)} nodes", problem, f"Only {', '.join(used)}.")
 
 

@@ -10,6 +10,8 @@ it as libtorch does, so it has a grammar of its own:
 
 import re
 
+from .torchscript_flow import changes_only_its_own
+
 __all__ = ["numbers_of", "unknown_operators"]
 
 _OPERATORS = frozenset(
@@ -66,7 +68,7 @@ _FRAME = re.compile(
     \ \ __parameters__\ =\ \[\]\n
     \ \ __buffers__\ =\ \[\]\n
     \ \ def\ forward\(self:\ [\w.]+,\n
-    \ \ \ \ \w+:\ Tensor\)\ ->\ Tensor:\n
+    \ \ \ \ (\w+):\ Tensor\)\ ->\ Tensor:\n
     ((?:\ \ \ \ (?!return\ )[^\s][^\n]*\n)*)
     \ \ \ \ return\ ([^\n]+)\n
     """,
@@ -92,13 +94,15 @@ def numbers_of(code: str) -> frozenset[float] | None:
     if frame is None:
         return None
     numbers: set[float] = set()
-    statements = [_STATEMENT.fullmatch(line) for line in frame[1].split("\n")[:-1]]
-    for text in [*(statement and statement[2] for statement in statements), frame[2]]:
+    flow: list[tuple[list[str], list[Token]]] = []
+    statements = [_STATEMENT.fullmatch(line) for line in frame[2].split("\n")[:-1]]
+    for names, text in [*(statement.groups() if statement else ("", "") for statement in statements), ("", frame[3])]:
         tokens = _tokens(text) if text else None
         if not tokens or _value(tokens, 0, _DEEPEST) != len(tokens):
             return None
         numbers |= {float(text) for kind, text in tokens if kind == "number" and not text.lstrip("-").isdigit()}
-    return frozenset(numbers)
+        flow.append(([name.strip() for name in names.split(",")], tokens))
+    return frozenset(numbers) if changes_only_its_own(frame[1], flow) else None
 
 
 def unknown_operators(code: str) -> list[str]:

@@ -35,6 +35,8 @@ NETWORKS = {
 DEFAULT = "lenet5"
 
 _TORCHVISION = "torchvision:"
+_LARGEST_ARGUMENT, _MOST_ARGUMENTS = 10_000, 100
+"""Of what a file says of its network."""
 
 
 def names() -> tuple[str, ...]:
@@ -83,7 +85,16 @@ def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Arc
             f"Its network is '{architecture}', someone's own code, which lenetx does not run because a file says so: "
             f"name it with --arch."
         )
+    if args and not _are_modest(args):
+        raise CheckpointError(f"The arguments that it records for {architecture} are larger than a network needs.")
     return resolve(architecture, args)
+
+
+def _are_modest(args: Mapping[str, object]) -> bool:
+    """Say whether arguments that a file records are few, short and flat: no file may make a network of any size."""
+    flat = [part for value in args.values() for part in (value if isinstance(value, list | tuple) else [value])]
+    small = all(abs(part) <= _LARGEST_ARGUMENT for part in flat if isinstance(part, int | float))
+    return small and len(flat) <= _MOST_ARGUMENTS and not any(isinstance(part, list | tuple | dict) for part in flat)
 
 
 def is_safe(architecture: str) -> bool:

@@ -30,6 +30,10 @@ class HistoryFile:
         self._written += len(line)
 
     def _append(self, line: bytes) -> None:
+        if not self.path.exists():  # someone has taken the lines of before away
+            write_atomically(self.path, line)
+            self._written = 0
+            return
         try:
             with self.path.open("r+b") as file:
                 file.truncate(self._written)  # half a line may be there from a disk that was full

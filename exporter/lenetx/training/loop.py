@@ -141,14 +141,15 @@ class Loop:
         self._history = list(state["history"])
         accuracy, loss = state["best"]
         self._best, self._best_epoch, self._kept_epoch = (accuracy, loss), state["best_epoch"], state["kept_epoch"]
-        self._weights = dict(state["weights"])
+        self._weights = {name: value.to(self._train.device) for name, value in state["weights"].items()}
 
     def _fit_epoch(self, on_progress: Callable[[Progress], None], state: StateFile | None) -> None:
         stepper = self._stepper
         stepper.train()
         self._order.begin_epoch()
         batches = self._order.batches(stepper.steps_done_of_epoch)
-        for rows, (inputs, labels) in zip(batches, self._train.batches(batches), strict=True):
+        shares = [self._group.share(rows) for rows in batches]
+        for rows, (inputs, labels) in zip(batches, self._train.batches(shares), strict=True):
             self._order.note(rows, stepper.step(inputs, labels))
             if stepper.due():
                 self._report(on_progress)
@@ -193,9 +194,8 @@ class Loop:
         on_progress(self._stepper.progress(self._epoch, self._epochs, accuracy))
 
     def _write(self, state: StateFile | None) -> None:
-        if state is not None and self._group.leads and state.due():
-            self._stepper.require_sound()
-            state.write(self.state_dict())
+        if state is not None and self._group.leads and state.due() and self._stepper.is_sound():
+            state.write(self.state_dict())  # else all processes find out together, at the next report
 
     def _out_of_patience(self) -> bool:
         patience = self._config.patience

@@ -53,18 +53,16 @@ class Order:
         self._rows = rows[: len(rows) // self._batch_size * self._batch_size]
 
     def batches(self, done: int) -> list[Tensor]:
-        """Give the rows, int64[B], of each batch after the first ``done`` ones: this process's share of each."""
-        return [self._group.share(rows) for rows in self._rows.split(self._batch_size)[done:]]
+        """Give the rows, int64[B], of each batch after the first ``done`` ones."""
+        return list(self._rows.split(self._batch_size)[done:])
 
     def note(self, rows: Tensor, losses: Tensor) -> None:
-        """Keep the losses, float32[B], of the images in these rows."""
+        """Keep the losses of a batch, whose rows are int64[B]: float32 of this process's share of it."""
         if self._hardest is not None:
-            self._losses[rows.to(self._losses.device)] = losses
+            self._losses[rows.to(self._losses.device)] = self._group.whole(losses, len(rows))
 
     def end_epoch(self) -> None:
-        """Tell all processes the losses that each has seen, and forget the order."""
-        if self._hardest is not None and self._group.count > 1:
-            self._share_losses()
+        """Forget the order."""
         self._rows = self._rows[:0]
 
     def state_dict(self) -> dict[str, Any]:
@@ -75,11 +73,3 @@ class Order:
         """Go on from what :meth:`state_dict` gave."""
         self._rows = state["rows"]
         self._losses = state["losses"].to(self._losses.device)
-
-    def _share_losses(self) -> None:
-        mine = torch.zeros_like(self._losses, dtype=torch.bool)
-        for rows in self.batches(0):
-            mine[rows.to(mine.device)] = True
-        seen = self._group.total(mine.to(torch.float32)) > 0
-        fresh = self._group.total(torch.where(mine, self._losses, 0.0))
-        self._losses = torch.where(seen, fresh, self._losses)

@@ -19,8 +19,10 @@ from ..errors import InputError, LenetxError
 
 __all__ = ["ALONE", "Group", "current", "device_of", "joined"]
 
-_LOST = ("gloo", "nccl", "connection", "broken pipe", "peer", "timed out", "timeout", "socket")
+_LOST = re.compile(r"gloo|nccl|c10d|tcpstore|process ?group", re.IGNORECASE)
 """Words of torch's errors when another process is gone; they have no class of their own."""
+_UNUSED = "Expected to have finished reduction"
+"""How torch begins to say that a parameter had no part in a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,14 @@ class Group:
         if self.count > 1:
             distributed.all_reduce(values)
         return values
+
+    def whole(self, values: Tensor, count: int) -> Tensor:
+        """Give the values, [B], of a whole batch of that many, from those of each process's share."""
+        if self.count == 1:
+            return values
+        together = values.new_zeros(count)
+        together[self.rank :: self.count] = values
+        return self.total(together)
 
     def told(self, values: Tensor) -> Tensor:
         """Give what the leading process has in this tensor, in place."""
@@ -111,10 +121,14 @@ def joined(group: Group, device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
+        _connect(group, device)
         yield
     except RuntimeError as error:
-        if not any(word in str(error).lower() for word in _LOST):
+        if str(error).startswith(_UNUSED):
+            raise InputError(
+                "The network has parameters that have no part in its logits: one process can train it, several cannot."
+            ) from None
+        if not isinstance(error, distributed.DistError) and not _LOST.search(str(error)):
             raise
         reason = re.sub(r"\[[^\]]*\](:\d+)?", "", str(error)).split(". ")[0]  # without torch's own file names
         raise LenetxError(
@@ -124,3 +138,13 @@ def joined(group: Group, device: torch.device) -> Iterator[None]:
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
+
+
+def _connect(group: Group, device: torch.device) -> None:
+    try:
+        distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
+    except ValueError as error:  # a variable is missing
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"Process {group.rank} of {group.count} cannot find the others ({reason}): start them with torchrun."
+        ) from None

@@ -12,7 +12,7 @@ from .config import TrainConfig
 from .initial import InitialWeights
 from .recipes import DEFAULT, recipe
 
-__all__ = ["read_table", "settle"]
+__all__ = ["names", "read_table", "settle"]
 
 
 def settle(
@@ -65,6 +65,15 @@ def read_table(file: Path, name: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise InputError(f"The setting {name} is a table of its own.")
     return table
+
+
+def names(file: Path | None) -> frozenset[str]:
+    """Give the names of the settings in a configuration file; none where there is no file.
+
+    Raises:
+        InputError: the file is missing or no TOML.
+    """
+    return frozenset(_read(file)) if file is not None else frozenset()
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lenetx_runtime.files import read_bytes
 from .. import tensor_file
 from ..errors import ArtifactError, CheckpointError, InputError
 from ..files import exists, remove_leftovers, write_atomically
+from ..version import PRODUCER
 from .config import TrainConfig
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class State:
             raise InputError(
                 f"The run to resume has {'; '.join(differing)}: leave that away, or start a new run without --resume."
             )
-        if other.data_sha256 != mine.data_sha256 or other.spec != mine.spec:
+        spec = dataclasses.replace(other.spec, producer=mine.spec.producer)  # another lenetx is told, not refused
+        if other.data_sha256 != mine.data_sha256 or spec != mine.spec:
             raise InputError("The run to resume is of another data set: its images or labels differ.")
 
     def differing_arithmetic(self, other: Identity) -> str:
@@ -171,4 +173,9 @@ def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[s
 
 def arithmetic(processes: int) -> dict[str, str]:
     """Say what the last bits of a run depend on besides its configuration."""
-    return {"torch": str(torch.__version__), "threads": str(torch.get_num_threads()), "processes": str(processes)}
+    return {
+        "lenetx": PRODUCER,
+        "torch": str(torch.__version__),
+        "threads": str(torch.get_num_threads()),
+        "processes": str(processes),
+    }

@@ -120,8 +120,11 @@ class Stepper:
         if self._average is not None:
             self._average.update_parameters(self._network)
         self._step += 1
+        hits = (logits.detach().argmax(1) == labels).sum()
+        if self._group.count > 1:
+            loss, hits = self._of_all(loss.detach(), hits)
         self._losses.append(loss.detach())
-        self._hits.append((logits.detach().argmax(1) == labels).sum())
+        self._hits.append(hits)
         return losses.detach()
 
     def due(self) -> bool:
@@ -129,7 +132,7 @@ class Stepper:
         return self._step % _STEPS_PER_REPORT == 0
 
     def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
-        """Read the figures of the latest steps of this epoch; of several processes, from this one's share.
+        """Read the figures of the latest steps of this epoch.
 
         Raises:
             Diverged: a loss is NaN or infinite.
@@ -141,31 +144,33 @@ class Stepper:
             step=self._step,
             steps=self._steps,
             loss=loss,
-            accuracy=accuracy * self._group.count,
+            accuracy=accuracy,
             images_per_second=self._step * self._batch_size / self.seconds,
             seconds_left=self.seconds / self._step * (self._steps - self._step),
             validation_accuracy=validation_accuracy,
         )
 
     def epoch_means(self) -> tuple[float, float]:
-        """Give loss and accuracy over all steps of this epoch and all processes, each as it was before its step.
+        """Give loss and accuracy over all steps of this epoch, each as it was before its step.
 
         Raises:
             Diverged: a loss is NaN or infinite.
         """
-        losses = self._group.total(torch.stack(self._losses) / self._group.count)
-        hits = self._group.total(torch.stack(self._hits))
-        return self._means(list(losses.unbind()), list(hits.unbind()))
+        return self._means(self._losses, self._hits)
+
+    def is_sound(self) -> bool:
+        """Say whether all parameters, and all losses of this epoch, are numbers."""
+        values = [*self._losses, *self._network.parameters(), *self.judged.parameters()]
+        return all(bool(value.isfinite().all()) for value in values)
 
     def require_sound(self) -> None:
-        """Do nothing if all weights, and all losses of this epoch, are numbers.
+        """Do nothing if :meth:`is_sound`.
 
         Raises:
-            Diverged: a loss or weight is NaN or infinite.
+            Diverged: a loss or parameter is NaN or infinite.
         """
-        if self._losses:
-            self._means(self._losses, self._hits)
-        if not all(bool(value.isfinite().all()) for value in self._network.state_dict().values()):
+        self._means(self._losses, self._hits)
+        if not self.is_sound():
             raise Diverged("A weight became NaN or infinite", self._step, self.rate)
 
     def state_dict(self) -> dict[str, Any]:
@@ -173,6 +178,7 @@ class Stepper:
         return {
             "network": self._network.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
+            "buffers": dict(self._network.named_buffers()),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "step": self._step,
@@ -187,6 +193,8 @@ class Stepper:
         self._network.load_state_dict(state["network"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
+        for name, buffer in self._network.named_buffers():  # those too that a state_dict leaves out
+            buffer.copy_(state["buffers"][name])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
         device = next(self._network.parameters()).device
@@ -195,6 +203,11 @@ class Stepper:
         self._hits = list(state["hits"].to(device).unbind())
         self._rates = list(state["rates"])
         self._start = time.perf_counter() - state["seconds"]
+
+    def _of_all(self, loss: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
+        """Give mean loss and number of hits of the whole batch, from those of each process's share."""
+        figures = self._group.total(torch.stack([loss / self._group.count, hits.to(loss.dtype)]))
+        return figures[0], figures[1].round().long()
 
     def _seed(self) -> int:
         """Give the seed of what the network itself draws in this step (dropout): no state is left to be saved."""

@@ -5,7 +5,9 @@ torch's restricted unpickler makes tensors and plain containers. An object of an
 """
 
 import io
+import pickletools
 import re
+import zipfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,7 +15,13 @@ from ..errors import ArtifactError
 
 __all__ = ["OtherClass", "StandIn", "inert", "trusted"]
 
+_KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BFloat16", "Bool")
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
+
+_HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KINDS})
+"""What torch's restricted unpickler makes of any size that a pickle says."""
+_PICKLES = 4
+"""One after the other in the older form, before the numbers."""
 
 
 class StandIn:
@@ -49,6 +57,7 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
     """
     import torch
 
+    _require_modest(data)
     known: list[Any] = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
     try:
         with torch.serialization.safe_globals(known):
@@ -75,6 +84,33 @@ def trusted(data: bytes) -> Any:
         raise ArtifactError(
             f"Its own code failed ({reason}): its classes must be importable here under the names that they had."
         ) from None
+
+
+def _require_modest(data: bytes) -> None:
+    """Raise ArtifactError where a few bytes ask for any amount of memory: torch lets these through."""
+    stream = _data_record(data) if zipfile.is_zipfile(io.BytesIO(data)) else io.BytesIO(data)
+    if stream is None:
+        return
+    for _ in range(_PICKLES):
+        try:
+            asked = {str(argument).split(" ")[-1] for _, argument, _ in pickletools.genops(stream)}
+        except Exception:  # damaged, or at its end: the unpickler will say it
+            return
+        if asked & _HUNGRY:
+            raise ArtifactError(f"It asks for a {min(asked & _HUNGRY)} of any size, which no weights need.")
+
+
+def _data_record(data: bytes) -> io.BytesIO | None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ArtifactError("Its records are compressed, as torch never writes them.")
+            names = [name for name in archive.namelist() if name.split("/", 1)[-1] == "data.pkl"]
+            return io.BytesIO(archive.read(names[0])) if names else None
+    except ArtifactError:
+        raise
+    except Exception:  # zipfile trips over damaged headers in many ways: torch will say it
+        return None
 
 
 def _first(value: Any, *_: Any) -> Any:

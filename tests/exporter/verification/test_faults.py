@@ -236,6 +236,16 @@ def test_operator_of_another_domain(judge_damaged: Judge) -> None:
     assert failed(judge_damaged(damage)) == ["operators"]
 
 
+def test_random_numbers_below_every_limit(judge_damaged: Judge) -> None:
+    def damage(model: onnx.ModelProto) -> None:
+        last = model.graph.node[-1]
+        logits, last.output[0] = last.output[0], "exact"
+        model.graph.node.append(helper.make_node("RandomNormalLike", ["exact"], ["noise"], scale=1e-9))
+        model.graph.node.append(helper.make_node("Add", ["exact", "noise"], [logits]))
+
+    assert "operators" in failed(judge_damaged(damage))
+
+
 def test_batch_axis_without_its_name(judge_damaged: Judge) -> None:
     def damage(model: onnx.ModelProto) -> None:
         for value in (*model.graph.input, *model.graph.output):

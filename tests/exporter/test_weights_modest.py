@@ -1,0 +1,79 @@
+"""No file may take far more memory than it has bytes."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+import lenetx
+from lenetx import models
+from lenetx.data.npz_file import read_npz
+from lenetx.errors import CheckpointError, DataError
+from lenetx.weights.unpickle import inert
+
+
+class Hungry:
+    def __reduce__(self):
+        return bytearray, (2**20,)
+
+
+def archived(content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("form", ["archive", "older"])
+def test_a_pickle_that_asks_for_room_is_refused(form):
+    content = {"weight": torch.zeros(3), "x": Hungry()}
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=form == "archive")
+    assert len(buffer.getvalue()) < 3000
+    with pytest.raises(lenetx.ArtifactError, match="asks for a bytearray of any size"):
+        inert(buffer.getvalue())
+
+
+def test_a_tensor_class_that_is_called_is_refused():
+    class Tensor:
+        def __reduce__(self):
+            return torch.FloatTensor, (2**20,)
+
+    with pytest.raises(lenetx.ArtifactError, match="asks for a FloatTensor of any size"):
+        inert(archived({"x": Tensor()}))
+
+
+def test_compressed_records_are_refused(tmp_path):
+    sound = archived({"weight": torch.zeros(1 << 18)})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(sound)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert len(buffer.getvalue()) < len(sound) / 50
+    (tmp_path / "net.pth").write_bytes(buffer.getvalue())
+    with pytest.raises(lenetx.ArtifactError, match="records are compressed"):
+        lenetx.load_weights(tmp_path / "net.pth", architecture="lenet5")
+
+
+def test_plain_weights_pass():
+    assert torch.equal(inert(archived({"weight": torch.arange(3)}))["weight"], torch.arange(3))
+    assert set(inert(archived({"Tensors": torch.zeros(1)}))) == {"Tensors"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"width": 10**6}, {"setting": [[1, 16, 10**9, 1]]}, {"layers": [1] * 1000}, {"x": {"y": 1}}]
+)
+def test_what_a_file_says_of_its_network_is_modest(arguments):
+    with pytest.raises(CheckpointError, match="larger than a network needs"):
+        models.recorded("torchvision:resnet18", arguments)
+
+
+def test_arrays_that_mean_nothing_are_not_read(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "set.npz", images=np.zeros((4, 2, 2), np.uint8), labels=[0, 1, 0, 1], more=[1])
+    read = []
+    original = np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda self, key: read.append(key) or original(self, key))
+    with pytest.raises(DataError, match="holds images, labels, more"):
+        read_npz(tmp_path / "set.npz", None, None)
+    assert not read
