@@ -196,7 +196,9 @@ def train(
             raise
         except KeyboardInterrupt:
             if files.state.exists():
-                notice(f"'{files.state}' has where the run stood: go on with 'lenetx train --resume'.")
+                notice(
+                    f"'{files.state}' has where the run stood: go on with 'lenetx train --resume -o {files.checkpoint}'."
+                )
             raise
     if leads:
         save(checkpoint, files.checkpoint)

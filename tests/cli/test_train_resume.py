@@ -33,7 +33,7 @@ def interrupted(tmp_path, monkeypatch, cli):
         patch.setattr(StateFile, "write", writing)
         result = cli("train", *QUICK, "--save-every", 0)
     assert result.exit_code == 130
-    assert "go on with 'lenetx train --resume'" in result.stderr
+    assert "go on with 'lenetx train --resume -o artifacts/lenet5.pt'" in result.stderr
     assert (tmp_path / "artifacts" / "lenet5.resume").exists()
     assert not (tmp_path / "artifacts" / "lenet5.pt").exists()
     return tmp_path / "artifacts"

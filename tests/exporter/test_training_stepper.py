@@ -117,12 +117,14 @@ def test_the_shortest_runs_have_a_schedule_too(network, schedule, steps):
 
 
 def test_the_average_is_an_exponential_one_and_is_what_is_judged(network):
-    one = stepper(network, optimizer="sgd", ema=0.75, schedule="constant", learning_rate=0.5)
+    one = stepper(network, optimizer="sgd", ema=0.3, schedule="constant", learning_rate=0.5)
     expected = None
-    for _ in range(5):
+    for done in range(6):
         one.step(INPUTS, LABELS)
         now = weights(network)
-        expected = now if expected is None else 0.75 * expected + 0.25 * now
+        decay = min(0.3, (1 + done) / (10 + done))
+        expected = now if expected is None else decay * expected + (1 - decay) * now
+    assert decay == 0.3
     torch.testing.assert_close(weights(one.judged), expected)
     assert not torch.allclose(weights(network), expected)
 

@@ -54,7 +54,8 @@ class TrainConfig:
             to 0.
         warm_up: share of the run in which the rate of ``one-cycle`` and ``linear`` rises; 0.2 when ``None``.
         gradient_clipping: the largest norm of all gradients together; ``None`` for any.
-        ema: decay per step of an exponential moving average of the weights, which is then what is judged and kept.
+        ema: decay per step of an exponential moving average of the weights, which is then what is judged and kept; in
+            the n-th of the first steps it is at most (1 + n) / (10 + n).
         patience: epochs without a better validation after which training stops; ``None`` for never.
         keep: ``best`` for the weights of the epoch that validation chose, ``last`` for those of the last one.
         hardest: share of the training images, those with the largest loss when they were last seen, that every epoch

@@ -1,19 +1,24 @@
 """What a user should know of the data before it is trained on."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lenetx_runtime import InputError, ModelSpec
+
 from ..data import Part
 from ..data.rows import LISTED
 from .survey import Surveyed
 
-__all__ = ["PARTS", "missing_classes", "shared_images"]
+__all__ = ["PARTS", "dropped_colour", "missing_classes", "shared_images"]
 
 PARTS = ("training", "validation", "test")
 """What the parts of a data set are called, in their order."""
 _SHOWN = 3
+_LOOKED_AT = 20
+"""Pictures, to see whether there are colours."""
 
 
 def missing_classes(class_names: Sequence[str], labels: Sequence[NDArray[np.int64]]) -> Iterator[str]:
@@ -40,3 +45,15 @@ def shared_images(parts: Sequence[Part], surveyed: Sequence[Surveyed]) -> Iterat
             f"{len(found):,} of {len(test.rows):,} test images are training images too, so the test flatters: "
             f"{pairs}{more}."
         )
+
+
+def dropped_colour(part: Part, spec: ModelSpec) -> tuple[str, ...]:
+    """Say that pictures have colours which a grey input does not see, if some of the first ones have."""
+    if spec.channels == 3:
+        return ()
+    for row in range(min(_LOOKED_AT, len(part))):
+        with contextlib.suppress(InputError):
+            levels = part.levels(row, 3)
+            if levels.ndim == 3 and (levels != levels[..., :1]).any():
+                return ("The pictures have colours, and the network's input is grey: --channels 3 keeps them.",)
+    return ()

@@ -42,13 +42,18 @@ class Judgement:
         return counts
 
     def per_class(self, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-        """Give precision and recall by class name, 0.0 to 1.0 and 0 where there is nothing to divide by."""
+        """Give precision and recall by class name, 0.0 to 1.0.
+
+        A class that was never found has no precision, and one without images no recall.
+        """
         from sklearn.metrics import precision_recall_fscore_support
 
         known = range(len(class_names))
-        precision, recall, *_ = precision_recall_fscore_support(self.labels, self.found, labels=known, zero_division=0)
+        precision, recall, *_ = precision_recall_fscore_support(
+            self.labels, self.found, labels=known, zero_division=np.nan
+        )
         return {
-            name: dict(zip(class_names, map(float, values), strict=True))
+            name: {label: float(value) for label, value in zip(class_names, values, strict=True) if np.isfinite(value)}
             for name, values in (("test_precision", precision), ("test_recall", recall))
         }
 

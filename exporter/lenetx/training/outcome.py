@@ -1,11 +1,13 @@
 """From what a loop gives to a checkpoint that is judged, with pictures where they are wanted."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from ..checkpoint import Checkpoint, weights_sha256
+from ..errors import OutputError
 from ..models.weights import load_into
 from . import plots as pictures
 from .augment import Augmenter
@@ -30,6 +32,7 @@ def outcome(
     group: Group,
     plots: Path | None,
     skipped: dict[str, float],
+    on_notice: Callable[[str], None],
 ) -> Checkpoint | None:
     """Judge the weights that were kept once on the test split, and write them down.
 
@@ -41,6 +44,7 @@ def outcome(
         group: the processes, all of which get the same weights.
         plots: folder for pictures; ``None`` for none.
         skipped: what is to be said of rows that were left out.
+        on_notice: told when the pictures could not be drawn, for which no training is lost.
 
     Returns:
         The checkpoint; ``None`` if no epoch was finished.
@@ -52,7 +56,10 @@ def outcome(
     judgement = judge(begun.network, data.test, evaluation_loss(identity.config))
     on_cpu = {name: tensor.cpu() for name, tensor in weights.items()}
     if plots is not None:
-        _draw(plots, fitted, data, judgement, identity)
+        try:
+            _draw(plots, fitted, data, judgement, identity)
+        except (OutputError, ImportError) as error:
+            on_notice(f"The pictures could not be drawn: {error}")
     return Checkpoint(
         spec=dataclasses.replace(identity.spec, weights_sha256=weights_sha256(on_cpu)),
         state_dict=on_cpu,

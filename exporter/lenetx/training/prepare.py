@@ -12,7 +12,7 @@ from lenetx_runtime import ModelSpec
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
 from ..errors import DataError
-from .findings import PARTS, missing_classes, shared_images
+from .findings import PARTS, dropped_colour, missing_classes, shared_images
 from .memory import default_limit
 from .reading import Reader, usable_cpus
 from .statistics import with_statistics
@@ -73,6 +73,7 @@ def prepare(
     for sentence in (
         *dataset.notices,
         *([listed(dataset.name, unusable, "; training goes on without")] if unusable else []),
+        *dropped_colour(dataset.train, spec),
         *missing_classes(dataset.class_names, labels),
         *shared_images(parts, surveyed),
         *([f"The images take {size:,} bytes, over the limit of {limit:,}: they stream."] if streams else []),

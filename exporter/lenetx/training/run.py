@@ -100,7 +100,7 @@ def train(
                 identity = go_on(loop, saved, identity, on_notice)
             file = StateFile(state, identity, save_every) if state is not None and group.leads else None
             found = loop.run(on_progress, lambda record: on_epoch(record | skipped), file)
-        checkpoint = outcome(begun, found, ready, identity, group, plots if group.leads else None, skipped)
+        checkpoint = outcome(begun, found, ready, identity, group, plots if group.leads else None, skipped, on_notice)
         if found.diverged is None:
             assert checkpoint is not None, "there is at least one epoch"
             return checkpoint

@@ -77,7 +77,8 @@ def names(file: Path | None) -> frozenset[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    content = read_bytes(file, "configuration", limit=2**20)
     try:
-        return tomllib.loads(read_bytes(file, "configuration", limit=2**20).decode())
+        return tomllib.loads(content.decode())
     except ValueError as error:  # not UTF-8, or no TOML
         raise InputError(f"The configuration '{file}' is not TOML: {error}.") from None

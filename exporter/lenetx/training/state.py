@@ -25,6 +25,8 @@ __all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "go_on", "r
 
 SUFFIX = ".resume"
 
+_FIRST = 1.0
+"""Seconds after which a state is written first: what is interrupted soon should not be lost either."""
 _SHARE = 0.02
 """Of the time of a run, at most, that goes into writing."""
 
@@ -87,7 +89,8 @@ class StateFile:
     Args:
         path: of the file.
         identity: of the run.
-        every: seconds between two writings, which are stretched so that writing takes at most 2 % of the time.
+        every: seconds between two writings, which are stretched so that writing takes at most 2 % of the time; 0 for
+            every step.
     """
 
     def __init__(self, path: Path, identity: Identity, every: float) -> None:
@@ -97,7 +100,9 @@ class StateFile:
 
     def due(self) -> bool:
         """Say whether it is time to write."""
-        wait = max(self._every, self._cost / _SHARE) if self._every else 0.0
+        if not self._every:
+            return True
+        wait = max(self._every, self._cost / _SHARE) if self._cost else min(self._every, _FIRST)
         return time.monotonic() - self._written >= wait
 
     def write(self, loop: Mapping[str, Any]) -> None:

@@ -2,12 +2,12 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from .augment import Augmenter
 from .config import TrainConfig
@@ -50,9 +50,7 @@ class Stepper:
         self._optimizer = optimizer(config, learning(network))
         self._schedule = schedule(config, self._optimizer, steps)
         self._average = (
-            AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
-            if config.ema
-            else None
+            AveragedModel(network, multi_avg_fn=_average_with(config.ema), use_buffers=True) if config.ema else None
         )
         self._batch_size, self._step, self._steps = config.batch_size, 0, steps
         self._losses: list[Tensor] = []
@@ -221,3 +219,17 @@ class Stepper:
             first = int((~values.isfinite()).nonzero()[0]) - len(values)
             raise Diverged(f"The loss became {float(values[first])}", self._step + 1 + first, self._rates[first])
         return float(values.mean()), float(torch.stack(hits).sum()) / (self._batch_size * len(hits))
+
+
+def _average_with(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Give the moving average of that decay, less in the first steps, whose weights should soon be forgotten.
+
+    Source of the (1 + n) / (10 + n): ``ExponentialMovingAverage`` of TensorFlow.
+    """
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], values: list[Tensor], done: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(done)) / (10 + int(done)))
+        torch._foreach_lerp_(averages, values, share)
+
+    return update
