@@ -196,9 +196,8 @@ def train(
             raise
         except KeyboardInterrupt:
             if files.state.exists():
-                notice(
-                    f"'{files.state}' has where the run stood: go on with 'lenetx train --resume -o {files.checkpoint}'."
-                )
+                again = f"lenetx train --resume -o {files.checkpoint}"
+                notice(f"'{files.state}' has where the run stood: go on with '{again}'.")
             raise
     if leads:
         save(checkpoint, files.checkpoint)

@@ -129,7 +129,7 @@ def test_the_same_command_gives_the_same_file(cli, tmp_path):
         (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
         (["--lr", "1e30", "--epochs", 1], "The loss became"),
         (["--loss", "mse", "--label-smoothing", 0.1], "Label smoothing is for the cross-entropy"),
-        (["--schedule", "cosine", "--warm-up", 0.1], "A warm-up is for the one-cycle schedule"),
+        (["--schedule", "cosine", "--warm-up", 0.1], "A warm-up is for the schedules one-cycle and linear"),
         (["--optimizer", "adamm"], "There is no optimizer 'adamm'. Did you mean 'adam'"),
         (["--recipe", "node"], "There is no recipe 'node'. Did you mean 'notes'"),
         (["--config", "none.toml"], "There is no configuration 'none.toml'"),

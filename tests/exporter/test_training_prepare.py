@@ -51,8 +51,12 @@ def test_pictures_in_files_can_be_learnt(notices):
     assert checkpoint.spec.labels == ("cat", "dog")
     assert (checkpoint.spec.framing, checkpoint.config["data"]) == ("stretch", "pets/")
     assert "skipped_rows" not in checkpoint.metrics
+    held_out, colour = notices
+    assert "6 for validation and 6 for test are held out, 10% of each class" in held_out
+    assert colour == "The pictures have colours, and the network's input is grey: --channels 3 keeps them."
+    notices.clear()
+    lenetx.train(dataclasses.replace(QUICK, channels=3), on_notice=notices.append)
     assert len(notices) == 1
-    assert "6 for validation and 6 for test are held out, 10% of each class" in notices[0]
 
 
 def test_the_tensors_are_those_that_the_runtime_makes_of_the_files(checkpoint):
@@ -155,7 +159,7 @@ def test_a_class_without_an_image_in_a_part_is_told(pets, notices):
         PIL.Image.new("L", (8, 8), 100 + number).save(pets / f"owl/{number}.png")
     (pets / "emu").mkdir()
     lenetx.train(QUICK, on_notice=notices.append)
-    assert notices[1:] == [
+    assert notices[2:] == [
         "The training part has no image of emu.",
         "The validation part has no image of emu, owl.",
         "The test part has no image of emu, owl.",

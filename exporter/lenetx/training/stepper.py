@@ -21,6 +21,7 @@ from .progress import Progress
 __all__ = ["Stepper"]
 
 _STEPS_PER_REPORT = 20
+_Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
 class Stepper:
@@ -221,15 +222,18 @@ class Stepper:
         return float(values.mean()), float(torch.stack(hits).sum()) / (self._batch_size * len(hits))
 
 
-def _average_with(decay: float) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def _average_with(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
     """Give the moving average of that decay, less in the first steps, whose weights should soon be forgotten.
 
     Source of the (1 + n) / (10 + n): ``ExponentialMovingAverage`` of TensorFlow.
     """
 
     @torch.no_grad()
-    def update(averages: list[Tensor], values: list[Tensor], done: Tensor | int) -> None:
+    def update(averages: _Tensors, values: _Tensors, done: Tensor | int) -> None:
         share = 1 - min(decay, (1 + int(done)) / (10 + int(done)))
-        torch._foreach_lerp_(averages, values, share)
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, values, share)
+        else:  # counts, such as how many batches a norm has seen
+            torch._foreach_copy_(averages, values)
 
     return update
