@@ -1,5 +1,7 @@
 """A split on the device has the very bits that the runtime feeds to a model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -50,3 +52,23 @@ def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint
     assert judged.accuracy == checkpoint.metrics["test_accuracy"]
     assert judged.loss == pytest.approx(checkpoint.metrics["test_loss"], rel=1e-5)
     assert network.training is training
+
+
+@pytest.mark.parametrize("mean", [0.1307, 0.2860, 0.5])
+@pytest.mark.parametrize("std", [0.3081, 0.2470, 1.0])
+def test_multiplying_and_looking_up_give_the_same_bits(checkpoint, mean, std):
+    from lenetx.training.tensors import to_inputs
+
+    spec = dataclasses.replace(checkpoint.spec, mean=(mean,), std=(std,))
+    split = to_device(data.load("digits").test.framed(spec), spec, CPU)
+    (inputs, _), *_ = split.in_order(len(split))
+    assert torch.equal(inputs.view(torch.int32), to_inputs(split.images, split.tables).view(torch.int32))
+
+
+def test_tables_that_are_no_line_are_looked_up(checkpoint, monkeypatch):
+    crooked = np.linspace(-1, 1, 256, dtype=np.float32)[None] ** 3
+    monkeypatch.setattr("lenetx.training.tensors.lookup_table", lambda _: crooked)
+    split = to_device(data.load("digits").test.framed(checkpoint.spec), checkpoint.spec, CPU)
+    assert split.line is None
+    (inputs, _), *_ = split.in_order(len(split))
+    assert np.array_equal(inputs.numpy(), crooked[0][split.images.numpy()])

@@ -17,6 +17,7 @@ from .losses import training_loss
 from .optimizers import optimizer, schedule
 from .parallel import ALONE, Group
 from .progress import Progress
+from .randomness import reseed
 
 __all__ = ["Stepper"]
 
@@ -100,7 +101,7 @@ class Stepper:
         Returns:
             Their losses before the step: float32[B] where the configuration asks for the hardest, else the mean.
         """
-        torch.manual_seed(self._seed())
+        reseed(self._seed(), inputs.device)
         if self._augmenter is not None:
             inputs = self._augmenter(inputs, self._batch_size)
         self._optimizer.zero_grad()

@@ -38,11 +38,19 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeviceSplit:
-    """Images uint8[N, C, H, W] of the network's size, labels int64[N], and the runtime's tables float32[C, 256]."""
+    """A split in memory.
+
+    Attributes:
+        images: uint8[N, C, H, W] of the network's size.
+        labels: int64[N].
+        tables: the runtime's, float32[C, 256].
+        line: float64[2, C], a factor and an offset that give the numbers of the tables, or ``None``.
+    """
 
     images: Tensor
     labels: Tensor
     tables: Tensor
+    line: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,12 +75,15 @@ class DeviceSplit:
 
         The inputs have the same bits as ``lenetx_runtime.preprocess.normalise`` gives.
         """
-        return to_inputs(self.images.index_select(0, rows), self.tables), self.labels.index_select(0, rows)
+        return self._inputs(self.images.index_select(0, rows)), self.labels.index_select(0, rows)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Give the whole split once, in batches of at most ``size``."""
         for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
-            yield to_inputs(images, self.tables), labels
+            yield self._inputs(images), labels
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        return to_inputs(images, self.tables) if self.line is None else _on_the_line(images, self.line)
 
 
 def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
@@ -87,4 +98,24 @@ def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
 def to_device(split: Split, spec: ModelSpec, device: torch.device) -> DeviceSplit:
     """Lay a split on the device, its images (frames, see :meth:`Split.framed`) padded as the runtime pads them."""
     arrays = (planes(split.images, spec), split.labels, lookup_table(spec))
-    return DeviceSplit(*(torch.from_numpy(array).to(device) for array in arrays))
+    images, labels, tables = (torch.from_numpy(array).to(device) for array in arrays)
+    return DeviceSplit(images, labels, tables, _line(spec, tables))
+
+
+def _line(spec: ModelSpec, tables: Tensor) -> Tensor | None:
+    """Give a factor and an offset per channel, float64[2, C], if they give the numbers of the tables to the bit.
+
+    To multiply and add takes half the time of looking up.
+    """
+    factors = [spec.scale / std for std in spec.std]
+    offsets = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+    line = torch.tensor([factors, offsets], dtype=torch.float64, device=tables.device)
+    levels = torch.arange(256, dtype=torch.uint8, device=tables.device).view(256, 1, 1, 1)
+    every = _on_the_line(levels.expand(256, len(tables), 1, 1), line)
+    return line if torch.equal(every[:, :, 0, 0].t(), tables) else None
+
+
+def _on_the_line(images: Tensor, line: Tensor) -> Tensor:
+    """Give float32[B, C, H, W] for uint8[B, C, H, W]."""
+    factor, offset = line[:, :, None, None].unbind()
+    return images.double().mul_(factor).add_(offset).float()
