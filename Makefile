@@ -43,6 +43,7 @@ VERIFY := lenetx verify --against $(REFERENCE)/lenet5.pt --data mnist --report $
 
 reference: $(STAMP)
 	$(BIN)/$(TRAIN)
+	rm $(REFERENCE)/lenet5.history.jsonl
 	$(BIN)/$(EXPORT)
 	$(BIN)/$(VERIFY)
 	$(BIN)/python tools/model_card.py $(REFERENCE) '$(TRAIN)' '$(EXPORT)' '$(VERIFY)'
