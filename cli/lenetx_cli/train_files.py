@@ -48,7 +48,7 @@ def settled(
     A run to resume is the one of ``output``, else the newest; what is not given is as that run has it.
     """
     from lenetx.errors import InputError
-    from lenetx.files import require_writable
+    from lenetx.files import remove_leftovers, require_writable
     from lenetx.locate import ARTIFACTS, newest
     from lenetx.models import file_stem
     from lenetx.training import settle
@@ -68,6 +68,7 @@ def settled(
     files = Files(output or ARTIFACTS / f"{file_stem(settings.architecture)}.pt")
     for path in (files.checkpoint, files.state, files.history, *([plots / "curves.png"] if plots else [])):
         require_writable(path)
+        remove_leftovers(path)  # of a process that was killed while it wrote
     return settings, files
 
 

@@ -103,6 +103,17 @@ def test_a_run_that_diverges_at_once_leaves_no_checkpoint(refused, tmp_path):
     assert not list(tmp_path.rglob("*.pt"))
 
 
+@pytest.mark.parametrize("name", ["lenet5.pt", "lenet5.resume", "lenet5.history.jsonl"])
+def test_what_a_killed_process_left_half_written_goes_away(cli, tmp_path, name):
+    left, other = tmp_path / f"artifacts/.{name}.0123abcd.part", tmp_path / "artifacts/.other.pt.0123abcd.part"
+    left.parent.mkdir()
+    left.write_bytes(b"x")
+    other.write_bytes(b"x")
+    cli("train", *QUICK, "-q")
+    assert not left.exists()
+    assert other.exists()
+
+
 def test_pictures_are_drawn_where_they_are_wanted(cli, tmp_path):
     assert cli("train", *QUICK, "--plots", tmp_path / "plots").exit_code == 0
     assert len(list((tmp_path / "plots").glob("*.png"))) == 4
