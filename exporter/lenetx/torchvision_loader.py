@@ -36,10 +36,10 @@ def _forget_half_imported() -> None:
 @functools.cache
 def _declare_missing_operators() -> object:
     """Cached, so that the library object that owns the declarations stays alive."""
-    import torch
+    from torch import library, ops
 
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    declarations = library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
-        if not hasattr(torch.ops.torchvision, name):
-            library.define(name + _NMS_SIGNATURE)
-    return library
+        if not hasattr(ops.torchvision, name):
+            declarations.define(name + _NMS_SIGNATURE)
+    return declarations

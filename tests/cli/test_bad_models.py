@@ -120,8 +120,8 @@ def test_an_unknown_ending_is_told_the_known_ones(refused, workspace, picture, c
 @pytest.mark.usefixtures("workspace")
 def test_the_current_folder_is_no_model(refused, picture, path):
     for command in (["predict", path, picture], ["inspect", path], ["verify", path, "-q"], ["export", path, "-q"]):
-        refused(2, *command)
-    refused(2, "verify", "--against", path, "-q")
+        assert "is a directory" in refused(2, *command)
+    assert f"There is no artifact of '{path}'" in refused(2, "verify", "--against", path, "-q")
 
 
 @pytest.mark.parametrize(

@@ -77,17 +77,17 @@ def test_a_flipped_bit_anywhere_is_noticed(name, sound, flipped, tender_spots, r
 
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.9, 0.9999])
 def test_a_file_that_was_cut_off_is_noticed(sound, refusal, share):
-    refusal(sound[: int(len(sound) * share)])
+    assert "cannot be used" in refusal(sound[: int(len(sound) * share)])
 
 
 @pytest.mark.parametrize("more", [b"\0", b"more", b"PK\x05\x06" + bytes(18)])
 def test_bytes_after_the_end_are_noticed(sound, refusal, more):
-    refusal(sound + more)
+    assert "cannot be used" in refusal(sound + more)
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 999, b"a text\n" * 50], ids=["empty", "zeros", "text"])
 def test_what_is_no_artifact_at_all_is_refused(refusal, data):
-    refusal(data)
+    assert "cannot be used" in refusal(data)
 
 
 def test_an_artifact_under_the_ending_of_another_format_is_refused(published, tmp_path, name):
