@@ -1,0 +1,142 @@
+"""How far honest rounding may move each logit: a bound by the adjoint of the network, to first order.
+
+With g = ∂logitₖ/∂z for every number z that rounding touches and r = |g| · noise(z),
+
+    |Δlogitₖ| ≤ λu·√( Σ_channels (Σ_positions r)² ),    λ = √(2 ln(2/δ))
+
+fails with a chance of at most δ per logit where roundings have mean zero and are independent between channels
+(Hoeffding 1963 for sums of bounded independent numbers; Higham & Mary 2019, A New Approach to Probabilistic Rounding
+Error Analysis, for rounding as such). Within a channel all positions share their weights, and on a plain image their
+errors are the same: there they are added up.
+"""
+
+import math
+from typing import TYPE_CHECKING
+
+from .operators import known, operator_of
+from .tape import Step, Tape
+from .units import UNIT_ROUNDOFF
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["CHANCE", "LAMBDA", "limits", "unknown"]
+
+CHANCE = 1e-12
+"""δ: of a false alarm per logit, if the assumptions hold."""
+LAMBDA = math.sqrt(2 * math.log(2 / CHANCE))
+_MOST_NUMBERS = 2**25
+"""In one gradient: bounds the memory."""
+
+
+def unknown(tape: Tape) -> str | None:
+    """Say why the bound does not hold for a network, or ``None`` if it does."""
+    if tape.problem:
+        return tape.problem
+    strange = sorted({step.operator for step in tape.steps if not known(step.operator) or not _is_usual(step)})
+    if strange:
+        return f"the bound does not know {', '.join(strange)}"
+    batch = len(tape.values[0])
+    if any(value.shape[0] != batch for step in tape.steps for value in _values(step, tape)):
+        return "an operator mixes the images of a batch"
+    return None
+
+
+def limits(tape: Tape) -> "Tensor":
+    """Give float64[N, K]: the largest |Δlogit| that rounding explains.
+
+    Args:
+        tape: of the float64 network on N inputs, with no :func:`unknown` operator.
+    """
+    import torch
+
+    with torch.no_grad():
+        return LAMBDA * UNIT_ROUNDOFF * _sums_of_squares(tape).sqrt().t()
+
+
+def _sums_of_squares(tape: Tape) -> "Tensor":
+    import torch
+
+    output = tape.values[tape.output]
+    errors, noises = _forward(tape)
+    count = output.shape[1]
+    widest = max(value.numel() for value in tape.values)
+    at_once = max(1, min(count, _MOST_NUMBERS // widest))
+    parts = []
+    for start in range(0, count, at_once):
+        seeds = torch.eye(count, dtype=output.dtype)[start : start + at_once]
+        gradient = seeds.unsqueeze(1).expand(-1, len(output), -1)
+        parts.append(_backward(tape, gradient, errors, noises))
+    return torch.cat(parts)
+
+
+def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
+    """Give the largest error of each value since the last affine layers, and the noise of each step by its place."""
+    errors: dict[int, Tensor] = {}
+    noises: dict[int, Tensor] = {}
+    for place, step in enumerate(tape.steps):
+        operator, output = operator_of(step.operator), step.outputs[0]
+        assert output is not None
+        given = {} if _is_affine(step) else _errors_of(step, errors)
+        errors[output] = operator.worst(step, given)
+        noise = operator.noise(step, tape.values[output])
+        if noise is not None:
+            noises[place] = noise
+    return errors, noises
+
+
+def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noises: "dict[int, Tensor]") -> "Tensor":
+    """Give Σ_channels (Σ_positions |g|·noise)² as [K, N]."""
+    import torch
+
+    gradients = {tape.output: gradient}
+    total = gradient.new_zeros(gradient.shape[:2])
+    first = min(noises, default=0)
+    for place in range(len(tape.steps) - 1, first - 1, -1):
+        step = tape.steps[place]
+        output = step.outputs[0]
+        assert output is not None
+        given = gradients.pop(output, None)
+        if given is None:
+            continue
+        if place in noises:
+            shares = torch.einsum("kncp,ncp->knc", _by_channel(given.abs(), 2), _by_channel(noises[place], 1))
+            total += shares.square().sum(2)
+        if place == first:
+            break
+        operator = operator_of(step.operator)
+        found = operator.pull_back(step, tape.values[output], given, _errors_of(step, errors))
+        for position, each in found.items():
+            value = step.sources[position]
+            gradients[value] = gradients[value] + each if value in gradients else each
+    return total
+
+
+def _by_channel(values: "Tensor", before: int) -> "Tensor":
+    """Give [(K,) N, C, P]: all positions of a channel in one axis."""
+    return values.unsqueeze(-1) if values.ndim == before + 1 else values.flatten(before + 1)
+
+
+def _errors_of(step: Step, errors: "dict[int, Tensor]") -> "dict[int, Tensor]":
+    return {place: errors[value] for place, value in step.sources.items() if value in errors}
+
+
+def _is_affine(step: Step) -> bool:
+    return step.operator in ("convolution", "_convolution", "addmm", "mm")
+
+
+def _is_usual(step: Step) -> bool:
+    """Say whether a known operator is called as the bound understands it."""
+    if step.operator.endswith("convolution") and step.argument("transposed"):
+        return False
+    if step.operator == "addmm":
+        return set(step.sources) == {1} and step.argument("alpha") == step.argument("beta") == 1
+    if _is_affine(step):
+        return set(step.sources) == {0}
+    if step.operator == "native_batch_norm":
+        return not step.argument("training") and set(step.sources) == {0}
+    return step.operator != "dropout" or not step.argument("train")
+
+
+def _values(step: Step, tape: Tape) -> "list[Tensor]":
+    return [tape.values[output] for output in step.outputs if output is not None]

@@ -1,0 +1,113 @@
+"""Convolutions and dense layers: sums of products, z = b + Σᵢ wᵢxᵢ with n products.
+
+In float32, summed directly in any order, with or without FMA, |ẑ − z| ≤ γₙ₊₁·S + underflow with S = |b| + Σ|wᵢxᵢ| and
+γₖ = ku / (1 − ku) (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3). Taken as random, each
+product is rounded once and each of n additions rounds a partial sum that S bounds: √(Q + n·S²), Q = b² + Σ(wᵢxᵢ)².
+Underflow: each product and sum may lose 2⁻¹²⁶, and each input or weight that a processor flushes to zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .units import SMALLEST_NORMAL, UNIT_ROUNDOFF
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .tape import Step
+
+__all__ = ["OPERATORS", "Sums", "sums"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums behind the bounds of one affine step, each of the shape of its output.
+
+    Attributes:
+        terms: n, products in each sum.
+        absolute: S = |b| + Σ|wᵢxᵢ|.
+        squared: Q = b² + Σ(wᵢxᵢ)².
+        underflow: the largest error by numbers too small for float32, [N, 1, …].
+    """
+
+    terms: int
+    absolute: "Tensor"
+    squared: "Tensor"
+    underflow: "Tensor"
+
+
+def sums(step: "Step") -> Sums:
+    """Compute n, S and Q of an affine step in its precision."""
+    places = _places(step)
+    inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
+    (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})
+    (squared,) = step.again({place: step.leaves[place].square() for place in places.values()})
+    terms = weight[0].numel() if _is_convolution(step) else len(weight)
+    largest = inputs.abs().flatten(1).amax(1).view(-1, *[1] * (absolute.ndim - 1))
+    underflow = SMALLEST_NORMAL * terms * (1 + weight.abs().max() + largest)
+    return Sums(terms, absolute, squared, underflow)
+
+
+class _Affine:
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+        found = sums(step)
+        gamma = (found.terms + 1) * UNIT_ROUNDOFF / (1 - (found.terms + 1) * UNIT_ROUNDOFF)
+        worst = gamma * found.absolute + found.underflow
+        places = _places(step)
+        if places["inputs"] in errors:
+            replaced = {
+                places["weight"]: step.leaves[places["weight"]].abs(),
+                places["inputs"]: errors[places["inputs"]],
+            }
+            if "bias" in places:
+                replaced[places["bias"]] = step.leaves[places["bias"]] * 0
+            worst = worst + step.again(replaced)[0]
+        return worst
+
+    def noise(self, step: "Step", output: "Tensor") -> "Tensor":  # noqa: ARG002
+        found = sums(step)
+        return (found.squared + found.terms * found.absolute.square()).sqrt() + found.underflow / UNIT_ROUNDOFF
+
+    def pull_back(
+        self,
+        step: "Step",
+        output: "Tensor",
+        gradient: "Tensor",
+        errors: "Mapping[int, Tensor]",  # noqa: ARG002
+    ) -> "Mapping[int, Tensor]":
+        places = _places(step)
+        inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
+        if not _is_convolution(step):
+            return {places["inputs"]: gradient @ weight.t()}
+        import torch
+
+        names = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
+        flat = gradient.flatten(0, 1)
+        found, _, _ = torch.ops.aten.convolution_backward(
+            flat,
+            inputs.new_empty(1).expand(len(flat), *inputs.shape[1:]),
+            weight,
+            None,
+            *(step.argument(name) for name in names),
+            [True, False, False],
+        )
+        return {places["inputs"]: found.unflatten(0, gradient.shape[:2])}
+
+
+def _is_convolution(step: "Step") -> bool:
+    return step.operator.endswith("convolution")
+
+
+def _places(step: "Step") -> dict[str, int]:
+    """Give the positions of inputs, weight and, where there is one, bias."""
+    if _is_convolution(step):
+        places = {"inputs": 0, "weight": 1, "bias": 2}
+    elif step.operator == "addmm":
+        places = {"bias": 0, "inputs": 1, "weight": 2}
+    else:
+        places = {"inputs": 0, "weight": 1}
+    return {name: place for name, place in places.items() if step.leaves[place] is not None}
+
+
+OPERATORS = dict.fromkeys(("convolution", "_convolution", "addmm", "mm"), _Affine())

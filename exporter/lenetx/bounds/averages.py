@@ -1,0 +1,61 @@
+"""Averages over the pixels of a window or of an image: sums of n numbers and a division.
+
+n − 1 additions round partial sums that S = Σ|xᵢ|/n bounds, and the division or the product with 1/n, itself rounded,
+three times more at most.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .gradients import batched_gradients
+from .units import SMALLEST_NORMAL, UNIT_ROUNDOFF
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .tape import Step
+
+__all__ = ["OPERATORS"]
+
+
+class _Average:
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+        roundings, absolute = _terms(step) + 2, _absolute(step)
+        worst = roundings * UNIT_ROUNDOFF * absolute + SMALLEST_NORMAL * roundings
+        return worst + step.again({0: errors[0]})[0] if 0 in errors else worst
+
+    def noise(self, step: "Step", output: "Tensor") -> "Tensor":  # noqa: ARG002
+        roundings = _terms(step) + 2
+        noise: Tensor = roundings**0.5 * _absolute(step) + SMALLEST_NORMAL / UNIT_ROUNDOFF * roundings
+        return noise
+
+    def pull_back(
+        self,
+        step: "Step",
+        output: "Tensor",
+        gradient: "Tensor",
+        errors: "Mapping[int, Tensor]",  # noqa: ARG002
+    ) -> "Mapping[int, Tensor]":
+        return batched_gradients(step, gradient)
+
+
+def _absolute(step: "Step") -> "Tensor":
+    return step.again({0: step.leaves[0].abs()})[0]
+
+
+def _terms(step: "Step") -> int:
+    """Give the largest number of numbers in one sum."""
+    import math
+
+    shape = step.leaves[0].shape
+    if step.operator == "avg_pool2d":
+        size = step.argument("kernel_size")
+        return math.prod(size) if len(size) == 2 else int(size[0]) ** 2
+    if step.operator == "mean":
+        axes = step.argument("dim") or range(len(shape))
+        return math.prod(shape[axis] for axis in axes)
+    sizes = zip(shape[-2:], step.argument("output_size"), strict=True)
+    return math.prod(-(-have // wanted) + 1 for have, wanted in sizes)
+
+
+OPERATORS = dict.fromkeys(("avg_pool2d", "_adaptive_avg_pool2d", "mean"), _Average())

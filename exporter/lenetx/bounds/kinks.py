@@ -1,0 +1,63 @@
+"""Functions of one number that are straight but for a kink, and round nothing.
+
+A number that is within its own error of a kink may be on either side of it in float32: the larger slope counts.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .tape import Step
+
+__all__ = ["OPERATORS"]
+
+
+class _Kinked:
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+        import torch
+
+        steepest = max(1.0, abs(_slope(step)))
+        return errors.get(0, torch.zeros_like(step.leaves[0])) * steepest
+
+    def noise(self, step: "Step", output: "Tensor") -> "Tensor | None":
+        if step.operator == "leaky_relu":  # one product
+            return output.abs()
+        return None
+
+    def pull_back(
+        self,
+        step: "Step",
+        output: "Tensor",
+        gradient: "Tensor",
+        errors: "Mapping[int, Tensor]",  # noqa: ARG002
+    ) -> "Mapping[int, Tensor]":
+        import torch
+
+        inputs, margin = step.leaves[0], errors.get(0, 0)
+        least, most = _range(step)
+        inside = torch.ones_like(inputs, dtype=torch.bool)
+        if least is not None:
+            inside &= inputs > least - margin
+        if most is not None:
+            inside &= inputs < most + margin
+        slope = _slope(step)
+        return {0: torch.where(inside, gradient, gradient * slope) if slope else gradient * inside}
+
+
+def _slope(step: "Step") -> float:
+    """Give the slope where the function is not the identity."""
+    return float(step.argument("negative_slope")) if step.operator == "leaky_relu" else 0.0
+
+
+def _range(step: "Step") -> tuple[float | None, float | None]:
+    """Give the ends between which the function is the identity."""
+    if step.operator in ("relu", "leaky_relu"):
+        return 0.0, None
+    names = ("min_val", "max_val") if step.operator == "hardtanh" else ("min", "max")
+    least, most = (step.argument(name) for name in names)
+    return None if least is None else float(least), None if most is None else float(most)
+
+
+OPERATORS = dict.fromkeys(("relu", "leaky_relu", "hardtanh", "clamp"), _Kinked())

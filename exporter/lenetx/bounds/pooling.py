@@ -1,0 +1,96 @@
+"""Max-pooling: exact, but the greatest number of a window may be another one in float32.
+
+Numbers of a window that are equal in float64 came of equal numbers and are no kink. One that is less than the greatest
+by no more than both may err gets the gradient too.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .tape import Step
+
+__all__ = ["OPERATORS"]
+
+
+class _MaxPool:
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+        import torch
+
+        error = errors.get(0)
+        if error is None:
+            return torch.zeros_like(step.again()[0])
+        return step.again({0: error})[0]
+
+    def noise(self, step: "Step", output: "Tensor") -> None:  # noqa: ARG002
+        return None
+
+    def pull_back(
+        self, step: "Step", output: "Tensor", gradient: "Tensor", errors: "Mapping[int, Tensor]"
+    ) -> "Mapping[int, Tensor]":
+        inputs = step.leaves[0]
+        chosen = step.again()[1]
+        found = _route(step, gradient, inputs, chosen)
+        second, near = _runners_up(step, inputs, output, errors.get(0))
+        if near is not None and bool(near.any()):
+            found = found + _route(step, gradient * near, inputs, second)
+        return {0: found}
+
+
+def _route(step: "Step", gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
+    """Give each window's gradient to one of its numbers."""
+    count, batch = gradient.shape[:2]
+    planes = inputs.new_zeros(count, batch, inputs.shape[1], inputs[0, 0].numel())
+    places = chosen.flatten(2).expand(count, *chosen.shape[:2], -1)
+    planes.scatter_add_(3, places, gradient.flatten(3))
+    return planes.view(count, *inputs.shape)
+
+
+def _runners_up(
+    step: "Step", inputs: "Tensor", output: "Tensor", error: "Tensor | None"
+) -> "tuple[Tensor, Tensor | None]":
+    """Give the place of the greatest number below the maximum of each window, and whether it may be greater in float32."""
+    import torch
+    from torch.nn import functional
+
+    if error is None:
+        return output, None
+    kernel, stride, padding, dilation = (
+        _pair(step.argument(name)) for name in ("kernel_size", "stride", "padding", "dilation")
+    )
+    stride = stride or kernel
+    height, width = inputs.shape[2:]
+    rows, columns = output.shape[2:]
+    # Beyond the edge, where ceil_mode looks as well, there is nothing: −inf, and no place.
+    bottom = max(0, (rows - 1) * stride[0] + dilation[0] * (kernel[0] - 1) + 1 - height - padding[0])
+    right = max(0, (columns - 1) * stride[1] + dilation[1] * (kernel[1] - 1) + 1 - width - padding[1])
+    frame = (padding[1], right, padding[0], bottom)
+
+    def windows(values: "Tensor", fill: float) -> "Tensor":
+        padded = functional.pad(values, frame, value=fill)
+        span = padded
+        for axis in (0, 1):
+            reach = dilation[axis] * (kernel[axis] - 1) + 1
+            span = span.unfold(2 + axis, reach, stride[axis])
+        span = span[..., :: dilation[0], :: dilation[1]]
+        return span[:, :, :rows, :columns].flatten(4)
+
+    values, slack = windows(inputs, float("-inf")), windows(error, 0.0)
+    below = torch.where(values < output.unsqueeze(-1), values, float("-inf"))
+    runner, place = below.max(-1)
+    top = torch.where(values == output.unsqueeze(-1), slack, 0.0).amax(-1)
+    near = output - runner <= top + slack.gather(-1, place.unsqueeze(-1)).squeeze(-1)
+    numbers = torch.arange(height * width, dtype=inputs.dtype, device=inputs.device).view(1, 1, height, width)
+    places = windows(numbers.expand(1, 1, height, width), 0.0).long()
+    second = places.expand(*values.shape[:2], *places.shape[2:]).gather(-1, place.unsqueeze(-1)).squeeze(-1)
+    return second, near & torch.isfinite(runner)
+
+
+def _pair(values: object) -> "list[int]":
+    found = [int(each) for each in values] if isinstance(values, list | tuple) else [int(values)]  # type: ignore[call-overload]
+    return found * 2 if len(found) == 1 else found
+
+
+OPERATORS = {"max_pool2d_with_indices": _MaxPool()}

@@ -1,0 +1,47 @@
+"""Operators that move numbers about and round none."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .gradients import batched_gradients
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .tape import Step
+
+__all__ = ["OPERATORS", "moved"]
+
+_NAMES = (
+    *("view", "_unsafe_view", "reshape", "permute", "transpose", "t", "squeeze", "unsqueeze", "select", "slice"),
+    *("cat", "clone", "alias", "detach", "expand", "constant_pad_nd", "neg", "dropout"),
+)
+
+
+def moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    """Move errors as the operator moves numbers."""
+    import torch
+
+    zeros = {place: torch.zeros_like(step.leaves[place]) for place in step.sources if place not in errors}
+    output: Tensor = step.again({**zeros, **errors})[0].abs()
+    return output
+
+
+class _Shape:
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+        return moved(step, errors)
+
+    def noise(self, step: "Step", output: "Tensor") -> None:  # noqa: ARG002
+        return None
+
+    def pull_back(
+        self,
+        step: "Step",
+        output: "Tensor",
+        gradient: "Tensor",
+        errors: "Mapping[int, Tensor]",  # noqa: ARG002
+    ) -> "Mapping[int, Tensor]":
+        return batched_gradients(step, gradient)
+
+
+OPERATORS = dict.fromkeys(_NAMES, _Shape())

@@ -1,0 +1,171 @@
+"""What a network did with one batch: a straight line of operators, each with the values that it read and gave.
+
+Recorded below autograd, so that it is the same for a layer, a function or an operator in the network's own code, and
+for TorchScript as for eager PyTorch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Step", "Tape", "record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of an operator.
+
+    Attributes:
+        operator: its name without an overload, such as ``convolution``; an operator in place has its plain name.
+        call: the operator itself, out of place.
+        leaves: all arguments, lists taken apart, with the tensors that they were.
+        spec: how the leaves become arguments again.
+        sources: value by the position of its leaf, for each leaf that is one.
+        outputs: the values that it gave; ``None`` for what is no tensor of the batch.
+        names: of the tensors among the leaves that are the network's own, by position.
+    """
+
+    operator: str
+    call: Callable[..., Any]
+    leaves: tuple[Any, ...]
+    spec: Any
+    sources: Mapping[int, int]
+    outputs: tuple[int | None, ...]
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def again(self, replaced: "Mapping[int, Tensor] | None" = None) -> "tuple[Tensor, ...]":
+        """Call the operator again, with other tensors at some positions, and give its outputs as a tuple."""
+        from torch.utils._pytree import tree_unflatten
+
+        replaced = replaced or {}
+        leaves = [replaced.get(place, leaf) for place, leaf in enumerate(self.leaves)]
+        args, kwargs = tree_unflatten(leaves, self.spec)
+        found = self.call(*args, **kwargs)
+        return tuple(found) if isinstance(found, list | tuple) else (found,)
+
+    def argument(self, name: str) -> Any:
+        """Give an argument by its name in the operator's schema, or its default."""
+        from torch.utils._pytree import tree_unflatten
+
+        args, kwargs = tree_unflatten(list(self.leaves), self.spec)
+        schema = self.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload
+        for place, each in enumerate(schema):
+            if each.name == name:
+                return args[place] if place < len(args) else kwargs.get(name, each.default_value)
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """All steps of one forward pass.
+
+    Attributes:
+        steps: in order; only those whose result depends on the input.
+        values: every tensor that does, the input first, each with the batch as its first axis.
+        output: position of the logits among the values.
+        problem: why the steps are not all that the network did, or ``None``.
+    """
+
+    steps: tuple[Step, ...]
+    values: "tuple[Tensor, ...]"
+    output: int
+    problem: str | None = None
+
+
+def record(run: "Callable[[Tensor], Tensor]", inputs: "Tensor", own: "Mapping[int, str] | None" = None) -> Tape:
+    """Run a network once without gradients and keep every step.
+
+    Args:
+        run: the network, in eval mode, eager or TorchScript.
+        inputs: [N, C, H, W] of the network's precision.
+        own: name by ``id`` of the network's own tensors.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    recorder = _Recorder(inputs, own or {})
+
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+            return recorder.call(func, args, kwargs or {})
+
+    with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
+        output = run(inputs)
+    return recorder.tape(output)
+
+
+class _Recorder:
+    """Numbers the values as they come and remembers who gave them."""
+
+    def __init__(self, inputs: "Tensor", own: Mapping[int, str]) -> None:
+        self._steps: list[Step] = []
+        self._values: list[Tensor] = [inputs]
+        self._of: dict[int, int] = {id(inputs): 0}
+        self._kept: list[Any] = []
+        """Whatever was numbered lives on, so that no other tensor gets its id."""
+        self._own = dict(own)
+        self._problem: str | None = None
+
+    def tape(self, output: Any) -> Tape:
+        place = self._of.get(id(output))
+        if place is None:
+            return Tape(tuple(self._steps), tuple(self._values), 0, "its output does not depend on its input")
+        return Tape(tuple(self._steps), tuple(self._values), place, self._problem)
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        import torch
+        from torch.utils._pytree import tree_flatten
+
+        leaves, spec = tree_flatten((args, kwargs))
+        sources = {place: self._of[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._of}
+        sources = {place: value for place, value in sources.items() if isinstance(leaves[place], torch.Tensor)}
+        changed = [place for place, value in sources.items() if _is_changed(func, place)] if sources else []
+        leaves = [leaf.clone() if place in changed else leaf for place, leaf in enumerate(leaves)]
+        result = func(*args, **kwargs)
+        name = func._schema.name.removeprefix("aten::")
+        self._kept.append(result)
+        if not sources:
+            self._name_derived(name, leaves, result)
+            return result
+        if changed:
+            name, func = self._out_of_place(name, func, result)
+        given = list(result) if isinstance(result, list | tuple) else [result]
+        outputs = tuple(self._number(each) for each in given)
+        names = {place: self._own[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._own}
+        self._steps.append(Step(name, func, tuple(leaves), spec, sources, outputs, names))
+        return result
+
+    def _number(self, result: Any) -> int | None:
+        import torch
+
+        if not isinstance(result, torch.Tensor) or not result.is_floating_point():
+            return None
+        self._values.append(result)
+        self._of[id(result)] = len(self._values) - 1
+        return len(self._values) - 1
+
+    def _name_derived(self, name: str, leaves: Sequence[Any], result: Any) -> None:
+        """A weight that is turned round is still that weight."""
+        named = [self._own[id(leaf)] for leaf in leaves if id(leaf) in self._own]
+        if len(named) == 1 and name in ("t", "transpose", "permute", "view", "detach", "alias"):
+            self._own[id(result)] = f"{named[0]}:{name}"
+
+    def _out_of_place(self, name: str, func: Any, result: Any) -> tuple[str, Any]:
+        import torch
+
+        storage = result.untyped_storage().data_ptr()
+        shared = [each for each in self._values if each is not result and each.untyped_storage().data_ptr() == storage]
+        plain = getattr(torch.ops.aten, name.removesuffix("_"), None)
+        overload = getattr(plain, func._overloadname, None)
+        if shared or overload is None:
+            self._problem = f"it changes a part of a value in place ({name})"
+            return name, func
+        return name.removesuffix("_"), overload
+
+
+def _is_changed(func: Any, place: int) -> bool:
+    alias = func._schema.arguments[place].alias_info if place < len(func._schema.arguments) else None
+    return alias is not None and alias.is_write
