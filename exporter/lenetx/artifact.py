@@ -1,6 +1,6 @@
-"""A published or staged file, and one that was opened again."""
+"""A published or staged file, and one that was opened again, with all that a proof asks it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from .report import Check
 
-__all__ = ["Artifact", "OpenedArtifact"]
+__all__ = ["Artifact", "Engine", "Intermediates", "OpenedArtifact"]
+
+Intermediates = Callable[
+    ["NDArray[np.float32]"], "tuple[Mapping[str, Sequence[NDArray[np.float32]]], NDArray[np.float32]]"
+]
+"""From float32[N, C, H, W] to what each affine layer gave, by the name of its weight, and the logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +44,40 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """One way to run an artifact here.
+
+    Attributes:
+        name: what is asked for, such as ``optimisation off, 1 thread``.
+        open: gives a backend that runs so and in no other way, or raises.
+        missing: why there is no sense in asking, if there is none.
+    """
+
+    name: str
+    open: Callable[[], Backend]
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedArtifact:
     """An artifact reopened from disk by the engine that users will use.
 
     Attributes:
         artifact: the file.
         backend: computes float32[N, K] logits from float32[N, C, H, W].
-        weights: the weights that the file holds, by their names in the checkpoint.
-        numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
         structure: what was found to be right or wrong with the file itself.
+        weights: the weights that the file holds, by their names in the checkpoint; ``None`` where it shows none.
+        numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
+        engines: every way to run it here.
+        layers: gives its intermediates, where it can show them.
+        evaluate: computes logits by the definition of the format, with no engine, where there is such a thing.
     """
 
     artifact: Artifact
     backend: Backend
-    weights: "Mapping[str, NDArray[np.float32]]"
     structure: "tuple[Check, ...]"
-    numbers: frozenset[float] = frozenset()
+    weights: "Mapping[str, NDArray[np.float32]] | None" = None
+    numbers: frozenset[float] | None = None
+    engines: tuple[Engine, ...] = ()
+    layers: Intermediates | None = None
+    evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from .errors import ProofFailed
@@ -10,6 +10,12 @@ from .errors import ProofFailed
 __all__ = ["Check", "Report", "Status", "plain_number", "to_json"]
 
 SCHEMA_VERSION = 1
+
+GROUPS = (
+    *("file", "contract", "weights", "layers", "end to end", "batch axis", "engines", "hard inputs", "real data"),
+    *("eval mode", "quarrel"),
+)
+"""Of checks, in the order in which they are asked."""
 
 Status = Literal["passed", "failed", "not_applicable", "not_run"]
 
@@ -26,6 +32,8 @@ class Check:
         measured: the worst value found, ``None`` where nothing is measured.
         limit: the largest value that passes, in the unit of ``measured``.
         detail: one or more sentences: what was found, and what to do about it.
+        group: the one of :data:`GROUPS` that it belongs to.
+        figures: what a picture can be drawn of, as plain values; docs/verification.md lists the kinds.
     """
 
     name: str
@@ -34,11 +42,17 @@ class Check:
     measured: float | None = None
     limit: float | None = None
     detail: str = ""
+    group: str = "file"
+    figures: Mapping[str, Any] | None = None
+
+    def with_figures(self, figures: Mapping[str, Any]) -> "Check":
+        """Give the same check with figures."""
+        return replace(self, figures=figures)
 
     @classmethod
-    def verdict(cls, name: str, subject: str, problem: str | None, detail: str = "") -> "Check":
+    def verdict(cls, name: str, subject: str, problem: str | None, detail: str = "", *, group: str = "file") -> "Check":
         """Make a check that passed if there is no ``problem``, else failed for that reason."""
-        return cls(name, subject, "failed" if problem else "passed", detail=problem or detail)
+        return cls(name, subject, "failed" if problem else "passed", detail=problem or detail, group=group)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from .spec import ModelSpec
 
-__all__ = ["Backend", "run_in_batches"]
+__all__ = ["Backend", "batches", "run_in_batches"]
 
 LARGEST_BATCH = 1024
 """Images per call for a dynamic batch axis: bounds the memory of intermediates."""
@@ -33,11 +33,12 @@ def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "Model
     """
     import numpy as np
 
-    parts = [backend.run(part)[:count] for part, count in _batches(inputs, spec)]
+    parts = [backend.run(part)[:count] for part, count in batches(inputs, spec)]
     return np.concatenate(parts) if parts else np.empty((0, len(spec.labels)), np.float32)
 
 
-def _batches(inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "Iterator[tuple[NDArray[np.float32], int]]":
+def batches(inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "Iterator[tuple[NDArray[np.float32], int]]":
+    """Give the calls, each float32[n, C, H, W] of a size that the artifact takes, and how many of its rows count."""
     import numpy as np
 
     size = LARGEST_BATCH if spec.batch == "dynamic" else spec.batch

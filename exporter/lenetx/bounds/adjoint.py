@@ -13,7 +13,7 @@ errors are the same: there they are added up.
 import math
 from typing import TYPE_CHECKING
 
-from .operators import known, operator_of
+from .operators import is_affine, known, operator_of
 from .tape import Step, Tape
 from .units import UNIT_ROUNDOFF
 
@@ -77,9 +77,9 @@ def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
     for place, step in enumerate(tape.steps):
         operator, output = operator_of(step.operator), step.outputs[0]
         assert output is not None
-        given = {} if _is_affine(step) else _errors_of(step, errors)
+        given = {} if is_affine(step) else _errors_of(step, errors)
         errors[output] = operator.worst(step, given)
-        noise = operator.noise(step, tape.values[output])
+        noise = operator.noise(step)
         if noise is not None:
             noises[place] = noise
     return errors, noises
@@ -105,7 +105,7 @@ def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noise
         if place == first:
             break
         operator = operator_of(step.operator)
-        found = operator.pull_back(step, tape.values[output], given, _errors_of(step, errors))
+        found = operator.pull_back(step, given, _errors_of(step, errors))
         for position, each in found.items():
             value = step.sources[position]
             gradients[value] = gradients[value] + each if value in gradients else each
@@ -121,17 +121,13 @@ def _errors_of(step: Step, errors: "dict[int, Tensor]") -> "dict[int, Tensor]":
     return {place: errors[value] for place, value in step.sources.items() if value in errors}
 
 
-def _is_affine(step: Step) -> bool:
-    return step.operator in ("convolution", "_convolution", "addmm", "mm")
-
-
 def _is_usual(step: Step) -> bool:
     """Say whether a known operator is called as the bound understands it."""
     if step.operator.endswith("convolution") and step.argument("transposed"):
         return False
     if step.operator == "addmm":
         return set(step.sources) == {1} and step.argument("alpha") == step.argument("beta") == 1
-    if _is_affine(step):
+    if is_affine(step):
         return set(step.sources) == {0}
     if step.operator == "native_batch_norm":
         return not step.argument("training") and set(step.sources) == {0}

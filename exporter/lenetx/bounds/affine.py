@@ -50,7 +50,7 @@ def sums(step: "Step") -> Sums:
 
 
 class _Affine:
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         found = sums(step)
         gamma = (found.terms + 1) * UNIT_ROUNDOFF / (1 - (found.terms + 1) * UNIT_ROUNDOFF)
         worst = gamma * found.absolute + found.underflow
@@ -65,17 +65,11 @@ class _Affine:
             worst = worst + step.again(replaced)[0]
         return worst
 
-    def noise(self, step: "Step", output: "Tensor") -> "Tensor":  # noqa: ARG002
+    def noise(self, step: "Step", /) -> "Tensor":
         found = sums(step)
         return (found.squared + found.terms * found.absolute.square()).sqrt() + found.underflow / UNIT_ROUNDOFF
 
-    def pull_back(
-        self,
-        step: "Step",
-        output: "Tensor",
-        gradient: "Tensor",
-        errors: "Mapping[int, Tensor]",  # noqa: ARG002
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         places = _places(step)
         inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
         if not _is_convolution(step):

@@ -19,23 +19,17 @@ __all__ = ["OPERATORS"]
 
 
 class _Average:
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         roundings, absolute = _terms(step) + 2, _absolute(step)
         worst = roundings * UNIT_ROUNDOFF * absolute + SMALLEST_NORMAL * roundings
         return worst + step.again({0: errors[0]})[0] if 0 in errors else worst
 
-    def noise(self, step: "Step", output: "Tensor") -> "Tensor":  # noqa: ARG002
+    def noise(self, step: "Step", /) -> "Tensor":
         roundings = _terms(step) + 2
         noise: Tensor = roundings**0.5 * _absolute(step) + SMALLEST_NORMAL / UNIT_ROUNDOFF * roundings
         return noise
 
-    def pull_back(
-        self,
-        step: "Step",
-        output: "Tensor",
-        gradient: "Tensor",
-        errors: "Mapping[int, Tensor]",  # noqa: ARG002
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         return batched_gradients(step, gradient)
 
 

@@ -15,24 +15,19 @@ __all__ = ["OPERATORS"]
 
 
 class _Kinked:
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         import torch
 
         steepest = max(1.0, abs(_slope(step)))
         return errors.get(0, torch.zeros_like(step.leaves[0])) * steepest
 
-    def noise(self, step: "Step", output: "Tensor") -> "Tensor | None":
+    def noise(self, step: "Step", /) -> "Tensor | None":
         if step.operator == "leaky_relu":  # one product
-            return output.abs()
+            found: Tensor = step.results[0].abs()
+            return found
         return None
 
-    def pull_back(
-        self,
-        step: "Step",
-        output: "Tensor",
-        gradient: "Tensor",
-        errors: "Mapping[int, Tensor]",  # noqa: ARG002
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         import torch
 
         inputs, margin = step.leaves[0], errors.get(0, 0)

@@ -1,4 +1,4 @@
-"""What rounding does in each operator that the bounds know, and how a change of its result follows from one of its input.
+"""What rounding does in each operator that the bounds know, and how its result follows a change of what it reads.
 
 u = 2⁻²⁴ is the unit roundoff of float32. Every operator has three answers, each about a step of a tape:
 
@@ -8,7 +8,7 @@ u = 2⁻²⁴ is the unit roundoff of float32. Every operator has three answers,
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 
     from .tape import Step
 
-__all__ = ["Operator", "known", "operator_of"]
-
-Errors = Sequence["Tensor | None"]
+__all__ = ["Operator", "is_affine", "known", "operator_of"]
 
 
 class Operator(Protocol):
     """What each operator of :data:`_HOMES` is: a module of functions or an object."""
 
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         """Give the largest |error| of the first output.
 
         Args:
@@ -32,12 +30,10 @@ class Operator(Protocol):
             errors: the largest |error| of what it reads, by position; what is not there is exact.
         """
 
-    def noise(self, step: "Step", output: "Tensor") -> "Tensor | None":
+    def noise(self, step: "Step", /) -> "Tensor | None":
         """Give the size in u of the rounding of each number of the output, or ``None`` where there is none."""
 
-    def pull_back(
-        self, step: "Step", output: "Tensor", gradient: "Tensor", errors: "Mapping[int, Tensor]"
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         """Give the gradients [K, …] of what it reads, by position, from those of its first output."""
 
 
@@ -52,6 +48,11 @@ _HOMES = {
         *("cat", "clone", "alias", "detach", "expand", "constant_pad_nd", "neg", "dropout"),
     ),
 }
+
+
+def is_affine(step: "Step") -> bool:
+    """Say whether a step is a sum of products with weights."""
+    return step.operator in _HOMES["affine"]
 
 
 def known(name: str) -> bool:

@@ -1,8 +1,8 @@
 """Operators on each number by itself, and batch norms in eval mode, which are one product and one sum per number.
 
 An addition, product or quotient is rounded once; a division by a number may be a product with its inverse. Of tanh and
-sigmoid the engines have their own approximations: the largest errors seen, of onnxruntime 1.32 on 4 million numbers, are
-5.5u of tanh's result and 2.6u of sigmoid's range; 8 and 4 are allowed.
+sigmoid the engines have their own approximations: the largest errors seen, of onnxruntime 1.32 on 4 million numbers,
+are 5.5u of tanh's result and 2.6u of sigmoid's range; 8 and 4 are allowed.
 """
 
 import math
@@ -26,14 +26,14 @@ _NORM_ROUNDINGS = 6
 
 
 class _Pointwise:
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
-        output = step.again()[0]
-        worst = self.noise(step, output) * UNIT_ROUNDOFF * math.sqrt(_roundings(step))
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
+        worst = self.noise(step) * UNIT_ROUNDOFF * math.sqrt(_roundings(step))
         for place, error in errors.items():
             worst = worst + self._slope(step, place).abs() * error
         return worst
 
-    def noise(self, step: "Step", output: "Tensor") -> "Tensor":
+    def noise(self, step: "Step", /) -> "Tensor":
+        output: Tensor = step.results[0]
         lost = SMALLEST_NORMAL / UNIT_ROUNDOFF * (1 + _largest_factor(step))
         if step.operator == "tanh":
             return _TANH * output.abs() + lost
@@ -45,13 +45,7 @@ class _Pointwise:
             return math.sqrt(_NORM_ROUNDINGS) * _norm_terms(step) + lost
         return output.abs() + lost
 
-    def pull_back(
-        self,
-        step: "Step",
-        output: "Tensor",
-        gradient: "Tensor",
-        errors: "Mapping[int, Tensor]",  # noqa: ARG002
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         if step.operator == "native_batch_norm":
             return {0: gradient * _norm_factor(step)}
         return batched_gradients(step, gradient)
@@ -59,8 +53,8 @@ class _Pointwise:
     def _slope(self, step: "Step", place: int) -> "Tensor":
         import torch
 
-        output = step.again()[0]
-        found: Tensor = self.pull_back(step, output, torch.ones_like(output).unsqueeze(0), {})[place][0]
+        ones = torch.ones_like(step.results[0]).unsqueeze(0)
+        found: Tensor = self.pull_back(step, ones, {})[place][0]
         return found
 
 
@@ -82,14 +76,14 @@ def _largest_factor(step: "Step") -> float:
 def _norm_factor(step: "Step") -> "Tensor":
     """Give γ / √(σ² + ε) as [1, C, 1, …]."""
     weight, variance = step.argument("weight"), step.argument("running_var")
-    factor = (variance + step.argument("eps")).rsqrt()
+    factor: Tensor = (variance + step.argument("eps")).rsqrt()
     return _per_channel(step, factor if weight is None else factor * weight)
 
 
 def _norm_terms(step: "Step") -> "Tensor":
     """Give |s·x| + |s·μ| + |β|, which bounds every result on the way."""
     factor, bias = _norm_factor(step).abs(), step.argument("bias")
-    terms = factor * (step.leaves[0].abs() + _per_channel(step, step.argument("running_mean")).abs())
+    terms: Tensor = factor * (step.leaves[0].abs() + _per_channel(step, step.argument("running_mean")).abs())
     return terms if bias is None else terms + _per_channel(step, bias).abs()
 
 

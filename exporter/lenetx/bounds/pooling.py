@@ -16,30 +16,28 @@ __all__ = ["OPERATORS"]
 
 
 class _MaxPool:
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         import torch
 
         error = errors.get(0)
         if error is None:
-            return torch.zeros_like(step.again()[0])
+            return torch.zeros_like(step.results[0])
         return step.again({0: error})[0]
 
-    def noise(self, step: "Step", output: "Tensor") -> None:  # noqa: ARG002
+    def noise(self, _: "Step", /) -> None:
         return None
 
-    def pull_back(
-        self, step: "Step", output: "Tensor", gradient: "Tensor", errors: "Mapping[int, Tensor]"
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         inputs = step.leaves[0]
-        chosen = step.again()[1]
-        found = _route(step, gradient, inputs, chosen)
-        second, near = _runners_up(step, inputs, output, errors.get(0))
+        chosen = step.results[1]
+        found = _route(gradient, inputs, chosen)
+        second, near = _runners_up(step, inputs, errors.get(0))
         if near is not None and bool(near.any()):
-            found = found + _route(step, gradient * near, inputs, second)
+            found = found + _route(gradient * near, inputs, second)
         return {0: found}
 
 
-def _route(step: "Step", gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
+def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
     """Give each window's gradient to one of its numbers."""
     count, batch = gradient.shape[:2]
     planes = inputs.new_zeros(count, batch, inputs.shape[1], inputs[0, 0].numel())
@@ -48,13 +46,12 @@ def _route(step: "Step", gradient: "Tensor", inputs: "Tensor", chosen: "Tensor")
     return planes.view(count, *inputs.shape)
 
 
-def _runners_up(
-    step: "Step", inputs: "Tensor", output: "Tensor", error: "Tensor | None"
-) -> "tuple[Tensor, Tensor | None]":
-    """Give the place of the greatest number below the maximum of each window, and whether it may be greater in float32."""
+def _runners_up(step: "Step", inputs: "Tensor", error: "Tensor | None") -> "tuple[Tensor, Tensor | None]":
+    """Give the place of the greatest number below each window's maximum, and whether it may be greater in float32."""
     import torch
     from torch.nn import functional
 
+    output = step.results[0]
     if error is None:
         return output, None
     kernel, stride, padding, dilation = (

@@ -28,19 +28,13 @@ def moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
 
 
 class _Shape:
-    def worst(self, step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         return moved(step, errors)
 
-    def noise(self, step: "Step", output: "Tensor") -> None:  # noqa: ARG002
+    def noise(self, _: "Step", /) -> None:
         return None
 
-    def pull_back(
-        self,
-        step: "Step",
-        output: "Tensor",
-        gradient: "Tensor",
-        errors: "Mapping[int, Tensor]",  # noqa: ARG002
-    ) -> "Mapping[int, Tensor]":
+    def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         return batched_gradients(step, gradient)
 
 

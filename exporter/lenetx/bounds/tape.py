@@ -5,7 +5,7 @@ for TorchScript as for eager PyTorch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class Step:
         leaves: all arguments, lists taken apart, with the tensors that they were.
         spec: how the leaves become arguments again.
         sources: value by the position of its leaf, for each leaf that is one.
-        outputs: the values that it gave; ``None`` for what is no tensor of the batch.
+        results: all that it gave.
+        outputs: the values that these are; ``None`` for what is no tensor of fractions.
         names: of the tensors among the leaves that are the network's own, by position.
     """
 
@@ -33,6 +34,7 @@ class Step:
     leaves: tuple[Any, ...]
     spec: Any
     sources: Mapping[int, int]
+    results: tuple[Any, ...]
     outputs: tuple[int | None, ...]
     names: Mapping[int, str] = field(default_factory=dict)
 
@@ -75,21 +77,27 @@ class Tape:
     problem: str | None = None
 
 
-def record(run: "Callable[[Tensor], Tensor]", inputs: "Tensor", own: "Mapping[int, str] | None" = None) -> Tape:
+def record(
+    run: "Callable[[Tensor], Tensor]",
+    inputs: "Tensor",
+    own: "Mapping[int, str] | None" = None,
+    instead: "Callable[[Step], Tensor | None]" = lambda _: None,
+) -> Tape:
     """Run a network once without gradients and keep every step.
 
     Args:
         run: the network, in eval mode, eager or TorchScript.
         inputs: [N, C, H, W] of the network's precision.
         own: name by ``id`` of the network's own tensors.
+        instead: what to go on with in the place of a step's first result, where it gives something.
     """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    recorder = _Recorder(inputs, own or {})
+    recorder = _Recorder(inputs, own or {}, instead)
 
     class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return recorder.call(func, args, kwargs or {})
 
     with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
@@ -100,13 +108,13 @@ def record(run: "Callable[[Tensor], Tensor]", inputs: "Tensor", own: "Mapping[in
 class _Recorder:
     """Numbers the values as they come and remembers who gave them."""
 
-    def __init__(self, inputs: "Tensor", own: Mapping[int, str]) -> None:
+    def __init__(self, inputs: "Tensor", own: Mapping[int, str], instead: "Callable[[Step], Tensor | None]") -> None:
         self._steps: list[Step] = []
         self._values: list[Tensor] = [inputs]
         self._of: dict[int, int] = {id(inputs): 0}
         self._kept: list[Any] = []
         """Whatever was numbered lives on, so that no other tensor gets its id."""
-        self._own = dict(own)
+        self._own, self._instead = dict(own), instead
         self._problem: str | None = None
 
     def tape(self, output: Any) -> Tape:
@@ -122,8 +130,9 @@ class _Recorder:
         leaves, spec = tree_flatten((args, kwargs))
         sources = {place: self._of[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._of}
         sources = {place: value for place, value in sources.items() if isinstance(leaves[place], torch.Tensor)}
-        changed = [place for place, value in sources.items() if _is_changed(func, place)] if sources else []
-        leaves = [leaf.clone() if place in changed else leaf for place, leaf in enumerate(leaves)]
+        changed = [place for place in sources if _is_changed(func, place)]
+        for place in changed:
+            leaves[place] = self._kept_as_it_is(leaves[place])
         result = func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::")
         self._kept.append(result)
@@ -132,11 +141,26 @@ class _Recorder:
             return result
         if changed:
             name, func = self._out_of_place(name, func, result)
-        given = list(result) if isinstance(result, list | tuple) else [result]
-        outputs = tuple(self._number(each) for each in given)
+        given = tuple(result) if isinstance(result, list | tuple) else (result,)
         names = {place: self._own[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._own}
-        self._steps.append(Step(name, func, tuple(leaves), spec, sources, outputs, names))
+        step = Step(name, func, tuple(leaves), spec, sources, given, (), names)
+        other = self._instead(step)
+        if other is not None:
+            result, given = other, (other,)
+        outputs = tuple(self._number(each) for each in given)
+        self._steps.append(replace(step, results=given, outputs=outputs))
         return result
+
+    def _kept_as_it_is(self, tensor: "Tensor") -> "Tensor":
+        """Put a copy in the place of a tensor that is about to be changed, in all that was recorded."""
+        copy = tensor.clone()
+
+        def kept(items: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(copy if item is tensor else item for item in items)
+
+        self._values = list(kept(tuple(self._values)))
+        self._steps = [replace(step, leaves=kept(step.leaves), results=kept(step.results)) for step in self._steps]
+        return copy
 
     def _number(self, result: Any) -> int | None:
         import torch

@@ -3,10 +3,12 @@
 import dataclasses
 import hashlib
 import warnings
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError
+from lenetx_runtime.backend import batches
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.ort import OrtBackend
@@ -14,6 +16,8 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ..artifact import Artifact, OpenedArtifact
 from ..usage import exported_network, usage_of
+from .onnx_engines import engines_of
+from .onnx_layers import layers_of
 from .onnx_names import CONSTANT
 from .onnx_structure import numbers, structure
 
@@ -69,10 +73,27 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=OrtBackend(data, spec, device=device),
-        weights=_weights(model),
         structure=structure(model, spec),
+        weights=_weights(model),
         numbers=numbers(model),
+        engines=engines_of(data, spec, device),
+        layers=partial(layers_of, model, spec),
+        evaluate=partial(_evaluate, model, spec),
     )
+
+
+def _evaluate(model: "onnx.ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Compute the logits as onnx defines them."""
+    import numpy as np
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(model)
+    found = []
+    for part, count in batches(inputs, spec):
+        values: Any = evaluator.run([spec.output_name], {spec.input_name: part})
+        found.append(values[0][:count])
+    logits: NDArray[np.float32] = np.concatenate(found)
+    return logits
 
 
 def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":

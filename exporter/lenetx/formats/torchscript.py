@@ -9,21 +9,26 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime.backend import batches
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 
 from .. import archive
 from ..artifact import Artifact, OpenedArtifact
+from ..bounds.layers import weight_of
+from ..bounds.tape import record
 from ..devices import torch_device
-from ..eager import TorchBackend
+from ..eager import TorchBackend, full_precision
 from ..report import Check
 from ..usage import exported_network, usage_of
 from .local_paths import local_paths
 from .torchscript_code import numbers_of, unknown_operators
+from .torchscript_engines import as_written, engines_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +93,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, device),
         weights=weights,
+        engines=engines_of(partial(_load, data, device), device),
+        layers=partial(_layers, records, data, device),
         structure=(
             _known_records(records),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
@@ -95,6 +102,30 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         ),
         numbers=fractions | _unnamed(records, constants),
     )
+
+
+def _layers(
+    records: Mapping[str, bytes], data: bytes, device: str, inputs: "NDArray[np.float32]"
+) -> "tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]":
+    """Give what each affine layer gave, by the name of its weight, and the logits: the operators are those of eager."""
+    import numpy as np
+    import torch
+
+    module = _load(data, device)
+    constants = _constants(module)
+    own = {id(constant): names[0] for names, constant in zip(_names_of(records), constants, strict=True) if names}
+    parts, logits = [], []
+    for part, count in batches(inputs, ModelSpec.from_json(records[_SPEC].decode())):
+        with full_precision(torch_device(device).type), as_written():
+            tape = record(module, torch.from_numpy(part).to(torch_device(device)), own)
+        parts.append([(weight_of(step), step.results[0][:count].cpu().numpy()) for step in tape.steps])
+        logits.append(tape.values[tape.output][:count].cpu().numpy())
+    found: dict[str, list[NDArray[np.float32]]] = {}
+    for same in zip(*parts, strict=True):
+        name = same[0][0]
+        if name is not None:
+            found.setdefault(name, []).append(np.concatenate([each for _, each in same]))
+    return found, np.concatenate(logits)
 
 
 def _load(data: bytes, device: str) -> Any:

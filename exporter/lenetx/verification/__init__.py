@@ -1,10 +1,11 @@
 """The proof that an artifact computes what eager eval-mode PyTorch computes.
 
-``inputs`` says on what, ``reference`` what is right, ``limits`` how far from it honest rounding may be, ``compare``
-and ``checks`` ask one question each, ``prove`` asks them all; :mod:`lenetx.report` is the answer.
+``inputs`` says on what, ``reference`` what is right and how far from it honest rounding may be (:mod:`lenetx.bounds`);
+each other file asks one group of questions, ``prove`` asks them all, and :mod:`lenetx.report` is the answer.
 """
 
+from .function import as_artifact
 from .prove import prove
 from .reference import Reference
 
-__all__ = ["Reference", "prove"]
+__all__ = ["Reference", "as_artifact", "prove"]

@@ -1,43 +1,122 @@
 """One group of logits against the reference."""
 
+import base64
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..report import Check
 from .reference import Probe
 
-__all__ = ["compare", "worst"]
+__all__ = ["compare", "errors_of", "shares", "wrong_shape"]
+
+_EDGES = (0.0, *(10.0**power for power in np.arange(-6, 3.25, 0.25).tolist()))
+_WORST = 12
 
 
-def compare(name: str, probe: Probe, logits: NDArray[np.float32]) -> Check:
-    """Check that every logit is within the probe's limit of float64; NaN and infinity never are.
+def compare(
+    name: str, group: str, probe: Probe, logits: "NDArray[np.float32] | str", *, extreme: bool = False
+) -> Check:
+    """Check that every logit is within its own limit of float64; NaN and infinity never are.
 
     Args:
         name: of the check.
+        group: that it belongs to.
         probe: N inputs with their right logits.
-        logits: float32[N, K] that the artifact gave for them.
+        logits: float32[N, K] that the artifact gave for them, or why it gave none.
+        extreme: eager itself may give NaN or infinity for some of these inputs; those are left out.
     """
-    if logits.shape != probe.exact.shape or logits.dtype != np.float32:
-        got, wanted = (f"{a.dtype}{list(a.shape)}" for a in (logits, probe.eager))
-        return Check(name, probe.subject, "failed", detail=f"The logits are {got} instead of {wanted}.")
-    if not np.isfinite(probe.eager).all():
-        return Check(name, probe.subject, "failed", detail="Eager PyTorch itself gives NaN or infinity here.")
+    problem = logits if isinstance(logits, str) else wrong_shape(probe, logits)
+    if problem is not None or isinstance(logits, str):
+        return Check(name, probe.subject, "failed", detail=problem or "", group=group)
+    usable = np.isfinite(probe.eager).all(axis=1)
+    if not usable.all() and not extreme:
+        return Check(
+            name, probe.subject, "failed", detail="Eager PyTorch itself gives NaN or infinity here.", group=group
+        )
+    if not usable.any():
+        return Check(name, probe.subject, "not_run", detail="Eager PyTorch gives NaN or infinity here.", group=group)
+    subject = probe.subject
+    if not usable.all():
+        rows = np.flatnonzero(usable)
+        subject = f"{len(rows)} of {probe.subject}, where eager is finite"
+        probe, logits = probe.take(rows, subject), logits[rows]
+    used = shares(probe, logits)
+    row, column = (int(each) for each in np.unravel_index(int(used.argmax()), used.shape))
+    share, limit = float(used[row, column]), float(probe.limits[row, column])
+    measured = float(abs(float(logits[row, column]) - probe.exact[row, column]))
     if unwanted := int((~np.isfinite(logits)).sum()):
-        row = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
-        detail = f"{unwanted} logits are NaN or infinite where eager is finite, the first in row {row}."
-        return Check(name, probe.subject, "failed", float("inf"), probe.limit, detail)
-    measured, row, column = worst(logits, probe.exact)
-    if measured <= probe.limit:
-        return Check(name, probe.subject, "passed", measured, probe.limit)
-    detail = (
-        f"Row {row}, logit {column}: {logits[row, column]:.9g} instead of {probe.exact[row, column]:.9g}, "
-        f"limit {probe.limit:.3g}."
+        first = int(probe.indices[np.flatnonzero(~np.isfinite(logits).all(axis=1))[0]])
+        detail = f"{unwanted} logits are NaN or infinite where eager is finite, the first in row {first}."
+        return Check(name, subject, "failed", float("inf"), limit, detail, group)
+    where = (
+        f"Row {probe.indices[row]}, logit {column}: {logits[row, column]:.9g}, right is "
+        f"{probe.exact[row, column]:.9g} ± {limit:.3g}."
     )
-    return Check(name, probe.subject, "failed", measured, probe.limit, detail)
+    if share <= 1:
+        return Check(name, subject, "passed", measured, limit, f"{share:.2%} of the limit at worst. {where}", group)
+    beyond = int((used > 1).sum())
+    detail = (
+        f"{beyond:,} of {used.size:,} logits are beyond their limits, in {_rows(used):,} of {len(used):,} rows. {where}"
+    )
+    return Check(name, subject, "failed", measured, limit, detail, group)
 
 
-def worst(logits: NDArray[np.float32], exact: NDArray[np.float64]) -> tuple[float, int, int]:
-    """Give the largest |logit − exact| of finite [N, K] arrays, with its row and column."""
-    difference = np.abs(logits - exact)
-    row, column = np.unravel_index(int(difference.argmax()), difference.shape)
-    return float(difference[row, column]), int(row), int(column)
+def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
+    """Say how logits are no float32[N, K], or give ``None``."""
+    if logits.shape == probe.exact.shape and logits.dtype == np.float32:
+        return None
+    got, wanted = (f"{a.dtype}{list(a.shape)}" for a in (logits, probe.eager))
+    return f"The logits are {got} instead of {wanted}."
+
+
+def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed."""
+    error = np.abs(logits.astype(np.float64) - probe.exact)
+    error[~np.isfinite(logits)] = np.inf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: NDArray[np.float64] = np.where(error == 0, 0.0, error / probe.limits)
+    return found
+
+
+def errors_of(
+    probe: Probe, logits: NDArray[np.float32], frames: NDArray[np.uint8], labels: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """Give the figures of a histogram of all shares, and the worst images.
+
+    Args:
+        probe: the test images.
+        logits: float32[N, K].
+        frames: uint8[N, h, w] or uint8[N, h, w, 3] of them.
+        labels: the name of each logit.
+    """
+    used = shares(probe, logits)
+    counts, _ = np.histogram(np.minimum(used, _EDGES[-1]), bins=np.array(_EDGES))
+    rows = np.argsort(-used.max(axis=1), kind="stable")[:_WORST]
+    worst = []
+    for row in rows.tolist():
+        column = int(used[row].argmax())
+        worst.append(
+            {
+                "image": int(probe.indices[row]),
+                "logit": column,
+                "share": float(used[row, column]),
+                "reference": float(probe.exact[row, column]),
+                "artifact": float(logits[row, column]),
+                "label": labels[int(probe.exact[row].argmax())],
+                "picture": _picture(frames[row]),
+            }
+        )
+    return {"kind": "errors", "histogram": {"edges": list(_EDGES), "counts": counts.tolist()}, "worst": worst}
+
+
+def _picture(frame: NDArray[np.uint8]) -> Mapping[str, Any]:
+    height, width = frame.shape[:2]
+    levels = base64.b64encode(np.ascontiguousarray(frame).tobytes()).decode()
+    return {"height": height, "width": width, "channels": frame[0, 0].size, "levels": levels}
+
+
+def _rows(used: NDArray[np.float64]) -> int:
+    return int((used > 1).any(axis=1).sum())

@@ -1,4 +1,4 @@
-"""The inputs on which an artifact is compared, by group."""
+"""The inputs on which an artifact is compared, by group; each is float32[N, C, H, W]."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,30 +6,82 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import lookup_table
 
-__all__ = ["constant", "random", "saturated"]
+__all__ = ["HARD", "constant", "denormal", "large", "one_hot", "random", "saturated", "zeros"]
 
 Inputs = NDArray[np.float32]
 
-_IMAGES = 257
-"""Of each random group: as many as the largest batch that is tried."""
+_SCALES = (1e3, 1e10, 1e30)
+"""Of large inputs. The last is near the end of float32, 3e38, and leaves room for sums of products with weights."""
+_DENORMAL = (2e-39, 1e-42)
+"""Below 2⁻¹²⁶ = 1.2e-38 float32 has fewer bits, and some processors take zero instead."""
 
 
-def random(spec: ModelSpec) -> Inputs:
-    """Give float32[257, C, H, W]: standard normal values, which real images never are, from a fixed seed."""
-    shape = (_IMAGES, *spec.input_shape)
-    return np.random.default_rng(0).standard_normal(shape, np.float32)
+def random(spec: ModelSpec, count: int) -> Inputs:
+    """Give standard normal values, which real images never are, from a fixed seed."""
+    return np.random.default_rng(0).standard_normal((count, *spec.input_shape), np.float32)
 
 
-def constant(spec: ModelSpec) -> Inputs:
-    """Give float32[18, C, H, W]: every pixel of an image has the same one of 18 grey levels, 0 to 255."""
-    levels = lookup_table(spec)[:, ::15].T
+def zeros(spec: ModelSpec, count: int) -> Inputs:
+    """Give one input of nothing but zeros, which is no black image unless the mean is 0."""
+    return np.zeros((min(count, 1), *spec.input_shape), np.float32)
+
+
+def constant(spec: ModelSpec, count: int) -> Inputs:
+    """Give images of one grey level each, black and white among them, 18 at most."""
+    levels = lookup_table(spec)[:, np.linspace(0, 255, max(2, min(count, 18))).astype(int)].T
     return np.tile(levels[:, :, None, None], (1, 1, spec.height, spec.width))
 
 
-def saturated(spec: ModelSpec) -> Inputs:
-    """Give float32[257, C, H, W]: every level 0 or 255, with more of 255 from image to image."""
-    black, white = lookup_table(spec)[:, [0, 255], None, None].swapaxes(0, 1)
-    chance = np.linspace(0.02, 0.98, _IMAGES)[:, None, None, None]
-    is_white = np.random.default_rng(1).random((_IMAGES, *spec.input_shape)) < chance
+def one_hot(spec: ModelSpec, count: int) -> Inputs:
+    """Give black images with one white pixel each, the corners first, 32 at most."""
+    black, white = _black_and_white(spec)
+    height, width = spec.height, spec.width
+    corners = [(0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1)]
+    others = np.random.default_rng(2).integers((0, 0), (height, width), (28, 2)).tolist()
+    places = [*corners, *others][: min(count, 32)]
+    images = np.broadcast_to(black, (len(places), *spec.input_shape)).copy()
+    for image, (row, column) in zip(images, places, strict=True):
+        image[:, row, column] = white[:, 0, 0]
+    return images
+
+
+def saturated(spec: ModelSpec, count: int) -> Inputs:
+    """Give images of black and white pixels only, with more of white from image to image."""
+    black, white = _black_and_white(spec)
+    chance = np.linspace(0.02, 0.98, count)[:, None, None, None]
+    is_white = np.random.default_rng(1).random((count, *spec.input_shape)) < chance
     images: Inputs = np.where(is_white, white, black)
     return images
+
+
+def denormal(spec: ModelSpec, count: int) -> Inputs:
+    """Give values so small that float32 holds them with few bits, 16 at most."""
+    values = np.random.default_rng(3).standard_normal((min(count, 16), *spec.input_shape))
+    return _scaled(values, _DENORMAL)
+
+
+def large(spec: ModelSpec, count: int) -> Inputs:
+    """Give values of both signs far beyond any image, 18 at most."""
+    values = np.random.default_rng(4).standard_normal((min(count, 18), *spec.input_shape))
+    return _scaled(values, _SCALES)
+
+
+HARD = {
+    "zeros": zeros,
+    "constant images": constant,
+    "one hot pixel": one_hot,
+    "saturated images": saturated,
+    "denormal inputs": denormal,
+    "large inputs": large,
+}
+
+
+def _scaled(values: NDArray[np.float64], scales: tuple[float, ...]) -> Inputs:
+    factors = np.array([scales[place % len(scales)] for place in range(len(values))])
+    scaled: Inputs = (values * factors[:, None, None, None]).astype(np.float32)
+    return scaled
+
+
+def _black_and_white(spec: ModelSpec) -> tuple[Inputs, Inputs]:
+    black, white = lookup_table(spec)[:, [0, 255], None, None].swapaxes(0, 1)
+    return black, white

@@ -1,53 +1,60 @@
 """All questions, asked of one opened artifact."""
 
-import dataclasses
 import os
 import platform
+from collections.abc import Callable
 from importlib import metadata
 
 from ..artifact import OpenedArtifact
 from ..report import Check, Report
-from . import checks
-from .limits import MULTIPLE
+from .batches import batch_axis
+from .contract import contract
+from .engines import engines
+from .eval_mode import repeats
+from .layers import layer_by_layer
+from .logits import end_to_end, hard_inputs
+from .quarrel import quarrel
+from .real import real_data
 from .reference import Reference
+from .subject import Subject
+from .weights import held
 
 __all__ = ["prove"]
 
 _PACKAGES = ("lenetx", "lenetx-runtime", "torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow")
 
 
-def prove(opened: OpenedArtifact, reference: Reference, *, also: tuple[Check, ...] = ()) -> Report:
+def prove(
+    opened: OpenedArtifact,
+    reference: Reference,
+    *,
+    also: tuple[Check, ...] = (),
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Report:
     """Compare an artifact with its checkpoint in every way that is known here.
 
     Args:
-        opened: the artifact, reopened from disk.
+        opened: the artifact, reopened from disk, or a function.
         reference: the checkpoint with the inputs and their right answers.
         also: checks that the caller has made of the file already.
+        on_progress: told what goes on, a few words at a time.
     """
-    found, backend = opened.artifact.spec, opened.backend
-    checkpoint = reference.checkpoint
-    expected = {name: tensor.numpy() for name, tensor in reference.usage.tensors.items()}
-    asked = [
-        *also,
-        *opened.structure,
-        checks.spec(found, checkpoint.spec),
-        checks.weights(opened.weights, expected),
-        checks.constants(opened.numbers, reference.usage.numbers),
-        checks.numbers("random inputs", backend, found, reference.random),
-        checks.numbers("constant inputs", backend, found, reference.constant),
-        checks.numbers("saturated inputs", backend, found, reference.saturated),
-        checks.batch_sizes(backend, found, reference.random),
-        *_real(opened, reference),
-    ]
+    subject = Subject(opened.backend, opened.artifact.spec)
+    asked = [*also, *opened.structure, *contract(opened.artifact.spec, reference), *held(opened, reference)]
+    questions: dict[str, Callable[[], tuple[Check, ...]]] = {
+        "layers": lambda: (layer_by_layer(opened, reference),),
+        "logits": lambda: end_to_end(subject, reference),
+        "batches": lambda: batch_axis(subject, reference),
+        "engines": lambda: engines(opened, reference),
+        "hard inputs": lambda: hard_inputs(subject, reference),
+        "labels": lambda: real_data(subject, reference),
+        "repeats": lambda: (repeats(subject, reference),),
+        "quarrel": lambda: (quarrel(opened, subject, reference, tuple(asked)),),
+    }
+    for name, ask in questions.items():
+        on_progress(f"{opened.artifact.path.name}: {name}")
+        asked += ask()
     return Report(tuple(asked), _environment(opened), _artifact(opened), _reference(reference))
-
-
-def _real(opened: OpenedArtifact, reference: Reference) -> tuple[Check, Check]:
-    probe = reference.real
-    if probe is None or reference.dataset is None:
-        unseen = Check("real inputs", "test images", "not_run", detail=reference.missing)
-        return unseen, dataclasses.replace(unseen, name="test labels")
-    return checks.real(opened.backend, opened.artifact.spec, probe, reference.dataset.test.labels)
 
 
 def _environment(opened: OpenedArtifact) -> dict[str, str]:
@@ -77,12 +84,13 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
 
 
 def _reference(reference: Reference) -> dict[str, str]:
-    spec, config = reference.checkpoint.spec, reference.checkpoint.config
+    spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
     assumed = {"input": str(config["input"])} if "input" in config else {}
+    limit = "adjoint bound" if plan.method == "adjoint" else f"self-calibrated, 16 x eager's own error: {plan.reason}"
     return assumed | {
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",
-        "limit": f"{MULTIPLE} x the largest error of eager float32 on the same inputs, or of one rounding",
+        "limit": limit,
         "data": reference.dataset.name if reference.dataset else "none",
     }

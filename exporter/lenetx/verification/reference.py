@@ -1,5 +1,6 @@
-"""What is right: the eager module in eval mode, in float64, and what it costs to compute it in float32."""
+"""What is right: the eager module in eval mode, in float64, on every group of inputs, and how far from it is honest."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 
 from lenetx_runtime.preprocess import normalise
 
+from ..bounds.measure import Plan, measure, plan
 from ..data import Dataset
-from ..eager import full_precision
 from ..usage import Usage, exported_network, usage_of
 from . import inputs
-from .limits import self_calibrated
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "Reference"]
 
-_BATCH = 500
+_HARDEST = 64
+"""Real images with the smallest margins that are asked again by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,31 @@ class Probe:
     """A group of inputs with the right answers.
 
     Attributes:
+        name: of the group.
         subject: what they are and how many, in words.
         inputs: float32[N, C, H, W].
         exact: float64[N, K] logits of the float64 module.
         eager: float32[N, K] logits of the float32 module.
-        limit: the largest |logit − exact| that passes.
+        limits: float64[N, K], the largest |logit − exact| that passes.
+        indices: int64[N], the number of each among the test images, or in the group.
     """
 
+    name: str
     subject: str
     inputs: NDArray[np.float32]
     exact: NDArray[np.float64]
     eager: NDArray[np.float32]
-    limit: float
+    limits: NDArray[np.float64]
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the inputs."""
+        return len(self.inputs)
+
+    def take(self, rows: NDArray[np.int64], subject: str, name: str | None = None) -> "Probe":
+        """Give the probe of some of the inputs."""
+        parts = (each[rows] for each in (self.inputs, self.exact, self.eager, self.limits, self.indices))
+        return Probe(name or self.name, subject, *parts)  # type: ignore[arg-type]  # in the order of the fields
 
 
 class Reference:
@@ -51,52 +65,90 @@ class Reference:
         checkpoint: the weights that artifacts are compared with.
         dataset: whose test split is used, or ``None``.
         missing: why there is no data set.
+        images: how many of the test images to use, the first ones; all by default.
+        on_progress: told what goes on, a few words at a time.
     """
 
-    def __init__(self, checkpoint: "Checkpoint", dataset: Dataset | None, missing: str = "") -> None:
-        self.checkpoint, self.dataset, self.missing = checkpoint, dataset, missing
+    def __init__(
+        self,
+        checkpoint: "Checkpoint",
+        dataset: Dataset | None,
+        missing: str = "",
+        *,
+        images: int | None = None,
+        on_progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.checkpoint, self.dataset, self.missing, self.images = checkpoint, dataset, missing, images
+        self._on_progress = on_progress
         self._float32 = checkpoint.module()
         self._float64 = checkpoint.module().double()
+        self._probes: dict[str, Probe] = {}
+
+    @cached_property
+    def network(self) -> "nn.Module":
+        """The network that every format writes, batch norms folded here again, not taken from the export."""
+        return exported_network(self.checkpoint)
+
+    @cached_property
+    def network_float64(self) -> "nn.Module":
+        """The same in float64."""
+        return exported_network(self.checkpoint).double()
 
     @cached_property
     def usage(self) -> Usage:
-        """What an honest artifact computes with: folded here again, not taken from the export."""
-        return usage_of(exported_network(self.checkpoint), self.checkpoint.spec.input_shape)
+        """What an honest artifact computes with."""
+        return usage_of(self.network, self.checkpoint.spec.input_shape)
 
     @cached_property
-    def random(self) -> Probe:
-        """Standard normal values."""
-        return self._probe("standard normal inputs", inputs.random(self.checkpoint.spec))
+    def plan(self) -> Plan:
+        """How the limits are found."""
+        images = 0 if self.frames is None else len(self.frames)
+        return plan(self._float64, self.checkpoint.spec.input_shape, images)
 
     @cached_property
-    def constant(self) -> Probe:
-        """One grey level per image."""
-        return self._probe("images of one grey level", inputs.constant(self.checkpoint.spec))
-
-    @cached_property
-    def saturated(self) -> Probe:
-        """Black and white only, in each channel."""
-        return self._probe("black-and-white images", inputs.saturated(self.checkpoint.spec))
-
-    @cached_property
-    def real(self) -> Probe | None:
-        """The whole test split, preprocessed by the runtime."""
+    def frames(self) -> NDArray[np.uint8] | None:
+        """The test images, framed, as many as are to be used; ``None`` without a data set."""
         if self.dataset is None:
             return None
-        spec = self.checkpoint.spec
-        images = normalise(self.dataset.test.framed(spec).images, spec)
-        return self._probe(f"test images of {self.dataset.name}", images)
+        frames: NDArray[np.uint8] = self.dataset.test.framed(self.checkpoint.spec).images[: self.images]
+        return frames
 
-    def _probe(self, subject: str, values: NDArray[np.float32]) -> Probe:
-        exact = _run(self._float64, values.astype(np.float64))
-        eager = _run(self._float32, values).astype(np.float32)
-        return Probe(f"{len(values):,} {subject}", values, exact, eager, self_calibrated(exact, eager))
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """int64[N], the labels of :attr:`frames`."""
+        assert self.dataset is not None
+        truth: NDArray[np.int64] = self.dataset.test.labels[: self.images]
+        return truth
 
+    def made_up(self, name: str) -> Probe:
+        """Give a group of :data:`inputs.HARD`, or ``random inputs``."""
+        make = inputs.random if name == "random inputs" else inputs.HARD[name]
+        words = "standard normal inputs" if name == "random inputs" else name
+        return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
 
-def _run(module: "nn.Module", values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
-    import torch
+    @property
+    def real(self) -> Probe | None:
+        """The test images, preprocessed by the runtime; ``None`` without a data set."""
+        if self.dataset is None or self.frames is None:
+            return None
+        frames, name = self.frames, self.dataset.name
+        return self._probe("real inputs", f"test images of {name}", lambda: normalise(frames, self.checkpoint.spec))
 
-    with torch.inference_mode(), full_precision("cpu"):
-        parts = [module(part).double() for part in torch.from_numpy(values).split(_BATCH)]
-        logits: NDArray[np.float64] = torch.cat(parts).numpy()
-    return logits
+    @property
+    def hardest(self) -> Probe | None:
+        """The real images whose two largest logits are nearest to each other."""
+        real = self.real
+        if real is None:
+            return None
+        top = np.partition(real.exact, -2, axis=1)[:, -2:]
+        rows = np.argsort(top[:, 1] - top[:, 0], kind="stable")[:_HARDEST]
+        return real.take(rows, f"{len(rows)} test images of the smallest margins", "lowest margins")
+
+    def _probe(self, name: str, words: str, make: Callable[[], NDArray[np.float32]]) -> Probe:
+        if name not in self._probes:
+            values = make()
+            self._on_progress(f"reference: {len(values):,} {words}")
+            found = measure(self._float32, self._float64, values, self.plan.method)
+            answers = (found.exact, found.eager, found.limits)
+            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, np.arange(len(values)))
+        return self._probes[name]

@@ -1,0 +1,77 @@
+"""What the layers of an ONNX file give: the same graph with more outputs, and nothing optimised away."""
+
+from typing import TYPE_CHECKING
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.backend import batches
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from onnx import ModelProto, NodeProto
+
+    Results = tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]
+
+__all__ = ["layers_of"]
+
+_AFFINE = ("Conv", "Gemm", "MatMul")
+
+
+def layers_of(model: "ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "Results":
+    """Run float32[N, C, H, W] and give what each affine layer gave, by the name of its weight, and the logits.
+
+    Judged is the graph, on the CPU: what an engine makes of it when it is optimised is judged end to end.
+    """
+    import numpy as np
+    import onnx
+    import onnxruntime
+
+    shown = onnx.ModelProto()
+    shown.CopyFrom(model)
+    outputs = affine_outputs(shown)
+    known = {value.name for value in shown.graph.output}
+    for name in dict.fromkeys(name for names in outputs.values() for name in names):
+        if name not in known:
+            shown.graph.output.append(onnx.ValueInfoProto(name=name))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(shown.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in shown.graph.output]
+    parts = []
+    for part, count in batches(inputs, spec):
+        found = session.run(names, {spec.input_name: part})
+        parts.append([each[:count] for each in found])
+    whole = {name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(names)}
+    results = {weight: [whole[name] for name in some] for weight, some in outputs.items()}
+    return results, whole[spec.output_name]
+
+
+def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:
+    """Give the names of the results of affine layers, biases added, by the name of the weight that they read."""
+    graph = model.graph
+    held = {tensor.name for tensor in graph.initializer}
+    turned = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if node.op_type in ("Transpose", "Reshape", "Identity") and node.input[0] in held
+    }
+    found: dict[str, list[str]] = {}
+    for node in graph.node:
+        if node.op_type in _AFFINE and len(node.input) > 1:
+            weight = turned.get(node.input[1], node.input[1])
+            if weight in held:
+                found.setdefault(weight, []).append(_with_bias(node, graph.node, held))
+    return found
+
+
+def _with_bias(node: "NodeProto", nodes: "list[NodeProto]", held: set[str]) -> str:
+    """Give the name of a layer's result, where a bias is added by the next node and by nothing else."""
+    result: str = node.output[0]
+    readers = [each for each in nodes if result in each.input]
+    if node.op_type == "MatMul" and len(readers) == 1 and readers[0].op_type == "Add":
+        others = [name for name in readers[0].input if name != result]
+        if len(others) == 1 and others[0] in held:
+            added: str = readers[0].output[0]
+            return added
+    return result

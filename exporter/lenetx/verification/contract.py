@@ -1,0 +1,71 @@
+"""What the artifact says of itself, against the checkpoint: labels, preprocessing, identity and self-test."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.preprocess import normalise
+
+from ..report import Check
+from .reference import Reference
+
+__all__ = ["contract"]
+
+_GROUP = "contract"
+_ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "selftest")
+_FRAMES, _NUMBERS = 256, 2**24
+
+
+def contract(found: ModelSpec, reference: Reference) -> tuple[Check, ...]:
+    """Compare the embedded spec, and the inputs that follow from it."""
+    return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference))
+
+
+def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
+    """Compare every field but those that only an artifact has; the self-test is judged by itself."""
+    differing = [
+        f"{field.name} is {getattr(found, field.name)!r} instead of {getattr(expected, field.name)!r}"
+        for field in dataclasses.fields(ModelSpec)
+        if field.name not in _ONLY_AN_ARTIFACTS and getattr(found, field.name) != getattr(expected, field.name)
+    ]
+    problem = f"The embedded spec is not the checkpoint's: {'; '.join(differing)}." if differing else None
+    if found.weights_sha256 != expected.weights_sha256:
+        problem = f"It was made of other weights: name its own checkpoint with --against. {problem}"
+    detail = "Labels and preprocessing are the checkpoint's."
+    return Check.verdict("spec", "embedded spec", problem, detail, group=_GROUP)
+
+
+def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
+    """Compare the runtime's inputs with those that training makes: every level in every channel, and real images."""
+    expected, frames = reference.checkpoint.spec, _frames(reference)
+    subject = f"{len(frames)} images"
+    if found.input_shape != expected.input_shape or found.frame_size != expected.frame_size:
+        problem = f"Inputs are {list(found.input_shape)} instead of {list(expected.input_shape)}."
+        return Check("preprocessing", subject, "failed", detail=problem, group=_GROUP)
+    runtime, training = normalise(frames, found), _as_in_training(frames, expected)
+    differing = int((runtime.view(np.uint32) != training.view(np.uint32)).sum())
+    problem = f"{differing:,} of {training.size:,} numbers are not those that training makes." if differing else None
+    return Check.verdict("preprocessing", subject, problem, "Bit for bit as in training.", group=_GROUP)
+
+
+def _frames(reference: Reference) -> NDArray[np.uint8]:
+    """Give one image with all levels, random ones, and real ones where there are some."""
+    spec = reference.checkpoint.spec
+    shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+    size = int(np.prod(shape))
+    levels = np.resize(np.arange(256, dtype=np.uint8), (-(-256 // size), *shape))
+    random = np.random.default_rng(5).integers(0, 256, (4, *shape), np.uint8)
+    real = [] if reference.frames is None else [reference.frames[: max(1, min(_FRAMES, _NUMBERS // size))]]
+    return np.concatenate([levels, random, *real])
+
+
+def _as_in_training(frames: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
+    from ..data import Split
+    from ..devices import torch_device
+    from ..training.tensors import to_device
+
+    split = to_device(Split(frames, np.zeros(len(frames), np.int64)), spec, torch_device("cpu"))
+    inputs: NDArray[np.float32] = next(split.in_order(len(frames)))[0].numpy()
+    return inputs

@@ -1,0 +1,44 @@
+"""What is judged: an artifact that was opened, or a function; its answers are kept while others are asked."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lenetx_runtime.backend import Backend, run_in_batches
+
+from .reference import Probe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lenetx_runtime import ModelSpec
+
+__all__ = ["Subject", "answer"]
+
+
+class Subject:
+    """Something that gives logits.
+
+    Args:
+        backend: computes them.
+        spec: what it says of itself.
+    """
+
+    def __init__(self, backend: Backend, spec: "ModelSpec") -> None:
+        self.backend, self.spec = backend, spec
+        self._answers: dict[str, NDArray[np.float32] | str] = {}
+
+    def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
+        """Give the logits for a probe, or why there are none; each probe is asked once."""
+        if probe.name not in self._answers:
+            self._answers[probe.name] = answer(self.backend, self.spec, probe)
+        return self._answers[probe.name]
+
+
+def answer(backend: Backend, spec: "ModelSpec", probe: Probe) -> "NDArray[np.float32] | str":
+    """Give the logits, or why there are none: an artifact that should run and cannot has failed."""
+    try:
+        logits: NDArray[np.float32] | str = run_in_batches(backend, probe.inputs, spec)
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        return f"It could not run: {' '.join(str(error).split())}"
+    return logits

@@ -1,0 +1,73 @@
+"""The numbers and operators that the artifact holds, against those of the network: bit for bit, and one by one."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..artifact import OpenedArtifact
+from ..report import Check
+from .reference import Reference
+
+__all__ = ["held"]
+
+_GROUP = "weights"
+_LISTED = 5
+_UNSEEN = "It shows none: what changes a logit by less than rounding may cannot be seen."
+_DEFINITIONS = frozenset(
+    {0.0, 0.5, 1.0, 3.0, 6.0, 1 / 6, math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715}
+)
+"""Of hard-swish, hard-sigmoid and GELU, where a format has no operator for them, and what changes nothing."""
+
+
+def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
+    """Compare the weights bit for bit, and the numbers beside them."""
+    usage = reference.usage
+    if opened.weights is None or opened.numbers is None:
+        return tuple(
+            Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in ("weights", "numbers")
+        )
+    expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
+    return (_weights(opened.weights, expected), _numbers(opened.numbers, usage.numbers))
+
+
+def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:
+    """Compare the weights bit for bit, by name; of tensors with the same bits a file may hold one."""
+    kept = {_bits(expected[name]) for name in expected.keys() & found.keys()}
+    absent = sorted(name for name in expected.keys() - found.keys() if _bits(expected[name]) not in kept)
+    problems = [f"{name} is missing" for name in absent]
+    problems += [f"{name} is unexpected" for name in sorted(found.keys() - expected.keys())]
+    differing = []
+    for name in sorted(expected.keys() & found.keys()):
+        ours, theirs = expected[name], found[name]
+        if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
+            problems.append(f"{name} is {theirs.dtype}{list(theirs.shape)} instead of {ours.dtype}{list(ours.shape)}")
+        elif changed := _changed(ours, theirs):
+            differing.append(f"{changed} of {ours.size} numbers in {name} differ")
+    problems += differing
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    count = sum(array.size for array in expected.values())
+    subject = f"{count:,} numbers in {len(expected)} tensors"
+    detail = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
+    return Check.verdict("weights", subject, detail, "Bit for bit the checkpoint's, batch norms folded.", group=_GROUP)
+
+
+def _bits(array: NDArray[np.float32]) -> tuple[object, ...]:
+    return array.dtype, array.shape, array.tobytes()
+
+
+def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
+    """Count the numbers whose bits differ, in arrays of one shape and type."""
+    bits = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(array.size, -1) for array in (ours, theirs)]
+    return int((bits[0] != bits[1]).any(axis=1).sum())
+
+
+def _numbers(found: frozenset[float], expected: frozenset[float]) -> Check:
+    """Compare the numbers beside the weights with those that the network's own code computes with, as float32."""
+    known = {float(np.float32(number)) for number in expected | _DEFINITIONS}
+    strange = sorted(number for number in found if float(np.float32(number)) not in known)
+    listed = ", ".join(f"{number:.9g}" for number in strange[:_LISTED])
+    problem = f"The network's code holds no {listed}." if strange else None
+    detail = "Each is one of the network's code."
+    return Check.verdict("numbers", f"{len(found)} beside the weights", problem, detail, group=_GROUP)
