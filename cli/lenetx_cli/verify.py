@@ -39,18 +39,20 @@ def verify(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Compare published artifacts with their checkpoint."""
+    """Compare published artifacts with their checkpoint; certify those that pass."""
     from lenetx import DataOptions
     from lenetx.files import require_writable, write_atomically
     from lenetx.report import to_json
 
-    if report is not None and report.suffix != ".json":
-        raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")
     if report is not None:
+        if report.suffix != ".json":
+            raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")
         require_writable(report)
     options = DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links)
     with render.steps(quiet=quiet) as step:
-        reports, unreadable = _judge(artifacts, against, arch, (data, data_root, options), device, step)
+        judged, unreadable = _judge(artifacts, against, arch, (data, data_root, options), device, step)
+    reports = [one for _, one in judged]
+    _certify(judged, render.notices(quiet=quiet))
     if report is not None:
         write_atomically(report, to_json(reports).encode())
     if json:
@@ -73,15 +75,15 @@ def _judge(
     data: "tuple[str | None, Path | None, DataOptions]",
     device: str,
     step: render.Step,
-) -> "tuple[list[Report], list[ArtifactError]]":
-    """Give a report per artifact, and why some could not be opened: theirs are failed reports."""
+) -> "tuple[list[tuple[Path, Report]], list[ArtifactError]]":
+    """Give each artifact with its report, and why some could not be opened: theirs are failed reports."""
     import lenetx
     from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
     name, root, options = data
     references: dict[Path, lenetx.Reference] = {}
-    reports: list[Report] = []
+    judged: list[tuple[Path, Report]] = []
     unreadable: list[ArtifactError] = []
     for path in paths:
         checkpoint = against or checkpoint_beside(path)
@@ -91,8 +93,19 @@ def _judge(
             references[checkpoint] = lenetx.reference(known, data_name=name, data_root=root, data_options=options)
         step(f"proving {path.name}")
         try:
-            reports.append(lenetx.verify(path, against=references[checkpoint], device=device))
+            judged.append((path, lenetx.verify(path, against=references[checkpoint], device=device)))
         except ArtifactError as error:
             unreadable.append(error)
-            reports.append(lenetx.Report.unreadable(path.name, str(error)))
-    return reports, unreadable
+            judged.append((path, lenetx.Report.unreadable(path.name, str(error))))
+    return judged, unreadable
+
+
+def _certify(judged: "list[tuple[Path, Report]]", note: render.Step) -> None:
+    """Write or remove the certificates; a folder that cannot be written to changes no verdict."""
+    import lenetx
+
+    for path, report in judged:
+        try:
+            lenetx.certify(path, report)
+        except lenetx.OutputError as error:
+            note(str(error))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import classifier, convert, export, load, load_weights, reference, save, verify
+    from .certificate import certify
     from .checkpoint import Checkpoint
     from .data import DataOptions
     from .errors import (
@@ -52,6 +53,7 @@ __all__ = [
     "Statement",
     "TrainConfig",
     "__version__",
+    "certify",
     "classifier",
     "convert",
     "export",
@@ -67,6 +69,7 @@ __all__ = [
 
 _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "reference", "save", "verify"),
+    "certificate": ("certify",),
     "checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),
     "errors": (

@@ -123,7 +123,12 @@ def _assemble(
     digest = weights_sha256(tensors)
     if found.spec is not None:
         spec = dataclasses.replace(
-            found.spec, architecture=network.name, weights_sha256=digest, batch="dynamic", content_sha256=None
+            found.spec,
+            architecture=network.name,
+            weights_sha256=digest,
+            batch="dynamic",
+            content_sha256=None,
+            selftest=None,  # of whatever wrote the file
         )
     else:
         spec = _unknown(network.name, shape, classes, digest)
@@ -191,6 +196,7 @@ def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
             padding=stated.padding(spec.input_shape),
             mean=stated.per_channel("mean", spec.channels),
             std=stated.per_channel("std", spec.channels),
+            selftest=None,  # of other inputs
         )
     except ArtifactError as error:
         raise InputError(f"What is stated of '{path}' cannot be: {error}") from None

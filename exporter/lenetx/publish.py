@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lenetx_runtime.certificate import certificate_path
+
 from . import formats
+from .certificate import certificate_of
 from .errors import InputError, OutputError, ProofFailed
 from .files import exists, make_folder, write_atomically
 from .manifest import MANIFEST, merged
@@ -36,7 +39,7 @@ def publish(
 
     Args:
         reference: the checkpoint and what is right.
-        folder: where the artifacts and the manifest go.
+        folder: where the artifacts, their certificates and the manifest go.
         stem: file name without its ending.
         names: of the formats.
         batch: ``"dynamic"`` or a fixed batch size.
@@ -51,7 +54,8 @@ def publish(
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")
     exporters = {name: formats.get(name) for name in names}
-    _refuse_folders(folder / name for name in (*(f"{stem}{formats.suffix(name)}" for name in names), MANIFEST))
+    targets = [folder / f"{stem}{formats.suffix(name)}" for name in names]
+    _refuse_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
     with _staging(folder) as staging:
         reports, staged = [], []
         for name, exporter in exporters.items():
@@ -63,6 +67,10 @@ def publish(
             reports.append(prove(formats.open_artifact(path), reference))
             staged.append(path)
         _require_proof(reports)
+        for path, report in zip(tuple(staged), reports, strict=True):
+            place = certificate_path(path)
+            write_atomically(place, certificate_of(report), named=folder / place.name)
+            staged.append(place)
         contents = merged(folder, reports, reference.checkpoint.spec.weights_sha256)
         write_atomically(staging / MANIFEST, contents, named=folder / MANIFEST)
         _move([*staged, staging / MANIFEST], folder)

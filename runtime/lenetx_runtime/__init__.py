@@ -10,6 +10,7 @@ Importing this package loads neither numpy, Pillow nor onnxruntime; the first mo
 from .classifier import Classifier
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
 from .prediction import Prediction
+from .selftest import SelfTest, SelfTestResult
 from .spec import ModelSpec
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "LenetxError",
     "ModelSpec",
     "Prediction",
+    "SelfTest",
+    "SelfTestResult",
     "__version__",
 ]
 

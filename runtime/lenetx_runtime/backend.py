@@ -20,7 +20,7 @@ class Backend(Protocol):
 
     @property
     def device(self) -> str:
-        """The device on which the model really runs: ``cpu`` or ``cuda:N``."""
+        """Where the model really runs: ``cpu``, ``cuda:N`` or the name of an execution provider."""
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Take float32[N, C, H, W] and give float32[N, K] logits."""

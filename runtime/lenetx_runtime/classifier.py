@@ -1,15 +1,17 @@
 """The one class that an app needs."""
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Union
 
 from .backend import Backend, run_in_batches
-from .errors import ArtifactError, InputError, LenetxError
+from .errors import ArtifactError, InputError, LenetxError, naming
 from .prediction import Prediction, softmax
 from .preprocess import Image, decode, frame, normalise, require_known
+from .selftest import SelfTestResult, judge, require_selftest
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -26,10 +28,12 @@ class Classifier:
         model: path of a ``.onnx`` file that lenetx exported, or its bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``; what was asked for runs, or :class:`DeviceUnavailable` is raised.
         threads: CPU threads of one call; all that this process may use when ``None``.
+        require_verified: open the file only if ``lenetx verify`` or ``lenetx export`` has left the certificate of a
+            proof of exactly these bytes beside it, see :mod:`lenetx_runtime.certificate`.
 
     Raises:
         InputError: the file is missing or a directory, or an argument is wrong.
-        ArtifactError: the file is damaged, changed or not made by lenetx.
+        ArtifactError: the file is damaged, changed or not made by lenetx, or not verified where that is required.
         DeviceUnavailable: the device is not there.
         EngineMissing: onnxruntime is not installed.
 
@@ -40,19 +44,26 @@ class Classifier:
     """
 
     def __init__(
-        self, model: Union[str, "os.PathLike[str]", bytes], *, device: str = "cpu", threads: int | None = None
+        self,
+        model: Union[str, "os.PathLike[str]", bytes],
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        require_verified: bool = False,
     ) -> None:
+        from .certificate import require_certificate
         from .files import read_bytes
         from .onnx_file import read_spec
         from .ort import OrtBackend
 
+        if require_verified and isinstance(model, bytes):
+            raise InputError("A model is verified by the file beside it: require_verified needs a path, not bytes.")
         data = model if isinstance(model, bytes) else read_bytes(Path(model), "model")
-        try:
+        with naming(model):
             spec = read_spec(data)
+            if require_verified and not isinstance(model, bytes):
+                require_certificate(Path(model), data, spec)
             backend = OrtBackend(data, spec, device=device, threads=threads)
-        except ArtifactError as error:
-            name = "model" if isinstance(model, bytes) else f"model '{model}'"
-            raise ArtifactError(f"The {name} cannot be used. {error}") from None
         self._open(spec, backend)
 
     @classmethod
@@ -68,7 +79,7 @@ class Classifier:
 
     @property
     def device(self) -> str:
-        """The device on which the model really runs: ``cpu`` or ``cuda:N``."""
+        """Where the model really runs: ``cpu``, ``cuda:N``, or what another engine calls it."""
         return self._opened().device
 
     def predict(self, image: Image) -> Prediction:
@@ -103,13 +114,24 @@ class Classifier:
         import numpy as np
 
         self._check(inputs)
-        logits = run_in_batches(self._opened(), np.ascontiguousarray(inputs), self.spec)
-        if logits.shape != (len(inputs), len(self.spec.labels)):
-            got = ", ".join(map(str, logits.shape))
-            raise ArtifactError(f"The model gives [{got}] for {len(inputs)} inputs and {len(self.spec.labels)} labels.")
+        logits = self._run(np.ascontiguousarray(inputs))
         if not np.isfinite(logits).all():
             raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
         return logits
+
+    def self_test(self) -> SelfTestResult:
+        """Run the images that the model carries and compare its logits with those that it should give.
+
+        Raises:
+            ArtifactError: the model carries no self-test, or cannot run.
+        """
+        self._opened()
+        selftest = require_selftest(self.spec)
+        start = time.perf_counter()
+        logits = self._run(normalise(selftest.frames(self.spec), self.spec))
+        seconds = time.perf_counter() - start
+        passed, worst = judge(selftest, logits)
+        return SelfTestResult(passed, len(logits), worst, self.device, seconds)
 
     def close(self) -> None:
         """Free the model. Using the classifier afterwards raises :class:`LenetxError`; closing twice is fine."""
@@ -129,6 +151,13 @@ class Classifier:
         if self._backend is None:
             raise LenetxError("This Classifier is closed: open the model again.")
         return self._backend
+
+    def _run(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        logits = run_in_batches(self._opened(), inputs, self.spec)
+        if logits.shape != (len(inputs), len(self.spec.labels)):
+            got = ", ".join(map(str, logits.shape))
+            raise ArtifactError(f"The model gives [{got}] for {len(inputs)} inputs and {len(self.spec.labels)} labels.")
+        return logits
 
     def _label(self, frames: "list[NDArray[np.uint8]]") -> list[Prediction]:
         import numpy as np

@@ -1,34 +1,22 @@
 """onnxruntime as a backend: the device that was asked for, or an error."""
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .device import cuda_index
-from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError
+from .errors import ArtifactError, InputError
+from .ort_session import CPU, CUDA, execution_providers, import_engine, one_line, open_session
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["OrtBackend"]
+__all__ = ["OrtBackend", "available_cpus", "execution_providers"]
 
 _FATAL = 4
 _MOST_THREADS = 1024
 """Each is a real thread with a stack of its own."""
-_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
-_MISSING_ENGINE = (
-    "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
-    "'pip install onnxruntime-gpu' for CUDA (one of them, never both)."
-)
-
-_REINSTALL = (
-    "Run 'pip uninstall -y onnxruntime onnxruntime-gpu' and then 'pip install onnxruntime-gpu' for CUDA "
-    "or 'pip install onnxruntime' for CPU alone."
-)
 
 
 class OrtBackend:
@@ -39,29 +27,42 @@ class OrtBackend:
         spec: its spec, already checked against the bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``; never replaced by another one.
         threads: intra-op threads; all CPUs that this process may use when ``None``.
+        provider: an execution provider by onnxruntime's name for it, one of :func:`execution_providers`, instead of
+            a device. It runs the whole model: onnxruntime may leave no operator to the CPU.
+        optimised: let onnxruntime rewrite the graph before it runs; else it runs as it stands in the file.
+
+    Attributes:
+        device: where the model really runs: ``cpu``, ``cuda:N``, or the name of another execution provider.
+        provider: the execution provider that runs it.
 
     Raises:
         EngineMissing: onnxruntime is not installed.
-        DeviceUnavailable: CUDA was asked for and cannot run the whole model.
+        DeviceUnavailable: what was asked for is not there or cannot run the whole model.
         ArtifactError: onnxruntime cannot open the model.
-        InputError: no such device name or a thread count outside 1 to 1,024.
+        InputError: no such device name, a device and a provider, or a thread count outside 1 to 1,024.
     """
 
-    def __init__(self, model: bytes, spec: ModelSpec, *, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        spec: ModelSpec,
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        provider: str | None = None,
+        optimised: bool = True,
+    ) -> None:
         cuda = cuda_index(device)
         if threads is not None and not 1 <= threads <= _MOST_THREADS:
             raise InputError(f"threads is {threads}; it must be 1 to {_MOST_THREADS}.")
-        ort = _import_engine()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_cpus()
-        options.log_severity_level = _FATAL
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if cuda is None:
-            self._session = _open_cpu(ort, model, options)
-            self.device = "cpu"
-        else:
-            self._session = _open_cuda(ort, model, options, cuda)
-            self.device = f"cuda:{cuda}"
+        if provider is not None and cuda is not None:
+            raise InputError(f"Give the device {device} or the provider {provider}, not both.")
+        if provider is None:
+            provider = CPU if cuda is None else CUDA
+        ort = import_engine()
+        self._session = open_session(ort, model, _options(ort, threads, optimised), provider, cuda or 0)
+        self.provider = provider
+        self.device = {CPU: "cpu", CUDA: f"cuda:{cuda or 0}"}.get(provider, provider)
         _require_same_contract(self._session, spec)
         self._outputs, self._input = [spec.output_name], spec.input_name
 
@@ -74,7 +75,7 @@ class OrtBackend:
         try:
             logits: NDArray[np.float32] = self._session.run(self._outputs, {self._input: batch})[0]
         except Exception as error:  # onnxruntime's errors have no common base but Exception
-            raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {_one_line(error)}") from None
+            raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
         return logits
 
 
@@ -85,65 +86,14 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _import_engine() -> Any:
-    try:
-        with _unobserved():
-            import onnxruntime
-    except ImportError as error:
-        if error.name == "onnxruntime":
-            raise EngineMissing(_MISSING_ENGINE) from None
-        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}.") from None
-    if not hasattr(onnxruntime, "InferenceSession"):
-        raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
-    return onnxruntime
-
-
-@contextlib.contextmanager
-def _unobserved() -> Iterator[None]:
-    """Keep onnxruntime from sending events and leaving an identity of the device in the home of the user.
-
-    From 1.29 it does both on Linux and macOS unless this variable is set when it is first imported
-    (onnxruntime#27379); whoever has set it, to either value, or has imported onnxruntime before us, has decided.
-    """
-    if _NO_TELEMETRY in os.environ:
-        yield
-        return
-    os.environ[_NO_TELEMETRY] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(_NO_TELEMETRY, None)
-
-
-def _open_cpu(ort: Any, model: bytes, options: Any) -> Any:
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base but Exception
-        raise ArtifactError(f"onnxruntime cannot open the model: {_one_line(error)}") from None
-
-
-def _open_cuda(ort: Any, model: bytes, options: Any, index: int) -> Any:
-    """Open on CUDA alone: onnxruntime falls back to CPU with no more than a warning (onnxruntime#23372)."""
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        raise DeviceUnavailable(f"CUDA was asked for, but this onnxruntime has no CUDA. {_REINSTALL}")
-    if hasattr(ort, "preload_dlls"):
-        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find, and stdout may carry JSON
-            ort.preload_dlls()
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    provider = {"device_id": str(index), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
-    try:
-        session = ort.InferenceSession(
-            model, options, providers=[("CUDAExecutionProvider", provider)], enable_fallback=0
-        )
-    except Exception as error:  # onnxruntime's errors have no common base but Exception
-        raise DeviceUnavailable(f"CUDA was asked for and cannot run the model: {_one_line(error)}") from None
-    session.disable_fallback()
-    if session.get_providers()[0] != "CUDAExecutionProvider":
-        raise DeviceUnavailable(f"CUDA was asked for, but onnxruntime chose {session.get_providers()[0]}.")
-    used = session.get_provider_options()["CUDAExecutionProvider"]
-    if wrong := {name: used.get(name) for name, value in provider.items() if used.get(name) != value}:
-        raise DeviceUnavailable(f"CUDA was asked for with {provider}, but onnxruntime took {wrong}.")
-    return session
+def _options(ort: Any, threads: int | None, optimised: bool) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or available_cpus()
+    options.log_severity_level = _FATAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+    return options
 
 
 def _require_same_contract(session: Any, spec: ModelSpec) -> None:
@@ -152,7 +102,3 @@ def _require_same_contract(session: Any, spec: ModelSpec) -> None:
     found = [(value.name, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
     if found != wanted:
         raise ArtifactError(f"Its spec says {wanted}, its graph has {found}.")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

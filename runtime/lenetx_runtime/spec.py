@@ -3,12 +3,12 @@
 import dataclasses
 import json
 import math
-import re
-import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import ArtifactError
+from .selftest import SelfTest
+from .values import LARGEST_COUNT, is_count, is_digest, is_number, is_text
 
 __all__ = ["FORMAT_VERSION", "METADATA_KEY", "ModelSpec"]
 
@@ -31,12 +31,11 @@ _CHOICES = {
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
-_LARGEST_COUNT = 2**14
-"""Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 _LARGEST_INPUT = 2**26
-"""Of levels in one input, for the same reason: a quarter of a GiB in float32."""
+"""Of levels in one input, so that no file makes a program take all memory: a quarter of a GiB in float32."""
+_OPTIONAL = "selftest"
+"""The one field that a text may lack."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ class ModelSpec:
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns.
         content_sha256: ONNX only: the file's digest, see :mod:`lenetx_runtime.onnx_file`.
+        selftest: images with their right logits, for :meth:`Classifier.self_test`; ``None`` where there are none, and
+            then the JSON text has no such field.
     """
 
     architecture: str
@@ -82,6 +83,7 @@ class ModelSpec:
     polarity: str = "light_on_dark"
     output: str = "logits"
     content_sha256: str | None = None
+    selftest: SelfTest | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -100,7 +102,11 @@ class ModelSpec:
 
     def to_json(self) -> str:
         """Give the canonical JSON text: sorted keys, no spaces, ASCII only."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        selftest = fields.pop(_OPTIONAL)
+        if selftest is not None:
+            fields[_OPTIONAL] = selftest.to_plain()
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "ModelSpec":
@@ -121,9 +127,11 @@ class ModelSpec:
                 f"The model's spec has format version {version!r}; this lenetx reads version {FORMAT_VERSION}."
             )
         known = {field.name for field in dataclasses.fields(cls)}
-        if wrong := sorted(known ^ fields.keys()):
+        if wrong := sorted((known ^ fields.keys()) - {_OPTIONAL}):
             raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(wrong)}.")
         tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
+        if _OPTIONAL in fields:
+            fields[_OPTIONAL] = SelfTest.from_plain(fields[_OPTIONAL])
         return cls(**(fields | tuples))
 
 
@@ -134,19 +142,21 @@ def _as_tuple(value: Any) -> Any:
 def _problems(spec: ModelSpec) -> list[str]:
     """Say which fields are wrong by themselves or, if none is, together."""
     wrong = {
-        **{name: f"1 to {_LARGEST_COUNT}" for name in _COUNTS if not _is_count(getattr(spec, name), least=1)},
-        **{name: "a text" for name in _TEXTS if not _is_text(getattr(spec, name))},
+        **{name: f"1 to {LARGEST_COUNT}" for name in _COUNTS if not is_count(getattr(spec, name), least=1)},
+        **{name: "a text" for name in _TEXTS if not is_text(getattr(spec, name))},
         **{name: f"one of {', '.join(some)}" for name, some in _CHOICES.items() if getattr(spec, name) not in some},
         **_wrong_numbers(spec),
     }
-    if spec.batch != "dynamic" and not _is_count(spec.batch, least=1):
-        wrong["batch"] = f'"dynamic" or 1 to {_LARGEST_COUNT}'
-    if not isinstance(spec.labels, tuple) or len(spec.labels) < 2 or not all(map(_is_text, spec.labels)):
+    if spec.batch != "dynamic" and not is_count(spec.batch, least=1):
+        wrong["batch"] = f'"dynamic" or 1 to {LARGEST_COUNT}'
+    if not isinstance(spec.labels, tuple) or len(spec.labels) < 2 or not all(map(is_text, spec.labels)):
         wrong["labels"] = "at least two texts"
-    if not _is_digest(spec.weights_sha256):
+    if not is_digest(spec.weights_sha256):
         wrong["weights_sha256"] = "a SHA-256 digest"
-    if spec.content_sha256 is not None and not _is_digest(spec.content_sha256):
+    if spec.content_sha256 is not None and not is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
+    if spec.selftest is not None and not isinstance(spec.selftest, SelfTest):
+        wrong["selftest"] = "a SelfTest"
     return _sentences(spec, wrong) or _sentences(spec, _wrong_together(spec))
 
 
@@ -169,16 +179,18 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         wrong |= {name: f"{value}: the framing is unknown" for name, value in differing.items()}
     if math.prod(spec.input_shape) > _LARGEST_INPUT:
         wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
+    if not wrong and spec.selftest is not None and not spec.selftest.fits(spec):
+        wrong["selftest"] = "one of frames of this size and logits of these labels"
     return wrong
 
 
 def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
     wrong = {}
-    if not _is_count(spec.channels, least=1) or spec.channels not in _CHANNELS:
+    if not is_count(spec.channels, least=1) or spec.channels not in _CHANNELS:
         wrong["channels"] = "1 or 3"
-    if not _is_count(spec.padding, least=0):
+    if not is_count(spec.padding, least=0):
         wrong["padding"] = "a number of pixels"
-    if not _is_number(spec.scale) or spec.scale <= 0:
+    if not is_number(spec.scale) or spec.scale <= 0:
         wrong["scale"] = "a positive number"
     if not _are_numbers(spec.mean, spec.channels):
         wrong["mean"] = "a number per channel"
@@ -188,20 +200,4 @@ def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
 
 
 def _are_numbers(value: object, count: object) -> bool:
-    return isinstance(value, tuple) and len(value) == count and len(value) > 0 and all(map(_is_number, value))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _is_digest(value: object) -> bool:
-    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
-
-
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _LARGEST_COUNT
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, tuple) and len(value) == count and len(value) > 0 and all(map(is_number, value))

@@ -7,9 +7,11 @@ import onnx
 import PIL.Image
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
-from lenetx_runtime import ModelSpec
+from lenetx_runtime import ModelSpec, SelfTest
 from lenetx_runtime.onnx_file import seal
+from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.spec import METADATA_KEY, POLARITIES
 
 SPEC_FIELDS = {
@@ -98,6 +100,14 @@ def spec_for():
 def build_model():
     """The function that builds a model: ``build_model(edit=None, sealed=True, shape=(1, 32, 32), **spec fields)``."""
     return _build_model
+
+
+@pytest.fixture(scope="session")
+def selftest(sealed, spec):
+    """A self-test of the tiny model: four images of noise, the logits of onnx's reference, and limits for float32."""
+    frames = np.random.default_rng(4).integers(0, 256, (4, *spec.frame_size), np.uint8)
+    [logits] = ReferenceEvaluator(onnx.load_from_string(sealed)).run(None, {"image": normalise(frames, spec)})
+    return SelfTest.of(frames, logits.astype(np.float64), np.full(logits.shape, 1e-4))
 
 
 @pytest.fixture(scope="session")

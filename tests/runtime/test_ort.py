@@ -121,14 +121,14 @@ def test_a_broken_onnxruntime_is_not_called_missing(model_path, tmp_path):
 
 PRINT_SETTING = """
 import os
-from lenetx_runtime import ort
+from lenetx_runtime import ort_session
 class Spy:
     def find_spec(self, name, *_):
         if name == "onnxruntime":
             print("during", os.environ.get("ORT_DISABLE_TELEMETRY"))
 import sys
 sys.meta_path.insert(0, Spy())
-ort._import_engine()
+ort_session.import_engine()
 print("after", os.environ.get("ORT_DISABLE_TELEMETRY"))
 """
 

@@ -7,7 +7,7 @@ runtime asks onnxruntime for, and that it believes no session that ended up else
 import pytest
 
 from lenetx_runtime import DeviceUnavailable
-from lenetx_runtime.ort import _open_cuda
+from lenetx_runtime.ort_session import open_session
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -36,6 +36,10 @@ class Session:
         return {CUDA: self.options}
 
 
+def open_cuda(ort, index=0):
+    return open_session(ort, b"model", Options(), CUDA, index)
+
+
 class MadeUpOnnxruntime:
     """Offers ``available`` providers; a session says that it got ``chosen``, or fails with ``failure``."""
 
@@ -56,14 +60,14 @@ class MadeUpOnnxruntime:
 
 
 def test_a_session_on_cuda_is_given_back_with_its_fallback_disabled():
-    session = _open_cuda(MadeUpOnnxruntime(), b"model", Options(), 0)
+    session = open_cuda(MadeUpOnnxruntime())
     assert session.fallback is False
 
 
 @pytest.mark.parametrize("index", [0, 3])
 def test_cuda_alone_is_asked_for_with_direct_float32_convolutions(index):
     ort = MadeUpOnnxruntime()
-    _open_cuda(ort, b"model", Options(), index)
+    open_cuda(ort, index)
     wanted = {"device_id": str(index), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
     assert ort.asked == [(b"model", {"session.disable_cpu_ep_fallback": "1"}, [(CUDA, wanted)])]
 
@@ -71,20 +75,20 @@ def test_cuda_alone_is_asked_for_with_direct_float32_convolutions(index):
 def test_an_onnxruntime_without_cuda_is_never_asked_for_a_session():
     ort = MadeUpOnnxruntime(available=[CPU])
     with pytest.raises(DeviceUnavailable, match="pip install onnxruntime-gpu"):
-        _open_cuda(ort, b"model", Options(), 0)
+        open_cuda(ort)
     assert ort.asked == []
 
 
 @pytest.mark.parametrize("chosen", [[CPU], [CPU, CUDA], ["AzureExecutionProvider", CPU]])
 def test_a_session_that_silently_chose_something_else_is_an_error_that_names_it(chosen):
     with pytest.raises(DeviceUnavailable, match=f"onnxruntime chose {chosen[0]}"):
-        _open_cuda(MadeUpOnnxruntime(chosen=chosen), b"model", Options(), 0)
+        open_cuda(MadeUpOnnxruntime(chosen=chosen))
 
 
 def test_a_session_that_cannot_be_opened_is_an_error_of_one_line():
     failure = RuntimeError("[ONNXRuntimeError] : 1 : FAIL :\n  some nodes were assigned\n  to the CPU")
     with pytest.raises(DeviceUnavailable, match="FAIL : some nodes were assigned to the CPU"):
-        _open_cuda(MadeUpOnnxruntime(failure=failure), b"model", Options(), 0)
+        open_cuda(MadeUpOnnxruntime(failure=failure))
 
 
 def test_the_cuda_libraries_of_pip_are_loaded_before_the_session_is_opened():
@@ -98,11 +102,11 @@ def test_the_cuda_libraries_of_pip_are_loaded_before_the_session_is_opened():
             order.append("session")
             return super().InferenceSession(*arguments, **options)
 
-    _open_cuda(WithPreload(), b"model", Options(), 0)
+    open_cuda(WithPreload())
     assert order == ["libraries", "session"]
 
 
 @pytest.mark.parametrize("taken", [{"device_id": "1"}, {"use_tf32": "1"}])
 def test_a_session_with_other_options_than_asked_for_is_an_error(taken):
     with pytest.raises(DeviceUnavailable, match=f"onnxruntime took {taken}"):
-        _open_cuda(MadeUpOnnxruntime(taken=taken), b"model", Options(), 0)
+        open_cuda(MadeUpOnnxruntime(taken=taken))

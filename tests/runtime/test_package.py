@@ -32,6 +32,7 @@ def modules_after(code):
         "import lenetx_runtime; lenetx_runtime.__version__",
         "from lenetx_runtime import *",
         "import lenetx_runtime.preprocess, lenetx_runtime.ort, lenetx_runtime.onnx_file",
+        "import lenetx_runtime.__main__, lenetx_runtime.reprove, lenetx_runtime.certificate",
     ],
 )
 def test_importing_loads_nothing_heavy(code):

@@ -1,0 +1,93 @@
+"""The certificate beside a model: a proof by ``lenetx export`` or ``lenetx verify``, bound to the file's bytes.
+
+It is no signature. It tells a file that was proven from one that was not, or was changed since; whoever can write to
+the folder can write a certificate too.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from .errors import ArtifactError, InputError
+from .files import read_bytes
+from .spec import ModelSpec
+from .values import is_digest, is_text
+
+__all__ = ["CERTIFICATE_VERSION", "certificate_path", "require_certificate"]
+
+CERTIFICATE_VERSION = 1
+
+_SUFFIX = ".verified.json"
+_LARGEST = 2**20
+"""Bytes; a certificate has a few thousand."""
+_FIELDS = {
+    "artifact": dict,
+    "certificate_version": int,
+    "checks": list,
+    "conclusion": str,
+    "date": str,
+    "environment": dict,
+    "passed": bool,
+    "reference": dict,
+}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def certificate_path(artifact: Path) -> Path:
+    """Give the place of an artifact's certificate: beside it, with ``.verified.json`` after the whole file name."""
+    return artifact.with_name(f"{artifact.name}{_SUFFIX}")
+
+
+def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
+    """Do nothing if the certificate beside a model says that exactly these bytes were proven.
+
+    Args:
+        path: of the model.
+        data: its bytes.
+        spec: what it says of itself.
+
+    Raises:
+        ArtifactError: there is no certificate, or it is damaged, another file's, another checkpoint's, or none of a
+            proof that passed.
+    """
+    if problem := _problem(certificate_path(path), data, spec):
+        raise ArtifactError(f"It is not verified: {problem}. Run 'lenetx verify' on it.")
+
+
+def _problem(place: Path, data: bytes, spec: ModelSpec) -> str | None:
+    import hashlib
+
+    try:
+        document = json.loads(read_bytes(place, "certificate", limit=_LARGEST))
+    except InputError as error:
+        return f"{str(error)[0].lower()}{str(error)[1:].removesuffix('.')}"
+    except (ValueError, RecursionError):
+        document = None
+    if not _is_certificate(document):
+        return f"its certificate '{place}' is damaged or of another version"
+    if document["artifact"]["sha256"] != hashlib.sha256(data).hexdigest():
+        return f"its certificate '{place}' is of another file, or of this one before it was changed"
+    if document["reference"]["weights_sha256"] != spec.weights_sha256:
+        return f"its certificate '{place}' is of a proof against another checkpoint"
+    statuses = {check["status"] for check in document["checks"]}
+    if not document["passed"] or "failed" in statuses or "passed" not in statuses:
+        return f"its certificate '{place}' does not say that the proof passed"
+    return None
+
+
+def _is_certificate(document: Any) -> bool:
+    return (
+        isinstance(document, dict)
+        and document.keys() == _FIELDS.keys()
+        and all(type(document[name]) is kind for name, kind in _FIELDS.items())
+        and document["certificate_version"] == CERTIFICATE_VERSION
+        and is_digest(document["artifact"].get("sha256"))
+        and is_digest(document["reference"].get("weights_sha256"))
+        and _DATE.fullmatch(document["date"]) is not None
+        and all(map(_is_check, document["checks"]))
+    )
+
+
+def _is_check(check: Any) -> bool:
+    return isinstance(check, dict) and all(is_text(check.get(key)) for key in ("name", "subject", "status"))

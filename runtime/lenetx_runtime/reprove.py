@@ -1,0 +1,79 @@
+"""A model's self-test on the execution providers of this device, each asked for strictly."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from .classifier import Classifier
+from .errors import ArtifactError, DeviceUnavailable
+from .ort import OrtBackend, execution_providers
+from .selftest import SelfTestResult
+from .spec import ModelSpec
+
+__all__ = ["ProviderOutcome", "reprove", "reprove_everywhere"]
+
+_REMOTE = {"AzureExecutionProvider": "It runs models on remote servers only, never this one."}
+"""Providers that the engine has and that are none of the device's, with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOutcome:
+    """What the self-test gave on one execution provider.
+
+    Attributes:
+        provider: onnxruntime's name of it.
+        status: ``not_applicable`` where it is none of the device's, which does not count as passed.
+        result: of the self-test, ``None`` where the model did not run.
+        detail: why it did not, a sentence.
+    """
+
+    provider: str
+    status: Literal["passed", "failed", "not_applicable"]
+    result: SelfTestResult | None = None
+    detail: str = ""
+
+    @classmethod
+    def of(cls, provider: str, result: SelfTestResult) -> "ProviderOutcome":
+        """Make one of a self-test that was run to its end."""
+        if result.passed:
+            return cls(provider, "passed", result)
+        return cls(provider, "failed", result, "A logit is further from the proven one than rounding takes it.")
+
+
+def reprove(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
+    """Run the self-test on ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Args:
+        data: bytes of a sealed ONNX model.
+        spec: its spec, already checked against the bytes.
+        device: see :class:`~lenetx_runtime.classifier.Classifier`.
+
+    Raises:
+        ArtifactError: there is no self-test in it, or the model cannot run.
+        DeviceUnavailable: the device is not there, or cannot run the whole model.
+        InputError: there is no such device name.
+        EngineMissing: onnxruntime is not installed.
+    """
+    backend = OrtBackend(data, spec, device=device)
+    return ProviderOutcome.of(backend.provider, Classifier.from_backend(spec, backend).self_test())
+
+
+def reprove_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome]:
+    """Run the self-test on every execution provider that onnxruntime has; one that cannot run the model has failed.
+
+    Args:
+        data: bytes of a sealed ONNX model.
+        spec: its spec, already checked against the bytes.
+
+    Raises:
+        EngineMissing: onnxruntime is not installed.
+    """
+    for provider in execution_providers():
+        if provider in _REMOTE:
+            yield ProviderOutcome(provider, "not_applicable", detail=_REMOTE[provider])
+            continue
+        try:
+            backend = OrtBackend(data, spec, provider=provider)
+            yield ProviderOutcome.of(provider, Classifier.from_backend(spec, backend).self_test())
+        except (ArtifactError, DeviceUnavailable) as error:
+            yield ProviderOutcome(provider, "failed", detail=str(error))

@@ -1,0 +1,165 @@
+"""What a model carries to prove itself anew where it runs: images, their right logits, and how far off is right."""
+
+import base64
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import ArtifactError
+from .values import is_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .spec import ModelSpec
+
+__all__ = ["SelfTest", "SelfTestResult", "judge", "require_selftest"]
+
+Rows = tuple[tuple[float, ...], ...]
+
+_FIELDS = ("images", "limits", "logits")
+_MOST_IMAGES = 64
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SelfTest:
+    """Images with the logits of the float64 reference.
+
+    Attributes:
+        images: the bytes of uint8[N, h, w] or, for three channels, uint8[N, h, w, 3], 1 to 64 of them: frames of the
+            spec's ``frame_size``. They still go through :func:`lenetx_runtime.preprocess.normalise`, so that padding,
+            scale, mean and std are proven too.
+        logits: N rows of a logit per label.
+        limits: N rows of the largest |Δlogit| that passes, zero or more.
+
+    Raises:
+        ArtifactError: numbers that are not finite, negative limits, or rows that do not fit together.
+    """
+
+    images: bytes
+    logits: Rows
+    limits: Rows
+
+    def __post_init__(self) -> None:
+        if problem := self._problem():
+            raise ArtifactError(f"The model's self-test is not valid: {problem}.")
+
+    def __repr__(self) -> str:
+        """Give the number of images and the start of a digest of it all, which would fill pages."""
+        import hashlib
+
+        text = json.dumps(self.to_plain(), sort_keys=True).encode()
+        return f"<SelfTest of {len(self.logits)} images, {hashlib.sha256(text).hexdigest()[:8]}>"
+
+    @classmethod
+    def of(
+        cls, frames: "NDArray[np.uint8]", logits: "NDArray[np.float64]", limits: "NDArray[np.float64]"
+    ) -> "SelfTest":
+        """Make one of arrays: frames as ``images`` has them, float64[N, K] logits and limits."""
+        return cls(frames.tobytes(), _as_rows(logits.tolist()), _as_rows(limits.tolist()))
+
+    @classmethod
+    def from_plain(cls, value: Any) -> "SelfTest":
+        """Read what :meth:`to_plain` gives.
+
+        Raises:
+            ArtifactError: it is something else.
+        """
+        if not isinstance(value, dict) or sorted(value) != list(_FIELDS):
+            raise ArtifactError(f"The model's self-test is not an object of {', '.join(_FIELDS)}.")
+        return cls(_decoded(value["images"]), _as_rows(value["logits"]), _as_rows(value["limits"]))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Give values for JSON: the images' bytes in base64, a list per row."""
+        images = base64.b64encode(self.images).decode()
+        return {"images": images, "logits": [*map(list, self.logits)], "limits": [*map(list, self.limits)]}
+
+    def frames(self, spec: "ModelSpec") -> "NDArray[np.uint8]":
+        """Give the images as :func:`lenetx_runtime.preprocess.normalise` takes them."""
+        import numpy as np
+
+        pixel = () if spec.channels == 1 else (spec.channels,)
+        return np.frombuffer(self.images, np.uint8).reshape(len(self.logits), *spec.frame_size, *pixel)
+
+    def fits(self, spec: "ModelSpec") -> bool:
+        """Say whether the images have the spec's frame size and the rows a number per label."""
+        levels = spec.channels * math.prod(spec.frame_size)
+        return len(self.images) == len(self.logits) * levels and len(self.logits[0]) == len(spec.labels)
+
+    def _problem(self) -> str | None:
+        if not isinstance(self.images, bytes):
+            return "its images are not bytes"
+        for name, rows in (("logits", self.logits), ("limits", self.limits)):
+            if not isinstance(rows, tuple) or not all(isinstance(row, tuple) for row in rows):
+                return f"its {name} are not rows"
+            if not all(is_number(number) for row in rows for number in row):
+                return f"its {name} are not all finite numbers"
+        if not 1 <= len(self.logits) <= _MOST_IMAGES:
+            return f"it has {len(self.logits)} images, not 1 to {_MOST_IMAGES}"
+        lengths = {len(row) for row in (*self.logits, *self.limits)}
+        if len(self.limits) != len(self.logits) or len(lengths) != 1:
+            return "its logits and limits are not of one shape"
+        if any(number < 0 for row in self.limits for number in row):
+            return "a limit is negative"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestResult:
+    """What came out of a self-test.
+
+    Attributes:
+        passed: every logit is within its limit.
+        images: how many were run.
+        worst: the largest share of its limit that a logit used, 0.0 to 1.0 where it passed; infinity where a logit is
+            NaN, infinite, or off with a limit of zero.
+        device: where the model ran, as :attr:`Classifier.device` says it.
+        seconds: that preprocessing and the model took.
+    """
+
+    passed: bool
+    images: int
+    worst: float
+    device: str
+    seconds: float
+
+
+def require_selftest(spec: "ModelSpec") -> SelfTest:
+    """Give the self-test of a model.
+
+    Raises:
+        ArtifactError: it carries none.
+    """
+    if spec.selftest is None:
+        raise ArtifactError("The model carries no self-test: make it anew with 'lenetx export'.")
+    return spec.selftest
+
+
+def judge(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, float]:
+    """Say whether float32[N, K] logits are within the limits, and the largest share of a limit that one used."""
+    import numpy as np
+
+    exact, limits = np.array(selftest.logits, np.float64), np.array(selftest.limits, np.float64)
+    difference = np.abs(logits - exact)
+    shares = np.where(difference == 0, 0.0, np.inf)
+    measurable = np.isfinite(difference) & (limits > 0)
+    with np.errstate(over="ignore"):  # a limit next to nothing: the share is infinite
+        np.divide(difference, limits, out=shares, where=measurable)
+    return bool((difference <= limits).all()), float(shares.max())  # NaN is not within anything
+
+
+def _as_rows(value: Any) -> Any:
+    return tuple(tuple(row) if isinstance(row, list) else row for row in value) if isinstance(value, list) else value
+
+
+def _decoded(text: Any) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+        exact = base64.b64encode(data).decode() == text
+    except (TypeError, ValueError):
+        exact = False
+    if not exact:
+        raise ArtifactError("The model's self-test is not valid: its images are not base64.")
+    return data
