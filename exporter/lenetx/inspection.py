@@ -86,7 +86,7 @@ def _checkpoint(path: Path) -> Description:
 def _artifact(path: Path) -> Description:
     opened = formats.open_artifact(path)
     facts = {"sha256": opened.artifact.sha256, "manifest": entry_of(path)}
-    return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights, facts)
+    return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights or {}, facts)
 
 
 def _description(

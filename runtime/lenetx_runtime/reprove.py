@@ -10,9 +10,9 @@ from .ort import OrtBackend, execution_providers
 from .selftest import SelfTestResult
 from .spec import ModelSpec
 
-__all__ = ["ProviderOutcome", "reprove", "reprove_everywhere"]
+__all__ = ["REMOTE", "ProviderOutcome", "reprove", "reprove_everywhere"]
 
-_REMOTE = {"AzureExecutionProvider": "It runs models on remote servers only, never this one."}
+REMOTE = {"AzureExecutionProvider": "It runs models on remote servers only, never this one."}
 """Providers that the engine has and that are none of the device's, with the reason."""
 
 
@@ -69,8 +69,8 @@ def reprove_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome
         EngineMissing: onnxruntime is not installed.
     """
     for provider in execution_providers():
-        if provider in _REMOTE:
-            yield ProviderOutcome(provider, "not_applicable", detail=_REMOTE[provider])
+        if provider in REMOTE:
+            yield ProviderOutcome(provider, "not_applicable", detail=REMOTE[provider])
             continue
         try:
             backend = OrtBackend(data, spec, provider=provider)

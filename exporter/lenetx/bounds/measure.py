@@ -101,7 +101,7 @@ def measure(float32: "nn.Module", float64: "nn.Module", inputs: "NDArray[np.floa
 
     exact, eager, bounds = [], [], []
     with torch.no_grad(), full_precision("cpu"):
-        for part in torch.from_numpy(inputs).split(_batch(inputs)):
+        for part in torch.from_numpy(inputs).split(_batch(inputs)):  # type: ignore[no-untyped-call]
             eager.append(float32(part).float())
             if method == "adjoint":
                 tape = record(float64, part.double())

@@ -4,6 +4,7 @@ from functools import partial
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.ort import OrtBackend, available_cpus, execution_providers
+from lenetx_runtime.reprove import REMOTE
 
 from ..artifact import Engine
 

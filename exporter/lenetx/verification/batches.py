@@ -42,8 +42,8 @@ def _sizes(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[i
     run, rows = subject.backend.run, _rows(probe, max(sizes))
     notes, worst = [], 0.0
     if subject.spec.batch == "dynamic":
-        alone = [run(rows.inputs[row : row + 1]) for row in range(len(rows))]
-        worst, problem = _agree(rows, np.concatenate(alone) if alone else np.empty((0,)), "by itself")
+        alone = np.concatenate([run(rows.inputs[row : row + 1]) for row in range(len(rows))])
+        worst, problem = _agree(rows, alone, "by itself")
         if problem:
             return Check(name, words, "failed", worst, 1.0, problem, _GROUP)
         if 0 in sizes:

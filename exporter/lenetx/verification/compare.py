@@ -12,6 +12,9 @@ from .reference import Probe
 
 __all__ = ["compare", "errors_of", "shares", "wrong_shape"]
 
+Logits = NDArray[np.float32] | str
+"""float32[N, K], or why there are none."""
+
 _EDGES = (0.0, *(10.0**power for power in np.arange(-6, 3.25, 0.25).tolist()))
 _WORST = 12
 
@@ -58,9 +61,8 @@ def compare(
     if share <= 1:
         return Check(name, subject, "passed", measured, limit, f"{share:.2%} of the limit at worst. {where}", group)
     beyond = int((used > 1).sum())
-    detail = (
-        f"{beyond:,} of {used.size:,} logits are beyond their limits, in {_rows(used):,} of {len(used):,} rows. {where}"
-    )
+    rows_beyond = f"{int((used > 1).any(axis=1).sum()):,} of {len(used):,} rows"
+    detail = f"{beyond:,} of {used.size:,} logits are beyond their limits, in {rows_beyond}. {where}"
     return Check(name, subject, "failed", measured, limit, detail, group)
 
 
@@ -116,7 +118,3 @@ def _picture(frame: NDArray[np.uint8]) -> Mapping[str, Any]:
     height, width = frame.shape[:2]
     levels = base64.b64encode(np.ascontiguousarray(frame).tobytes()).decode()
     return {"height": height, "width": width, "channels": frame[0, 0].size, "levels": levels}
-
-
-def _rows(used: NDArray[np.float64]) -> int:
-    return int((used > 1).any(axis=1).sum())

@@ -30,7 +30,7 @@ def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
         for field in dataclasses.fields(ModelSpec)
         if field.name not in _ONLY_AN_ARTIFACTS and getattr(found, field.name) != getattr(expected, field.name)
     ]
-    problem = f"The embedded spec is not the checkpoint's: {'; '.join(differing)}." if differing else None
+    problem = f"It is not the checkpoint's: {'; '.join(differing)}." if differing else None
     if found.weights_sha256 != expected.weights_sha256:
         problem = f"It was made of other weights: name its own checkpoint with --against. {problem}"
     detail = "Labels and preprocessing are the checkpoint's."
@@ -42,8 +42,8 @@ def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
     expected, frames = reference.checkpoint.spec, _frames(reference)
     subject = f"{len(frames)} images"
     if found.input_shape != expected.input_shape or found.frame_size != expected.frame_size:
-        problem = f"Inputs are {list(found.input_shape)} instead of {list(expected.input_shape)}."
-        return Check("preprocessing", subject, "failed", detail=problem, group=_GROUP)
+        shapes = f"Inputs are {list(found.input_shape)} instead of {list(expected.input_shape)}."
+        return Check("preprocessing", subject, "failed", detail=shapes, group=_GROUP)
     runtime, training = normalise(frames, found), _as_in_training(frames, expected)
     differing = int((runtime.view(np.uint32) != training.view(np.uint32)).sum())
     problem = f"{differing:,} of {training.size:,} numbers are not those that training makes." if differing else None

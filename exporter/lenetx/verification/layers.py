@@ -1,8 +1,9 @@
 """Layer by layer, on the artifact's own intermediates: which layer is the first one that is wrong?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..artifact import OpenedArtifact
 from ..bounds.layers import OUTPUT, Layer, judge_layers
@@ -17,7 +18,7 @@ _IMAGES = 64
 
 
 def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
-    """Compare every affine layer's results, on the numbers that it was given itself, with float64 and the bound γₙ₊₁·S."""
+    """Compare every affine layer's results, on the numbers that it was given, with float64 and the bound γₙ₊₁·S."""
     if opened.layers is None:
         return Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP)
     if reference.plan.unknown:
@@ -33,7 +34,12 @@ def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
     return _verdict(subject, _judged(reference, inputs, results, logits))
 
 
-def _judged(reference: Reference, inputs: np.ndarray, results: dict, logits: np.ndarray) -> "tuple[Layer, ...] | str":  # type: ignore[type-arg]
+def _judged(
+    reference: Reference,
+    inputs: NDArray[np.float32],
+    results: Mapping[str, Sequence[NDArray[np.float32]]],
+    logits: NDArray[np.float32],
+) -> tuple[Layer, ...] | str:
     import torch
 
     network = reference.network_float64

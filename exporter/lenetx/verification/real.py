@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lenetx_runtime import Classifier
 
-from ..report import Check
+from ..report import Check, Status
 from .reference import Probe, Reference
 from .subject import Subject
 
@@ -60,7 +60,8 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """
     count, fewer = only_first + only_second, min(only_first, only_second)
     tail = sum(math.comb(count, each) for each in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**count)
+    chance: float = 2 * tail / 2**count
+    return min(1.0, chance)
 
 
 def _labels(probe: Probe, found: Sequence[str], right: Sequence[str], names: tuple[str, ...]) -> Check:
@@ -103,7 +104,7 @@ def _accuracy(probe: Probe, found: Sequence[str], right: Sequence[str], truth: S
     detail = f"Accuracy {ours.mean():.2%}, the reference's {theirs.mean():.2%}; exact McNemar p = {chance:.3g}."
     if chance < _UNLIKELY:
         detail += " So many flips to one side are no chance, even where rounding explains each."
-    status = "failed" if chance < _UNLIKELY else "passed"
+    status: Status = "failed" if chance < _UNLIKELY else "passed"
     return Check("accuracy", probe.subject, status, float(ours.mean()), None, detail, _GROUP, figures)
 
 

@@ -52,6 +52,7 @@ def _own_artifact(source: Source) -> Found:
     from ..formats import torchscript
 
     opened = torchscript.open(source.path)
+    assert opened.weights is not None
     tensors = {name: torch.from_numpy(array.copy()) for name, array in opened.weights.items()}
     return Found("torchscript", source.require_plain(tensors), opened.artifact.spec)
 
