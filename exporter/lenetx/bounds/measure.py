@@ -1,9 +1,14 @@
 """A network on some inputs: what is right, what eager float32 gives, and how far from right honest programs may be."""
 
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from lenetx_runtime.ort import available_cpus
 
 from ..eager import full_precision
 from .adjoint import limits, unknown
@@ -14,7 +19,7 @@ from .tape import record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
+    from torch import Tensor, nn
 
     from .tape import Step
 
@@ -22,9 +27,9 @@ __all__ = ["Measured", "Method", "Plan", "measure", "plan"]
 
 Method = Literal["adjoint", "self-calibrated"]
 
-_BATCH = 100
+_BATCH = 40
 """Inputs of LeNet's size at once; measured: more are slower, for their gradients leave the cache."""
-_NUMBERS = 2**17
+_NUMBERS = 2**16
 _MADE_UP, _FEWEST, _GROUPS = 257, 2, 8
 """Inputs in a group that is made up: as many as a batch that is tried; the fewest; and how many groups there are."""
 _WORK_PER_GROUP, _MOST_WORK = 3 * 10**10, 10**12
@@ -99,20 +104,37 @@ def measure(float32: "nn.Module", float64: "nn.Module", inputs: "NDArray[np.floa
     """
     import torch
 
-    exact, eager, bounds = [], [], []
-    with torch.no_grad(), full_precision("cpu"):
-        for part in torch.from_numpy(inputs).split(_batch(inputs)):  # type: ignore[no-untyped-call]
-            eager.append(float32(part).float())
-            if method == "adjoint":
-                tape = record(float64, part.double())
-                exact.append(tape.values[tape.output])
-                bounds.append(limits(tape))
-            else:
-                exact.append(float64(part.double()))
-    right, ours = torch.cat(exact).numpy(), torch.cat(eager).numpy()
-    if method == "adjoint":
-        return Measured(right, ours, torch.cat(bounds).numpy())
-    return Measured(right, ours, np.full_like(right, self_calibrated(right, ours)))
+    def one(part: "Tensor") -> "tuple[Tensor, ...]":
+        with torch.no_grad(), full_precision("cpu"):
+            eager = float32(part).float()
+            if method != "adjoint":
+                return float64(part.double()), eager
+            tape = record(float64, part.double())
+            return tape.values[tape.output], eager, limits(tape)
+
+    with _one_thread_each() as workers:
+        parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
+    exact, eager, *bounds = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
+    if bounds:
+        return Measured(exact, eager, bounds[0])
+    return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager)))
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> "Iterator[ThreadPoolExecutor]":
+    """Share batches among workers of one torch thread each.
+
+    Threads that share one small operator wait for each other, on a busy machine for most of the time.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(available_cpus()) as workers:
+            yield workers
+    finally:
+        torch.set_num_threads(before)
 
 
 def _products(step: "Step") -> int:
