@@ -57,13 +57,13 @@ def histogram(anchor: str, edges: Sequence[float], counts: Sequence[int], title:
         figure, axes = _plot(2.6)
         colours = [_OVER if left >= 1 else _USED for left in ends[:-1]]
         widths = [right - left for left, right in itertools.pairwise(ends)]
-        axes.bar(ends[:-1], counts, widths, align="edge", color=colours, edgecolor="none")
+        _shares(axes, ends[0], max(ends[-1], 2))
         axes.set_yscale("log", nonpositive="clip")
         axes.set_ylim(0.5, 2 * max(1, *counts))
+        axes.bar(ends[:-1], counts, widths, align="edge", color=colours, edgecolor="none")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel("logits", color=_INK)
-        _shares(axes, ends[0], max(ends[-1], 2))
         described = f"{sum(counts):,} logits, {beyond:,} of them beyond the limit."
         return _svg(figure, anchor, title, described)
 

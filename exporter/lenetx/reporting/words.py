@@ -9,8 +9,8 @@ __all__ = ["MARKS", "number", "share", "visible"]
 MARKS = {"passed": "passed", "failed": "FAILED", "not_run": "not run", "not_applicable": "n/a"}
 """What a status is called. Only what passed is called so."""
 
-_JUST_OVER = 1.005
-"""Below it three digits would show 100%, which passes."""
+_JUST_OVER = 1.01
+"""Below it three digits might show 100%, which passes."""
 _FIRST_MULTIPLE = 10
 _MOST_WRITTEN_OUT = 1e6
 
