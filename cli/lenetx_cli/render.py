@@ -40,7 +40,6 @@ Step = Callable[[str], None]
 _CHOSEN = {"best": "which validation chose", "last": "the last"}
 
 _WIDTH = 110
-_MARKS = {"passed": "[green]passed[/]", "failed": "[bold red]FAILED[/]", "not_run": "not run", "not_applicable": "n/a"}
 
 
 def error(message: str) -> None:
@@ -105,28 +104,10 @@ def published(folder: Path, reports: "Sequence[Report]") -> None:
 
 
 def report(content: "Report", *, verbose: bool) -> None:
-    """Draw the table of one report: a line per check, details under what failed, the conclusion last."""
-    from rich.markup import escape
-    from rich.table import Table
+    """Draw the table of one report."""
+    from .render_report import draw
 
-    table = Table(title=escape(str(content.artifact["name"])), title_justify="left", box=None, pad_edge=False)
-    for heading, justify in (
-        ("check", "left"),
-        ("", "left"),
-        ("measured", "right"),
-        ("limit", "right"),
-        ("on", "left"),
-    ):
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for check in content.checks:
-        table.add_row(check.name, _MARKS[check.status], _number(check.measured), _number(check.limit), check.subject)
-    console = _console()
-    console.print(table)
-    for check in content.checks:
-        if check.detail and (verbose or check.status in ("failed", "not_run")):
-            console.print(f"  {check.name}: {escape(check.detail)}", highlight=False, soft_wrap=True)
-    style = "bold green" if content.passed else "bold red"
-    console.print(content.conclusion, style=style, highlight=False, markup=False, soft_wrap=True)
+    draw(_console(), content, verbose=verbose)
 
 
 def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int) -> None:
@@ -238,7 +219,3 @@ def _console(*, stderr: bool | None = None) -> "Console":
     to_stderr = not sys.stdout.isatty() if stderr is None else stderr
     stream = sys.stderr if to_stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else _WIDTH, emoji=False)
-
-
-def _number(value: "float | None") -> str:
-    return "" if value is None else f"{value:.3g}"

@@ -34,8 +34,11 @@ def verify(
     skip_bad: SkipBad = False,
     follow_links: FollowLinks = False,
     device: Device = "cpu",
-    report: Annotated[Path | None, typer.Option("--report", help="Write the reports to this .json file.")] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the details of what passed.")] = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="Write the reports to this .json or .html file; may be repeated."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every check, with its details.")] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -43,18 +46,21 @@ def verify(
     from lenetx import DataOptions
     from lenetx.files import require_writable, write_atomically
     from lenetx.report import to_json
+    from lenetx.reporting import to_html
 
-    if report is not None:
-        if report.suffix != ".json":
-            raise typer.BadParameter(f"'{report}' does not end in .json.", param_hint="'--report'")
-        require_writable(report)
+    writers = {".json": to_json, ".html": to_html}
+    documents = report or []
+    for path in documents:
+        if path.suffix not in writers:
+            raise typer.BadParameter(f"'{path}' does not end in .json or .html.", param_hint="'--report'")
+        require_writable(path)
     options = DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links)
     with render.steps(quiet=quiet) as step:
         judged, unreadable = _judge(artifacts, against, arch, (data, data_root, options), device, step)
     reports = [one for _, one in judged]
     _certify(judged, render.notices(quiet=quiet))
-    if report is not None:
-        write_atomically(report, to_json(reports).encode())
+    for path in documents:
+        write_atomically(path, writers[path.suffix](reports).encode())
     if json:
         render.text(to_json(reports))
     for one in reports:

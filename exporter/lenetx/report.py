@@ -2,22 +2,31 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from .errors import ProofFailed
 
-__all__ = ["Check", "Report", "Status", "plain_number", "to_json"]
+__all__ = ["GROUPS", "Check", "Report", "Status", "plain_number", "to_json"]
 
-SCHEMA_VERSION = 1
-
-GROUPS = (
-    *("file", "contract", "weights", "layers", "end to end", "batch axis", "engines", "hard inputs", "real data"),
-    *("eval mode", "quarrel"),
-)
-"""Of checks, in the order in which they are asked."""
+SCHEMA_VERSION = 2
 
 Status = Literal["passed", "failed", "not_applicable", "not_run"]
+
+GROUPS = (
+    "file",
+    "contract",
+    "weights",
+    "layers",
+    "end to end",
+    "batch axis",
+    "engines",
+    "hard inputs",
+    "real data",
+    "eval mode",
+    "quarrel",
+)
+"""What checks are about, in the order in which a reader meets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,8 @@ class Check:
         measured: the worst value found, ``None`` where nothing is measured.
         limit: the largest value that passes, in the unit of ``measured``.
         detail: one or more sentences: what was found, and what to do about it.
-        group: the one of :data:`GROUPS` that it belongs to.
-        figures: what a picture can be drawn of, as plain values; docs/verification.md lists the kinds.
+        group: which of ``GROUPS`` it belongs to.
+        figures: what can be drawn of it, as plain values with a "kind" (docs/verification.md lists them).
     """
 
     name: str
@@ -44,15 +53,26 @@ class Check:
     detail: str = ""
     group: str = "file"
     figures: Mapping[str, Any] | None = None
-
     def with_figures(self, figures: Mapping[str, Any]) -> "Check":
         """Give the same check with figures."""
         return replace(self, figures=figures)
 
     @classmethod
-    def verdict(cls, name: str, subject: str, problem: str | None, detail: str = "", *, group: str = "file") -> "Check":
+    def verdict(cls, name: str, subject: str, problem: str | None, detail: str = "", group: str = "file") -> "Check":
         """Make a check that passed if there is no ``problem``, else failed for that reason."""
         return cls(name, subject, "failed" if problem else "passed", detail=problem or detail, group=group)
+
+    @property
+    def ran(self) -> bool:
+        """It gave an answer."""
+        return self.status in ("passed", "failed")
+
+    @property
+    def share(self) -> float | None:
+        """The share of the limit that was used: 0 to 1 passes; ``None`` where either is missing or the limit is 0."""
+        if self.measured is None or not self.limit:
+            return None
+        return self.measured / self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +118,8 @@ class Report:
         if not self.passed:
             failed = ", ".join(check.name for check in self.failures) or "no check ran"
             return f"{name} is NOT proven: {failed}."
-        unseen = [check for check in self.checks if check.status == "not_run" and check.name == "test labels"]
-        scope = "no real images seen" if unseen else "real test images included"
+        real = [check for check in self.checks if check.group == "real data"]
+        scope = "real test images included" if any(check.ran for check in real) else "no real images seen"
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def raise_if_failed(self) -> None:
@@ -118,7 +138,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain values. A number that is not finite becomes a text."""
-        checks = [{key: plain_number(value) for key, value in asdict(check).items()} for check in self.checks]
+        checks = [{each.name: _plain(getattr(check, each.name)) for each in fields(check)} for check in self.checks]
         return {
             "passed": self.passed,
             "conclusion": self.conclusion,
@@ -144,3 +164,12 @@ def plain_number(value: Any) -> Any:
     if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)
     return value
+
+
+def _plain(value: Any) -> Any:
+    """Give a value of mappings, sequences, texts and numbers as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return plain_number(value)

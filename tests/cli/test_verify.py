@@ -38,16 +38,40 @@ def test_the_report_is_the_same_document(cli, workspace, tmp_path):
     assert workspace.exists()
 
 
+def test_reports_of_both_kinds_hold_all_artifacts(cli, workspace, tmp_path):
+    assert cli("verify", "--report", tmp_path / "r.html", "--report", tmp_path / "r.json").exit_code == 0
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "<title>All 2 artifacts compute what eager PyTorch computes.</title>" in page
+    document = json.loads((tmp_path / "r.json").read_text())
+    for report in document["reports"]:
+        assert report["artifact"]["sha256"] in page
+        assert report["conclusion"] in page
+        assert all(check["name"] in page for check in report["checks"])
+    assert str(workspace.parent) not in page
+
+
+@pytest.mark.parametrize("name", ["r.txt", "r.HTML", "html", "r.json.gz"])
+def test_a_report_of_another_kind_is_refused_before_the_work(cli, workspace, name, contents):
+    before = contents(workspace.parent)
+    result = cli("verify", "--report", "r.json", "--report", name)
+    assert result.exit_code == 2
+    assert f"'{name}' does not end in .json or .html." in result.stderr
+    assert "reading" not in result.stderr
+    assert contents(workspace.parent) == before
+
+
 def test_quiet_says_nothing_of_what_passed(cli, workspace):
     result = cli("verify", "-q", workspace / "lenet5.onnx")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_verbose_shows_the_details_of_what_passed(cli, workspace):
+def test_verbose_shows_the_checks_that_passed(cli, workspace):
     plain = cli("verify", workspace / "lenet5.onnx").stderr
     verbose = cli("verify", "-v", workspace / "lenet5.onnx").stderr
     assert "Bit for bit the checkpoint's, batch norms folded." not in plain
     assert "Bit for bit the checkpoint's, batch norms folded." in verbose
+    assert "  batch sizes " in verbose
+    assert "  batch sizes " not in plain
 
 
 @pytest.mark.parametrize("quiet", [[], ["-q"]])

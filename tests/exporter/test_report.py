@@ -1,17 +1,19 @@
 """The report: a value whose verdict cannot be misread."""
 
+import dataclasses
 import json
 import math
 
 import pytest
 
 from lenetx.errors import ProofFailed
-from lenetx.report import SCHEMA_VERSION, Check, Report, to_json
+from lenetx.report import SCHEMA_VERSION, Check, Report, Status, to_json
 
 PASSED = Check("weights", "10 numbers", "passed")
 FAILED = Check("spec", "embedded spec", "failed", detail="labels differ.")
 UNSEEN = Check("test labels", "test images", "not_run", detail="No data.")
 SKIPPED = Check("axes", "inputs", "not_applicable")
+SEEN = Check("flips", "test images", "passed", 0, 0, group="real data")
 
 
 def report(*checks: Check) -> Report:
@@ -43,7 +45,28 @@ def test_passed(checks: tuple[Check, ...], passed: bool) -> None:
 def test_conclusion_names_what_failed_and_the_scope() -> None:
     assert report(PASSED, FAILED).conclusion == "net.onnx is NOT proven: spec."
     assert "no real images seen" in report(PASSED, UNSEEN).conclusion
-    assert "real test images included" in report(PASSED).conclusion
+    assert "real test images included" in report(PASSED, SEEN).conclusion
+    assert "no real images seen" in report(PASSED).conclusion
+
+
+@pytest.mark.parametrize("status", ["not_run", "not_applicable"])
+def test_real_images_were_seen_only_where_a_check_of_them_ran(status: Status) -> None:
+    unseen = dataclasses.replace(SEEN, status=status)
+    assert "no real images seen" in report(PASSED, unseen).conclusion
+    assert "real test images included" in report(PASSED, unseen, SEEN).conclusion
+
+
+def test_a_verdict_takes_its_group() -> None:
+    assert Check.verdict("spec", "embedded spec", None, group="contract").group == "contract"
+    assert Check.verdict("spec", "embedded spec", "Other labels.", group="contract").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "share"),
+    [(1.0, 4.0, 0.25), (math.inf, 4.0, math.inf), (0, 0, None), (3, 0, None), (None, 4.0, None), (1.0, None, None)],
+)
+def test_the_share_of_the_limit(measured: float | None, limit: float | None, share: float | None) -> None:
+    assert Check("random inputs", "3 inputs", "passed", measured, limit).share == share
 
 
 def test_json_holds_everything_and_only_legal_numbers() -> None:
@@ -59,5 +82,22 @@ def test_json_holds_everything_and_only_legal_numbers() -> None:
         "measured": "nan",
         "limit": 1e-5,
         "detail": "NaN.",
+        "group": "file",
+        "figures": None,
     }
     assert first["artifact"]["name"] == "net.onnx"
+
+
+def test_json_holds_group_and_figures_without_illegal_numbers_at_any_depth() -> None:
+    layers = ({"layer": "conv1", "share": math.inf, "passed": False}, {"layer": "conv2", "share": 0.5, "passed": True})
+    check = Check("layers", "2 layers", "failed", group="layers", figures={"kind": "layers", "layers": layers})
+    document = json.loads(report(check).to_json(), parse_constant=pytest.fail)
+    (written,) = document["reports"][0]["checks"]
+    assert written["group"] == "layers"
+    assert written["figures"] == {
+        "kind": "layers",
+        "layers": [
+            {"layer": "conv1", "share": "inf", "passed": False},
+            {"layer": "conv2", "share": 0.5, "passed": True},
+        ],
+    }
