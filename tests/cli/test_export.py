@@ -55,7 +55,11 @@ def test_quiet_says_nothing(cli, folder):
 def test_format_folder_opset_and_batch_are_as_asked(cli, folder, tmp_path):
     result = cli("export", folder / "lenet5.pt", "-f", "onnx", "-o", tmp_path / "out", "--opset", 15, "-b", 4, "-q")
     assert result.exit_code == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"lenet5.onnx", "manifest.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "lenet5.onnx",
+        "lenet5.onnx.verified.json",
+        "manifest.json",
+    }
     model = onnx.load(tmp_path / "out" / "lenet5.onnx")
     assert model.opset_import[0].version == 15
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_value == 4

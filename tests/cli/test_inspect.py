@@ -1,8 +1,12 @@
 """``lenetx inspect``."""
 
+import dataclasses
 import json
 
 import pytest
+
+import lenetx
+from lenetx_runtime import SelfTest
 
 KINDS = {"checkpoint": "lenet5.pt", "onnx": "lenet5.onnx", "torchscript": "lenet5.torchscript"}
 
@@ -54,3 +58,14 @@ def test_the_other_networks_are_shown_too(cli, checkpoint_paths, name, count):
     text = cli("inspect", checkpoint_paths[name]).stderr
     assert ["architecture", name] in [line.split() for line in text.splitlines()]
     assert count in text
+
+
+def test_people_read_how_many_images_the_self_test_has_and_not_the_images(cli, checkpoint, tmp_path):
+    rows = ((0.0,) * 10,) * 8
+    spec = dataclasses.replace(checkpoint.spec, selftest=SelfTest(bytes(8 * 28 * 28), rows, rows))
+    lenetx.save(dataclasses.replace(checkpoint, spec=spec), tmp_path / "tested.pt")
+    text = cli("inspect", tmp_path / "tested.pt").stderr
+    assert ["selftest", "8", "images"] in [line.split() for line in text.splitlines()]
+    assert "AAAA" not in text
+    document = json.loads(cli("inspect", tmp_path / "tested.pt", "--json").stdout)
+    assert document["spec"]["selftest"] == spec.selftest.to_plain()

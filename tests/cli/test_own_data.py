@@ -80,7 +80,9 @@ def test_no_file_that_is_written_names_a_place(cli, here):
     train(cli, "--data", here / "pictures")
     cli("export", "artifacts/own.pt", "--data", here / "pictures")
     written = sorted(path.name for path in (here / "artifacts").iterdir())
-    assert written == ["manifest.json", "own.history.jsonl", "own.onnx", "own.pt", "own.torchscript"]
+    artifacts = ("own.onnx", "own.torchscript")
+    certificates = [f"{name}.verified.json" for name in artifacts]
+    assert written == sorted(["manifest.json", "own.history.jsonl", "own.pt", *artifacts, *certificates])
     for path in (here / "artifacts").iterdir():
         content = path.read_bytes()
         assert str(here).encode() not in content

@@ -53,6 +53,7 @@ def test_train_export_verify_with_no_other_argument_in_an_empty_folder_without_a
         "artifacts",
         "artifacts/lenet5.history.jsonl",
         "artifacts/lenet5.onnx",
+        "artifacts/lenet5.onnx.verified.json",
         "artifacts/lenet5.pt",
         "artifacts/manifest.json",
     ]

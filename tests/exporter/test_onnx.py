@@ -108,7 +108,9 @@ def test_there_is_one_file_and_nothing_beside_it(published):
     assert {path.name for path in published.iterdir()} == {
         "lenet5.pt",
         "lenet5.onnx",
+        "lenet5.onnx.verified.json",
         "lenet5.torchscript",
+        "lenet5.torchscript.verified.json",
         "manifest.json",
     }
 

@@ -10,6 +10,7 @@ from lenetx import formats
 from lenetx.errors import InputError, OutputError, ProofFailed
 from lenetx.publish import publish
 
+CERTIFICATES = ("lenet5.onnx.verified.json", "lenet5.torchscript.verified.json")
 OLD = {"lenet5.onnx": b"the old model", "lenet5.torchscript": b"the old archive"}
 
 
@@ -50,7 +51,7 @@ def test_proven_artifacts_replace_the_old_ones(reference, folder, exported):
     assert [report.artifact["name"] for report in reports] == list(OLD)
     for name in formats.DEFAULT:
         assert (folder / f"lenet5.{name}").read_bytes() == exported(name)
-    assert {path.name for path in folder.iterdir()} == {*OLD, "manifest.json"}
+    assert {path.name for path in folder.iterdir()} == {*OLD, *CERTIFICATES, "manifest.json"}
     assert words == [f"{verb} {name}" for name in OLD for verb in ("exporting", "proving")]
 
 
@@ -194,7 +195,7 @@ def test_a_read_only_disk_is_a_sentence(reference, small_disk, read_only, conten
 
 
 @pytest.mark.usefixtures("exports")
-@pytest.mark.parametrize("obstacle", ["lenet5.onnx", "lenet5.torchscript", "manifest.json"])
+@pytest.mark.parametrize("obstacle", ["lenet5.onnx", "lenet5.torchscript", CERTIFICATES[1], "manifest.json"])
 def test_a_folder_in_the_place_of_one_file_stops_them_all(reference, folder, contents, obstacle):
     (folder / obstacle).unlink(missing_ok=True)
     (folder / obstacle).mkdir()

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import random
 
 import numpy as np
 import onnx
@@ -71,6 +72,12 @@ def test_its_repr_tells_two_apart_and_fills_no_page(selftest):
     assert len(repr(selftest)) < 50
 
 
+def test_no_image_becomes_a_text_that_looks_like_a_path(selftest):
+    every = bytes(random.Random(0).randbytes(28 * 28 * 4))
+    assert "/" in base64.b64encode(every).decode()
+    assert "/" not in json.dumps(dataclasses.replace(selftest, images=every).to_plain())
+
+
 def change(**fields):
     return lambda plain: plain | fields
 
@@ -80,15 +87,16 @@ HOSTILE = {
     "a list": (lambda plain: [plain], "not an object"),
     "a field too few": (lambda plain: {"images": plain["images"], "logits": plain["logits"]}, "not an object"),
     "a field too many": (change(more=1), "not an object"),
-    "no base64": (change(images="?" * 16), "not base64"),
-    "base64 with spaces": (lambda plain: plain | {"images": f" {plain['images']}"}, "not base64"),
-    "letters beyond ASCII": (change(images="é" * 16), "not base64"),
+    "no base64": (change(images="?" * 16), "not URL-safe base64"),
+    "base64 with spaces": (lambda plain: plain | {"images": f" {plain['images']}"}, "not URL-safe base64"),
+    "base64 with slashes": (change(images=base64.b64encode(b"\xff" * (28 * 28 * 4)).decode()), "not URL-safe base64"),
+    "letters beyond ASCII": (change(images="é" * 16), "not URL-safe base64"),
     "bits after the end": (
         lambda plain: plain | {"images": base64.b64encode(bytes(28 * 28 * 4)).decode()[:-2] + "B="},
-        "not base64",
+        "not URL-safe base64",
     ),
-    "images as a number": (change(images=5), "not base64"),
-    "images as a list": (change(images=[0] * 3136), "not base64"),
+    "images as a number": (change(images=5), "not URL-safe base64"),
+    "images as a list": (change(images=[0] * 3136), "not URL-safe base64"),
     "a byte too few": (change(images=base64.b64encode(bytes(28 * 28 * 4 - 1)).decode()), "frames of this size"),
     "an image too many": (change(images=base64.b64encode(bytes(28 * 28 * 5)).decode()), "frames of this size"),
     "padded images": (change(images=base64.b64encode(bytes(32 * 32 * 4)).decode()), "frames of this size"),

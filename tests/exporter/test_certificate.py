@@ -1,0 +1,97 @@
+"""The certificate of a proof, from the report to the runtime that believes it."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import lenetx
+from lenetx.certificate import certificate_of
+from lenetx_runtime import ArtifactError, Classifier
+
+ONNX, CERTIFICATE = "lenet5.onnx", "lenet5.onnx.verified.json"
+
+
+@pytest.fixture(scope="module")
+def report(published, reference):
+    return lenetx.verify(published / ONNX, against=reference)
+
+
+@pytest.fixture(scope="module")
+def failed(published, other_checkpoint):
+    return lenetx.verify(published / ONNX, against=other_checkpoint)
+
+
+def test_it_says_what_the_report_says_in_short(report):
+    document = json.loads(certificate_of(report))
+    whole = report.to_dict()
+    for name in ("passed", "conclusion", "artifact", "reference", "environment"):
+        assert document[name] == whole[name]
+    assert document["certificate_version"] == 1
+    assert document["checks"] == [
+        {name: check[name] for name in ("name", "subject", "status")} for check in whole["checks"]
+    ]
+    assert abs((datetime.fromisoformat(document["date"]).replace(tzinfo=UTC) - datetime.now(UTC)).days) <= 1
+
+
+def test_there_is_none_of_a_proof_that_failed(failed):
+    with pytest.raises(ValueError, match="is NOT proven"):
+        certificate_of(failed)
+
+
+def test_what_was_published_is_verified(published):
+    with Classifier(published / ONNX, require_verified=True) as classifier:
+        assert classifier.device == "cpu"
+    document = json.loads((published / "lenet5.torchscript.verified.json").read_text())
+    assert document["artifact"]["name"] == "lenet5.torchscript"
+
+
+def test_the_runtime_believes_what_is_written_after_a_proof(workspace, report):
+    (workspace / CERTIFICATE).unlink()
+    with pytest.raises(ArtifactError, match="not verified"):
+        Classifier(workspace / ONNX, require_verified=True)
+    lenetx.certify(str(workspace / ONNX), report)
+    Classifier(workspace / ONNX, require_verified=True).close()
+
+
+def test_a_file_that_is_exported_anew_with_other_weights_leaves_no_certificate_of_the_old(workspace, other_checkpoint):
+    old = (workspace / CERTIFICATE).read_bytes()
+    lenetx.export(other_checkpoint, ["onnx"], folder=workspace, stem="lenet5")
+    Classifier(workspace / ONNX, require_verified=True).close()
+    (workspace / CERTIFICATE).write_bytes(old)
+    with pytest.raises(ArtifactError, match="is of another file"):
+        Classifier(workspace / ONNX, require_verified=True)
+
+
+def test_after_a_failed_proof_the_old_one_is_gone_and_nothing_else(workspace, failed, contents):
+    before = contents(workspace)
+    lenetx.certify(workspace / ONNX, failed)
+    assert contents(workspace) == {name: data for name, data in before.items() if name != CERTIFICATE}
+    lenetx.certify(workspace / ONNX, failed)
+
+
+def test_one_that_was_made_of_another_file_does_not_hold(workspace, report):
+    """A proof of the file as it was: it is bound to those bytes, whatever lies there when it is written."""
+    altered = dataclasses.replace(report, artifact=dict(report.artifact) | {"sha256": "0" * 64})
+    lenetx.certify(workspace / ONNX, altered)
+    with pytest.raises(ArtifactError, match="is of another file"):
+        Classifier(workspace / ONNX, require_verified=True)
+
+
+@pytest.mark.parametrize("verdict", ["report", "failed"])
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(request, small_disk, read_only, published, contents, verdict):
+    disk = small_disk("1m")
+    for name in (ONNX, CERTIFICATE):
+        (disk / name).write_bytes((published / name).read_bytes())
+    before = contents(disk)
+    read_only(disk)
+    with pytest.raises(lenetx.OutputError, match=f"{CERTIFICATE}' .*could not be .*: Read-only file system"):
+        lenetx.certify(disk / ONNX, request.getfixturevalue(verdict))
+    assert contents(disk) == before
+
+
+def test_it_names_no_place(published):
+    text = Path(published / CERTIFICATE).read_text()
+    assert str(published) not in text
