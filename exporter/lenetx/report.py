@@ -53,6 +53,7 @@ class Check:
     detail: str = ""
     group: str = "file"
     figures: Mapping[str, Any] | None = None
+
     def with_figures(self, figures: Mapping[str, Any]) -> "Check":
         """Give the same check with figures."""
         return replace(self, figures=figures)
