@@ -93,9 +93,9 @@ def report_faulty(bad: Sequence[Sequence[Answer]]) -> None:
     missed = [answers for answers in bad if not is_idle(answers) and not is_caught(answers)]
     print(
         f"{len(bad) - len(idle):,} faults that change a logit, {len(missed):,} not seen in the logits, which they "
-        f"change by less than honest rounding may; {len(idle):,} idle: they change no logit, as the bias of a unit that "
-        f"is off on all inputs does. The proof finds such faults of weights in the file: it compares them bit for bit. "
-        f"Here that comparison is not used."
+        f"change by less than honest rounding may; {len(idle):,} idle: they change no logit, as the bias of a unit "
+        "that is off on all inputs does. The proof finds such faults of weights in the file: it compares them bit for "
+        "bit. Here that comparison is not used."
     )
     for answers in sorted(missed, key=lambda answers: multiple(answers)[0]):
         print(f"- {multiple(answers)[0]:.3f} × the limit: {described(answers[0])}")
