@@ -94,8 +94,8 @@ def report_faulty(bad: Sequence[Sequence[Answer]]) -> None:
     print(
         f"{len(bad) - len(idle):,} faults that change a logit, {len(missed):,} not seen in the logits, which they "
         f"change by less than honest rounding may; {len(idle):,} idle: they change no logit, as the bias of a unit "
-        "that is off on all inputs does. The proof finds such faults of weights in the file: it compares them bit for "
-        "bit. Here that comparison is not used."
+        "that is off on all inputs does. The proof finds faults of weights in the file as well, where it compares them "
+        "bit for bit, which is not used here; those of an engine's arithmetic show in nothing but logits."
     )
     for answers in sorted(missed, key=lambda answers: multiple(answers)[0]):
         print(f"- {multiple(answers)[0]:.3f} × the limit: {described(answers[0])}")

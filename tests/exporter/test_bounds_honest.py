@@ -57,11 +57,11 @@ def test_equal_numbers_err_together_in_an_average(average):
     errors = np.abs(average(images).astype(np.float64) - LEVELS)
     as_random = bounds.LAMBDA * 2.0**-24 * PIXELS * LEVELS
     assert (errors > as_random).any()
-    assert (errors <= 0.2 * limits).all()
+    assert (errors <= 0.3 * limits).all()
 
 
 def test_small_windows_err_as_random_numbers_do():
-    """The allowance for equal numbers is none for the windows of a pooling layer: √(6 + 2.25) instead of √6."""
+    """The allowance for equal numbers is none for the windows of a pooling layer: √(6 + 0.75²) instead of √6."""
     images = torch.full((1, 1, 2, 2), 3.0, dtype=torch.float64)
     tape = bounds.record(nn.Sequential(nn.AvgPool2d(2), nn.Flatten()), images)
-    assert bounds.limits(tape).item() == pytest.approx(bounds.LAMBDA * 2.0**-24 * 3 * 8.25**0.5)
+    assert bounds.limits(tape).item() == pytest.approx(bounds.LAMBDA * 2.0**-24 * 3 * 6.5625**0.5)

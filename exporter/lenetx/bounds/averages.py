@@ -2,9 +2,10 @@
 
 n − 1 additions round partial sums that S = Σ|xᵢ|/n bounds, and the division or the product with 1/n, itself rounded,
 three times more at most: r roundings. They are no random ones on a plain image. Where equal numbers are added one after
-the other, each addition errs by the same amount until the sum's exponent grows, and the errors add up: to r/4·u·S at
-most (0.249 of r·u·S seen in sums of 49 to 50,176 numbers). So the noise is √(r + (r/4)²)·S; with √r alone onnxruntime's
-averages of 50,176 pixels were beyond their limits (benchmarks/limits.py).
+the other, each addition errs by the same amount until the sum's exponent grows, and the errors add up. Over levels of
+grey the result errs by r/8·u·S in standard deviation, and by r/4·u·S at most (0.116 to 0.130 and 0.249 seen, in sums of
+49 to 50,176 numbers). So the noise is √(r + (r/8)²)·S; with √r alone onnxruntime's averages of 50,176 pixels were beyond
+their limits (benchmarks/limits.py).
 """
 
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATORS"]
 
-_SHARE_OF_EQUAL = 4
-"""Roundings ÷ the largest error, in u·S, of a sum of equal numbers."""
+_EQUAL = 1 / 8
+"""Standard deviation of the error of a sum of equal numbers ÷ its roundings, in u·S."""
 
 
 class _Average:
@@ -32,7 +33,7 @@ class _Average:
 
     def noise(self, step: "Step", /) -> "Tensor":
         roundings = _terms(step) + 2
-        together = (roundings + (roundings / _SHARE_OF_EQUAL) ** 2) ** 0.5
+        together = (roundings + (roundings * _EQUAL) ** 2) ** 0.5
         noise: Tensor = together * _absolute(step) + SMALLEST_NORMAL / UNIT_ROUNDOFF * roundings
         return noise
 
