@@ -4,8 +4,8 @@ n − 1 additions round partial sums that S = Σ|xᵢ|/n bounds, and the divisio
 three times more at most: r roundings. They are no random ones on a plain image. Where equal numbers are added one after
 the other, each addition errs by the same amount until the sum's exponent grows, and the errors add up. Over levels of
 grey the result errs by r/8·u·S in standard deviation, and by r/4·u·S at most (0.116 to 0.130 and 0.249 seen, in sums of
-49 to 50,176 numbers). So the noise is √(r + (r/8)²)·S; with √r alone onnxruntime's averages of 50,176 pixels were beyond
-their limits (benchmarks/limits.py).
+49 to 50,176 numbers). So the noise is √(r + (r/8)²)·S; with √r alone onnxruntime's averages of 50,176 pixels were
+beyond their limits (benchmarks/limits.py).
 """
 
 from collections.abc import Mapping
