@@ -95,10 +95,10 @@ def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | No
     counts = [int(text) for text in given if text.isdecimal()]
     folders = [Path(text) for text in given if not text.isdecimal()]
     if len(counts) > 1 or len(folders) > 1 or (quick and counts):
-        raise typer.BadParameter(
-            "give one number and one folder at most, and no number with --quick.", param_hint="'--images'"
-        )
-    return (counts or [QUICK if quick else None])[0], (folders or [None])[0]
+        problem = "give one number and one folder at most, and no number with --quick."
+        raise typer.BadParameter(problem, param_hint="'--images'")
+    count = counts[0] if counts else None
+    return (QUICK if quick else count), (folders[0] if folders else None)
 
 
 def _judge(

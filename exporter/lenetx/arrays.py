@@ -25,8 +25,8 @@ def read_array(path: Path) -> "NDArray[Any]":
     data = read_bytes(path, "file")
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise InputError(f"'{path}' is no array of numbers in numpy's .npy format: {error}.") from None
+    except (ValueError, OSError, EOFError, MemoryError):
+        raise InputError(f"'{path}' is no array of numbers in numpy's .npy format: numpy.save writes them.") from None
     if not isinstance(array, np.ndarray):
         raise InputError(f"'{path}' holds several arrays: save one with numpy.save.")
     return array

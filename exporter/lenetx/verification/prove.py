@@ -10,7 +10,7 @@ from ..report import Check, Report
 from .batches import batch_axis
 from .contract import contract
 from .engines import engines
-from .eval_mode import repeats
+from .eval_mode import eval_mode
 from .layers import layer_by_layer
 from .logits import end_to_end, hard_inputs
 from .quarrel import quarrel
@@ -48,7 +48,7 @@ def prove(
         "engines": lambda: engines(opened, reference),
         "hard inputs": lambda: hard_inputs(subject, reference),
         "labels": lambda: real_data(subject, reference),
-        "repeats": lambda: (repeats(subject, reference),),
+        "eval mode": lambda: eval_mode(opened, subject, reference),
         "quarrel": lambda: (quarrel(opened, subject, reference, tuple(asked)),),
     }
     for name, ask in questions.items():

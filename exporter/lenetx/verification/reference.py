@@ -118,9 +118,8 @@ class Reference:
         return self.dataset.test.labels
 
     def made_up(self, name: str) -> Probe:
-        """Give a group of :data:`inputs.HARD`, or ``random inputs``."""
-        make = inputs.random if name == "random inputs" else inputs.HARD[name]
-        words = "standard normal inputs" if name == "random inputs" else name
+        """Give a group of :data:`inputs.GROUPS`."""
+        make, words = inputs.GROUPS[name]
         return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
 
     @property
