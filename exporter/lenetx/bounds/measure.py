@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from .tape import Step
 
-__all__ = ["Measured", "Method", "Plan", "measure", "plan"]
+__all__ = ["MADE_UP", "Measured", "Method", "Plan", "measure", "plan"]
 
 Method = Literal["adjoint", "self-calibrated"]
 
 _BATCH = 40
 """Inputs of LeNet's size at once; measured: more are slower, for their gradients leave the cache."""
 _NUMBERS = 2**16
-_MADE_UP, _FEWEST, _GROUPS = 257, 2, 8
-"""Inputs in a group that is made up: as many as a batch that is tried; the fewest; and how many groups there are."""
+MADE_UP, _FEWEST, _GROUPS = 128, 2, 8
+"""Inputs in a group that is made up, the fewest of a network of any cost, and how many groups there are."""
 _WORK_PER_GROUP, _MOST_WORK = 3 * 10**10, 10**12
 """Products of float64, of which 2 cores do some 3e9 in a second."""
 
@@ -82,14 +82,14 @@ def plan(float64: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
         tape = record(float64, torch.zeros(2, *shape, dtype=torch.float64))
     reason = unknown(tape)
     if reason is not None:
-        return Plan("self-calibrated", reason, _MADE_UP, unknown=True)
+        return Plan("self-calibrated", reason, MADE_UP, unknown=True)
     work = sum(_products(step) for step in tape.steps if is_affine(step)) // 2
     per_image = max(1, work * tape.values[tape.output].shape[1])
-    made_up = max(_FEWEST, min(_MADE_UP, _WORK_PER_GROUP // per_image))
+    made_up = max(_FEWEST, min(MADE_UP, _WORK_PER_GROUP // per_image))
     total = per_image * (images + _GROUPS * made_up)
     if total > _MOST_WORK:
         reason = f"the adjoint bound would take {total:.1e} products, and {_MOST_WORK:.0e} are affordable"
-        return Plan("self-calibrated", reason, max(_FEWEST, min(_MADE_UP, _WORK_PER_GROUP // max(1, work))))
+        return Plan("self-calibrated", reason, max(_FEWEST, min(MADE_UP, _WORK_PER_GROUP // max(1, work))))
     return Plan("adjoint", "", made_up)
 
 

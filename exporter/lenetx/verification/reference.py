@@ -85,15 +85,13 @@ class Reference:
         self._float64 = checkpoint.module().double()
         self._probes: dict[str, Probe] = {}
 
-    @cached_property
+    @property
     def network(self) -> "nn.Module":
-        """The network that every format writes, batch norms folded here again, not taken from the export."""
-        return exported_network(self.checkpoint)
+        """The network that every format writes, batch norms folded here again, not taken from the export.
 
-    @cached_property
-    def network_float64(self) -> "nn.Module":
-        """The same in float64."""
-        return exported_network(self.checkpoint).double()
+        It is made anew each time: to keep it would double the memory of a large one.
+        """
+        return exported_network(self.checkpoint)
 
     @cached_property
     def usage(self) -> Usage:

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from lenetx.verification.limits import MULTIPLE, self_calibrated
 
 from lenetx.verification.compare import compare
-from lenetx.verification.limits import MULTIPLE, self_calibrated
 from lenetx.verification.reference import Probe
 
 LIMIT = 1e-5

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from lenetx.verification.limits import MULTIPLE, self_calibrated
 
 import lenetx
 from lenetx.checkpoint import weights_sha256
 from lenetx.errors import LenetxError
 from lenetx.verification import Reference
-from lenetx.verification.limits import MULTIPLE, self_calibrated
 
 EXACT = np.array([[1.0, -4.0], [2.0, 0.5]])
 
