@@ -46,9 +46,9 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
 def golden_answers(checkpoint: "Checkpoint", frames: NDArray[np.uint8]) -> Measured:
     """Give what is right for some frames, and how far from it an honest program may be."""
     inputs = normalise(frames, checkpoint.spec)
-    float64 = checkpoint.module().double()
-    method = plan(float64, checkpoint.spec.input_shape, len(inputs)).method
-    return measure(checkpoint.module(), float64, inputs, method)
+    network = checkpoint.module()
+    method = plan(network, checkpoint.spec.input_shape, len(inputs)).method
+    return measure(network, checkpoint.module().double(), inputs, method)
 
 
 def _rounded(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import lookup_table
 
-__all__ = ["GROUPS", "HARD"]
+__all__ = ["EXTREME", "GROUPS", "HARD"]
 
 Inputs = NDArray[np.float32]
 
@@ -78,6 +78,8 @@ GROUPS = {
 """Each group by its name: what makes it, and what it is in words."""
 HARD = tuple(GROUPS)[1:]
 """Those that break things."""
+EXTREME = "large inputs"
+"""Those on which eager float32 itself may overflow."""
 
 
 def _scaled(values: NDArray[np.float64], scales: tuple[float, ...]) -> Inputs:

@@ -102,7 +102,7 @@ class Reference:
     def plan(self) -> Plan:
         """How the limits are found."""
         images = 0 if self.frames is None else len(self.frames)
-        return plan(self._float64, self.checkpoint.spec.input_shape, images)
+        return plan(self._float32, self.checkpoint.spec.input_shape, images)
 
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:
@@ -155,7 +155,8 @@ class Reference:
         if name not in self._probes:
             values = make()
             self._on_progress(f"reference: {len(values):,} {words}")
-            found = measure(self._float32, self._float64, values, self.plan.method)
+            extreme = name == inputs.EXTREME
+            found = measure(self._float32, self._float64, values, self.plan.method, extreme=extreme)
             answers = (found.exact, found.eager, found.limits)
             numbers = np.arange(len(values)) if indices is None else indices
             self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, numbers)
