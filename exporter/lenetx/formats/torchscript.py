@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
     from . import Batch
 
-__all__ = ["export", "open"]
+__all__ = ["export", "named_constants", "open"]
 
 _SPEC = f"extra/{METADATA_KEY}.json"
 _NAMES = f"extra/{METADATA_KEY}.weights.json"
@@ -95,6 +95,21 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         ),
         numbers=fractions | _unnamed(records, constants),
     )
+
+
+def named_constants(data: bytes) -> "tuple[Any, list[tuple[str, Tensor]]]":
+    """Give the module of an archive, on the CPU, and the tensors in its code with the first name of each, or none.
+
+    Raises:
+        ArtifactError: its code is not that of a network, or libtorch cannot open it.
+    """
+    records = archive.unpack(data)
+    _fractions(records)
+    module = _load(data, "cpu")
+    constants, names = _constants(module), _names_of(records)
+    if len(names) != len(constants):
+        raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
+    return module, [(each[0] if each else "", constant) for each, constant in zip(names, constants, strict=True)]
 
 
 def _load(data: bytes, device: str) -> Any:
