@@ -137,7 +137,7 @@ class _Recorder:
             self._problem = f"it reads single numbers of a value ({name})"
         if not sources:
             if is_beside:
-                self._problem = f"it computes with whole numbers or truth values ({name})"
+                self._follow(name, result)
             else:
                 self._name_derived(name, func, leaves, result)
             return result
@@ -160,6 +160,16 @@ class _Recorder:
         self._values.append(result)
         self._of[id(result)] = len(self._values) - 1
         return len(self._values) - 1
+
+    def _follow(self, name: str, result: Any) -> None:
+        """Whole numbers and truth values may lie beside the network's arithmetic, but not come back into it."""
+        import torch
+
+        for each in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(each, torch.Tensor):
+                self._beside.add(id(each))
+                if each.is_floating_point():
+                    self._problem = f"it computes with whole numbers or truth values ({name})"
 
     def _name_derived(self, name: str, func: Any, leaves: Sequence[Any], result: Any) -> None:
         """A weight that is turned round, or given another shape, is still that weight."""

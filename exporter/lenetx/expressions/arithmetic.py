@@ -18,13 +18,17 @@ def pointwise(operator: str, expression: Expression, **attributes: float) -> Exp
 
 
 def combine(operator: str, one: Expression, other: Expression) -> Expression:
-    """Make a function of two numbers each, in this order."""
+    """Make a function of two numbers each, in this order; a quotient by 1 is none."""
+    if operator == "div" and _is_number(other, 1):
+        return one
     return make(operator, [one, other], _common(one, other))
 
 
 def add(one: Expression, other: Expression) -> Expression:
     """Make a sum; that of a dense layer without a bias and a vector is one with a bias."""
     for layer, bias in ((one, other), (other, one)):
+        if _is_number(bias, 0):
+            return layer
         is_bare = layer.operator == "linear" and len(layer.arguments) == 2
         if is_bare and bias.operator == "weight" and bias.axes == layer.axes[-1:]:
             return linear(layer.arguments[0], transpose(layer.arguments[1], (1, 0)), bias)
@@ -39,21 +43,25 @@ def sub(one: Expression, other: Expression) -> Expression:
 
 
 def mul(one: Expression, other: Expression) -> Expression:
-    """Make a product; PyTorch writes 1 / x as the product of an inverse and 1."""
+    """Make a product; that with 1 is none."""
     for factor, value in ((one, other), (other, one)):
-        if factor.operator == "number" and factor.attributes["value"] == 1 and value.operator == "reciprocal":
+        if _is_number(factor, 1):
             return value
     return _in_any_order("mul", one, other)
 
 
 def clip(expression: Expression, low: float | None, high: float | None) -> Expression:
-    """Make a clip, which is ReLU from 0 on."""
-    low, high = (None if limit is None else single(limit) for limit in (low, high))
-    if low is None and high is None:
+    """Make a clip, of which ReLU is one; several in a row are one."""
+    lowest, highest = (-math.inf if low is None else single(low)), (math.inf if high is None else single(high))
+    if math.isnan(lowest) or math.isnan(highest) or lowest > highest:
+        raise Strange("limits that leave nothing")
+    if expression.operator == "clip":
+        bounds = (expression.attributes["low"], expression.attributes["high"])
+        lowest, highest = (min(max(bound, lowest), highest) for bound in bounds)
+        expression = expression.arguments[0]
+    if (lowest, highest) == (-math.inf, math.inf):
         return expression
-    if low == 0 and high is None:
-        return pointwise("relu", expression)
-    return make("clip", [expression], expression.axes, low=low, high=high)
+    return make("clip", [expression], expression.axes, low=lowest, high=highest)
 
 
 def extreme(operator: str, one: Expression, other: Expression) -> Expression:
@@ -95,6 +103,10 @@ def reduce(operator: str, expression: Expression, axes: Sequence[int], *, keep: 
 def over_axis(operator: str, expression: Expression, axis: int) -> Expression:
     """Make softmax or its logarithm."""
     return make(operator, [expression], expression.axes, axis=axis)
+
+
+def _is_number(expression: Expression, value: float) -> bool:
+    return expression.operator == "number" and bool(expression.attributes["value"] == value)
 
 
 def _in_any_order(operator: str, one: Expression, other: Expression) -> Expression:

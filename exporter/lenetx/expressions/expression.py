@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Expression", "Strange", "Unknown", "aliased", "make", "number", "ordered", "single", "strange", "weight"]
 
-_LONGEST = 60
+_LONGEST = 100
 """Of what an artifact calls something."""
 
 
@@ -104,7 +104,7 @@ def weight(name: str, shape: Sequence[int]) -> Expression:
 
 def strange(name: str, reason: str, arguments: Sequence[Expression], output: int = 0) -> Expression:
     """Make what has no canonical form: it equals nothing that a known network computes."""
-    return make(f"?{plain(name)}", arguments, None, batched=True, reason=plain(reason), output=output)
+    return make(f"?{plain(name)}", arguments, None, reason=plain(reason), output=output)
 
 
 def plain(text: str) -> str:

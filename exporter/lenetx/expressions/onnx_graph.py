@@ -1,6 +1,6 @@
 """From an ONNX file to an expression."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..formats.onnx_names import CONSTANT
@@ -21,6 +21,8 @@ _OPSETS = range(14, 24)
 """Whose meaning of each operator is known here."""
 _DOMAINS = ("", "ai.onnx")
 _FLOAT = 1
+_GRAPH = 5
+"""onnx.AttributeProto's number of the type."""
 
 
 class _Unreadable(Exception):
@@ -71,7 +73,7 @@ class _Graph:
         return self._values[wanted.name]
 
     def _outputs(self, proto: "NodeProto") -> list[Expression]:
-        read = [self._values[name] for name in proto.input if name]
+        read = [self._values[name] for name in (*proto.input, *_read_within(proto)) if name in self._values]
         count = len(proto.output)
         try:
             operator = _OPERATORS.get(proto.op_type)
@@ -100,16 +102,35 @@ class _Graph:
         return weight(aliased(tensor.name, self._aliases), tensor.dims)
 
 
+def _read_within(node: "NodeProto") -> Iterator[str]:
+    """Give the names that the graphs within a node read."""
+    graphs = [each.g for each in node.attribute if each.type == _GRAPH]
+    while graphs:
+        for inner in graphs.pop().node:
+            yield from map(str, inner.input)
+            graphs += [each.g for each in inner.attribute if each.type == _GRAPH]
+
+
 def _require_plain(model: "ModelProto") -> None:
     graph: GraphProto = model.graph
     versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
     if len(versions) != 1 or versions[0] not in _OPSETS:
         raise _Unreadable(f"its opset is {', '.join(map(str, versions)) or 'not stated'}")
+    if not all(isinstance(name, str) for name in _names(graph)):  # protobuf gives bytes where they are no UTF-8
+        raise _Unreadable("one of its names is no text")
     if model.functions or graph.sparse_initializer:
         raise _Unreadable("it has functions of its own or sparse weights")
     for what, values in (("inputs", graph.input), ("outputs", graph.output)):
         if len(values) != 1:
             raise _Unreadable(f"it has {len(values)} {what}")
+
+
+def _names(graph: "GraphProto") -> Iterator[object]:
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.overload, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
 
 
 def _input_axes(given: "ValueInfoProto") -> tuple[int | None, tuple[int, ...]]:

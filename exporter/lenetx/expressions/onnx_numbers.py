@@ -94,7 +94,6 @@ def _cast(node: Node) -> Expression:
 
 
 _SAME = {
-    "Relu": "relu",
     "Tanh": "tanh",
     "Sigmoid": "sigmoid",
     "Erf": "erf",
@@ -110,6 +109,7 @@ _SAME = {
 
 NUMBERS: Mapping[str, Operator] = {
     **{name: _pointwise(own) for name, own in _SAME.items()},
+    "Relu": lambda node: do.clip(node.value(), 0, None),
     "Add": _pair(do.add),
     "Sub": _pair(do.sub),
     "Mul": _pair(do.mul),

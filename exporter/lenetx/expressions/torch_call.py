@@ -43,6 +43,10 @@ class Call:
             raise Strange("it mixes the images of a batch")
         return shape
 
+    def has(self, name: str) -> bool:
+        """Say whether this overload of the operator has an argument."""
+        return any(each.name == name for each in self._schema)
+
     def take(self, name: str) -> Any:
         """Give an argument as it is."""
         if name in self._left:

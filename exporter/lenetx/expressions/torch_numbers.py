@@ -61,19 +61,20 @@ def _softmax(name: str) -> Operator:
 
 def _reduce(name: str) -> Operator:
     def read(call: Call) -> Expression:
-        inputs, axes = call.value(), call.take("dim")
+        inputs, axes = call.value(), call.take("dim") if call.has("dim") else None
         places = [axis_of(inputs, axis) for axis in axes or ()]
         if inputs.operator == "reshape" and any(inputs.axes[place] == 1 for place in places):
             raise Strange("over an axis that another shape has given it")  # so PyTorch pools along one axis
-        return do.reduce(name, inputs, places, keep=call.flag("keepdim"))
+        return do.reduce(name, inputs, places, keep=call.has("keepdim") and call.flag("keepdim"))
 
     return read
 
 
-_SAME = ("relu", "tanh", "sigmoid", "erf", "exp", "log", "sqrt", "abs", "neg", "reciprocal", "mish")
+_SAME = ("tanh", "sigmoid", "erf", "exp", "log", "sqrt", "abs", "neg", "reciprocal", "mish")
 
 NUMBERS: Mapping[str, Operator] = {
     **{name: _pointwise(name) for name in _SAME},
+    "relu": lambda call: do.clip(call.value(), 0, None),
     "add": lambda call: do.add(call.value(), _scaled(call)),
     "sub": lambda call: do.sub(call.value(), _scaled(call)),
     "rsub": _rsub,

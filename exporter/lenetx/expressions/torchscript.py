@@ -35,5 +35,5 @@ def of_torchscript(
     try:
         tape = record(module, torch.zeros(batch or _BATCH, *shape), names)
     except RuntimeError as error:
-        return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1]}")
+        return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1].removeprefix('RuntimeError: ')}")
     return of_tape(tape, aliases)
