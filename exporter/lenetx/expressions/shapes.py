@@ -72,7 +72,7 @@ def pick(expression: Expression, axis: int, place: int) -> Expression:
 
 
 def concat(expressions: Sequence[Expression], axis: int) -> Expression:
-    """Make several values one after the other along an axis."""
+    """Make several values one after the other along an axis; what they are made of so themselves is taken apart."""
     if not all(each.batched for each in expressions) or not expressions:
         raise Strange("values beside those of the batch")
     shapes = [list(each.axes) for each in expressions]
@@ -81,7 +81,12 @@ def concat(expressions: Sequence[Expression], axis: int) -> Expression:
         raise Strange("shapes that do not fit")
     if len(expressions) == 1:
         return expressions[0]
-    return make("concat", expressions, (*shapes[0][:axis], size, *shapes[0][axis:]), axis=axis)
+    parts = [
+        part
+        for each in expressions
+        for part in (each.arguments if each.operator == "concat" and each.attributes["axis"] == axis else (each,))
+    ]
+    return make("concat", parts, (*shapes[0][:axis], size, *shapes[0][axis:]), axis=axis)
 
 
 def pad(expression: Expression, pads: Sequence[int], value: float) -> Expression:

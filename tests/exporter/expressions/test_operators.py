@@ -55,6 +55,7 @@ class Arithmetic(nn.Module):
 class Shapes(nn.Module):
     def forward(self, x):
         first, second = x.chunk(2, 1)
+        second = torch.cat([torch.cat([second, first], 1)[:, :1], torch.cat([first, second], 1)], 1)[:, 1:3]
         x = torch.cat([second, first, x[:, 1:4:2], x[:, -1:]], 1)
         one, five = x.split([2, 5], 1)
         x = torch.stack([one, five[:, :2]], 2).flatten(1, 2).permute(0, 2, 3, 1)
