@@ -36,8 +36,8 @@ def unknown(tape: Tape) -> str | None:
     strange = sorted({step.operator for step in tape.steps if not known(step.operator) or not _is_usual(step)})
     if strange:
         return f"the bound does not know {', '.join(strange)}"
-    batch = len(tape.values[0])
-    if any(value.ndim == 0 or value.shape[0] != batch for step in tape.steps for value in _values(step, tape)):
+    batch = tape.values[0].shape[:1]
+    if any(tape.values[value].shape[:1] != batch for value in _read(tape)):
         return "an operator mixes the images of a batch"
     return None
 
@@ -146,5 +146,6 @@ def _is_plain(step: Step) -> bool:
     return step.operator != "clamp" or not any(hasattr(step.argument(name), "shape") for name in ("min", "max"))
 
 
-def _values(step: Step, tape: Tape) -> "list[Tensor]":
-    return [tape.values[output] for output in step.outputs if output is not None]
+def _read(tape: Tape) -> set[int]:
+    """Give the values that the logits can depend on: a batch norm gives its statistics too, which nothing reads."""
+    return {tape.output, *(value for step in tape.steps for value in step.sources.values())}

@@ -1,0 +1,135 @@
+"""Honest float32 programs that compute a checkpoint's logits, in many engines and many orders of summing."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from _numpy_nets import in_random_order, numpy_net, shuffled_matmul
+from numpy.typing import NDArray
+from torch import nn
+
+from lenetx import Checkpoint, formats
+from lenetx.artifact import OpenedArtifact
+from lenetx.eager import TorchBackend
+
+__all__ = ["Compiled", "Exported", "Floats", "Honest", "Program", "eager", "exported", "honest"]
+
+Floats = NDArray[np.float32]
+Program = Callable[[Floats], Floats]
+"""Takes float32[N, C, H, W] and gives float32[N, K] logits."""
+
+ORDERS = range(20)
+_SLOW_ROWS = 32
+_LEVELS = {"off": "DISABLE_ALL", "basic": "ENABLE_BASIC", "extended": "ENABLE_EXTENDED", "all": "ENABLE_ALL"}
+
+
+@dataclass(frozen=True, slots=True)
+class Honest:
+    """A program.
+
+    Attributes:
+        name: of the engine and how it is run.
+        run: the program.
+        rows: of each group of inputs, the first ones, that it is asked; all by default.
+    """
+
+    name: str
+    run: Program
+    rows: int | None = None
+
+
+class Compiled:
+    """``torch.compile`` of a network: compiled once, then given other weights."""
+
+    def __init__(self, checkpoint: Checkpoint, batch: int) -> None:
+        self._module, self._batch = checkpoint.module(), batch
+        self._compiled = torch.compile(self._module, dynamic=False)
+
+    def program(self, checkpoint: Checkpoint) -> Program:
+        """Give the program with a checkpoint's weights, which holds until the next one is asked for."""
+        self._module.load_state_dict(checkpoint.state_dict)
+        return self._run
+
+    def _run(self, inputs: Floats) -> Floats:
+        padded = np.zeros((-(-len(inputs) // self._batch) * self._batch, *inputs.shape[1:]), np.float32)
+        padded[: len(inputs)] = inputs
+        with torch.inference_mode():
+            parts = [self._compiled(part).numpy() for part in torch.from_numpy(padded).split(self._batch)]
+        return np.concatenate(parts)[: len(inputs)]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A checkpoint as ONNX and TorchScript, opened again."""
+
+    data: bytes
+    onnx: OpenedArtifact
+    script: OpenedArtifact
+
+
+def exported(checkpoint: Checkpoint) -> Exported:
+    """Export to both formats and open what was written."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder, f"net.{name}") for name in ("onnx", "torchscript")]
+        for path in paths:
+            path.write_bytes(formats.get(path.suffix[1:]).export(checkpoint, batch="dynamic", opset=None))
+        return Exported(paths[0].read_bytes(), *map(formats.open_artifact, paths))
+
+
+def honest(checkpoint: Checkpoint, files: Exported, compiled: Compiled) -> Iterator[Honest]:
+    """Give float32 programs that differ in nothing but the order of their sums, and in what an engine fuses."""
+    for name, level in _LEVELS.items():
+        for threads in (1, 2):
+            words = f"onnxruntime, optimisation {name}, {threads} thread{'s'[: threads - 1]}"
+            yield Honest(words, _onnxruntime(files.data, level, threads))
+    yield Honest("onnxruntime, image by image", _one_by_one(_onnxruntime(files.data, "ENABLE_ALL", 1)))
+    for engine in files.script.engines:
+        yield Honest(f"TorchScript, {engine.name}", engine.open().run)
+    yield Honest("torch.compile, inductor", compiled.program(checkpoint))
+    assert files.onnx.evaluate is not None
+    yield Honest("onnx's ReferenceEvaluator", files.onnx.evaluate, _SLOW_ROWS)
+    module = checkpoint.module()
+    yield Honest("eager", eager(module))
+    yield Honest("eager, image by image", _one_by_one(eager(module)))
+    yield Honest("eager, channels last", eager(checkpoint.module().to(memory_format=torch.channels_last)))
+    yield Honest("eager, plain convolutions", _without_onednn(module, nnpack=False))
+    yield Honest("eager, NNPACK's Winograd and FFT", _without_onednn(module, nnpack=True))
+    yield Honest("numpy, BLAS on shuffled terms", numpy_net(module, shuffled_matmul), _SLOW_ROWS)
+    for seed in ORDERS:
+        words = f"numpy, term by term in {len(ORDERS)} random orders"
+        yield Honest(words, numpy_net(module, in_random_order(seed)), _SLOW_ROWS)
+
+
+def eager(module: nn.Module) -> Program:
+    return TorchBackend(module, "cpu").run
+
+
+def _onnxruntime(data: bytes, level: str, threads: int) -> Program:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{level}")
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(["logits"], {"image": inputs})[0]
+
+
+def _without_onednn(module: nn.Module, *, nnpack: bool) -> Program:
+    """Use NNPACK's Winograd and FFT convolutions (batches from 16 images on), or torch's own plain ones."""
+
+    def run(inputs: Floats) -> Floats:
+        torch.backends.mkldnn.set_flags(_enabled=False)
+        try:
+            with torch.backends.nnpack.flags(enabled=nnpack):
+                return eager(module)(inputs)
+        finally:
+            torch.backends.mkldnn.set_flags(_enabled=True)
+
+    return run
+
+
+def _one_by_one(program: Program) -> Program:
+    return lambda inputs: np.concatenate([program(inputs[row : row + 1]) for row in range(len(inputs))])

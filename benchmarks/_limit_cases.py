@@ -1,0 +1,92 @@
+"""The networks on which the limits are tried: all that are built in, untrained and trained, and one that averages."""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import _gap_net
+import torch
+from _honest import Compiled
+
+import lenetx
+from lenetx import Checkpoint, Reference, Statement, data, models
+from lenetx.checkpoint import weights_sha256
+from lenetx.verification.inputs import HARD
+from lenetx.verification.reference import Probe
+
+__all__ = ["EPOCHS", "GAP", "SEEDS", "Case", "cases"]
+
+SEEDS, EPOCHS = range(5), 3
+GAP = "average of 224×224"
+_REAL, _REAL_GAP, _MADE_UP_GAP = 128, 8, 8
+_BATCH, _BATCH_GAP = 64, 8
+_LAYER_ROWS, _LAYER_ROWS_GAP = 32, 2
+_STATED = Statement(framing="stretch", mean=(0.16,), std=(0.3,))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A checkpoint with all that it is judged by.
+
+    Attributes:
+        network: its name and whether it was trained.
+        seed: of weights and training.
+        checkpoint, reference: the weights, and what is right.
+        compiled: ``torch.compile`` of the network.
+        layer_rows: of each group of inputs, that are judged layer by layer.
+    """
+
+    network: str
+    seed: int
+    checkpoint: Checkpoint
+    reference: Reference
+    compiled: Compiled
+    layer_rows: int
+
+    def probes(self) -> Iterator[Probe]:
+        """Give every group of inputs."""
+        yield self.reference.made_up("random inputs")
+        for name in HARD:
+            yield self.reference.made_up(name)
+        assert self.reference.real is not None
+        yield self.reference.real
+
+
+def cases(names: Sequence[str]) -> Iterator[Case]:
+    """Give every network of the names with each seed's weights."""
+    dataset = data.load("digits")
+    for architecture in names:
+        if architecture == GAP:
+            yield from _averaging(dataset)
+            continue
+        compiled = None
+        for seed in SEEDS:
+            trained = lenetx.train(lenetx.TrainConfig(architecture=architecture, epochs=EPOCHS, seed=seed))
+            compiled = compiled or Compiled(trained, _BATCH)
+            for words, checkpoint in (("untrained", _untrained(trained, seed)), ("trained", trained)):
+                reference = Reference(checkpoint, dataset, images=_REAL)
+                yield Case(f"{architecture}, {words}", seed, checkpoint, reference, compiled, _LAYER_ROWS)
+
+
+def _untrained(trained: Checkpoint, seed: int) -> Checkpoint:
+    spec = trained.spec
+    torch.manual_seed(seed)
+    weights = models.build(spec.architecture, spec.input_shape, len(spec.labels)).state_dict()
+    spec = dataclasses.replace(spec, weights_sha256=weights_sha256(weights), selftest=None)
+    return dataclasses.replace(trained, state_dict=weights, spec=spec)
+
+
+def _averaging(dataset: data.Dataset) -> Iterator[Case]:
+    compiled = None
+    for seed in SEEDS:
+        torch.manual_seed(seed)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "gap.pt")
+            torch.save(_gap_net.GapNet().state_dict(), path)
+            checkpoint = lenetx.load_weights(path, architecture="_gap_net:GapNet", stated=_STATED)
+        compiled = compiled or Compiled(checkpoint, _BATCH_GAP)
+        reference = Reference(checkpoint, dataset, images=_REAL_GAP)
+        reference.plan = dataclasses.replace(reference.plan, made_up=_MADE_UP_GAP)
+        yield Case(GAP, seed, checkpoint, reference, compiled, _LAYER_ROWS_GAP)

@@ -1,0 +1,101 @@
+"""One program on one group of inputs: the share of its limit that each logit used, by either kind of limit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from _faulty import in_tf32
+from _honest import Exported, Floats, Program
+from _limit_cases import Case
+from numpy.typing import NDArray
+
+from lenetx.bounds.calibrated import self_calibrated
+from lenetx.bounds.layers import Layer, judge_layers
+from lenetx.eager import full_precision
+from lenetx.usage import exported_network
+from lenetx.verification.compare import compare, shares
+from lenetx.verification.reference import Probe
+
+__all__ = ["Answer", "Layered", "answer", "calibrated_limit", "layered"]
+
+_LARGE = "large inputs"
+_TF32_GROUPS = ("random inputs", "real inputs")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one program gave for one group of inputs.
+
+    Attributes:
+        network, program, where, group: what was compared.
+        shares: float32[N·K], error ÷ limit of each logit, infinite where it is not finite.
+        calibrated: the same by the self-calibrated limit of the group.
+        failed: the verdict of the proof.
+        idle: every logit has the bits that eager float32 gives.
+    """
+
+    network: str
+    program: str
+    where: str
+    group: str
+    shares: NDArray[np.float32]
+    calibrated: NDArray[np.float32]
+    failed: bool
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """What one layer of one program used of its bound."""
+
+    network: str
+    program: str
+    layer: Layer
+
+
+def answer(case: Case, program: str, where: str, run: Program, probe: Probe) -> Answer:
+    """Run a program on the inputs of a probe where eager is finite, and compare."""
+    logits = run(probe.inputs)
+    check = compare(probe.name, "", probe, logits, extreme=probe.name == _LARGE)
+    usable = np.flatnonzero(np.isfinite(probe.eager).all(axis=1))
+    probe, logits = probe.take(usable, probe.subject), logits[usable]
+    used = shares(probe, logits)
+    limit = calibrated_limit(probe)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        other = np.where(used == 0, 0.0, used * probe.limits / limit)
+    parts = (each.astype(np.float32).ravel() for each in (used, other))
+    failed = check.status == "failed"
+    return Answer(case.network, program, where, probe.name, *parts, failed, np.array_equal(logits, probe.eager))
+
+
+def calibrated_limit(probe: Probe) -> float:
+    """Give the one limit that would hold for all logits of a group, were the operators unknown."""
+    return self_calibrated(probe.exact, probe.eager)
+
+
+def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[Layered]:
+    """Judge each layer by itself: of both formats on all inputs, and in TF32."""
+    every = np.concatenate([probe.inputs[: case.layer_rows] for probe in probes])
+    usual = np.concatenate([probe.inputs[: case.layer_rows] for probe in probes if probe.name in _TF32_GROUPS])
+    assert files.onnx.layers is not None
+    assert files.script.layers is not None
+    for program, inputs, (given, logits) in (
+        ("onnxruntime, optimisation off", every, files.onnx.layers(every)),
+        ("TorchScript, as written", every, files.script.layers(every)),
+        ("TF32", usual, in_tf32(exported_network(case.checkpoint), usual)),
+    ):
+        for layer in _judged(case, inputs, given, logits):
+            yield Layered(case.network, program, layer)
+
+
+def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], logits: Floats) -> tuple[Layer, ...]:
+    network = case.reference.network_float64
+    own = {id(tensor): name for name, tensor in network.named_parameters()}
+    results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
+    with full_precision("cpu"):
+        found = judge_layers(
+            network, torch.from_numpy(inputs).double(), own, results, torch.from_numpy(logits).double()
+        )
+    assert not isinstance(found, str), found
+    return found
