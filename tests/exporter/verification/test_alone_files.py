@@ -38,16 +38,16 @@ def file(opened: Callable[[bytes, str], OpenedArtifact], onnx_bytes: bytes) -> O
 
 
 def test_another_file_than_was_published(
-    judge: Judge, onnx_bytes: bytes, checkpoint: Checkpoint, reference: Reference, tmp_path: Path
+    judge: Judge, onnx_bytes: bytes, checkpoint: Checkpoint, few: Reference, tmp_path: Path
 ) -> None:
     published = merged(tmp_path, [judge(onnx_bytes, "lenet5.onnx")], checkpoint.spec.weights_sha256)
     (tmp_path / MANIFEST).write_bytes(published)
-    assert lenetx.verify(tmp_path / "lenet5.onnx", against=reference).passed
+    assert lenetx.verify(tmp_path / "lenet5.onnx", against=few).passed
 
     entries = json.loads(published)
     entries["artifacts"]["lenet5.onnx"]["sha256"] = "0" * 64
     (tmp_path / MANIFEST).write_text(json.dumps(entries))
-    report = lenetx.verify(tmp_path / "lenet5.onnx", against=reference)
+    report = lenetx.verify(tmp_path / "lenet5.onnx", against=few)
     assert "The file is not the one that was published" in only(report, "manifest").detail
 
 
@@ -123,7 +123,7 @@ def test_other_preprocessing_in_the_spec(judge_damaged: Judge, change: dict[str,
 
 
 def test_runtime_that_prepares_one_level_otherwise(
-    file: OpenedArtifact, reference: Reference, monkeypatch: pytest.MonkeyPatch
+    file: OpenedArtifact, few: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By one unit in the last place, and only grey level 128."""
     normalise = contract.normalise
@@ -134,7 +134,7 @@ def test_runtime_that_prepares_one_level_otherwise(
         return np.where(inputs == grey, np.nextafter(grey, np.float32(9)), inputs)
 
     monkeypatch.setattr(contract, "normalise", other)
-    assert "are not those that training makes" in only(prove(file, reference), "preprocessing").detail
+    assert "are not those that training makes" in only(prove(file, few), "preprocessing").detail
 
 
 @pytest.mark.parametrize("tensor", sorted(make_checkpoint().state_dict))
@@ -143,14 +143,14 @@ def test_lowest_bit_of_one_weight(judge_damaged: Judge, tensor: str) -> None:
     assert f"1 of {make_checkpoint().state_dict[tensor].numel()} numbers in {tensor} differ" in detail
 
 
-def test_number_that_the_network_has_not(file: OpenedArtifact, reference: Reference) -> None:
+def test_number_that_the_network_has_not(file: OpenedArtifact, few: Reference) -> None:
     """As a factor it would change every logit by less than rounding may."""
     assert file.numbers is not None
-    report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}), reference)
+    report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}), few)
     assert "The network's code holds no 1.000001" in only(report, "numbers").detail
 
 
-def test_layers_of_another_size_whose_factors_cancel(judge: Judge, opened: Callable, onnx_bytes: bytes, reference) -> None:
+def test_layers_of_another_size_whose_factors_cancel(judge: Judge, opened: Callable, onnx_bytes: bytes, few) -> None:
     """conv1 gives twice as much and conv2 takes it back: the same logits to the bit, by powers of two."""
 
     def damage(model: onnx.ModelProto) -> None:
@@ -162,7 +162,7 @@ def test_layers_of_another_size_whose_factors_cancel(judge: Judge, opened: Calla
     changed = resealed(onnx_bytes, damage)
     assert failed(judge(changed, "lenet5.onnx")) == ["weights", "layers"]
     hidden = dataclasses.replace(opened(changed, "lenet5.onnx"), weights=None, numbers=None)
-    detail = only(prove(hidden, reference), "layers").detail
+    detail = only(prove(hidden, few), "layers").detail
     assert detail.startswith("The first that is wrong is conv1, or what leads to it, in")
     assert detail.endswith("Wrong by themselves are also conv2.")
 
@@ -183,28 +183,28 @@ class OffByALittle:
 
 
 @pytest.mark.parametrize("name", ["lenet5.onnx", "lenet5.torchscript"])
-def test_one_way_to_run_it_is_off(opened: Callable, onnx_bytes, torchscript_bytes, reference, name: str) -> None:
+def test_one_way_to_run_it_is_off(opened: Callable, onnx_bytes, torchscript_bytes, few, name: str) -> None:
     file = opened(onnx_bytes if name.endswith("onnx") else torchscript_bytes, name)
     ways = [engine for engine in file.engines if not engine.missing]
     assert len(ways) >= 2
     for way in ways:
         off = dataclasses.replace(way, open=partial(OffByALittle, way))
         engines = tuple(off if engine is way else engine for engine in file.engines)
-        report = prove(dataclasses.replace(file, engines=engines), reference)
+        report = prove(dataclasses.replace(file, engines=engines), few)
         assert only(report, way.name).group == "engines"
 
 
-def test_provider_that_is_not_there(file: OpenedArtifact, onnx_bytes: bytes, reference: Reference) -> None:
+def test_provider_that_is_not_there(file: OpenedArtifact, onnx_bytes: bytes, few: Reference) -> None:
     """onnxruntime by itself would take the CPU with no more than a warning."""
     name = "MIGraphXExecutionProvider"
     engine = Engine(name, partial(OrtBackend, onnx_bytes, file.artifact.spec, provider=name))
-    report = prove(dataclasses.replace(file, engines=(*file.engines, engine)), reference)
+    report = prove(dataclasses.replace(file, engines=(*file.engines, engine)), few)
     assert only(report, name).detail.startswith(f"It was asked for and did not run: {name} was asked for")
 
 
-def test_provider_that_has_no_sense_here_is_no_failure(file: OpenedArtifact, reference: Reference) -> None:
+def test_provider_that_has_no_sense_here_is_no_failure(file: OpenedArtifact, few: Reference) -> None:
     engine = Engine("Elsewhere", lambda: 1 / 0, missing="It runs models on remote servers only.")
-    report = prove(dataclasses.replace(file, engines=(engine,)), reference)
+    report = prove(dataclasses.replace(file, engines=(engine,)), few)
     assert report.passed
     assert check_of(report, "Elsewhere").status == "not_applicable"
 

@@ -75,7 +75,7 @@ def test_wrong_on_one_kind_of_input(judge_off_by: Judge, name: str) -> None:
     assert check.measured > check.limit
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
 @pytest.mark.parametrize("name", KINDS)
 def test_not_finite_on_one_kind_of_input_where_eager_is(judge_off_by: Judge, name: str, value: float) -> None:
     check = only(judge_off_by(lambda x: np.where(KINDS[name](x), value, 0)), name)
