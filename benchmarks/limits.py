@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from _measure import heading, table, verdict
 from _programs import Program, faulty, honest, onnx_model
+from lenetx.verification.limits import MULTIPLE
 
 import lenetx
 from lenetx import Checkpoint, Reference, models
 from lenetx.checkpoint import weights_sha256
 from lenetx.verification.compare import compare
-from lenetx.verification.limits import MULTIPLE
 
 SEEDS, EPOCHS = range(5), 3
 GROUPS = ("random", "constant", "saturated", "real")

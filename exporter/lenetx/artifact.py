@@ -70,6 +70,7 @@ class OpenedArtifact:
         numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
         engines: every way to run it here.
         layers: gives its intermediates, where it can show them.
+        training: names the operators in it that run as in training, where the format has such a thing.
         evaluate: computes logits by the definition of the format, with no engine, where there is such a thing.
     """
 
@@ -80,4 +81,5 @@ class OpenedArtifact:
     numbers: frozenset[float] | None = None
     engines: tuple[Engine, ...] = ()
     layers: Intermediates | None = None
+    training: "Callable[[], Sequence[str]] | None" = None
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None

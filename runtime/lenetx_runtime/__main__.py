@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import LenetxError, naming
+from .errors import LenetxError
 
 if TYPE_CHECKING:
     from .reprove import ProviderOutcome
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _selftest(model: Path, device: str | None, *, as_json: bool) -> int:
-    from .files import read_bytes
+    from .files import naming, read_bytes
     from .onnx_file import read_spec
     from .reprove import reprove, reprove_everywhere
     from .selftest import require_selftest

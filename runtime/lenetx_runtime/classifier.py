@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Union
 
 from .backend import Backend, run_in_batches
-from .errors import ArtifactError, InputError, LenetxError, naming
+from .errors import ArtifactError, InputError, LenetxError
 from .prediction import Prediction, softmax
 from .preprocess import Image, decode, frame, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest
@@ -52,7 +52,7 @@ class Classifier:
         require_verified: bool = False,
     ) -> None:
         from .certificate import require_certificate
-        from .files import read_bytes
+        from .files import naming, read_bytes
         from .onnx_file import read_spec
         from .ort import OrtBackend
 

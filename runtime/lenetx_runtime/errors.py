@@ -9,12 +9,9 @@
 ``exit_code`` is the status with which the ``lenetx`` command ends on that error.
 """
 
-import contextlib
-import os
-from collections.abc import Iterator
-from typing import ClassVar, Union
+from typing import ClassVar
 
-__all__ = ["ArtifactError", "DeviceUnavailable", "EngineMissing", "InputError", "LenetxError", "naming"]
+__all__ = ["ArtifactError", "DeviceUnavailable", "EngineMissing", "InputError", "LenetxError"]
 
 
 class LenetxError(Exception):
@@ -43,13 +40,3 @@ class EngineMissing(LenetxError):
     """onnxruntime is not installed: the first use of a model needs it."""
 
     exit_code = 3
-
-
-@contextlib.contextmanager
-def naming(model: Union[str, "os.PathLike[str]", bytes]) -> Iterator[None]:
-    """Put the name of the model, where it has one, before what is wrong with it."""
-    try:
-        yield
-    except ArtifactError as error:
-        name = "model" if isinstance(model, bytes) else f"model '{model}'"
-        raise ArtifactError(f"The {name} cannot be used. {error}") from None

@@ -1,13 +1,15 @@
 """Reading a file that a user named."""
 
 import contextlib
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Union
 
-from .errors import InputError
+from .errors import ArtifactError, InputError
 
-__all__ = ["read_bytes", "require_file"]
+__all__ = ["naming", "read_bytes", "require_file"]
 
 
 def read_bytes(path: Path, kind: str, *, limit: int | None = None) -> bytes:
@@ -42,6 +44,16 @@ def require_file(path: Path, kind: str) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"'{path}' is a device or a pipe, not {article} {kind}.")
     return status.st_size
+
+
+@contextlib.contextmanager
+def naming(model: Union[str, "os.PathLike[str]", bytes]) -> Iterator[None]:
+    """Put the name of the model, where it has one, before what is wrong with it."""
+    try:
+        yield
+    except ArtifactError as error:
+        name = "model" if isinstance(model, bytes) else f"model '{model}'"
+        raise ArtifactError(f"The {name} cannot be used. {error}") from None
 
 
 @contextlib.contextmanager

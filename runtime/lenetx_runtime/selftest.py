@@ -159,7 +159,7 @@ def _as_rows(value: Any) -> Any:
 
 def _decoded(text: Any) -> bytes:
     try:
-        data = base64.b64decode(text, b"-_", validate=True)
+        data = base64.urlsafe_b64decode(text)
         exact = base64.urlsafe_b64encode(data).decode() == text
     except (TypeError, ValueError):
         exact = False

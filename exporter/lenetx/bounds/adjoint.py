@@ -37,7 +37,7 @@ def unknown(tape: Tape) -> str | None:
     if strange:
         return f"the bound does not know {', '.join(strange)}"
     batch = len(tape.values[0])
-    if any(value.shape[0] != batch for step in tape.steps for value in _values(step, tape)):
+    if any(value.ndim == 0 or value.shape[0] != batch for step in tape.steps for value in _values(step, tape)):
         return "an operator mixes the images of a batch"
     return None
 
@@ -131,7 +131,19 @@ def _is_usual(step: Step) -> bool:
         return set(step.sources) == {0}
     if step.operator == "native_batch_norm":
         return not step.argument("training") and set(step.sources) == {0}
-    return step.operator != "dropout" or not step.argument("train")
+    if step.operator == "dropout":
+        return not step.argument("train")
+    return _is_plain(step)
+
+
+def _is_plain(step: Step) -> bool:
+    """Say whether no argument changes what an operator of numbers does."""
+    arguments = {each.name for each in step.call._schema.arguments}  # type: ignore[attr-defined]  # of an OpOverload
+    if "rounding_mode" in arguments and step.argument("rounding_mode") is not None:
+        return False
+    if step.operator in ("add", "sub") and step.argument("alpha") != 1:
+        return False
+    return step.operator != "clamp" or not any(hasattr(step.argument(name), "shape") for name in ("min", "max"))
 
 
 def _values(step: Step, tape: Tape) -> "list[Tensor]":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Step", "Tape", "record"]
+__all__ = ["Step", "Tape", "record", "trains"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,14 @@ def record(
     with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
         output = run(inputs)
     return recorder.tape(output)
+
+
+def trains(step: Step) -> bool:
+    """Say whether an operator runs as in training: it draws random numbers, or takes statistics of the batch."""
+    if step.operator in ("native_dropout", "bernoulli", "bernoulli_", "rand_like", "randn_like"):
+        return True
+    arguments = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload
+    return any(each.name in ("training", "train", "use_input_stats") and step.argument(each.name) for each in arguments)
 
 
 class _Recorder:

@@ -21,7 +21,7 @@ from lenetx_runtime.spec import METADATA_KEY
 from .. import archive
 from ..artifact import Artifact, OpenedArtifact
 from ..bounds.layers import weight_of
-from ..bounds.tape import record
+from ..bounds.tape import record, trains
 from ..devices import torch_device
 from ..eager import TorchBackend, full_precision
 from ..report import Check
@@ -95,6 +95,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         weights=weights,
         engines=engines_of(partial(_load, data, device), device),
         layers=partial(_layers, records, data, device),
+        training=partial(_training_operators, data, spec),
         structure=(
             _known_records(records),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
@@ -126,6 +127,16 @@ def _layers(
         if name is not None:
             found.setdefault(name, []).append(np.concatenate([each for _, each in same]))
     return found, np.concatenate(logits)
+
+
+def _training_operators(data: bytes, spec: ModelSpec) -> list[str]:
+    """Name the operators that run as in training: dropout that drops, and norms of the batch itself."""
+    import torch
+
+    size = 2 if spec.batch == "dynamic" else spec.batch
+    with as_written():
+        tape = record(_load(data, "cpu"), torch.zeros(size, *spec.input_shape))
+    return [step.operator for step in tape.steps if trains(step)]
 
 
 def _load(data: bytes, device: str) -> Any:
