@@ -37,7 +37,7 @@ def unknown(tape: Tape) -> str | None:
     if strange:
         return f"the bound does not know {', '.join(strange)}"
     batch = len(tape.values[0])
-    if any(value.ndim == 0 or value.shape[0] != batch for step in tape.steps for value in _values(step, tape)):
+    if any(value.ndim == 0 or value.shape[0] != batch for value in _results(tape)):
         return "an operator mixes the images of a batch"
     return None
 
@@ -146,5 +146,6 @@ def _is_plain(step: Step) -> bool:
     return step.operator != "clamp" or not any(hasattr(step.argument(name), "shape") for name in ("min", "max"))
 
 
-def _values(step: Step, tape: Tape) -> "list[Tensor]":
-    return [tape.values[output] for output in step.outputs if output is not None]
+def _results(tape: Tape) -> "list[Tensor]":
+    """Give what each step is there for: the others of a batch norm's three results are empty, and never read."""
+    return [tape.values[step.outputs[0]] for step in tape.steps if step.outputs[0] is not None]
