@@ -12,7 +12,7 @@ from lenetx.checkpoint import Checkpoint
 from lenetx.formats import get
 from lenetx_runtime.preprocess import normalise
 
-from .conftest import ORDINARY, Floats, Function, check_of, failed, make_checkpoint
+from .conftest import ORDINARY, Floats, Function, check_of, failed, first, make_checkpoint
 from .programs import ROUNDED, computed_in, eager, with_layers, with_other
 
 Judge = Callable[..., Report]
@@ -115,9 +115,9 @@ def test_right_on_random_inputs_and_wrong_on_real_ones(judge_function: Judge, ho
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda logits: logits.astype(np.float64), "The logits are float64[257, 10] instead of float32[257, 10]."),
-        (lambda logits: logits[:, :9], "The logits are float32[257, 9] instead of float32[257, 10]."),
-        (lambda logits: logits[None], "The logits are float32[1, 257, 10] instead of float32[257, 10]."),
+        (lambda logits: logits.astype(np.float64), "The logits are float64[128, 10] instead of float32[128, 10]."),
+        (lambda logits: logits[:, :9], "The logits are float32[128, 9] instead of float32[128, 10]."),
+        (lambda logits: logits[None], "The logits are float32[1, 128, 10] instead of float32[128, 10]."),
     ],
 )
 def test_logits_of_another_shape_or_type(judge_function: Judge, honest: Function, wrong: Function, words: str) -> None:
@@ -141,7 +141,7 @@ class Unseeded:
 @pytest.mark.parametrize("architecture", ["lenet5-dropout", "lenet5-bn"])
 def test_a_module_in_training_mode(judge_function: Judge, digits: data.Dataset, architecture: str) -> None:
     run = Unseeded(architecture)
-    report = judge_function(run, Reference(run.checkpoint, digits, images=64))
+    report = judge_function(run, Reference(run.checkpoint, first(digits, 64)))
     assert set(failed(report)) >= ORDINARY
     assert "dropout, or statistics of the batch, may be at work" in check_of(report, "repeats").detail
 
