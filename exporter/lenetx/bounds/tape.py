@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Step", "Tape", "record", "trains"]
 
+_SAME_NUMBERS = ("t", "transpose", "permute", "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias")
+"""Operators that change nothing but the order or the shape."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -122,6 +125,8 @@ class _Recorder:
         self._of: dict[int, int] = {id(inputs): 0}
         self._kept: list[Any] = []
         """Whatever was numbered lives on, so that no other tensor gets its id."""
+        self._beside: set[int] = set()
+        """Of the tensors of whole numbers and truth values that depend on the input."""
         self._own, self._instead = dict(own), instead
         self._problem: str | None = None
 
@@ -144,8 +149,14 @@ class _Recorder:
         result = func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::")
         self._kept.append(result)
+        is_beside = any(id(leaf) in self._beside for leaf in leaves)
+        if (sources or is_beside) and isinstance(result, bool | int | float):
+            self._problem = f"it reads single numbers of a value ({name})"
         if not sources:
-            self._name_derived(name, leaves, result)
+            if is_beside:
+                self._follow(name, result)
+            else:
+                self._name_derived(name, func, leaves, result)
             return result
         if changed:
             name, func = self._out_of_place(name, func, result)
@@ -173,16 +184,29 @@ class _Recorder:
     def _number(self, result: Any) -> int | None:
         import torch
 
-        if not isinstance(result, torch.Tensor) or not result.is_floating_point():
+        if not isinstance(result, torch.Tensor):
+            return None
+        if not result.is_floating_point():
+            self._beside.add(id(result))
             return None
         self._values.append(result)
         self._of[id(result)] = len(self._values) - 1
         return len(self._values) - 1
 
-    def _name_derived(self, name: str, leaves: Sequence[Any], result: Any) -> None:
-        """A weight that is turned round is still that weight."""
+    def _follow(self, name: str, result: Any) -> None:
+        """Whole numbers and truth values may lie beside the network's arithmetic, but not come back into it."""
+        import torch
+
+        for each in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(each, torch.Tensor):
+                self._beside.add(id(each))
+                if each.is_floating_point():
+                    self._problem = f"it computes with whole numbers or truth values ({name})"
+
+    def _name_derived(self, name: str, func: Any, leaves: Sequence[Any], result: Any) -> None:
+        """A weight that is turned round, or given another shape, is still that weight."""
         named = [self._own[id(leaf)] for leaf in leaves if id(leaf) in self._own]
-        if len(named) == 1 and name in ("t", "transpose", "permute", "view", "detach", "alias"):
+        if len(named) == 1 and name in _SAME_NUMBERS and func._overloadname != "dtype":
             self._own[id(result)] = f"{named[0]}:{name}"
 
     def _out_of_place(self, name: str, func: Any, result: Any) -> tuple[str, Any]:

@@ -15,6 +15,7 @@ from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ..artifact import Artifact, OpenedArtifact
+from ..expressions import of_onnx
 from ..usage import exported_network, usage_of
 from .onnx_engines import engines_of
 from .onnx_layers import layers_of
@@ -76,6 +77,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         engines=engines_of(data, spec, device),
         layers=partial(layers_of, model, spec),
         training=partial(training_operators, model),
+        expression=partial(of_onnx, model),
         evaluate=partial(_evaluate, model, spec),
     )
 

@@ -1,6 +1,6 @@
 """What is right: the eager module in eval mode, in float64, on every group of inputs, and how far from it is honest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from lenetx_runtime.preprocess import normalise
 
 from ..bounds.measure import Plan, measure, plan
+from ..bounds.tape import record
 from ..data import Dataset
+from ..expressions import Expression, Unknown, aliases, of_tape
 from ..usage import Usage, exported_network, usage_of
 from . import inputs
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "Reference"]
 
+_TRACED = 2
+"""Images of which the network's operators are learnt: more than one, whose axis would look like others of one place."""
 _HARDEST = 64
 """Real images with the smallest margins that are asked again by themselves."""
 
@@ -97,6 +101,17 @@ class Reference:
     def usage(self) -> Usage:
         """What an honest artifact computes with."""
         return usage_of(self.network, self.checkpoint.spec.input_shape)
+
+    @cached_property
+    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
+        """What the network's own code computes in canonical form, and the name under which each tensor is compared."""
+        import torch
+
+        network = self.network
+        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
+        names = aliases(self.usage.tensors)
+        tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
+        return of_tape(tape, names), names
 
     @cached_property
     def plan(self) -> Plan:
