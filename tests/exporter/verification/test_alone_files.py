@@ -66,8 +66,10 @@ def test_later_version_of_the_format_than_it_needs(judge_damaged: Judge) -> None
     assert "that of opset 18 is 8" in only(judge_damaged(damage), "versions").detail
 
 
-def test_function_of_its_own(judge_damaged: Judge) -> None:
-    """Nothing calls it."""
+def test_function_of_its_own(
+    file: OpenedArtifact, few: Reference, opened: Callable[[bytes, str], OpenedArtifact], onnx_bytes: bytes
+) -> None:
+    """Nothing calls it, so that without it the graph is the same."""
 
     def damage(model: onnx.ModelProto) -> None:
         node = helper.make_node("Relu", ["x"], ["y"])
@@ -75,7 +77,8 @@ def test_function_of_its_own(judge_damaged: Judge) -> None:
         model.functions.append(helper.make_function("example", "Mine", ["x"], ["y"], [node], [opset]))
         model.opset_import.append(helper.make_opsetid("example", 1))
 
-    report = judge_damaged(damage)
+    damaged = opened(resealed(onnx_bytes, damage), "lenet5.onnx")
+    report = prove(dataclasses.replace(damaged, expression=file.expression), few)
     assert only(report, "operators").detail == "Not in the default domain: function Mine."
 
 
@@ -174,6 +177,17 @@ def test_number_that_the_network_has_not(file: OpenedArtifact, few: Reference) -
     assert file.numbers is not None
     report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}), few)
     assert "The network's code holds no 1.000001" in only(report, "numbers").detail
+
+
+def test_operators_that_change_nothing(judge_damaged: Judge) -> None:
+    """z + (z − z): no number differs, and no weight."""
+
+    def damage(model: onnx.ModelProto) -> None:
+        model.graph.node[-1].output[0] = "clean"
+        model.graph.node.append(helper.make_node("Sub", ["clean", "clean"], ["nothing"]))
+        model.graph.node.append(helper.make_node("Add", ["clean", "nothing"], ["logits"]))
+
+    assert only(judge_damaged(damage), "graph").group == "weights"
 
 
 def test_operator_in_training_mode(file: OpenedArtifact, few: Reference) -> None:

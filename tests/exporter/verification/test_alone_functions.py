@@ -87,7 +87,7 @@ def test_every_kind_of_hard_input_has_its_fault() -> None:
 
 
 def test_right_on_all_test_images_but_one(judge_off_by: Judge, reference: Reference) -> None:
-    """Wrong where it stands among all the others, and right by itself and in every size that is tried for its own sake."""
+    """Wrong where it stands among all the others, and right by itself and in every other size of a batch."""
     picture = reference.real.inputs[300]
 
     def fault(x: Floats) -> Floats:

@@ -46,7 +46,17 @@ def test_every_question_is_asked(judge: Judge, onnx_bytes: bytes, torchscript_by
     report = judge({"onnx": onnx_bytes, "torchscript": torchscript_bytes}[name], f"lenet5.{name}")
     assert failed(report) == []
     asked = {check.name for check in report.checks if check.status == "passed"}
-    wanted = {"file", "local paths", "spec", "preprocessing", "weights", "numbers", "layers", "training operators"}
+    wanted = {
+        "file",
+        "local paths",
+        "spec",
+        "preprocessing",
+        "weights",
+        "numbers",
+        "graph",
+        "layers",
+        "training operators",
+    }
     wanted |= {"random inputs", "real inputs", "batch sizes", "row order", "repeats", "refusals", "lowest margins"}
     wanted |= {"zeros", "constant images", "one hot pixel", "saturated images", "denormal inputs", "large inputs"}
     wanted |= {"labels", "accuracy", "margin certificate"}
