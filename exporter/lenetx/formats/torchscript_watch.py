@@ -91,4 +91,8 @@ def training_operators(watched: Watched) -> list[str]:
 
 def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | Unknown:
     """Give what it computes in canonical form."""
-    return of_tape(watched.record_zeros(), aliases)
+    try:
+        tape = watched.record_zeros()
+    except RuntimeError as error:  # above its last line stands a trace of the code
+        return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1].removeprefix('RuntimeError: ')}")
+    return of_tape(tape, aliases)

@@ -32,7 +32,7 @@ def test_built_in_networks(architecture, opset, batch):
 @pytest.mark.parametrize("architecture", models.names())
 def test_built_in_networks_in_torchscript(architecture, batch):
     own = known(architecture)
-    found = own.torchscript(exported("torchscript", architecture, batch=batch), None if batch == "dynamic" else batch)
+    found = own.torchscript(exported("torchscript", architecture, batch=batch))
     assert difference(own.expression, found) is None
 
 
