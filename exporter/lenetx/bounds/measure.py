@@ -14,6 +14,7 @@ from ..eager import full_precision
 from .adjoint import limits, unknown
 from .affine import terms_of
 from .calibrated import self_calibrated
+from .layers import weight_of
 from .operators import is_affine
 from .tape import record
 
@@ -81,8 +82,11 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
     import torch
 
     with full_precision("cpu"):
-        tape = record(network, torch.zeros(_TRIED, *shape))
+        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
+        tape = record(network, torch.zeros(_TRIED, *shape), own)
     reason = unknown(tape)
+    if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
+        reason = "it computes weights before it uses them"
     if reason is not None:
         return Plan("self-calibrated", reason, MADE_UP, unknown=True)
     work = sum(_products(step) for step in tape.steps if is_affine(step)) // _TRIED
