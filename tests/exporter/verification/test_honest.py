@@ -65,6 +65,12 @@ def test_every_question_is_asked(judge: Judge, onnx_bytes: bytes, torchscript_by
     assert [check for check in report.checks if check.group == "engines" and check.status == "passed"]
 
 
+@pytest.mark.parametrize("name", DEFAULT)
+def test_a_fixed_batch_runs_in_every_way(judge: Judge, checkpoint: Checkpoint, name: str) -> None:
+    """One of more images than libtorch is warmed up with."""
+    assert failed(judge(get(name).export(checkpoint, batch=3, opset=None), f"lenet5.{name}")) == []
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_onnxruntime_at_each_level(judge_function: Judge, onnx_bytes: bytes, level: str) -> None:
     assert failed(judge_function(session_of(onnx_bytes, level))) == []
