@@ -38,7 +38,14 @@ class Sums:
 
 
 def sums(step: "Step") -> Sums:
-    """Compute n, S and Q of an affine step in its precision."""
+    """Compute n, S and Q of an affine step in its precision, once."""
+    if "sums" not in step.computed:
+        step.computed["sums"] = _sums(step)
+    found: Sums = step.computed["sums"]
+    return found
+
+
+def _sums(step: "Step") -> Sums:
     places = _places(step)
     inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
     (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})

@@ -30,6 +30,7 @@ class Step:
         results: all that it gave.
         outputs: the values that these are; ``None`` for what is no tensor of fractions.
         names: of the tensors among the leaves that are the network's own, by position.
+        computed: what was computed of it once and is needed again.
     """
 
     operator: str
@@ -40,6 +41,7 @@ class Step:
     results: tuple[Any, ...]
     outputs: tuple[int | None, ...]
     names: Mapping[int, str] = field(default_factory=dict)
+    computed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def again(self, replaced: "Mapping[int, Tensor] | None" = None) -> "tuple[Tensor, ...]":
         """Call the operator again, with other tensors at some positions, and give its outputs as a tuple."""
