@@ -1,7 +1,8 @@
 """``lenetx verify``."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,12 +10,14 @@ from lenetx_runtime import ArtifactError
 
 from . import render
 from .exit_codes import PROOF_FAILED
-from .options import Arch, DataRoot, Device, FollowLinks, Images, Json, Quiet, SkipBad
+from .options import Arch, DataRoot, Device, FollowLinks, Json, Quiet, SkipBad
 
 if TYPE_CHECKING:
-    from lenetx import DataOptions, Report
+    from lenetx import Report
 
 __all__ = ["verify"]
+
+_DOCUMENTS = (".json", ".html")
 
 
 def verify(
@@ -30,9 +33,19 @@ def verify(
     ] = None,
     data_root: DataRoot = None,
     arch: Arch = None,
-    images: Images = None,
+    images: Annotated[
+        list[str] | None,
+        typer.Option("--images", help="How many test images, evenly spread; or the folder of a CSV file's paths."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="512 test images: the same as --images 512.")] = False,
     skip_bad: SkipBad = False,
     follow_links: FollowLinks = False,
+    logits: Annotated[
+        Path | None, typer.Option("--logits", help="Judge this .npy of float32[N, K], computed elsewhere on --inputs.")
+    ] = None,
+    inputs: Annotated[
+        Path | None, typer.Option("--inputs", help="The .npy of float32[N, C, H, W], or of uint8 frames, that it had.")
+    ] = None,
     device: Device = "cpu",
     report: Annotated[
         list[Path] | None,
@@ -44,74 +57,118 @@ def verify(
 ) -> None:
     """Compare published artifacts with their checkpoint; certify those that pass."""
     from lenetx import DataOptions
-    from lenetx.files import require_writable, write_atomically
-    from lenetx.report import to_json
-    from lenetx.reporting import to_html
+    from lenetx.files import require_writable
 
-    writers = {".json": to_json, ".html": to_html}
     documents = report or []
     for path in documents:
-        if path.suffix not in writers:
+        if path.suffix not in _DOCUMENTS:
             raise typer.BadParameter(f"'{path}' does not end in .json or .html.", param_hint="'--report'")
         require_writable(path)
-    options = DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links)
-    with render.steps(quiet=quiet) as step:
-        judged, unreadable = _judge(artifacts, against, arch, (data, data_root, options), device, step)
-    reports = [one for _, one in judged]
+    count, folder = _images(images or [], quick=quick)
+    judged: list[tuple[Path | None, Report]]
+    unreadable: list[ArtifactError] = []
+    if logits is not None or inputs is not None:
+        judged = [(None, _judge_logits(logits, inputs, artifacts, against, arch))]
+    else:
+        options: dict[str, Any] = {
+            "data_name": data,
+            "data_root": data_root,
+            "data_options": DataOptions(images=folder, skip_bad=skip_bad, follow_links=follow_links),
+            "images": count,
+        }
+        with render.steps(quiet=quiet) as step:
+            judged, unreadable = _judge(artifacts, against, arch, options, device, step)
     _certify(judged, render.notices(quiet=quiet))
-    for path in documents:
-        write_atomically(path, writers[path.suffix](reports).encode())
-    if json:
-        render.text(to_json(reports))
-    for one in reports:
-        if not one.is_unreadable and (not one.passed or not quiet):
-            render.report(one, verbose=verbose)
+    _show([one for _, one in judged], documents, verbose=verbose, quiet=quiet, json=json)
     for error in unreadable[1:]:
         render.error(str(error))
     if unreadable:
         raise unreadable[0]
-    if not all(one.passed for one in reports):
+    if not all(one.passed for _, one in judged):
         raise typer.Exit(PROOF_FAILED)
+
+
+def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | None]:
+    """Tell a number of images from a folder of them."""
+    from lenetx.proving import QUICK
+
+    counts = [int(text) for text in given if text.isdecimal()]
+    folders = [Path(text) for text in given if not text.isdecimal()]
+    if len(counts) > 1 or len(folders) > 1 or (quick and counts):
+        problem = "give one number and one folder at most, and no number with --quick."
+        raise typer.BadParameter(problem, param_hint="'--images'")
+    count = counts[0] if counts else None
+    return (QUICK if quick else count), (folders[0] if folders else None)
 
 
 def _judge(
     artifacts: list[Path] | None,
     against: Path | None,
     arch: str | None,
-    data: "tuple[str | None, Path | None, DataOptions]",
+    options: dict[str, Any],
     device: str,
     step: render.Step,
-) -> "tuple[list[tuple[Path, Report]], list[ArtifactError]]":
+) -> "tuple[list[tuple[Path | None, Report]], list[ArtifactError]]":
     """Give each artifact with its report, and why some could not be opened: theirs are failed reports."""
     import lenetx
     from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
-    name, root, options = data
     references: dict[Path, lenetx.Reference] = {}
-    judged: list[tuple[Path, Report]] = []
+    judged: list[tuple[Path | None, Report]] = []
     unreadable: list[ArtifactError] = []
     for path in paths:
         checkpoint = against or checkpoint_beside(path)
         if checkpoint not in references:
             step(f"reading {checkpoint}")
             known = lenetx.load(checkpoint, architecture=arch)
-            references[checkpoint] = lenetx.reference(known, data_name=name, data_root=root, data_options=options)
+            references[checkpoint] = lenetx.reference(known, **options, on_progress=step)
         step(f"proving {path.name}")
         try:
-            judged.append((path, lenetx.verify(path, against=references[checkpoint], device=device)))
+            report = lenetx.verify(path, against=references[checkpoint], device=device, on_progress=step)
         except ArtifactError as error:
             unreadable.append(error)
-            judged.append((path, lenetx.Report.unreadable(path.name, str(error))))
+            report = lenetx.Report.unreadable(path.name, str(error))
+        judged.append((path, report))
     return judged, unreadable
 
 
-def _certify(judged: "list[tuple[Path, Report]]", note: render.Step) -> None:
+def _judge_logits(
+    logits: Path | None, inputs: Path | None, artifacts: list[Path] | None, against: Path | None, arch: str | None
+) -> "Report":
+    import lenetx
+    from lenetx.arrays import read_array
+    from lenetx.locate import newest_checkpoint
+
+    if logits is None or inputs is None or artifacts:
+        raise typer.BadParameter("--logits and --inputs go together, and without artifacts.", param_hint="'--logits'")
+    known = lenetx.load(against or newest_checkpoint(), architecture=arch)
+    return lenetx.verify_logits(read_array(logits), read_array(inputs), against=known, name=logits.name)
+
+
+def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) -> None:
     """Write or remove the certificates; a folder that cannot be written to changes no verdict."""
     import lenetx
 
     for path, report in judged:
-        try:
-            lenetx.certify(path, report)
-        except lenetx.OutputError as error:
-            note(str(error))
+        if path is not None:
+            try:
+                lenetx.certify(path, report)
+            except lenetx.OutputError as error:
+                note(str(error))
+
+
+def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bool, quiet: bool, json: bool) -> None:
+    """Write the reports to files, print them for machines and for people."""
+    from lenetx.files import write_atomically
+    from lenetx.report import to_json
+    from lenetx.reporting import to_html
+
+    for path in documents:
+        write = to_html if path.suffix == ".html" else to_json
+        write_atomically(path, write(reports).encode())
+    if json:
+        render.text(to_json(reports))
+    for one in reports:
+        if not one.is_unreadable and (not one.passed or not quiet):
+            render.report(one, verbose=verbose)

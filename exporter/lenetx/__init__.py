@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import classifier, convert, export, load, load_weights, reference, save, verify
+    from .api import classifier, convert, export, load, load_weights, save
     from .certificate import certify
     from .checkpoint import Checkpoint
     from .data import DataOptions
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         OutputError,
         ProofFailed,
     )
+    from .proving import reference, verify, verify_logits
     from .report import Check, Report
     from .statement import Statement
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
@@ -65,10 +66,11 @@ __all__ = [
     "settle_data_options",
     "train",
     "verify",
+    "verify_logits",
 ]
 
 _HOMES = {
-    "api": ("classifier", "convert", "export", "load", "load_weights", "reference", "save", "verify"),
+    "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
     "certificate": ("certify",),
     "checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),
@@ -84,6 +86,7 @@ _HOMES = {
         "ProofFailed",
     ),
     "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
+    "proving": ("reference", "verify", "verify_logits"),
     "report": ("Check", "Report"),
     "statement": ("Statement",),
     "verification": ("Reference",),

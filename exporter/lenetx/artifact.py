@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .expressions import Expression, Unknown
     from .report import Check
 
 __all__ = ["Artifact", "Engine", "Intermediates", "OpenedArtifact"]
@@ -70,6 +71,8 @@ class OpenedArtifact:
         numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
         engines: every way to run it here.
         layers: gives its intermediates, where it can show them.
+        training: names the operators in it that run as in training, where the format has such a thing.
+        expression: what it computes in canonical form, given the name under which each tensor is compared.
         evaluate: computes logits by the definition of the format, with no engine, where there is such a thing.
     """
 
@@ -80,4 +83,6 @@ class OpenedArtifact:
     numbers: frozenset[float] | None = None
     engines: tuple[Engine, ...] = ()
     layers: Intermediates | None = None
+    expression: "Callable[[Mapping[str, str]], Expression | Unknown] | None" = None
+    training: "Callable[[], Sequence[str]] | None" = None
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None

@@ -121,6 +121,8 @@ class Report:
             return f"{name} is NOT proven: {failed}."
         real = [check for check in self.checks if check.group == "real data"]
         scope = "real test images included" if any(check.ran for check in real) else "no real images seen"
+        if self.artifact.get("format") == "logits":
+            scope = self.checks[0].subject
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def raise_if_failed(self) -> None:

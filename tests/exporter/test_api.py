@@ -130,7 +130,8 @@ def test_data_that_is_not_there_is_said_or_demanded(checkpoint, published, tmp_p
     assert report.passed
     assert report.conclusion.endswith("(no real images seen).")
     unseen = [check for check in report.checks if check.status == "not_run"]
-    assert [check.name for check in unseen] == ["real inputs", "test labels"]
+    names = ["real inputs", "lowest margins", "labels", "accuracy", "margin certificate"]
+    assert [check.name for check in unseen] == names
     assert "MNIST is not on this machine" in unseen[0].detail
     with pytest.raises(DataError, match="MNIST is not in"):
         lenetx.reference(elsewhere, data_root=tmp_path)

@@ -79,7 +79,7 @@ def test_weights_that_are_taken_out_of_an_artifact_leave_it_there(folder):
 
 def test_it_does_not_outlive_a_statement_of_other_inputs(checkpoint, tmp_path):
     spec = checkpoint.spec
-    neutral = {"padding": 0, "scale": 1 / 255, "mean": (0.0,), "std": (1.0,)}
+    neutral = {"padding": 0, "scale": 1 / 255, "mean": (0.0,), "std": (1.0,), "selftest": None}
     unknown = dataclasses.replace(
         checkpoint, spec=dataclasses.replace(spec, framing="unknown", polarity="as_is", **neutral)
     )

@@ -133,7 +133,7 @@ def test_a_model_that_computes_something_else_ends_with_1(selftest, here, model,
 @pytest.mark.skipif(REMOTE not in onnxruntime.get_available_providers(), reason="every provider here can run models")
 def test_a_provider_that_is_there_and_cannot_run_the_model_has_failed(model, monkeypatch):
     """The remote one, taken for one of the device: onnxruntime would run all of it on the CPU instead."""
-    monkeypatch.setattr("lenetx_runtime.reprove._REMOTE", {})
+    monkeypatch.setattr("lenetx_runtime.reprove.REMOTE", {})
     outcomes = {each.provider: each for each in reprove_everywhere(model, read_spec(model))}
     assert outcomes[REMOTE].status == "failed"
     assert f"{REMOTE} was asked for and cannot run the model" in outcomes[REMOTE].detail

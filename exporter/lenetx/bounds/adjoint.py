@@ -100,7 +100,9 @@ def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noise
         if given is None:
             continue
         if place in noises:
-            shares = torch.einsum("kncp,ncp->knc", _by_channel(given.abs(), 2), _by_channel(noises[place], 1))
+            last = place == first and given.is_contiguous()  # nobody reads it any more, and it is the largest
+            sizes = given.abs_() if last else given.abs()
+            shares = torch.einsum("kncp,ncp->knc", _by_channel(sizes, 2), _by_channel(noises[place], 1))
             total += shares.square().sum(2)
         if place == first:
             break
@@ -131,7 +133,19 @@ def _is_usual(step: Step) -> bool:
         return set(step.sources) == {0}
     if step.operator == "native_batch_norm":
         return not step.argument("training") and set(step.sources) == {0}
-    return step.operator != "dropout" or not step.argument("train")
+    if step.operator == "dropout":
+        return not step.argument("train")
+    return _is_plain(step)
+
+
+def _is_plain(step: Step) -> bool:
+    """Say whether no argument changes what an operator of numbers does."""
+    arguments = {each.name for each in step.call._schema.arguments}  # type: ignore[attr-defined]  # of an OpOverload
+    if "rounding_mode" in arguments and step.argument("rounding_mode") is not None:
+        return False
+    if step.operator in ("add", "sub") and step.argument("alpha") != 1:
+        return False
+    return step.operator != "clamp" or not any(hasattr(step.argument(name), "shape") for name in ("min", "max"))
 
 
 def _read(tape: Tape) -> set[int]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .tape import Step
 
-__all__ = ["OPERATORS", "Sums", "sums"]
+__all__ = ["OPERATORS", "Sums", "sums", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,28 @@ class Sums:
 
 
 def sums(step: "Step") -> Sums:
-    """Compute n, S and Q of an affine step in its precision."""
+    """Compute n, S and Q of an affine step in its precision, once."""
+    if "sums" not in step.computed:
+        step.computed["sums"] = _sums(step)
+    found: Sums = step.computed["sums"]
+    return found
+
+
+def _sums(step: "Step") -> Sums:
     places = _places(step)
     inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
     (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})
     (squared,) = step.again({place: step.leaves[place].square() for place in places.values()})
-    terms = weight[0].numel() if _is_convolution(step) else len(weight)
+    terms = terms_of(step)
     largest = inputs.abs().flatten(1).amax(1).view(-1, *[1] * (absolute.ndim - 1))
     underflow = SMALLEST_NORMAL * terms * (1 + weight.abs().max() + largest)
     return Sums(terms, absolute, squared, underflow)
+
+
+def terms_of(step: "Step") -> int:
+    """Give n, the number of products in each sum of an affine step."""
+    weight = step.leaves[_places(step)["weight"]]
+    return int(weight[0].numel()) if _is_convolution(step) else len(weight)
 
 
 class _Affine:

@@ -19,12 +19,13 @@ _MOST_ROUNDINGS = 2**10
 """Of the largest logit: honest float32 uses under 2⁷ on LeNets (benchmarks/limits.py), TF32 arithmetic about 2¹³."""
 
 
-def self_calibrated(exact: NDArray[np.float64], eager: NDArray[np.float32]) -> float:
+def self_calibrated(exact: NDArray[np.float64], eager: NDArray[np.float32], *, extreme: bool = False) -> float:
     """Give the largest |Δlogit| that passes for a group of inputs.
 
     Args:
         exact: float64[N, K] logits of the float64 module.
         eager: float32[N, K] logits of the float32 module on the same inputs.
+        extreme: rows where eager is not finite are left out, and it may err by any amount.
 
     Raises:
         LenetxError: eager errs far more than float32 rounding of sums can, so that it is no measure.
@@ -32,9 +33,14 @@ def self_calibrated(exact: NDArray[np.float64], eager: NDArray[np.float32]) -> f
     Returns:
         16 × the largest |eager − exact| of the group, where that is at least one rounding of the largest logit.
     """
+    if extreme:
+        usable = np.isfinite(eager).all(axis=1)
+        exact, eager = exact[usable], eager[usable]
+        if not len(exact):
+            return 0.0
     observed = float(np.abs(eager - exact).max())
     one_rounding = _UNIT_ROUNDOFF * float(np.abs(exact).max())
-    if observed > _MOST_ROUNDINGS * one_rounding:
+    if observed > _MOST_ROUNDINGS * one_rounding and not extreme:
         raise LenetxError(
             f"Eager PyTorch is not computing in float32: it is {observed:.3g} away from float64 on logits of "
             f"{np.abs(exact).max():.3g}. Nothing can be proven against it."

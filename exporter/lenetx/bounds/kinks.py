@@ -1,10 +1,13 @@
-"""Functions of one number that are straight but for a kink, and round nothing.
+"""Functions of one number that are straight but for a kink; only a leaky one rounds, below zero, as any product.
 
 A number that is within its own error of a kink may be on either side of it in float32: the larger slope counts.
 """
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from .units import SMALLEST_NORMAL, UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -13,19 +16,25 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATORS"]
 
+_ROUNDINGS = 2
+"""Of a product with a slope: the slope's own, which float32 need not hold, and that of the product."""
+
 
 class _Kinked:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         import torch
 
         steepest = max(1.0, abs(_slope(step)))
-        return errors.get(0, torch.zeros_like(step.leaves[0])) * steepest
+        worst: Tensor = errors.get(0, torch.zeros_like(step.leaves[0])) * steepest
+        noise = self.noise(step)
+        return worst if noise is None else worst + noise * UNIT_ROUNDOFF * math.sqrt(_ROUNDINGS)
 
     def noise(self, step: "Step", /) -> "Tensor | None":
-        if step.operator == "leaky_relu":  # one product
-            found: Tensor = step.results[0].abs()
-            return found
-        return None
+        if step.operator != "leaky_relu":
+            return None
+        size = math.sqrt(_ROUNDINGS) * step.results[0].abs() + SMALLEST_NORMAL / UNIT_ROUNDOFF
+        found: Tensor = size * (step.leaves[0] < 0)
+        return found
 
     def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         import torch

@@ -12,8 +12,9 @@ from lenetx_runtime.ort import available_cpus
 
 from ..eager import full_precision
 from .adjoint import limits, unknown
-from .affine import sums
+from .affine import terms_of
 from .calibrated import self_calibrated
+from .layers import weight_of
 from .operators import is_affine
 from .tape import record
 
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 
     from .tape import Step
 
-__all__ = ["Measured", "Method", "Plan", "measure", "plan"]
+__all__ = ["MADE_UP", "Measured", "Method", "Plan", "measure", "plan"]
 
 Method = Literal["adjoint", "self-calibrated"]
 
 _BATCH = 40
 """Inputs of LeNet's size at once; measured: more are slower, for their gradients leave the cache."""
 _NUMBERS = 2**16
-_MADE_UP, _FEWEST, _GROUPS = 257, 2, 8
-"""Inputs in a group that is made up: as many as a batch that is tried; the fewest; and how many groups there are."""
+MADE_UP, _FEWEST, _GROUPS = 128, 2, 8
+"""Inputs in a group that is made up, the fewest of a network of any cost, and how many groups there are."""
+_TRIED = 3
+"""Inputs of which a network's operators are learnt: one that mixes them must give another first axis."""
 _WORK_PER_GROUP, _MOST_WORK = 3 * 10**10, 10**12
 """Products of float64, of which 2 cores do some 3e9 in a second."""
 
@@ -68,32 +71,42 @@ class Measured:
     limits: "NDArray[np.float64]"
 
 
-def plan(float64: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan:
+def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan:
     """Choose how limits are found.
 
     Args:
-        float64: the network in float64, in eval mode.
+        network: in eval mode, in float32.
         shape: (channels, height, width) of its input.
         images: real ones that will be asked.
     """
     import torch
 
     with full_precision("cpu"):
-        tape = record(float64, torch.zeros(2, *shape, dtype=torch.float64))
+        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
+        tape = record(network, torch.zeros(_TRIED, *shape), own)
     reason = unknown(tape)
+    if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
+        reason = "it computes weights before it uses them"
     if reason is not None:
-        return Plan("self-calibrated", reason, _MADE_UP, unknown=True)
-    work = sum(_products(step) for step in tape.steps if is_affine(step)) // 2
+        return Plan("self-calibrated", reason, MADE_UP, unknown=True)
+    work = sum(_products(step) for step in tape.steps if is_affine(step)) // _TRIED
     per_image = max(1, work * tape.values[tape.output].shape[1])
-    made_up = max(_FEWEST, min(_MADE_UP, _WORK_PER_GROUP // per_image))
+    made_up = max(_FEWEST, min(MADE_UP, _WORK_PER_GROUP // per_image))
     total = per_image * (images + _GROUPS * made_up)
     if total > _MOST_WORK:
         reason = f"the adjoint bound would take {total:.1e} products, and {_MOST_WORK:.0e} are affordable"
-        return Plan("self-calibrated", reason, max(_FEWEST, min(_MADE_UP, _WORK_PER_GROUP // max(1, work))))
+        return Plan("self-calibrated", reason, max(_FEWEST, min(MADE_UP, _WORK_PER_GROUP // max(1, work))))
     return Plan("adjoint", "", made_up)
 
 
-def measure(float32: "nn.Module", float64: "nn.Module", inputs: "NDArray[np.float32]", method: Method) -> Measured:
+def measure(
+    float32: "nn.Module",
+    float64: "nn.Module",
+    inputs: "NDArray[np.float32]",
+    method: Method,
+    *,
+    extreme: bool = False,
+) -> Measured:
     """Run a network in both precisions and find the limits.
 
     Args:
@@ -101,6 +114,7 @@ def measure(float32: "nn.Module", float64: "nn.Module", inputs: "NDArray[np.floa
         float64: the same, in float64.
         inputs: float32[N, C, H, W].
         method: as :func:`plan` says.
+        extreme: eager float32 itself may overflow, or lose most of its digits.
     """
     import torch
 
@@ -117,7 +131,7 @@ def measure(float32: "nn.Module", float64: "nn.Module", inputs: "NDArray[np.floa
     exact, eager, *bounds = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
     if bounds:
         return Measured(exact, eager, bounds[0])
-    return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager)))
+    return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager, extreme=extreme)))
 
 
 @contextlib.contextmanager
@@ -138,7 +152,7 @@ def _one_thread_each() -> "Iterator[ThreadPoolExecutor]":
 
 
 def _products(step: "Step") -> int:
-    return sums(step).terms * int(step.results[0].numel())
+    return terms_of(step) * int(step.results[0].numel())
 
 
 def _batch(inputs: "NDArray[np.float32]") -> int:

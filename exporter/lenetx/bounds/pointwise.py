@@ -1,13 +1,14 @@
 """Operators on each number by itself, and batch norms in eval mode, which are one product and one sum per number.
 
-An addition, product or quotient is rounded once; a division by a number may be a product with its inverse. Of tanh and
-sigmoid the engines have their own approximations: the largest errors seen, of onnxruntime 1.32 on 4 million numbers,
-are 5.5u of tanh's result and 2.6u of sigmoid's range; 8 and 4 are allowed.
+An addition, product or quotient is rounded once; a division by a number may be a product with its inverse; a number in
+the network's code that float32 does not hold is rounded itself. Of tanh and sigmoid the engines have their own
+approximations: the largest errors seen, of onnxruntime 1.32 on 4 million numbers, are 5.5u of tanh's result and 2.6u of
+sigmoid's range; 8 and 4 are allowed.
 """
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .gradients import batched_gradients
 from .units import SMALLEST_NORMAL, UNIT_ROUNDOFF
@@ -29,7 +30,7 @@ class _Pointwise:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         worst = self.noise(step) * UNIT_ROUNDOFF * math.sqrt(_roundings(step))
         for place, error in errors.items():
-            worst = worst + self._slope(step, place).abs() * error
+            worst = worst + _passed_on(step, place, error)
         return worst
 
     def noise(self, step: "Step", /) -> "Tensor":
@@ -39,27 +40,49 @@ class _Pointwise:
             return _TANH * output.abs() + lost
         if step.operator == "sigmoid":
             return output.new_full((), _SIGMOID).expand_as(output)
-        if step.operator == "div":
-            return math.sqrt(2) * output.abs() + lost
-        if step.operator == "native_batch_norm":
-            return math.sqrt(_NORM_ROUNDINGS) * _norm_terms(step) + lost
-        return output.abs() + lost
+        if step.operator in ("add", "sub"):
+            return output.abs() + _constant(step) + lost
+        size = _norm_terms(step) if step.operator == "native_batch_norm" else output.abs()
+        return math.sqrt(_roundings(step)) * size + lost
 
     def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         if step.operator == "native_batch_norm":
             return {0: gradient * _norm_factor(step)}
         return batched_gradients(step, gradient)
 
-    def _slope(self, step: "Step", place: int) -> "Tensor":
-        import torch
 
-        ones = torch.ones_like(step.results[0]).unsqueeze(0)
-        found: Tensor = self.pull_back(step, ones, {})[place][0]
-        return found
+def _passed_on(step: "Step", place: int, error: "Tensor") -> "Tensor":
+    """Give the error of each number of the output that comes of one operand's, which may be one for many pixels."""
+    output = step.results[0]
+    factor: Any = 1.0
+    if step.operator == "tanh":
+        factor = 1 - output.square()
+    elif step.operator == "sigmoid":
+        factor = output * (1 - output)
+    elif step.operator == "native_batch_norm":
+        factor = _norm_factor(step).abs()
+    elif step.operator == "mul":
+        factor = abs(step.leaves[1 - place])
+    elif step.operator == "div":
+        factor = abs((output if place else 1) / step.leaves[1])
+    found: Tensor = factor * error
+    return found
 
 
 def _roundings(step: "Step") -> int:
-    return {"native_batch_norm": _NORM_ROUNDINGS, "div": 2}.get(step.operator, 1)
+    """Count the roundings of a product, a quotient or a batch norm; all else is rounded once."""
+    if step.operator == "native_batch_norm":
+        return _NORM_ROUNDINGS
+    of_its_own = {"mul": 1, "div": 2}.get(step.operator)
+    return 1 if of_its_own is None else of_its_own + bool(_constant(step))
+
+
+def _constant(step: "Step") -> float:
+    """Give the size of an operand that the network's code holds and float32 does not, or 0."""
+    import torch
+
+    numbers = [float(leaf) for leaf in step.leaves[:2] if isinstance(leaf, int | float)]
+    return sum(abs(number) for number in numbers if float(torch.tensor(number, dtype=torch.float32)) != number)
 
 
 def _largest_factor(step: "Step") -> float:

@@ -33,7 +33,7 @@ class _MaxPool:
         found = _route(gradient, inputs, chosen)
         second, near = _runners_up(step, inputs, errors.get(0))
         if near is not None and bool(near.any()):
-            found = found + _route(gradient * near, inputs, second)
+            _add_few(found, gradient, second, near)
         return {0: found}
 
 
@@ -44,6 +44,15 @@ def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
     places = chosen.flatten(2).expand(count, *chosen.shape[:2], -1)
     planes.scatter_add_(3, places, gradient.flatten(3))
     return planes.view(count, *inputs.shape)
+
+
+def _add_few(found: "Tensor", gradient: "Tensor", chosen: "Tensor", few: "Tensor") -> None:
+    """Give the gradients of a few windows to one number of each as well, in place."""
+    import torch
+
+    planes = torch.arange(found[0, :, :, 0, 0].numel()).view(*found.shape[1:3], 1, 1) * found[0, 0, 0].numel()
+    targets = (planes + chosen)[few]
+    found.view(len(found), -1).index_add_(1, targets, gradient.flatten(1)[:, few.flatten()])
 
 
 def _runners_up(step: "Step", inputs: "Tensor", error: "Tensor | None") -> "tuple[Tensor, Tensor | None]":

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from .tape import Step
 
-__all__ = ["OPERATORS", "moved"]
+__all__ = ["OPERATORS"]
 
 _NAMES = (
     *("view", "_unsafe_view", "reshape", "permute", "transpose", "t", "squeeze", "unsqueeze", "select", "slice"),
@@ -18,7 +18,7 @@ _NAMES = (
 )
 
 
-def moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+def _moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
     """Move errors as the operator moves numbers."""
     import torch
 
@@ -29,12 +29,21 @@ def moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
 
 class _Shape:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
-        return moved(step, errors)
+        if step.operator == "constant_pad_nd":  # what is put round the numbers has no error
+            import torch
+
+            padded: Tensor = torch.constant_pad_nd(
+                errors.get(0, torch.zeros_like(step.leaves[0])), step.argument("pad")
+            )
+            return padded
+        return _moved(step, errors)
 
     def noise(self, _: "Step", /) -> None:
         return None
 
     def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
+        if step.operator in ("detach", "alias"):  # autograd stops here; rounding goes on
+            return {0: gradient}
         return batched_gradients(step, gradient)
 
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Step", "Tape", "record"]
+__all__ = ["Step", "Tape", "record", "trains"]
+
+_SAME_NUMBERS = ("t", "transpose", "permute", "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias")
+"""Operators that change nothing but the order or the shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Step:
         results: all that it gave.
         outputs: the values that these are; ``None`` for what is no tensor of fractions.
         names: of the tensors among the leaves that are the network's own, by position.
+        computed: what was computed of it once and is needed again.
     """
 
     operator: str
@@ -37,6 +41,7 @@ class Step:
     results: tuple[Any, ...]
     outputs: tuple[int | None, ...]
     names: Mapping[int, str] = field(default_factory=dict)
+    computed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def again(self, replaced: "Mapping[int, Tensor] | None" = None) -> "tuple[Tensor, ...]":
         """Call the operator again, with other tensors at some positions, and give its outputs as a tuple."""
@@ -105,6 +110,14 @@ def record(
     return recorder.tape(output)
 
 
+def trains(step: Step) -> bool:
+    """Say whether an operator runs as in training: it draws random numbers, or takes statistics of the batch."""
+    if step.operator in ("native_dropout", "bernoulli", "bernoulli_", "rand_like", "randn_like"):
+        return True
+    arguments = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload
+    return any(each.name in ("training", "train", "use_input_stats") and step.argument(each.name) for each in arguments)
+
+
 class _Recorder:
     """Numbers the values as they come and remembers who gave them."""
 
@@ -114,6 +127,8 @@ class _Recorder:
         self._of: dict[int, int] = {id(inputs): 0}
         self._kept: list[Any] = []
         """Whatever was numbered lives on, so that no other tensor gets its id."""
+        self._beside: set[int] = set()
+        """Of the tensors of whole numbers and truth values that depend on the input."""
         self._own, self._instead = dict(own), instead
         self._problem: str | None = None
 
@@ -136,8 +151,14 @@ class _Recorder:
         result = func(*args, **kwargs)
         name = func._schema.name.removeprefix("aten::")
         self._kept.append(result)
+        is_beside = any(id(leaf) in self._beside for leaf in leaves)
+        if (sources or is_beside) and isinstance(result, bool | int | float):
+            self._problem = f"it reads single numbers of a value ({name})"
         if not sources:
-            self._name_derived(name, leaves, result)
+            if is_beside:
+                self._follow(name, result)
+            else:
+                self._name_derived(name, func, leaves, result)
             return result
         if changed:
             name, func = self._out_of_place(name, func, result)
@@ -165,16 +186,29 @@ class _Recorder:
     def _number(self, result: Any) -> int | None:
         import torch
 
-        if not isinstance(result, torch.Tensor) or not result.is_floating_point():
+        if not isinstance(result, torch.Tensor):
+            return None
+        if not result.is_floating_point():
+            self._beside.add(id(result))
             return None
         self._values.append(result)
         self._of[id(result)] = len(self._values) - 1
         return len(self._values) - 1
 
-    def _name_derived(self, name: str, leaves: Sequence[Any], result: Any) -> None:
-        """A weight that is turned round is still that weight."""
+    def _follow(self, name: str, result: Any) -> None:
+        """Whole numbers and truth values may lie beside the network's arithmetic, but not come back into it."""
+        import torch
+
+        for each in result if isinstance(result, list | tuple) else [result]:
+            if isinstance(each, torch.Tensor):
+                self._beside.add(id(each))
+                if each.is_floating_point():
+                    self._problem = f"it computes with whole numbers or truth values ({name})"
+
+    def _name_derived(self, name: str, func: Any, leaves: Sequence[Any], result: Any) -> None:
+        """A weight that is turned round, or given another shape, is still that weight."""
         named = [self._own[id(leaf)] for leaf in leaves if id(leaf) in self._own]
-        if len(named) == 1 and name in ("t", "transpose", "permute", "view", "detach", "alias"):
+        if len(named) == 1 and name in _SAME_NUMBERS and func._overloadname != "dtype":
             self._own[id(result)] = f"{named[0]}:{name}"
 
     def _out_of_place(self, name: str, func: Any, result: Any) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import frame
@@ -13,7 +14,20 @@ from .file_split import FileSplit
 from .options import DataOptions
 from .rows import listed
 
-__all__ = ["with_test_frames"]
+__all__ = ["evenly", "with_test_frames"]
+
+
+def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
+    """Give the data set with so many of its test images, and their numbers: spread over all, since files lie by class.
+
+    Raises:
+        DataError: there are not as many.
+    """
+    count = len(dataset.test)
+    if images > count:
+        raise DataError(f"There are {count:,} test images in '{dataset.name}', not {images:,}.")
+    rows = np.linspace(0, count - 1, images).round().astype(np.int64)
+    return dataclasses.replace(dataset, test=dataset.test.take(rows)), rows
 
 
 def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) -> Dataset:

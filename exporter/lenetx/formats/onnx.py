@@ -15,11 +15,12 @@ from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ..artifact import Artifact, OpenedArtifact
+from ..expressions import of_onnx
 from ..usage import exported_network, usage_of
 from .onnx_engines import engines_of
 from .onnx_layers import layers_of
 from .onnx_names import CONSTANT
-from .onnx_structure import numbers, structure
+from .onnx_structure import OPSETS, numbers, structure, training_operators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +35,6 @@ __all__ = ["DEFAULT_OPSET", "OPSETS", "export", "open"]
 
 DEFAULT_OPSET = 18
 """The oldest that torch's exporter writes by itself, so the one that most readers know."""
-OPSETS = range(14, 24)
-"""From the oldest that onnx's converter reaches to the newest that the tested engines run."""
-
 _TORCH_OPSETS = range(18, 24)
 _TRACE_BATCH = 2
 """A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
@@ -78,6 +76,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         numbers=numbers(model),
         engines=engines_of(data, spec, device),
         layers=partial(layers_of, model, spec),
+        training=partial(training_operators, model),
+        expression=partial(of_onnx, model),
         evaluate=partial(_evaluate, model, spec),
     )
 

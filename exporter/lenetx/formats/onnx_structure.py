@@ -12,12 +12,14 @@ from .onnx_names import CONSTANT
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
 
-__all__ = ["numbers", "structure"]
+__all__ = ["OPSETS", "numbers", "structure", "training_operators"]
 
 _PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
 """Fraction, int, text, and lists of the last two: onnx.AttributeProto's numbers; the others hold tensors and graphs."""
+OPSETS = range(14, 24)
+"""From the oldest that onnx's converter reaches to the newest that the tested engines run."""
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
-_FRACTION = 1
+_FRACTION, _INT = 1, 2
 _INT64 = 7
 _SHAPES = {
     "Reshape": (1,),
@@ -41,7 +43,25 @@ _SHAPES = {
 
 def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
     """Ask the file itself: valid, default operators only, the right axes, no path of a machine."""
-    return (_valid(model), _operators(model), _constants(model), _axes(model, spec), _paths(model))
+    return (
+        _valid(model),
+        _versions(model),
+        _operators(model),
+        _constants(model),
+        _axes(model, spec),
+        _paths(model),
+    )
+
+
+def training_operators(model: "ModelProto") -> list[str]:
+    """Name the nodes that run as in training: dropout that is told whether to drop, and norms of the batch itself."""
+    found = []
+    for node in model.graph.node:
+        switches = {attribute.name: attribute.i for attribute in node.attribute if attribute.type == _INT}
+        told = node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]
+        if told or switches.get("training_mode"):
+            found.append(f"{node.op_type} {node.output[0]}")
+    return found
 
 
 def _valid(model: "ModelProto") -> Check:
@@ -51,8 +71,22 @@ def _valid(model: "ModelProto") -> Check:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker raises several unrelated classes
         return Check.verdict("file", "onnx.checker, full", " ".join(str(error).split()))
-    versions = ", ".join(f"{item.domain or 'ai.onnx'} {item.version}" for item in model.opset_import)
-    return Check.verdict("file", "onnx.checker, full", None, f"IR version {model.ir_version}, opset {versions}.")
+    return Check.verdict("file", "onnx.checker, full", None, "It is valid.")
+
+
+def _versions(model: "ModelProto") -> Check:
+    """Ask for the versions that lenetx writes: readers that know the opset need not know a later IR version."""
+    from onnx import helper
+
+    domains = {item.domain or "ai.onnx": item.version for item in model.opset_import}
+    opset = domains.get("ai.onnx", 0)
+    words = f"IR version {model.ir_version}, opset {', '.join(f'{name} {each}' for name, each in domains.items())}"
+    problem = None
+    if opset not in OPSETS:
+        problem = f"lenetx writes opset {OPSETS[0]} to {OPSETS[-1]}, this is {opset}."
+    elif model.ir_version != (usual := helper.find_min_ir_version_for(model.opset_import, ignore_unknown=True)):
+        problem = f"The IR version is {model.ir_version}; that of opset {opset} is {usual}."
+    return Check.verdict("versions", words, problem, "As lenetx writes them.")
 
 
 def _operators(model: "ModelProto") -> Check:

@@ -14,21 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
-from lenetx_runtime.backend import batches
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 
 from .. import archive
 from ..artifact import Artifact, OpenedArtifact
-from ..bounds.layers import weight_of
-from ..bounds.tape import record
 from ..devices import torch_device
-from ..eager import TorchBackend, full_precision
+from ..eager import TorchBackend
 from ..report import Check
 from ..usage import exported_network, usage_of
 from .local_paths import local_paths
 from .torchscript_code import numbers_of, unknown_operators
-from .torchscript_engines import as_written, engines_of
+from .torchscript_engines import engines_of
+from .torchscript_watch import Watched, constants_of, expression_of, layers_of, training_operators
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +67,7 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
         torch.jit.save(torch.jit.freeze(torch.jit.trace(module, sample), optimize_numerics=False), buffer)
     records = _unmangled(archive.normalise(buffer.getvalue()))
     _require_known_operators(records)
-    constants = _constants(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
+    constants = constants_of(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
     records[_SPEC] = spec.to_json().encode()
     records[_NAMES] = json.dumps(names).encode()
@@ -86,15 +84,18 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
     fractions = _fractions(records)
     module = _load(data, device)
-    constants = _constants(module)
+    constants = constants_of(module)
     weights = _weights(records, constants)
+    watched = Watched(partial(_load, data, device), _names_of(records), spec, device)
     texts = [contents for name, contents in records.items() if not name.startswith("constants/")]
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, device),
         weights=weights,
-        engines=engines_of(partial(_load, data, device), device),
-        layers=partial(_layers, records, data, device),
+        engines=engines_of(watched.load, device),
+        layers=partial(layers_of, watched),
+        training=partial(training_operators, watched),
+        expression=partial(expression_of, watched),
         structure=(
             _known_records(records),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
@@ -102,30 +103,6 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         ),
         numbers=fractions | _unnamed(records, constants),
     )
-
-
-def _layers(
-    records: Mapping[str, bytes], data: bytes, device: str, inputs: "NDArray[np.float32]"
-) -> "tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]":
-    """Give what each affine layer gave, by the name of its weight, and the logits: the operators are those of eager."""
-    import numpy as np
-    import torch
-
-    module = _load(data, device)
-    constants = _constants(module)
-    own = {id(constant): names[0] for names, constant in zip(_names_of(records), constants, strict=True) if names}
-    parts, logits = [], []
-    for part, count in batches(inputs, ModelSpec.from_json(records[_SPEC].decode())):
-        with full_precision(torch_device(device).type), as_written():
-            tape = record(module, torch.from_numpy(part).to(torch_device(device)), own)
-        parts.append([(weight_of(step), step.results[0][:count].cpu().numpy()) for step in tape.steps])
-        logits.append(tape.values[tape.output][:count].cpu().numpy())
-    found: dict[str, list[NDArray[np.float32]]] = {}
-    for same in zip(*parts, strict=True):
-        name = same[0][0]
-        if name is not None:
-            found.setdefault(name, []).append(np.concatenate([each for _, each in same]))
-    return found, np.concatenate(logits)
 
 
 def _load(data: bytes, device: str) -> Any:
@@ -161,12 +138,6 @@ def _unmangled(records: dict[str, bytes]) -> dict[str, bytes]:
 
 def _plain_module_file(name: str) -> str:
     return re.sub(r"/___torch_mangle_\d+\.py$", ".py", name)
-
-
-def _constants(module: Any) -> list["Tensor"]:
-    """Give the tensors among the constants of a frozen module in the order of the graph: it has no state_dict."""
-    nodes = module.graph.findAllNodes("prim::Constant")
-    return [node.t("value") for node in nodes if node.output().type().kind() == "TensorType"]
 
 
 def _names(constants: list["Tensor"], tensors: "Mapping[str, Tensor]") -> list[list[str]]:

@@ -39,7 +39,7 @@ class _Variant:
         try:
             with contextlib.nullcontext() if self._optimised else as_written():
                 for _ in range(_WARM_UP if self._optimised else 0):
-                    self._backend.run(batch[:2] if len(batch) > 2 else batch)
+                    self._backend.run(batch)
                 return self._backend.run(batch)
         finally:
             torch.set_num_threads(before)

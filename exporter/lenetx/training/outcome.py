@@ -8,6 +8,7 @@ import torch
 
 from ..checkpoint import Checkpoint, weights_sha256
 from ..errors import OutputError
+from ..golden import with_self_test
 from ..models.weights import load_into
 from . import plots as pictures
 from .augment import Augmenter
@@ -60,7 +61,7 @@ def outcome(
             _draw(plots, fitted, data, judgement, identity)
         except (OutputError, ImportError) as error:
             on_notice(f"The pictures could not be drawn: {error}")
-    return Checkpoint(
+    checkpoint = Checkpoint(
         spec=dataclasses.replace(identity.spec, weights_sha256=weights_sha256(on_cpu)),
         state_dict=on_cpu,
         metrics={
@@ -75,6 +76,7 @@ def outcome(
         history=tuple(_without_time(record) | skipped for record in fitted.history),
         network=begun.architecture,
     )
+    return with_self_test(checkpoint, data.golden)
 
 
 def _without_time(record: Record) -> Record:

@@ -12,9 +12,10 @@ from lenetx_runtime import ModelSpec
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
 from ..errors import DataError
+from ..golden import GOLDEN
 from .findings import PARTS, dropped_colour, missing_classes, shared_images
 from .memory import default_limit
-from .reading import Reader, usable_cpus
+from .reading import Reader, Task, usable_cpus
 from .statistics import with_statistics
 from .streamed import StreamedSplit
 from .survey import Surveyed, survey
@@ -33,6 +34,7 @@ class Prepared:
         train, validation, test: on the device, or streaming to it.
         spec: with the statistics of the training frames.
         skipped: how many rows were left out, of all parts.
+        golden: frames for a self-test, uint8[N, h, w] or uint8[N, h, w, 3]: of the test part, a class each.
     """
 
     train: Inputs
@@ -40,6 +42,7 @@ class Prepared:
     test: Inputs
     spec: ModelSpec
     skipped: int
+    golden: NDArray[np.uint8]
 
 
 def prepare(
@@ -81,7 +84,22 @@ def prepare(
         on_notice(sentence)
     spec = with_statistics(spec, surveyed[0].counts)
     ready = [_place(reader, number, each, spec, device, labels[number]) for number, each in enumerate(surveyed)]
-    return Prepared(ready[0], ready[1], ready[2], spec, len(unusable))
+    golden = _golden(reader, surveyed[-1], labels[-1])
+    return Prepared(ready[0], ready[1], ready[2], spec, len(unusable), golden)
+
+
+def _golden(reader: Reader, test: Surveyed, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Give the first image of each class of the test part and, where these are too few, the first ones of all."""
+    firsts = np.unique(labels, return_index=True)[1]
+    others = np.setdiff1d(np.arange(min(len(labels), 2 * GOLDEN)), firsts)
+    chosen = np.concatenate([np.sort(firsts), others])[:GOLDEN]
+    frames: NDArray[np.uint8]
+    if test.frames is not None:
+        frames = test.frames[chosen]
+    else:
+        (read,) = reader.read([Task(len(PARTS) - 1, test.rows[chosen])])
+        frames = read.images
+    return frames
 
 
 def _workers(options: DataOptions, *, streams: bool) -> int:

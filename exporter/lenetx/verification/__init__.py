@@ -5,7 +5,8 @@ each other file asks one group of questions, ``prove`` asks them all, and :mod:`
 """
 
 from .function import as_artifact
+from .given import prove_logits
 from .prove import prove
 from .reference import Reference
 
-__all__ = ["Reference", "as_artifact", "prove"]
+__all__ = ["Reference", "as_artifact", "prove", "prove_logits"]

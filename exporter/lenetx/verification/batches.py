@@ -7,6 +7,7 @@ results within both rows' limits.
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounds.measure import MADE_UP
 from ..report import Check, Status
 from .compare import shares, wrong_shape
 from .reference import Probe, Reference
@@ -24,7 +25,7 @@ _SURELY = 8
 def batch_axis(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     """Ask for rows in batches of many sizes and in another order; a fixed batch size must refuse any other."""
     probe = reference.real or reference.made_up("random inputs")
-    most = max(_SURELY, len(reference.real or ()) or reference.plan.made_up, reference.plan.made_up)
+    most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
     fixed = subject.spec.batch != "dynamic"
     sizes = (int(subject.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
     words = f"batches of {', '.join(map(str, sizes))} {probe.name}"

@@ -75,11 +75,15 @@ def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
 
 
 def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed."""
+    """Give float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed.
+
+    A limit that is not finite allows nothing: its share is NaN, which passes nowhere.
+    """
     error = np.abs(logits.astype(np.float64) - probe.exact)
     error[~np.isfinite(logits)] = np.inf
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: NDArray[np.float64] = np.where(error == 0, 0.0, error / probe.limits)
+        limits = np.where(np.isfinite(probe.limits), probe.limits, np.nan)
+        found: NDArray[np.float64] = np.where(error == 0, 0.0, error / limits)
     return found
 
 

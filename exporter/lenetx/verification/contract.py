@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 
+from ..golden import golden_answers
 from ..report import Check
 from .reference import Reference
 
@@ -15,12 +16,14 @@ __all__ = ["contract"]
 
 _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "selftest")
+_SELF_TEST = 0.02
+"""Of a limit: how far a stored logit, and a stored limit itself, may be off. They are rounded, to 9 and 3 digits."""
 _FRAMES, _NUMBERS = 256, 2**24
 
 
 def contract(found: ModelSpec, reference: Reference) -> tuple[Check, ...]:
-    """Compare the embedded spec, and the inputs that follow from it."""
-    return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference))
+    """Compare the embedded spec, the inputs that follow from it, and the answers of the self-test."""
+    return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
 
 
 def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
@@ -48,6 +51,24 @@ def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
     differing = int((runtime.view(np.uint32) != training.view(np.uint32)).sum())
     problem = f"{differing:,} of {training.size:,} numbers are not those that training makes." if differing else None
     return Check.verdict("preprocessing", subject, problem, "Bit for bit as in training.", group=_GROUP)
+
+
+def _self_test(found: ModelSpec, reference: Reference) -> Check:
+    """Compute the answers of the embedded self-test anew: they are what a device without torch will believe."""
+    name, selftest, checkpoint = "self-test", found.selftest, reference.checkpoint
+    if selftest is None:
+        return Check(name, "no images", "not_applicable", detail="It carries none.", group=_GROUP)
+    words = f"{len(selftest.logits)} golden images"
+    if not selftest.fits(checkpoint.spec):
+        return Check(name, words, "failed", detail="They are not of the network's size or classes.", group=_GROUP)
+    right = golden_answers(checkpoint, selftest.frames(checkpoint.spec))
+    logits, limits = np.array(selftest.logits), np.array(selftest.limits)
+    off = np.abs(logits - right.exact) > _SELF_TEST * right.limits
+    wide = np.abs(limits - right.limits) > _SELF_TEST * right.limits
+    problem = None
+    if off.any() or wide.any():
+        problem = f"{int(off.sum())} of its logits and {int(wide.sum())} of its limits are not the network's."
+    return Check.verdict(name, words, problem, "Logits and limits are the network's.", group=_GROUP)
 
 
 def _frames(reference: Reference) -> NDArray[np.uint8]:

@@ -21,7 +21,13 @@ def engines(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
         probe = probe.take(np.arange(_IMAGES), f"{_IMAGES} of {probe.subject}")
     if not opened.engines:
         return (Check("engines", "function", "not_applicable", detail="There is one way to call it.", group=_GROUP),)
-    return tuple(_one(engine, opened, probe) for engine in opened.engines)
+    checks = [_one(engine, opened, probe) for engine in opened.engines]
+    runs = [
+        {"engine": check.name, "share": check.share, "comparisons": probe.exact.size}
+        for check in checks
+        if check.share is not None
+    ]
+    return (checks[0].with_figures({"kind": "runs", "runs": runs}) if runs else checks[0], *checks[1:])
 
 
 def _one(engine: Engine, opened: OpenedArtifact, probe: Probe) -> Check:

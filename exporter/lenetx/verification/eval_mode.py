@@ -2,18 +2,36 @@
 
 import numpy as np
 
+from ..artifact import OpenedArtifact
 from ..report import Check
 from .compare import shares, wrong_shape
 from .reference import Reference
 from .subject import Subject
 
-__all__ = ["repeats"]
+__all__ = ["eval_mode"]
 
 _GROUP = "eval mode"
 _TIMES, _IMAGES = 3, 64
 
 
-def repeats(subject: Subject, reference: Reference) -> Check:
+def eval_mode(opened: OpenedArtifact, subject: Subject, reference: Reference) -> tuple[Check, ...]:
+    """Look for operators that run as in training, and ask for the same images again."""
+    return (_training(opened), _repeats(subject, reference))
+
+
+def _training(opened: OpenedArtifact) -> Check:
+    name, words = "training operators", "all operators"
+    if opened.training is None:
+        return Check(name, words, "not_applicable", detail="It shows none of its operators.", group=_GROUP)
+    try:
+        found = opened.training()
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        return Check(name, words, "failed", detail=f"It could not run: {' '.join(str(error).split())}", group=_GROUP)
+    problem = f"They run as in training: {', '.join(found[:5])}." if found else None
+    return Check.verdict(name, words, problem, "None drops or takes statistics of the batch.", group=_GROUP)
+
+
+def _repeats(subject: Subject, reference: Reference) -> Check:
     """Ask the same batch several times: each answer must be right, as the first one was."""
     probe = reference.real or reference.made_up("random inputs")
     size = min(_IMAGES, len(probe)) if subject.spec.batch == "dynamic" else subject.spec.batch

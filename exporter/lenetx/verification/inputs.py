@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import lookup_table
 
-__all__ = ["HARD", "constant", "denormal", "large", "one_hot", "random", "saturated", "zeros"]
+__all__ = ["EXTREME", "GROUPS", "HARD"]
 
 Inputs = NDArray[np.float32]
 
@@ -66,14 +66,20 @@ def large(spec: ModelSpec, count: int) -> Inputs:
     return _scaled(values, _SCALES)
 
 
-HARD = {
-    "zeros": zeros,
-    "constant images": constant,
-    "one hot pixel": one_hot,
-    "saturated images": saturated,
-    "denormal inputs": denormal,
-    "large inputs": large,
+GROUPS = {
+    "random inputs": (random, "standard normal inputs"),
+    "zeros": (zeros, "input of zeros"),
+    "constant images": (constant, "images of one grey level"),
+    "one hot pixel": (one_hot, "images of one white pixel"),
+    "saturated images": (saturated, "black-and-white images"),
+    "denormal inputs": (denormal, "inputs of denormal numbers"),
+    "large inputs": (large, "inputs of 1e3 to 1e30"),
 }
+"""Each group by its name: what makes it, and what it is in words."""
+HARD = tuple(GROUPS)[1:]
+"""Those that break things."""
+EXTREME = "large inputs"
+"""Those on which eager float32 itself may overflow."""
 
 
 def _scaled(values: NDArray[np.float64], scales: tuple[float, ...]) -> Inputs:

@@ -42,7 +42,7 @@ def _judged(
 ) -> tuple[Layer, ...] | str:
     import torch
 
-    network = reference.network_float64
+    network = reference.network.double()
     own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
     given = {name: [torch.from_numpy(each).double() for each in some] for name, some in results.items()}
     with full_precision("cpu"):

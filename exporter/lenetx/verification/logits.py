@@ -35,7 +35,7 @@ def hard_inputs(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     checks = []
     for name in inputs.HARD:
         probe = reference.made_up(name)
-        checks.append(compare(name, group, probe, subject.logits(probe), extreme=name == "large inputs"))
+        checks.append(compare(name, group, probe, subject.logits(probe), extreme=name == inputs.EXTREME))
     hardest = reference.hardest
     if hardest is None:
         checks.append(Check("lowest margins", "test images", "not_run", detail=reference.missing, group=group))

@@ -10,7 +10,7 @@ from ..report import Check, Report
 from .batches import batch_axis
 from .contract import contract
 from .engines import engines
-from .eval_mode import repeats
+from .eval_mode import eval_mode
 from .layers import layer_by_layer
 from .logits import end_to_end, hard_inputs
 from .quarrel import quarrel
@@ -19,7 +19,7 @@ from .reference import Reference
 from .subject import Subject
 from .weights import held
 
-__all__ = ["prove"]
+__all__ = ["about_reference", "environment", "prove"]
 
 _PACKAGES = ("lenetx", "lenetx-runtime", "torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow")
 
@@ -48,16 +48,17 @@ def prove(
         "engines": lambda: engines(opened, reference),
         "hard inputs": lambda: hard_inputs(subject, reference),
         "labels": lambda: real_data(subject, reference),
-        "repeats": lambda: (repeats(subject, reference),),
+        "eval mode": lambda: eval_mode(opened, subject, reference),
         "quarrel": lambda: (quarrel(opened, subject, reference, tuple(asked)),),
     }
     for name, ask in questions.items():
         on_progress(f"{opened.artifact.path.name}: {name}")
         asked += ask()
-    return Report(tuple(asked), _environment(opened), _artifact(opened), _reference(reference))
+    return Report(tuple(asked), environment(opened.backend.device), _artifact(opened), about_reference(reference))
 
 
-def _environment(opened: OpenedArtifact) -> dict[str, str]:
+def environment(device: str) -> dict[str, str]:
+    """Give versions and machine, in words."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -68,7 +69,7 @@ def _environment(opened: OpenedArtifact) -> dict[str, str]:
         "python": platform.python_version(),
         **versions,
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "device": opened.backend.device,
+        "device": device,
     }
 
 
@@ -83,7 +84,8 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     }
 
 
-def _reference(reference: Reference) -> dict[str, str]:
+def about_reference(reference: Reference) -> dict[str, str]:
+    """Give what was compared with, in words."""
     spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
     assumed = {"input": str(config["input"])} if "input" in config else {}
     limit = "adjoint bound" if plan.method == "adjoint" else f"self-calibrated, 16 x eager's own error: {plan.reason}"

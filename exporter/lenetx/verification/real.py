@@ -12,7 +12,7 @@ from ..report import Check
 from .reference import Probe, Reference
 from .subject import Subject
 
-__all__ = ["certain", "mcnemar", "real_data"]
+__all__ = ["certain", "certificate", "flips", "mcnemar", "real_data"]
 
 _GROUP = "real data"
 _LISTED = 5
@@ -37,7 +37,7 @@ def real_data(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     right = [expected[column] for column in probe.exact.argmax(axis=1)]
     truth = [expected[label] for label in reference.truth]
     accuracies = _accuracies(found, right, truth)
-    return (_labels(probe, found, right, expected, accuracies), _accuracy(probe, accuracies), _certificate(probe))
+    return (flips(probe, found, right, expected, accuracies), _accuracy(probe, accuracies), certificate(probe))
 
 
 def certain(probe: Probe) -> NDArray[np.bool_]:
@@ -65,26 +65,35 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, chance)
 
 
-def _labels(
+def flips(
     probe: Probe,
     found: Sequence[str],
     right: Sequence[str],
     names: tuple[str, ...],
     accuracies: Mapping[str, float],
 ) -> Check:
-    flips = [_flip(probe, row, found[row], names) for row in range(len(probe)) if found[row] != right[row]]
-    wrong = [flip for flip in flips if not flip["explained"]]
-    figures = {"kind": "flips", "flips": flips, **accuracies}
-    if not flips:
+    """List the images whose label is not the reference's, and fail if rounding cannot explain one.
+
+    Args:
+        probe: N images.
+        found: the label of each.
+        right: that of the reference.
+        names: of all labels, in the order of the logits.
+        accuracies: what is to be said of them in the figures.
+    """
+    changed = [_flip(probe, row, found[row], names) for row in range(len(probe)) if found[row] != right[row]]
+    wrong = [flip for flip in changed if not flip["explained"]]
+    figures = {"kind": "flips", "flips": changed, **accuracies}
+    if not changed:
         return Check("labels", probe.subject, "passed", 0, 0, "No label flips.", _GROUP, figures)
     listed = "; ".join(
         f"image {flip['image']} from {flip['reference']} to {flip['artifact']}, margin {flip['margin']:.3g}"
-        for flip in (wrong or flips)[:_LISTED]
+        for flip in (wrong or changed)[:_LISTED]
     )
     if wrong:
-        detail = f"{len(wrong)} of {len(flips)} flips cannot be explained by rounding: {listed}."
+        detail = f"{len(wrong)} of {len(changed)} flips cannot be explained by rounding: {listed}."
         return Check("labels", probe.subject, "failed", len(wrong), 0, detail, _GROUP, figures)
-    detail = f"{len(flips)} labels flip, and rounding explains each: {listed}."
+    detail = f"{len(changed)} labels flip, and rounding explains each: {listed}."
     return Check("labels", probe.subject, "passed", 0, 0, detail, _GROUP, figures)
 
 
@@ -117,7 +126,7 @@ def _accuracy(probe: Probe, accuracies: Mapping[str, float]) -> Check:
     return Check("accuracy", probe.subject, "failed", ours, None, detail, _GROUP)
 
 
-def _certificate(probe: Probe) -> Check:
+def certificate(probe: Probe) -> Check:
     """State, rather than ask, of how many images no rounding can change the label."""
     sure = int(certain(probe).sum())
     share = sure / len(probe)

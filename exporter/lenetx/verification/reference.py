@@ -1,6 +1,6 @@
 """What is right: the eager module in eval mode, in float64, on every group of inputs, and how far from it is honest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from lenetx_runtime.preprocess import normalise
 
 from ..bounds.measure import Plan, measure, plan
+from ..bounds.tape import record
 from ..data import Dataset
+from ..expressions import Expression, Unknown, aliases, of_tape
 from ..usage import Usage, exported_network, usage_of
 from . import inputs
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "Reference"]
 
+_TRACED = 2
+"""Images of which the network's operators are learnt: more than one, whose axis would look like others of one place."""
 _HARDEST = 64
 """Real images with the smallest margins that are asked again by themselves."""
 
@@ -65,7 +69,7 @@ class Reference:
         checkpoint: the weights that artifacts are compared with.
         dataset: whose test split is used, or ``None``.
         missing: why there is no data set.
-        images: how many of the test images to use, the first ones; all by default.
+        indices: int64[N], the numbers of its test images in the whole test split; by default it is the whole.
         on_progress: told what goes on, a few words at a time.
     """
 
@@ -75,24 +79,23 @@ class Reference:
         dataset: Dataset | None,
         missing: str = "",
         *,
-        images: int | None = None,
+        indices: NDArray[np.int64] | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.checkpoint, self.dataset, self.missing, self.images = checkpoint, dataset, missing, images
+        self.checkpoint, self.dataset, self.missing = checkpoint, dataset, missing
+        self._indices = indices
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
         self._float64 = checkpoint.module().double()
         self._probes: dict[str, Probe] = {}
 
-    @cached_property
+    @property
     def network(self) -> "nn.Module":
-        """The network that every format writes, batch norms folded here again, not taken from the export."""
-        return exported_network(self.checkpoint)
+        """The network that every format writes, batch norms folded here again, not taken from the export.
 
-    @cached_property
-    def network_float64(self) -> "nn.Module":
-        """The same in float64."""
-        return exported_network(self.checkpoint).double()
+        It is made anew each time: to keep it would double the memory of a large one.
+        """
+        return exported_network(self.checkpoint)
 
     @cached_property
     def usage(self) -> Usage:
@@ -100,30 +103,36 @@ class Reference:
         return usage_of(self.network, self.checkpoint.spec.input_shape)
 
     @cached_property
+    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
+        """What the network's own code computes in canonical form, and the name under which each tensor is compared."""
+        import torch
+
+        network = self.network
+        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
+        names = aliases(self.usage.tensors)
+        tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
+        return of_tape(tape, names), names
+
+    @cached_property
     def plan(self) -> Plan:
         """How the limits are found."""
         images = 0 if self.frames is None else len(self.frames)
-        return plan(self._float64, self.checkpoint.spec.input_shape, images)
+        return plan(self._float32, self.checkpoint.spec.input_shape, images)
 
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:
-        """The test images, framed, as many as are to be used; ``None`` without a data set."""
-        if self.dataset is None:
-            return None
-        frames: NDArray[np.uint8] = self.dataset.test.framed(self.checkpoint.spec).images[: self.images]
-        return frames
+        """The test images, framed; ``None`` without a data set."""
+        return None if self.dataset is None else self.dataset.test.framed(self.checkpoint.spec).images
 
     @property
     def truth(self) -> NDArray[np.int64]:
         """int64[N], the labels of :attr:`frames`."""
         assert self.dataset is not None
-        truth: NDArray[np.int64] = self.dataset.test.labels[: self.images]
-        return truth
+        return self.dataset.test.labels
 
     def made_up(self, name: str) -> Probe:
-        """Give a group of :data:`inputs.HARD`, or ``random inputs``."""
-        make = inputs.random if name == "random inputs" else inputs.HARD[name]
-        words = "standard normal inputs" if name == "random inputs" else name
+        """Give a group of :data:`inputs.GROUPS`."""
+        make, words = inputs.GROUPS[name]
         return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
 
     @property
@@ -132,7 +141,14 @@ class Reference:
         if self.dataset is None or self.frames is None:
             return None
         frames, name = self.frames, self.dataset.name
-        return self._probe("real inputs", f"test images of {name}", lambda: normalise(frames, self.checkpoint.spec))
+        words = f"test images of {name}" if self._indices is None else f"test images of {name}, evenly spread"
+        return self._probe("real inputs", words, lambda: normalise(frames, self.checkpoint.spec), self._indices)
+
+    def given(self, values: NDArray[np.float32]) -> Probe:
+        """Give the right answers for inputs of someone's own, float32[N, C, H, W]."""
+        found = measure(self._float32, self._float64, values, self.plan.method)
+        answers = (found.exact, found.eager, found.limits)
+        return Probe("given inputs", f"{len(values):,} given inputs", values, *answers, np.arange(len(values)))
 
     @property
     def hardest(self) -> Probe | None:
@@ -144,11 +160,19 @@ class Reference:
         rows = np.argsort(top[:, 1] - top[:, 0], kind="stable")[:_HARDEST]
         return real.take(rows, f"{len(rows)} test images of the smallest margins", "lowest margins")
 
-    def _probe(self, name: str, words: str, make: Callable[[], NDArray[np.float32]]) -> Probe:
+    def _probe(
+        self,
+        name: str,
+        words: str,
+        make: Callable[[], NDArray[np.float32]],
+        indices: NDArray[np.int64] | None = None,
+    ) -> Probe:
         if name not in self._probes:
             values = make()
             self._on_progress(f"reference: {len(values):,} {words}")
-            found = measure(self._float32, self._float64, values, self.plan.method)
+            extreme = name == inputs.EXTREME
+            found = measure(self._float32, self._float64, values, self.plan.method, extreme=extreme)
             answers = (found.exact, found.eager, found.limits)
-            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, np.arange(len(values)))
+            numbers = np.arange(len(values)) if indices is None else indices
+            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, numbers)
         return self._probes[name]

@@ -1,12 +1,13 @@
 """The numbers and operators that the artifact holds, against those of the network: bit for bit, and one by one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..artifact import OpenedArtifact
+from ..expressions import Expression, Unknown, difference
 from ..report import Check
 from .reference import Reference
 
@@ -22,14 +23,28 @@ _DEFINITIONS = frozenset(
 
 
 def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
-    """Compare the weights bit for bit, and the numbers beside them."""
+    """Compare the weights bit for bit, the numbers beside them, and the operators one by one."""
     usage = reference.usage
-    if opened.weights is None or opened.numbers is None:
-        return tuple(
-            Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in ("weights", "numbers")
-        )
+    if opened.weights is None or opened.numbers is None or opened.expression is None:
+        names = ("weights", "numbers", "graph")
+        return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
     expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
-    return (_weights(opened.weights, expected), _numbers(opened.numbers, usage.numbers))
+    graph = _graph(opened.expression, reference)
+    return (_weights(opened.weights, expected), _numbers(opened.numbers, usage.numbers), graph)
+
+
+def _graph(found: Callable[[Mapping[str, str]], Expression | Unknown], reference: Reference) -> Check:
+    """Compare what the artifact computes, operator by operator, with what the network's own code does."""
+    name, words = "graph", "all operators and what each reads"
+    expected, names = reference.expression
+    if isinstance(expected, Unknown):
+        detail = f"The network's own code has no canonical form: {expected.reason}. {_UNSEEN}"
+        return Check(name, words, "not_applicable", detail=detail, group=_GROUP)
+    try:
+        problem = difference(expected, found(names))
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        problem = f"It could not be read: {' '.join(str(error).split())}"
+    return Check.verdict(name, words, problem, "Operator by operator the network's own, and nothing more.", _GROUP)
 
 
 def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:

@@ -1,24 +1,31 @@
-"""One untrained network, exported once, and the tools to break its artifacts."""
+"""One untrained network, exported once, and the tools to break what computes it."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
-from onnx import NodeProto
+from numpy.typing import NDArray
 
 from lenetx import Reference, Report, data, models
+from lenetx.artifact import OpenedArtifact
 from lenetx.checkpoint import Checkpoint, weights_sha256
 from lenetx.formats import get, open_artifact
-from lenetx.verification import prove
+from lenetx.report import Check
+from lenetx.verification import as_artifact, prove
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.onnx_file import seal
 from lenetx_runtime.spec import METADATA_KEY
 
+Floats = NDArray[np.float32]
+Function = Callable[[Floats], Floats]
+"""From float32[N, C, H, W] to float32[N, K] logits, or to what is added to each row of them, float32[N]."""
+ORDINARY = {"random inputs", "real inputs", "batch sizes", "row order", "saturated images", "lowest margins", "repeats"}
+"""Checks that a fault which shows on most images fails, whatever it is."""
 Damage = Callable[[onnx.ModelProto], None]
 
 
@@ -48,6 +55,11 @@ def with_weights(architecture: str, weights: dict[str, torch.Tensor]) -> Checkpo
     return Checkpoint(spec, weights, {}, {"data": "digits"}, ())
 
 
+def first(dataset: data.Dataset, count: int) -> data.Dataset:
+    """The same with the first test images only: that many are soon proven."""
+    return dataclasses.replace(dataset, test=dataset.test.take(np.arange(count)))
+
+
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     return data.load("digits")
@@ -64,6 +76,12 @@ def reference(checkpoint: Checkpoint, digits: data.Dataset) -> Reference:
 
 
 @pytest.fixture(scope="session")
+def few(checkpoint: Checkpoint, digits: data.Dataset) -> Reference:
+    """The same on fewer images: files are run in many more ways than functions."""
+    return Reference(checkpoint, first(digits, 64))
+
+
+@pytest.fixture(scope="session")
 def onnx_bytes(checkpoint: Checkpoint) -> bytes:
     return get("onnx").export(checkpoint, batch="dynamic", opset=None)
 
@@ -74,15 +92,21 @@ def torchscript_bytes(checkpoint: Checkpoint) -> bytes:
 
 
 @pytest.fixture
-def judge(tmp_path: Path, reference: Reference) -> Callable[..., Report]:
-    """Write bytes to a file, reopen it and prove it."""
+def opened(tmp_path: Path) -> Callable[[bytes, str], OpenedArtifact]:
+    """Write bytes to a file and reopen it."""
 
-    def run(contents: bytes, name: str, against: Reference = reference) -> Report:
+    def run(contents: bytes, name: str) -> OpenedArtifact:
         path = tmp_path / name
         path.write_bytes(contents)
-        return prove(open_artifact(path), against)
+        return open_artifact(path)
 
     return run
+
+
+@pytest.fixture
+def judge(opened: Callable[[bytes, str], OpenedArtifact], few: Reference) -> Callable[..., Report]:
+    """Write bytes to a file, reopen it and prove it."""
+    return lambda contents, name, against=few: prove(opened(contents, name), against)
 
 
 @pytest.fixture
@@ -95,6 +119,32 @@ def judge_damaged(judge: Callable[..., Report], onnx_bytes: bytes) -> Callable[.
     return run
 
 
+@pytest.fixture(scope="session")
+def honest(onnx_bytes: bytes) -> Function:
+    """The network's logits by onnxruntime itself."""
+    return session_of(onnx_bytes)
+
+
+@pytest.fixture
+def judge_function(reference: Reference) -> Callable[..., Report]:
+    """Prove a function from inputs to logits."""
+    return lambda run, against=reference: prove(as_artifact(run, against.checkpoint.spec), against)
+
+
+@pytest.fixture
+def judge_off_by(judge_function: Callable[..., Report], honest: Function) -> Callable[[Function], Report]:
+    """Prove onnxruntime's logits with something added to those of each row."""
+    return lambda fault: judge_function(lambda x: honest(x) + np.float32(fault(x))[:, None])
+
+
+def session_of(contents: bytes, level: str = "ORT_ENABLE_ALL") -> Function:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(["logits"], {"image": inputs})[0]
+
+
 def resealed(contents: bytes, damage: Damage) -> bytes:
     model = onnx.load_from_string(contents)
     damage(model)
@@ -102,11 +152,6 @@ def resealed(contents: bytes, damage: Damage) -> bytes:
     spec = ModelSpec.from_json(entry.value)
     entry.value = dataclasses.replace(spec, content_sha256="0" * 64).to_json()
     return seal(model.SerializeToString(deterministic=True))
-
-
-def failed(report: Report) -> list[str]:
-    """Name the checks that failed."""
-    return [check.name for check in report.failures]
 
 
 def respell(change: Callable[[ModelSpec], ModelSpec]) -> Damage:
@@ -119,65 +164,18 @@ def respell(change: Callable[[ModelSpec], ModelSpec]) -> Damage:
     return damage
 
 
-def add_to_logits(condition: Callable[[str], list[NodeProto]], amount: float) -> Damage:
-    """Add ``amount`` to every logit of each image for which the nodes' output ``when`` (bool[N, 1]) holds.
-
-    ``condition`` is given the name of the input and returns the nodes. No number is stored, so that the check of
-    constants stays quiet.
-    """
-
-    def damage(model: onnx.ModelProto) -> None:
-        helper = onnx.helper
-        last = model.graph.node[-1]
-        assert list(last.output) == ["logits"]
-        last.output[0] = "clean"
-        model.graph.node.extend(condition("image"))
-        model.graph.node.extend(
-            [
-                *filled("amount", "clean", amount),
-                *filled("nothing", "clean", 0.0),
-                helper.make_node("Where", ["when", "amount", "nothing"], ["delta"]),
-                helper.make_node("Add", ["clean", "delta"], ["logits"]),
-            ]
-        )
-
-    return damage
+def failed(report: Report) -> list[str]:
+    """Name the checks that failed; a quarrel only says of them whose fault it is."""
+    return [check.name for check in report.failures if check.group != "quarrel"]
 
 
-def filled(name: str, like: str, value: float) -> list[NodeProto]:
-    """Nodes whose output ``name`` has the shape of ``like`` and one value everywhere.
-
-    The value stands nowhere: it is built of ones, by doubling, as a fraction whose denominator is a power of two. The
-    first one is the number of channels of the input.
-    """
-    numerator, denominator = (
-        (1, 0)
-        if math.isinf(value)
-        else (0, 0)
-        if math.isnan(value)
-        else float(np.float32(abs(value))).as_integer_ratio()
-    )
-    make = onnx.helper.make_node
-    return [
-        make("Shape", ["image"], [f"{name}_channels"], start=1, end=2),
-        make("Cast", [f"{name}_channels"], [f"{name}_one"], to=onnx.TensorProto.FLOAT),
-        *_number(numerator, f"{name}_one", f"{name}_numerator"),
-        *_number(denominator, f"{name}_one", f"{name}_denominator"),
-        make("Div", [f"{name}_numerator", f"{name}_denominator"], [f"{name}_size"]),
-        make("Neg" if value < 0 else "Identity", [f"{name}_size"], [f"{name}_value"]),
-        make("Shape", [like], [f"{name}_shape"]),
-        make("Expand", [f"{name}_value", f"{name}_shape"], [name]),
-    ]
+def only(report: Report, name: str) -> Check:
+    """Assert that one check alone stands between a fault and a passed report, and give it."""
+    assert failed(report) == [name]
+    others = [check for check in report.checks if check.group != "quarrel" and check.name != name]
+    assert dataclasses.replace(report, checks=tuple(others)).passed
+    return check_of(report, name)
 
 
-def _number(value: int, one: str, name: str) -> list[NodeProto]:
-    """Nodes that build a whole number of its binary digits, the first one first."""
-    make = onnx.helper.make_node
-    nodes, last = [make("Sub", [one, one], [f"{name}_0"])], f"{name}_0"
-    for place, digit in enumerate(f"{value:b}"):
-        nodes.append(make("Add", [last, last], [f"{name}_{place}_doubled"]))
-        last = f"{name}_{place}_doubled"
-        if digit == "1":
-            nodes.append(make("Add", [last, one], [f"{name}_{place}_more"]))
-            last = f"{name}_{place}_more"
-    return [*nodes, make("Identity", [last], [name])]
+def check_of(report: Report, name: str) -> Check:
+    return next(check for check in report.checks if check.name == name)

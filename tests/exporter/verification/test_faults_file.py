@@ -1,4 +1,7 @@
-"""For every check of what a file says and is made of, a fault that it alone finds, planted in a real file."""
+"""Faults of what an ONNX file holds: hidden numbers, foreign operators, frozen axes, other models, cut bytes.
+
+Other checks than the one that is named here may see them too; test_alone_files.py shows each check alone.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,27 +11,11 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from lenetx import Reference, Report
-from lenetx.formats import get
+from lenetx import Report
 
-from .conftest import failed, make_checkpoint, resealed, respell
+from .conftest import check_of, failed, respell
 
 Judge = Callable[..., Report]
-
-
-@pytest.mark.parametrize("tensor", sorted(make_checkpoint().state_dict))
-def test_lowest_bit_of_one_weight(judge_damaged: Judge, tensor: str) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        weight = next(each for each in model.graph.initializer if each.name == tensor)
-        bits = numpy_helper.to_array(weight).copy().view(np.uint32)
-        bits.reshape(-1)[bits.size // 2] ^= 1
-        weight.CopyFrom(numpy_helper.from_array(bits.view(np.float32), tensor))
-
-    report = judge_damaged(damage)
-    assert failed(report) == ["weights"]
-    assert (
-        f"1 of {make_checkpoint().state_dict[tensor].numel()} numbers in {tensor} differ" in report.failures[0].detail
-    )
 
 
 def test_unexpected_weight(judge_damaged: Judge) -> None:
@@ -38,8 +25,8 @@ def test_unexpected_weight(judge_damaged: Judge) -> None:
         model.graph.node.append(helper.make_node("Add", ["clean", "extra"], ["logits"]))
 
     report = judge_damaged(damage)
-    assert failed(report) == ["weights"]
-    assert "extra is unexpected" in report.failures[0].detail
+    assert "weights" in failed(report)
+    assert "extra is unexpected" in check_of(report, "weights").detail
 
 
 def test_other_weights_beside_the_ones_that_are_shown(judge_damaged: Judge) -> None:
@@ -53,31 +40,9 @@ def test_other_weights_beside_the_ones_that_are_shown(judge_damaged: Judge) -> N
         model.graph.node[-1].input[1] = "secret"
 
     report = judge_damaged(damage)
-    assert failed(report) == ["constants"]
-    assert "no node reads fc3.weight" in report.failures[0].detail
-    assert "there is a constant secret" in report.failures[0].detail
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda spec: dataclasses.replace(spec, labels=(*spec.labels[1:], spec.labels[0])),
-        lambda spec: dataclasses.replace(spec, mean=(0.5,)),
-        lambda spec: dataclasses.replace(spec, std=(0.5,)),
-        lambda spec: dataclasses.replace(spec, scale=1.0),
-        lambda spec: dataclasses.replace(spec, weights_sha256="0" * 63 + "1"),
-    ],
-    ids=["labels", "mean", "std", "scale", "weights_sha256"],
-)
-def test_other_spec(judge_damaged: Judge, change: Callable) -> None:
-    assert failed(judge_damaged(respell(change))) == ["spec"]
-
-
-def test_invalid_file_that_runs(judge_damaged: Judge) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        model.graph.ClearField("name")
-
-    assert failed(judge_damaged(damage)) == ["file"]
+    assert "constants" in failed(report)
+    assert "no node reads fc3.weight" in check_of(report, "constants").detail
+    assert "there is a constant secret" in check_of(report, "constants").detail
 
 
 def test_operator_of_another_domain(judge_damaged: Judge) -> None:
@@ -88,7 +53,7 @@ def test_operator_of_another_domain(judge_damaged: Judge) -> None:
         first.attribute.append(helper.make_attribute("activation", "Relu"))
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
-    assert failed(judge_damaged(damage)) == ["operators"]
+    assert "operators" in failed(judge_damaged(damage))
 
 
 def test_random_numbers_below_every_limit(judge_damaged: Judge) -> None:
@@ -101,14 +66,6 @@ def test_random_numbers_below_every_limit(judge_damaged: Judge) -> None:
     assert "operators" in failed(judge_damaged(damage))
 
 
-def test_batch_axis_without_its_name(judge_damaged: Judge) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        for value in (*model.graph.input, *model.graph.output):
-            value.type.tensor_type.shape.dim[0].dim_param = "N"
-
-    assert failed(judge_damaged(damage)) == ["axes"]
-
-
 def test_frozen_batch_axis(judge_damaged: Judge) -> None:
     def damage(model: onnx.ModelProto) -> None:
         for value in (*model.graph.input, *model.graph.output):
@@ -117,25 +74,11 @@ def test_frozen_batch_axis(judge_damaged: Judge) -> None:
     assert {"axes", "batch sizes", "random inputs", "real inputs"} <= set(failed(judge_damaged(damage)))
 
 
-@pytest.mark.parametrize("place", ["/home/ann/train.py", r"C:\Users\ann\train.py", "site-packages"])
-def test_local_path(judge_damaged: Judge, place: str) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        model.graph.node[3].doc_string = f'File "{place}", line 8, in forward'
-
-    report = judge_damaged(damage)
-    assert failed(report) == ["local paths"]
-    assert place.split("ann")[0] in report.failures[0].detail
-
-
-def test_fixed_batch_that_takes_another(judge: Judge, checkpoint: object, reference: Reference) -> None:
+def test_fixed_batch_that_takes_another(judge_damaged: Judge) -> None:
     """The graph says "batch", the spec says 4."""
-    contents = get("onnx").export(checkpoint, batch="dynamic", opset=None)
-
-    def damage(model: onnx.ModelProto) -> None:
-        respell(lambda spec: dataclasses.replace(spec, batch=4))(model)
-
-    report = judge(resealed(contents, damage), "lenet5.onnx", reference)
+    report = judge_damaged(respell(lambda spec: dataclasses.replace(spec, batch=4)))
     assert failed(report) == ["axes", "batch sizes"]
+    assert check_of(report, "batch sizes").detail == "It takes a batch of 5, though its spec says 4."
 
 
 @pytest.mark.parametrize(("name", "value"), [("alpha", 1.000001), ("beta", 0.999999)])
@@ -147,7 +90,7 @@ def test_a_number_beside_the_weights(judge_damaged: Judge, name: str, value: flo
         assert last.op_type == "Gemm"
         last.attribute.append(helper.make_attribute(name, value))
 
-    assert failed(judge_damaged(damage)) == ["numbers"]
+    assert "numbers" in failed(judge_damaged(damage))
 
 
 def test_a_number_of_its_own_in_the_graph(judge_damaged: Judge) -> None:
@@ -159,8 +102,8 @@ def test_a_number_of_its_own_in_the_graph(judge_damaged: Judge) -> None:
         model.graph.node.append(helper.make_node("Mul", ["clean", "constant:0"], ["logits"]))
 
     report = judge_damaged(damage)
-    assert failed(report) == ["numbers"]
-    assert "1.00000095" in report.failures[0].detail
+    assert "numbers" in failed(report)
+    assert "1.00000095" in check_of(report, "numbers").detail
 
 
 def test_a_tensor_that_passes_for_a_constant(judge_damaged: Judge) -> None:
@@ -170,8 +113,8 @@ def test_a_tensor_that_passes_for_a_constant(judge_damaged: Judge) -> None:
         model.graph.node.append(helper.make_node("Add", ["clean", "constant:0"], ["logits"]))
 
     report = judge_damaged(damage)
-    assert failed(report) == ["constants"]
-    assert "constant:0 is neither one number nor a shape" in report.failures[0].detail
+    assert "constants" in failed(report)
+    assert "constant:0 is neither one number nor a shape" in check_of(report, "constants").detail
 
 
 def test_a_shape_that_is_computed_with(judge_damaged: Judge) -> None:
@@ -181,4 +124,4 @@ def test_a_shape_that_is_computed_with(judge_damaged: Judge) -> None:
         model.graph.node.append(helper.make_node("Cast", ["constant:0"], ["added"], to=onnx.TensorProto.FLOAT))
         model.graph.node.append(helper.make_node("Add", ["clean", "added"], ["logits"]))
 
-    assert failed(judge_damaged(damage)) == ["constants"]
+    assert "constants" in failed(judge_damaged(damage))

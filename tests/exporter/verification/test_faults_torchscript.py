@@ -1,22 +1,31 @@
 """Faults in a TorchScript archive, repacked as lenetx would."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from lenetx import Report, archive
+from lenetx import Reference, Report, archive
+from lenetx.checkpoint import Checkpoint
 from lenetx.formats import get
+from lenetx.verification import prove
 from lenetx_runtime import ArtifactError
 from lenetx_runtime.spec import METADATA_KEY
 
-from .conftest import failed, make_checkpoint
+from .conftest import ORDINARY, check_of, failed, make_checkpoint, only, with_weights
 
 Judge = Callable[..., Report]
 NAME = "lenet5.torchscript"
 SPEC = f"extra/{METADATA_KEY}.json"
 NAMES = f"extra/{METADATA_KEY}.weights.json"
+
+
+@pytest.fixture
+def judge(opened: Callable, few: Reference) -> Judge:
+    """As everywhere, but run in one way."""
+    return lambda contents, name: prove(dataclasses.replace(opened(contents, name), engines=()), few)
 
 
 @pytest.fixture
@@ -91,38 +100,60 @@ def test_swapped_labels(judge: Judge, records: dict[str, bytes]) -> None:
     spec = json.loads(records[SPEC])
     spec["labels"].reverse()
     records[SPEC] = json.dumps(spec).encode()
-    assert failed(judge(archive.pack(records), NAME)) == ["spec"]
+    assert failed(judge(archive.pack(records), NAME))[:2] == ["spec", "labels"]
 
 
 def test_lowest_bit_of_every_weight_tensor(judge: Judge, records: dict[str, bytes]) -> None:
-    for name in [name for name in records if name.startswith("constants/")]:
+    names = [name for name in records if name.startswith("constants/")]
+    assert len(names) == 10
+    for name in names:
         bits = np.frombuffer(records[name], np.uint32).copy()
         bits[len(bits) // 2] ^= 1
-        report = judge(archive.pack(records | {name: bits.tobytes()}), NAME)
-        assert failed(report) == ["weights"]
+        only(judge(archive.pack(records | {name: bits.tobytes()}), NAME), "weights")
 
 
 def test_swapped_names_of_weights(judge: Judge, records: dict[str, bytes]) -> None:
     names = json.loads(records[NAMES])
     records[NAMES] = json.dumps(names[::-1]).encode()
-    assert failed(judge(archive.pack(records), NAME)) == ["weights"]
+    assert {"weights", "layers"} <= set(failed(judge(archive.pack(records), NAME)))
 
 
 def test_a_number_beside_the_weights(judge: Judge, records: dict[str, bytes]) -> None:
-    """It changes every logit by less than rounding may."""
+    """It changes every logit by less than rounding may over all layers, and by more than it may in the last step."""
     code = code_of(records)
     changed = records[code].replace(b"    return _0", b"    return torch.mul(_0, 1.0000009999999999)")
     assert changed != records[code]
-    assert failed(judge(archive.pack(records | {code: changed}), NAME)) == ["numbers"]
+    report = judge(archive.pack(records | {code: changed}), NAME)
+    assert {"numbers", "layers"} <= set(failed(report))
+    assert not ORDINARY & set(failed(report))
 
 
 def test_another_networks_code(judge: Judge, records: dict[str, bytes]) -> None:
     code = code_of(records)
-    records[code] = records[code].replace(b"torch.max_pool2d(", b"torch.avg_pool2d(")
-    assert {"random inputs", "saturated inputs", "real inputs"} <= set(failed(judge(archive.pack(records), NAME)))
+    records[code] = records[code].replace(b"torch.max_pool2d(", b"torch.avg_pool2d(", 1)
+    report = judge(archive.pack(records), NAME)
+    assert set(failed(report)) >= ORDINARY
+    assert check_of(report, "layers").detail.startswith("The first that is wrong is conv2, or what leads to it, in ")
+
+
+def test_dropout_that_is_left_on_and_hardly_ever_drops(judge: Judge, records: dict[str, bytes]) -> None:
+    code = code_of(records)
+    changed = records[code].replace(b"    return _0", b"    return torch.dropout(_0, 1.0000000000000001e-09, True)")
+    assert changed != records[code]
+    report = judge(archive.pack(records | {code: changed}), NAME)
+    assert "They run as in training" in check_of(report, "training operators").detail
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "fc1", "fc2", "fc3"])
+def test_a_layer_of_other_weights(judge: Judge, checkpoint: Checkpoint, layer: str) -> None:
+    name = f"{layer}.weight"
+    other = with_weights("lenet5", {**checkpoint.state_dict, name: checkpoint.state_dict[name] * (1 + 1e-4)})
+    report = judge(get("torchscript").export(other, batch="dynamic", opset=None), NAME)
+    assert {"spec", "weights", "layers", "real inputs"} <= set(failed(report))
+    assert check_of(report, "layers").detail.startswith(f"The first that is wrong is {layer}, or what leads to it, in ")
 
 
 def test_another_seeds_weights(judge: Judge) -> None:
     other = get("torchscript").export(make_checkpoint(seed=1), batch="dynamic", opset=None)
     report = judge(other, NAME)
-    assert {"spec", "weights", "random inputs", "real inputs"} <= set(failed(report))
+    assert {"spec", "weights", "layers", "random inputs", "real inputs"} <= set(failed(report))

@@ -1,0 +1,166 @@
+"""The proof as a library: of files, of functions, and of logits that something else has computed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime.spec import UNKNOWN
+
+from . import checkpoint as checkpoints
+from . import data, formats
+from .checkpoint import Checkpoint
+from .data import DataOptions
+from .data.test_frames import evenly, with_test_frames
+from .errors import ArtifactError, DataMissing, InputError
+from .manifest import MANIFEST, entry_of
+from .report import Check, Report
+from .verification import Reference, as_artifact, prove, prove_logits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["QUICK", "reference", "verify", "verify_logits"]
+
+PathLike = str | Path
+Function = Callable[["NDArray[np.float32]"], Any]
+"""From float32[N, C, H, W] of any N to float32[N, K] logits."""
+
+QUICK = 512
+"""Test images of a quick proof."""
+
+
+def reference(
+    checkpoint: Checkpoint,
+    *,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
+    images: int | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Reference:
+    """Make what artifacts of a checkpoint are compared with, to be used for several of them.
+
+    Args:
+        checkpoint: the weights.
+        data_name: whose test split to use. By default the checkpoint's own data set, if it is on this machine;
+            if it is not, the real-data checks are ``not_run`` and say so.
+        data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        data_options: how to read a set of one's own.
+        images: how many of the test images, evenly spread; all by default, and where there are no more.
+        on_progress: told what goes on, a few words at a time.
+
+    Raises:
+        UnknownName, DataError: the data set that was asked for is not there, or cannot be used.
+        InputError: its labels are not the checkpoint's, or there is no such number of images.
+    """
+    if images is not None and images < 1:
+        raise InputError(f"The number of images is {images}; it must be at least 1.")
+    name = data_name or checkpoint.config["data"]
+    if name is None:
+        return Reference(
+            checkpoint, None, "No real images were seen: the weights came without a data set; name one with --data."
+        )
+    if checkpoint.spec.framing == UNKNOWN:
+        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
+    root, options = Path(data_root) if data_root else None, data_options or DataOptions()
+    labels = checkpoint.spec.labels
+    if data_name is None and name not in data.SOURCES:
+        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        return Reference(checkpoint, None, f"No real images were seen. {why}")
+    try:
+        dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
+    except DataMissing as error:
+        return Reference(checkpoint, None, f"No real images were seen. {error}")
+    if dataset.class_names != checkpoint.spec.labels:
+        raise InputError(
+            f"The labels of {name} are {', '.join(dataset.class_names)}; "
+            f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
+        )
+    indices = None
+    if images is not None and images < len(dataset.test):
+        dataset, indices = evenly(dataset, images)
+    framed = with_test_frames(dataset, checkpoint.spec, options)
+    if indices is not None and len(framed.test) != len(indices):
+        indices = None  # rows were left out, so that numbers of the whole split are not known any more
+    return Reference(checkpoint, framed, indices=indices, on_progress=on_progress)
+
+
+def verify(
+    artifact: PathLike | Function,
+    *,
+    against: Checkpoint | PathLike | Reference,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
+    images: int | None = None,
+    device: str = "cpu",
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Compare a published artifact, or a function of one's own, with a checkpoint.
+
+    Args:
+        artifact: path of the file, or a function that takes float32[N, C, H, W] of any N ≥ 0 and gives float32[N, K]
+            logits, such as a binding of one's own C++ program; what it raises is a failure of its.
+        against: the checkpoint, its path, or a :func:`reference` made of it before.
+        data_name: on whose test split, see :func:`reference`.
+        data_root: folder of its files.
+        data_options: how to read a set of one's own.
+        images: how many of the test images, evenly spread; all by default.
+        device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``.
+        on_progress: told what goes on, a few words at a time.
+
+    Returns:
+        The report, whose ``passed`` says what came out.
+
+    Raises:
+        InputError, ArtifactError, CheckpointError, DeviceUnavailable: it could not be compared at all.
+    """
+    options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
+    judge = _reference_of(against, **options, images=images, on_progress=on_progress)
+    if callable(artifact):
+        return prove(as_artifact(artifact, judge.checkpoint.spec), judge, on_progress=on_progress)
+    path = Path(artifact)
+    opened = formats.open_artifact(path, device=device)
+    return prove(opened, judge, also=(_manifest(path, opened.artifact.sha256),), on_progress=on_progress)
+
+
+def verify_logits(
+    logits: "NDArray[np.float32]",
+    inputs: "NDArray[Any]",
+    *,
+    against: Checkpoint | PathLike | Reference,
+    name: str = "logits",
+) -> Report:
+    """Compare logits that some other program has computed with a checkpoint.
+
+    Args:
+        logits: float32[N, K].
+        inputs: float32[N, C, H, W] that it was given, or uint8 frames of the spec's ``frame_size``, [N, h, w] or
+            [N, h, w, 3], which are normalised as the runtime does it.
+        against: the checkpoint, its path, or a :func:`reference`.
+        name: of the program, in the report.
+
+    Raises:
+        InputError: the inputs are not those of the network, or not finite.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    return prove_logits(logits, inputs, _reference_of(against), name)
+
+
+def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) -> Reference:
+    if isinstance(against, Reference):
+        return against
+    known = against if isinstance(against, Checkpoint) else checkpoints.load(Path(against))
+    return reference(known, **options)
+
+
+def _manifest(path: Path, sha256: str) -> Check:
+    try:
+        entry = entry_of(path)
+    except ArtifactError as error:
+        return Check("manifest", MANIFEST, "failed", detail=str(error))
+    if entry is None:
+        return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
+    problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."
+    return Check.verdict("manifest", MANIFEST, problem, "The file is the one that was published.")

@@ -1,0 +1,56 @@
+"""Logits that some other program has computed, on inputs that come with them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime.preprocess import normalise
+
+from ..errors import InputError
+from ..report import Check, Report
+from .compare import compare, wrong_shape
+from .prove import about_reference, environment
+from .real import certificate, flips
+from .reference import Probe, Reference
+
+if TYPE_CHECKING:
+    from lenetx_runtime import ModelSpec
+
+__all__ = ["prove_logits"]
+
+
+def prove_logits(logits: NDArray[Any], inputs: NDArray[Any], reference: Reference, name: str) -> Report:
+    """Compare float32[N, K] logits with what the checkpoint computes for the same inputs; see :mod:`lenetx.proving`."""
+    spec = reference.checkpoint.spec
+    values = _inputs(inputs, spec)
+    probe = reference.given(values)
+    checks = [compare("given inputs", "end to end", probe, logits)]
+    if wrong_shape(probe, logits) is None:
+        checks += [_labels(probe, logits, spec), certificate(probe)]
+    about: dict[str, str | int] = {"name": name, "format": "logits", "precision": "float32"}
+    return Report(tuple(checks), environment("of its own"), about, about_reference(reference))
+
+
+def _labels(probe: Probe, logits: NDArray[np.float32], spec: "ModelSpec") -> Check:
+    names = spec.labels
+    found = [names[column] for column in np.nan_to_num(logits, nan=-np.inf).argmax(axis=1)]
+    right = [names[column] for column in probe.exact.argmax(axis=1)]
+    return flips(probe, found, right, names, {})
+
+
+def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
+    """Give float32[N, C, H, W].
+
+    Raises:
+        InputError: no such inputs.
+    """
+    frames = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+    if inputs.dtype == np.uint8 and inputs.shape[1:] == frames and len(inputs):
+        return normalise(inputs, spec)
+    if inputs.dtype != np.float32 or inputs.shape[1:] != spec.input_shape or not len(inputs):
+        wanted = f"float32[N, {', '.join(map(str, spec.input_shape))}] or uint8[N, {', '.join(map(str, frames))}]"
+        raise InputError(f"The inputs are {inputs.dtype}{list(inputs.shape)}; they must be {wanted}, N at least 1.")
+    if not np.isfinite(inputs).all():
+        raise InputError("The inputs hold NaN or infinity, of which nothing can be proven.")
+    return np.ascontiguousarray(inputs)

@@ -1,0 +1,117 @@
+"""Faults in the code of a TorchScript archive that its grammar lets pass: each is named with its place."""
+
+import json
+
+import pytest
+
+from lenetx import archive
+from lenetx.errors import ArtifactError
+from lenetx.expressions import difference
+from lenetx_runtime.spec import METADATA_KEY
+
+NAMES = f"extra/{METADATA_KEY}.weights.json"
+LAST = "    return _0"
+MORE = "The artifact computes more than the network's code: "
+POOL = "max-pooling 2×2, stride 2"
+FAULTS = {
+    "missing ReLU": (
+        ("torch.relu(input0)", "input0"),
+        f"Behind {POOL} after conv1 the network's code has ReLU; the artifact has the convolution conv2 5×5.",
+    ),
+    "average for max": (
+        ("torch.max_pool2d(input, ", "torch.avg_pool2d(input, "),
+        f"Behind conv1 the network's code has {POOL}; the artifact has average pooling 2×2, stride 2.",
+    ),
+    "stride": (
+        ("torch.max_pool2d(input2, [2, 2], [2, 2])", "torch.max_pool2d(input2, [2, 2], [2, 2], [0, 0], [1, 1], True)"),
+        None,  # rounded up, 10 / 2 is 5 as well
+    ),
+    "padding": (
+        ("[1, 1], [0, 0], [1, 1]", "[1, 1], [2, 2], [2, 2]"),
+        "the artifact has the convolution conv1 5×5, dilation 2, pads 2.",
+    ),
+    "other words": (
+        (
+            "torch.linear(input7, CONSTANTS.c6, CONSTANTS.c7)",
+            "torch.add(torch.matmul(input7, torch.t(CONSTANTS.c6)), CONSTANTS.c7)",
+        ),
+        None,
+    ),
+    "softmax": ((LAST, "    return torch.softmax(_0, 1)"), f"{MORE}softmax over axis 1."),
+    "a power of the logits": ((LAST, "    return torch.pow(_0, 1)"), f"{MORE}a power of 1."),
+    "arithmetic without a number": (
+        (LAST, "    _1 = torch.exp(_0)\n    return torch.add(_0, torch.div(_1, torch.add(_1, _1)))"),
+        f"{MORE}exp; an addition; a quotient; an addition.",
+    ),
+    "a factor that adds": (
+        (LAST, "    return torch.add(_0, _0, alpha=0)"),
+        f"{MORE}a product with 0; an addition.",
+    ),
+    "the input once more": (
+        (LAST, "    return torch.add(_0, torch.slice(torch.flatten(image, 1), 1, 3, 13))"),
+        f"{MORE}a shape of 1024; 10 of axis 1 from 3 on, step 1; an addition.",
+    ),
+    "a number read out of the picture": (
+        (LAST, "    return torch.mul(_0, int(torch.amax(image)))"),
+        "What the artifact computes cannot be read: it reads single numbers of a value (_local_scalar_dense).",
+    ),
+    "dropout in training": (
+        (LAST, "    return torch.dropout(_0, 0.5, True)"),
+        "What the artifact computes cannot be read: it changes a part of a value in place (bernoulli_).",
+    ),
+    "changed weights": (
+        ("torch.linear(input7, CONSTANTS.c6", "torch.linear(input7, torch.mul(CONSTANTS.c6, 2)"),
+        "Behind ReLU after fc1 the network's code has the dense layer fc2; "
+        "the artifact has addmm (it computes with a tensor that is none of the network's weights as they are).",
+    ),
+}
+
+
+def damaged(records, old, new):
+    name = next(name for name in records if name.startswith("code/"))
+    changed = records[name].decode().replace(old, new, 1)
+    assert changed != records[name].decode()
+    return archive.pack(records | {name: changed.encode()})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_named(lenet5, records, fault):
+    change, words = FAULTS[fault]
+    found = difference(lenet5.expression, lenet5.torchscript(damaged(records, *change)))
+    if words is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.startswith(words) or found.endswith(words)
+
+
+def test_swapped_names_of_weights(lenet5, records):
+    names = json.loads(records[NAMES])
+    places = names.index("conv1.bias"), names.index("conv1.weight")
+    for place, name in zip(places, ("fc9.bias", "fc9.weight"), strict=True):
+        names[place] = name
+    records[NAMES] = json.dumps(names).encode()
+    assert difference(lenet5.expression, lenet5.torchscript(archive.pack(records))) == (
+        "Behind the input the network's code has the convolution conv1 5×5; the artifact has the convolution fc9 5×5."
+    )
+
+
+def test_what_does_not_run_says_so(lenet5, records):
+    found = lenet5.torchscript(damaged(records, "torch.flatten(input4, 1)", "torch.flatten(input4, 2)"))
+    assert difference(lenet5.expression, found).startswith(
+        "What the artifact computes cannot be read: torch cannot run it"
+    )
+
+
+@pytest.mark.parametrize(
+    "damage", [(LAST, "    return _0 * 2"), (LAST, "    torch.save(_0, 'planted')\n    return _0")]
+)
+def test_code_beyond_the_grammar_is_never_run(lenet5, records, damage):
+    with pytest.raises(ArtifactError, match="Its code is not that of a network"):
+        lenet5.torchscript(damaged(records, *damage))
+
+
+def test_unnamed_weights_are_refused(lenet5, records):
+    records[NAMES] = b"[]"
+    with pytest.raises(ArtifactError, match="It does not name each of its 10 weights"):
+        lenet5.torchscript(archive.pack(records))

@@ -1,0 +1,171 @@
+"""What torch's exporter makes of each operator whose canonical form is known is the same expression again."""
+
+import io
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lenetx.bounds import record
+from lenetx.expressions import Unknown, aliases, difference, of_tape
+from lenetx.formats.onnx_canonical import canonical
+
+from .conftest import Known
+
+SHAPE = (4, 8, 8)
+
+
+class Activations(nn.Module):
+    def forward(self, x):
+        for function in (
+            functional.silu,
+            functional.hardswish,
+            functional.hardsigmoid,
+            functional.mish,
+            functional.gelu,
+        ):
+            x = function(x) - x
+        x = functional.gelu(x, approximate="tanh") + functional.celu(x, 0.7)
+        x = functional.elu(x, 0.7) * functional.selu(x)
+        x = functional.leaky_relu(x, 0.1) + functional.relu6(x).relu() * 1 - 0 + functional.hardtanh(x)
+        return x.clamp(min=0.5).clamp(max=2).clamp(min=0).clamp(0.75, 1.5).flatten(1).sigmoid()
+
+
+class Arithmetic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale, self.offset = nn.Parameter(torch.rand(4, 1, 1)), nn.Parameter(torch.rand(1, 4, 1, 1))
+
+    def forward(self, x):
+        x = (x / 3 - 2) * self.scale + self.offset
+        x = (
+            torch.add(2 - x, x.exp(), alpha=3)
+            + 1 / (x * x + 1)
+            + (x.abs() + 1).log()
+            + (x**2 + 1).sqrt()
+            - torch.neg(x)
+        )
+        x = torch.maximum(x, -x) + torch.minimum(x, x.tanh())
+        x = functional.softmax(x, 1) + functional.log_softmax(x, -1)
+        return (x.sum((2, 3)) + x.amax((2, 3)) * x.amin((2, 3), keepdim=True).flatten(1)).relu() + x.mean((1, 2))[:, :4]
+
+
+class Shapes(nn.Module):
+    def forward(self, x):
+        first, second = x.chunk(2, 1)
+        second = torch.cat([torch.cat([second, first], 1)[:, :1], torch.cat([first, second], 1)], 1)[:, 1:3]
+        x = torch.cat([second, first, x[:, 1:4:2], x[:, -1:]], 1)
+        one, five = x.split([2, 5], 1)
+        x = torch.stack([one, five[:, :2]], 2).flatten(1, 2).permute(0, 2, 3, 1)
+        x = functional.pad(x.unsqueeze(1).squeeze(1), (1, 2, 0, 1), value=0.5)
+        x = x.reshape(x.size(0), 3, 3, -1).transpose(1, 3)
+        return x.select(2, 1).contiguous().view(x.size(0), -1)
+
+
+class Windows(nn.Module):
+    def forward(self, x):
+        x = functional.max_pool2d(x, 3, 2, 1, 2) + functional.avg_pool2d(x, 3, 3, 1)
+        x = functional.pad(x, (3, 2, 3, 2))
+        x = functional.max_pool2d(x, 3, 2, ceil_mode=True) + functional.avg_pool2d(x, 3, 2, ceil_mode=True)
+        x = x + functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False) + functional.adaptive_avg_pool2d(x, 4)
+        x = torch.cat(
+            [functional.adaptive_max_pool2d(x, 2).flatten(1), functional.adaptive_avg_pool2d(x, 2).flatten(1)], 1
+        )
+        rows = functional.avg_pool1d(functional.max_pool1d(x.unflatten(1, (4, 8)), 2), 2, 1)
+        return rows.flatten(1)
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.framed = nn.Conv2d(4, 8, 4, padding=1, bias=False)
+        self.grouped = nn.Conv2d(8, 8, 3, groups=4, dilation=2)
+        self.batch = nn.BatchNorm2d(8)
+        self.layer = nn.LayerNorm([8, 4, 4])
+        self.bare, self.dense = nn.Linear(8, 6, bias=False), nn.Linear(6, 5)
+        for name, tensor in [*self.named_parameters(), *self.named_buffers()]:
+            if name.startswith(("batch.r", "batch.w", "batch.b", "layer")):
+                tensor.data.uniform_(0.5, 1.5)
+
+    def forward(self, x):
+        x = self.layer(self.batch(self.grouped(self.framed(functional.pad(x, (0, 1, 0, 1)))).relu()))
+        x = functional.dropout(x, 0.5, self.training).mean((2, 3))
+        return self.dense(self.bare(x)) @ self.dense.weight
+
+
+NETWORKS = {each.__name__: each for each in (Activations, Arithmetic, Shapes, Windows, Layers)}
+
+
+@pytest.fixture(params=NETWORKS)
+def network(request):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return NETWORKS[request.param]().eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("opset", [18, 20, 23])
+def test_onnx(network, opset):
+    known = Known(network, SHAPE)
+    weights = {name: tensor.numpy() for name, tensor in known.usage.tensors.items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+        program = torch.onnx.export(
+            network,
+            (torch.zeros(2, *SHAPE),),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=opset,
+            verbose=False,
+        )
+    assert difference(known.expression, known.onnx(canonical(program.model_proto, weights, opset))) is None
+
+
+def test_torchscript(network):
+    known = Known(network, SHAPE)
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.freeze(torch.jit.trace(network, torch.zeros(2, *SHAPE)), optimize_numerics=False), buffer)
+    module = torch.jit.load(io.BytesIO(buffer.getvalue()))
+    constants = [
+        node.t("value")
+        for node in module.graph.findAllNodes("prim::Constant")
+        if node.output().type().kind() == "TensorType"
+    ]
+    names = {id(one): name for one in constants for name, own in known.usage.tensors.items() if torch.equal(one, own)}
+    found = of_tape(record(module, torch.zeros(2, *SHAPE), names), known.aliases)
+    assert difference(known.expression, found) is None
+
+
+UNKNOWN = {
+    "softplus has no canonical form here: it is not known": lambda x: functional.softplus(x),
+    "it computes with whole numbers or truth values (_to_copy)": lambda x: x * (x > 2).any().float(),
+    "it reads single numbers of a value (_local_scalar_dense)": lambda x: x * float(x.mean()),
+    "_adaptive_avg_pool2d has no canonical form here: sizes that do not divide": lambda x: (
+        functional.adaptive_avg_pool2d(x, 3)
+    ),
+    "native_batch_norm has no canonical form here: in training mode": lambda x: functional.batch_norm(
+        x, None, None, training=True
+    ),
+    "mul has no canonical form here: it computes with a tensor that is none of the network": lambda x: (
+        x * torch.arange(8.0)
+    ),
+    "mean has no canonical form here: it mixes the images of a batch": lambda x: x - x.mean(),
+    "transpose has no canonical form here: it mixes the images of a batch": lambda x: x.transpose(0, 1).flatten(0),
+    "slice has no canonical form here: it chooses among the images of a batch": lambda x: x[:1],
+    "div has no canonical form here: its rounding_mode is floor": lambda x: torch.div(x, 2, rounding_mode="floor"),
+    "sub has no canonical form here: it mixes the images of a batch": lambda x: x.mean((1, 2, 3)) - x.flatten(1)[:, :2],
+}
+
+
+@pytest.mark.parametrize("reason", UNKNOWN)
+def test_what_has_no_canonical_form_is_said_to_have_none(reason):
+    found = of_tape(record(UNKNOWN[reason], torch.zeros(2, *SHAPE)))
+    assert isinstance(found, Unknown)
+    assert found.reason.startswith(reason)
+
+
+def test_tensors_of_the_same_numbers_have_one_name():
+    zeros = torch.zeros(3)
+    found = aliases({"a": zeros, "b": torch.ones(3), "c": zeros.clone(), "d": torch.zeros(3, 1), "e": -zeros})
+    assert found == {"a": "a", "b": "b", "c": "a", "d": "d", "e": "e"}

@@ -1,0 +1,160 @@
+"""The proof as a library: functions, logits from elsewhere, and how many images are asked."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import lenetx
+from lenetx.errors import DataError, InputError
+from lenetx.report import Report
+
+
+def checks(report: Report) -> dict[str, str]:
+    return {check.name: check.status for check in report.checks}
+
+
+@pytest.fixture
+def session(workspace):
+    return onnxruntime.InferenceSession(str(workspace / "lenet5.onnx"), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture
+def run(session):
+    """Somebody's own implementation."""
+    return lambda batch: session.run(None, {"image": batch})[0]
+
+
+def test_a_function_is_proven_by_what_it_computes(workspace, run):
+    report = lenetx.verify(run, against=workspace / "lenet5.pt")
+    assert report.passed
+    found = checks(report)
+    assert {found[name] for name in ("random inputs", "real inputs", "batch sizes", "labels", "repeats")} == {"passed"}
+    assert {found[name] for name in ("file", "weights", "numbers", "layers")} == {"not_applicable"}
+
+
+def test_a_function_that_is_a_little_off_fails(workspace, run):
+    report = lenetx.verify(lambda batch: run(batch) + np.float32(1e-3), against=workspace / "lenet5.pt")
+    assert not report.passed
+    assert {"random inputs", "real inputs"} <= {check.name for check in report.failures}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda _: "no logits",
+        lambda _: np.zeros((1, 10), np.float32),
+        lambda batch: np.zeros((len(batch), 10)),
+        lambda _: 1 / 0,
+    ],
+    ids=["text", "one row", "float64", "raises"],
+)
+def test_a_function_that_gives_no_logits_fails_in_words(workspace, broken):
+    report = lenetx.verify(broken, against=workspace / "lenet5.pt")
+    assert not report.passed
+    assert all(check.detail for check in report.failures)
+
+
+def test_what_a_function_does_to_its_batch_changes_no_verdict(workspace, run):
+    def careless(batch):
+        logits = run(batch)
+        batch[:] = np.nan
+        return logits
+
+    assert lenetx.verify(careless, against=workspace / "lenet5.pt").passed
+
+
+def test_an_interrupt_goes_through(workspace):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lenetx.verify(interrupted, against=workspace / "lenet5.pt")
+
+
+@pytest.mark.parametrize("images", [1, 16, 359])
+def test_so_many_images_are_asked_spread_over_all(checkpoint, images):
+    whole, some = lenetx.reference(checkpoint), lenetx.reference(checkpoint, images=images)
+    rows = some.real.indices
+    assert len(some.frames) == len(rows) == images
+    assert (some.frames == whole.frames[rows]).all()
+    assert (some.truth == whole.truth[rows]).all()
+    assert images == 1 or (rows[0], rows[-1]) == (0, 359)
+    np.testing.assert_allclose(some.real.exact, whole.real.exact[rows], rtol=1e-12)
+
+
+def test_where_there_are_fewer_all_are_asked(checkpoint):
+    assert len(lenetx.reference(checkpoint, images=512).frames) == 360
+
+
+@pytest.mark.parametrize("images", [0, -3])
+def test_no_image_at_all_is_refused(checkpoint, images):
+    with pytest.raises(InputError, match=f"The number of images is {images}"):
+        lenetx.reference(checkpoint, images=images)
+
+
+def test_more_than_there_are_is_an_error_of_the_data():
+    from lenetx.data import load
+    from lenetx.data.test_frames import evenly
+
+    with pytest.raises(DataError, match="There are 360 test images"):
+        evenly(load("digits"), 361)
+
+
+class TestLogitsFromElsewhere:
+    @pytest.fixture
+    def inputs(self):
+        return np.random.default_rng(0).standard_normal((20, 1, 32, 32)).astype(np.float32)
+
+    def test_right_ones_pass(self, checkpoint, run, inputs):
+        report = lenetx.verify_logits(run(inputs), inputs, against=checkpoint, name="theirs")
+        assert report.passed
+        assert report.conclusion == "theirs computes what eager PyTorch computes (20 given inputs)."
+        assert [check.name for check in report.checks] == ["given inputs", "labels", "margin certificate"]
+
+    def test_pictures_are_normalised_as_the_runtime_does_it(self, checkpoint, run):
+        from lenetx_runtime.preprocess import normalise
+
+        frames = lenetx.reference(checkpoint).frames[:9]
+        logits = run(normalise(frames, checkpoint.spec))
+        assert lenetx.verify_logits(logits, frames, against=checkpoint).passed
+
+    def test_one_wrong_logit_fails_and_is_named(self, checkpoint, run, inputs):
+        logits = run(inputs)
+        logits[3, 2] += 1e-3
+        report = lenetx.verify_logits(logits, inputs, against=checkpoint)
+        assert [check.name for check in report.failures] == ["given inputs"]
+        assert "Row 3, logit 2" in report.failures[0].detail
+
+    def test_a_flip_that_rounding_cannot_explain_fails(self, checkpoint, run, inputs):
+        logits = run(inputs)
+        logits[5] = logits[5, ::-1]
+        report = lenetx.verify_logits(logits, inputs, against=checkpoint)
+        assert "labels" in [check.name for check in report.failures]
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_what_is_no_number_fails(self, checkpoint, run, inputs, value):
+        logits = run(inputs)
+        logits[0, 0] = value
+        assert not lenetx.verify_logits(logits, inputs, against=checkpoint).passed
+
+    @pytest.mark.parametrize(
+        "wrong", [np.zeros((20, 9), np.float32), np.zeros((19, 10), np.float32), np.zeros((20, 10))]
+    )
+    def test_another_shape_fails(self, checkpoint, inputs, wrong):
+        report = lenetx.verify_logits(wrong, inputs, against=checkpoint)
+        assert "instead of float32[20, 10]" in report.failures[0].detail
+
+    @pytest.mark.parametrize(
+        ("inputs_given", "words"),
+        [
+            (np.zeros((2, 1, 28, 28), np.float32), r"float32\[2, 1, 28, 28\]"),
+            (np.zeros((2, 1, 32, 32)), "float64"),
+            (np.zeros((2, 32, 32), np.uint8), "uint8"),
+            (np.zeros((0, 1, 32, 32), np.float32), "N at least 1"),
+            (np.full((2, 1, 32, 32), np.nan, np.float32), "NaN or infinity"),
+        ],
+        ids=["size", "dtype", "frames", "none", "nan"],
+    )
+    def test_inputs_of_something_else_are_refused(self, checkpoint, inputs_given, words):
+        with pytest.raises(InputError, match=words):
+            lenetx.verify_logits(np.zeros((2, 10), np.float32), inputs_given, against=checkpoint)

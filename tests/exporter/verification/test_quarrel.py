@@ -1,0 +1,95 @@
+"""Who is wrong where an artifact and eager disagree: the file, or the engine that runs it."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+
+from lenetx import Reference, Report
+from lenetx.artifact import Engine, OpenedArtifact
+from lenetx.verification import as_artifact, prove
+
+from .conftest import Floats, check_of
+
+
+@pytest.fixture
+def file(opened: Callable[[bytes, str], OpenedArtifact], onnx_bytes: bytes) -> OpenedArtifact:
+    return opened(onnx_bytes, "lenet5.onnx")
+
+
+class Elsewhere:
+    """An engine that computes something else."""
+
+    device = "cpu"
+
+    def __init__(self, run: Callable[[Floats], Floats]) -> None:
+        self.run = run
+
+
+def test_there_is_none_where_they_agree(file: OpenedArtifact, few: Reference) -> None:
+    check = check_of(prove(file, few), "quarrel")
+    assert (check.status, check.detail) == ("not_applicable", "They agree.")
+
+
+def test_a_changed_graph_is_the_exporters_fault(judge_damaged: Callable[..., Report]) -> None:
+    def damage(model: onnx.ModelProto) -> None:
+        next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Tanh"
+
+    check = check_of(judge_damaged(damage), "quarrel")
+    assert check.status == "failed"
+    assert check.measured > 1
+    assert check.detail == "The file itself is wrong: the exporter, or someone after it, wrote another network."
+
+
+def test_an_engine_that_is_off_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
+    off = Elsewhere(lambda x: file.backend.run(x) + np.float32(1e-3))
+    check = check_of(prove(dataclasses.replace(file, backend=off), few), "quarrel")
+    assert (check.status, check.subject) == ("failed", "4 inputs, by onnx's ReferenceEvaluator")
+    assert check.measured < 1
+    assert check.detail == "The file is right: the engine that ran it computes something else."
+
+
+def test_an_engine_that_cannot_run_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
+    check = check_of(prove(dataclasses.replace(file, backend=Elsewhere(lambda _: 1 / 0)), few), "quarrel")
+    assert check.detail == "The file is right: the engine that ran it computes something else."
+
+
+def test_one_way_to_run_it_that_is_off_is_pointed_at(file: OpenedArtifact, few: Reference) -> None:
+    engine = Engine("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
+    check = check_of(prove(dataclasses.replace(file, engines=(engine,)), few), "quarrel")
+    assert check.detail.startswith("The file is right, and its engine too as it runs by default")
+
+
+def test_the_worst_images_decide(file: OpenedArtifact, few: Reference) -> None:
+    """Engine and file are wrong for one image, which is among those that are asked."""
+    picture = few.real.inputs[40]
+
+    def wrong(x: Floats) -> Floats:
+        return file.backend.run(x) + np.float32(1e-3) * (x == picture).all(axis=(1, 2, 3))[:, None]
+
+    both = dataclasses.replace(file, backend=Elsewhere(wrong), evaluate=wrong)
+    assert "The file itself is wrong" in check_of(prove(both, few), "quarrel").detail
+
+
+def test_a_file_that_onnx_cannot_follow_is_wrong(file: OpenedArtifact, few: Reference) -> None:
+    off = Elsewhere(lambda x: file.backend.run(x) + np.float32(1e-3))
+    check = check_of(prove(dataclasses.replace(file, backend=off, evaluate=lambda _: 1 / 0), few), "quarrel")
+    assert check.detail == "The file itself is wrong: division by zero"
+
+
+def test_a_function_has_no_definition_to_ask(file: OpenedArtifact, few: Reference) -> None:
+    report = prove(as_artifact(lambda x: file.backend.run(x) * 2, few.checkpoint.spec), few)
+    assert not report.passed
+    check = check_of(report, "quarrel")
+    assert (check.status, check.detail) == (
+        "not_applicable",
+        "Nothing but its engine defines what this format computes.",
+    )
+
+
+def test_what_a_file_says_of_itself_is_no_quarrel(file: OpenedArtifact, few: Reference) -> None:
+    report = prove(dataclasses.replace(file, numbers=frozenset({7.5})), few)
+    assert not report.passed
+    assert check_of(report, "quarrel").status == "not_applicable"
