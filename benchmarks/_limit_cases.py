@@ -11,9 +11,9 @@ import torch
 from _honest import Compiled
 
 import lenetx
-from lenetx import Checkpoint, Reference, Statement, data, models
+from lenetx import Checkpoint, Reference, Statement, models
 from lenetx.checkpoint import weights_sha256
-from lenetx.verification.inputs import HARD
+from lenetx.verification.inputs import GROUPS
 from lenetx.verification.reference import Probe
 
 __all__ = ["EPOCHS", "GAP", "SEEDS", "Case", "cases"]
@@ -47,8 +47,7 @@ class Case:
 
     def probes(self) -> Iterator[Probe]:
         """Give every group of inputs."""
-        yield self.reference.made_up("random inputs")
-        for name in HARD:
+        for name in GROUPS:
             yield self.reference.made_up(name)
         assert self.reference.real is not None
         yield self.reference.real
@@ -56,17 +55,16 @@ class Case:
 
 def cases(names: Sequence[str]) -> Iterator[Case]:
     """Give every network of the names with each seed's weights."""
-    dataset = data.load("digits")
     for architecture in names:
         if architecture == GAP:
-            yield from _averaging(dataset)
+            yield from _averaging()
             continue
         compiled = None
         for seed in SEEDS:
             trained = lenetx.train(lenetx.TrainConfig(architecture=architecture, epochs=EPOCHS, seed=seed))
             compiled = compiled or Compiled(trained, _BATCH)
             for words, checkpoint in (("untrained", _untrained(trained, seed)), ("trained", trained)):
-                reference = Reference(checkpoint, dataset, images=_REAL)
+                reference = lenetx.reference(checkpoint, data_name="digits", images=_REAL)
                 yield Case(f"{architecture}, {words}", seed, checkpoint, reference, compiled, _LAYER_ROWS)
 
 
@@ -78,7 +76,7 @@ def _untrained(trained: Checkpoint, seed: int) -> Checkpoint:
     return dataclasses.replace(trained, state_dict=weights, spec=spec)
 
 
-def _averaging(dataset: data.Dataset) -> Iterator[Case]:
+def _averaging() -> Iterator[Case]:
     compiled = None
     for seed in SEEDS:
         torch.manual_seed(seed)
@@ -87,6 +85,6 @@ def _averaging(dataset: data.Dataset) -> Iterator[Case]:
             torch.save(_gap_net.GapNet().state_dict(), path)
             checkpoint = lenetx.load_weights(path, architecture="_gap_net:GapNet", stated=_STATED)
         compiled = compiled or Compiled(checkpoint, _BATCH_GAP)
-        reference = Reference(checkpoint, dataset, images=_REAL_GAP)
+        reference = lenetx.reference(checkpoint, data_name="digits", images=_REAL_GAP)
         reference.plan = dataclasses.replace(reference.plan, made_up=_MADE_UP_GAP)
         yield Case(GAP, seed, checkpoint, reference, compiled, _LAYER_ROWS_GAP)

@@ -15,11 +15,11 @@ from lenetx.bounds.layers import Layer, judge_layers
 from lenetx.eager import full_precision
 from lenetx.usage import exported_network
 from lenetx.verification.compare import compare, shares
+from lenetx.verification.inputs import EXTREME
 from lenetx.verification.reference import Probe
 
 __all__ = ["Answer", "Layered", "answer", "calibrated_limit", "layered"]
 
-_LARGE = "large inputs"
 _TF32_GROUPS = ("random inputs", "real inputs")
 
 
@@ -57,7 +57,7 @@ class Layered:
 def answer(case: Case, program: str, where: str, run: Program, probe: Probe) -> Answer:
     """Run a program on the inputs of a probe where eager is finite, and compare."""
     logits = run(probe.inputs)
-    check = compare(probe.name, "", probe, logits, extreme=probe.name == _LARGE)
+    check = compare(probe.name, "", probe, logits, extreme=probe.name == EXTREME)
     usable = np.flatnonzero(np.isfinite(probe.eager).all(axis=1))
     probe, logits = probe.take(usable, probe.subject), logits[usable]
     used = shares(probe, logits)
@@ -71,7 +71,7 @@ def answer(case: Case, program: str, where: str, run: Program, probe: Probe) -> 
 
 def calibrated_limit(probe: Probe) -> float:
     """Give the one limit that would hold for all logits of a group, were the operators unknown."""
-    return self_calibrated(probe.exact, probe.eager)
+    return self_calibrated(probe.exact, probe.eager, extreme=probe.name == EXTREME)
 
 
 def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[Layered]:
@@ -90,7 +90,7 @@ def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[La
 
 
 def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], logits: Floats) -> tuple[Layer, ...]:
-    network = case.reference.network_float64
+    network = case.reference.network.double()
     own = {id(tensor): name for name, tensor in network.named_parameters()}
     results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
     with full_precision("cpu"):

@@ -9,11 +9,11 @@ from _limit_judge import Answer, Layered
 from _measure import table, verdict
 from numpy.typing import NDArray
 
+from lenetx.verification.inputs import EXTREME
+
 __all__ = ["Ratio", "report_faulty", "report_honest", "report_layers", "report_ratios"]
 
 T = TypeVar("T")
-_OVERFLOWING = "large inputs"
-"""Where float16 is infinite, which would be its multiple of the limit in any comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def is_caught(answers: Sequence[Answer]) -> bool:
 
 def multiple(answers: Sequence[Answer]) -> tuple[float, float]:
     """Give the largest multiple of the adjoint and of the self-calibrated limit."""
-    usual = [one for one in answers if one.group != _OVERFLOWING]
+    usual = [one for one in answers if one.group != EXTREME]  # where float16 overflows: infinite in any comparison
     return max(map(largest, usual)), max(float(one.calibrated.max(initial=0)) for one in usual)
 
 

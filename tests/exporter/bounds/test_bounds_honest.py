@@ -19,7 +19,7 @@ LEVELS = np.linspace(1, 8, 41, dtype=np.float32)
 def test_the_adjoint_bound_holds_for_every_network(name):
     """A batch norm gives its statistics as well, which are not of a batch's size and which nothing reads."""
     shape = models.input_shape(name)
-    network = models.build(name, shape, 10).double().eval()
+    network = models.build(name, shape, 10).eval()
     found = plan(network, shape, 100)
     assert (found.method, found.reason, found.unknown) == ("adjoint", "", False)
 
