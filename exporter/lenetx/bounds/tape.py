@@ -4,6 +4,7 @@ Recorded below autograd, so that it is the same for a layer, a function or an op
 for TorchScript as for eager PyTorch.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -97,15 +98,9 @@ def record(
         instead: what to go on with in the place of a step's first result, where it gives something.
     """
     import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
 
     recorder = _Recorder(inputs, own or {}, instead)
-
-    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            return recorder.call(func, args, kwargs or {})
-
-    with torch.no_grad(), Watch():  # type: ignore[no-untyped-call]
+    with torch.no_grad(), _watch()(recorder):
         output = run(inputs)
     return recorder.tape(output)
 
@@ -116,6 +111,25 @@ def trains(step: Step) -> bool:
         return True
     arguments = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload
     return any(each.name in ("training", "train", "use_input_stats") and step.argument(each.name) for each in arguments)
+
+
+@functools.cache
+def _watch() -> Any:
+    """Give the mode in which torch tells a recorder of every operator.
+
+    One class for all: a class of each recording's own would hold its tensors until the garbage is collected.
+    """
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __init__(self, recorder: _Recorder) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self._recorder = recorder
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            return self._recorder.call(func, args, kwargs or {})
+
+    return Watch
 
 
 class _Recorder:

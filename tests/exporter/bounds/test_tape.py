@@ -1,6 +1,8 @@
 """A tape holds the same steps however a network is written, and says what it does not follow."""
 
+import gc
 import io
+import weakref
 
 import pytest
 import torch
@@ -165,3 +167,16 @@ def test_a_batch_norm_in_eval_mode_is_known():
     """Its two other results are empty: they are no images."""
     module = float64(nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU()))
     assert unknown(record(module, images())) is None
+
+
+def test_what_was_recorded_goes_with_its_tape():
+    """Not when garbage is next collected: a proof records hundreds of batches."""
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(72, 3)).eval()
+    gc.disable()
+    try:
+        tape = record(network, torch.rand(2, 1, 8, 8))
+        values = [weakref.ref(value) for value in tape.values[1:]]
+        del tape
+        assert [value() for value in values] == [None] * len(values)
+    finally:
+        gc.enable()
