@@ -33,7 +33,7 @@ def test_artifacts_are_proven_on_all_of_mnist(checkpoint: lenetx.Checkpoint) -> 
     for name in ARTIFACTS:
         report = lenetx.verify(FOLDER / name, against=reference)
         assert report.failures == ()
-        labels = next(check for check in report.checks if check.name == "test labels")
+        labels = next(check for check in report.checks if check.name == "labels")
         assert (labels.status, labels.measured, labels.subject) == ("passed", 0, "10,000 test images of mnist")
         assert next(check for check in report.checks if check.name == "manifest").status == "passed"
 

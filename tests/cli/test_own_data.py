@@ -63,13 +63,13 @@ def test_a_list_of_pictures_goes_from_training_to_the_proof(cli, here):
     unseen = cli("export", "artifacts/own.pt", "-f", "onnx", "--json")
     assert unseen.exit_code == 0
     found = checks(unseen)
-    assert found["real inputs"]["status"] == found["test labels"]["status"] == "not_run"
+    assert found["real inputs"]["status"] == found["labels"]["status"] == "not_run"
     assert "It was trained on 'labels.csv', a set of its user's own: name its place with --data" in unseen.stdout
     seen = cli(
         "export", "artifacts/own.pt", "-f", "onnx", "--json", "--data", "../here/labels.csv", "--images", "pictures"
     )
-    assert checks(seen)["test labels"]["status"] == "passed"
-    assert checks(seen)["test labels"]["subject"] == "35 test images of labels.csv"
+    assert checks(seen)["labels"]["status"] == "passed"
+    assert checks(seen)["labels"]["subject"] == "35 test images of labels.csv"
     verified = cli("verify", "artifacts/own.onnx", "--data", "labels.csv", "--images", "pictures", "-v")
     assert verified.exit_code == 0
     accuracy = checkpoint.metrics["test_accuracy"]
@@ -123,7 +123,7 @@ def test_an_artifact_is_not_proven_on_rows_that_cannot_be_used(cli, refused, her
     )
     assert not (here / "artifacts/own.onnx").exists()
     result = cli("export", *arguments, "--skip-bad", "--json")
-    assert checks(result)["test labels"]["subject"] == f"{len(test) - 1} test images of pictures/"
+    assert checks(result)["labels"]["subject"] == f"{len(test) - 1} test images of pictures/"
     shutil.rmtree(here / "pictures/3")
     assert "'pictures/'" not in cli("verify", "artifacts/own.onnx", "--data", "pictures", "--skip-bad").stderr
 

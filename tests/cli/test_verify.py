@@ -29,7 +29,7 @@ def test_json_is_one_document_on_stdout(cli, workspace):
     assert document["passed"] is True
     assert [report["artifact"]["format"] for report in document["reports"]] == ["onnx", "torchscript"]
     checks = {check["name"]: check for check in document["reports"][0]["checks"]}
-    assert checks["test labels"]["status"] == "passed"
+    assert checks["labels"]["status"] == "passed"
     assert checks["random inputs"]["measured"] <= checks["random inputs"]["limit"]
     assert "computes what eager PyTorch computes" in result.stderr
     assert workspace.exists()

@@ -119,7 +119,8 @@ def test_a_checkpoint_that_does_not_say_it_may_be_told_later(plain, tmp_path):
 
 def test_an_artifact_of_lenetx_brings_its_own_spec(published, checkpoint):
     found = lenetx.load_weights(published / "lenet5.torchscript")
-    assert dataclasses.replace(found.spec, producer=checkpoint.spec.producer) == checkpoint.spec
+    told = dataclasses.replace(found.spec, producer=checkpoint.spec.producer, selftest=checkpoint.spec.selftest)
+    assert told == checkpoint.spec
     assert list(found.state_dict) == list(checkpoint.state_dict)
 
 
@@ -165,8 +166,10 @@ def test_what_is_exported_refuses_pictures_and_takes_inputs(plain, tmp_path, che
     (report,) = lenetx.export(found, ["onnx"], folder=tmp_path / "out")
     assert report.passed
     status = {check.name: check.status for check in report.checks}
-    assert {status[name] for name in ("random inputs", "constant inputs", "saturated inputs")} == {"passed"}
-    assert {status[name] for name in ("real inputs", "test labels")} == {"not_run"}
+    assert {status[name] for name in ("random inputs", "constant images", "saturated images", "self-test")} == {
+        "passed"
+    }
+    assert {status[name] for name in ("real inputs", "labels")} == {"not_run"}
     assert "no real images seen" in report.conclusion
     classifier = lenetx.classifier(tmp_path / "out" / "lenet5.onnx")
     with pytest.raises(InputError, match="does not say how a picture becomes its input"):

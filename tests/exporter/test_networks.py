@@ -174,7 +174,7 @@ def test_the_numbers_of_the_code_are_part_of_the_proof(zoo, tmp_path):
     changed = dataclasses.replace(checkpoint, network=models.resolve(f"{other}:Preactivated"))
     for kind in formats.FORMATS:
         failed = [check.name for check in proven(changed, tmp_path, kind, against=checkpoint).failures]
-        assert failed == ["numbers"]
+        assert failed == ["numbers", "graph"]
 
 
 def test_the_same_seed_gives_the_same_dropout_and_leaves_the_callers_random_state():

@@ -61,7 +61,8 @@ def test_pictures_in_files_can_be_learnt(notices):
 
 def test_the_tensors_are_those_that_the_runtime_makes_of_the_files(checkpoint):
     dataset = data.load("./pets")
-    spec = dataclasses.replace(checkpoint.spec, framing="stretch", polarity="as_is", padding=0, labels=("cat", "dog"))
+    told = {"framing": "stretch", "polarity": "as_is", "padding": 0, "labels": ("cat", "dog"), "selftest": None}
+    spec = dataclasses.replace(checkpoint.spec, **told)
     ready = prepare(dataset, spec, CPU, DataOptions(), lambda _: None)
     seen = torch.cat([inputs for inputs, _ in ready.test.in_order(4)]).numpy()
     classifier_input = normalise(dataset.test.framed(ready.spec).images, ready.spec)
