@@ -39,7 +39,7 @@ build: $(STAMP)
 REFERENCE := artifacts/reference
 TRAIN := lenetx train --data mnist --epochs 3 -o $(REFERENCE)/lenet5.pt
 EXPORT := lenetx export $(REFERENCE)/lenet5.pt
-VERIFY := lenetx verify --against $(REFERENCE)/lenet5.pt --data mnist --report $(REFERENCE)/report.json
+VERIFY := lenetx verify --against $(REFERENCE)/lenet5.pt --data mnist --report $(REFERENCE)/report.json --report $(REFERENCE)/report.html
 
 reference: $(STAMP)
 	$(BIN)/$(TRAIN)
