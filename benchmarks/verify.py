@@ -15,9 +15,10 @@ ROUNDS = 3
 MINUTE = 60.0
 
 MAKE_VGG16 = """
-import numpy as np, torch, lenetx
+import numpy as np, torch
+from lenetx import models
 torch.manual_seed(0)
-network = lenetx.models.build("torchvision:vgg16", (3, 224, 224), 10)
+network = models.build("torchvision:vgg16", (3, 224, 224), 10)
 torch.save(network.state_dict(), "vgg16.pth")
 random = np.random.default_rng(0)
 coarse = random.integers(0, 256, (160, 7, 7, 3), np.uint8)

@@ -68,6 +68,9 @@ def verify(
     judged: list[tuple[Path | None, Report]]
     unreadable: list[ArtifactError] = []
     if logits is not None or inputs is not None:
+        if data or data_root or images or quick or skip_bad or follow_links or device != "cpu":
+            problem = "logits are judged on --inputs alone: no data set, number of images or device goes with them."
+            raise typer.BadParameter(problem, param_hint="'--logits'")
         judged = [(None, _judge_logits(logits, inputs, artifacts, against, arch))]
     else:
         options: dict[str, Any] = {

@@ -119,6 +119,8 @@ def verify(
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
     judge = _reference_of(against, **options, images=images, on_progress=on_progress)
     if callable(artifact):
+        if device != "cpu":
+            raise InputError(f"A function runs where it runs: the device '{device}' means nothing to it.")
         return prove(as_artifact(artifact, judge.checkpoint.spec), judge, on_progress=on_progress)
     path = Path(artifact)
     opened = formats.open_artifact(path, device=device)
@@ -145,11 +147,16 @@ def verify_logits(
         InputError: the inputs are not those of the network, or not finite.
         CheckpointError: the checkpoint cannot be used.
     """
-    return prove_logits(logits, inputs, _reference_of(against), name)
+    if not isinstance(against, Reference):
+        known = against if isinstance(against, Checkpoint) else checkpoints.load(Path(against))
+        against = Reference(known, None, "No data set is asked.")
+    return prove_logits(logits, inputs, against, name)
 
 
 def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) -> Reference:
     if isinstance(against, Reference):
+        if given := [name for name, value in options.items() if value is not None and not callable(value)]:
+            raise InputError(f"A reference has its images already: {', '.join(given)} mean nothing beside it.")
         return against
     known = against if isinstance(against, Checkpoint) else checkpoints.load(Path(against))
     return reference(known, **options)

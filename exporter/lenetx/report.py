@@ -11,6 +11,9 @@ __all__ = ["GROUPS", "Check", "Report", "Status", "plain_number", "to_json"]
 
 SCHEMA_VERSION = 2
 
+_INSIDE = ("weights", "graph")
+"""What shows changes below the limits: that it was not seen belongs to the conclusion."""
+
 Status = Literal["passed", "failed", "not_applicable", "not_run"]
 
 GROUPS = (
@@ -123,6 +126,8 @@ class Report:
         scope = "real test images included" if any(check.ran for check in real) else "no real images seen"
         if self.artifact.get("format") == "logits":
             scope = self.checks[0].subject
+        elif unseen := [check.name for check in self.checks if check.name in _INSIDE and not check.ran]:
+            scope += f"; not seen: {', '.join(unseen)}"
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def raise_if_failed(self) -> None:

@@ -1,5 +1,7 @@
 """What ``lenetx verify`` leaves beside an artifact."""
 
+import dataclasses
+
 import pytest
 
 import lenetx
@@ -33,13 +35,21 @@ def test_only_what_was_asked_about_is_certified(cli, workspace):
     assert (workspace / CERTIFICATES[1]).read_text() != "what stood there"
 
 
-def test_what_fails_loses_its_certificate_and_the_others_keep_theirs(cli, workspace, other_checkpoint):
-    lenetx.export(other_checkpoint, ["onnx"], folder=workspace / "other")
-    assert verified(workspace / "other" / "lenet5.onnx")
-    arguments = ("verify", "-q", workspace / "lenet5.onnx", workspace / "other" / "lenet5.onnx")
-    assert cli(*arguments, "--against", workspace / "lenet5.pt").exit_code == 1
+def test_what_fails_loses_its_certificate_and_the_others_keep_theirs(cli, workspace, checkpoint):
+    """The same weights, which their owner has given other labels since."""
+    spec = dataclasses.replace(checkpoint.spec, labels=tuple("abcdefghij"))
+    lenetx.save(
+        dataclasses.replace(checkpoint, spec=spec, config={**checkpoint.config, "data": None}), workspace / "mine.pt"
+    )
+    assert cli("verify", "-q", workspace / "lenet5.onnx", "--against", workspace / "mine.pt").exit_code == 1
+    assert not (workspace / CERTIFICATES[0]).exists()
+    assert (workspace / CERTIFICATES[1]).exists()
+
+
+def test_another_checkpoint_by_mistake_takes_no_certificate_away(cli, workspace, other_checkpoint):
+    lenetx.save(other_checkpoint, workspace / "other.pt")
+    assert cli("verify", "-q", workspace / "lenet5.onnx", "--against", workspace / "other.pt").exit_code == 1
     assert verified(workspace / "lenet5.onnx")
-    assert not (workspace / "other" / CERTIFICATES[0]).exists()
 
 
 def test_what_cannot_be_opened_loses_it_too(cli, workspace):

@@ -19,9 +19,12 @@ def report(published, reference):
     return lenetx.verify(published / ONNX, against=reference)
 
 
-@pytest.fixture(scope="module")
-def failed(published, other_checkpoint):
-    return lenetx.verify(published / ONNX, against=other_checkpoint)
+@pytest.fixture
+def failed(report):
+    """The proof of the same file with the same weights, after it found something."""
+    return dataclasses.replace(
+        report, checks=(*report.checks, lenetx.Check("labels", "images", "failed", detail="No."))
+    )
 
 
 def test_it_says_what_the_report_says_in_short(report):
@@ -73,11 +76,22 @@ def test_after_a_failed_proof_the_old_one_is_gone_and_nothing_else(workspace, fa
 
 
 def test_one_that_was_made_of_another_file_does_not_hold(workspace, report):
-    """A proof of the file as it was: it is bound to those bytes, whatever lies there when it is written."""
+    """A proof of the file as it was: it is bound to those bytes, and none is written for others."""
     altered = dataclasses.replace(report, artifact=dict(report.artifact) | {"sha256": "0" * 64})
-    lenetx.certify(workspace / ONNX, altered)
+    with pytest.raises(ValueError, match="the report is not of"):
+        lenetx.certify(workspace / ONNX, altered)
+    lenetx.certify(workspace / ONNX, report)
+    text = (workspace / CERTIFICATE).read_text()
+    (workspace / CERTIFICATE).write_text(text.replace(str(report.artifact["sha256"]), "0" * 64))
     with pytest.raises(ArtifactError, match="is of another file"):
         Classifier(workspace / ONNX, require_verified=True)
+
+
+def test_who_compares_with_another_checkpoint_takes_no_certificate_away(workspace, other_checkpoint):
+    report = lenetx.verify(workspace / ONNX, against=other_checkpoint, images=8)
+    assert not report.passed
+    lenetx.certify(workspace / ONNX, report)
+    Classifier(workspace / ONNX, require_verified=True).close()
 
 
 @pytest.mark.parametrize("verdict", ["report", "failed"])

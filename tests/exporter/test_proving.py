@@ -1,12 +1,48 @@
 """The proof as a library: functions, logits from elsewhere, and how many images are asked."""
 
+import copy
+
 import numpy as np
 import onnxruntime
 import pytest
+import torch
+from torch import nn
 
 import lenetx
 from lenetx.errors import DataError, InputError
 from lenetx.report import Report
+
+
+class Skip(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 3, 3, padding=1)
+        self.last = nn.Linear(3 * 20 * 20, 4)
+
+    def forward(self, image):
+        self.early = self.first(image).relu()
+        late = self.second(self.early)
+        return self.last((late + self.early).flatten(1))
+
+
+EQUAL = """
+import torch
+from torch import nn
+
+
+class Equal(nn.Module):
+    input_shape = (1, 4, 4)
+
+    def __init__(self, num_classes=4):
+        super().__init__()
+        self.one, self.two, self.last = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, num_classes)
+        for layer in (self.one, self.two):
+            nn.init.eye_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, image):
+        return self.last(self.two(self.one(image.flatten(1)).relu()).relu())
+"""
 
 
 def checks(report: Report) -> dict[str, str]:
@@ -32,6 +68,45 @@ def test_a_function_is_proven_by_what_it_computes(workspace, run):
     assert {found[name] for name in ("file", "weights", "numbers", "layers")} == {"not_applicable"}
 
 
+def test_a_function_may_give_lists(workspace, run):
+    assert lenetx.verify(
+        lambda batch: run(batch).tolist() if len(batch) else np.empty((0, 10)), against=workspace / "lenet5.pt"
+    ).passed
+
+
+def test_what_means_nothing_is_refused(run, reference):
+    with pytest.raises(InputError, match="images mean nothing beside it"):
+        lenetx.verify(run, against=reference, images=3)
+    with pytest.raises(InputError, match="the device 'cuda' means nothing to it"):
+        lenetx.verify(run, against=reference, device="cuda")
+
+
+def test_a_network_that_keeps_what_it_saw_is_measured_as_it_is():
+    """Two threads measure it, and each needs its own."""
+    from lenetx.bounds.measure import measure
+
+    torch.manual_seed(0)
+    network = Skip().eval()
+    inputs = np.random.default_rng(0).standard_normal((400, 1, 20, 20)).astype(np.float32)
+    with torch.no_grad():
+        right = network(torch.from_numpy(inputs)).numpy()
+    found = measure(network, copy.deepcopy(network).double(), inputs, "adjoint")
+    np.testing.assert_allclose(found.exact, right, atol=1e-4)
+    np.testing.assert_allclose(found.eager, right, atol=1e-4)
+
+
+def test_layers_of_equal_weights_are_told_apart(tmp_path):
+    code = tmp_path / "equal.py"
+    code.write_text(EQUAL, encoding="ascii")
+    weights = tmp_path / "equal.pth"
+    from lenetx import models
+
+    torch.save(models.build(f"{code}:Equal", (1, 4, 4), 4).state_dict(), weights)
+    found = lenetx.load_weights(weights, architecture=f"{code}:Equal")
+    reports = lenetx.export(found, folder=tmp_path / "out")
+    assert [check.status for report in reports for check in report.checks if check.name == "layers"] == ["passed"] * 2
+
+
 def test_a_function_that_is_a_little_off_fails(workspace, run):
     report = lenetx.verify(lambda batch: run(batch) + np.float32(1e-3), against=workspace / "lenet5.pt")
     assert not report.passed
@@ -43,10 +118,10 @@ def test_a_function_that_is_a_little_off_fails(workspace, run):
     [
         lambda _: "no logits",
         lambda _: np.zeros((1, 10), np.float32),
-        lambda batch: np.zeros((len(batch), 10)),
+        lambda batch: np.zeros((len(batch), 10), np.int64),
         lambda _: 1 / 0,
     ],
-    ids=["text", "one row", "float64", "raises"],
+    ids=["text", "one row", "whole numbers", "raises"],
 )
 def test_a_function_that_gives_no_logits_fails_in_words(workspace, broken):
     report = lenetx.verify(broken, against=workspace / "lenet5.pt")
@@ -111,6 +186,11 @@ class TestLogitsFromElsewhere:
         assert report.conclusion == "theirs computes what eager PyTorch computes (20 given inputs)."
         assert [check.name for check in report.checks] == ["given inputs", "labels", "margin certificate"]
 
+    def test_lists_and_float64_are_rounded(self, checkpoint, run, inputs):
+        logits = run(inputs).astype(np.float64)
+        assert lenetx.verify_logits(logits, inputs, against=checkpoint).passed
+        assert lenetx.verify_logits(logits.tolist(), inputs, against=checkpoint).passed
+
     def test_pictures_are_normalised_as_the_runtime_does_it(self, checkpoint, run):
         from lenetx_runtime.preprocess import normalise
 
@@ -138,7 +218,7 @@ class TestLogitsFromElsewhere:
         assert not lenetx.verify_logits(logits, inputs, against=checkpoint).passed
 
     @pytest.mark.parametrize(
-        "wrong", [np.zeros((20, 9), np.float32), np.zeros((19, 10), np.float32), np.zeros((20, 10))]
+        "wrong", [np.zeros((20, 9), np.float32), np.zeros((19, 10), np.float32), np.zeros((20, 10), np.float16)]
     )
     def test_another_shape_fails(self, checkpoint, inputs, wrong):
         report = lenetx.verify_logits(wrong, inputs, against=checkpoint)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .tape import Step
 
-__all__ = ["OPERATORS", "Sums", "sums", "terms_of"]
+__all__ = ["OPERATORS", "Sums", "absolute_of", "sums", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,23 @@ class Sums:
 
 
 def sums(step: "Step") -> Sums:
-    """Compute n, S and Q of an affine step in its precision, once."""
-    if "sums" not in step.computed:
-        step.computed["sums"] = _sums(step)
-    found: Sums = step.computed["sums"]
+    """Compute n, S and Q of an affine step in its precision."""
+    absolute, underflow = absolute_of(step)
+    (squared,) = step.again({place: step.leaves[place].square() for place in _places(step).values()})
+    return Sums(terms_of(step), absolute, squared, underflow)
+
+
+def absolute_of(step: "Step") -> "tuple[Tensor, Tensor]":
+    """Compute S and the underflow of an affine step, once."""
+    if "absolute" not in step.computed:
+        places = _places(step)
+        inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
+        (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})
+        largest = inputs.abs().flatten(1).amax(1).view(-1, *[1] * (absolute.ndim - 1))
+        underflow = SMALLEST_NORMAL * terms_of(step) * (1 + weight.abs().max() + largest)
+        step.computed["absolute"] = absolute, underflow
+    found: tuple[Tensor, Tensor] = step.computed["absolute"]
     return found
-
-
-def _sums(step: "Step") -> Sums:
-    places = _places(step)
-    inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
-    (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})
-    (squared,) = step.again({place: step.leaves[place].square() for place in places.values()})
-    terms = terms_of(step)
-    largest = inputs.abs().flatten(1).amax(1).view(-1, *[1] * (absolute.ndim - 1))
-    underflow = SMALLEST_NORMAL * terms * (1 + weight.abs().max() + largest)
-    return Sums(terms, absolute, squared, underflow)
 
 
 def terms_of(step: "Step") -> int:
@@ -64,9 +65,9 @@ def terms_of(step: "Step") -> int:
 
 class _Affine:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
-        found = sums(step)
-        gamma = (found.terms + 1) * UNIT_ROUNDOFF / (1 - (found.terms + 1) * UNIT_ROUNDOFF)
-        worst = gamma * found.absolute + found.underflow
+        absolute, underflow = absolute_of(step)
+        roundings = terms_of(step) + 1
+        worst = roundings * UNIT_ROUNDOFF / (1 - roundings * UNIT_ROUNDOFF) * absolute + underflow
         places = _places(step)
         if places["inputs"] in errors:
             replaced = {

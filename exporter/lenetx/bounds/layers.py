@@ -99,6 +99,7 @@ def _judge(tape: Tape, logits: "Tensor") -> "tuple[Layer, ...]":
                 errors[output] = worst
             else:
                 layers.append(_compare(name.rpartition(".")[0] or name, step.results[0], step.again()[0], worst))
+            step.computed.clear()
         last = tape.values[tape.output]
         if logits.shape != last.shape:
             return (*layers, Layer(OUTPUT, logits.numel(), float("inf"), logits.numel()))

@@ -1,6 +1,8 @@
 """A network on some inputs: what is right, what eager float32 gives, and how far from right honest programs may be."""
 
 import contextlib
+import copy
+import queue
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .tape import Step
+
+    Pair = tuple[nn.Module, nn.Module]
 
 __all__ = ["MADE_UP", "Measured", "Method", "Plan", "measure", "plan"]
 
@@ -118,15 +122,28 @@ def measure(
     """
     import torch
 
+    pairs = _pairs(float32, float64)
+    free: queue.SimpleQueue[Pair] = queue.SimpleQueue()
+    for pair in pairs:
+        free.put(pair)
+
     def one(part: "Tensor") -> "tuple[Tensor, ...]":
+        pair = free.get()
+        try:
+            return answers(*pair, part)
+        finally:
+            free.put(pair)
+
+    def answers(single: "nn.Module", double: "nn.Module", part: "Tensor") -> "tuple[Tensor, ...]":
         with torch.no_grad(), full_precision("cpu"):
-            eager = float32(part).float()
+            eager = single(part).float()
             if method != "adjoint":
-                return float64(part.double()), eager
-            tape = record(float64, part.double())
+                return double(part.double()), eager
+            tape = record(double, part.double())
+            assert tape.problem is None, tape.problem  # plan() has seen none
             return tape.values[tape.output], eager, limits(tape)
 
-    with _one_thread_each() as workers:
+    with _one_thread_each(len(pairs)) as workers:
         parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
     exact, eager, *bounds = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
     if bounds:
@@ -134,8 +151,21 @@ def measure(
     return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager, extreme=extreme)))
 
 
+def _pairs(float32: "nn.Module", float64: "nn.Module") -> "list[Pair]":
+    """Give networks of the same tensors for each worker: what a module keeps of a batch must not meet another's.
+
+    Modules that cannot be copied have one worker.
+    """
+    networks = float32, float64
+    tensors = {id(each): each for network in networks for each in (*network.parameters(), *network.buffers())}
+    try:
+        return [copy.deepcopy(networks, dict(tensors)) for _ in range(available_cpus())]
+    except Exception:  # whatever someone's own module raises that holds a lock or an open file
+        return [networks]
+
+
 @contextlib.contextmanager
-def _one_thread_each() -> "Iterator[ThreadPoolExecutor]":
+def _one_thread_each(count: int) -> "Iterator[ThreadPoolExecutor]":
     """Share batches among workers of one torch thread each.
 
     Threads that share one small operator wait for each other, on a busy machine for most of the time.
@@ -145,7 +175,7 @@ def _one_thread_each() -> "Iterator[ThreadPoolExecutor]":
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(available_cpus()) as workers:
+        with ThreadPoolExecutor(count) as workers:
             yield workers
     finally:
         torch.set_num_threads(before)

@@ -58,10 +58,13 @@ def _restore_zero_biases(model: "ModelProto", weights: "Weights") -> None:
     present = {tensor.name for tensor in model.graph.initializer}
     for name in sorted(weights.keys() - present):
         weight = name.removesuffix("bias") + "weight"
-        for node in model.graph.node:
-            if name.endswith("bias") and list(node.input[1:]) == [weight] and not weights[name].any():
-                node.input.append(name)
-                model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
+        if not name.endswith("bias") or weights[name].any():
+            continue
+        without = [node for node in model.graph.node if list(node.input[1:]) == [weight]]
+        for node in without:  # more than one where layers have equal weights
+            node.input.append(name)
+        if without:
+            model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
 
 
 def _restore_layouts(model: "ModelProto", weights: "Weights") -> None:

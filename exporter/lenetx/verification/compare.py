@@ -19,9 +19,7 @@ _EDGES = (0.0, *(10.0**power for power in np.arange(-6, 3.25, 0.25).tolist()))
 _WORST = 12
 
 
-def compare(
-    name: str, group: str, probe: Probe, logits: "NDArray[np.float32] | str", *, extreme: bool = False
-) -> Check:
+def compare(name: str, group: str, probe: Probe, logits: Logits, *, extreme: bool = False) -> Check:
     """Check that every logit is within its own limit of float64; NaN and infinity never are.
 
     Args:
@@ -60,8 +58,8 @@ def compare(
     )
     if share <= 1:
         return Check(name, subject, "passed", measured, limit, f"{share:.2%} of the limit at worst. {where}", group)
-    beyond = int((used > 1).sum())
-    rows_beyond = f"{int((used > 1).any(axis=1).sum()):,} of {len(used):,} rows"
+    beyond = int((~(used <= 1)).sum())
+    rows_beyond = f"{int((~(used <= 1)).any(axis=1).sum()):,} of {len(used):,} rows"
     detail = f"{beyond:,} of {used.size:,} logits are beyond their limits, in {rows_beyond}. {where}"
     return Check(name, subject, "failed", measured, limit, detail, group)
 
@@ -77,7 +75,7 @@ def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
 def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed.
 
-    A limit that is not finite allows nothing: its share is NaN, which passes nowhere.
+    A limit that is not finite allows no error: its share is NaN, which passes nowhere.
     """
     error = np.abs(logits.astype(np.float64) - probe.exact)
     error[~np.isfinite(logits)] = np.inf

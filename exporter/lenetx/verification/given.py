@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetx_runtime.preprocess import normalise
+from lenetx_runtime.spec import UNKNOWN
 
 from ..errors import InputError
 from ..report import Check, Report
 from .compare import compare, wrong_shape
+from .function import as_float32
 from .prove import about_reference, environment
 from .real import certificate, flips
 from .reference import Probe, Reference
@@ -22,8 +24,8 @@ __all__ = ["prove_logits"]
 
 def prove_logits(logits: NDArray[Any], inputs: NDArray[Any], reference: Reference, name: str) -> Report:
     """Compare float32[N, K] logits with what the checkpoint computes for the same inputs; see :mod:`lenetx.proving`."""
-    spec = reference.checkpoint.spec
-    values = _inputs(inputs, spec)
+    spec, logits = reference.checkpoint.spec, as_float32(np.asarray(logits))
+    values = _inputs(np.asarray(inputs), spec)
     probe = reference.given(values)
     checks = [compare("given inputs", "end to end", probe, logits)]
     if wrong_shape(probe, logits) is None:
@@ -47,6 +49,8 @@ def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
     """
     frames = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
     if inputs.dtype == np.uint8 and inputs.shape[1:] == frames and len(inputs):
+        if spec.framing == UNKNOWN:
+            raise InputError("The weights do not say how pictures become inputs: give the inputs as float32.")
         return normalise(inputs, spec)
     if inputs.dtype != np.float32 or inputs.shape[1:] != spec.input_shape or not len(inputs):
         wanted = f"float32[N, {', '.join(map(str, spec.input_shape))}] or uint8[N, {', '.join(map(str, frames))}]"

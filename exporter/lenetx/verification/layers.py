@@ -1,6 +1,7 @@
 """Layer by layer, on the artifact's own intermediates: which layer is the first one that is wrong?"""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +9,19 @@ from numpy.typing import NDArray
 from ..artifact import OpenedArtifact
 from ..bounds.layers import OUTPUT, Layer, judge_layers
 from ..eager import full_precision
+from ..expressions import aliases
 from ..report import Check
 from .reference import Probe, Reference
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["layer_by_layer"]
 
 _GROUP = _NAME = "layers"
 _IMAGES = 64
+_NUMBERS = 2**18
+"""Of the inputs that are judged at once."""
 
 
 def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
@@ -40,13 +47,32 @@ def _judged(
     results: Mapping[str, Sequence[NDArray[np.float32]]],
     logits: NDArray[np.float32],
 ) -> tuple[Layer, ...] | str:
+    """Judge a few inputs at a time, which bounds the memory."""
     import torch
 
     network = reference.network.double()
-    own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-    given = {name: [torch.from_numpy(each).double() for each in some] for name, some in results.items()}
-    with full_precision("cpu"):
-        return judge_layers(network, torch.from_numpy(inputs).double(), own, given, torch.from_numpy(logits).double())
+    names = aliases(reference.usage.tensors)  # of equal weights, one may be named for all
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    own = {id(tensor): names.get(name, name) for name, tensor in tensors}
+    size = max(1, _NUMBERS // inputs[0].size)
+    parts = []
+    for start in range(0, len(inputs), size):
+        given: dict[str, list[Tensor]] = {}
+        for name, some in results.items():
+            doubles = (torch.from_numpy(each[start : start + size]).double() for each in some)
+            given.setdefault(names.get(name, name), []).extend(doubles)
+        part, right = (torch.from_numpy(each[start : start + size]).double() for each in (inputs, logits))
+        with full_precision("cpu"):
+            found = judge_layers(network, part, own, given, right)
+        if isinstance(found, str):
+            return found
+        parts.append(found)
+    return tuple(map(_together, zip(*parts, strict=True)))
+
+
+def _together(parts: tuple[Layer, ...]) -> Layer:
+    units, broken = sum(part.units for part in parts), sum(part.broken for part in parts)
+    return Layer(parts[0].name, units, max(part.share for part in parts), broken)
 
 
 def _verdict(subject: str, layers: "Sequence[Layer] | str") -> Check:

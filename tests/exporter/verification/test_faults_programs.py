@@ -115,7 +115,7 @@ def test_right_on_random_inputs_and_wrong_on_real_ones(judge_function: Judge, ho
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda logits: logits.astype(np.float64), "The logits are float64[128, 10] instead of float32[128, 10]."),
+        (lambda logits: logits.astype(np.float16), "The logits are float16[128, 10] instead of float32[128, 10]."),
         (lambda logits: logits[:, :9], "The logits are float32[128, 9] instead of float32[128, 10]."),
         (lambda logits: logits[None], "The logits are float32[1, 128, 10] instead of float32[128, 10]."),
     ],
