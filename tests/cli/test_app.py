@@ -168,10 +168,10 @@ def test_a_full_stdout_is_one_sentence(published, picture, tmp_path, command):
     assert done.stderr == "lenetx: The output could not be written: No space left on device.\n"
 
 
-def test_a_terminal_that_knows_ascii_alone_stops_nothing(python, published):
+def test_a_terminal_that_knows_ascii_alone_stops_nothing(python, workspace):
     for command in ("inspect", "verify"):
         done = python(
-            "-m", "lenetx_cli", command, published / "lenet5.onnx", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C"
+            "-m", "lenetx_cli", command, workspace / "lenet5.onnx", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C"
         )
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
