@@ -71,7 +71,8 @@ def test_a_verified_model_is_opened(model_path, document, certify, seven, kind):
 def test_a_model_and_certificate_that_are_renamed_together_stay_verified(model_path, document, certify, tmp_path):
     certify(document)
     certificate_path(model_path).rename(tmp_path / "other.onnx.verified.json")
-    Classifier(model_path.rename(tmp_path / "other.onnx"), require_verified=True)
+    with Classifier(model_path.rename(tmp_path / "other.onnx"), require_verified=True) as classifier:
+        assert classifier.device == "cpu"
 
 
 def test_without_a_certificate_it_is_refused(model_path):

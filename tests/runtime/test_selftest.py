@@ -21,7 +21,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @pytest.fixture(scope="module")
-def tested(build_model, selftest):
+def selftested_model(build_model, selftest):
     """The tiny model with its self-test, sealed."""
     return build_model(selftest=selftest)
 
@@ -138,14 +138,16 @@ def test_one_made_in_code_takes_no_text_for_images(selftest):
         dataclasses.replace(selftest, images="0" * len(selftest.images))
 
 
-def test_an_honest_model_passes(tested, selftest):
-    result = Classifier(tested).self_test()
+def test_an_honest_model_passes(selftested_model, selftest):
+    result = Classifier(selftested_model).self_test()
     assert result.passed
     assert result.images == 4
     assert 0 < result.worst < 1
     assert result.device == "cpu"
     assert 0 < result.seconds < 10
-    worst = np.abs(Classifier(tested).logits(_inputs(tested)) - np.array(selftest.logits)).max() / 1e-4
+    worst = (
+        np.abs(Classifier(selftested_model).logits(_inputs(selftested_model)) - np.array(selftest.logits)).max() / 1e-4
+    )
     assert result.worst == pytest.approx(worst)
 
 
@@ -236,21 +238,21 @@ def test_a_model_without_one_says_what_to_do(sealed):
         Classifier(sealed).self_test()
 
 
-def test_a_closed_classifier_says_so(tested):
-    classifier = Classifier(tested)
+def test_a_closed_classifier_says_so(selftested_model):
+    classifier = Classifier(selftested_model)
     classifier.close()
     with pytest.raises(LenetxError, match="closed"):
         classifier.self_test()
 
 
-def test_every_bit_of_it_is_under_the_seal(tested):
-    start = tested.index(b'"selftest"')
+def test_every_bit_of_it_is_under_the_seal(selftested_model):
+    start = selftested_model.index(b'"selftest"')
     for position in range(start, start + 3000, 97):
-        changed = bytearray(tested)
+        changed = bytearray(selftested_model)
         changed[position] ^= 1
         with pytest.raises(ArtifactError):
             Classifier(bytes(changed))
 
 
-def test_the_model_of_these_tests_is_the_one_without_it_but_for_the_spec(tested, sealed):
-    assert onnx.load_from_string(tested).graph == onnx.load_from_string(sealed).graph
+def test_the_model_of_these_tests_is_the_one_without_it_but_for_the_spec(selftested_model, sealed):
+    assert onnx.load_from_string(selftested_model).graph == onnx.load_from_string(sealed).graph
