@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import metadata
 
 from ..artifact import OpenedArtifact
+from ..bounds.calibrated import MULTIPLE
 from ..report import Check, Report
 from .batches import batch_axis
 from .contract import contract
@@ -88,7 +89,8 @@ def about_reference(reference: Reference) -> dict[str, str]:
     """Give what was compared with, in words."""
     spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
     assumed = {"input": str(config["input"])} if "input" in config else {}
-    limit = "adjoint bound" if plan.method == "adjoint" else f"self-calibrated, 16 x eager's own error: {plan.reason}"
+    calibrated = f"self-calibrated, {MULTIPLE} x eager's own error: {plan.reason}"
+    limit = "adjoint bound" if plan.method == "adjoint" else calibrated
     return assumed | {
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
