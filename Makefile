@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: demo test check lint bench build reference clean
+.PHONY: demo test test-slow check lint bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -18,14 +18,17 @@ demo: $(STAMP)
 	$(BIN)/python examples/predict_digits.py artifacts/lenet5.onnx
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+test-slow: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test
+check: lint test test-slow
 
 bench: $(STAMP)
 	for script in start_up first_prediction verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done

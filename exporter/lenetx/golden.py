@@ -12,6 +12,10 @@ from lenetx_runtime.selftest import SelfTest
 from .bounds.measure import Measured, measure, plan
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from lenetx_runtime import ModelSpec
+
     from .checkpoint import Checkpoint
 
 __all__ = ["GOLDEN", "golden_answers", "with_self_test"]
@@ -35,7 +39,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
         shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
         frames = np.random.default_rng(1998).integers(0, 256, (GOLDEN, *shape), np.uint8)
     chosen = np.ascontiguousarray(frames[:GOLDEN])
-    found = golden_answers(checkpoint, chosen)
+    found = golden_answers(checkpoint.module(), checkpoint.module().double(), spec, chosen)
     if not np.isfinite(found.exact).all():  # weights that nothing can be proven of
         return checkpoint
     logits, limits = _rounded(found.exact, _DIGITS), _rounded(found.limits, _LIMIT_DIGITS)
@@ -43,12 +47,12 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     return dataclasses.replace(checkpoint, spec=spec)
 
 
-def golden_answers(checkpoint: "Checkpoint", frames: NDArray[np.uint8]) -> Measured:
+def golden_answers(
+    float32: "nn.Module", float64: "nn.Module", spec: "ModelSpec", frames: NDArray[np.uint8]
+) -> Measured:
     """Give what is right for some frames, and how far from it an honest program may be."""
-    inputs = normalise(frames, checkpoint.spec)
-    network = checkpoint.module()
-    method = plan(network, checkpoint.spec.input_shape, len(inputs)).method
-    return measure(network, checkpoint.module().double(), inputs, method)
+    inputs = normalise(frames, spec)
+    return measure(float32, float64, inputs, plan(float32, spec.input_shape, len(inputs)).method)
 
 
 def _rounded(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:

@@ -132,6 +132,7 @@ def stopped_at(monkeypatch):
 
 
 @pytest.mark.usefixtures("exports")
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(1, "Operation not permitted")], ids=repr)
 def test_whatever_happens_at_any_rename_the_old_artifacts_stand(reference, folder, stopped_at, contents, error, done):

@@ -101,6 +101,49 @@ def test_weights_may_not(lines):
     assert numbers(*lines) is None
 
 
+SIZE = "ops.prim.NumToTensor(torch.size(x, 0))"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"a = {SIZE}", "y = torch.view(x, [int(a), -1])"],
+        [f"y = torch.reshape(x, [int(torch.floor_divide({SIZE}, CONSTANTS.c0)), -1])"],
+        [f"y = torch.view(x, [int(torch.mul({SIZE}, CONSTANTS.c0)), -1])"],
+        [f"y = torch.expand(CONSTANTS.c0, [int({SIZE}), -1, -1])"],
+        ["y = torch.view(torch.relu(x), torch.size(x))"],
+        [f"a = int({SIZE})", f"y = torch.relu_(torch.unflatten(x, 0, [a, {SIZE}]))"],
+    ],
+)
+def test_sizes_may_say_shapes(lines):
+    assert numbers(*lines) == set()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"y = torch.mul(x, torch.add(torch.floor_divide({SIZE}, 1001), 1))"],
+        [f"y = torch.mul(x, int({SIZE}))"],
+        [f"a = torch.floor_divide({SIZE}, 1001)", "y = torch.add(x, a)"],
+        [f"y = torch.add(x, x, alpha=int({SIZE}))"],
+        [f"y = torch.slice(x, 0, int(torch.floor_divide({SIZE}, 1001)))"],
+        [f"y = torch.pad(x, [0, int({SIZE})])"],
+        [f"a = [int({SIZE}), 1]", "y = torch.adaptive_avg_pool2d(x, a)"],
+        [f"a = [x, {SIZE}]", "y = torch.cat(a)"],
+        [f"y = torch.clamp_max(x, int({SIZE}))"],
+        [f"a, b, = (int({SIZE}), x)", "y = torch.mul(b, a)"],
+        [f"y = {SIZE}"],
+        [f"y = torch.view({SIZE}, [1, 1])"],
+        [f"y = torch.mul_({SIZE}, 2)"],
+        ["y = torch.view(x, [int(torch.floor_divide(torch.sum(x), 1000)), -1])"],
+        ["y = torch.mul(x, int(torch.sum(x)))"],
+    ],
+)
+def test_sizes_may_say_nothing_else(lines):
+    """Else a factor may be 1 for each batch that anyone tries, and no intermediate result shows it."""
+    assert numbers(*lines) is None
+
+
 def test_the_frame_is_matched_as_a_whole():
     code = FRAME.format("    y = torch.relu(x)\n")
     assert numbers_of(code) == set()

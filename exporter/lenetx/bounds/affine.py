@@ -51,10 +51,16 @@ def absolute_of(step: "Step") -> "tuple[Tensor, Tensor]":
         inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
         (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})
         largest = inputs.abs().flatten(1).amax(1).view(-1, *[1] * (absolute.ndim - 1))
-        underflow = SMALLEST_NORMAL * terms_of(step) * (1 + weight.abs().max() + largest)
+        underflow = SMALLEST_NORMAL * terms_of(step) * (1 + _largest(weight) + largest)
         step.computed["absolute"] = absolute, underflow
     found: tuple[Tensor, Tensor] = step.computed["absolute"]
     return found
+
+
+def _largest(tensor: "Tensor") -> "Tensor":
+    """Give the largest |t| without another tensor of that size."""
+    least, most = tensor.aminmax()
+    return (-least).maximum(most)
 
 
 def terms_of(step: "Step") -> int:

@@ -1,7 +1,6 @@
 """A network on some inputs: what is right, what eager float32 gives, and how far from right honest programs may be."""
 
 import contextlib
-import copy
 import queue
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ import numpy as np
 
 from lenetx_runtime.ort import available_cpus
 
+from ..copies import sharing
 from ..eager import full_precision
 from .adjoint import limits, unknown
 from .affine import terms_of
@@ -156,12 +156,10 @@ def _pairs(float32: "nn.Module", float64: "nn.Module") -> "list[Pair]":
 
     Modules that cannot be copied have one worker.
     """
-    networks = float32, float64
-    tensors = {id(each): each for network in networks for each in (*network.parameters(), *network.buffers())}
     try:
-        return [copy.deepcopy(networks, dict(tensors)) for _ in range(available_cpus())]
+        return [(sharing(float32), sharing(float64)) for _ in range(available_cpus())]
     except Exception:  # whatever someone's own module raises that holds a lock or an open file
-        return [networks]
+        return [(float32, float64)]
 
 
 @contextlib.contextmanager

@@ -67,7 +67,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
 
     data = read_bytes(path, "model")
     spec = read_spec(data)
-    model = onnx.load_from_string(data)
+    parse = partial(onnx.load_from_string, data)  # again where it is needed: what is kept of large ones adds up
+    model = parse()
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=OrtBackend(data, spec, device=device),
@@ -75,10 +76,10 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         weights=_weights(model),
         numbers=numbers(model),
         engines=engines_of(data, spec, device),
-        layers=partial(layers_of, model, spec),
-        training=partial(training_operators, model),
-        expression=partial(of_onnx, model),
-        evaluate=partial(_evaluate, model, spec),
+        layers=partial(layers_of, data, spec),
+        training=lambda: training_operators(parse()),
+        expression=lambda names: of_onnx(parse(), names),
+        evaluate=lambda inputs: _evaluate(parse(), spec, inputs),
     )
 
 

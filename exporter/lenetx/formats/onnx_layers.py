@@ -17,7 +17,7 @@ __all__ = ["layers_of"]
 _AFFINE = ("Conv", "Gemm", "MatMul")
 
 
-def layers_of(model: "ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "Results":
+def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "Results":
     """Run float32[N, C, H, W] and give what each affine layer gave, by the name of its weight, and the logits.
 
     Judged is the graph, on the CPU: what an engine makes of it when it is optimised is judged end to end.
@@ -26,18 +26,11 @@ def layers_of(model: "ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]
     import onnx
     import onnxruntime
 
-    shown = onnx.ModelProto()
-    shown.CopyFrom(model)
-    outputs = affine_outputs(shown)
-    known = {value.name for value in shown.graph.output}
-    for name in dict.fromkeys(name for names in outputs.values() for name in names):
-        if name not in known:
-            shown.graph.output.append(onnx.ValueInfoProto(name=name))
+    outputs, names, more = _with_results(onnx.load_from_string(data))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(shown.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [value.name for value in shown.graph.output]
+    session = onnxruntime.InferenceSession(data + more, options, providers=["CPUExecutionProvider"])
     parts = []
     for part, count in batches(inputs, spec):
         found = session.run(names, {spec.input_name: part})
@@ -45,6 +38,20 @@ def layers_of(model: "ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]
     whole = {name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(names)}
     results = {weight: [whole[name] for name in some] for weight, some in outputs.items()}
     return results, whole[spec.output_name]
+
+
+def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str], bytes]:
+    """Give the results of layers, the names of all outputs then, and what makes a file give them when it is appended.
+
+    Messages that follow each other are one message to protobuf, whose repeated fields go on.
+    """
+    import onnx
+
+    outputs = affine_outputs(model)
+    known = [value.name for value in model.graph.output]
+    shown = [name for name in dict.fromkeys(sum(outputs.values(), [])) if name not in known]
+    graph = onnx.GraphProto(output=[onnx.ValueInfoProto(name=name) for name in shown])
+    return outputs, known + shown, onnx.ModelProto(graph=graph).SerializeToString()
 
 
 def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:

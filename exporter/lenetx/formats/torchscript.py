@@ -214,7 +214,7 @@ def _require_known_operators(records: Mapping[str, bytes]) -> None:
         _fractions(records)
     except ArtifactError:
         code = b"".join(contents for name, contents in records.items() if name.startswith("code/")).decode("latin-1")
-        strange = ", ".join(unknown_operators(code)) or "branches or attributes"
+        strange = ", ".join(unknown_operators(code)) or "branches, attributes or arithmetic with sizes"
         raise InputError(
             f"The network's code has {strange}, which lenetx does not run in TorchScript: export it with --format onnx."
         ) from None

@@ -10,7 +10,7 @@ it as libtorch does, so it has a grammar of its own:
 
 import re
 
-from .torchscript_flow import changes_only_its_own
+from .torchscript_flow import only_known_flows
 
 __all__ = ["numbers_of", "unknown_operators"]
 
@@ -102,7 +102,7 @@ def numbers_of(code: str) -> frozenset[float] | None:
             return None
         numbers |= {float(text) for kind, text in tokens if kind == "number" and not text.lstrip("-").isdigit()}
         flow.append(([name.strip() for name in names.split(",")], tokens))
-    return frozenset(numbers) if changes_only_its_own(frame[1], flow) else None
+    return frozenset(numbers) if only_known_flows(frame[1], flow) else None
 
 
 def unknown_operators(code: str) -> list[str]:

@@ -50,7 +50,7 @@ def _judged(
     """Judge a few inputs at a time, which bounds the memory."""
     import torch
 
-    network = reference.network.double()
+    network = reference.doubled
     names = aliases(reference.usage.tensors)  # of equal weights, one may be named for all
     tensors = [*network.named_parameters(), *network.named_buffers()]
     own = {id(tensor): names.get(name, name) for name, tensor in tensors}

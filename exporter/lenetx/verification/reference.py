@@ -12,9 +12,11 @@ from lenetx_runtime.preprocess import normalise
 
 from ..bounds.measure import Plan, measure, plan
 from ..bounds.tape import record
+from ..copies import in_double, sharing
 from ..data import Dataset
 from ..expressions import Expression, Unknown, aliases, of_tape
-from ..usage import Usage, exported_network, usage_of
+from ..folding import fold
+from ..usage import Usage, usage_of
 from . import inputs
 
 if TYPE_CHECKING:
@@ -90,12 +92,29 @@ class Reference:
         self._probes: dict[str, Probe] = {}
 
     @property
+    def modules(self) -> "tuple[nn.Module, nn.Module]":
+        """The checkpoint's module in float32 and in float64, both in eval mode."""
+        return self._float32, self._float64
+
+    @property
     def network(self) -> "nn.Module":
         """The network that every format writes, batch norms folded here again, not taken from the export.
 
-        It is made anew each time: to keep it would double the memory of a large one.
+        It is made anew each time, and has the tensors of the module where nothing was folded.
         """
-        return exported_network(self.checkpoint)
+        try:
+            module = sharing(self._float32)
+        except Exception:  # whatever someone's own module raises that holds a lock or an open file
+            module = self.checkpoint.module()
+        return fold(module, self.checkpoint.spec.input_shape)
+
+    @property
+    def doubled(self) -> "nn.Module":
+        """The same in float64, made anew each time."""
+        try:
+            return in_double(self.network, *self.modules)
+        except Exception:  # as above
+            return self.network.double()
 
     @cached_property
     def usage(self) -> Usage:

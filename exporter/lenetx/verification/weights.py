@@ -1,5 +1,6 @@
 """The numbers and operators that the artifact holds, against those of the network: bit for bit, and one by one."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping
 
@@ -69,13 +70,13 @@ def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, ND
 
 
 def _bits(array: NDArray[np.float32]) -> tuple[object, ...]:
-    return array.dtype, array.shape, array.tobytes()
+    return array.dtype, array.shape, hashlib.sha256(np.ascontiguousarray(array).data).digest()
 
 
 def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
     """Count the numbers whose bits differ, in arrays of one shape and type."""
-    bits = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(array.size, -1) for array in (ours, theirs)]
-    return int((bits[0] != bits[1]).any(axis=1).sum())
+    bits = [np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}") for array in (ours, theirs)]
+    return int((bits[0] != bits[1]).sum())
 
 
 def _numbers(found: frozenset[float], expected: frozenset[float]) -> Check:

@@ -51,10 +51,6 @@ FAULTS = {
         (LAST, "    return torch.add(_0, torch.slice(torch.flatten(image, 1), 1, 3, 13))"),
         f"{MORE}a shape of 1024; 10 of axis 1 from 3 on, step 1; an addition.",
     ),
-    "a number read out of the picture": (
-        (LAST, "    return torch.mul(_0, int(torch.amax(image)))"),
-        "What the artifact computes cannot be read: it reads single numbers of a value (_local_scalar_dense).",
-    ),
     "dropout in training": (
         (LAST, "    return torch.dropout(_0, 0.5, True)"),
         "What the artifact computes cannot be read: it changes a part of a value in place (bernoulli_).",

@@ -65,6 +65,14 @@ OTHER_CODE = {
     "turns a number by less than a limit": lambda code: code.replace("return _0", "return _0 * 1.0000003"),
     "a comment": lambda code: code + "# trained on a Tuesday\n",
     "letters beyond ASCII": lambda code: code.replace("input0", "\u0131nput0"),
+    "a number read out of the picture": lambda code: code.replace(
+        "    return _0", "    return torch.mul(_0, int(torch.amax(image)))"
+    ),
+    "a factor of large batches": lambda code: code.replace(
+        "    return _0",
+        "    _1 = torch.floor_divide(ops.prim.NumToTensor(torch.size(image, 0)), 1001)\n"
+        "    return torch.mul(_0, torch.add(_1, 1))",
+    ),
     "nothing": lambda _: "",
     "very deep": lambda code: code.replace("    return", "    a = " + "a**" * 20_000 + "a\n    return"),
 }

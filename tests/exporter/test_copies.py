@@ -1,0 +1,85 @@
+"""Copies of networks that share tensors: cheap, and as good as others."""
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from lenetx import models
+from lenetx.copies import in_double, sharing
+from lenetx.folding import fold
+
+SHAPE = (1, 32, 32)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    network = models.build("lenet5-bn", SHAPE, 10).eval()
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+    return network
+
+
+@pytest.fixture
+def images():
+    return torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(1))
+
+
+def addresses(network):
+    return {name: tensor.data_ptr() for name, tensor in network.state_dict(keep_vars=True).items() if tensor.ndim}
+
+
+def test_a_copy_has_the_same_tensors_in_other_modules(network):
+    copied = sharing(network)
+    assert addresses(copied) == addresses(network)
+    assert not {id(module) for module in copied.modules()} & {id(module) for module in network.modules()}
+
+
+def test_folding_a_copy_leaves_the_network_as_it_is(network, images):
+    before = network(images)
+    folded = fold(sharing(network), SHAPE)
+    assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    assert torch.equal(network(images), before)
+    assert torch.allclose(folded(images), before, atol=1e-4)
+    assert addresses(folded)["fc3.weight"] == addresses(network)["fc1.weight"]
+
+
+def test_in_double_takes_what_is_there_and_computes_the_rest(network, images):
+    double = models.build("lenet5-bn", SHAPE, 10).eval()
+    double.load_state_dict(network.state_dict())
+    double = double.double()
+    folded = fold(sharing(network), SHAPE)
+    found = in_double(folded, network, double)
+    ours, theirs = addresses(found), addresses(double)
+    assert ours["fc3.weight"] == theirs["fc1.weight"]
+    assert ours["conv1.weight"] != theirs["conv1.weight"]
+    assert {tensor.dtype for tensor in found.parameters()} == {torch.float64}
+    assert all(isinstance(tensor, nn.Parameter) for tensor in found.parameters())
+    expected = fold(sharing(network), SHAPE).double()
+    assert torch.equal(found(images.double()), expected(images.double()))
+    assert {tensor.dtype for tensor in folded.parameters()} == {torch.float32}
+
+
+def test_buffers_that_count_stay_integers(network):
+    double = models.build("lenet5-bn", SHAPE, 10).eval().double()
+    fresh = models.build("lenet5-bn", SHAPE, 10).eval()
+    found = in_double(fresh, network, double)
+    counts = [name for name in found.state_dict() if name.endswith("num_batches_tracked")]
+    assert counts
+    assert all(found.state_dict()[name].dtype == torch.int64 for name in counts)
+
+
+class Locked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.lock = nn.Linear(3, 2), threading.Lock()
+
+
+def test_a_module_that_cannot_be_copied_says_so():
+    with pytest.raises(TypeError, match="lock"):
+        sharing(Locked())
