@@ -46,7 +46,7 @@ def test_folding_a_copy_leaves_the_network_as_it_is(network, images):
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     assert torch.equal(network(images), before)
     assert torch.allclose(folded(images), before, atol=1e-4)
-    assert addresses(folded)["fc3.weight"] == addresses(network)["fc1.weight"]
+    assert addresses(folded)["fc3.weight"] == addresses(network)["fc3.weight"]
 
 
 def test_in_double_takes_what_is_there_and_computes_the_rest(network, images):
@@ -56,7 +56,7 @@ def test_in_double_takes_what_is_there_and_computes_the_rest(network, images):
     folded = fold(sharing(network), SHAPE)
     found = in_double(folded, network, double)
     ours, theirs = addresses(found), addresses(double)
-    assert ours["fc3.weight"] == theirs["fc1.weight"]
+    assert ours["fc3.weight"] == theirs["fc3.weight"]
     assert ours["conv1.weight"] != theirs["conv1.weight"]
     assert {tensor.dtype for tensor in found.parameters()} == {torch.float64}
     assert all(isinstance(tensor, nn.Parameter) for tensor in found.parameters())

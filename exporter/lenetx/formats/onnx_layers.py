@@ -49,7 +49,8 @@ def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str],
 
     outputs = affine_outputs(model)
     known = [value.name for value in model.graph.output]
-    shown = [name for name in dict.fromkeys(sum(outputs.values(), [])) if name not in known]
+    results = dict.fromkeys(name for names in outputs.values() for name in names)
+    shown = [name for name in results if name not in known]
     graph = onnx.GraphProto(output=[onnx.ValueInfoProto(name=name) for name in shown])
     return outputs, known + shown, onnx.ModelProto(graph=graph).SerializeToString()
 
