@@ -1,5 +1,6 @@
 """Copies of networks that share tensors: cheap, and as good as others."""
 
+import copy
 import threading
 
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 from lenetx import models
 from lenetx.copies import in_double, sharing
 from lenetx.folding import fold
+from lenetx.verification import Reference
 
 SHAPE = (1, 32, 32)
 
@@ -60,7 +62,7 @@ def test_in_double_takes_what_is_there_and_computes_the_rest(network, images):
     assert ours["conv1.weight"] != theirs["conv1.weight"]
     assert {tensor.dtype for tensor in found.parameters()} == {torch.float64}
     assert all(isinstance(tensor, nn.Parameter) for tensor in found.parameters())
-    expected = fold(sharing(network), SHAPE).double()
+    expected = copy.deepcopy(folded).double()
     assert torch.equal(found(images.double()), expected(images.double()))
     assert {tensor.dtype for tensor in folded.parameters()} == {torch.float32}
 
@@ -83,3 +85,19 @@ class Locked(nn.Module):
 def test_a_module_that_cannot_be_copied_says_so():
     with pytest.raises(TypeError, match="lock"):
         sharing(Locked())
+
+
+class Unruly(nn.Sequential):
+    """Cannot be copied, as modules with an open file or a lock."""
+
+    def __deepcopy__(self, memo):
+        raise TypeError("not me")
+
+
+def test_a_network_that_cannot_be_copied_is_built_anew(checkpoint, monkeypatch):
+    build = type(checkpoint).module
+    monkeypatch.setattr(type(checkpoint), "module", lambda self: Unruly(build(self)).eval())
+    reference = Reference(checkpoint, None)
+    assert reference.network is not reference.network
+    assert {tensor.dtype for tensor in reference.doubled.parameters()} == {torch.float64}
+    assert {tensor.dtype for tensor in reference.modules[0].parameters()} == {torch.float32}

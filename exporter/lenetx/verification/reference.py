@@ -16,7 +16,7 @@ from ..copies import in_double, sharing
 from ..data import Dataset
 from ..expressions import Expression, Unknown, aliases, of_tape
 from ..folding import fold
-from ..usage import Usage, usage_of
+from ..usage import Usage, exported_network, usage_of
 from . import inputs
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ class Reference:
         """The same in float64, made anew each time."""
         try:
             return in_double(self.network, *self.modules)
-        except Exception:  # as above
-            return self.network.double()
+        except Exception:  # as above; of tensors that are shared, none may be turned into float64
+            return exported_network(self.checkpoint).double()
 
     @cached_property
     def usage(self) -> Usage:
