@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lenetx_runtime import ArtifactError
+from lenetx_runtime import ArtifactError, LenetxError
 
 from . import render
 from .exit_codes import PROOF_FAILED
@@ -66,7 +66,7 @@ def verify(
         require_writable(path)
     count, folder = _images(images or [], quick=quick)
     judged: list[tuple[Path | None, Report]]
-    unreadable: list[ArtifactError] = []
+    problems: list[LenetxError] = []
     if logits is not None or inputs is not None:
         if data or data_root or images or quick or skip_bad or follow_links or device != "cpu":
             problem = "logits are judged on --inputs alone: no data set, number of images or device goes with them."
@@ -80,13 +80,13 @@ def verify(
             "images": count,
         }
         with render.steps(quiet=quiet) as step:
-            judged, unreadable = _judge(artifacts, against, arch, options, device, step)
+            judged, problems = _judge(artifacts, against, arch, options, device, step)
     _certify(judged, render.notices(quiet=quiet))
     _show([one for _, one in judged], documents, verbose=verbose, quiet=quiet, json=json)
-    for error in unreadable[1:]:
+    for error in problems[1:]:
         render.error(str(error))
-    if unreadable:
-        raise unreadable[0]
+    if problems:
+        raise problems[0]
     if not all(one.passed for _, one in judged):
         raise typer.Exit(PROOF_FAILED)
 
@@ -111,29 +111,40 @@ def _judge(
     options: dict[str, Any],
     device: str,
     step: render.Step,
-) -> "tuple[list[tuple[Path | None, Report]], list[ArtifactError]]":
-    """Give each artifact with its report, and why some could not be opened: theirs are failed reports."""
+) -> "tuple[list[tuple[Path | None, Report]], list[LenetxError]]":
+    """Give each artifact with its report, and why some could not be judged.
+
+    Those that could not be opened have failed reports. Whatever else is in the way of one, such as a device that is not
+    there, loses no report of another.
+
+    Raises:
+        LenetxError: there is no report at all.
+    """
     import lenetx
     from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
     references: dict[Path, lenetx.Reference] = {}
     judged: list[tuple[Path | None, Report]] = []
-    unreadable: list[ArtifactError] = []
+    problems: list[LenetxError] = []
     for path in paths:
-        checkpoint = against or checkpoint_beside(path)
-        if checkpoint not in references:
-            step(f"reading {checkpoint}")
-            known = lenetx.load(checkpoint, architecture=arch)
-            references[checkpoint] = lenetx.reference(known, **options, on_progress=step)
-        step(f"proving {path.name}")
         try:
+            checkpoint = against or checkpoint_beside(path)
+            if checkpoint not in references:
+                step(f"reading {checkpoint}")
+                known = lenetx.load(checkpoint, architecture=arch)
+                references[checkpoint] = lenetx.reference(known, **options, on_progress=step)
+            step(f"proving {path.name}")
             report = lenetx.verify(path, against=references[checkpoint], device=device, on_progress=step)
-        except ArtifactError as error:
-            unreadable.append(error)
-            report = lenetx.Report.unreadable(path.name, str(error))
-        judged.append((path, report))
-    return judged, unreadable
+        except LenetxError as error:
+            problems.append(error)
+            if isinstance(error, ArtifactError) and not isinstance(error, lenetx.CheckpointError):
+                judged.append((path, lenetx.Report.unreadable(path.name, str(error))))
+        else:
+            judged.append((path, report))
+    if not judged:
+        raise problems[0]
+    return judged, problems
 
 
 def _judge_logits(

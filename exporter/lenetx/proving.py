@@ -80,10 +80,9 @@ def reference(
     indices = None
     if images is not None and images < len(dataset.test):
         dataset, indices = evenly(dataset, images)
-    framed = with_test_frames(dataset, checkpoint.spec, options)
-    if indices is not None and len(framed.test) != len(indices):
-        indices = None  # rows were left out, so that numbers of the whole split are not known any more
-    return Reference(checkpoint, framed, indices=indices, on_progress=on_progress)
+    framed, usable = with_test_frames(dataset, checkpoint.spec, options)
+    numbers = usable if indices is None else indices[usable]
+    return Reference(checkpoint, framed, numbers=numbers, spread=indices is not None, on_progress=on_progress)
 
 
 def verify(

@@ -124,6 +124,10 @@ def test_an_artifact_is_not_proven_on_rows_that_cannot_be_used(cli, refused, her
     assert not (here / "artifacts/own.onnx").exists()
     result = cli("export", *arguments, "--skip-bad", "--json")
     assert checks(result)["labels"]["subject"] == f"{len(test) - 1} test images of pictures/"
+    seen = lenetx.reference(
+        lenetx.load("artifacts/own.pt"), data_name="./pictures", data_options=lenetx.DataOptions(skip_bad=True)
+    ).real.indices
+    assert seen.tolist() == [row for row in range(len(test)) if row != 4]
     shutil.rmtree(here / "pictures/3")
     assert "'pictures/'" not in cli("verify", "artifacts/own.onnx", "--data", "pictures", "--skip-bad").stderr
 

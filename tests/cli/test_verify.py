@@ -119,6 +119,19 @@ def test_one_bad_artifact_among_good_ones_ends_with_1(cli, workspace, other_chec
     assert [report["passed"] for report in json.loads(result.stdout)["reports"]] == [True, False]
 
 
+def test_one_that_cannot_be_judged_loses_no_report_of_the_others(cli, workspace):
+    result = cli("verify", workspace / "lenet5.onnx", workspace / "none.onnx", "--report", "r.json", "--json")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("lenetx: There is no artifact ")
+    for text in (result.stdout, (workspace.parent / "r.json").read_text()):
+        assert [report["artifact"]["name"] for report in json.loads(text)["reports"]] == ["lenet5.onnx"]
+
+
+def test_where_none_can_be_judged_nothing_is_written(refused, workspace):
+    refused(2, "verify", workspace / "none.onnx", workspace / "nothing.onnx", "--report", "r.json")
+    assert not (workspace.parent / "r.json").exists()
+
+
 def test_without_artifacts_it_says_what_to_do(refused, workspace):
     for name in ("lenet5.onnx", "lenet5.torchscript"):
         (workspace / name).unlink()

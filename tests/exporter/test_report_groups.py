@@ -67,6 +67,14 @@ def test_each_group_has_advice_of_its_own(group: str) -> None:
     assert list(given.values()).count(given[group]) == 1
 
 
+@pytest.mark.parametrize("kind", ["function", "logits"])
+@pytest.mark.parametrize("group", GROUPS)
+def test_nobody_is_told_to_export_a_program_of_his_own(kind: str, group: str) -> None:
+    own = Report((check("failed", group),), {"python": "3"}, {"name": "theirs", "format": kind}, {})
+    assert advice(own).startswith("Do not use it. ")
+    assert "export" not in advice(own)
+
+
 def test_advice_is_about_the_first_group_that_failed() -> None:
     both = report(check("failed", "real data"), check("failed", "weights"))
     assert advice(both) == advice(report(check("failed", "weights")))

@@ -30,17 +30,20 @@ def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
     return dataclasses.replace(dataset, test=dataset.test.take(rows)), rows
 
 
-def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) -> Dataset:
-    """Give the data set with the files of its test part decoded and framed; framing a frame again changes no bit.
+def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) -> tuple[Dataset, NDArray[np.int64]]:
+    """Give the data set with the files of its test part decoded and framed, and which of them could be.
+
+    Framing a frame again changes no bit.
 
     Raises:
         DataError: rows cannot be used and are not to be skipped, or none is left.
     """
     test, unusable = dataset.test, list(dataset.unusable)
+    usable = list(range(len(test)))
     if isinstance(test, FileSplit):
         pixel = () if spec.channels == 1 else (spec.channels,)
         frames = np.empty((len(test), *spec.frame_size, *pixel), np.uint8)
-        usable: list[int] = []
+        usable = []
         for row in range(len(test)):
             try:
                 frames[len(usable)] = frame(test.levels(row, spec.channels), spec)
@@ -52,4 +55,4 @@ def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) ->
         raise DataError(listed(dataset.name, unusable, "; mend them or leave them out with --skip-bad"))
     if not len(dataset.test):
         raise DataError(f"No image of the test part of '{dataset.name}' can be used.")
-    return dataset
+    return dataset, np.array(usable, np.int64)

@@ -25,6 +25,14 @@ _ADVICE = {
     "quarrel": "The quarrel says who is wrong, the file or the engine.",
 }
 """What to do where a group is the first to fail: those after it are often its consequences."""
+_OWN_FORMATS = ("function", "logits")
+_OWN_ADVICE = {
+    "batch axis": "Its answers depend on the batch: look at how the program fills, splits and pads batches.",
+    "hard inputs": "It is wrong where ordinary images do not show it: look for overflow, clipping and lost digits.",
+    "eval mode": "Its answers change from call to call: look for what the program keeps between them.",
+}
+"""Of someone's own program, which nobody can export again."""
+_OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ def advice(report: Report) -> str:
     """Say in a sentence or two what to do now, nothing where there is nothing to do."""
     failed = next((group.group for group in summaries(report) if group.verdict == "failed"), None)
     if failed is not None:
-        return f"Do not use it. {_ADVICE.get(failed, '')}".strip()
+        own = report.artifact.get("format") in _OWN_FORMATS
+        return f"Do not use it. {_OWN_ADVICE.get(failed, _OWN) if own else _ADVICE.get(failed, '')}".strip()
     if not report.passed:
         return "Do not use it."
     if any(check.status == "not_run" for check in report.checks):

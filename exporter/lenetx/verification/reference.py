@@ -71,7 +71,8 @@ class Reference:
         checkpoint: the weights that artifacts are compared with.
         dataset: whose test split is used, or ``None``.
         missing: why there is no data set.
-        indices: int64[N], the numbers of its test images in the whole test split; by default it is the whole.
+        numbers: int64[N], those of its test images in the whole test split; by default they are the whole.
+        spread: they are so many of the split, evenly spread.
         on_progress: told what goes on, a few words at a time.
     """
 
@@ -81,11 +82,12 @@ class Reference:
         dataset: Dataset | None,
         missing: str = "",
         *,
-        indices: NDArray[np.int64] | None = None,
+        numbers: NDArray[np.int64] | None = None,
+        spread: bool = False,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.checkpoint, self.dataset, self.missing = checkpoint, dataset, missing
-        self._indices = indices
+        self._numbers, self._spread = numbers, spread
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
         self._float64 = checkpoint.module().double()
@@ -160,8 +162,8 @@ class Reference:
         if self.dataset is None or self.frames is None:
             return None
         frames, name = self.frames, self.dataset.name
-        words = f"test images of {name}" if self._indices is None else f"test images of {name}, evenly spread"
-        return self._probe("real inputs", words, lambda: normalise(frames, self.checkpoint.spec), self._indices)
+        words = f"test images of {name}, evenly spread" if self._spread else f"test images of {name}"
+        return self._probe("real inputs", words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
 
     def given(self, values: NDArray[np.float32]) -> Probe:
         """Give the right answers for inputs of someone's own, float32[N, C, H, W]."""
@@ -184,7 +186,7 @@ class Reference:
         name: str,
         words: str,
         make: Callable[[], NDArray[np.float32]],
-        indices: NDArray[np.int64] | None = None,
+        numbers: NDArray[np.int64] | None = None,
     ) -> Probe:
         if name not in self._probes:
             values = make()
@@ -192,6 +194,6 @@ class Reference:
             extreme = name == inputs.EXTREME
             found = measure(self._float32, self._float64, values, self.plan.method, extreme=extreme)
             answers = (found.exact, found.eager, found.limits)
-            numbers = np.arange(len(values)) if indices is None else indices
-            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, numbers)
+            indices = np.arange(len(values)) if numbers is None else numbers
+            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, indices)
         return self._probes[name]
