@@ -4,6 +4,7 @@ Results for people go to stdout on a terminal and to stderr when stdout is not o
 """
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ __all__ = [
     "document",
     "error",
     "exported",
+    "inputs_written",
     "notices",
     "predictions",
     "published",
@@ -168,6 +170,25 @@ def steps(*, quiet: bool) -> Iterator[Step]:
 def converted(source: Path, target: Path) -> None:
     """Name the file that was written."""
     _console().print(f"Wrote {target} from {source}.", highlight=False, markup=False, soft_wrap=True)
+
+
+def inputs_written(
+    path: Path, checkpoint: Path, shape: Sequence[int], logits: int, arch: str | None, *, quiet: bool
+) -> None:
+    """Say what was written for a program of someone's own, and what to do with it."""
+    if quiet:
+        return
+    size = ", ".join(map(str, shape))
+    network = ["--arch", arch] if arch is not None else []
+    command = ["lenetx", "verify", "--against", str(checkpoint), *network, "--logits", "theirs.npy", "--inputs", path]
+    _console().print(
+        f"Wrote {path}: float32[{size}], batch, channels, height, width.\nLet your program compute "
+        f"float32[{shape[0]}, {logits}] logits, a row for each input in the same order; save them as theirs.npy, then "
+        f"run:\n{shlex.join(map(str, command))}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @contextmanager

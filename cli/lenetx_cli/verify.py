@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lenetx_runtime import ArtifactError, LenetxError
+from lenetx_runtime.device import cuda_index
+from lenetx_runtime.files import require_file
 
 from . import render
+from . import verify_own as own
 from .exit_codes import PROOF_FAILED
 from .options import Arch, DataRoot, Device, FollowLinks, Json, Quiet, SkipBad
 
@@ -46,6 +49,10 @@ def verify(
     inputs: Annotated[
         Path | None, typer.Option("--inputs", help="The .npy of float32[N, C, H, W], or of uint8 frames, that it had.")
     ] = None,
+    write_inputs: Annotated[
+        Path | None,
+        typer.Option("--write-inputs", help="Judge nothing: write the inputs for a program of yours to this .npy."),
+    ] = None,
     device: Device = "cpu",
     report: Annotated[
         list[Path] | None,
@@ -57,31 +64,42 @@ def verify(
 ) -> None:
     """Compare published artifacts with their checkpoint; certify those that pass."""
     from lenetx import DataOptions
-    from lenetx.files import require_writable
 
     documents = report or []
     for path in documents:
-        if path.suffix not in _DOCUMENTS:
-            raise typer.BadParameter(f"'{path}' does not end in .json or .html.", param_hint="'--report'")
-        require_writable(path)
+        _require(path, _DOCUMENTS, "--report")
     count, folder = _images(images or [], quick=quick)
+    cuda_index(device)
+    note = render.notices(quiet=quiet)
+    options: dict[str, Any] = {
+        "data_name": data,
+        "data_root": data_root,
+        "data_options": DataOptions(images=folder, skip_bad=skip_bad, follow_links=follow_links),
+        "images": count,
+        "on_notice": note,
+    }
+    if write_inputs is not None:
+        problem = "nothing is judged: no artifact, logits, inputs, report, document or device goes with it."
+        _alone("--write-inputs", problem, artifacts, logits, inputs, report, json, device != "cpu")
+        _require(write_inputs, (".npy",), "--write-inputs")
+        with render.steps(quiet=quiet) as step:
+            written = own.write_inputs(write_inputs, against, arch, options, step)
+        render.inputs_written(write_inputs, *written, arch, quiet=quiet)
+        return
     judged: list[tuple[Path | None, Report]]
     problems: list[LenetxError] = []
     if logits is not None or inputs is not None:
-        if data or data_root or images or quick or skip_bad or follow_links or device != "cpu":
-            problem = "logits are judged on --inputs alone: no data set, number of images or device goes with them."
+        problem = "logits are judged on --inputs alone: no data set, number of images or device goes with them."
+        _alone("--logits", problem, data, data_root, images, quick, skip_bad, follow_links, device != "cpu")
+        if logits is None or inputs is None or artifacts:
+            problem = "--logits and --inputs go together, and without artifacts."
             raise typer.BadParameter(problem, param_hint="'--logits'")
-        judged = [(None, _judge_logits(logits, inputs, artifacts, against, arch))]
+        with render.steps(quiet=quiet) as step:
+            judged = [own.judge_logits(logits, inputs, against, arch, step)]
     else:
-        options: dict[str, Any] = {
-            "data_name": data,
-            "data_root": data_root,
-            "data_options": DataOptions(images=folder, skip_bad=skip_bad, follow_links=follow_links),
-            "images": count,
-        }
         with render.steps(quiet=quiet) as step:
             judged, problems = _judge(artifacts, against, arch, options, device, step)
-    _certify(judged, render.notices(quiet=quiet))
+    _certify(judged, note)
     _show([one for _, one in judged], documents, verbose=verbose, quiet=quiet, json=json)
     for error in problems[1:]:
         render.error(str(error))
@@ -91,12 +109,31 @@ def verify(
         raise typer.Exit(PROOF_FAILED)
 
 
+def _alone(option: str, problem: str, *others: object) -> None:
+    if any(others):
+        raise typer.BadParameter(problem, param_hint=f"'{option}'")
+
+
+def _require(path: Path, endings: tuple[str, ...], option: str) -> None:
+    """Find out before the work whether a file can be written, and as what."""
+    from lenetx.files import require_writable
+
+    if path.suffix not in endings:
+        raise typer.BadParameter(f"'{path}' does not end in {' or '.join(endings)}.", param_hint=f"'{option}'")
+    require_writable(path)
+
+
 def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | None]:
     """Tell a number of images from a folder of them."""
+    from lenetx.files import exists
     from lenetx.proving import QUICK
 
     counts = [int(text) for text in given if text.isdecimal()]
     folders = [Path(text) for text in given if not text.isdecimal()]
+    strange = [text for text in given if not (int(text) if text.isdecimal() else exists(Path(text)))]
+    if strange:
+        meanings = "a number of test images, 1 or more, nor the folder that the paths of a CSV file start from"
+        raise typer.BadParameter(f"'{strange[0]}' is neither {meanings}.", param_hint="'--images'")
     if len(counts) > 1 or len(folders) > 1 or (quick and counts):
         problem = "give one number and one folder at most, and no number with --quick."
         raise typer.BadParameter(problem, param_hint="'--images'")
@@ -129,11 +166,12 @@ def _judge(
     problems: list[LenetxError] = []
     for path in paths:
         try:
+            require_file(path, "artifact")
             checkpoint = against or checkpoint_beside(path)
             if checkpoint not in references:
                 step(f"reading {checkpoint}")
                 known = lenetx.load(checkpoint, architecture=arch)
-                references[checkpoint] = lenetx.reference(known, **options, on_progress=step)
+                references[checkpoint] = lenetx.reference(known, **options, file=checkpoint.name, on_progress=step)
             step(f"proving {path.name}")
             report = lenetx.verify(path, against=references[checkpoint], device=device, on_progress=step)
         except LenetxError as error:
@@ -147,19 +185,6 @@ def _judge(
     return judged, problems
 
 
-def _judge_logits(
-    logits: Path | None, inputs: Path | None, artifacts: list[Path] | None, against: Path | None, arch: str | None
-) -> "Report":
-    import lenetx
-    from lenetx.arrays import read_array
-    from lenetx.locate import newest_checkpoint
-
-    if logits is None or inputs is None or artifacts:
-        raise typer.BadParameter("--logits and --inputs go together, and without artifacts.", param_hint="'--logits'")
-    known = lenetx.load(against or newest_checkpoint(), architecture=arch)
-    return lenetx.verify_logits(read_array(logits), read_array(inputs), against=known, name=logits.name)
-
-
 def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) -> None:
     """Write or remove the certificates; a folder that cannot be written to changes no verdict."""
     import lenetx
@@ -167,7 +192,8 @@ def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) 
     for path, report in judged:
         if path is not None:
             try:
-                lenetx.certify(path, report)
+                if kept := lenetx.certify(path, report):
+                    note(kept)
             except lenetx.OutputError as error:
                 note(str(error))
 

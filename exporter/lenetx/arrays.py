@@ -1,4 +1,4 @@
-"""Arrays of numbers in .npy files of someone else's."""
+"""Arrays of numbers in .npy files, for and from programs of someone else's."""
 
 import io
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.files import read_bytes
 
 from .errors import InputError
+from .files import write_atomically
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_array"]
+__all__ = ["read_array", "write_array"]
 
 
 def read_array(path: Path) -> "NDArray[Any]":
@@ -30,3 +31,16 @@ def read_array(path: Path) -> "NDArray[Any]":
     if not isinstance(array, np.ndarray):
         raise InputError(f"'{path}' holds several arrays: save one with numpy.save.")
     return array
+
+
+def write_array(path: Path, array: "NDArray[Any]") -> None:
+    """Write a .npy file whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    import numpy as np
+
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    write_atomically(path, content.getvalue())

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from .expressions import Expression, Unknown
     from .report import Check
 
-__all__ = ["Artifact", "Engine", "Intermediates", "OpenedArtifact"]
+__all__ = ["FUNCTION", "Artifact", "Engine", "Intermediates", "OpenedArtifact"]
 
+FUNCTION = "function"
+"""The format of what is no file."""
 Intermediates = Callable[
     ["NDArray[np.float32]"], "tuple[Mapping[str, Sequence[NDArray[np.float32]]], NDArray[np.float32]]"
 ]
@@ -31,7 +33,7 @@ class Artifact:
         format: its name in :data:`lenetx.formats.FORMATS`.
         precision: of the weights and arithmetic: ``float32``.
         path: where it lies.
-        sha256: digest of its bytes.
+        sha256: digest of its bytes; empty for a function.
         size_bytes: its length.
         spec: what it says of itself.
     """
@@ -42,6 +44,11 @@ class Artifact:
     sha256: str
     size_bytes: int
     spec: ModelSpec
+
+    @property
+    def is_function(self) -> bool:
+        """It is someone's own function, which says nothing of itself; the spec is the checkpoint's."""
+        return self.format == FUNCTION
 
 
 @dataclass(frozen=True, slots=True)

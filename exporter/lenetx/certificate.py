@@ -12,7 +12,18 @@ from .errors import OutputError
 from .files import write_atomically
 from .report import Report
 
-__all__ = ["certificate_of", "certify"]
+__all__ = ["certificate_of", "certify", "stronger"]
+
+_FIELDS = {
+    "certificate_version",
+    "passed",
+    "conclusion",
+    "artifact",
+    "reference",
+    "environment",
+    "checks",
+    "date",
+}
 
 
 def certificate_of(report: Report) -> bytes:
@@ -36,14 +47,18 @@ def certificate_of(report: Report) -> bytes:
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
-def certify(artifact: str | Path, report: Report) -> None:
+def certify(artifact: str | Path, report: Report) -> str | None:
     """Write the certificate beside an artifact or, where the proof failed, remove the one that is there.
 
     A certificate of the same bytes and other weights stays: who compares with another checkpoint learns nothing of it.
+    So does one of the same bytes and weights whose proof saw more real images than this one.
 
     Args:
         artifact: path of the file that was judged.
         report: what :func:`lenetx.verify` gave for it.
+
+    Returns:
+        A sentence where a stronger certificate stays, else ``None``.
 
     Raises:
         OutputError: the folder cannot be written to.
@@ -53,21 +68,50 @@ def certify(artifact: str | Path, report: Report) -> None:
     if report.passed:
         if hashlib.sha256(read_bytes(Path(artifact), "artifact")).hexdigest() != report.artifact.get("sha256"):
             raise ValueError(f"the report is not of '{artifact}'")
+        if note := stronger(place, report):
+            return note
         write_atomically(place, certificate_of(report))
-        return
+        return None
     if _is_of_other_weights(place, report):
-        return
+        return None
     try:
         place.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"'{place}' does not hold any more and could not be removed: {error.strerror}.") from None
+    return None
+
+
+def stronger(place: Path, report: Report) -> str | None:
+    """Say that the certificate at ``place`` is of the same bytes and weights, and of more real images, if it is so."""
+    about = _about(place)
+    if about is None or about[:2] != _identity(report) or about[2] <= _images(report.reference.get("images")):
+        return None
+    return f"'{place}' is of a proof that saw more ({about[3]}), and stays as it is."
 
 
 def _is_of_other_weights(place: Path, report: Report) -> bool:
+    about, (sha256, weights) = _about(place), _identity(report)
+    return about is not None and about[0] == sha256 and about[1] != weights
+
+
+def _identity(report: Report) -> tuple[object, object]:
+    return report.artifact.get("sha256"), report.reference.get("weights_sha256")
+
+
+def _about(place: Path) -> tuple[object, object, int, str] | None:
+    """Give the digests of bytes and weights, the number of real images and the scope; ``None`` for what is no proof."""
     try:
         document = json.loads(place.read_bytes())
-        same_bytes = document["artifact"]["sha256"] == report.artifact.get("sha256")
-        same_weights = document["reference"]["weights_sha256"] == report.reference.get("weights_sha256")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
-    return bool(same_bytes and not same_weights)
+        reference, images = document["reference"], _images(document["reference"].get("images"))
+        if document.keys() != _FIELDS or document["certificate_version"] != CERTIFICATE_VERSION:
+            return None
+        if document["passed"] is not True or any(check["status"] == "failed" for check in document["checks"]):
+            return None
+        seen = f"{images:,} test image{'s' * (images != 1)} of {reference.get('data')}"
+        return document["artifact"]["sha256"], reference["weights_sha256"], images, seen
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _images(number: object) -> int:
+    return number if type(number) is int else 0

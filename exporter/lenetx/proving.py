@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenetx_runtime.device import cuda_index
+from lenetx_runtime.files import require_file
 from lenetx_runtime.spec import UNKNOWN
 
 from . import checkpoint as checkpoints
@@ -37,7 +39,9 @@ def reference(
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
     images: int | None = None,
+    file: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> Reference:
     """Make what artifacts of a checkpoint are compared with, to be used for several of them.
 
@@ -48,7 +52,9 @@ def reference(
         data_root: folder of the data set's files, see :func:`lenetx.data.load`.
         data_options: how to read a set of one's own.
         images: how many of the test images, evenly spread; all by default, and where there are no more.
+        file: name of the checkpoint's file, for the report.
         on_progress: told what goes on, a few words at a time.
+        on_notice: told in a sentence that there are fewer images than were asked for.
 
     Raises:
         UnknownName, DataError: the data set that was asked for is not there, or cannot be used.
@@ -58,20 +64,19 @@ def reference(
         raise InputError(f"The number of images is {images}; it must be at least 1.")
     name = data_name or checkpoint.config["data"]
     if name is None:
-        return Reference(
-            checkpoint, None, "No real images were seen: the weights came without a data set; name one with --data."
-        )
+        why = "the weights came without a data set; name one with --data."
+        return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
     if checkpoint.spec.framing == UNKNOWN:
         raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
     root, options = Path(data_root) if data_root else None, data_options or DataOptions()
     labels = checkpoint.spec.labels
     if data_name is None and name not in data.SOURCES:
         why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
-        return Reference(checkpoint, None, f"No real images were seen. {why}")
+        return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
     try:
         dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
     except DataMissing as error:
-        return Reference(checkpoint, None, f"No real images were seen. {error}")
+        return Reference(checkpoint, None, f"No real images were seen. {error}", file=file)
     if dataset.class_names != checkpoint.spec.labels:
         raise InputError(
             f"The labels of {name} are {', '.join(dataset.class_names)}; "
@@ -80,9 +85,12 @@ def reference(
     indices = None
     if images is not None and images < len(dataset.test):
         dataset, indices = evenly(dataset, images)
+    elif images is not None and images > len(dataset.test):
+        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
     framed, usable = with_test_frames(dataset, checkpoint.spec, options)
     numbers = usable if indices is None else indices[usable]
-    return Reference(checkpoint, framed, numbers=numbers, spread=indices is not None, on_progress=on_progress)
+    spread = indices is not None
+    return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
 
 
 def verify(
@@ -94,6 +102,7 @@ def verify(
     data_options: DataOptions | None = None,
     images: int | None = None,
     device: str = "cpu",
+    name: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Compare a published artifact, or a function of one's own, with a checkpoint.
@@ -107,6 +116,7 @@ def verify(
         data_options: how to read a set of one's own.
         images: how many of the test images, evenly spread; all by default.
         device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``.
+        name: of a function, in the report; its own by default.
         on_progress: told what goes on, a few words at a time.
 
     Returns:
@@ -116,11 +126,16 @@ def verify(
         InputError, ArtifactError, CheckpointError, DeviceUnavailable: it could not be compared at all.
     """
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
+    if not callable(artifact):
+        cuda_index(device)  # what is no name at all is found before anything is loaded
+        require_file(Path(artifact), "artifact")
     judge = _reference_of(against, **options, images=images, on_progress=on_progress)
     if callable(artifact):
         if device != "cpu":
             raise InputError(f"A function runs where it runs: the device '{device}' means nothing to it.")
-        return prove(as_artifact(artifact, judge.checkpoint.spec), judge, on_progress=on_progress)
+        return prove(as_artifact(artifact, judge.checkpoint.spec, name), judge, on_progress=on_progress)
+    if name is not None:
+        raise InputError(f"A file has its name already: '{name}' means nothing to it.")
     path = Path(artifact)
     opened = formats.open_artifact(path, device=device)
     return prove(opened, judge, also=(_manifest(path, opened.artifact.sha256),), on_progress=on_progress)
@@ -147,8 +162,8 @@ def verify_logits(
         CheckpointError: the checkpoint cannot be used.
     """
     if not isinstance(against, Reference):
-        known = against if isinstance(against, Checkpoint) else checkpoints.load(Path(against))
-        against = Reference(known, None, "No data set is asked.")
+        known, file = _loaded(against)
+        against = Reference(known, None, "No data set is asked.", file=file)
     return prove_logits(logits, inputs, against, name)
 
 
@@ -157,8 +172,15 @@ def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) ->
         if given := [name for name, value in options.items() if value is not None and not callable(value)]:
             raise InputError(f"A reference has its images already: {', '.join(given)} mean nothing beside it.")
         return against
-    known = against if isinstance(against, Checkpoint) else checkpoints.load(Path(against))
-    return reference(known, **options)
+    known, file = _loaded(against)
+    return reference(known, **options, file=file)
+
+
+def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
+    """Give a checkpoint, and the name of its file where it came from one."""
+    if isinstance(against, Checkpoint):
+        return against, None
+    return checkpoints.load(Path(against)), Path(against).name
 
 
 def _manifest(path: Path, sha256: str) -> Check:

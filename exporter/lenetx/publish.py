@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lenetx_runtime.certificate import certificate_path
 
 from . import formats
-from .certificate import certificate_of
+from .certificate import certificate_of, stronger
 from .errors import InputError, OutputError, ProofFailed
 from .files import exists, make_folder, write_atomically
 from .manifest import MANIFEST, merged
@@ -69,6 +69,9 @@ def publish(
         _require_proof(reports)
         for path, report in zip(tuple(staged), reports, strict=True):
             place = certificate_path(path)
+            if note := stronger(folder / place.name, report):
+                on_progress(note)
+                continue
             write_atomically(place, certificate_of(report), named=folder / place.name)
             staged.append(place)
         contents = merged(folder, reports, reference.checkpoint.spec.weights_sha256)

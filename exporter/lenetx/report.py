@@ -14,6 +14,9 @@ SCHEMA_VERSION = 2
 _INSIDE = ("weights", "graph")
 """What shows changes below the limits: that it was not seen belongs to the conclusion."""
 
+_NAMED = 3
+"""Of the checks that failed, in the conclusion."""
+
 Status = Literal["passed", "failed", "not_applicable", "not_run"]
 
 GROUPS = (
@@ -79,21 +82,31 @@ class Check:
         return self.measured / self.limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """All checks of one artifact.
+    """All checks of one artifact. ``print`` shows its table, as ``lenetx verify`` does.
 
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
         artifact: file name, format, precision, SHA-256 and size in bytes.
-        reference: architecture, weights digest and data of the checkpoint.
+        reference: architecture, weights digest, file and data of the checkpoint, and how many real images were seen.
     """
 
     checks: tuple[Check, ...]
     environment: Mapping[str, str]
     artifact: Mapping[str, str | int]
-    reference: Mapping[str, str]
+    reference: Mapping[str, str | int]
+
+    def __repr__(self) -> str:
+        verdict = "passed" if self.passed else "NOT passed"
+        checks = f"{len(self.checks)} check{'s' * (len(self.checks) != 1)}"
+        return f"<Report of {self.artifact['name']!r}: {verdict}, {checks}>"
+
+    def __str__(self) -> str:
+        from .reporting import table_lines  # which reads reports
+
+        return "\n".join(line.text for line in table_lines(self))
 
     @classmethod
     def unreadable(cls, name: str, reason: str) -> "Report":
@@ -120,10 +133,12 @@ class Report:
         """One sentence: the verdict, and over what it holds."""
         name = self.artifact["name"]
         if not self.passed:
-            failed = ", ".join(check.name for check in self.failures) or "no check ran"
-            return f"{name} is NOT proven: {failed}."
-        real = [check for check in self.checks if check.group == "real data"]
-        scope = "real test images included" if any(check.ran for check in real) else "no real images seen"
+            failed = [check.name for check in self.failures]
+            more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
+            return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
+        real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
+        scope = next(real, "no real images seen")
         if self.artifact.get("format") == "logits":
             scope = self.checks[0].subject
         elif unseen := [check.name for check in self.checks if check.name in _INSIDE and not check.ran]:
@@ -143,6 +158,12 @@ class Report:
     def to_json(self) -> str:
         """Give one JSON document that holds this report, see :func:`to_json`."""
         return to_json([self])
+
+    def to_html(self) -> str:
+        """Give one HTML document that holds this report, see :func:`lenetx.reporting.to_html`."""
+        from .reporting import to_html  # which reads reports
+
+        return to_html([self])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain values. A number that is not finite becomes a text."""

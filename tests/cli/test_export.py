@@ -30,7 +30,7 @@ def test_told_nothing_it_exports_the_newest_checkpoint_to_both_formats(cli, fold
     assert contents(folder) == contents(published)
     assert result.stdout == ""
     assert result.stderr.splitlines()[-1] == "Published artifacts/lenet5.onnx, artifacts/lenet5.torchscript."
-    assert result.stderr.count("computes what eager PyTorch computes (real test images included).") == 2
+    assert result.stderr.count("computes what eager PyTorch computes (360 test images of digits).") == 2
     assert "reading artifacts/lenet5.pt" in result.stderr
     assert "FAILED" not in result.stderr
 

@@ -98,3 +98,15 @@ def test_what_an_artifact_says_does_not_steer_the_terminal(shown):
 def test_of_a_file_that_could_not_be_opened(capsys):
     render.report(Report.unreadable("net.onnx", "It is truncated."), verbose=False)
     assert "    It is truncated." in capsys.readouterr().err.splitlines()
+
+
+def test_the_same_words_are_said_once(shown):
+    failed = [Check(name, "3 inputs", "failed", detail="KeyError: 'conv1'", group="end to end") for name in "abc"]
+    other = Check("d", "3 inputs", "failed", detail="Another.", group="real data")
+    lines = [line.strip() for line in shown(*failed, other)]
+    assert [line for line in lines if line in ("KeyError: 'conv1'", "as above", "Another.")] == [
+        "KeyError: 'conv1'",
+        "as above",
+        "as above",
+        "Another.",
+    ]

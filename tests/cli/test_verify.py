@@ -15,7 +15,7 @@ def test_told_nothing_it_judges_the_artifacts_of_the_newest_checkpoint(cli, work
     lines = result.stderr.splitlines()
     assert lines[:2] == ["reading artifacts/lenet5.pt", "proving lenet5.onnx"]
     for name in ("lenet5.onnx", "lenet5.torchscript"):
-        assert f"{name} computes what eager PyTorch computes (real test images included)." in lines
+        assert f"{name} computes what eager PyTorch computes (360 test images of digits)." in lines
     assert _but_certificates(contents(workspace)) == before
 
 

@@ -89,3 +89,14 @@ def test_where_nothing_can_be_removed_a_note_says_so_and_the_verdict_stands(cli,
     done = cli("verify", fixed_disk / "lenet5.onnx", "--against", checkpoint_paths["lenet5-1998"])
     assert done.exit_code == 1
     assert "does not hold any more and could not be removed: Read-only file system." in done.stderr
+
+
+def test_a_weaker_proof_leaves_the_certificate_and_says_so(cli, workspace):
+    before = (workspace / CERTIFICATES[0]).read_bytes()
+    done = cli("verify", workspace / "lenet5.onnx", "--images", "1")
+    assert done.exit_code == 0
+    assert "lenet5.onnx computes what eager PyTorch computes (1 test image of digits)." in done.stderr
+    (note,) = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
+    assert "is of a proof that saw more (360 test images of digits), and stays as it is." in note
+    assert (workspace / CERTIFICATES[0]).read_bytes() == before
+    assert cli("verify", workspace / "lenet5.onnx", "--images", "1", "-q").stderr == ""

@@ -94,6 +94,64 @@ def test_who_compares_with_another_checkpoint_takes_no_certificate_away(workspac
     Classifier(workspace / ONNX, require_verified=True).close()
 
 
+@pytest.fixture(scope="module")
+def weaker(published, checkpoint):
+    """Proofs of the same file that saw one image, and none."""
+    none = lenetx.Reference(checkpoint, None, "There is no data.")
+    return [lenetx.verify(published / ONNX, against=each) for each in (lenetx.reference(checkpoint, images=1), none)]
+
+
+def test_a_proof_that_saw_fewer_real_images_replaces_no_certificate(workspace, report, weaker, contents):
+    lenetx.certify(workspace / ONNX, report)
+    before = contents(workspace)
+    for one in weaker:
+        assert one.passed
+        note = lenetx.certify(workspace / ONNX, one)
+        assert (
+            note == f"'{workspace / CERTIFICATE}' is of a proof that saw more (360 test images of digits), and "
+            "stays as it is."
+        )
+    assert contents(workspace) == before
+
+
+def test_a_proof_that_saw_as_many_or_more_replaces_it(workspace, report, weaker):
+    one, none = weaker
+    (workspace / CERTIFICATE).unlink()
+    for each, images in ((none, 0), (one, 1), (one, 1), (report, 360)):
+        assert lenetx.certify(workspace / ONNX, each) is None
+        assert json.loads((workspace / CERTIFICATE).read_text())["reference"]["images"] == images
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"passed": False},
+        {"certificate_version": 2},
+        {"signature": ""},
+        {"checks": [{"name": "x", "subject": "", "status": "failed"}]},
+        {"checks": 7},
+        {"artifact": {"sha256": "0" * 64}},
+        {"reference": {"weights_sha256": "0" * 64, "images": 10_000}},
+        {"reference": []},
+    ],
+)
+def test_what_is_no_certificate_of_this_file_is_not_kept(workspace, report, weaker, change):
+    document = json.loads(certificate_of(report)) | change
+    (workspace / CERTIFICATE).write_text(json.dumps(document))
+    assert lenetx.certify(workspace / ONNX, weaker[0]) is None
+    assert json.loads((workspace / CERTIFICATE).read_text())["reference"]["images"] == 1
+
+
+def test_an_export_that_saw_fewer_leaves_the_certificate_of_the_same_bytes(workspace, checkpoint):
+    before = (workspace / CERTIFICATE).read_bytes()
+    assert json.loads(before)["reference"]["images"] == 360
+    unseen = dataclasses.replace(checkpoint, config={**checkpoint.config, "data": None})
+    (report,) = lenetx.export(unseen, ["onnx"], folder=workspace, stem="lenet5")
+    assert "no real images seen" in report.conclusion
+    assert (workspace / CERTIFICATE).read_bytes() == before
+    Classifier(workspace / ONNX, require_verified=True).close()
+
+
 @pytest.mark.parametrize("verdict", ["report", "failed"])
 def test_a_folder_that_cannot_be_written_to_is_a_sentence(request, small_disk, read_only, published, contents, verdict):
     disk = small_disk("1m")

@@ -10,6 +10,7 @@ import torch
 import lenetx
 from lenetx import TrainConfig, models
 from lenetx.data import Dataset, Split
+from lenetx.eager import TorchBackend
 from lenetx.errors import InputError
 from lenetx.training.tensors import to_device
 from lenetx.verification import inputs
@@ -150,10 +151,12 @@ def test_the_published_file_runs_in_the_runtime_alone(trained, tmp_path):
 def test_another_preprocessing_than_the_checkpoints_fails_the_proof(trained, change):
     from lenetx.verification import Reference
     from lenetx.verification.contract import contract
+    from lenetx.verification.subject import Subject
 
     checkpoint = trained("colour", "letterbox")
     other = dataclasses.replace(checkpoint.spec, selftest=None, **change)
-    spec, preprocessing, _ = contract(other, Reference(checkpoint, None))
+    reference = Reference(checkpoint, None)
+    spec, preprocessing, _ = contract(Subject(TorchBackend(checkpoint.module(), "cpu"), other), reference)
     assert spec.status == "failed"
     assert all(name in spec.detail for name in change)
     assert preprocessing.status == ("passed" if "framing" in change else "failed")

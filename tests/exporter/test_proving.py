@@ -81,6 +81,40 @@ def test_what_means_nothing_is_refused(run, reference):
         lenetx.verify(run, against=reference, device="cuda")
 
 
+def test_only_a_function_needs_a_name(workspace, run, reference):
+    assert lenetx.verify(run, against=reference, name="kiosk").artifact["name"] == "kiosk"
+    with pytest.raises(InputError, match="'kiosk' means nothing to it"):
+        lenetx.verify(workspace / "lenet5.onnx", against=reference, name="kiosk")
+
+
+def test_the_report_names_the_file_of_the_checkpoint_and_no_folder(workspace, run, checkpoint):
+    known = lenetx.verify(lambda x: run(x) * 2, against=workspace / "lenet5.pt", images=8)
+    assert known.reference["checkpoint"] == "lenet5.pt"
+    assert "is NOT proven against lenet5.pt: " in known.conclusion
+    assert str(workspace.parent) not in known.to_json()
+    assert "checkpoint" not in lenetx.verify(run, against=checkpoint, images=8).reference
+    inputs = np.zeros((2, 1, 32, 32), np.float32)
+    assert lenetx.verify_logits(run(inputs), inputs, against=workspace / "lenet5.pt").reference["checkpoint"]
+
+
+def test_the_inputs_of_a_proof_are_made_up_and_real_ones(checkpoint, run):
+    some = lenetx.reference(checkpoint, images=30)
+    inputs = some.inputs()
+    assert (inputs.dtype, inputs.shape) == (np.float32, (128 + 1 + 18 + 32 + 128 + 16 + 18 + 30, 1, 32, 32))
+    np.testing.assert_array_equal(inputs[-30:], some.real.inputs)
+    report = lenetx.verify_logits(run(inputs), inputs, against=checkpoint)
+    assert report.passed
+    assert not lenetx.verify_logits(run(inputs) + np.float32(1e-3), inputs, against=checkpoint).passed
+
+
+def test_fewer_images_than_were_asked_for_are_told(checkpoint):
+    said = []
+    lenetx.reference(checkpoint, images=360, on_notice=said.append)
+    assert said == []
+    lenetx.reference(checkpoint, images=512, on_notice=said.append)
+    assert said == ["There are 360 test images of digits, not 512: all of them are asked."]
+
+
 def test_a_network_that_keeps_what_it_saw_is_measured_as_it_is():
     """Two threads measure it, and each needs its own."""
     from lenetx.bounds.measure import measure
@@ -203,7 +237,26 @@ class TestLogitsFromElsewhere:
         logits[3, 2] += 1e-3
         report = lenetx.verify_logits(logits, inputs, against=checkpoint)
         assert [check.name for check in report.failures] == ["given inputs"]
-        assert "Row 3, logit 2" in report.failures[0].detail
+        assert "Input 3, logit 2" in report.failures[0].detail
+
+    @pytest.mark.parametrize(("rows", "words"), [(19, "19 rows of logits"), (21, "21 rows"), (1, "1 row of logits")])
+    def test_another_number_of_rows_is_refused(self, checkpoint, inputs, rows, words):
+        with pytest.raises(InputError, match=f"There are {words}.* and 20 inputs"):
+            lenetx.verify_logits(np.zeros((rows, 10), np.float32), inputs, against=checkpoint)
+
+    def test_nothing_says_that_they_are_real_images(self, checkpoint, run, inputs):
+        report = lenetx.verify_logits(run(inputs), inputs, against=checkpoint)
+        assert {check.group for check in report.checks} == {"end to end"}
+        assert "of 20 inputs" in report.checks[-1].detail
+
+    def test_probabilities_are_known_by_their_sums(self, checkpoint, run, inputs):
+        from lenetx_runtime.prediction import softmax
+
+        (check, *_) = lenetx.verify_logits(softmax(run(inputs)), inputs, against=checkpoint).checks
+        assert "They are probabilities, whose rows sum to 1: logits are wanted" in check.detail
+        (check, *_) = lenetx.verify_logits(2 * run(inputs), inputs, against=checkpoint).checks
+        assert check.status == "failed"
+        assert "probabilities" not in check.detail
 
     def test_a_flip_that_rounding_cannot_explain_fails(self, checkpoint, run, inputs):
         logits = run(inputs)
@@ -218,7 +271,7 @@ class TestLogitsFromElsewhere:
         assert not lenetx.verify_logits(logits, inputs, against=checkpoint).passed
 
     @pytest.mark.parametrize(
-        "wrong", [np.zeros((20, 9), np.float32), np.zeros((19, 10), np.float32), np.zeros((20, 10), np.float16)]
+        "wrong", [np.zeros((20, 9), np.float32), np.zeros(20, np.float32), np.zeros((20, 10), np.float16)]
     )
     def test_another_shape_fails(self, checkpoint, inputs, wrong):
         report = lenetx.verify_logits(wrong, inputs, against=checkpoint)

@@ -8,12 +8,13 @@ import pytest
 
 from lenetx.errors import ProofFailed
 from lenetx.report import SCHEMA_VERSION, Check, Report, Status, to_json
+from lenetx.reporting import to_html
 
 PASSED = Check("weights", "10 numbers", "passed")
 FAILED = Check("spec", "embedded spec", "failed", detail="labels differ.")
 UNSEEN = Check("test labels", "test images", "not_run", detail="No data.")
 SKIPPED = Check("axes", "inputs", "not_applicable")
-SEEN = Check("flips", "test images", "passed", 0, 0, group="real data")
+SEEN = Check("flips", "10,000 test images of mnist", "passed", 0, 0, group="real data")
 
 
 def report(*checks: Check) -> Report:
@@ -45,15 +46,40 @@ def test_passed(checks: tuple[Check, ...], passed: bool) -> None:
 def test_conclusion_names_what_failed_and_the_scope() -> None:
     assert report(PASSED, FAILED).conclusion == "net.onnx is NOT proven: spec."
     assert "no real images seen" in report(PASSED, UNSEEN).conclusion
-    assert "real test images included" in report(PASSED, SEEN).conclusion
+    assert report(PASSED, SEEN).conclusion.endswith("(10,000 test images of mnist).")
     assert "no real images seen" in report(PASSED).conclusion
+
+
+def test_the_conclusion_names_three_checks_that_failed_and_counts_the_others() -> None:
+    failed = [dataclasses.replace(FAILED, name=name) for name in "abcde"]
+    assert report(*failed[:3]).conclusion == "net.onnx is NOT proven: a, b, c."
+    assert report(*failed).conclusion == "net.onnx is NOT proven: a, b, c and 2 more."
+
+
+def test_the_conclusion_of_a_failure_names_the_checkpoint() -> None:
+    one = dataclasses.replace(report(FAILED), reference={"checkpoint": "mine.pt"})
+    assert one.conclusion == "net.onnx is NOT proven against mine.pt: spec."
+
+
+def test_a_report_prints_as_its_table_and_is_short_in_a_session() -> None:
+    one = report(PASSED, FAILED, UNSEEN)
+    heading, *rows, last = str(one).splitlines()
+    assert heading.split() == ["net.onnx", "ran", "of", "limit", "on"]
+    assert last.startswith(one.conclusion)
+    assert [row.split()[0] for row in rows] == ["file", "spec", "labels", "test", "No"]
+    assert repr(one) == "<Report of 'net.onnx': NOT passed, 3 checks>"
+    assert repr(report(PASSED)) == "<Report of 'net.onnx': passed, 1 check>"
+
+
+def test_a_report_gives_its_page() -> None:
+    assert report(PASSED).to_html() == to_html([report(PASSED)])
 
 
 @pytest.mark.parametrize("status", ["not_run", "not_applicable"])
 def test_real_images_were_seen_only_where_a_check_of_them_ran(status: Status) -> None:
     unseen = dataclasses.replace(SEEN, status=status)
     assert "no real images seen" in report(PASSED, unseen).conclusion
-    assert "real test images included" in report(PASSED, unseen, SEEN).conclusion
+    assert "(10,000 test images of mnist)" in report(PASSED, unseen, SEEN).conclusion
 
 
 def test_a_verdict_takes_its_group() -> None:

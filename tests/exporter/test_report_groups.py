@@ -80,6 +80,24 @@ def test_advice_is_about_the_first_group_that_failed() -> None:
     assert advice(both) == advice(report(check("failed", "weights")))
 
 
+def named(name: str, group: str) -> Check:
+    return Check(name, "all", "failed", group=group, detail="Why.")
+
+
+@pytest.mark.parametrize("group", ["contract", "weights"])
+def test_another_file_in_the_place_of_the_published_one_is_another_networks(group: str) -> None:
+    other = report(named("manifest", "file"), check("failed", group), check("failed", "end to end"))
+    assert advice(other) == advice(report(check("failed", group)))
+    unsound = report(named("manifest", "file"), named("axes", "file"), check("failed", group))
+    assert advice(unsound) == advice(report(check("failed", "file")))
+    assert advice(report(named("manifest", "file"))) == advice(report(check("failed", "file")))
+
+
+def test_other_weights_come_before_what_else_the_file_says() -> None:
+    both = report(check("failed", "contract"), check("failed", "weights"))
+    assert advice(both) == advice(report(check("failed", "weights")))
+
+
 def test_advice_where_nothing_failed() -> None:
     assert advice(report(check(), check("not_applicable"))) == ""
     assert "not run" in advice(report(check(), check("not_run")))

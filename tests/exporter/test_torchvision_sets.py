@@ -101,7 +101,7 @@ def test_it_is_trained_exported_proven_and_predicts_the_same_on_both_sides(folde
     assert checkpoint.spec.labels == SETS[name].class_names
     reports = lenetx.export(checkpoint, folder=tmp_path / "out", data_root=folder)
     assert [report.passed for report in reports] == [True, True]
-    assert reports[0].conclusion.endswith("(real test images included).")
+    assert reports[0].conclusion.endswith(f"({len(pictures(TEST, 2)[0])} test images of {name}).")
     image = pictures(TEST, 2)[0][0]
     PIL.Image.fromarray(image).save(tmp_path / "one.png")
     with (

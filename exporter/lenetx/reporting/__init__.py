@@ -1,7 +1,19 @@
-"""Reports for people: the checks by group, and one self-contained HTML file."""
+"""Reports for people: the checks by group as a table of lines, and one self-contained HTML file."""
 
 from .groups import GroupSummary, advice, summaries
 from .page import to_html
+from .table import Line, table_lines
 from .words import MARKS, number, share, visible
 
-__all__ = ["MARKS", "GroupSummary", "advice", "number", "share", "summaries", "to_html", "visible"]
+__all__ = [
+    "MARKS",
+    "GroupSummary",
+    "Line",
+    "advice",
+    "number",
+    "share",
+    "summaries",
+    "table_lines",
+    "to_html",
+    "visible",
+]

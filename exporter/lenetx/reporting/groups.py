@@ -25,6 +25,8 @@ _ADVICE = {
     "quarrel": "The quarrel says who is wrong, the file or the engine.",
 }
 """What to do where a group is the first to fail: those after it are often its consequences."""
+_IDENTITY = ("weights", "contract")
+"""What says whose file it is, the more telling one first."""
 _OWN_FORMATS = ("function", "logits")
 _OWN_ADVICE = {
     "batch axis": "Its answers depend on the batch: look at how the program fills, splits and pads batches.",
@@ -86,8 +88,7 @@ def summaries(report: Report) -> tuple[GroupSummary, ...]:
 
 def advice(report: Report) -> str:
     """Say in a sentence or two what to do now, nothing where there is nothing to do."""
-    failed = next((group.group for group in summaries(report) if group.verdict == "failed"), None)
-    if failed is not None:
+    if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
         return f"Do not use it. {_OWN_ADVICE.get(failed, _OWN) if own else _ADVICE.get(failed, '')}".strip()
     if not report.passed:
@@ -95,6 +96,18 @@ def advice(report: Report) -> str:
     if any(check.status == "not_run" for check in report.checks):
         return "What was not run says what it needs."
     return ""
+
+
+def _decisive(report: Report) -> str | None:
+    """Name the group that says what to do: the first that failed, but other weights before what follows from them.
+
+    A sound file that is not the published one is another network's, where its weights or its spec are not the
+    checkpoint's.
+    """
+    failing = [group.group for group in summaries(report) if group.verdict == "failed"]
+    if {check.name for check in report.failures if check.group == "file"} <= {"manifest"}:
+        return next((group for group in _IDENTITY if group in failing), failing[0] if failing else None)
+    return failing[0]
 
 
 def _badness(share: float | None) -> float:

@@ -4,13 +4,17 @@ Every row of every batch is compared with float64 and its own limit. Rows that a
 results within both rows' limits.
 """
 
+import hashlib
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bounds.measure import MADE_UP
 from ..report import Check, Status
-from .compare import shares, wrong_shape
-from .reference import Probe, Reference
+from .compare import place, shares, wrong_shape
+from .failures import WrongAnswer, could_not_run, reason
+from .reference import Probe, Reference, counted
 from .subject import Subject
 
 __all__ = ["SIZES", "batch_axis"]
@@ -24,19 +28,40 @@ _SURELY = 8
 
 def batch_axis(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     """Ask for rows in batches of many sizes and in another order; a fixed batch size must refuse any other."""
-    probe = reference.real or reference.made_up("random inputs")
     most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
     fixed = subject.spec.batch != "dynamic"
     sizes = (int(subject.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
-    words = f"batches of {', '.join(map(str, sizes))} {probe.name}"
+    probe = _pool(reference, max(sizes))
+    order = max(each for each in sizes if each <= _PERMUTED) if not fixed else sizes[0]
+    every = f"batches of {', '.join(map(str, sizes))} from {probe.subject}"
+    permuted = f"{counted(order, 'row')} from {probe.subject}, backwards and in a random order"
+    asked: dict[str, tuple[str, Callable[[], Check]]] = {
+        "batch sizes": (every, lambda: _sizes("batch sizes", every, subject, probe, sizes)),
+        "row order": (permuted, lambda: _order("row order", permuted, subject, probe, order)),
+    }
     checks = []
-    for name, ask in (("batch sizes", _sizes), ("row order", _order)):
+    for name, (words, ask) in asked.items():
         try:
-            checks.append(ask(name, words, subject, probe, sizes))
+            checks.append(ask())
         except Exception as error:  # whatever an engine raises on a batch that it cannot run
-            reason = f"It could not run: {' '.join(str(error).split())}"
-            checks.append(Check(name, words, "failed", detail=reason, group=_GROUP))
+            checks.append(Check(name, words, "failed", detail=could_not_run(error), group=_GROUP))
     return tuple(checks)
+
+
+def _pool(reference: Reference, size: int) -> Probe:
+    """Give the rows that batches are made of: real ones, each of them once, for equal rows may change places unseen.
+
+    Where these are too few for a batch in another order, random ones follow.
+    """
+    random, real = reference.made_up("random inputs"), reference.real
+    if real is None:
+        return random.take(np.arange(len(random)), counted(len(random), "random input"))
+    first = {hashlib.sha256(real.inputs[row].data).digest(): row for row in reversed(range(min(size, len(real))))}
+    rows = np.array(sorted(first.values()))
+    distinct = real.take(rows, counted(len(rows), "distinct real input"))
+    if len(rows) >= min(size, _PERMUTED):
+        return distinct
+    return distinct.joined(random, f"{distinct.subject} and {counted(len(random), 'random one')}")
 
 
 def _sizes(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[int, ...]) -> Check:
@@ -65,8 +90,9 @@ def _sizes(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[i
     return Check(name, words, status, worst, 1.0, problem or " ".join(notes), _GROUP)
 
 
-def _order(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[int, ...]) -> Check:
-    size = max(each for each in sizes if each <= _PERMUTED) if subject.spec.batch == "dynamic" else sizes[0]
+def _order(name: str, words: str, subject: Subject, probe: Probe, size: int) -> Check:
+    if size == 1:
+        return Check(name, "1 row", "not_applicable", detail="A batch of 1 has no other order.", group=_GROUP)
     rows = _rows(probe, size)
     worst, problem = 0.0, None
     for order, how in (
@@ -78,7 +104,6 @@ def _order(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[i
         worst = max(worst, share)
         if problem:
             break
-    words = f"{size} {probe.name} backwards and in a random order"
     return Check(name, words, "failed" if problem else "passed", worst, 1.0, problem or "", _GROUP)
 
 
@@ -91,10 +116,7 @@ def _agree(rows: Probe, logits: NDArray[np.float32], how: str) -> tuple[float, s
     if worst <= 1:
         return worst, None
     row, column = np.unravel_index(int(used.argmax()), used.shape)
-    return worst, (
-        f"Row {rows.indices[row]} {how}, logit {column}: {logits[row, column]:.9g}, right is "
-        f"{rows.exact[row, column]:.9g} ± {rows.limits[row, column]:.3g}."
-    )
+    return worst, place(rows, logits, int(row), int(column), f" {how}")
 
 
 def _rows(probe: Probe, count: int) -> Probe:
@@ -107,8 +129,10 @@ def _empty(subject: Subject, rows: Probe) -> tuple[str | None, str]:
     nothing = rows.inputs[:0]
     try:
         logits = subject.backend.run(nothing)
+    except WrongAnswer as error:
+        return f"Of a batch of 0: {error}", ""
     except Exception as error:  # a refusal, in whatever class the engine has for it
-        return None, f"A batch of 0 is refused: {' '.join(str(error).split())}"
+        return None, f"A batch of 0 is refused: {reason(error)}"
     wanted = (0, rows.exact.shape[1])
     if logits.shape != wanted:
         return f"A batch of 0 gives logits of shape {list(logits.shape)} instead of {list(wanted)}.", ""

@@ -8,18 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..report import Check
-from .reference import Probe
+from .reference import Probe, counted
 
-__all__ = ["compare", "errors_of", "shares", "wrong_shape"]
+__all__ = ["compare", "errors_of", "place", "shares", "wrong_shape"]
 
 Logits = NDArray[np.float32] | str
 """float32[N, K], or why there are none."""
 
 _EDGES = (0.0, *(10.0**power for power in np.arange(-6, 3.25, 0.25).tolist()))
 _WORST = 12
+_ONE = 1e-3
+"""How far from 1 the sum of probabilities may be, float16 or texts of four digits among them."""
 
 
-def compare(name: str, group: str, probe: Probe, logits: Logits, *, extreme: bool = False) -> Check:
+def compare(
+    name: str, group: str, probe: Probe, logits: Logits, *, extreme: "bool | NDArray[np.bool_]" = False
+) -> Check:
     """Check that every logit is within its own limit of float64; NaN and infinity never are.
 
     Args:
@@ -27,13 +31,14 @@ def compare(name: str, group: str, probe: Probe, logits: Logits, *, extreme: boo
         group: that it belongs to.
         probe: N inputs with their right logits.
         logits: float32[N, K] that the artifact gave for them, or why it gave none.
-        extreme: eager itself may give NaN or infinity for some of these inputs; those are left out.
+        extreme: eager itself may give NaN or infinity for some of these inputs, or for those of this bool[N], which
+            are left out then.
     """
     problem = logits if isinstance(logits, str) else wrong_shape(probe, logits)
     if problem is not None or isinstance(logits, str):
         return Check(name, probe.subject, "failed", detail=problem or "", group=group)
     usable = np.isfinite(probe.eager).all(axis=1)
-    if not usable.all() and not extreme:
+    if not (usable | extreme).all():
         return Check(
             name, probe.subject, "failed", detail="Eager PyTorch itself gives NaN or infinity here.", group=group
         )
@@ -49,19 +54,40 @@ def compare(name: str, group: str, probe: Probe, logits: Logits, *, extreme: boo
     share, limit = float(used[row, column]), float(probe.limits[row, column])
     measured = float(abs(float(logits[row, column]) - probe.exact[row, column]))
     if unwanted := int((~np.isfinite(logits)).sum()):
-        first = int(probe.indices[np.flatnonzero(~np.isfinite(logits).all(axis=1))[0]])
-        detail = f"{unwanted} logits are NaN or infinite where eager is finite, the first in row {first}."
+        first = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
+        unwanted_ones = f"{counted(unwanted, 'logit')} {'is' if unwanted == 1 else 'are'} NaN or infinite"
+        detail = f"{unwanted_ones} where eager is finite, first of {probe.named(first)}. {probe.numbering}"
         return Check(name, subject, "failed", float("inf"), limit, detail, group)
-    where = (
-        f"Row {probe.indices[row]}, logit {column}: {logits[row, column]:.9g}, right is "
-        f"{probe.exact[row, column]:.9g} ± {limit:.3g}."
-    )
+    where = place(probe, logits, row, column)
     if share <= 1:
         return Check(name, subject, "passed", measured, limit, f"{share:.2%} of the limit at worst. {where}", group)
     beyond = int((~(used <= 1)).sum())
-    rows_beyond = f"{int((~(used <= 1)).any(axis=1).sum()):,} of {len(used):,} rows"
-    detail = f"{beyond:,} of {used.size:,} logits are beyond their limits, in {rows_beyond}. {where}"
+    wrong = f"{int((~(used <= 1)).any(axis=1).sum()):,} of {counted(len(used), probe.kind)}"
+    detail = f"{beyond:,} of {used.size:,} logits are beyond their limits, of {wrong}. {where}"
+    if _are_probabilities(logits) and not _are_probabilities(probe.eager):
+        detail += " They are probabilities, whose rows sum to 1: logits are wanted, as they come before the softmax."
     return Check(name, subject, "failed", measured, limit, detail, group)
+
+
+def place(probe: Probe, logits: NDArray[np.float32], row: int, column: int, how: str = "") -> str:
+    """Say what one logit is and what it should be.
+
+    Args:
+        probe: whose row it is.
+        logits: float32[N, K].
+        row: its first index.
+        column: its second one.
+        how: the input came, in a batch of which size or in which order.
+    """
+    return (
+        f"{probe.named(row).capitalize()}{how}, logit {column}: {logits[row, column]:.9g}, right is "
+        f"{probe.exact[row, column]:.9g} ± {probe.limits[row, column]:.3g}. {probe.numbering}"
+    )
+
+
+def _are_probabilities(logits: NDArray[np.float32]) -> bool:
+    within = ((logits >= 0) & (logits <= 1)).all()
+    return bool(logits.shape[1] > 1 and within and np.allclose(logits.sum(axis=1), 1, atol=_ONE))
 
 
 def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:

@@ -11,6 +11,7 @@ from lenetx_runtime.preprocess import normalise
 from ..golden import golden_answers
 from ..report import Check
 from .reference import Reference
+from .subject import Subject
 
 __all__ = ["contract"]
 
@@ -23,8 +24,17 @@ _MACHINES = 8
 _FRAMES, _NUMBERS = 256, 2**24
 
 
-def contract(found: ModelSpec, reference: Reference) -> tuple[Check, ...]:
+_NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
+
+
+def contract(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that follow from it, and the answers of the self-test."""
+    if subject.is_function:
+        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+        return tuple(
+            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in asked.items()
+        )
+    found = subject.spec
     return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from ..artifact import Engine, OpenedArtifact
 from ..report import Check
 from .compare import compare
+from .failures import reason
 from .reference import Probe, Reference
 from .subject import answer
 
@@ -36,6 +37,6 @@ def _one(engine: Engine, opened: OpenedArtifact, probe: Probe) -> Check:
     try:
         backend = engine.open()
     except Exception as error:  # DeviceUnavailable, and whatever an engine raises that cannot open a model
-        reason = f"It was asked for and did not run: {' '.join(str(error).split())}"
-        return Check(engine.name, probe.subject, "failed", detail=reason, group=_GROUP)
+        problem = f"It was asked for and did not run: {reason(error)}"
+        return Check(engine.name, probe.subject, "failed", detail=problem, group=_GROUP)
     return compare(engine.name, _GROUP, probe, answer(backend, opened.artifact.spec, probe))

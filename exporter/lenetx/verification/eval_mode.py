@@ -5,7 +5,8 @@ import numpy as np
 from ..artifact import OpenedArtifact
 from ..report import Check
 from .compare import shares, wrong_shape
-from .reference import Reference
+from .failures import could_not_run
+from .reference import Reference, counted
 from .subject import Subject
 
 __all__ = ["eval_mode"]
@@ -26,7 +27,7 @@ def _training(opened: OpenedArtifact) -> Check:
     try:
         found = opened.training()
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        return Check(name, words, "failed", detail=f"It could not run: {' '.join(str(error).split())}", group=_GROUP)
+        return Check(name, words, "failed", detail=could_not_run(error), group=_GROUP)
     problem = f"They run as in training: {', '.join(found[:5])}." if found else None
     return Check.verdict(name, words, problem, "None drops or takes statistics of the batch.", group=_GROUP)
 
@@ -35,21 +36,27 @@ def _repeats(subject: Subject, reference: Reference) -> Check:
     """Ask the same batch several times: each answer must be right, as the first one was."""
     probe = reference.real or reference.made_up("random inputs")
     size = min(_IMAGES, len(probe)) if subject.spec.batch == "dynamic" else subject.spec.batch
-    words = f"{size} {probe.name}, {_TIMES} times"
+    words = f"{counted(size, probe.name.removesuffix('s'))}, {_TIMES} times"
     rows = probe.take(np.arange(size) % len(probe), words)
-    worst = 0.0
+    worst, first = 0.0, None
     for time in range(1, _TIMES + 1):
         try:
             logits = subject.backend.run(rows.inputs)
         except Exception as error:  # whatever an engine raises on a model that it cannot run
-            reason = f"It could not run: {' '.join(str(error).split())}"
-            return Check("repeats", words, "failed", detail=reason, group=_GROUP)
+            return Check("repeats", words, "failed", detail=could_not_run(error), group=_GROUP)
         if problem := wrong_shape(rows, logits):
             return Check("repeats", words, "failed", detail=problem, group=_GROUP)
         worst = max(worst, float(shares(rows, logits).max()))
-        if not worst <= 1:
+        if first is None:
+            first = logits
+        changed = not np.array_equal(first, logits, equal_nan=True)
+        if not worst <= 1 and changed:
             detail = (
-                f"It is wrong when it is asked for time {time}: dropout, or statistics of the batch, may be at work."
+                f"Asked for time {time} it gives another answer, which is wrong: dropout, or what it keeps between "
+                "calls, may be at work."
             )
             return Check("repeats", words, "failed", worst, 1.0, detail, _GROUP)
-    return Check("repeats", words, "passed", worst, 1.0, group=_GROUP)
+    if worst <= 1:
+        return Check("repeats", words, "passed", worst, 1.0, group=_GROUP)
+    detail = "It is wrong from the first time on, and the same each time: see end to end."
+    return Check("repeats", words, "failed", worst, 1.0, detail, _GROUP)

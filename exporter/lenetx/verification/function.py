@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..artifact import Artifact, OpenedArtifact
+from ..artifact import FUNCTION, Artifact, OpenedArtifact
 from ..report import Check
+from .failures import WrongAnswer, reason
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,18 +30,47 @@ class _Function:
         self._run = run
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        return as_float32(np.asarray(self._run(batch.copy())))
+        try:
+            found = self._run(batch.copy())
+        except Exception as error:  # whatever someone's own code raises
+            if len(batch) > 1 and self._takes(batch[:1]):
+                wanted = f"float32[N, {', '.join(map(str, batch.shape[1:]))}] of any N ≥ 0"
+                refused = "It takes a batch of 1 and not every larger one"
+                raise WrongAnswer(f"{refused}, though it must take {wanted}: {reason(error)}") from error
+            raise
+        return as_float32(_numbers(found))
+
+    def _takes(self, batch: "NDArray[np.float32]") -> bool:
+        try:
+            self._run(batch.copy())
+        except Exception:  # as above
+            return False
+        return True
 
 
-def as_artifact(run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec") -> OpenedArtifact:
+def _numbers(found: Any) -> "NDArray[Any]":
+    what = type(found).__name__
+    try:
+        array = np.asarray(found)
+    except Exception as error:  # such as a list of lists of several lengths, or a tensor that needs its gradient
+        raise WrongAnswer(f"It gave {what}, of which numpy makes no array: {reason(error)}") from error
+    if array.dtype.kind not in "fiub":
+        raise WrongAnswer(f"It gave {what} instead of an array of logits, float32[N, K].")
+    return array
+
+
+def as_artifact(
+    run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec", name: str | None = None
+) -> OpenedArtifact:
     """Give a function the form of an opened artifact that shows nothing but its logits.
 
     Args:
         run: takes float32[N, C, H, W] of any N and gives [N, K] logits, float32 or float64 that is rounded, as an array
             or what numpy makes one of.
         spec: of the checkpoint that it claims to compute.
+        name: in the report; that of the function by default.
     """
-    name = getattr(run, "__name__", type(run).__name__)
+    name = name or str(getattr(run, "__name__", type(run).__name__))
     nothing = Check("file", name, "not_applicable", detail="A function has no file.")
-    artifact = Artifact("function", "float32", Path(name), "", 0, spec)
+    artifact = Artifact(FUNCTION, "float32", Path(name), "", 0, spec)
     return OpenedArtifact(artifact, _Function(run), (nothing,))

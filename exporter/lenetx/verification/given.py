@@ -12,24 +12,36 @@ from ..errors import InputError
 from ..report import Check, Report
 from .compare import compare, wrong_shape
 from .function import as_float32
+from .inputs import beyond_pictures
 from .prove import about_reference, environment
 from .real import certificate, flips
-from .reference import Probe, Reference
+from .reference import Probe, Reference, counted
 
 if TYPE_CHECKING:
     from lenetx_runtime import ModelSpec
 
 __all__ = ["prove_logits"]
 
+_GROUP = "end to end"
+"""Also of labels: nothing says that these inputs are real images."""
+
 
 def prove_logits(logits: NDArray[Any], inputs: NDArray[Any], reference: Reference, name: str) -> Report:
     """Compare float32[N, K] logits with what the checkpoint computes for the same inputs; see :mod:`lenetx.proving`."""
     spec, logits = reference.checkpoint.spec, as_float32(np.asarray(logits))
     values = _inputs(np.asarray(inputs), spec)
-    probe = reference.given(values)
-    checks = [compare("given inputs", "end to end", probe, logits)]
-    if wrong_shape(probe, logits) is None:
-        checks += [_labels(probe, logits, spec), certificate(probe)]
+    if logits.ndim and len(logits) != len(values):
+        raise InputError(
+            f"There are {counted(len(logits), 'row')} of logits and {counted(len(values), 'input')}: each input "
+            "needs its row, in the same order."
+        )
+    extreme = beyond_pictures(spec, values)
+    probe = reference.given(values, extreme)
+    checks = [compare("given inputs", _GROUP, probe, logits, extreme=extreme)]
+    usable = np.flatnonzero(np.isfinite(probe.eager).all(axis=1))
+    if wrong_shape(probe, logits) is None and len(usable):
+        probe = probe.take(usable, counted(len(usable), "given input"))
+        checks += [_labels(probe, logits[usable], spec), certificate(probe, _GROUP)]
     about: dict[str, str | int] = {"name": name, "format": "logits", "precision": "float32"}
     return Report(tuple(checks), environment("of its own"), about, about_reference(reference))
 
@@ -38,7 +50,7 @@ def _labels(probe: Probe, logits: NDArray[np.float32], spec: "ModelSpec") -> Che
     names = spec.labels
     found = [names[column] for column in np.nan_to_num(logits, nan=-np.inf).argmax(axis=1)]
     right = [names[column] for column in probe.exact.argmax(axis=1)]
-    return flips(probe, found, right, names, {})
+    return flips(probe, found, right, names, {}, _GROUP)
 
 
 def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:

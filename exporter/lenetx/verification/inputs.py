@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import lookup_table
 
-__all__ = ["EXTREME", "GROUPS", "HARD"]
+__all__ = ["EXTREME", "GROUPS", "HARD", "beyond_pictures"]
 
 Inputs = NDArray[np.float32]
 
 _SCALES = (1e3, 1e10, 1e30)
 """Of large inputs. The last is near the end of float32, 3e38, and leaves room for sums of products with weights."""
+_BEYOND = 100
 _DENORMAL = (2e-39, 1e-42)
 """Below 2⁻¹²⁶ = 1.2e-38 float32 has fewer bits, and some processors take zero instead."""
 
@@ -80,6 +81,13 @@ HARD = tuple(GROUPS)[1:]
 """Those that break things."""
 EXTREME = "large inputs"
 """Those on which eager float32 itself may overflow."""
+
+
+def beyond_pictures(spec: ModelSpec, inputs: Inputs) -> NDArray[np.bool_]:
+    """Give bool[N]: which of float32[N, C, H, W] are a hundred times as large as any picture's may be."""
+    largest = max(1.0, float(np.abs(lookup_table(spec)).max()))
+    found: NDArray[np.bool_] = np.abs(inputs).max(axis=(1, 2, 3)) > _BEYOND * largest
+    return found
 
 
 def _scaled(values: NDArray[np.float64], scales: tuple[float, ...]) -> Inputs:

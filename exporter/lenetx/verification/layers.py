@@ -11,7 +11,8 @@ from ..bounds.layers import OUTPUT, Layer, judge_layers
 from ..eager import full_precision
 from ..expressions import aliases
 from ..report import Check
-from .reference import Probe, Reference
+from .failures import could_not_run
+from .reference import Probe, Reference, counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,7 @@ def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
     try:
         results, logits = opened.layers(inputs)
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        return Check(_NAME, subject, "failed", detail=f"It could not run: {' '.join(str(error).split())}", group=_GROUP)
+        return Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP)
     return _verdict(subject, _judged(reference, inputs, results, logits))
 
 
@@ -101,4 +102,4 @@ def _verdict(subject: str, layers: "Sequence[Layer] | str") -> Check:
 
 
 def _words(probe: Probe, images: int) -> str:
-    return f"{min(len(probe), images)} {probe.name}"
+    return counted(min(len(probe), images), probe.name.removesuffix("s"))

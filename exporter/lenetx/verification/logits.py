@@ -7,6 +7,7 @@ from lenetx_runtime import Classifier, InputError
 from ..report import Check
 from . import inputs
 from .compare import compare, errors_of
+from .failures import reason
 from .reference import Reference
 from .subject import Subject
 
@@ -46,8 +47,11 @@ def hard_inputs(subject: Subject, reference: Reference) -> tuple[Check, ...]:
 
 def _refusals(subject: Subject, reference: Reference) -> Check:
     """See that the runtime refuses what is no number, wherever in a batch it stands."""
-    classifier = Classifier.from_backend(subject.spec, subject.backend)
     name, words, accepted = "refusals", "NaN, infinity and −infinity in one pixel", []
+    if subject.is_function:
+        detail = "It is the runtime that refuses them, and a function runs without it."
+        return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
+    classifier = Classifier.from_backend(subject.spec, subject.backend)
     for value in (np.nan, np.inf, -np.inf):
         images = np.zeros((2, *reference.checkpoint.spec.input_shape), np.float32)
         images[1, -1, -1, -1] = value
@@ -56,7 +60,7 @@ def _refusals(subject: Subject, reference: Reference) -> Check:
         except InputError:
             continue
         except Exception as error:  # it was run, or refused for another reason
-            accepted.append(f"{value} ({' '.join(str(error).split())})")
+            accepted.append(f"{value} ({reason(error)})")
         else:
             accepted.append(str(value))
     problem = f"The runtime does not refuse {', '.join(accepted)}." if accepted else None

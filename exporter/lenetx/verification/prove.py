@@ -40,8 +40,8 @@ def prove(
         also: checks that the caller has made of the file already.
         on_progress: told what goes on, a few words at a time.
     """
-    subject = Subject(opened.backend, opened.artifact.spec)
-    asked = [*also, *opened.structure, *contract(opened.artifact.spec, reference), *held(opened, reference)]
+    subject = Subject(opened.backend, opened.artifact.spec, is_function=opened.artifact.is_function)
+    asked = [*also, *opened.structure, *contract(subject, reference), *held(opened, reference)]
     questions: dict[str, Callable[[], tuple[Check, ...]]] = {
         "layers": lambda: (layer_by_layer(opened, reference),),
         "logits": lambda: end_to_end(subject, reference),
@@ -76,25 +76,29 @@ def environment(device: str) -> dict[str, str]:
 
 def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     artifact = opened.artifact
-    return {
+    about: dict[str, str | int] = {
         "name": artifact.path.name,
         "format": artifact.format,
         "precision": artifact.precision,
-        "sha256": artifact.sha256,
-        "size_bytes": artifact.size_bytes,
     }
+    if artifact.is_function:
+        return about
+    return about | {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
 
 
-def about_reference(reference: Reference) -> dict[str, str]:
+def about_reference(reference: Reference) -> dict[str, str | int]:
     """Give what was compared with, in words."""
     spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
-    assumed = {"input": str(config["input"])} if "input" in config else {}
+    known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
+    if reference.file is not None:
+        known["checkpoint"] = reference.file
     calibrated = f"self-calibrated, {MULTIPLE} x eager's own error: {plan.reason}"
     limit = "adjoint bound" if plan.method == "adjoint" else calibrated
-    return assumed | {
+    return known | {
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",
         "limit": limit,
         "data": reference.dataset.name if reference.dataset else "none",
+        "images": 0 if reference.frames is None else len(reference.frames),
     }

@@ -5,6 +5,7 @@ import numpy as np
 from ..artifact import OpenedArtifact
 from ..report import Check
 from .compare import shares, wrong_shape
+from .failures import reason
 from .reference import Probe, Reference
 from .subject import Subject
 
@@ -24,6 +25,9 @@ def quarrel(opened: OpenedArtifact, subject: Subject, reference: Reference, aske
         reference: what is right.
         asked: all checks so far.
     """
+    if opened.artifact.is_function:
+        detail = "Nothing but its own answers defines what a function computes."
+        return Check(_NAME, "function and eager", "not_applicable", detail=detail, group=_GROUP)
     if not any(check.status == "failed" and check.group in _NUMERIC for check in asked):
         return Check(_NAME, "artifact and eager", "not_applicable", detail="They agree.", group=_GROUP)
     if opened.evaluate is None:
@@ -34,8 +38,7 @@ def quarrel(opened: OpenedArtifact, subject: Subject, reference: Reference, aske
     try:
         logits = opened.evaluate(rows.inputs).astype(np.float32)
     except Exception as error:  # whatever the evaluator raises on a graph that it cannot follow
-        reason = " ".join(str(error).split())
-        return Check(_NAME, words, "failed", detail=f"The file itself is wrong: {reason}", group=_GROUP)
+        return Check(_NAME, words, "failed", detail=f"The file itself is wrong: {reason(error)}", group=_GROUP)
     problem = wrong_shape(rows, logits)
     share = float("inf") if problem else float(shares(rows, logits).max())
     if share <= 1 and disagree:

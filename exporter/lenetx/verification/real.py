@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from lenetx_runtime import Classifier
 
 from ..report import Check
-from .reference import Probe, Reference
+from .failures import could_not_run
+from .reference import Probe, Reference, counted
 from .subject import Subject
 
 __all__ = ["certain", "certificate", "flips", "mcnemar", "real_data"]
@@ -32,12 +33,12 @@ def real_data(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     try:
         found = [each.label for each in classifier.predict_batch(list(reference.frames))]
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        reason = f"It gives no labels: {' '.join(str(error).split())}"
-        return tuple(Check(name, probe.subject, "failed", detail=reason, group=_GROUP) for name in _NAMES)
+        return tuple(Check(name, probe.subject, "failed", detail=could_not_run(error), group=_GROUP) for name in _NAMES)
     right = [expected[column] for column in probe.exact.argmax(axis=1)]
     truth = [expected[label] for label in reference.truth]
     accuracies = _accuracies(found, right, truth)
-    return (flips(probe, found, right, expected, accuracies), _accuracy(probe, accuracies), certificate(probe))
+    labels = flips(probe, found, right, expected, accuracies, _GROUP)
+    return (labels, _accuracy(probe, accuracies), certificate(probe, _GROUP))
 
 
 def certain(probe: Probe) -> NDArray[np.bool_]:
@@ -71,6 +72,7 @@ def flips(
     right: Sequence[str],
     names: tuple[str, ...],
     accuracies: Mapping[str, float],
+    group: str,
 ) -> Check:
     """List the images whose label is not the reference's, and fail if rounding cannot explain one.
 
@@ -80,21 +82,24 @@ def flips(
         right: that of the reference.
         names: of all labels, in the order of the logits.
         accuracies: what is to be said of them in the figures.
+        group: of checks that this one belongs to.
     """
     changed = [_flip(probe, row, found[row], names) for row in range(len(probe)) if found[row] != right[row]]
     wrong = [flip for flip in changed if not flip["explained"]]
     figures = {"kind": "flips", "flips": changed, **accuracies}
     if not changed:
-        return Check("labels", probe.subject, "passed", 0, 0, "No label flips.", _GROUP, figures)
+        return Check("labels", probe.subject, "passed", 0, 0, "No label flips.", group, figures)
     listed = "; ".join(
-        f"image {flip['image']} from {flip['reference']} to {flip['artifact']}, margin {flip['margin']:.3g}"
+        f"{probe.kind} {flip['image']} from {flip['reference']} (reference) to {flip['artifact']}, "
+        f"margin {flip['margin']:.3g}"
         for flip in (wrong or changed)[:_LISTED]
     )
+    flipping = f"{counted(len(changed), 'label')} flip{'s' if len(changed) == 1 else ''}"
     if wrong:
-        detail = f"{len(wrong)} of {len(changed)} flips cannot be explained by rounding: {listed}."
-        return Check("labels", probe.subject, "failed", len(wrong), 0, detail, _GROUP, figures)
-    detail = f"{len(changed)} labels flip, and rounding explains each: {listed}."
-    return Check("labels", probe.subject, "passed", 0, 0, detail, _GROUP, figures)
+        detail = f"{flipping}, of which rounding cannot explain {len(wrong)}: {listed}. {probe.numbering}"
+        return Check("labels", probe.subject, "failed", len(wrong), 0, detail, group, figures)
+    detail = f"{flipping}, and rounding explains each: {listed}. {probe.numbering}"
+    return Check("labels", probe.subject, "passed", 0, 0, detail, group, figures)
 
 
 def _flip(probe: Probe, row: int, found: str, names: tuple[str, ...]) -> dict[str, object]:
@@ -126,13 +131,13 @@ def _accuracy(probe: Probe, accuracies: Mapping[str, float]) -> Check:
     return Check("accuracy", probe.subject, "failed", ours, None, detail, _GROUP)
 
 
-def certificate(probe: Probe) -> Check:
+def certificate(probe: Probe, group: str) -> Check:
     """State, rather than ask, of how many images no rounding can change the label."""
     sure = int(certain(probe).sum())
     share = sure / len(probe)
     detail = (
-        f"No rounding can change the label of {sure:,} of {len(probe):,} images ({share:.2%}), if the assumptions of "
-        f"the limits hold."
+        f"No rounding can change the label of {sure:,} of {counted(len(probe), probe.kind)} ({share:.2%}), if the "
+        "assumptions of the limits hold."
     )
     figures = {"kind": "margins", "certified": sure, "images": len(probe)}
-    return Check("margin certificate", probe.subject, "passed", share, None, detail, _GROUP, figures)
+    return Check("margin certificate", probe.subject, "passed", share, None, detail, group, figures)

@@ -24,12 +24,20 @@ if TYPE_CHECKING:
 
     from ..checkpoint import Checkpoint
 
-__all__ = ["Probe", "Reference"]
+__all__ = ["Probe", "Reference", "counted"]
 
 _TRACED = 2
 """Images of which the network's operators are learnt: more than one, whose axis would look like others of one place."""
 _HARDEST = 64
 """Real images with the smallest margins that are asked again by themselves."""
+
+
+_REAL = "real inputs"
+
+
+def counted(number: int, thing: str) -> str:
+    """Give a number with the name of what is counted, in the singular where it is one."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Probe:
         eager: float32[N, K] logits of the float32 module.
         limits: float64[N, K], the largest |logit − exact| that passes.
         indices: int64[N], the number of each among the test images, or in the group.
+        kind: what one of them is: ``test image``, or ``input``.
     """
 
     name: str
@@ -53,6 +62,16 @@ class Probe:
     eager: NDArray[np.float32]
     limits: NDArray[np.float64]
     indices: NDArray[np.int64]
+    kind: str = "input"
+
+    @property
+    def numbering(self) -> str:
+        """Say from where the numbers in :meth:`named` count."""
+        return f"{self.kind.capitalize()}s are numbered from 0."
+
+    def named(self, row: int) -> str:
+        """Give the word and the number of an input."""
+        return f"{self.kind} {self.indices[row]}"
 
     def __len__(self) -> int:
         """Count the inputs."""
@@ -61,7 +80,15 @@ class Probe:
     def take(self, rows: NDArray[np.int64], subject: str, name: str | None = None) -> "Probe":
         """Give the probe of some of the inputs."""
         parts = (each[rows] for each in (self.inputs, self.exact, self.eager, self.limits, self.indices))
-        return Probe(name or self.name, subject, *parts)  # type: ignore[arg-type]  # in the order of the fields
+        return Probe(name or self.name, subject, *parts, self.kind)  # type: ignore[call-arg,arg-type]  # in the order of fields
+
+    def joined(self, others: "Probe", subject: str) -> "Probe":
+        """Give these inputs and others after them, numbered anew."""
+        parts = (
+            np.concatenate([getattr(self, name), getattr(others, name)])
+            for name in ("inputs", "exact", "eager", "limits")
+        )
+        return Probe(self.name, subject, *parts, np.arange(len(self) + len(others)))  # type: ignore[call-arg,arg-type]  # as above
 
 
 class Reference:
@@ -73,6 +100,7 @@ class Reference:
         missing: why there is no data set.
         numbers: int64[N], those of its test images in the whole test split; by default they are the whole.
         spread: they are so many of the split, evenly spread.
+        file: name of the checkpoint's file, if it came from one.
         on_progress: told what goes on, a few words at a time.
     """
 
@@ -84,9 +112,10 @@ class Reference:
         *,
         numbers: NDArray[np.int64] | None = None,
         spread: bool = False,
+        file: str | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.checkpoint, self.dataset, self.missing = checkpoint, dataset, missing
+        self.checkpoint, self.dataset, self.missing, self.file = checkpoint, dataset, missing, file
         self._numbers, self._spread = numbers, spread
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
@@ -162,14 +191,33 @@ class Reference:
         if self.dataset is None or self.frames is None:
             return None
         frames, name = self.frames, self.dataset.name
-        words = f"test images of {name}, evenly spread" if self._spread else f"test images of {name}"
-        return self._probe("real inputs", words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
+        words = f"{'test images' if len(frames) != 1 else 'test image'} of {name}"
+        if self._spread and len(frames) > 1:
+            words += ", evenly spread"
+        return self._probe(_REAL, words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
 
-    def given(self, values: NDArray[np.float32]) -> Probe:
-        """Give the right answers for inputs of someone's own, float32[N, C, H, W]."""
-        found = measure(self._float32, self._float64, values, self.plan.method)
-        answers = (found.exact, found.eager, found.limits)
-        return Probe("given inputs", f"{len(values):,} given inputs", values, *answers, np.arange(len(values)))
+    def inputs(self) -> NDArray[np.float32]:
+        """Give float32[N, C, H, W]: all groups that are made up, in their order, and then the test images."""
+        spec = self.checkpoint.spec
+        groups = [make(spec, self.plan.made_up) for make, _ in inputs.GROUPS.values()]
+        return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
+
+    def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:
+        """Give the right answers for inputs of someone's own.
+
+        Args:
+            values: float32[N, C, H, W].
+            extreme: bool[N], those on which eager float32 itself may overflow: what they allow is not for the others.
+        """
+        shape = len(values), len(self.checkpoint.spec.labels)
+        exact, eager, limits = np.empty(shape), np.empty(shape, np.float32), np.empty(shape)
+        for part in (False, True):
+            rows = np.flatnonzero(extreme == part)
+            if len(rows):
+                found = measure(self._float32, self._float64, values[rows], self.plan.method, extreme=part)
+                exact[rows], eager[rows], limits[rows] = found.exact, found.eager, found.limits
+        subject = counted(len(values), "given input")
+        return Probe("given inputs", subject, values, exact, eager, limits, np.arange(len(values)))
 
     @property
     def hardest(self) -> Probe | None:
@@ -179,7 +227,8 @@ class Reference:
             return None
         top = np.partition(real.exact, -2, axis=1)[:, -2:]
         rows = np.argsort(top[:, 1] - top[:, 0], kind="stable")[:_HARDEST]
-        return real.take(rows, f"{len(rows)} test images of the smallest margins", "lowest margins")
+        words = counted(len(rows), "test image")
+        return real.take(rows, f"{words} of the smallest margin{'s' * (len(rows) != 1)}", "lowest margins")
 
     def _probe(
         self,
@@ -195,5 +244,6 @@ class Reference:
             found = measure(self._float32, self._float64, values, self.plan.method, extreme=extreme)
             answers = (found.exact, found.eager, found.limits)
             indices = np.arange(len(values)) if numbers is None else numbers
-            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, indices)
+            kind = "test image" if name == _REAL else "input"
+            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, indices, kind)
         return self._probes[name]

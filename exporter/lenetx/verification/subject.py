@@ -6,6 +6,7 @@ import numpy as np
 
 from lenetx_runtime.backend import Backend, run_in_batches
 
+from .failures import could_not_run
 from .reference import Probe
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ class Subject:
     Args:
         backend: computes them.
         spec: what it says of itself.
+        is_function: it is someone's own, which says nothing of itself: the spec is the checkpoint's.
     """
 
-    def __init__(self, backend: Backend, spec: "ModelSpec") -> None:
-        self.backend, self.spec = backend, spec
+    def __init__(self, backend: Backend, spec: "ModelSpec", *, is_function: bool = False) -> None:
+        self.backend, self.spec, self.is_function = backend, spec, is_function
         self._answers: dict[str, NDArray[np.float32] | str] = {}
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
@@ -40,5 +42,5 @@ def answer(backend: Backend, spec: "ModelSpec", probe: Probe) -> "NDArray[np.flo
     try:
         logits: NDArray[np.float32] | str = run_in_batches(backend, probe.inputs, spec)
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        return f"It could not run: {' '.join(str(error).split())}"
+        return could_not_run(error)
     return logits

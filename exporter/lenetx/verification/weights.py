@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..artifact import OpenedArtifact
 from ..expressions import Expression, Unknown, difference
 from ..report import Check
+from .failures import reason
 from .reference import Reference
 
 __all__ = ["held"]
@@ -44,7 +45,7 @@ def _graph(found: Callable[[Mapping[str, str]], Expression | Unknown], reference
     try:
         problem = difference(expected, found(names))
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        problem = f"It could not be read: {' '.join(str(error).split())}"
+        problem = f"It could not be read: {reason(error)}"
     return Check.verdict(name, words, problem, "Operator by operator the network's own, and nothing more.", _GROUP)
 
 

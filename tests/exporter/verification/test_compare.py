@@ -46,7 +46,7 @@ def test_the_worst_logit_is_named(exact: np.ndarray) -> None:
     logits[2, 0] += 0.25
     check = judged(exact, logits)
     assert check.measured == 0.5
-    assert check.detail.startswith("2 of 12 logits are beyond their limits, in 2 of 3 rows. Row 11, logit 2: 0.875")
+    assert check.detail.startswith("2 of 12 logits are beyond their limits, of 2 of 3 inputs. Input 11, logit 2: 0.875")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -55,7 +55,7 @@ def test_what_is_not_finite_fails(exact: np.ndarray, value: float) -> None:
     logits[2, 1] = value
     check = judged(exact, logits)
     assert (check.status, check.measured) == ("failed", np.inf)
-    assert "1 logits are NaN or infinite where eager is finite, the first in row 12" in check.detail
+    assert "1 logit is NaN or infinite where eager is finite, first of input 12. " in check.detail
 
 
 def test_nan_does_not_excuse_nan(exact: np.ndarray) -> None:

@@ -16,7 +16,8 @@ from .conftest import Function, check_of
 
 def probe(exact: np.ndarray, limits: np.ndarray) -> Probe:
     inputs = np.zeros((len(exact), 1, 1, 1), np.float32)
-    return Probe("real inputs", "images", inputs, exact, exact.astype(np.float32), limits, np.arange(len(exact)))
+    answers = exact, exact.astype(np.float32), limits
+    return Probe("real inputs", "images", inputs, *answers, np.arange(len(exact)), "test image")
 
 
 def certain_one_by_one(exact: np.ndarray, limits: np.ndarray) -> bool:
@@ -48,7 +49,7 @@ def test_the_share_is_that_of_the_test_images(few: Reference, honest: Function, 
     count = int((margins > np.median(margins)).sum())
     assert check.status == "passed"
     assert check.measured == count / 64
-    assert check.detail.startswith(f"No rounding can change the label of {count} of 64 images (")
+    assert check.detail.startswith(f"No rounding can change the label of {count} of 64 test images (")
     assert check.figures == {"kind": "margins", "certified": count, "images": 64}
 
 
