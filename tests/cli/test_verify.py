@@ -84,7 +84,8 @@ def test_weights_of_another_checkpoint_end_with_1_and_name_the_keys(cli, workspa
     lenetx.save(other_checkpoint, workspace / "other.pt")
     result = cli("verify", workspace / name, "--against", workspace / "other.pt", "--json", *quiet)
     assert result.exit_code == 1
-    assert f"{name} is NOT proven" in result.stderr
+    assert f"{name} is NOT proven against other.pt: " in result.stderr
+    assert "more. Do not use it. Its weights are not the checkpoint's: name the one" in result.stderr
     assert "numbers in conv1.weight differ" in result.stderr
     assert json.loads(result.stdout)["passed"] is False
 

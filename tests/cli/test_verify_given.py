@@ -1,6 +1,8 @@
 """``lenetx verify`` of logits that something else has computed, and of some images only."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import onnxruntime
@@ -22,6 +24,7 @@ def theirs(workspace):
 def test_logits_that_are_right(theirs, cli):
     result = cli("verify", "--logits", "theirs.npy", "--inputs", "x.npy")
     assert result.exit_code == 0
+    assert result.stderr.splitlines()[:2] == ["reading artifacts/lenet5.pt", "proving theirs.npy"]
     assert "theirs.npy computes what eager PyTorch computes (12 given inputs)." in result.stderr
     assert not list(theirs.rglob("*theirs*.verified.json"))
 
@@ -32,11 +35,28 @@ def test_logits_that_are_off(cli):
     assert result.exit_code == 1
     (report,) = json.loads(result.stdout)["reports"]
     assert not report["passed"]
+    assert report["reference"]["checkpoint"] == "lenet5.pt"
+    assert result.stderr.splitlines()[-1].startswith("off.npy is NOT proven against lenet5.pt: given inputs. ")
+
+
+@pytest.mark.usefixtures("theirs")
+def test_another_number_of_rows_is_bad_input(cli):
+    np.save("short.npy", np.load("theirs.npy")[:-1])
+    result = cli("verify", "--logits", "short.npy", "--inputs", "x.npy")
+    assert result.exit_code == 2
+    assert "There are 11 rows of logits and 12 inputs" in result.stderr
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("--write-inputs", "y.npy", "artifacts/lenet5.onnx"),
+        ("--write-inputs", "y.npy", "--logits", "theirs.npy", "--inputs", "x.npy"),
+        ("--write-inputs", "y.npy", "--inputs", "x.npy"),
+        ("--write-inputs", "y.npy", "--json"),
+        ("--write-inputs", "y.npy", "--report", "r.json"),
+        ("--write-inputs", "y.npy", "--device", "cuda"),
+        ("--write-inputs", "y.npz"),
         ("--logits", "theirs.npy"),
         ("--inputs", "x.npy"),
         ("artifacts/lenet5.onnx", "--logits", "theirs.npy", "--inputs", "x.npy"),
@@ -45,9 +65,12 @@ def test_logits_that_are_off(cli):
         ("--images", "0"),
     ],
 )
-@pytest.mark.usefixtures("theirs")
-def test_options_that_do_not_go_together(cli, arguments):
-    assert cli("verify", *arguments).exit_code == 2
+def test_options_that_do_not_go_together(theirs, cli, arguments):
+    before = sorted(theirs.rglob("*"))
+    result = cli("verify", *arguments)
+    assert result.exit_code == 2
+    assert "reading" not in result.stderr
+    assert sorted(theirs.rglob("*")) == before
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY"])
@@ -78,3 +101,59 @@ def test_the_report_says_how_many_images_were_seen(workspace, cli, arguments, wo
     (report,) = json.loads(result.stdout)["reports"]
     subjects = {check["name"]: check["subject"] for check in report["checks"]}
     assert words in subjects["real inputs"]
+
+
+@pytest.mark.parametrize("value", ["-5", "0", "abc", "1e4"])
+def test_images_that_are_neither_a_number_nor_a_folder(workspace, cli, value):
+    result = cli("verify", workspace / "lenet5.onnx", "--images", value)
+    assert result.exit_code == 2
+    words = "is neither a number of test images, 1 or more, nor the folder that the paths of a CSV file start from."
+    assert f"'{value}' {words}" in result.stderr
+    assert "reading" not in result.stderr
+
+
+def test_more_images_than_there_are(workspace, cli):
+    result = cli("verify", workspace / "lenet5.onnx", "--images", "512")
+    assert result.exit_code == 0
+    assert "Note: There are 360 test images of digits, not 512: all of them are asked." in result.stderr.splitlines()
+
+
+def test_the_inputs_for_a_program_of_ones_own(workspace, cli):
+    """The three steps: write the inputs, compute the logits somewhere else, judge them."""
+    result = cli("verify", "--write-inputs", "x.npy", "--against", "artifacts/lenet5.pt", "--images", "20")
+    assert (result.exit_code, result.stdout) == (0, "")
+    inputs = np.load("x.npy")
+    assert (inputs.dtype, inputs.shape) == (np.float32, (361, 1, 32, 32))
+    wrote, what, command = result.stderr.splitlines()[-3:]
+    assert wrote == "Wrote x.npy: float32[361, 1, 32, 32], batch, channels, height, width."
+    assert "float32[361, 10] logits" in what
+    session = onnxruntime.InferenceSession(str(workspace / "lenet5.onnx"))
+    np.save("theirs.npy", session.run(None, {"image": inputs})[0])
+    lenetx, *arguments = command.split()
+    assert lenetx == "lenetx"
+    judged = cli(*arguments)
+    assert judged.exit_code == 0
+    assert "theirs.npy computes what eager PyTorch computes (361 given inputs)." in judged.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--device", "gpu"), "There is no device 'gpu'"),
+        (("--images", "0"), "'0' is neither a number"),
+        (("--logits", "none.npy", "--inputs", "none.npy"), "There is no file 'none.npy'."),
+        (("none.onnx", "--against", "artifacts/lenet5.pt"), "There is no artifact 'none.onnx'."),
+    ],
+)
+def test_cheap_mistakes_are_found_before_torch_is_imported(workspace, arguments, words):
+    program = "import sys; from lenetx_cli.app import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "verify", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=workspace.parent,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "AssertionError" not in done.stderr

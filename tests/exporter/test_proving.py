@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import lenetx
+from lenetx.bounds.measure import Plan
 from lenetx.errors import DataError, InputError
 from lenetx.report import Report
 
@@ -105,6 +106,17 @@ def test_the_inputs_of_a_proof_are_made_up_and_real_ones(checkpoint, run):
     report = lenetx.verify_logits(run(inputs), inputs, against=checkpoint)
     assert report.passed
     assert not lenetx.verify_logits(run(inputs) + np.float32(1e-3), inputs, against=checkpoint).passed
+
+
+def test_large_inputs_allow_the_others_nothing(checkpoint, run):
+    """A limit that is calibrated is one for a group: that of inputs of 1e30 would excuse anything."""
+    unseen = lenetx.Reference(checkpoint, None)
+    inputs = unseen.inputs()
+    unseen.__dict__["plan"] = Plan("self-calibrated", "for this test", 128)
+    assert lenetx.verify_logits(run(inputs), inputs, against=unseen).passed
+    off = run(inputs) + np.float32(1e-3)
+    (check, *_) = lenetx.verify_logits(off, inputs, against=unseen).checks
+    assert check.status == "failed"
 
 
 def test_fewer_images_than_were_asked_for_are_told(checkpoint):
