@@ -52,7 +52,10 @@ def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
             proof that passed.
     """
     if problem := _problem(certificate_path(path), data, spec):
-        raise ArtifactError(f"It is not verified: {problem}. Run 'lenetx verify' on it.")
+        name = certificate_path(path).name
+        raise ArtifactError(
+            f"It is not verified: {problem}. Run 'lenetx verify' on it, or copy {name} from beside the original."
+        )
 
 
 def _problem(place: Path, data: bytes, spec: ModelSpec) -> str | None:

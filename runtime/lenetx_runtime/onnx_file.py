@@ -22,6 +22,7 @@ _SPARSE_TENSORS = (1, 2)
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _DEEPEST_GRAPH = 32
 
+_ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 
@@ -32,6 +33,11 @@ def read_spec(data: bytes) -> ModelSpec:
     Raises:
         ArtifactError: not ONNX, not made by lenetx, damaged, or keeping weights in other files.
     """
+    if data.startswith(_ZIP):
+        raise ArtifactError(
+            "It is an archive, as TorchScript writes them: lenetx_runtime runs ONNX files, and "
+            "lenetx.classifier, of the package lenetx, runs TorchScript."
+        )
     text = _spec_text(data)
     if text is None:
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.")

@@ -51,8 +51,9 @@ def refusal(path):
     with pytest.raises(ArtifactError) as caught:
         Classifier(path, require_verified=True)
     text = str(caught.value)
+    advice = f"Run 'lenetx verify' on it, or copy {path.name}.verified.json from beside the original."
     assert text.startswith(f"The model '{path}' cannot be used. It is not verified: ")
-    assert text.endswith(". Run 'lenetx verify' on it.")
+    assert text.endswith(f". {advice}")
     return text
 
 

@@ -129,14 +129,17 @@ def test_logits_of_another_shape_or_type(judge_function: Judge, honest: Function
 
 
 class Unseeded:
-    """A module in training mode, with its own random numbers."""
+    """A module in training mode, with random numbers of its own, others in each call."""
 
     def __init__(self, architecture: str) -> None:
         self.checkpoint = make_checkpoint(architecture)
         self._run = eager(self.checkpoint.module().train())
+        self._calls = 0
 
     def __call__(self, x: Floats) -> Floats:
         with torch.random.fork_rng():
+            self._calls += 1
+            torch.manual_seed(self._calls)
             return self._run(x)
 
 
