@@ -111,10 +111,8 @@ def export(
         ProofFailed: an artifact was wrong; nothing was published, what stood there stands.
         InputError, CheckpointError, OutputError: an argument, the checkpoint or the disk refuses.
     """
-    file = None
     if not isinstance(checkpoint, Checkpoint):
         path = Path(checkpoint)
-        file = path.name
         folder, stem = folder or path.parent, stem or path.stem
         checkpoint = load(path)
     if batch != "dynamic" and batch < 1:
@@ -129,12 +127,7 @@ def export(
         checkpoint = with_self_test(checkpoint)
     return publish(
         reference(
-            checkpoint,
-            data_name=data_name,
-            data_root=data_root,
-            data_options=data_options,
-            file=file,
-            on_progress=on_progress,
+            checkpoint, data_name=data_name, data_root=data_root, data_options=data_options, on_progress=on_progress
         ),
         Path(folder or "artifacts"),
         stem or file_stem(checkpoint.spec.architecture),
