@@ -1,4 +1,4 @@
-"""Parts that are shared among threads come back in their order, errors in their place, and no more is asked for than that."""
+"""Parts that are shared among threads come back in their order, errors in their place; few are asked for ahead."""
 
 import itertools
 import threading
