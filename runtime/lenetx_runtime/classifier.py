@@ -1,10 +1,11 @@
 """The one class that an app needs."""
 
+import itertools
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Union
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
 from .backend import Backend
 from .errors import InputError, LenetxError
@@ -27,6 +28,14 @@ __all__ = ["Classifier"]
 
 _STREAMED = 64
 """Images of a stream that are labelled together, by default."""
+_LONG = 1e-3
+"""Seconds to read an image, from which on threads read them: its decoding takes most of that."""
+
+_Part: TypeAlias = "tuple[int, Sequence[Image]]"
+"""Images, and the position of the first of them."""
+_Framed: TypeAlias = "tuple[NDArray[np.uint8], InputError | None]"
+"""Frames of the images up to the first that cannot be used, and its error."""
+_Labelled: TypeAlias = "tuple[list[Prediction], InputError | None]"
 
 
 class Classifier:
@@ -123,7 +132,7 @@ class Classifier:
         parts = _parts(images, self._opened().part)
         self._framing()
         found: list[Prediction] = []
-        for predictions, problem in self._workers.map(self._label, parts):
+        for predictions, problem in self._labelled(parts):
             if problem is not None:
                 raise problem
             found += predictions
@@ -147,8 +156,8 @@ class Classifier:
 
     def _streamed(self, images: Iterable[Image], batch_size: int) -> Iterator[Prediction]:
         parts = _parts(images, batch_size)
-        labelled = map(self._label, parts) if batch_size == 1 else self._workers.map(self._label, parts)
-        for predictions, problem in labelled:
+        labelled = (self._label(self._framed(part)) for part in parts)
+        for predictions, problem in labelled if batch_size == 1 else self._labelled(parts):
             yield from predictions
             if problem is not None:
                 raise problem
@@ -213,9 +222,29 @@ class Classifier:
         assert self._framer is not None
         return self._framer
 
-    def _label(self, part: tuple[int, Sequence[Image]]) -> tuple[list[Prediction], InputError | None]:
-        """Label images up to the first that cannot be used, given the position of the first of them."""
-        frames, problem = self._framing().several(part[1], part[0])
+    def _labelled(self, parts: Iterator[_Part]) -> Iterator[_Labelled]:
+        """Label parts, sharing the work.
+
+        Small images are read here, while other threads compute: to read them takes Python's lock, for which threads
+        would wait. Large ones are decoded without it, so all threads read them.
+        """
+        first = next(parts, None)
+        if first is None:
+            return
+        began = time.perf_counter()
+        framed = self._framed(first)
+        if time.perf_counter() - began < _LONG * len(first[1]):
+            yield from self._workers.map(self._label, itertools.chain([framed], map(self._framed, parts)))
+            return
+        yield self._label(framed)
+        yield from self._workers.map(lambda part: self._label(self._framed(part)), parts)
+
+    def _framed(self, part: _Part) -> _Framed:
+        return self._framing().several(part[1], part[0])
+
+    def _label(self, framed: _Framed) -> _Labelled:
+        """Label the frames of the images up to the first that cannot be used."""
+        frames, problem = framed
         return (self._opened().labels(frames) if len(frames) else []), problem
 
 
@@ -225,7 +254,7 @@ def _reopened(kind: type[Classifier], request: Request) -> Classifier:
     return classifier
 
 
-def _parts(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[tuple[int, Sequence[Image]]]:
+def _parts(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[_Part]:
     """Give so many images at a time with the position of the first; what was taken before an error is given too."""
     import numpy as np
 

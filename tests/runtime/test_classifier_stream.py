@@ -5,9 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
+import lenetx_runtime.classifier as classifier_module
 from lenetx_runtime import Classifier, InputError, LenetxError
 
 BLANK = np.full((40, 40), 200, np.uint8)
+
+
+@pytest.fixture(autouse=True, params=["images read by the caller", "images read by all threads"])
+def way(request, monkeypatch):
+    monkeypatch.setattr(classifier_module, "_LONG", 0.0 if "all" in request.param else 1e9)
 
 
 @pytest.fixture(scope="module", params=[1, 2])
