@@ -57,19 +57,19 @@ def main() -> None:
         row("10,000 × `predict` of another size", frame_and_predict, 10_000),
         row("500 × `predict_batch` of 200 on threads", share, 500),
         row("10,000 × an image that is refused", refuse, 10_000),
-        row("1,000 × open, predict on threads, close", open_and_close, 1_000),
-        row("1,000 × the same without closing", open_and_forget, 1_000),
+        row("1,000 × open, predict on threads, close", open_and_close, 1_000, 1_000),
+        row("1,000 × the same without closing", open_and_forget, 1_000, 1_000),
     ]
     table(["", f"resident MiB at {POINTS} points", "growth, MiB", "threads", "open files", "target", ""], rows)
 
 
-def row(what: str, call: Callable[[], None], times: int) -> list[str]:
-    """Run the first tenth before anything is looked at: arenas and caches fill up once."""
-    for _ in range(times // 10):
+def row(what: str, call: Callable[[], None], times: int, before: int = 100) -> list[str]:
+    """Run a few before anything is looked at: caches fill up once, and so do the arenas that malloc gives threads."""
+    for _ in range(before):
         call()
     points = [state()]
     for _ in range(POINTS - 1):
-        for _ in range(times * 9 // 10 // (POINTS - 1)):
+        for _ in range(times // (POINTS - 1)):
             call()
         points.append(state())
     memory, threads, files = zip(*points, strict=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 from .backend import Backend
 from .errors import InputError, LenetxError
 from .opening import Opened, Request, as_request
+from .ort_cuda import DEFAULT_CUDA, CudaOptions
 from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest
@@ -54,7 +55,7 @@ class Classifier:
             proof of exactly these bytes beside it, see :mod:`lenetx_runtime.certificate`.
         providers: onnxruntime's execution providers by their names, the preferred first, instead of a device; each may
             be a pair of name and settings. They run the whole model, or :class:`DeviceUnavailable` is raised.
-        tf32: let CUDA round what it multiplies to 10 bits, which is faster and is not what was proven.
+        cuda: how CUDA computes, where it does.
 
     Attributes:
         spec: what the model says of itself.
@@ -79,10 +80,10 @@ class Classifier:
         threads: int | None = None,
         require_verified: bool = False,
         providers: "Sequence[Provider] | None" = None,
-        tf32: bool = False,
+        cuda: CudaOptions = DEFAULT_CUDA,
     ) -> None:
         request = as_request(
-            model, providers, device=device, threads=threads, require_verified=require_verified, tf32=tf32
+            model, providers, device=device, threads=threads, require_verified=require_verified, cuda=cuda
         )
         self._take(request.open(), request)
 

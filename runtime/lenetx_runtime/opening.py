@@ -10,6 +10,7 @@ from typing import Any
 from .backend import Backend
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
+from .ort_cuda import DEFAULT_CUDA, CudaOptions
 from .ort_session import CUDA, Provider, execution_providers
 from .spec import ModelSpec
 from .workers import Workers
@@ -47,7 +48,7 @@ class Request:
         threads: the most of one call; all that this process may use when ``None``.
         require_verified: only with the certificate of a proof.
         providers: execution providers instead of a device.
-        tf32: let CUDA round what it multiplies to 10 bits.
+        cuda: how CUDA computes.
         content_sha256: only this model, whatever lies there now; any when ``None``.
     """
 
@@ -56,7 +57,7 @@ class Request:
     threads: int | None = None
     require_verified: bool = False
     providers: tuple[Provider, ...] | None = None
-    tf32: bool = False
+    cuda: CudaOptions = DEFAULT_CUDA
     content_sha256: str | None = None
 
     def __post_init__(self) -> None:
@@ -99,10 +100,10 @@ class Request:
         from .ort import OrtBackend
 
         if self.providers is not None:
-            return OrtBackend(data, spec, providers=self.providers, threads=threads)
+            return OrtBackend(data, spec, providers=self.providers, threads=threads, cuda=self.cuda)
         if self.device == "auto":
             return self._on_cuda(data, spec, threads) or OrtBackend(data, spec, threads=threads)
-        return OrtBackend(data, spec, device=self.device, threads=threads, tf32=self.tf32)
+        return OrtBackend(data, spec, device=self.device, threads=threads, cuda=self.cuda)
 
     def _on_cuda(self, data: bytes, spec: ModelSpec, threads: int) -> Backend | None:
         """Give the model on CUDA where that is there and has really run it once."""
@@ -114,7 +115,7 @@ class Request:
             return None
         size = 1 if spec.batch == "dynamic" else spec.batch
         try:
-            backend = OrtBackend(data, spec, device="cuda", threads=threads, tf32=self.tf32)
+            backend = OrtBackend(data, spec, device="cuda", threads=threads, cuda=self.cuda)
             backend.run(np.zeros((size, *spec.input_shape), np.float32))
         except (DeviceUnavailable, ArtifactError):
             return None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .device import cuda_index
 from .errors import ArtifactError, InputError
+from .ort_cuda import DEFAULT_CUDA, CudaOptions, CudaRun
 from .ort_session import CPU, CUDA, Provider, execution_providers, import_engine, one_line, open_session
 from .spec import ModelSpec
 
@@ -31,7 +32,7 @@ class OrtBackend:
         providers: execution providers by onnxruntime's names, one of :func:`execution_providers` each, perhaps with
             settings, instead of a device. They run the whole model: onnxruntime may leave no operator to the CPU,
             unless that is named too.
-        tf32: let CUDA round what it multiplies to 10 bits, which is faster and is not what was proven.
+        cuda: how CUDA computes.
         optimised: let onnxruntime rewrite the graph before it runs; else it runs as it stands in the file.
 
     Attributes:
@@ -53,24 +54,28 @@ class OrtBackend:
         device: str = "cpu",
         threads: int | None = None,
         providers: Sequence[Provider] | None = None,
-        tf32: bool = False,
+        cuda: CudaOptions = DEFAULT_CUDA,
         optimised: bool = True,
     ) -> None:
-        cuda = cuda_index(device)
+        index = cuda_index(device)
         if threads is not None and not 1 <= threads <= _MOST_THREADS:
             raise InputError(f"threads is {threads}; it must be 1 to {_MOST_THREADS}.")
-        if providers is not None and (cuda is not None or not providers):
+        if providers is not None and (index is not None or not providers):
             raise InputError(f"Give the device {device} or at least one provider, not both.")
         if providers is None:
-            providers = [CPU] if cuda is None else [(CUDA, {"device_id": str(cuda)})]
-        asked = [_with_settings(each, tf32) for each in providers]
+            providers = [CPU] if index is None else [(CUDA, {"device_id": str(index)})]
+        asked = [_with_settings(each, cuda) for each in providers]
         ort = import_engine()
         self._session = open_session(ort, model, _options(ort, threads, optimised), asked)
         self.provider, settings = asked[0]
-        index = settings.get("device_id", "0")
-        self.device = {CPU: "cpu", CUDA: f"cuda:{index}"}.get(self.provider, self.provider)
+        on_cuda = int(settings.get("device_id", "0"))
+        self.device = {CPU: "cpu", CUDA: f"cuda:{on_cuda}"}.get(self.provider, self.provider)
         _require_same_contract(self._session, spec)
         self._outputs, self._input = [spec.output_name], spec.input_name
+        self._on_cuda: CudaRun | None = None
+        if self.provider == CUDA:
+            names = spec.input_name, spec.output_name
+            self._on_cuda = CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Take float32[N, C, H, W] and give float32[N, K] logits.
@@ -79,6 +84,8 @@ class OrtBackend:
             ArtifactError: onnxruntime cannot run the model on this batch.
         """
         try:
+            if self._on_cuda is not None:
+                return self._on_cuda(batch)
             logits: NDArray[np.float32] = self._session.run(self._outputs, {self._input: batch})[0]
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
@@ -92,12 +99,9 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _with_settings(provider: Provider, tf32: bool) -> tuple[str, Mapping[str, str]]:
-    """Give CUDA float32 that is float32, unless it need not be, and convolutions that are direct sums."""
+def _with_settings(provider: Provider, cuda: CudaOptions) -> tuple[str, Mapping[str, str]]:
     name, settings = (provider, {}) if isinstance(provider, str) else provider
-    if name != CUDA:
-        return name, settings
-    return name, {"device_id": "0", "use_tf32": str(int(tf32)), "cudnn_conv_algo_search": "DEFAULT", **settings}
+    return name, {**cuda.settings(0), **settings} if name == CUDA else settings
 
 
 def _options(ort: Any, threads: int | None, optimised: bool) -> Any:
