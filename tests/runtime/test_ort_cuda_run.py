@@ -33,9 +33,11 @@ class Binding:
         assert (name, device) == ("logits", "cpu")
 
     def bind_ortvalue_input(self, name, value):
+        assert name == "image"
         self.given = value
 
     def bind_ortvalue_output(self, name, value):
+        assert name == "logits"
         self.found = value
 
     def copy_outputs_to_cpu(self):
