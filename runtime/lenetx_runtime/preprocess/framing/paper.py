@@ -70,10 +70,10 @@ def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 def _with_dark_ink(grey: "NDArray[np.uint8]", factor: int) -> "tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]":
     """Give a picture, or its negative where its ink is light, its cells and the cells of its paper."""
     cells = reduce(grey, factor)
-    light, dark = _closing(cells), ~_closing(~cells)
-    if _roughness(light) <= _roughness(dark):
-        return grey, cells, light
-    return ~grey, ~cells, ~dark
+    if _roughness(~_closing(~cells)) < _roughness(_closing(cells)):
+        grey = ~grey
+        cells = reduce(grey, factor)
+    return grey, cells, _closing(cells)
 
 
 def _fine(
