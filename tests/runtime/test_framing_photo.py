@@ -107,8 +107,11 @@ def test_the_digit_is_read_where_half_the_border_is_overexposed(reference, drawn
     assert reference.predict(picture).label == "7"
 
 
-@pytest.mark.parametrize("light", ["even", "falling", "falling aslant", "shadow"])
-@pytest.mark.parametrize("noise", [1, 5, 12])
+@pytest.mark.parametrize(
+    ("light", "noise"),
+    [(light, noise) for light in ("even", "falling", "falling aslant", "shadow") for noise in (1, 5, 12)]
+    + [("vignette", 1)],
+)
 def test_paper_without_ink_is_refused(light, noise):
     for seed in range(5):
         with pytest.raises(InputError, match="blank"):
