@@ -81,7 +81,10 @@ class Bench:
             "all that, specks and a frame line": lambda i, r: photo(spoilt(canvas(i, r), r), worst, r),
             "all that, chalk on a board": lambda i, r: chalk(canvas(i, r), worst, r),
         }
-        rows = [[*some.row(name, make, raw), refused(LIGHTS.get(name))] for name, make in kinds.items()]
+        rows = [
+            [*some.row(name, make, raw, TARGET if name in LIGHTS else None), refused(LIGHTS.get(name))]
+            for name, make in kinds.items()
+        ]
         table(["photo", "accuracy, %", "points lost", "target", "", "framing, ms: median", "blank refused"], rows)
         print(
             f"{len(some.images):,} test images, every {every}th, of which {raw} are right raw; ×8 (bicubic), dark ink."

@@ -64,12 +64,14 @@ def test_a_square_zero_with_a_dot_is_no_box_around_a_digit(given):
     framed = frame(given(drawing(*outline(60, 180, 80, 160, 12), (112, 126, 114, 126))))
     assert framed[13:15, 13:15].max() > 150
     assert (framed > 100).sum() > 60
+    assert (framed[4:24, 8:20] < 50).sum() > 40
 
 
 @both_ways
 def test_a_stroke_from_border_to_border_is_the_digit_when_only_specks_lie_beside_it(given):
     framed = frame(given(drawing((0, SIDE, 110, 125), (40, 46, 30, 36))))
     assert (framed > 150).any(axis=1).sum() >= 19
+    assert (framed > 150).any(axis=0).sum() <= 3
 
 
 def test_a_pair_of_pieces_of_like_size_is_one_digit():
