@@ -101,6 +101,12 @@ def test_faint_ink_and_over_and_underexposed_photos_are_read(reference, drawn, a
     assert reference.predict(picture).label == "7"
 
 
+@every_light
+def test_small_digits_in_faint_ink_are_read(reference, drawn, light):
+    for times, top, left in [(2, 170, 250), (3, 20, 20), (3, 150, 230)]:
+        assert reference.predict(photo(placed(drawn, times, top, left), light, absorbs=0.3)).label == "7"
+
+
 def test_the_digit_is_read_where_most_of_the_border_is_overexposed(reference, drawn):
     light = 1 - 0.4 / (1 + np.exp(-12 * (X + 0.5 * Y - 0.5)))
     picture = photo(placed(drawn, 4, 120, 200), light, gain=1.5)
@@ -111,7 +117,7 @@ def test_the_digit_is_read_where_most_of_the_border_is_overexposed(reference, dr
 def test_the_bright_middle_of_blank_paper_is_no_light_ink():
     y, x = np.mgrid[-1:1:480j, -1:1:640j]
     for seed in range(3):
-        levels = 230 * (1 - (x**2 + y**2) / 4) + np.random.default_rng(seed).normal(0, 1, x.shape)
+        levels = 230 * (1 - (x**2 + y**2) / 4) + np.random.default_rng(seed).normal(0, 4, x.shape)
         with pytest.raises(InputError, match="blank"):
             frame(levels.round().clip(0, 255).astype(np.uint8))
 
