@@ -60,8 +60,8 @@ class Bench:
             self.row("inverted, alone", lambda image, _: 255 - image, raw),
             self.row("moved by up to 4 pixels, alone", moved, raw),
             self.row("moved on 84×84, alone", scattered, raw),
-            self.row("the canvas resized to 28×28, no framing", shrunk, raw, target=None),
-            self.row("the same, inverted back", lambda image, random: 255 - shrunk(image, random), raw, target=None),
+            self.row("the canvas resized to 28×28, then framed", shrunk, raw, target=None),
+            self.row("the canvas resized to 28×28, inverted, not framed", lambda image, random: 255 - shrunk(image, random), raw, target=None),
         ]
         table(["", "accuracy, %", "points lost", "target", "", "framing, ms: median"], rows)
         print(f"All {len(self.images):,} test images; raw ones pass through unchanged.\n")
@@ -133,7 +133,7 @@ def scattered(image: Levels, random: np.random.Generator) -> Levels:
 
 
 def shrunk(image: Levels, random: np.random.Generator) -> Levels:
-    """Give what a program without framing would feed the model."""
+    """Give the canvas as a plain resize leaves it: the digit is small and anywhere."""
     return np.asarray(PIL.Image.fromarray(255 - canvas(image, random)).resize((28, 28), HOW.BILINEAR))
 
 
