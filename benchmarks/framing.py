@@ -61,7 +61,12 @@ class Bench:
             self.row("moved by up to 4 pixels, alone", moved, raw),
             self.row("moved on 84×84, alone", scattered, raw),
             self.row("the canvas resized to 28×28, then framed", shrunk, raw, target=None),
-            self.row("the canvas resized to 28×28, inverted, not framed", lambda image, random: 255 - shrunk(image, random), raw, target=None),
+            self.row(
+                "the canvas resized to 28×28, inverted, not framed",
+                lambda image, random: 255 - shrunk(image, random),
+                raw,
+                target=None,
+            ),
         ]
         table(["", "accuracy, %", "points lost", "target", "", "framing, ms: median"], rows)
         print(f"All {len(self.images):,} test images; raw ones pass through unchanged.\n")
