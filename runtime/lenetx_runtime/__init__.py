@@ -9,6 +9,7 @@ Importing this package loads neither numpy, Pillow nor onnxruntime; the first mo
 
 from .classifier import Classifier
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
+from .ort_cuda import CudaOptions
 from .prediction import Prediction
 from .selftest import SelfTest, SelfTestResult
 from .spec import ModelSpec
@@ -16,6 +17,7 @@ from .spec import ModelSpec
 __all__ = [
     "ArtifactError",
     "Classifier",
+    "CudaOptions",
     "DeviceUnavailable",
     "EngineMissing",
     "InputError",

@@ -23,7 +23,7 @@ def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
         for threads in sorted({1, available_cpus()})
     ]
     providers = [
-        Engine(provider, partial(OrtBackend, data, spec, provider=provider), missing=REMOTE.get(provider, ""))
+        Engine(provider, partial(OrtBackend, data, spec, providers=[provider]), missing=REMOTE.get(provider, ""))
         for provider in execution_providers()
     ]
     return (*sessions, *providers)

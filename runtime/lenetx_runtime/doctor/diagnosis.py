@@ -81,4 +81,4 @@ class Diagnosis:
     def _cpus(self) -> str:
         quota = "no quota" if self.cpus.quota is None else f"a quota of {self.cpus.quota:g}"
         limits = f"{self.cpus.machine} in this machine, {self.cpus.affinity} by affinity, {quota}"
-        return f"{limits}: {self.cpus.usable} threads where no number is asked for"
+        return f"{limits}: up to {self.cpus.usable} threads"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..cpus import available_cpus
 from ..errors import EngineMissing
+from ..ort_cuda import DEFAULT_CUDA
 from ..ort_session import CPU, CUDA, import_engine, one_line, open_session
 from ..reprove import REMOTE
 from .trials import Step
@@ -87,7 +88,8 @@ def _computed(ort: Any, provider: str) -> list[float]:
     options = ort.SessionOptions()
     options.intra_op_num_threads = available_cpus()
     options.log_severity_level = _FATAL
-    session = open_session(ort, PROBE, options, provider, 0)
+    settings = DEFAULT_CUDA.settings(0) if provider == CUDA else {}
+    session = open_session(ort, PROBE, options, [(provider, settings)])
     image = np.arange(1, 10, dtype=np.float32).reshape(1, 1, 3, 3)
     numbers: list[float] = session.run(["y"], {"x": image})[0].ravel().tolist()
     return numbers
