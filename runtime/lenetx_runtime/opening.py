@@ -81,8 +81,8 @@ class Request:
                 :class:`~lenetx_runtime.classifier.Classifier` says.
         """
         from .certificate import require_certificate
+        from .cpus import available_cpus
         from .onnx_file import read_spec
-        from .ort import available_cpus
 
         data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model")
         threads = self.threads or available_cpus()

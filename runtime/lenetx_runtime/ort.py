@@ -1,9 +1,9 @@
 """onnxruntime as a backend: the device that was asked for, or an error."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .cpus import available_cpus
 from .device import cuda_index
 from .errors import ArtifactError, InputError
 from .ort_cuda import DEFAULT_CUDA, CudaOptions, CudaRun
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["OrtBackend", "available_cpus", "execution_providers"]
+__all__ = ["OrtBackend", "execution_providers"]
 
 _FATAL = 4
 _MOST_THREADS = 1024
@@ -90,13 +90,6 @@ class OrtBackend:
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
         return logits
-
-
-def available_cpus() -> int:
-    """Count the CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _with_settings(provider: Provider, cuda: CudaOptions) -> tuple[str, Mapping[str, str]]:

@@ -48,7 +48,7 @@ def import_engine() -> Any:
     except ImportError as error:
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
-        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}.") from None
+        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}. {_REINSTALL}") from None
     if not hasattr(onnxruntime, "InferenceSession"):
         raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
     return onnxruntime

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lenetx_runtime import Classifier, DeviceUnavailable, InputError, opening
-from lenetx_runtime.ort import available_cpus
+from lenetx_runtime.cpus import available_cpus
 from lenetx_runtime.ort_session import CPU, CUDA, execution_providers
 
 INPUTS = np.random.default_rng(2).normal(size=(9, 1, 32, 32)).astype(np.float32)

@@ -3,7 +3,8 @@
 from functools import partial
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.ort import OrtBackend, available_cpus, execution_providers
+from lenetx_runtime.cpus import available_cpus
+from lenetx_runtime.ort import OrtBackend, execution_providers
 from lenetx_runtime.reprove import REMOTE
 
 from ..artifact import Engine
