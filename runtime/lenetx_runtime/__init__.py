@@ -8,8 +8,8 @@ Importing this package loads neither numpy, Pillow nor onnxruntime; the first mo
 """
 
 from .classifier import Classifier
+from .device import CudaOptions
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
-from .ort_cuda import CudaOptions
 from .prediction import Prediction
 from .selftest import SelfTest, SelfTestResult
 from .spec import ModelSpec

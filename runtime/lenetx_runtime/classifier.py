@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
 from .backend import Backend
+from .device import DEFAULT_CUDA, CudaOptions
 from .errors import InputError, LenetxError
 from .opening import Opened, Request, as_request
-from .ort_cuda import DEFAULT_CUDA, CudaOptions
 from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest

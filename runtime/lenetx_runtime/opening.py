@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .backend import Backend
+from .device import DEFAULT_CUDA, CudaOptions
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
-from .ort_cuda import DEFAULT_CUDA, CudaOptions
 from .ort_session import CUDA, Provider, execution_providers
 from .spec import ModelSpec
 from .workers import Workers

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .cpus import available_cpus
-from .device import cuda_index
+from .device import DEFAULT_CUDA, CudaOptions, cuda_index
 from .errors import ArtifactError, InputError
-from .ort_cuda import DEFAULT_CUDA, CudaOptions, CudaRun
 from .ort_session import CPU, CUDA, Provider, execution_providers, import_engine, one_line, open_session
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from .ort_cuda import CudaRun
 
 __all__ = ["OrtBackend", "execution_providers"]
 
@@ -74,8 +75,10 @@ class OrtBackend:
         self._outputs, self._input = [spec.output_name], spec.input_name
         self._on_cuda: CudaRun | None = None
         if self.provider == CUDA:
+            from . import ort_cuda
+
             names = spec.input_name, spec.output_name
-            self._on_cuda = CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
+            self._on_cuda = ort_cuda.CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Take float32[N, C, H, W] and give float32[N, K] logits.

@@ -5,14 +5,13 @@ No run on a GPU has shown this yet (docs/gpu.md says what has been seen); its te
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_CUDA", "CudaOptions", "CudaRun"]
+__all__ = ["CudaRun"]
 
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = "-1"
@@ -20,28 +19,6 @@ _OFTEN, _MOST_GRAPHS = 3, 8
 """Calls of a batch size until it gets a graph of its own, and how many sizes may have one: each keeps its buffers."""
 _RUNS_TO_CAPTURE = 3
 """onnxruntime runs a graph plainly before it captures it, and then replays it."""
-
-
-@dataclass(frozen=True, slots=True)
-class CudaOptions:
-    """How CUDA computes.
-
-    Attributes:
-        tf32: round what is multiplied to 10 bits, which is faster and is not what was proven.
-        graphs: capture what is launched for a batch size that comes again, and replay it. A graph whose logits are not
-            those of a plain run bit for bit is not used.
-    """
-
-    tf32: bool = False
-    graphs: bool = False
-
-    def settings(self, index: int) -> dict[str, str]:
-        """Give onnxruntime's settings: float32 that is float32, and convolutions that are direct sums."""
-        settings = {"device_id": str(index), "use_tf32": str(int(self.tf32)), "cudnn_conv_algo_search": "DEFAULT"}
-        return settings | ({"enable_cuda_graph": "1"} if self.graphs else {})
-
-
-DEFAULT_CUDA = CudaOptions()
 
 
 class CudaRun:

@@ -4,8 +4,10 @@ import collections
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Workers"]
 
@@ -66,7 +68,9 @@ class Workers:
         if pool is not None and self._process == os.getpid():
             pool.shutdown(cancel_futures=True)
 
-    def _started(self) -> ThreadPoolExecutor:
+    def _started(self) -> "ThreadPoolExecutor":
+        from concurrent.futures import ThreadPoolExecutor
+
         pool = self._pool
         if pool is None or self._process != os.getpid():  # threads do not follow into a fork
             self._process = os.getpid()

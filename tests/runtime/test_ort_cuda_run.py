@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from lenetx_runtime.ort_cuda import CudaOptions, CudaRun
+from lenetx_runtime import CudaOptions
+from lenetx_runtime.ort_cuda import CudaRun
 
 WEIGHTS = np.random.default_rng(0).normal(size=(12, 10)).astype(np.float32)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..cpus import available_cpus
+from ..device import DEFAULT_CUDA
 from ..errors import EngineMissing
-from ..ort_cuda import DEFAULT_CUDA
 from ..ort_session import CPU, CUDA, import_engine, one_line, open_session
 from ..reprove import REMOTE
 from .trials import Step
