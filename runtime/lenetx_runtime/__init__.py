@@ -10,6 +10,7 @@ Importing this package loads neither numpy, Pillow nor onnxruntime; the first mo
 from .classifier import Classifier
 from .device import CudaOptions
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
+from .limits import Limits
 from .prediction import Prediction
 from .selftest import SelfTest, SelfTestResult
 from .spec import ModelSpec
@@ -22,6 +23,7 @@ __all__ = [
     "EngineMissing",
     "InputError",
     "LenetxError",
+    "Limits",
     "ModelSpec",
     "Prediction",
     "SelfTest",

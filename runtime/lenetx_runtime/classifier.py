@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 from .backend import Backend
 from .device import DEFAULT_CUDA, CudaOptions
 from .errors import InputError, LenetxError
+from .limits import DEFAULT, Limits
 from .opening import Opened, Request, as_request
 from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
@@ -56,6 +57,7 @@ class Classifier:
         providers: onnxruntime's execution providers by their names, the preferred first, instead of a device; each may
             be a pair of name and settings. They run the whole model, or :class:`DeviceUnavailable` is raised.
         cuda: how CUDA computes, where it does.
+        limits: how large files and pictures may be; what is larger is refused before it is read.
 
     Attributes:
         spec: what the model says of itself.
@@ -81,9 +83,16 @@ class Classifier:
         require_verified: bool = False,
         providers: "Sequence[Provider] | None" = None,
         cuda: CudaOptions = DEFAULT_CUDA,
+        limits: Limits = DEFAULT,
     ) -> None:
         request = as_request(
-            model, providers, device=device, threads=threads, require_verified=require_verified, cuda=cuda
+            model,
+            providers,
+            device=device,
+            threads=threads,
+            require_verified=require_verified,
+            cuda=cuda,
+            limits=limits,
         )
         self._take(request.open(), request)
 
@@ -101,7 +110,7 @@ class Classifier:
         self.spec = spec = opened.spec
         self._workers = opened.workers
         self._inference: Inference | None = Inference(spec, opened.backend, opened.workers)
-        self._framer = None if spec.framing == UNKNOWN else Framer(spec)
+        self._framer = None if spec.framing == UNKNOWN else Framer(spec, opened.limits)
         self._request = request and request.again(spec)
 
     @property

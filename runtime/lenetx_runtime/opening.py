@@ -11,6 +11,7 @@ from .backend import Backend
 from .device import DEFAULT_CUDA, CudaOptions
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
+from .limits import DEFAULT, Limits, size_in_words
 from .ort_session import CUDA, Provider, execution_providers
 from .spec import ModelSpec
 from .workers import Workers
@@ -31,11 +32,13 @@ class Opened:
         spec: what it says of itself.
         backend: computes its logits.
         workers: share the parts of a call.
+        limits: how large an image may be.
     """
 
     spec: ModelSpec
     backend: Backend
     workers: Workers
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Request:
         require_verified: only with the certificate of a proof.
         providers: execution providers instead of a device.
         cuda: how CUDA computes.
+        limits: how large the model and images may be.
         content_sha256: only this model, whatever lies there now; any when ``None``.
     """
 
@@ -58,6 +62,7 @@ class Request:
     require_verified: bool = False
     providers: tuple[Provider, ...] | None = None
     cuda: CudaOptions = DEFAULT_CUDA
+    limits: Limits = DEFAULT
     content_sha256: str | None = None
 
     def __post_init__(self) -> None:
@@ -84,7 +89,10 @@ class Request:
         from .cpus import available_cpus
         from .onnx_file import read_spec
 
-        data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model")
+        most = self.limits.model_bytes
+        data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model", limit=most)
+        if len(data) > most:
+            raise InputError(f"The model is larger than {size_in_words(most)}.")
         threads = self.threads or available_cpus()
         with naming(self.model):
             spec = read_spec(data)
@@ -94,7 +102,7 @@ class Request:
                 require_certificate(self.model, data, spec)
             large = len(data) > _LARGE
             backend = self._backend(data, spec, threads if large else 1)
-        return Opened(spec, backend, Workers(1 if large else threads))
+        return Opened(spec, backend, Workers(1 if large else threads), self.limits)
 
     def _backend(self, data: bytes, spec: ModelSpec, threads: int) -> Backend:
         from .ort import OrtBackend

@@ -1,9 +1,11 @@
 """What a Classifier is asked for is what is opened: device, providers, threads."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from lenetx_runtime import Classifier, DeviceUnavailable, InputError, opening
+from lenetx_runtime import Classifier, DeviceUnavailable, InputError, Limits, opening
 from lenetx_runtime.cpus import available_cpus
 from lenetx_runtime.ort_session import CPU, CUDA, execution_providers
 
@@ -118,3 +120,21 @@ def test_nothing_of_the_host_process_is_changed(sealed, seven):
     with Classifier(sealed) as classifier:
         classifier.predict_batch([seven] * 200)
     assert state() == before
+
+
+@pytest.mark.parametrize("opened", ["path", "bytes"])
+def test_a_model_larger_than_its_limit_is_not_opened(model_path, sealed, opened):
+    model = model_path if opened == "path" else sealed
+    assert Classifier(model, limits=Limits(model_bytes=len(sealed))).device
+    with pytest.raises(InputError, match="larger than"):
+        Classifier(model, limits=Limits(model_bytes=len(sealed) - 1))
+
+
+@pytest.mark.parametrize("travel", [lambda one: one, lambda one: pickle.loads(pickle.dumps(one))])
+def test_images_larger_than_their_limit_are_refused_also_in_another_process(sealed, seven, travel):
+    classifier = travel(Classifier(sealed, limits=Limits(image_pixels=1000)))
+    large = np.kron(seven, np.ones((4, 4), np.uint8))
+    assert classifier.predict(seven).label
+    for refused in (lambda: classifier.predict(large), lambda: classifier.predict_batch([large])):
+        with pytest.raises(InputError, match="more than 1,000 pixels"):
+            refused()

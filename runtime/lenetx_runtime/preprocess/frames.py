@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from ..errors import InputError
+from ..limits import DEFAULT, Limits
 from ..spec import MNIST_SIDE, ModelSpec
 from .decode import Image, decode
 from .framing import frame, frame_batch, require_known
@@ -28,10 +29,11 @@ class Framer:
 
     Args:
         spec: names the framing; an unknown one refuses every picture.
+        limits: how large a picture may be.
     """
 
-    def __init__(self, spec: ModelSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT) -> None:
+        self._spec, self._limits = spec, limits
         self._is_mnist = spec.framing == "mnist"
         self._shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
         require_known(spec)
@@ -42,9 +44,7 @@ class Framer:
         Raises:
             InputError: it cannot be used.
         """
-        if self._has_shape(image) and (not self._is_mnist or is_frame(image)):
-            return image[None]
-        return frame(decode(image, self._spec.channels), self._spec)[None]
+        return self._frame(image)[None]
 
     def several(self, images: Sequence[Image], first: int) -> "tuple[NDArray[np.uint8], InputError | None]":
         """Give uint8[n, h, w] or uint8[n, h, w, 3] of the images up to the first that cannot be used, and its error.
@@ -62,10 +62,16 @@ class Framer:
         frames = np.empty((len(images), *self._shape), np.uint8)
         for row, image in enumerate(images):
             try:
-                frames[row] = frame(decode(image, self._spec.channels), self._spec)
+                frames[row] = self._frame(image)
             except InputError as error:
                 return frames[:row], _named(error, image, first + row)
         return frames, None
+
+    def _frame(self, image: Image) -> "NDArray[np.uint8]":
+        levels = image if self._has_shape(image) else decode(image, self._spec.channels, self._limits)
+        if levels.shape == self._shape and (not self._is_mnist or is_frame(levels)):
+            return levels
+        return frame(levels, self._spec)
 
     def _stacked(self, images: Sequence[Image]) -> "NDArray[np.uint8] | None":
         """Give uint8[n, h, w] or uint8[n, h, w, 3] of images that all have the size of frames."""
