@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: demo test test-slow check lint bench build reference clean
+.PHONY: demo test test-slow test-gpu check lint bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -22,6 +22,10 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+# Where there is a GPU: in an environment with onnxruntime-gpu instead of onnxruntime. It needs no torch.
+test-gpu:
+	$(PYTHON) -m pytest -ra -p no:cacheprovider tests/gpu
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

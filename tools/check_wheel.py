@@ -2,7 +2,7 @@
 
     python tools/check_wheel.py dist artifacts/reference/lenet5.onnx
 
-A digit is drawn with Pillow in that environment. Fails if torch, onnx or lenetx came along.
+A digit is drawn with Pillow in that environment. Fails if torch, onnx or lenetx came along, or if the wheel is large.
 """
 
 import subprocess
@@ -10,6 +10,8 @@ import sys
 import tempfile
 import venv
 from pathlib import Path
+
+TARGET_KIB, LARGEST_KIB = 60, 80
 
 PROGRAM = """
 import importlib.util, sys
@@ -31,7 +33,10 @@ def main() -> None:
     """Build the environment, run the program, and pass on its exit status."""
     folder, model = Path(sys.argv[1]), Path(sys.argv[2]).resolve()
     (wheel,) = folder.glob("lenetx_runtime-*.whl")
-    print(f"{wheel.name}: {wheel.stat().st_size / 1024:.1f} KiB")
+    size = wheel.stat().st_size / 1024
+    print(f"{wheel.name}: {size:.1f} KiB, target {TARGET_KIB} KiB: {'met' if size <= TARGET_KIB else 'MISSED'}")
+    if size > LARGEST_KIB:
+        sys.exit(f"The wheel of the runtime is larger than {LARGEST_KIB} KiB.")
     constraints = Path(__file__).parent.parent / "constraints.txt"
     with tempfile.TemporaryDirectory() as empty:
         venv.create(empty, with_pip=True)

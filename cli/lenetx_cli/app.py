@@ -15,6 +15,7 @@ from lenetx_runtime import LenetxError
 
 from . import render
 from .convert import convert
+from .doctor import doctor
 from .exit_codes import INTERNAL_ERROR, INTERRUPTED
 from .export import export
 from .inspect import inspect
@@ -67,7 +68,7 @@ def _options(version: bool = typer.Option(False, "--version", help="Print the ve
         raise typer.Exit
 
 
-for command in (train, export, verify, predict, inspect, convert):
+for command in (train, export, verify, predict, inspect, convert, doctor):
     app.command()(command)
 
 

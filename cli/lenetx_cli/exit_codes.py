@@ -1,8 +1,10 @@
-"""Exit codes that no error of ours carries; docs/api.md lists all of them."""
+"""Exit codes of commands that raise no error of ours; docs/api.md lists all of them."""
 
-__all__ = ["INTERNAL_ERROR", "INTERRUPTED", "PROOF_FAILED"]
+__all__ = ["INTERNAL_ERROR", "INTERRUPTED", "NOT_HERE", "PROOF_FAILED"]
 
 PROOF_FAILED = 1
+NOT_HERE = 3
+"""No prediction can be made on this machine: what ``doctor`` ends with."""
 INTERNAL_ERROR = 70
 """A fault of lenetx itself: EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from lenetx import Checkpoint, Progress, Report
+    from lenetx.doctor import FullDiagnosis
     from lenetx.inspection import Description
     from lenetx_runtime import Prediction
 
@@ -22,6 +23,7 @@ __all__ = [
     "Step",
     "converted",
     "description",
+    "diagnosis",
     "document",
     "error",
     "exported",
@@ -152,6 +154,21 @@ def description(content: "Description") -> None:
     console = _console()
     console.print(about, markup=False, highlight=False)
     console.print(parameters, highlight=False, markup=False)
+
+
+def diagnosis(content: "FullDiagnosis") -> None:
+    """Draw what this machine has, then what is wrong, a line each."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("words", overflow="fold")
+    for name, words in content.rows():
+        table.add_row(name, words)
+    console = _console()
+    console.print(table, markup=False, highlight=False)
+    for sentence in content.conclusions():
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ Importing this package loads neither numpy, Pillow nor onnxruntime; the first mo
 """
 
 from .classifier import Classifier
+from .device import CudaOptions
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError, LenetxError
+from .limits import Limits
 from .prediction import Prediction
 from .selftest import SelfTest, SelfTestResult
 from .spec import ModelSpec
@@ -16,10 +18,12 @@ from .spec import ModelSpec
 __all__ = [
     "ArtifactError",
     "Classifier",
+    "CudaOptions",
     "DeviceUnavailable",
     "EngineMissing",
     "InputError",
     "LenetxError",
+    "Limits",
     "ModelSpec",
     "Prediction",
     "SelfTest",

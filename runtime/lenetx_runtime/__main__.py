@@ -5,24 +5,20 @@ The only module of this package that prints.
 
 import argparse
 import io
-import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from . import commands
 from .errors import LenetxError
-
-if TYPE_CHECKING:
-    from .reprove import ProviderOutcome
 
 __all__ = ["main"]
 
-_FAILED, _FAULT, _INTERRUPTED = 1, 70, 130
+_FAULT, _INTERRUPTED = 70, 130
 """Exit codes that no error of ours carries: those of the command ``lenetx``."""
-_MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,87 +31,82 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
     asked = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
-        return _selftest(asked.model, asked.device, as_json=asked.json)
+        status: int = asked.run(asked, commands.Screen(_show, _complain))
     except LenetxError as error:
-        return _sentence(str(error), error.exit_code)
+        _complain(str(error))
+        return error.exit_code
     except KeyboardInterrupt:
-        return _sentence("Interrupted.", _INTERRUPTED)
+        _complain("Interrupted.")
+        return _INTERRUPTED
     except OSError as error:  # stdout is full or closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it again at its end
-        return _sentence(f"The output could not be written: {error.strerror}.", LenetxError.exit_code)
+        _complain(f"The output could not be written: {error.strerror}.")
+        return LenetxError.exit_code
     except Exception:  # a fault of ours: shown whole, and never mistaken for a self-test that failed
         traceback.print_exc()
         return _FAULT
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m lenetx_runtime", description="Ask a model that lenetx exported.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    selftest = commands.add_parser(
-        "selftest",
-        help="prove a model again on this device",
-        description="Run the images that a model carries and compare with the logits that were proven. "
+    adding = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(run: Callable[..., int], summary: str, description: str, *, model: bool = True) -> argparse.ArgumentParser:
+        command = adding.add_parser(run.__name__, help=summary, description=description)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print one JSON document")
+        if model:
+            command.add_argument("model", metavar="MODEL", type=Path, help="an .onnx file that lenetx exported")
+        return command
+
+    predict = add(
+        commands.predict,
+        "label images",
+        "Label images. One that cannot be used is named and the others are labelled; it then ends with 2.",
+    )
+    files = "a PNG, JPEG, BMP, WebP or GIF file of any size"
+    predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help=files)
+    predict.add_argument("--top-k", metavar="K", type=_count, default=3, help="how many classes to show; 3 by default")
+    predict.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; never replaced by another one")
+    add(
+        commands.inspect,
+        "print what a model says of itself",
+        "Print what a model says of itself, and whether the certificate beside it is of exactly this file. "
+        "Nothing is run.",
+    )
+    selftest = add(
+        commands.selftest,
+        "prove a model again on this device",
+        "Run the images that a model carries and compare with the logits that were proven. "
         "Ends with 0 if all passed, 1 if not.",
     )
-    selftest.add_argument("model", metavar="MODEL", type=Path, help="an .onnx file that lenetx exported")
-    selftest.add_argument(
-        "--device", help="cpu, cuda or cuda:N; every execution provider that this device's onnxruntime has by default"
+    devices = "cpu, cuda or cuda:N; every execution provider that this device's onnxruntime has by default"
+    selftest.add_argument("--device", help=devices)
+    add(
+        commands.doctor,
+        "say what this device can run and what is in the way",
+        "Show versions, CPUs and execution providers, each tried with a real session, and what to do about what does "
+        "not work. Ends with 0 if predictions can be made here, 3 if not.",
+        model=False,
     )
-    selftest.add_argument("--json", action="store_true", help="print one JSON document")
     return parser
 
 
-def _selftest(model: Path, device: str | None, *, as_json: bool) -> int:
-    from .files import naming, read_bytes
-    from .onnx_file import read_spec
-    from .reprove import reprove, reprove_everywhere
-    from .selftest import require_selftest
-
-    data = read_bytes(model, "model")
-    outcomes = []
-    with naming(model):
-        spec = read_spec(data)
-    require_selftest(spec)
-    with naming(model):
-        found = reprove_everywhere(data, spec) if device is None else iter([reprove(data, spec, device=device)])
-        for outcome in found:
-            outcomes.append(outcome)
-            if not as_json:
-                print(_line(outcome), flush=True)
-    statuses = {outcome.status for outcome in outcomes}
-    passed = "passed" in statuses and "failed" not in statuses
-    if as_json:
-        document = {"model": model.name, "passed": passed, "providers": [*map(_plain, outcomes)]}
-        print(json.dumps(document, indent=2), flush=True)
-    return 0 if passed else _FAILED
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"there is no top {text}: give at least 1")
+    return int(text)
 
 
-def _line(outcome: "ProviderOutcome") -> str:
-    parts = []
-    if (result := outcome.result) is not None:
-        figures = f"{result.images} images, {result.worst:.1%} of the limit used, {1000 * result.seconds:.1f} ms"
-        parts.append(f"on {result.device}: {figures}.")
-    return " ".join([f"{outcome.provider:24} {_MARKS[outcome.status]:6}", *parts, outcome.detail]).rstrip()
+def _show(text: str) -> None:
+    print(text, flush=True)
 
 
-def _plain(outcome: "ProviderOutcome") -> dict[str, Any]:
-    """Give plain values; a share that is not finite is a text, since JSON has none."""
-    result = outcome.result
-    return {
-        "provider": outcome.provider,
-        "status": outcome.status,
-        "device": result and result.device,
-        "images": result and result.images,
-        "worst": result and (result.worst if result.worst < float("inf") else str(result.worst)),
-        "seconds": result and result.seconds,
-        "detail": outcome.detail,
-    }
-
-
-def _sentence(text: str, code: int) -> int:
+def _complain(text: str) -> None:
     print(f"lenetx_runtime: {text}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -37,11 +37,19 @@ def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "Model
     return np.concatenate(parts) if parts else np.empty((0, len(spec.labels)), np.float32)
 
 
-def batches(inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "Iterator[tuple[NDArray[np.float32], int]]":
-    """Give the calls, each float32[n, C, H, W] of a size that the artifact takes, and how many of its rows count."""
+def batches(
+    inputs: "NDArray[np.float32]", spec: "ModelSpec", largest: int = LARGEST_BATCH
+) -> "Iterator[tuple[NDArray[np.float32], int]]":
+    """Give the calls, each float32[n, C, H, W] of a size that the artifact takes, and how many of its rows count.
+
+    Args:
+        inputs: float32[N, C, H, W], N ≥ 0.
+        spec: says which size that is.
+        largest: the most images of a call, where any number is taken.
+    """
     import numpy as np
 
-    size = LARGEST_BATCH if spec.batch == "dynamic" else spec.batch
+    size = largest if spec.batch == "dynamic" else spec.batch
     for start in range(0, len(inputs), size):
         part = inputs[start : start + size]
         if spec.batch != "dynamic" and len(part) < size:

@@ -1,35 +1,66 @@
 """The one class that an app needs."""
 
+import itertools
 import os
 import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Union
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
-from .backend import Backend, run_in_batches
-from .errors import ArtifactError, InputError, LenetxError
-from .prediction import Prediction, softmax
-from .preprocess import Image, decode, frame, normalise, require_known
+from .backend import Backend
+from .device import DEFAULT_CUDA, CudaOptions
+from .errors import InputError, LenetxError
+from .limits import DEFAULT, Limits
+from .opening import Opened, Request, as_request
+from .prediction import Prediction
+from .preprocess import Image, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest
-from .spec import ModelSpec
+from .spec import UNKNOWN, ModelSpec
+from .workers import Workers
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .inference import Inference
+    from .ort_session import Provider
+    from .preprocess.frames import Framer
+
 __all__ = ["Classifier"]
+
+_STREAMED = 64
+"""Images of a stream that are labelled together, by default."""
+_LONG = 1e-3
+"""Seconds to read an image, from which on threads read them: its decoding takes most of that."""
+
+_Part: TypeAlias = "tuple[int, Sequence[Image]]"
+"""Images, and the position of the first of them."""
+_Framed: TypeAlias = "tuple[NDArray[np.uint8], InputError | None]"
+"""Frames of the images up to the first that cannot be used, and its error."""
+_Labelled: TypeAlias = "tuple[list[Prediction], InputError | None]"
 
 
 class Classifier:
-    """A proven ONNX model, ready to label images.
+    """A proven ONNX model, ready to label images. Any number of threads may share one.
+
+    It can be pickled, and so be handed to processes: they open the same model again, by its path if it has one.
+    A process that is forked goes on with it, on the CPU.
 
     Args:
         model: path of a ``.onnx`` file that lenetx exported, or its bytes.
-        device: ``cpu``, ``cuda`` or ``cuda:N``; what was asked for runs, or :class:`DeviceUnavailable` is raised.
-        threads: CPU threads of one call; all that this process may use when ``None``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``: what was asked for runs, or :class:`DeviceUnavailable` is raised.
+            ``auto`` takes CUDA where it really runs the model, else the CPU; :attr:`device` says which.
+        threads: the most CPU threads of one call; all that this process may use when ``None``, by its affinity and its
+            cgroup's quota. A single image takes one, unless the model has more than 16 MiB.
         require_verified: open the file only if ``lenetx verify`` or ``lenetx export`` has left the certificate of a
             proof of exactly these bytes beside it, see :mod:`lenetx_runtime.certificate`.
+        providers: onnxruntime's execution providers by their names, the preferred first, instead of a device; each may
+            be a pair of name and settings. They run the whole model, or :class:`DeviceUnavailable` is raised.
+        cuda: how CUDA computes, where it does.
+        limits: how large files and pictures may be; what is larger is refused before it is read.
+
+    Attributes:
+        spec: what the model says of itself.
 
     Raises:
         InputError: the file is missing or a directory, or an argument is wrong.
@@ -47,40 +78,45 @@ class Classifier:
         self,
         model: Union[str, "os.PathLike[str]", bytes],
         *,
-        device: str = "cpu",
+        device: str = "auto",
         threads: int | None = None,
         require_verified: bool = False,
+        providers: "Sequence[Provider] | None" = None,
+        cuda: CudaOptions = DEFAULT_CUDA,
+        limits: Limits = DEFAULT,
     ) -> None:
-        from .certificate import require_certificate
-        from .files import naming, read_bytes
-        from .onnx_file import read_spec
-        from .ort import OrtBackend
-
-        if require_verified and isinstance(model, bytes):
-            raise InputError("A model is verified by the file beside it: require_verified needs a path, not bytes.")
-        data = model if isinstance(model, bytes) else read_bytes(Path(model), "model")
-        with naming(model):
-            spec = read_spec(data)
-            if require_verified and not isinstance(model, bytes):
-                require_certificate(Path(model), data, spec)
-            backend = OrtBackend(data, spec, device=device, threads=threads)
-        self._open(spec, backend)
+        request = as_request(
+            model,
+            providers,
+            device=device,
+            threads=threads,
+            require_verified=require_verified,
+            cuda=cuda,
+            limits=limits,
+        )
+        self._take(request.open(), request)
 
     @classmethod
     def from_backend(cls, spec: ModelSpec, backend: Backend) -> Self:
         """Use another engine: anything with :class:`~lenetx_runtime.backend.Backend`'s ``device`` and ``run``."""
         classifier = cls.__new__(cls)
-        classifier._open(spec, backend)
+        classifier._take(Opened(spec, backend, Workers(1)), None)
         return classifier
 
-    def _open(self, spec: ModelSpec, backend: Backend) -> None:
-        self.spec = spec
-        self._backend: Backend | None = backend
+    def _take(self, opened: Opened, request: Request | None) -> None:
+        from .inference import Inference
+        from .preprocess.frames import Framer
+
+        self.spec = spec = opened.spec
+        self._workers = opened.workers
+        self._inference: Inference | None = Inference(spec, opened.backend, opened.workers)
+        self._framer = None if spec.framing == UNKNOWN else Framer(spec, opened.limits)
+        self._request = request and request.again(spec)
 
     @property
     def device(self) -> str:
         """Where the model really runs: ``cpu``, ``cuda:N``, or what another engine calls it."""
-        return self._opened().device
+        return self._opened().backend.device
 
     def predict(self, image: Image) -> Prediction:
         """Label one image, given as :func:`lenetx_runtime.preprocess.decode` takes it.
@@ -88,21 +124,53 @@ class Classifier:
         Raises:
             InputError: the image cannot be used, or the model does not say how.
         """
-        require_known(self.spec)
-        return self._label([frame(decode(image, self.spec.channels), self.spec)])[0]
+        inference, framer = self._inference, self._framer
+        if inference is None or framer is None:
+            inference, framer = self._opened(), self._framing()
+        return inference.labels(framer.one(image))[0]
 
-    def predict_batch(self, images: Iterable[Image]) -> list[Prediction]:
+    def predict_batch(self, images: "Iterable[Image] | NDArray[Any]") -> list[Prediction]:
         """Label any number of images of any sizes, in order.
+
+        Args:
+            images: a list, an iterable, or an array whose first axis counts them.
 
         Raises:
             InputError: an image cannot be used; its path, or else its position from 0, is named.
         """
-        if isinstance(images, str | os.PathLike):
-            raise InputError(f"predict_batch takes several images, not '{images}' alone: that is for predict.")
-        self._opened()
-        require_known(self.spec)
-        frames = [_frame(image, position, self.spec) for position, image in enumerate(images)]
-        return self._label(frames) if frames else []
+        _require_several(images, "predict_batch")
+        parts = _parts(images, self._opened().part)
+        self._framing()
+        found: list[Prediction] = []
+        for predictions, problem in self._labelled(parts):
+            if problem is not None:
+                raise problem
+            found += predictions
+        return found
+
+    def stream(self, images: Iterable[Image], *, batch_size: int = _STREAMED) -> Iterator[Prediction]:
+        """Label images as they come, in their order, with no more than a few batches of them in memory.
+
+        Args:
+            images: any iterable, also one without an end; a few batches are taken from it before the first result.
+            batch_size: images that are labelled together. With 1 each result is given before the next image is taken.
+
+        Raises:
+            InputError: an image cannot be used, after the results of those before it; its path or position is named.
+        """
+        _require_several(images, "stream")
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; it must be at least 1.")
+        self._framing()
+        return self._streamed(images, batch_size)
+
+    def _streamed(self, images: Iterable[Image], batch_size: int) -> Iterator[Prediction]:
+        parts = _parts(images, batch_size)
+        labelled = (self._label(self._framed(part)) for part in parts)
+        for predictions, problem in labelled if batch_size == 1 else self._labelled(parts):
+            yield from predictions
+            if problem is not None:
+                raise problem
 
     def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Give float32[N, K] logits of preprocessed float32[N, C, H, W] inputs, N ≥ 0.
@@ -111,13 +179,7 @@ class Classifier:
             InputError: another dtype or shape, or NaN or infinity among the inputs.
             ArtifactError: the model cannot run, or gives something else than a finite logit per label.
         """
-        import numpy as np
-
-        self._check(inputs)
-        logits = self._run(np.ascontiguousarray(inputs))
-        if not np.isfinite(logits).all():
-            raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
-        return logits
+        return (self._inference or self._opened()).logits(inputs)
 
     def self_test(self) -> SelfTestResult:
         """Run the images that the model carries and compare its logits with those that it should give.
@@ -125,17 +187,17 @@ class Classifier:
         Raises:
             ArtifactError: the model carries no self-test, or cannot run.
         """
-        self._opened()
-        selftest = require_selftest(self.spec)
+        inference, selftest = self._opened(), require_selftest(self.spec)
         start = time.perf_counter()
-        logits = self._run(normalise(selftest.frames(self.spec), self.spec))
+        logits = inference.raw(normalise(selftest.frames(self.spec), self.spec))
         seconds = time.perf_counter() - start
         passed, worst = judge(selftest, logits)
         return SelfTestResult(passed, len(logits), worst, self.device, seconds)
 
     def close(self) -> None:
         """Free the model. Using the classifier afterwards raises :class:`LenetxError`; closing twice is fine."""
-        self._backend = None
+        self._inference = None
+        self._workers.close()
 
     def __enter__(self) -> Self:
         """Give the classifier itself."""
@@ -147,41 +209,88 @@ class Classifier:
         """Close it."""
         self.close()
 
-    def _opened(self) -> Backend:
-        if self._backend is None:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as what was asked for, which is opened again there.
+
+        Raises:
+            LenetxError: it is closed, or of an engine of someone's own.
+        """
+        self._opened()
+        if self._request is None:
+            raise LenetxError("A Classifier with an engine of your own cannot be pickled: make it where it is needed.")
+        return _reopened, (type(self), self._request)
+
+    def _opened(self) -> "Inference":
+        if self._inference is None:
             raise LenetxError("This Classifier is closed: open the model again.")
-        return self._backend
+        return self._inference
 
-    def _run(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        logits = run_in_batches(self._opened(), inputs, self.spec)
-        if logits.shape != (len(inputs), len(self.spec.labels)):
-            got = ", ".join(map(str, logits.shape))
-            raise ArtifactError(f"The model gives [{got}] for {len(inputs)} inputs and {len(self.spec.labels)} labels.")
-        return logits
+    def _framing(self) -> "Framer":
+        self._opened()
+        if self._framer is None:
+            require_known(self.spec)
+        assert self._framer is not None
+        return self._framer
 
-    def _label(self, frames: "list[NDArray[np.uint8]]") -> list[Prediction]:
-        import numpy as np
+    def _labelled(self, parts: Iterator[_Part]) -> Iterator[_Labelled]:
+        """Label parts, sharing the work.
 
-        rows = softmax(self.logits(normalise(np.stack(frames), self.spec)))
-        return [Prediction.from_probabilities(row, self.spec.labels) for row in rows]
+        Small images are read here, while other threads compute: to read them takes Python's lock, for which threads
+        would wait. Large ones are decoded without it, so all threads read them.
+        """
+        first = next(parts, None)
+        if first is None:
+            return
+        began = time.perf_counter()
+        framed = self._framed(first)
+        if time.perf_counter() - began < _LONG * len(first[1]):
+            yield from self._workers.map(self._label, itertools.chain([framed], map(self._framed, parts)))
+            return
+        yield self._label(framed)
+        yield from self._workers.map(lambda part: self._label(self._framed(part)), parts)
 
-    def _check(self, inputs: Any) -> None:
-        import numpy as np
+    def _framed(self, part: _Part) -> _Framed:
+        return self._framing().several(part[1], part[0])
 
-        if not isinstance(inputs, np.ndarray):
-            raise InputError(f"Inputs are a numpy array, not {type(inputs).__name__}.")
-        if inputs.dtype != np.float32 or inputs.shape[1:] != self.spec.input_shape:
-            wanted = ", ".join(map(str, self.spec.input_shape))
-            got = ", ".join(map(str, inputs.shape))
-            raise InputError(f"Inputs are float32[N, {wanted}]; these are {inputs.dtype}[{got}].")
-        if not np.isfinite(inputs).all():
-            raise InputError("The inputs hold NaN or infinity.")
+    def _label(self, framed: _Framed) -> _Labelled:
+        """Label the frames of the images up to the first that cannot be used."""
+        frames, problem = framed
+        return (self._opened().labels(frames) if len(frames) else []), problem
 
 
-def _frame(image: Image, position: int, spec: ModelSpec) -> "NDArray[np.uint8]":
+def _reopened(kind: type[Classifier], request: Request) -> Classifier:
+    classifier = kind.__new__(kind)
+    classifier._take(request.open(), request)
+    return classifier
+
+
+def _parts(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[_Part]:
+    """Give so many images at a time with the position of the first; what was taken before an error is given too."""
+    import numpy as np
+
+    if isinstance(images, list | tuple | np.ndarray):
+        for start in range(0, len(images), size):
+            yield start, images[start : start + size]  # type: ignore[misc]  # an array is a sequence of images too
+        return
+    part: list[Image] = []
+    start = 0
     try:
-        return frame(decode(image, spec.channels), spec)
-    except InputError as error:
-        name = f"'{image}'" if isinstance(image, str | os.PathLike) else f"Image {position}"
-        text = str(error)
-        raise InputError(text if name in text else f"{name}: {text}") from None
+        for image in images:
+            part.append(image)
+            if len(part) == size:
+                yield start, part
+                start, part = start + size, []
+    except Exception:  # whatever someone's own iterator raises
+        if part:
+            yield start, part
+        raise
+    if part:
+        yield start, part
+
+
+def _require_several(images: Any, method: str) -> None:
+    if isinstance(images, str | bytes | os.PathLike) or hasattr(images, "getbands"):
+        name = f"'{images}'" if isinstance(images, str | os.PathLike) else type(images).__name__
+        raise InputError(f"{method} takes several images, not {name} alone: that is for predict.")
+    if not isinstance(images, Iterable):
+        raise InputError(f"{method} takes several images, not {type(images).__name__}.")

@@ -1,18 +1,21 @@
 """onnxruntime as a backend: the device that was asked for, or an error."""
 
-import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .device import cuda_index
+from .cpus import available_cpus
+from .device import DEFAULT_CUDA, CudaOptions, cuda_index
 from .errors import ArtifactError, InputError
-from .ort_session import CPU, CUDA, execution_providers, import_engine, one_line, open_session
+from .ort_session import CPU, CUDA, Provider, execution_providers, import_engine, one_line, open_session
 from .spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["OrtBackend", "available_cpus", "execution_providers"]
+    from .ort_cuda import CudaRun
+
+__all__ = ["OrtBackend", "execution_providers"]
 
 _FATAL = 4
 _MOST_THREADS = 1024
@@ -27,19 +30,21 @@ class OrtBackend:
         spec: its spec, already checked against the bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``; never replaced by another one.
         threads: intra-op threads; all CPUs that this process may use when ``None``.
-        provider: an execution provider by onnxruntime's name for it, one of :func:`execution_providers`, instead of
-            a device. It runs the whole model: onnxruntime may leave no operator to the CPU.
+        providers: execution providers by onnxruntime's names, one of :func:`execution_providers` each, perhaps with
+            settings, instead of a device. They run the whole model: onnxruntime may leave no operator to the CPU,
+            unless that is named too.
+        cuda: how CUDA computes.
         optimised: let onnxruntime rewrite the graph before it runs; else it runs as it stands in the file.
 
     Attributes:
         device: where the model really runs: ``cpu``, ``cuda:N``, or the name of another execution provider.
-        provider: the execution provider that runs it.
+        provider: the first execution provider that runs it.
 
     Raises:
         EngineMissing: onnxruntime is not installed.
         DeviceUnavailable: what was asked for is not there or cannot run the whole model.
         ArtifactError: onnxruntime cannot open the model.
-        InputError: no such device name, a device and a provider, or a thread count outside 1 to 1,024.
+        InputError: no such device name, a device and providers, no provider, or a thread count outside 1 to 1,024.
     """
 
     def __init__(
@@ -49,22 +54,31 @@ class OrtBackend:
         *,
         device: str = "cpu",
         threads: int | None = None,
-        provider: str | None = None,
+        providers: Sequence[Provider] | None = None,
+        cuda: CudaOptions = DEFAULT_CUDA,
         optimised: bool = True,
     ) -> None:
-        cuda = cuda_index(device)
+        index = cuda_index(device)
         if threads is not None and not 1 <= threads <= _MOST_THREADS:
             raise InputError(f"threads is {threads}; it must be 1 to {_MOST_THREADS}.")
-        if provider is not None and cuda is not None:
-            raise InputError(f"Give the device {device} or the provider {provider}, not both.")
-        if provider is None:
-            provider = CPU if cuda is None else CUDA
+        if providers is not None and (index is not None or not providers):
+            raise InputError(f"Give the device {device} or at least one provider, not both.")
+        if providers is None:
+            providers = [CPU] if index is None else [(CUDA, {"device_id": str(index)})]
+        asked = [_with_settings(each, cuda) for each in providers]
         ort = import_engine()
-        self._session = open_session(ort, model, _options(ort, threads, optimised), provider, cuda or 0)
-        self.provider = provider
-        self.device = {CPU: "cpu", CUDA: f"cuda:{cuda or 0}"}.get(provider, provider)
+        self._session = open_session(ort, model, _options(ort, threads, optimised), asked)
+        self.provider, settings = asked[0]
+        on_cuda = int(settings.get("device_id", "0"))
+        self.device = {CPU: "cpu", CUDA: f"cuda:{on_cuda}"}.get(self.provider, self.provider)
         _require_same_contract(self._session, spec)
         self._outputs, self._input = [spec.output_name], spec.input_name
+        self._on_cuda: CudaRun | None = None
+        if self.provider == CUDA:
+            from . import ort_cuda
+
+            names = spec.input_name, spec.output_name
+            self._on_cuda = ort_cuda.CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Take float32[N, C, H, W] and give float32[N, K] logits.
@@ -73,17 +87,17 @@ class OrtBackend:
             ArtifactError: onnxruntime cannot run the model on this batch.
         """
         try:
+            if self._on_cuda is not None:
+                return self._on_cuda(batch)
             logits: NDArray[np.float32] = self._session.run(self._outputs, {self._input: batch})[0]
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
         return logits
 
 
-def available_cpus() -> int:
-    """Count the CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _with_settings(provider: Provider, cuda: CudaOptions) -> tuple[str, Mapping[str, str]]:
+    name, settings = (provider, {}) if isinstance(provider, str) else provider
+    return name, {**cuda.settings(0), **settings} if name == CUDA else settings
 
 
 def _options(ort: Any, threads: int | None, optimised: bool) -> Any:

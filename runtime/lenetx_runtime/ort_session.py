@@ -3,17 +3,18 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing
 
-__all__ = ["CPU", "CUDA", "execution_providers", "import_engine", "one_line", "open_session"]
+__all__ = ["CPU", "CUDA", "Provider", "execution_providers", "import_engine", "one_line", "open_session"]
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
-_CUDA_SETTINGS = {"use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
-"""Float32 that is float32, and convolutions that are direct sums."""
+Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
+"""An execution provider by onnxruntime's name for it, perhaps with settings of its own."""
+
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
@@ -47,7 +48,7 @@ def import_engine() -> Any:
     except ImportError as error:
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
-        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}.") from None
+        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}. {_REINSTALL}") from None
     if not hasattr(onnxruntime, "InferenceSession"):
         raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
     return onnxruntime
@@ -70,8 +71,8 @@ def _unobserved() -> Iterator[None]:
         os.environ.pop(_NO_TELEMETRY, None)
 
 
-def open_session(ort: Any, model: bytes, options: Any, provider: str, index: int) -> Any:
-    """Open a model on one execution provider alone.
+def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple[str, Mapping[str, str]]]) -> Any:
+    """Open a model on these execution providers and on no other.
 
     onnxruntime falls back to CPU with no more than a warning (onnxruntime#23372) and leaves to the CPU what another
     provider cannot run; here both are errors. What the session says of itself afterwards is read back.
@@ -80,28 +81,32 @@ def open_session(ort: Any, model: bytes, options: Any, provider: str, index: int
         ort: the module ``onnxruntime``.
         model: bytes of the file.
         options: a ``SessionOptions``, which is changed.
-        provider: onnxruntime's name of it.
-        index: of the device, for CUDA.
+        providers: onnxruntime's names with their settings, at least one; the first that can run an operator does. Only
+            if the CPU's is among them may it run some of the model. The settings of CUDA must be found in the session.
 
     Raises:
-        DeviceUnavailable: the provider is not there or cannot run the whole model.
+        DeviceUnavailable: a provider is not there, or they cannot run the whole model.
         ArtifactError: the CPU cannot open the model.
     """
-    name = "CUDA" if provider == CUDA else provider
-    settings = {"device_id": str(index)} | _CUDA_SETTINGS if provider == CUDA else {}
-    _prepare(ort, options, provider, name)
+    names = [name for name, _ in providers]
+    shown = " and ".join("CUDA" if name == CUDA else name for name in names)
+    for name in names:
+        _require_available(ort, name)
+    _prepare(ort, options, names)
+    given = [(name, dict(settings)) for name, settings in providers]
     try:
-        session = ort.InferenceSession(model, options, providers=[(provider, settings)], enable_fallback=0)
+        session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
     except Exception as error:  # onnxruntime's errors have no common base but Exception
-        if provider == CPU:
+        if names == [CPU]:
             raise ArtifactError(f"onnxruntime cannot open the model: {one_line(error)}") from None
-        raise DeviceUnavailable(f"{name} was asked for and cannot run the model: {one_line(error)}") from None
+        raise DeviceUnavailable(f"{shown} was asked for and cannot run the model: {one_line(error)}") from None
     session.disable_fallback()
-    if session.get_providers()[0] != provider:
-        raise DeviceUnavailable(f"{name} was asked for, but onnxruntime chose {session.get_providers()[0]}.")
-    used = session.get_provider_options()[provider]
-    if wrong := {key: used.get(key) for key, value in settings.items() if used.get(key) != value}:
-        raise DeviceUnavailable(f"{name} was asked for with {settings}, but onnxruntime took {wrong}.")
+    if session.get_providers()[: len(names)] != names:
+        raise DeviceUnavailable(f"{shown} was asked for, but onnxruntime chose {', '.join(session.get_providers())}.")
+    for name, settings in given:
+        used = session.get_provider_options()[name] if name == CUDA else settings
+        if wrong := {key: used.get(key) for key, value in settings.items() if used.get(key) != value}:
+            raise DeviceUnavailable(f"CUDA was asked for with {settings}, but onnxruntime took {wrong}.")
     return session
 
 
@@ -110,15 +115,20 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _prepare(ort: Any, options: Any, provider: str, name: str) -> None:
-    """Refuse a provider that is not there; let any but the CPU's leave nothing to the CPU's."""
+def _require_available(ort: Any, provider: str) -> None:
     available = ort.get_available_providers()
     if provider not in available:
+        name = "CUDA" if provider == CUDA else provider
         remedy = _REINSTALL if provider == CUDA else f"It has {', '.join(available)}."
         raise DeviceUnavailable(f"{name} was asked for, but this onnxruntime has no {name}. {remedy}")
-    if provider == CPU:
+
+
+def _prepare(ort: Any, options: Any, names: Sequence[str]) -> None:
+    """Let other providers leave nothing to the CPU, unless it is asked for too, and load what CUDA needs."""
+    if names == [CPU]:
         return
     if hasattr(ort, "preload_dlls"):
         with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find, and stdout may carry JSON
             ort.preload_dlls()
-    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if CPU not in names:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")

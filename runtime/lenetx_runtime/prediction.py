@@ -1,53 +1,87 @@
 """From logits to a label."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
 
 from .errors import InputError
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["Prediction", "softmax"]
+__all__ = ["Prediction"]
 
 
-@dataclass(frozen=True, slots=True)
 class Prediction:
-    """The answer for one image.
+    """The answer for one image. It cannot be changed; equal logits and labels make equal predictions.
 
-    Attributes:
-        index: position of the most probable class among the model's labels.
-        label: its name.
-        probability: its probability, 0.0 to 1.0.
-        probabilities: (label, probability) of every class, the most probable first.
+    What is not asked for is not computed: a label costs no softmax.
+
+    Args:
+        logits: K finite floats.
+        labels: K names of classes.
     """
 
-    index: int
-    label: str
-    probability: float
-    probabilities: tuple[tuple[str, float], ...]
+    __slots__ = ("_index", "_labels", "_logits", "_ranked")
 
-    @classmethod
-    def from_probabilities(cls, row: "NDArray[np.float64]", labels: tuple[str, ...]) -> "Prediction":
-        """Rank float64[K] probabilities; equal ones keep the order of the labels."""
-        values = row.tolist()
-        order = sorted(range(len(values)), key=lambda index: -values[index])
-        ranked = tuple((labels[index], values[index]) for index in order)
-        return cls(order[0], *ranked[0], ranked)
+    def __init__(self, logits: Sequence[float], labels: tuple[str, ...]) -> None:
+        self._index = logits.index(max(logits))
+        self._labels = labels
+        self._logits = logits
+        self._ranked: tuple[tuple[str, float], ...] | None = None
+
+    @property
+    def index(self) -> int:
+        """Position of the most probable class among the model's labels, the first of several that are equal."""
+        return self._index
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return self._labels[self._index]
+
+    @property
+    def probability(self) -> float:
+        """Its probability, 0.0 to 1.0."""
+        return self.probabilities[0][1]
+
+    @property
+    def probabilities(self) -> tuple[tuple[str, float], ...]:
+        """(label, probability) of every class, the most probable first; equal ones keep the order of the labels."""
+        if self._ranked is None:
+            values = softmax(self._logits)
+            order = sorted(range(len(values)), key=self._logits.__getitem__, reverse=True)
+            self._ranked = tuple([(self._labels[index], values[index]) for index in order])
+        return self._ranked
 
     def top(self, k: int) -> tuple[tuple[str, float], ...]:
-        """Give the ``k`` most probable classes as (label, probability), the most probable first."""
+        """Give the ``k`` most probable classes as (label, probability), the most probable first.
+
+        Raises:
+            InputError: k is less than 1.
+        """
         if k < 1:
             raise InputError(f"There is no top {k}: give at least 1.")
         return self.probabilities[:k]
 
+    def __eq__(self, other: object) -> bool:
+        """Compare logits and labels."""
+        if not isinstance(other, Prediction):
+            return NotImplemented
+        return tuple(self._logits) == tuple(other._logits) and self._labels == other._labels
 
-def softmax(logits: "NDArray[np.float32]") -> "NDArray[np.float64]":
-    """Turn float32[N, K] logits into float64[N, K] probabilities, shifted so that nothing overflows."""
-    import numpy as np
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash((tuple(self._logits), self._labels))
 
-    wide = logits.astype(np.float64)
-    powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
+    def __reduce__(self) -> "tuple[type[Prediction], tuple[Sequence[float], tuple[str, ...]]]":
+        """Travel to other processes as logits and labels."""
+        return Prediction, (self._logits, self._labels)
+
+    def __repr__(self) -> str:
+        """Show the label and its probability."""
+        return f"Prediction(index={self.index}, label={self.label!r}, probability={self.probability:.6g})"
+
+
+def softmax(logits: Sequence[float]) -> list[float]:
+    """Give K probabilities for K finite logits, shifted so that nothing overflows."""
+    largest = max(logits)
+    powers = [math.exp(value - largest) for value in logits]
+    total = math.fsum(powers)
+    return [power / total for power in powers]

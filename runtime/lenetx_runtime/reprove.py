@@ -73,7 +73,7 @@ def reprove_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome
             yield ProviderOutcome(provider, "not_applicable", detail=REMOTE[provider])
             continue
         try:
-            backend = OrtBackend(data, spec, provider=provider)
+            backend = OrtBackend(data, spec, providers=[provider])
             yield ProviderOutcome.of(provider, Classifier.from_backend(spec, backend).self_test())
         except (ArtifactError, DeviceUnavailable) as error:
             yield ProviderOutcome(provider, "failed", detail=str(error))

@@ -67,7 +67,7 @@ def wreck(picture, tmp_path):
         ("svg", "is not a readable"),
         ("tiff", "is not a readable"),
         ("blank", "is blank"),
-        ("huge", "64,000,000 pixels"),
+        ("huge", "25,000,000 pixels"),
     ],
 )
 def test_it_is_refused(refused, wreck, published, picture, way, words):

@@ -1,6 +1,8 @@
 """A small valid model, made with the onnx package alone, and a picture, for every test of the runtime."""
 
 import io
+import json
+import os
 
 import numpy as np
 import onnx
@@ -162,3 +164,29 @@ def colourful():
     levels[:5, :9, 3] = 0
     levels[5:10, :, 3] = 255
     return PIL.Image.fromarray(levels)
+
+
+@pytest.fixture
+def doctor(python):
+    """The function that runs ``doctor`` with folders first on the path; gives its exit code and its JSON document."""
+
+    def run(*folders):
+        path = os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
+        done = python("-m", "lenetx_runtime", "doctor", "--json", PYTHONPATH=path)
+        assert done.stderr == ""
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture
+def package(tmp_path):
+    """The function that puts a package of that name and code in a folder of its own, which it gives."""
+
+    def make(name, code):
+        folder = tmp_path / f"instead of {name}"
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(code)
+        return folder
+
+    return make

@@ -49,19 +49,19 @@ def test_a_file_of_too_many_pixels_is_refused_unopened(tmp_path, width, height, 
     with warnings.catch_warnings():
         warnings.simplefilter(action)
         for given in (path, path.read_bytes()):
-            with pytest.raises(InputError, match="64,000,000 pixels"):
+            with pytest.raises(InputError, match="25,000,000 pixels"):
                 decode(given)
     unit = 1 if sys.platform == "darwin" else 1024
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * unit < 50_000_000
 
 
 def test_a_pillow_image_of_too_many_pixels_is_refused_unopened():
-    with pytest.raises(InputError, match="9000×8000: more than 64,000,000 pixels"):
+    with pytest.raises(InputError, match="9000×8000: more than 25,000,000 pixels"):
         decode(PIL.Image.open(io.BytesIO(black_png(9_000, 8_000))))
 
 
 def test_exactly_the_largest_size_is_decoded():
-    assert decode(black_png(8_000, 8_000)).shape == (8_000, 8_000)
+    assert decode(black_png(5_000, 5_000)).shape == (5_000, 5_000)
 
 
 def test_a_file_of_too_many_bytes_is_refused_unread(tmp_path):

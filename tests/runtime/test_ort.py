@@ -11,7 +11,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from lenetx_runtime import ArtifactError, DeviceUnavailable, EngineMissing, InputError
-from lenetx_runtime.ort import OrtBackend, available_cpus
+from lenetx_runtime.ort import OrtBackend
 
 BATCH = np.random.default_rng(11).normal(size=(3, 1, 32, 32)).astype(np.float32)
 
@@ -75,16 +75,6 @@ def test_bytes_that_onnxruntime_cannot_open_are_refused_in_one_line(spec, model)
     with pytest.raises(ArtifactError, match="onnxruntime cannot open the model") as caught:
         OrtBackend(model, spec)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
-def test_the_cpus_that_a_process_may_use_are_counted_and_not_those_of_the_machine():
-    code = (
-        "import os; from lenetx_runtime.ort import available_cpus;"
-        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); print(available_cpus())"
-    )
-    assert python(code).stdout.strip() == "1"
-    assert available_cpus() == len(os.sched_getaffinity(0))
 
 
 def python(code, *arguments):

@@ -10,6 +10,7 @@ from lenetx_runtime import DeviceUnavailable
 from lenetx_runtime.ort_session import open_session
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+SETTINGS = {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
 
 
 class Options:
@@ -37,7 +38,7 @@ class Session:
 
 
 def open_cuda(ort, index=0):
-    return open_session(ort, b"model", Options(), CUDA, index)
+    return open_session(ort, b"model", Options(), [(CUDA, SETTINGS | {"device_id": str(index)})])
 
 
 class MadeUpOnnxruntime:
@@ -68,7 +69,7 @@ def test_a_session_on_cuda_is_given_back_with_its_fallback_disabled():
 def test_cuda_alone_is_asked_for_with_direct_float32_convolutions(index):
     ort = MadeUpOnnxruntime()
     open_cuda(ort, index)
-    wanted = {"device_id": str(index), "use_tf32": "0", "cudnn_conv_algo_search": "DEFAULT"}
+    wanted = SETTINGS | {"device_id": str(index)}
     assert ort.asked == [(b"model", {"session.disable_cpu_ep_fallback": "1"}, [(CUDA, wanted)])]
 
 

@@ -23,7 +23,7 @@ def test_the_providers_are_those_of_the_engine():
 
 
 def test_the_cpu_by_its_providers_name_is_the_cpu(sealed, spec):
-    named, default = OrtBackend(sealed, spec, provider=CPU), OrtBackend(sealed, spec)
+    named, default = OrtBackend(sealed, spec, providers=[CPU]), OrtBackend(sealed, spec)
     assert (named.device, named.provider) == (default.device, default.provider) == ("cpu", CPU)
     np.testing.assert_array_equal(named.run(BATCH), default.run(BATCH))
 
@@ -34,31 +34,31 @@ def test_a_provider_that_would_leave_the_model_to_the_cpu_is_refused(sealed, spe
     lax = onnxruntime.InferenceSession(sealed, providers=[REMOTE])
     assert lax.get_providers()[0] == REMOTE
     with pytest.raises(DeviceUnavailable, match=f"{REMOTE} was asked for and cannot run the model: .*CPU") as caught:
-        OrtBackend(sealed, spec, provider=REMOTE)
+        OrtBackend(sealed, spec, providers=[REMOTE])
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("provider", [name for name in ABSENT if name not in onnxruntime.get_available_providers()])
 def test_a_provider_that_is_not_there_is_refused_with_those_that_are(sealed, spec, provider):
     with pytest.raises(DeviceUnavailable, match=f"{provider} was asked for, but .* has no {provider}. It has .*{CPU}"):
-        OrtBackend(sealed, spec, provider=provider)
+        OrtBackend(sealed, spec, providers=[provider])
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="built with CUDA")
 def test_cuda_by_its_providers_name_says_what_to_install(sealed, spec):
     with pytest.raises(DeviceUnavailable, match="pip install onnxruntime-gpu"):
-        OrtBackend(sealed, spec, provider="CUDAExecutionProvider")
+        OrtBackend(sealed, spec, providers=["CUDAExecutionProvider"])
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_a_device_and_a_provider_are_one_too_many(sealed, spec, device):
-    with pytest.raises(InputError, match=f"the device {device} or the provider {CPU}, not both"):
-        OrtBackend(sealed, spec, device=device, provider=CPU)
+    with pytest.raises(InputError, match=f"the device {device} or at least one provider, not both"):
+        OrtBackend(sealed, spec, device=device, providers=[CPU])
 
 
 def test_a_model_that_the_cpu_cannot_open_is_the_models_fault(spec):
     with pytest.raises(ArtifactError, match="onnxruntime cannot open the model"):
-        OrtBackend(b"no model", spec, provider=CPU)
+        OrtBackend(b"no model", spec, providers=[CPU])
 
 
 @pytest.fixture

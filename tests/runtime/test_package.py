@@ -33,6 +33,7 @@ def modules_after(code):
         "from lenetx_runtime import *",
         "import lenetx_runtime.preprocess, lenetx_runtime.ort, lenetx_runtime.onnx_file",
         "import lenetx_runtime.__main__, lenetx_runtime.reprove, lenetx_runtime.certificate",
+        "import lenetx_runtime.cpus, lenetx_runtime.commands, lenetx_runtime.doctor.engine",
     ],
 )
 def test_importing_loads_nothing_heavy(code):

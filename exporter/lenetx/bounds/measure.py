@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lenetx_runtime.ort import available_cpus
+from lenetx_runtime.cpus import available_cpus
 
 from ..copies import sharing
 from ..eager import full_precision

@@ -3,7 +3,8 @@
 from functools import partial
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.ort import OrtBackend, available_cpus, execution_providers
+from lenetx_runtime.cpus import available_cpus
+from lenetx_runtime.ort import OrtBackend, execution_providers
 from lenetx_runtime.reprove import REMOTE
 
 from ..artifact import Engine
@@ -22,7 +23,7 @@ def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
         for threads in sorted({1, available_cpus()})
     ]
     providers = [
-        Engine(provider, partial(OrtBackend, data, spec, provider=provider), missing=REMOTE.get(provider, ""))
+        Engine(provider, partial(OrtBackend, data, spec, providers=[provider]), missing=REMOTE.get(provider, ""))
         for provider in execution_providers()
     ]
     return (*sessions, *providers)

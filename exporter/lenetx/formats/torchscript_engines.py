@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime.ort import available_cpus
+from lenetx_runtime.cpus import available_cpus
 
 from ..artifact import Engine
 from ..eager import TorchBackend

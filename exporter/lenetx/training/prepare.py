@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.cpus import available_cpus
 
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
@@ -15,7 +16,7 @@ from ..errors import DataError
 from ..golden import GOLDEN
 from .findings import PARTS, dropped_colour, missing_classes, shared_images
 from .memory import default_limit
-from .reading import Reader, Task, usable_cpus
+from .reading import Reader, Task
 from .statistics import with_statistics
 from .streamed import StreamedSplit
 from .survey import Surveyed, survey
@@ -105,7 +106,7 @@ def _golden(reader: Reader, test: Surveyed, labels: NDArray[np.int64]) -> NDArra
 def _workers(options: DataOptions, *, streams: bool) -> int:
     if options.workers is not None:
         return options.workers
-    return min(_MOST_WORKERS, usable_cpus()) if streams else 0
+    return min(_MOST_WORKERS, available_cpus()) if streams else 0
 
 
 def _place(

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from lenetx_runtime.preprocess import frame, frame_batch
 from ..data import FileSplit, Part, Split
 from ..errors import InputError, LenetxError
 
-__all__ = ["Frames", "Reader", "Task", "usable_cpus", "worker_deaths_in_words"]
+__all__ = ["Frames", "Reader", "Task", "worker_deaths_in_words"]
 
 _DEATH = re.compile(r"DataLoader worker \(pid\(?s?\)?")
 
@@ -147,8 +146,3 @@ def _digest(levels: NDArray[np.uint8]) -> bytes:
 
 def _only(read: list[Frames]) -> Frames:
     return read[0]
-
-
-def usable_cpus() -> int:
-    """Count the CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,6 +6,16 @@ image → :func:`decode` → uint8[H, W] or uint8[H, W, 3] → :func:`frame` →
 
 from .decode import Image, decode
 from .framing import frame, frame_batch, require_known
-from .normalise import lookup_table, normalise, planes
+from .normalise import Normaliser, lookup_table, normalise, planes
 
-__all__ = ["Image", "decode", "frame", "frame_batch", "lookup_table", "normalise", "planes", "require_known"]
+__all__ = [
+    "Image",
+    "Normaliser",
+    "decode",
+    "frame",
+    "frame_batch",
+    "lookup_table",
+    "normalise",
+    "planes",
+    "require_known",
+]

@@ -8,7 +8,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["lookup_table", "normalise", "planes"]
+__all__ = ["Normaliser", "lookup_table", "normalise", "planes"]
+
+_AT_ONCE = 64
+"""Frames whose places in the table are in memory, at 8 bytes each."""
 
 
 def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":
@@ -38,10 +41,40 @@ def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
 def normalise(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.float32]":
     """Give the network's float32[N, C, H, W] input for frames, given as :func:`planes` takes them."""
-    import numpy as np
+    return Normaliser(spec).inputs(frames)
 
-    levels = planes(frames, spec)
-    inputs = np.empty(levels.shape, np.float32)
-    for channel, table in enumerate(lookup_table(spec)):
-        np.take(table, levels[:, channel], out=inputs[:, channel], mode="clip")  # numpy buffers out in other modes
-    return inputs
+
+class Normaliser:
+    """:func:`normalise` for one spec, with all that does not depend on the frames done once.
+
+    The tables of the channels follow each other in one, so that a single gather makes all channels.
+
+    Args:
+        spec: of the network.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        import numpy as np
+
+        self._table = lookup_table(spec).reshape(-1)
+        self._first = np.arange(spec.channels, dtype=np.intp)[:, None, None] * 256
+        self._black = np.broadcast_to(self._first, (1, *spec.input_shape)).copy()
+        (height, width), start = spec.frame_size, spec.padding
+        self._inner = ..., slice(start, start + height), slice(start, start + width)
+
+    def inputs(self, frames: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+        """Give float32[N, C, H, W] for uint8[N, h, w] or uint8[N, h, w, 3]."""
+        import numpy as np
+
+        if len(frames) > _AT_ONCE:
+            inputs = np.empty((len(frames), *self._black.shape[1:]), np.float32)
+            for start in range(0, len(frames), _AT_ONCE):
+                inputs[start : start + _AT_ONCE] = self.inputs(frames[start : start + _AT_ONCE])
+            return inputs
+        places = self._black.copy() if len(frames) == 1 else self._black.repeat(len(frames), axis=0)
+        if frames.ndim == 3:
+            places[self._inner] = frames[:, None]
+        else:
+            np.add(frames.transpose(0, 3, 1, 2), self._first, out=places[self._inner])
+        gathered: NDArray[np.float32] = self._table.take(places, mode="clip")
+        return gathered

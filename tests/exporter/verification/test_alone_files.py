@@ -242,7 +242,7 @@ def test_one_way_to_run_it_is_off(opened: Callable, onnx_bytes, torchscript_byte
 def test_provider_that_is_not_there(file: OpenedArtifact, onnx_bytes: bytes, few: Reference) -> None:
     """onnxruntime by itself would take the CPU with no more than a warning."""
     name = "MIGraphXExecutionProvider"
-    engine = Engine(name, partial(OrtBackend, onnx_bytes, file.artifact.spec, provider=name))
+    engine = Engine(name, partial(OrtBackend, onnx_bytes, file.artifact.spec, providers=[name]))
     report = prove(dataclasses.replace(file, engines=(*file.engines, engine)), few)
     assert only(report, name).detail.startswith(f"It was asked for and did not run: {name} was asked for")
 

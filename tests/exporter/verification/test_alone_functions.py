@@ -1,17 +1,18 @@
 """For every check of what is computed, a fault in a program that it alone finds."""
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-import lenetx_runtime.classifier
+import lenetx_runtime.inference
 from lenetx import Reference, Report, data
 from lenetx.formats import get
 from lenetx.verification import inputs
-from lenetx_runtime import Classifier
+from lenetx_runtime import Prediction
 from lenetx_runtime.preprocess import lookup_table
 
 from .conftest import Floats, Function, check_of, failed, make_checkpoint, only, session_of, with_weights
@@ -167,21 +168,19 @@ def test_wrong_when_the_same_batch_comes_for_the_fourth_time(judge_off_by: Judge
 def test_a_runtime_that_takes_what_is_no_number(
     judge: Judge, onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Classifier, "_check", lambda *_: None)
+    monkeypatch.setattr(lenetx_runtime.inference, "_are_finite", lambda _: True)
     detail = only(judge(onnx_bytes, "lenet5.onnx"), "refusals").detail
     assert detail.startswith("The runtime does not refuse nan")
     assert "-inf" in detail
 
 
 def test_a_runtime_that_ranks_one_image_wrongly(judge_off_by: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    softmax = lenetx_runtime.classifier.softmax
+    made = itertools.count()
 
-    def broken(logits: Floats) -> Floats:
-        rows = softmax(logits)
-        rows[300] = rows[300, ::-1]
-        return rows
+    def broken(logits: list[float], labels: tuple[str, ...]) -> Prediction:
+        return Prediction(logits[::-1] if next(made) == 300 else logits, labels)
 
-    monkeypatch.setattr(lenetx_runtime.classifier, "softmax", broken)
+    monkeypatch.setattr(lenetx_runtime.inference, "Prediction", broken)
     check = only(judge_off_by(lambda x: np.zeros(len(x))), "labels")
     assert check.measured == 1
     assert "1 label flips, of which rounding cannot explain 1: test image 300 from " in check.detail

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ...spec import MNIST_SIDE as SIDE
-from .resize import resize
+from . import paper, strays
+from .resize import reduce, resize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,14 +22,19 @@ CLEAN_BACKGROUND = 16
 """A 28×28 image of whose border more than half is darker than this is taken to be a frame already."""
 INK = 32
 """Grey levels above the background, on a scale of 255 for the strongest ink, from which a pixel is ink."""
+GENTLE, PLAIN = 3, 8
+"""On a plain border most pixels have one level, and at most one in 8 differs by 1 to 3 levels from the one before."""
+CELLS = 160
+"""Specks and lines are looked for in a picture whose longer side is at most so many cells."""
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """Give the uint8[28, 28] frame of one uint8[H, W] image, light ink on dark.
 
-    A 28×28 image with a dark border passes through unchanged. Else the background is the
-    border's median and the ink what differs most from it, lighter or darker; the ink is cropped, scaled into 20×20
-    and centred by mass.
+    A 28×28 image with a dark border passes through unchanged. Of a drawing, whose border is plain, or of a picture
+    smaller than 28 pixels, the background is the border's median and the ink what differs most from it, lighter or
+    darker; of any other, see :mod:`paper`. Specks and lines (see :mod:`strays`) are left out, and the ink is cropped,
+    scaled into 20×20 and centred by mass.
 
     Raises:
         InputError: nothing stands out from the background.
@@ -37,8 +43,14 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
     if grey.shape == (SIDE, SIDE) and are_frames(grey[None])[0]:
         return grey
-    background = int(np.median(_borders(grey[None])))
-    return _centre(_stretch(_scale(_crop(_ink(grey, background)))))
+    border = _borders(grey[None])[0]
+    if min(grey.shape) < SIDE:
+        ink = _ink(grey, int(np.median(border)))
+    elif _is_plain(border):
+        ink = _without_strays(_ink(grey, int(np.median(border))))
+    else:
+        ink = paper.ink_of(grey)
+    return _centre(_stretch(_scale(_crop(ink))))
 
 
 def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
@@ -54,6 +66,15 @@ def _borders(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     import numpy as np
 
     return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
+
+
+def _is_plain(border: "NDArray[np.uint8]") -> bool:
+    """Tell whether uint8[B] has neither the noise nor the slow changes of a photo; ink may cross it."""
+    import numpy as np
+
+    steps = np.abs(np.diff(border.astype(np.int16)))
+    gentle = int(np.count_nonzero((steps > 0) & (steps <= GENTLE)))
+    return int(np.count_nonzero(border == np.median(border))) * 2 > len(border) >= gentle * PLAIN
 
 
 def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
@@ -76,6 +97,19 @@ def _stretch(ink: "NDArray[Any]") -> "NDArray[np.uint8]":
     if strongest == 0:
         raise InputError("The image is blank but for specks that vanish in a frame of 28×28.")
     return ((ink.astype(np.int32) * 255 + strongest // 2) // strongest).astype(np.uint8)
+
+
+def _without_strays(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Give the ink with 0 where specks and lines are; the same array where there are none."""
+    import numpy as np
+
+    factor = -(-max(ink.shape) // CELLS)
+    cells = reduce((ink >= INK).view(np.uint8) * np.uint8(255), factor) > 0
+    stray = cells & ~strays.without(cells, cells)
+    if not stray.any():
+        return ink
+    height, width = ink.shape
+    return np.where(stray.repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width], np.uint8(0), ink)
 
 
 def _crop(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

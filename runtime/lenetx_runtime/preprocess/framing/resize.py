@@ -1,4 +1,4 @@
-"""The one resampling of every framing."""
+"""The one resampling of every framing, and averages of blocks to look at a large picture."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["resize"]
+__all__ = ["reduce", "resize"]
 
 
 def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
@@ -16,3 +16,13 @@ def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.
 
     image = PIL.Image.fromarray(np.ascontiguousarray(levels))
     return np.asarray(image.resize((width, height), PIL.Image.Resampling.LANCZOS))
+
+
+def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
+    """Give uint8[⌈H / factor⌉, ⌈W / factor⌉], means of blocks of factor × factor pixels, of uint8[H, W]."""
+    import numpy as np
+    import PIL.Image
+
+    if factor == 1:
+        return levels
+    return np.asarray(PIL.Image.fromarray(np.ascontiguousarray(levels)).reduce(factor))

@@ -1,0 +1,189 @@
+"""What can be asked of a model and of a device that has no torch: a function per command, none of which prints."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ArtifactError, InputError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from .prediction import Prediction
+    from .reprove import ProviderOutcome
+    from .spec import ModelSpec
+
+__all__ = ["Screen", "doctor", "inspect", "predict", "selftest"]
+
+_FAILED, _NOT_HERE = 1, 3
+_MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What prints for a command.
+
+    Attributes:
+        show: prints an answer, at once.
+        complain: prints a sentence on something that could not be done.
+    """
+
+    show: Callable[[str], None]
+    complain: Callable[[str], None]
+
+    def document(self, content: Any) -> None:
+        """Print one JSON document."""
+        self.show(json.dumps(content, indent=2))
+
+
+def predict(asked: "Namespace", screen: Screen) -> int:
+    """Label each image by itself, so that none is lost with another."""
+    from .classifier import Classifier
+    from .preprocess import require_known
+
+    predictions, errors, status = [], [], 0
+    with Classifier(asked.model, device=asked.device) as classifier:
+        require_known(classifier.spec)
+        for image in asked.images:
+            try:
+                (prediction,) = classifier.predict_batch([image])
+            except InputError as error:
+                status = error.exit_code
+                errors.append({"image": str(image), "error": str(error)})
+                screen.complain(str(error))
+                continue
+            predictions.append(_labelled(image, prediction, asked.top_k))
+            if not asked.json:
+                screen.show(_sentence(predictions[-1]))
+        if asked.json:
+            about = {"model": str(asked.model), "device": classifier.device}
+            screen.document(about | {"predictions": predictions, "errors": errors})
+    return status
+
+
+def inspect(asked: "Namespace", screen: Screen) -> int:
+    """Check a file against its own digest and show its spec."""
+    import hashlib
+
+    from .files import naming, read_bytes
+    from .onnx_file import read_spec
+
+    data = read_bytes(asked.model, "model")
+    with naming(asked.model):
+        spec = read_spec(data)
+    certificate = _certificate_problem(asked.model, data, spec)
+    facts = {"sha256": hashlib.sha256(data).hexdigest(), "verified": certificate is None, "certificate": certificate}
+    document = {"kind": "onnx", "name": asked.model.name, "size_bytes": len(data), "spec": json.loads(spec.to_json())}
+    if asked.json:
+        screen.document(document | {"facts": facts})
+        return 0
+    for name, words in _rows(document, spec, facts):
+        screen.show(f"{name:15} {words}")
+    return 0
+
+
+def selftest(asked: "Namespace", screen: Screen) -> int:
+    """Run a model's self-test."""
+    from .files import naming, read_bytes
+    from .onnx_file import read_spec
+    from .reprove import reprove, reprove_everywhere
+    from .selftest import require_selftest
+
+    data = read_bytes(asked.model, "model")
+    outcomes = []
+    with naming(asked.model):
+        spec = read_spec(data)
+    require_selftest(spec)
+    with naming(asked.model):
+        device = asked.device
+        found = reprove_everywhere(data, spec) if device is None else iter([reprove(data, spec, device=device)])
+        for outcome in found:
+            outcomes.append(outcome)
+            if not asked.json:
+                screen.show(_line(outcome))
+    statuses = {outcome.status for outcome in outcomes}
+    passed = "passed" in statuses and "failed" not in statuses
+    if asked.json:
+        screen.document({"model": asked.model.name, "passed": passed, "providers": [*map(_plain, outcomes)]})
+    return 0 if passed else _FAILED
+
+
+def doctor(asked: "Namespace", screen: Screen) -> int:
+    """Examine the device."""
+    from .doctor import examine
+
+    found = examine()
+    if asked.json:
+        screen.document(found.to_plain())
+    else:
+        for name, words in found.rows():
+            screen.show(f"{name:25} {words}")
+        for sentence in found.conclusions():
+            screen.show(sentence)
+    return 0 if found.can_predict else _NOT_HERE
+
+
+def _labelled(image: Path, prediction: "Prediction", top_k: int) -> dict[str, Any]:
+    return {
+        "image": str(image),
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "top": [{"label": name, "probability": share} for name, share in prediction.top(top_k)],
+    }
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    others = ", ".join(f"{each['label']} {each['probability']:.2%}" for each in answer["top"][1:])
+    line = f"{answer['image']}: {answer['label']} {answer['probability']:.2%}"
+    return f"{line}, then {others}" if others else line
+
+
+def _certificate_problem(model: Path, data: bytes, spec: "ModelSpec") -> str | None:
+    from .certificate import require_certificate
+
+    try:
+        require_certificate(model, data, spec)
+    except ArtifactError as error:
+        return str(error)
+    return None
+
+
+def _rows(document: dict[str, Any], spec: "ModelSpec", facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Give pairs of a name and words, in the words of ``lenetx inspect``."""
+    said = {key: value for key, value in document["spec"].items() if value is not None}
+    if spec.selftest is not None:  # itself it would fill the screen
+        said["selftest"] = f"{len(spec.selftest.logits)} images"
+    verified = "It is verified: the certificate beside it is of a proof of exactly these bytes."
+    rows = {
+        "file": document["name"],
+        "kind": document["kind"],
+        "size": f"{document['size_bytes']:,} bytes",
+        **said,
+        "sha256": facts["sha256"],
+        "certificate": facts["certificate"] or verified,
+    }
+    return [(key, value if isinstance(value, str) else json.dumps(value)) for key, value in rows.items()]
+
+
+def _line(outcome: "ProviderOutcome") -> str:
+    parts = []
+    if (result := outcome.result) is not None:
+        figures = f"{result.images} images, {result.worst:.1%} of the limit used, {1000 * result.seconds:.1f} ms"
+        parts.append(f"on {result.device}: {figures}.")
+    return " ".join([f"{outcome.provider:24} {_MARKS[outcome.status]:6}", *parts, outcome.detail]).rstrip()
+
+
+def _plain(outcome: "ProviderOutcome") -> dict[str, Any]:
+    """Give plain values; a share that is not finite is a text, since JSON has none."""
+    result = outcome.result
+    return {
+        "provider": outcome.provider,
+        "status": outcome.status,
+        "device": result and result.device,
+        "images": result and result.images,
+        "worst": result and (result.worst if result.worst < float("inf") else str(result.worst)),
+        "seconds": result and result.seconds,
+        "detail": outcome.detail,
+    }

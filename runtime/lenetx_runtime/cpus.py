@@ -1,0 +1,94 @@
+"""How many CPUs this process may really use.
+
+A container sees all CPUs of its machine. What it may use is said by the CPU affinity and by the quota of its cgroup,
+and more threads than that wait for each other or crash (onnxruntime#7207).
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+__all__ = ["Cpus", "available_cpus", "count_cpus", "cpu_quota"]
+
+_TOPS = (("sys/fs/cgroup", "sys/fs/cgroup/unified"), ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"))
+"""Where systems mount cgroups of version 2, alone or beside version 1, and those of version 1 that count CPU time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cpus:
+    """The CPUs of a process.
+
+    Attributes:
+        machine: how many the machine has.
+        affinity: on how many the process may run.
+        quota: the CPU time that its cgroup has, in CPUs, as in 1.5; ``None`` where nothing limits it.
+    """
+
+    machine: int
+    affinity: int
+    quota: float | None
+
+    @property
+    def usable(self) -> int:
+        """What one call's threads can keep busy: a part of a CPU counts as one."""
+        return self.affinity if self.quota is None else min(self.affinity, math.ceil(self.quota))
+
+
+def available_cpus() -> int:
+    """Count the CPUs that this process may use, by its affinity and the quota of its cgroup."""
+    return count_cpus().usable
+
+
+def count_cpus() -> Cpus:
+    """Ask the system, each time anew: both limits can be changed while a process runs."""
+    machine = os.cpu_count() or 1
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
+    return Cpus(machine, affinity, cpu_quota())
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """Give the smallest CPU quota of this process's cgroups, version 1 or 2, and of those around them.
+
+    Args:
+        root: where ``/proc`` and the mounted cgroups are found.
+
+    Returns:
+        CPUs, above 0; ``None`` without a quota, or where there are no cgroups.
+    """
+    quotas = [_quota(folder) for folder in _cgroups(root)]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    """Read the quota of one cgroup: microseconds of CPU time in each period of microseconds."""
+    fields = " ".join(_lines(folder / "cpu.max")).split()  # version 2: "150000 100000", or "max 100000"
+    if not fields:
+        fields = [line for name in ("quota", "period") for line in _lines(folder / f"cpu.cfs_{name}_us")]
+    try:
+        quota, period = map(int, fields)
+    except ValueError:
+        return None
+    return quota / period if quota > 0 and period > 0 else None  # version 1: -1 for none
+
+
+def _cgroups(root: Path) -> Iterator[Path]:
+    """Give the folders of the cgroups of this process that can limit its CPU time, with all around them.
+
+    A container may be told the path that its host sees and see its own cgroup at the top: what is not there is skipped.
+    """
+    for line in _lines(root / "proc/self/cgroup"):  # cgroups(7): "4:cpu,cpuacct:/path" or "0::/path"
+        _, controllers, path = (line.split(":", 2) + [""] * 2)[:3]
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for top in _TOPS[bool(controllers)]:
+            place = PurePosixPath(path.lstrip("/"))
+            yield from (root / top / each for each in (place, *place.parents) if ".." not in each.parts)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []

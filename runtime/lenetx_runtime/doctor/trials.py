@@ -1,0 +1,82 @@
+"""Trying things that may crash, hang or write what they like, in a process of their own."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from ..errors import EngineMissing
+
+__all__ = ["Step", "attempt", "report"]
+
+Step = tuple[str, dict[str, Any] | None]
+"""The name of what is tried, and its plain outcome; ``None`` when it begins."""
+
+_LONGEST = 120
+"""Seconds; opening the first session on a GPU takes many."""
+_PROGRAM = (
+    "import sys; sys.path[:] = sys.argv[2:]; from lenetx_runtime.doctor.trials import report; report(sys.argv[1])"
+)
+
+
+def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any]]:
+    """Run a generator of :data:`Step` to its end or its death.
+
+    Args:
+        steps: ``module:function`` of the generator.
+        seconds: after which its process is ended.
+
+    Returns:
+        The outcomes by name. Of the step at which the process died it is ``{"died": how}``, and what would have come
+        after it is not there. A program that carries its Python inside itself has no other to run, so there the steps
+        run in this process.
+
+    Raises:
+        EngineMissing: no step was begun.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
+        return {name: outcome for name, outcome in _run(steps) if outcome is not None}
+    command = [sys.executable, "-c", _PROGRAM, steps, *sys.path]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False)  # noqa: S603  # our own program
+        output, death = done.stdout, _death(done.returncode, done.stderr)
+    except subprocess.TimeoutExpired as late:
+        output, death = late.stdout or b"", f"it did not end in {seconds:g} seconds"
+    except OSError as error:
+        output, death = b"", str(error.strerror)
+    outcomes = {}
+    whole = output[: output.rfind(b"\n") + 1]  # a death in the midst of a line leaves a part of it
+    for name, outcome in map(json.loads, whole.splitlines()):
+        outcomes[name] = {"died": death} if outcome is None else outcome
+    if death is not None and not outcomes:
+        raise EngineMissing(f"A second Python cannot be started to try what is installed: {death}.")
+    return outcomes
+
+
+def report(steps: str) -> None:
+    """Run the steps and write each as a line of JSON to what was stdout; all else that is written goes to stderr."""
+    import os
+
+    with os.fdopen(os.dup(1), "wb", buffering=0) as out:
+        os.dup2(2, 1)
+        for step in _run(steps):
+            out.write(json.dumps(step).encode() + b"\n")
+
+
+def _run(steps: str) -> Iterator[Step]:
+    module, _, function = steps.partition(":")
+    found: Iterator[Step] = getattr(import_module(module), function)()
+    return found
+
+
+def _death(status: int, errors: bytes) -> str | None:
+    if not status:
+        return None
+    if status < 0:
+        names = {int(each): each.name for each in signal.Signals}
+        return f"it ended the process ({names.get(-status, f'signal {-status}')})"
+    last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+    return f"it ended the process with status {status}: {last}".rstrip(".: ")

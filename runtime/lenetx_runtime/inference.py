@@ -1,0 +1,122 @@
+"""From arrays to finite logits and labels: the part of a call that is the same for every image. It needs numpy at once.
+
+What one call of a few microseconds does is written so that it does little: no import, no copy, no second look.
+"""
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .backend import Backend, batches
+from .errors import ArtifactError, InputError
+from .prediction import Prediction
+from .preprocess import Normaliser
+from .spec import ModelSpec
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Inference"]
+
+_FLOAT32 = np.dtype(np.float32)
+_PART, _PART_NUMBERS = 64, 2**21
+"""Images that a thread takes at once, and numbers of their inputs: what they become stays in its cache."""
+_DEVICE_PART = 1024
+"""The same where something else than the CPU computes."""
+_FEW = 4096
+"""Numbers of which a product with themselves tells fastest whether one is not finite."""
+
+
+class Inference:
+    """A model that runs.
+
+    Args:
+        spec: of the model.
+        backend: computes its logits.
+        workers: share the parts of a call.
+
+    Attributes:
+        backend: as given.
+        part: images of a call of the backend: a result is the same however many threads there are.
+    """
+
+    def __init__(self, spec: ModelSpec, backend: Backend, workers: Workers) -> None:
+        self.backend = backend
+        self._run = backend.run
+        self._workers = workers
+        self._spec = spec
+        self._labels, self._shape = spec.labels, spec.input_shape
+        self._one = (1, *spec.input_shape) if spec.batch in ("dynamic", 1) else ()
+        self._answer = 1, len(spec.labels)
+        self._is_dynamic = spec.batch == "dynamic"
+        self._normaliser = Normaliser(spec)
+        affordable = min(_PART, max(1, _PART_NUMBERS // int(np.prod(spec.input_shape))))
+        most = affordable if backend.device == "cpu" else _DEVICE_PART
+        self.part = most if spec.batch == "dynamic" else spec.batch
+
+    def labels(self, frames: "NDArray[np.uint8]") -> list[Prediction]:
+        """Label uint8[N, h, w] or uint8[N, h, w, 3] frames.
+
+        Raises:
+            ArtifactError: as :meth:`logits`.
+        """
+        labels = self._labels
+        return [Prediction(row, labels) for row in self._finite(self._normaliser.inputs(frames)).tolist()]
+
+    def logits(self, inputs: Any) -> "NDArray[np.float32]":
+        """Give finite float32[N, K] of float32[N, C, H, W].
+
+        Raises:
+            InputError: something else is given.
+            ArtifactError: something else comes out, or the model cannot run.
+        """
+        if type(inputs) is np.ndarray and inputs.shape == self._one and inputs.dtype is _FLOAT32:
+            flat = inputs.ravel()
+            if isfinite(flat.dot(flat)) and inputs.flags.c_contiguous:
+                logits = self._run(inputs)
+                flat = logits.ravel()
+                if logits.shape == self._answer and isfinite(flat.dot(flat)):
+                    return logits
+        if not isinstance(inputs, np.ndarray):
+            raise InputError(f"Inputs are a numpy array, not {type(inputs).__name__}.")
+        if inputs.dtype != _FLOAT32 or inputs.shape[1:] != self._shape or not inputs.ndim:
+            wanted, got = (", ".join(map(str, shape)) for shape in (self._shape, inputs.shape))
+            raise InputError(f"Inputs are float32[N, {wanted}]; these are {inputs.dtype}[{got}].")
+        if not _are_finite(inputs):
+            raise InputError("The inputs hold NaN or infinity.")
+        return self._finite(inputs if inputs.flags.c_contiguous else inputs.copy(order="C"))
+
+    def raw(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Give float32[N, K], finite or not, of contiguous float32[N, C, H, W].
+
+        Raises:
+            ArtifactError: something else comes out, or the model cannot run.
+        """
+        count = len(inputs)
+        if self._is_dynamic and 0 < count <= self.part:
+            logits = self._run(inputs)
+        else:
+            parts = batches(inputs, self._spec, self.part)
+            found = list(self._workers.map(lambda part: self._run(part[0])[: part[1]], parts))
+            logits = np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)
+        if logits.shape != (count, len(self._labels)):
+            got = ", ".join(map(str, logits.shape))
+            raise ArtifactError(f"The model gives [{got}] for {count} inputs and {len(self._labels)} labels.")
+        return logits
+
+    def _finite(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        logits = self.raw(inputs)
+        if not _are_finite(logits):
+            raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
+        return logits
+
+
+def _are_finite(values: "NDArray[np.float32]") -> bool:
+    """Say whether no number is NaN or infinite: few by one product, which may overflow, so that all are looked at."""
+    if values.size <= _FEW:
+        flat = values.ravel()
+        if isfinite(flat.dot(flat)):
+            return True
+    return bool(np.isfinite(values).all())

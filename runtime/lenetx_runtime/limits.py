@@ -1,0 +1,41 @@
+"""How large what comes from outside may be: the runtime's guard against files made to take all time or memory."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from .errors import InputError
+
+__all__ = ["DEFAULT", "Limits", "size_in_words"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest files and pictures that are opened; what is larger is refused before it is read.
+
+    Attributes:
+        image_bytes: of an image file.
+        image_pixels: width × height of an image, from whatever it comes. Images of this size take up to 2 s and 1 GiB
+            to decode; beyond 178,956,970 pixels Pillow's own limit stands for WebP and GIF files.
+        model_bytes: of a model file.
+
+    Raises:
+        InputError: a limit is not a whole number of 1 or more.
+    """
+
+    image_bytes: int = 256 * 2**20
+    image_pixels: int = 25_000_000
+    model_bytes: int = 2 * 2**30
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(f"The limit {field.name} is {value!r}; it must be a whole number of 1 or more.")
+
+
+DEFAULT = Limits()
+
+
+def size_in_words(size: int) -> str:
+    """Give a number of bytes for an error, in MiB where it is a whole number of them."""
+    return f"{size // 2**20} MiB" if size >= 2**20 and size % 2**20 == 0 else f"{size:,} bytes"

@@ -1,0 +1,138 @@
+"""What is asked of a model, and how it is opened: here, and again in another process."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .backend import Backend
+from .device import DEFAULT_CUDA, CudaOptions
+from .errors import ArtifactError, DeviceUnavailable, InputError
+from .files import naming, read_bytes
+from .limits import DEFAULT, Limits, size_in_words
+from .ort_session import CUDA, Provider, execution_providers
+from .spec import ModelSpec
+from .workers import Workers
+
+__all__ = ["Opened", "Request", "as_request"]
+
+_MOST_THREADS = 1024
+"""Each is a real thread with a stack of its own."""
+_LARGE = 16 * 2**20
+"""Bytes of a model of which a single image is worth several threads: LeNet-5 has 0.25 MiB, and one is faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model that is ready.
+
+    Attributes:
+        spec: what it says of itself.
+        backend: computes its logits.
+        workers: share the parts of a call.
+        limits: how large an image may be.
+    """
+
+    spec: ModelSpec
+    backend: Backend
+    workers: Workers
+    limits: Limits = DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that :class:`~lenetx_runtime.classifier.Classifier` was asked for; it can be pickled.
+
+    Attributes:
+        model: path of the file, or its bytes.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: the most of one call; all that this process may use when ``None``.
+        require_verified: only with the certificate of a proof.
+        providers: execution providers instead of a device.
+        cuda: how CUDA computes.
+        limits: how large the model and images may be.
+        content_sha256: only this model, whatever lies there now; any when ``None``.
+    """
+
+    model: Path | bytes = field(repr=False)
+    device: str = "auto"
+    threads: int | None = None
+    require_verified: bool = False
+    providers: tuple[Provider, ...] | None = None
+    cuda: CudaOptions = DEFAULT_CUDA
+    limits: Limits = DEFAULT
+    content_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and not 1 <= self.threads <= _MOST_THREADS:
+            raise InputError(f"threads is {self.threads}; it must be 1 to {_MOST_THREADS}.")
+        if self.require_verified and isinstance(self.model, bytes):
+            raise InputError("A model is verified by the file beside it: require_verified needs a path, not bytes.")
+        if self.providers is not None and self.device != "auto":
+            raise InputError(f"Give the device {self.device} or providers, not both.")
+
+    def again(self, spec: ModelSpec) -> "Request":
+        """Give the request that opens this very model from any folder."""
+        where = self.model if isinstance(self.model, bytes) else self.model.absolute()
+        return dataclasses.replace(self, model=where, content_sha256=spec.content_sha256)
+
+    def open(self) -> Opened:
+        """Read, check and open the model.
+
+        Raises:
+            InputError, ArtifactError, DeviceUnavailable, EngineMissing: as
+                :class:`~lenetx_runtime.classifier.Classifier` says.
+        """
+        from .certificate import require_certificate
+        from .cpus import available_cpus
+        from .onnx_file import read_spec
+
+        most = self.limits.model_bytes
+        data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model", limit=most)
+        if len(data) > most:
+            raise InputError(f"The model is larger than {size_in_words(most)}.")
+        threads = self.threads or available_cpus()
+        with naming(self.model):
+            spec = read_spec(data)
+            if self.content_sha256 not in (None, spec.content_sha256):
+                raise ArtifactError("It is not the model that was there before: the file was changed meanwhile.")
+            if self.require_verified and not isinstance(self.model, bytes):
+                require_certificate(self.model, data, spec)
+            large = len(data) > _LARGE
+            backend = self._backend(data, spec, threads if large else 1)
+        return Opened(spec, backend, Workers(1 if large else threads), self.limits)
+
+    def _backend(self, data: bytes, spec: ModelSpec, threads: int) -> Backend:
+        from .ort import OrtBackend
+
+        if self.providers is not None:
+            return OrtBackend(data, spec, providers=self.providers, threads=threads, cuda=self.cuda)
+        if self.device == "auto":
+            return self._on_cuda(data, spec, threads) or OrtBackend(data, spec, threads=threads)
+        return OrtBackend(data, spec, device=self.device, threads=threads, cuda=self.cuda)
+
+    def _on_cuda(self, data: bytes, spec: ModelSpec, threads: int) -> Backend | None:
+        """Give the model on CUDA where that is there and has really run it once."""
+        import numpy as np
+
+        from .ort import OrtBackend
+
+        if CUDA not in execution_providers():
+            return None
+        size = 1 if spec.batch == "dynamic" else spec.batch
+        try:
+            backend = OrtBackend(data, spec, device="cuda", threads=threads, cuda=self.cuda)
+            backend.run(np.zeros((size, *spec.input_shape), np.float32))
+        except (DeviceUnavailable, ArtifactError):
+            return None
+        return backend
+
+
+def as_request(
+    model: "str | os.PathLike[str] | bytes", providers: Sequence[Provider] | None, **options: Any
+) -> Request:
+    """Make a request of what a user gives."""
+    named = None if providers is None else tuple(providers)
+    return Request(model if isinstance(model, bytes) else Path(model), providers=named, **options)

@@ -1,0 +1,100 @@
+"""From the images of a call to frames, in microseconds where they are frames already. It needs numpy at once."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+
+from ..errors import InputError
+from ..limits import DEFAULT, Limits
+from ..spec import MNIST_SIDE, ModelSpec
+from .decode import Image, decode
+from .framing import frame, frame_batch, require_known
+from .framing.mnist import CLEAN_BACKGROUND
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Framer"]
+
+_PIXELS = MNIST_SIDE * MNIST_SIDE
+_BORDER = 4 * (MNIST_SIDE - 1)
+_DARK = bytes(level < CLEAN_BACKGROUND for level in range(256))
+"""1 for each level that is dark, as a table of ``bytes.translate``."""
+
+
+class Framer:
+    """Makes the frames of one model.
+
+    Args:
+        spec: names the framing; an unknown one refuses every picture.
+        limits: how large a picture may be.
+    """
+
+    def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT) -> None:
+        self._spec, self._limits = spec, limits
+        self._is_mnist = spec.framing == "mnist"
+        self._shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+        require_known(spec)
+
+    def one(self, image: Image) -> "NDArray[np.uint8]":
+        """Give uint8[1, h, w] or uint8[1, h, w, 3] for an image as :func:`decode` takes it.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+        return self._frame(image)[None]
+
+    def several(self, images: Sequence[Image], first: int) -> "tuple[NDArray[np.uint8], InputError | None]":
+        """Give uint8[n, h, w] or uint8[n, h, w, 3] of the images up to the first that cannot be used, and its error.
+
+        Args:
+            images: a list of them, or an array that is uint8[n, …] of frames or anything that holds images.
+            first: the position of the first of them, by which an error names one that has no path.
+        """
+        stacked = self._stacked(images)
+        if stacked is not None:
+            try:
+                return frame_batch(stacked, self._spec), None
+            except InputError:  # one is blank: found again below, by its position
+                pass
+        frames = np.empty((len(images), *self._shape), np.uint8)
+        for row, image in enumerate(images):
+            try:
+                frames[row] = self._frame(image)
+            except InputError as error:
+                return frames[:row], _named(error, image, first + row)
+        return frames, None
+
+    def _frame(self, image: Image) -> "NDArray[np.uint8]":
+        levels = image if self._has_shape(image) else decode(image, self._spec.channels, self._limits)
+        if levels.shape == self._shape and (not self._is_mnist or is_frame(levels)):
+            return levels
+        return frame(levels, self._spec)
+
+    def _stacked(self, images: Sequence[Image]) -> "NDArray[np.uint8] | None":
+        """Give uint8[n, h, w] or uint8[n, h, w, 3] of images that all have the size of frames."""
+        if isinstance(images, np.ndarray):
+            return images if images.dtype == np.uint8 and images.shape[1:] == self._shape else None
+        if all(map(self._has_shape, images)):
+            joined = b"".join([image.tobytes() for image in images])  # type: ignore[union-attr]  # they are arrays
+            return np.frombuffer(joined, np.uint8).reshape(len(images), *self._shape)
+        return None
+
+    def _has_shape(self, image: Any) -> "TypeGuard[NDArray[np.uint8]]":
+        return type(image) is np.ndarray and image.dtype.char == "B" and image.shape == self._shape
+
+
+def is_frame(image: "NDArray[np.uint8]") -> bool:
+    """Say of one uint8[28, 28] what :func:`lenetx_runtime.preprocess.framing.mnist.are_frames` says of many."""
+    raw = image.tobytes()
+    border = raw[:MNIST_SIDE] + raw[-MNIST_SIDE:] + raw[MNIST_SIDE:-MNIST_SIDE:MNIST_SIDE]
+    border += raw[2 * MNIST_SIDE - 1 : -MNIST_SIDE : MNIST_SIDE]
+    return border.translate(_DARK).count(1) * 2 > _BORDER and raw != raw[:1] * _PIXELS
+
+
+def _named(error: InputError, image: Image, position: int) -> InputError:
+    name = f"'{image}'" if isinstance(image, str | os.PathLike) else f"Image {position}"
+    text = str(error)
+    return InputError(text if name in text else f"{name}: {text}")

@@ -1,0 +1,126 @@
+"""What is on the paper beside the digit: specks, the lines of a form or of ruled paper, the paper's edge."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["without"]
+
+SPECK = 0.02
+"""A part whose area is less than this share of the largest one's is a speck."""
+SPAN, THIN = 0.9, 30
+"""A part at the picture's border that spans this share of a side, or is thinner than the picture's shorter side divided
+by this, is a line or an edge, if a digit is left …"""
+DIGIT = 8
+"""… that touches no border, and whose longer side is the picture's shorter one divided by this at least."""
+DRAWN = 0.6
+"""A part that has ink near this share of each side of its own box is a box drawn around what is inside …"""
+INSIDE = 4
+"""… if there is a part inside whose longer side is the box's shorter one divided by this at least: no dotted zero."""
+
+
+def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
+    """Give bool[h, w], the ink of a picture, without what is no part of its digit.
+
+    Parts are connected by sides or corners.
+
+    Args:
+        mask: bool[h, w], what may be ink.
+        sure: bool[h, w], what of it is ink, not nothing: a part with none of it is left out.
+    """
+    import numpy as np
+
+    parts = _parts(mask)
+    if parts.max(initial=0) < 2:
+        return mask
+    kept = np.zeros(int(parts.max()) + 1, np.bool_)
+    kept[parts[sure]] = True
+    parts = np.where(kept, np.cumsum(kept), 0)[parts]
+    kept = _kept_lines(parts)
+    areas = np.bincount(parts.ravel(), minlength=len(kept) + 1)[1:] * kept
+    kept &= areas >= SPECK * areas.max()
+    return np.concatenate([[False], kept])[parts]
+
+
+def _kept_lines(parts: "NDArray[Any]") -> "NDArray[np.bool_]":
+    """Give bool[parts]: False for lines and boxes around a digit and for edges of the paper."""
+    import numpy as np
+
+    boxes, shape = _boxes(parts), np.array(parts.shape)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    touches = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
+    digits = ~touches & (sides.max(axis=1) >= shape.min() / DIGIT)
+    kept = np.ones(len(boxes), np.bool_)
+    if digits.any():
+        thin = sides.min(axis=1) <= shape.min() / THIN
+        kept &= ~(touches & (thin | (sides >= SPAN * shape).any(axis=1)))
+    for index in np.flatnonzero(kept & (sides.min(axis=1) >= shape.min() / DIGIT)).tolist():
+        within = (boxes[:, :2] > boxes[index, :2]).all(axis=1) & (boxes[:, 2:] < boxes[index, 2:]).all(axis=1)
+        if (sides[within].max(initial=0) >= sides[index].min() / INSIDE) and _is_box(parts, index + 1, boxes[index]):
+            kept[index] = False
+    return kept
+
+
+def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
+    """Tell whether a part has ink along each of its four sides, within a tenth of its size."""
+    top, left, bottom, right = box
+    ink = parts[top:bottom, left:right] == number
+    rows, columns = max(1, ink.shape[0] // 10), max(1, ink.shape[1] // 10)
+    sides = ink[:rows].any(axis=0), ink[-rows:].any(axis=0), ink[:, :columns].any(axis=1), ink[:, -columns:].any(axis=1)
+    return all(side.mean() >= DRAWN for side in sides)
+
+
+def _boxes(parts: "NDArray[Any]") -> "NDArray[np.int64]":
+    """Give int64[parts, 4]: top, left, bottom, right of each part, the last two exclusive."""
+    import numpy as np
+
+    rows, columns = np.nonzero(parts)
+    numbers = parts[rows, columns] - 1
+    count = int(parts.max())
+    boxes = np.zeros((count, 4), np.int64)
+    boxes[:, :2] = parts.shape
+    for column, values in enumerate((rows, columns)):
+        np.minimum.at(boxes[:, column], numbers, values)
+        np.maximum.at(boxes[:, column + 2], numbers, values + 1)
+    return boxes
+
+
+def _parts(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+    """Give int64[h, w]: 0 outside of the mask and the number of the connected part, from 1, inside.
+
+    Runs of each row are joined with those of the row above that they touch (union–find).
+    """
+    import numpy as np
+
+    steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    ends = np.nonzero(steps == -1)[1]
+    roots = _joined(rows.tolist(), starts.tolist(), ends.tolist())
+    numbers = np.unique(np.array(roots, np.int64), return_inverse=True)[1] + 1
+    parts = np.zeros(mask.shape, np.int64)
+    parts[mask] = np.repeat(numbers, ends - starts)
+    return parts
+
+
+def _joined(rows: list[int], starts: list[int], ends: list[int]) -> list[int]:
+    """Give the first run of the part of each run; runs come row by row, from left to right, ends exclusive."""
+    parents = list(range(len(rows)))
+
+    def root(run: int) -> int:
+        while parents[run] != run:
+            parents[run] = parents[parents[run]]
+            run = parents[run]
+        return run
+
+    first = 0
+    for run, row in enumerate(rows):
+        while rows[first] < row - 1 or (rows[first] == row - 1 and ends[first] < starts[run]):
+            first += 1
+        above = first
+        while rows[above] == row - 1 and starts[above] <= ends[run]:
+            one, other = root(above), root(run)
+            parents[max(one, other)] = min(one, other)
+            above += 1
+    return [root(run) for run in range(len(rows))]

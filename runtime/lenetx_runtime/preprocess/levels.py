@@ -1,0 +1,159 @@
+"""From arrays and Pillow images to grey or red, green and blue levels."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..limits import Limits
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+__all__ = ["from_array", "from_pillow", "require_size"]
+
+_BAND = 2**16
+"""Pixels."""
+
+
+def require_size(width: int, height: int, name: str, limits: Limits) -> None:
+    """Refuse an image of too many pixels, or of none.
+
+    Raises:
+        InputError: which it is.
+    """
+    if width * height > limits.image_pixels:
+        raise InputError(f"The image {name} is {width}×{height}: more than {limits.image_pixels:,} pixels, not opened.")
+    if width < 1 or height < 1:
+        raise InputError(f"The image {name} is {width}×{height}: it has no pixels.")
+
+
+def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
+    """Give the levels of a Pillow image as :func:`~lenetx_runtime.preprocess.decode` does, but not turned.
+
+    Raises:
+        InputError: a mode or a range without levels of 0 to 255 or to 65,535.
+    """
+    import numpy as np
+
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise InputError(f"The image's grey levels run from {levels.min()} to {levels.max()}, not 0 to 65535.")
+        return _as_channels(_from_uint16(levels.astype(np.uint16)), channels)
+    if image.mode == "F":
+        raise InputError("A Pillow image of mode F has no defined range: give a float array in 0.0 to 1.0.")
+    if image.has_transparency_data:
+        return _flatten(_pixels(image, "RGBA", 4), channels)
+    return _pixels(image, "L", 1) if channels == 1 else _pixels(image, "RGB", 3)
+
+
+def from_array(array: "NDArray[Any]", channels: int, limits: Limits) -> "NDArray[np.uint8]":
+    """Give the levels of an array as :func:`~lenetx_runtime.preprocess.decode` does.
+
+    Raises:
+        InputError: another rank, depth, dtype or range, too many pixels or none; it says which array came.
+    """
+    shape = array.shape
+    if len(shape) == 3 and shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and shape[2] in (3, 4))):
+        raise InputError(f"An image array is H×W, H×W×1, H×W×3 or H×W×4; this one is {_described(array.dtype, shape)}.")
+    if not 1 <= shape[0] * shape[1] <= limits.image_pixels:
+        require_size(shape[1], shape[0], f"array {_described(array.dtype, shape)}", limits)
+    levels = _to_uint8(array, shape)
+    if levels.ndim == 3 and shape[2] == 4:
+        return _flatten(levels, channels)
+    return _as_channels(levels, channels)
+
+
+def _described(dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> str:
+    return f"{dtype}[{', '.join(map(str, shape))}]"
+
+
+def _to_uint8(array: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.uint8]":
+    import numpy as np
+
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.uint16:
+        return _from_uint16(array)
+    if array.dtype.kind == "f":
+        if not (array.min() >= 0 and array.max() <= 1):  # written so that NaN is refused
+            raise InputError(
+                f"A float image is in 0.0 to 1.0; this {_described(array.dtype, shape)} "
+                f"runs from {array.min()} to {array.max()}."
+            )
+        return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    raise InputError(
+        f"An image array is uint8, uint16, bool, or float in 0.0 to 1.0; this one is {_described(array.dtype, shape)}."
+    )
+
+
+def _from_uint16(levels: "NDArray[np.uint16]") -> "NDArray[np.uint8]":
+    import numpy as np
+
+    return ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint8]":
+    """Give uint8[H, W] or uint8[H, W, depth]; half the time of ``np.asarray`` for a small image."""
+    import numpy as np
+
+    width, height = image.size
+    converted = image if image.mode == mode else image.convert(mode)
+    return np.frombuffer(converted.tobytes(), np.uint8).reshape((height, width, depth)[: 2 + (depth > 1)])
+
+
+def _as_channels(levels: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
+    """Give grey uint8[H, W] as three equal channels, RGB uint8[H, W, 3] as luma, and the others as they are."""
+    import numpy as np
+
+    if levels.ndim == 2:
+        return levels if channels == 1 else np.repeat(levels[:, :, None], 3, axis=2)
+    return levels if channels == 3 else _luma(levels)
+
+
+def _luma(colours: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Give uint8[H, W] for RGB or RGBA, whose alpha makes no difference."""
+    import numpy as np
+    import PIL.Image
+
+    return _pixels(PIL.Image.fromarray(np.ascontiguousarray(colours)), "L", 1)
+
+
+def _flatten(rgba: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
+    """Lay RGBA on white if what is visible is dark on average, else on black."""
+    import numpy as np
+
+    luma, alpha = _luma(rgba), rgba[:, :, 3]
+    bands = _bands(*luma.shape)
+    visible = sum(int(np.multiply(luma[rows], alpha[rows], dtype=np.uint16).sum(dtype=np.uint64)) for rows in bands)
+    opaque = int(alpha.sum(dtype=np.uint64))
+    on_white = visible < 128 * opaque or opaque == 0
+    sources = [luma] if channels == 1 else [rgba[:, :, channel] for channel in range(3)]
+    laid = np.empty((*luma.shape, len(sources)), np.uint8)
+    for rows in bands:
+        for channel, levels in enumerate(sources):
+            laid[rows, :, channel] = _laid(levels[rows], alpha[rows], on_white)
+    return laid[:, :, 0] if channels == 1 else laid
+
+
+def _bands(height: int, width: int) -> list[slice]:
+    """Cut the rows into parts whose products of 16 bits stay in a processor's cache."""
+    step = max(1, _BAND // width)
+    return [slice(top, top + step) for top in range(0, height, step)]
+
+
+def _laid(levels: "NDArray[np.uint8]", alpha: "NDArray[np.uint8]", on_white: bool) -> "NDArray[np.uint16]":
+    """Give uint16[h, W], 0 to 255: one channel on its background, rounded."""
+    import numpy as np
+
+    laid = np.multiply(levels, alpha, dtype=np.uint16)  # at most 255 · 255, here and below
+    if on_white:
+        laid += np.multiply(255 - alpha, 255, dtype=np.uint16)
+    laid += np.uint16(127)
+    laid //= np.uint16(255)
+    return laid

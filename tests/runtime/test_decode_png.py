@@ -1,0 +1,136 @@
+"""PNG files are walked by us and decoded by Pillow: every kind gives what Pillow alone gives."""
+
+import io
+import itertools
+import struct
+import zlib
+
+import numpy as np
+import PIL.Image
+import PIL.PngImagePlugin
+import pytest
+
+from lenetx_runtime import InputError
+from lenetx_runtime.preprocess import decode
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+KINDS = [(colour, depth, lace) for colour, depths in DEPTHS.items() for depth in depths for lace in (0, 1)]
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+def chunk(kind, body=b""):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def header(width=9, height=7, depth=8, colour=0, lace=0):
+    return chunk(b"IHDR", struct.pack(">II5B", width, height, depth, colour, 0, 0, lace))
+
+
+def png(*chunks):
+    return b"".join((SIGNATURE, *chunks, chunk(b"IEND")))
+
+
+def rows(random, width, height, depth, colour, filters):
+    size = (width * CHANNELS[colour] * depth + 7) // 8
+    return b"".join(bytes([next(filters)]) + random.bytes(size) for _ in range(height)) if width and height else b""
+
+
+def file_of(colour, depth, lace, *, transparent=False):
+    """A file of random levels with every filter."""
+    random, width, height = np.random.default_rng(depth), 9, 7
+    filters = itertools.cycle(range(5))
+    if lace:
+        parts = (
+            rows(random, -(-(width - x) // across), -(-(height - y) // down), depth, colour, filters)
+            for x, y, across, down in PASSES
+        )
+        packed = zlib.compress(b"".join(parts))
+    else:
+        packed = zlib.compress(rows(random, width, height, depth, colour, filters))
+    palette = [chunk(b"PLTE", random.bytes(3 << depth))] if colour == 3 else []
+    if transparent:
+        palette.append(chunk(b"tRNS", random.bytes({0: 2, 2: 6, 3: 1 << min(depth, 3)}[colour])))
+    half = len(packed) // 2
+    pixels = (chunk(b"IDAT", packed[:half]), chunk(b"IDAT"), chunk(b"IDAT", packed[half:]))
+    return png(header(width, height, depth, colour, lace), *palette, *pixels)
+
+
+@pytest.mark.parametrize(("colour", "depth", "lace"), KINDS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_kind_gives_what_pillow_gives(colour, depth, lace, channels):
+    data = file_of(colour, depth, lace)
+    pillow = PIL.Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(decode(data, channels), decode(pillow, channels))
+
+
+@pytest.mark.parametrize(("colour", "depth", "lace"), [kind for kind in KINDS if kind[0] < 4])
+def test_a_transparent_colour_is_what_it_is_for_pillow(colour, depth, lace):
+    data = file_of(colour, depth, lace, transparent=True)
+    np.testing.assert_array_equal(decode(data), decode(PIL.Image.open(io.BytesIO(data))))
+
+
+IDAT = chunk(b"IDAT", zlib.compress(bytes(10 * 7)))
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (png(), "does not start with a header"),
+        (png(IDAT, header()), "does not start with a header"),
+        (png(chunk(b"IHDR", b"short"), IDAT), "does not start with a header"),
+        (png(header()), "has no pixels"),
+        (png(header(), header(99, 99), IDAT), "two headers"),
+        (png(header(), IDAT, chunk(b"tIME", bytes(7)), IDAT), "not in one piece"),
+        (png(header(), IDAT)[:-12], "cut off"),
+        (png(header(), IDAT)[:-1], "cut off in a chunk b'IEND'"),
+        (png(header(), IDAT)[:50], "cut off in a chunk b'IDAT'"),
+        (SIGNATURE + header() + struct.pack(">I", 2**32 - 1) + b"IDAT" + bytes(99), "cut off in a chunk b'IDAT'"),
+        (png(header(), IDAT[:-1] + bytes([IDAT[-1] ^ 1])), "checksum of a chunk b'IDAT' is wrong"),
+        (
+            png(header(), chunk(b"tEXt", b"Title\0seven").replace(b"seven", b"eight"), IDAT),
+            "checksum of a chunk b'tEXt' is wrong",
+        ),
+        (png(header(), *[chunk(b"tIME")] * 2**17, IDAT), "more than 131,072 chunks"),
+        (png(header(), chunk(b"IDAT", zlib.compress(bytes(69)))), "not enough image data"),
+        (png(header(), chunk(b"IDAT", b"seven")), "cannot decode|broken|not enough"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_the_reason(data, reason):
+    with pytest.raises(InputError, match=f"The image given as {len(data)} bytes is damaged: .*{reason}"):
+        decode(data)
+
+
+def exif(value, order="<", kind=3):
+    head = b"II*\0" if order == "<" else b"MM\0*"
+    entry = struct.pack(f"{order}HHI", 0x0112, kind, 1) + struct.pack(f"{order}{'H' if kind == 3 else 'I'}", value)
+    return head + struct.pack(f"{order}IH", 8, 1) + entry.ljust(12, b"\0") + bytes(4)
+
+
+def note(data):
+    return b"\nexif\n%8d\n%s\n" % (len(data), data.hex().encode())
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        lambda data: (header(), chunk(b"eXIf", data), IDAT),
+        lambda data: (header(), IDAT, chunk(b"eXIf", data)),
+        lambda data: (header(), chunk(b"tEXt", b"Raw profile type exif\0" + note(b"Exif\0\0" + data)), IDAT),
+        lambda data: (header(), chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(note(data))), IDAT),
+    ],
+)
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("kind", [3, 4])
+def test_the_orientation_is_found_wherever_programs_write_it(where, order, kind):
+    assert decode(png(*where(exif(6, order, kind)))).shape == (9, 7)
+    assert decode(png(*where(exif(1, order, kind)))).shape == (7, 9)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"II*\0", exif(0), exif(9), exif(6)[:17], exif(6)[:4] + b"\xff" * 4, exif(6)[:14] + b"\x02" + bytes(20)],
+)
+def test_a_damaged_orientation_means_upright(data):
+    assert decode(png(header(), chunk(b"eXIf", data), IDAT)).shape == (7, 9)
