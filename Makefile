@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: demo test test-slow check lint bench build reference clean
+.PHONY: demo test test-slow fuzz check lint bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -22,6 +22,13 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+# Seconds for each target; what is found lies in build/fuzz.
+SECONDS ?= 60
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt atheris || true
+	for target in image model spec; do $(BIN)/python tests/fuzz/guided.py $$target $(SECONDS) build/fuzz || exit 1; done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,5 +1,8 @@
 """Changes as damage, storage and ill will make them."""
 
+import struct
+import zlib
+
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 
 
@@ -8,6 +11,25 @@ def mutated(data, random):
     changed = bytearray(data)
     for _ in range(random.randint(1, 8)):
         CHANGES[random.randrange(len(CHANGES))](changed, random)
+    return bytes(changed)
+
+
+def mutated_image(data, random):
+    """Do the same to an image, and in half of the PNG files mend the checksums, so that the decoder sees the change."""
+    changed = mutated(data, random)
+    return resummed(changed) if random.random() < 0.5 else changed
+
+
+def resummed(png):
+    """Give a PNG file with the checksums that its chunks should have, as far as they are found; others as they are."""
+    changed, position = bytearray(png), 8
+    while png.startswith(b"\x89PNG") and position + 12 <= len(changed):
+        size, _ = struct.unpack_from(">I4s", changed, position)
+        end = position + 8 + size
+        if end + 4 > len(changed):
+            break
+        struct.pack_into(">I", changed, end, zlib.crc32(changed[position + 4 : end]))
+        position = end + 4
     return bytes(changed)
 
 

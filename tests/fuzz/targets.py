@@ -52,7 +52,8 @@ def model(data):
             read_spec(given)
             with Classifier(given, threads=1) as classifier:
                 prediction = classifier.predict(PICTURE)
-                classifier.self_test()
+                if classifier.spec.selftest is not None:
+                    classifier.self_test()
         except LenetxError:
             continue
         assert prediction.label in classifier.spec.labels
