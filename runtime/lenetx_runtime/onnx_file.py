@@ -27,6 +27,8 @@ _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _SPARSE_TENSORS = (1, 2)
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
+_NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
+"""Of inputs, outputs and their sizes: onnxruntime keeps any bytes there, and cannot hand them over as text."""
 _DEEPEST_GRAPH = 32
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
 _MARGIN = 64
@@ -104,6 +106,12 @@ def _spec_text(walk: Walk, data: bytes) -> str | None:
 
 def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
     """Refuse what an engine would go and read elsewhere, or could neither compute nor survive."""
+    for place in _NAMES:
+        for name in walk.at(data, _MODEL_GRAPH, *place):
+            try:
+                str(name, "utf-8")
+            except ValueError:
+                raise ArtifactError(f"A name in it is not readable text: {bytes(name)!r}.") from None
     widest = max(spec.height, spec.width) + _MARGIN
     for kind, part in _model_parts(walk, data):
         if kind is _Kind.TENSOR:

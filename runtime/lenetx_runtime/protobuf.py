@@ -23,6 +23,12 @@ class Walk:
         """Give those of :meth:`fields` whose values are bytes: texts, tensors and messages."""
         return ((field, value) for field, value in self.fields(data) if isinstance(value, memoryview))
 
+    def at(self, data: bytes | memoryview, *path: int) -> Iterator[memoryview]:
+        """Give what stands at the end of a path of field numbers, through a message for each but the last."""
+        for field, value in self.messages(data):
+            if field == path[0]:
+                yield from self.at(value, *path[1:]) if path[1:] else (value,)
+
     def fields(self, data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
         """Give the (number, value) pairs of a message; sizes are checked before anything is cut.
 

@@ -200,6 +200,15 @@ def test_a_window_that_fits_the_picture_is_fine(build_model, spec):
     assert read_spec(build_model(widen)).labels == spec.labels
 
 
+@pytest.mark.parametrize("place", [b"image", b"logits", b"batch"])
+def test_names_that_are_no_text_are_refused(build_model, refused, place):
+    """onnxruntime keeps them, and cannot hand them over."""
+    data = build_model(sealed=False)
+    start, _ = metadata_region(data)
+    assert place in data[:start]
+    assert refused(seal(data[:start].replace(place, b"\xf4" + place[1:]) + data[start:]))
+
+
 def test_a_file_that_onnxruntime_would_read_in_another_format_is_refused(build_model, refused):
     """Its own format is told by four bytes, which may stand in the middle of a name."""
 
