@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-gpu check lint bench build reference clean
+.PHONY: demo test test-slow test-gpu fuzz check lint bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -26,6 +26,13 @@ test-slow: $(STAMP)
 # Where there is a GPU: in an environment with onnxruntime-gpu instead of onnxruntime. It needs no torch.
 test-gpu:
 	$(PYTHON) -m pytest -ra -p no:cacheprovider tests/gpu
+
+# Seconds for each target; what is found lies in build/fuzz.
+SECONDS ?= 60
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt atheris || true
+	for target in image model spec; do $(BIN)/python tests/fuzz/guided.py $$target $(SECONDS) build/fuzz || exit 1; done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

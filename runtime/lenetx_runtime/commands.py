@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ArtifactError, InputError
+from .limits import DEFAULT
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -70,7 +71,7 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
     from .files import naming, read_bytes
     from .onnx_file import read_spec
 
-    data = read_bytes(asked.model, "model")
+    data = read_bytes(asked.model, "model", limit=DEFAULT.model_bytes)
     with naming(asked.model):
         spec = read_spec(data)
     certificate = _certificate_problem(asked.model, data, spec)
@@ -91,7 +92,7 @@ def selftest(asked: "Namespace", screen: Screen) -> int:
     from .reprove import reprove, reprove_everywhere
     from .selftest import require_selftest
 
-    data = read_bytes(asked.model, "model")
+    data = read_bytes(asked.model, "model", limit=DEFAULT.model_bytes)
     outcomes = []
     with naming(asked.model):
         spec = read_spec(data)

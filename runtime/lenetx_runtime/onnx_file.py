@@ -3,11 +3,17 @@
 Source of the field numbers: onnx/onnx.proto of the ONNX project. ``content_sha256`` in the embedded spec is the
 SHA-256 of the whole file with those 64 digits themselves written as zeros: it covers the graph, the weights, the
 opset and the spec. onnxruntime itself loads most files with a flipped bit without a word.
+
+The digest finds damage, not ill will: whoever can seal a file can put any graph in it, and no check of a file keeps an
+engine from taking the time and memory that a graph asks for. Open models of people whom you would let run a program.
 """
 
 from collections.abc import Iterator
+from enum import Enum, auto
+from typing import TypeAlias
 
 from .errors import ArtifactError
+from .protobuf import Walk
 from .spec import METADATA_KEY, ModelSpec
 
 __all__ = ["read_spec", "seal"]
@@ -16,35 +22,54 @@ _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_ATTRIBUTE = 5
+_ATTRIBUTE_NAME, _ATTRIBUTE_INTS = 1, 8
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _SPARSE_TENSORS = (1, 2)
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
+_NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
+"""Of inputs, outputs and their sizes: onnxruntime keeps any bytes there, and cannot hand them over as text."""
 _DEEPEST_GRAPH = 32
+_WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
+_MARGIN = 64
+"""Pixels that a window may be wider than the network's input, which is padded for it."""
+
+_OTHER_FORMAT = b"ORTM"
+"""What onnxruntime looks for first, at this place: it then reads another graph than the one that was looked at here."""
 
 _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 
 
+class _Kind(Enum):
+    TENSOR = auto()
+    ATTRIBUTE = auto()
+
+
+Parts: TypeAlias = Iterator[tuple[_Kind, memoryview]]
+
+
 def read_spec(data: bytes) -> ModelSpec:
     """Read the spec of a sealed ONNX file and check every bit of the file against it.
 
     Raises:
-        ArtifactError: not ONNX, not made by lenetx, damaged, or keeping weights in other files.
+        ArtifactError: not ONNX, not made by lenetx, damaged, keeping weights in other files, or with windows that are
+            far larger than its input.
     """
     if data.startswith(_ZIP):
         raise ArtifactError(
             "It is an archive, as TorchScript writes them: lenetx_runtime runs ONNX files, and "
             "lenetx.classifier, of the package lenetx, runs TorchScript."
         )
-    text = _spec_text(data)
+    walk = Walk()
+    text = _spec_text(walk, data)
     if text is None:
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.")
     spec = ModelSpec.from_json(text)
     if spec.content_sha256 is None or _digest(data, spec.content_sha256.encode()) != spec.content_sha256:
         raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
-    _refuse_external_data(data)
+    _check_graph(walk, data, spec)
     return spec
 
 
@@ -63,13 +88,15 @@ def _digest(data: bytes, written: bytes) -> str:
     return hashlib.sha256(data.replace(_DIGEST_FIELD + written, _DIGEST_FIELD + _NO_DIGEST)).hexdigest()
 
 
-def _spec_text(data: bytes) -> str | None:
+def _spec_text(walk: Walk, data: bytes) -> str | None:
+    if data[4:8] == _OTHER_FORMAT:
+        raise ArtifactError("It is not an ONNX model: onnxruntime would take it for one of its own format.")
     graphs, texts = 0, []
-    for field, value in _fields(data):
+    for field, value in walk.fields(data):
         graphs += field == _MODEL_GRAPH
-        if field == _MODEL_METADATA and isinstance(value, bytes):
-            entry = dict(_fields(value))
-            if entry.get(_ENTRY_KEY) == METADATA_KEY.encode():
+        if field == _MODEL_METADATA and isinstance(value, memoryview):
+            entry = dict(walk.messages(value))
+            if entry.get(_ENTRY_KEY, b"") == METADATA_KEY.encode():
                 texts.append(entry.get(_ENTRY_VALUE))
     if not graphs:
         raise ArtifactError("It is not an ONNX model.")
@@ -78,98 +105,85 @@ def _spec_text(data: bytes) -> str | None:
     if not texts:
         return None
     try:
-        return bytes(texts[0]).decode()  # type: ignore[arg-type]  # a number here is a damaged file
-    except (TypeError, ValueError):
+        return str(texts[0] or b"", "utf-8")
+    except ValueError:
         raise ArtifactError("Its lenetx spec is not readable text.") from None
 
 
-def _refuse_external_data(data: bytes) -> None:
-    for tensor in _model_tensors(data):
-        for field, value in _fields(tensor):
-            if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
-                raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
+def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
+    """Refuse what an engine would go and read elsewhere, or could neither compute nor survive."""
+    for place in _NAMES:
+        for name in walk.at(data, _MODEL_GRAPH, *place):
+            try:
+                str(name, "utf-8")
+            except ValueError:
+                raise ArtifactError(f"A name in it is not readable text: {bytes(name)!r}.") from None
+    widest = max(spec.height, spec.width) + _MARGIN
+    for kind, part in _model_parts(walk, data):
+        if kind is _Kind.TENSOR:
+            _refuse_external_data(walk, part)
+        else:
+            _refuse_wide_window(walk, part, widest)
 
 
-def _model_tensors(data: bytes) -> Iterator[bytes]:
-    for field, value in _messages(data):
+def _refuse_external_data(walk: Walk, tensor: memoryview) -> None:
+    for field, value in walk.fields(tensor):
+        if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
+            raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
+
+
+def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
+    """Keep onnxruntime from padding without end, and from sizes below zero, on which it aborts the process."""
+    name, numbers = b"", []
+    for field, value in walk.fields(attribute):
+        if field == _ATTRIBUTE_NAME and isinstance(value, memoryview):
+            name = bytes(value)
+        elif field == _ATTRIBUTE_INTS:
+            numbers += [value] if isinstance(value, int) else walk.numbers(value)
+    if name in _WINDOWS and max(numbers, default=0) > widest:  # a negative number is a very large one here
+        raise ArtifactError(f"A layer's {name.decode()} is {max(numbers)}, far beyond the pictures that it takes.")
+
+
+def _model_parts(walk: Walk, data: bytes) -> Parts:
+    for field, value in walk.messages(data):
         if field == _MODEL_GRAPH:
-            yield from _graph_tensors(value, 0)
+            yield from _graph_parts(walk, value, 0)
         elif field == _MODEL_FUNCTIONS:
-            for inner, part in _messages(value):
+            for inner, part in walk.messages(value):
                 if inner == _FUNCTION_NODE:
-                    yield from _node_tensors(part, 0)
+                    yield from _node_parts(walk, part, 0)
                 elif inner == _FUNCTION_ATTRIBUTE:
-                    yield from _attribute_tensors(part, 0)
+                    yield from _attribute_parts(walk, part, 0)
 
 
-def _graph_tensors(graph: bytes, depth: int) -> Iterator[bytes]:
+def _graph_parts(walk: Walk, graph: memoryview, depth: int) -> Parts:
     if depth > _DEEPEST_GRAPH:
         raise ArtifactError(f"Its graphs are nested more than {_DEEPEST_GRAPH} deep.")
-    for field, value in _messages(graph):
+    for field, value in walk.messages(graph):
         if field == _GRAPH_INITIALIZER:
-            yield value
+            yield _Kind.TENSOR, value
         elif field == _GRAPH_SPARSE:
-            yield from _sparse_tensors(value)
+            yield from _sparse_parts(walk, value)
         elif field == _GRAPH_NODE:
-            yield from _node_tensors(value, depth)
+            yield from _node_parts(walk, value, depth)
 
 
-def _node_tensors(node: bytes, depth: int) -> Iterator[bytes]:
-    for field, attribute in _messages(node):
+def _node_parts(walk: Walk, node: memoryview, depth: int) -> Parts:
+    for field, attribute in walk.messages(node):
         if field == _NODE_ATTRIBUTE:
-            yield from _attribute_tensors(attribute, depth)
+            yield from _attribute_parts(walk, attribute, depth)
 
 
-def _attribute_tensors(attribute: bytes, depth: int) -> Iterator[bytes]:
-    for field, value in _messages(attribute):
+def _attribute_parts(walk: Walk, attribute: memoryview, depth: int) -> Parts:
+    yield _Kind.ATTRIBUTE, attribute
+    for field, value in walk.messages(attribute):
         if field in _ATTRIBUTE_TENSORS:
-            yield value
+            yield _Kind.TENSOR, value
         elif field in _ATTRIBUTE_SPARSE:
-            yield from _sparse_tensors(value)
+            yield from _sparse_parts(walk, value)
         elif field in _ATTRIBUTE_GRAPHS:
-            yield from _graph_tensors(value, depth + 1)
+            yield from _graph_parts(walk, value, depth + 1)
 
 
-def _sparse_tensors(sparse: bytes) -> Iterator[bytes]:
-    return (value for field, value in _messages(sparse) if field in _SPARSE_TENSORS)
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
-    return ((field, value) for field, value in _fields(data) if isinstance(value, bytes))
-
-
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Walk the (field number, value) pairs of one protobuf message; sizes are checked before anything is cut."""
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        if key >> 32:  # readers drop these bits, so that a field could hide behind them
-            raise ArtifactError("It is not an ONNX model, or it is damaged.")
-        field, wire = key >> 3, key & 7
-        if wire == 0:
-            number, position = _varint(data, position)
-            yield field, number
-            continue
-        if wire == 2:
-            size, position = _varint(data, position)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
-        else:
-            raise ArtifactError("It is not an ONNX model, or it is damaged.")
-        if position + size > len(data):
-            raise ArtifactError("It is not an ONNX model, or it is cut off.")
-        yield field, data[position : position + size]
-        position += size
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            raise ArtifactError("It is not an ONNX model, or it is cut off.")
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-    raise ArtifactError("It is not an ONNX model, or it is damaged.")
+def _sparse_parts(walk: Walk, sparse: memoryview) -> Parts:
+    return ((_Kind.TENSOR, value) for field, value in walk.messages(sparse) if field in _SPARSE_TENSORS)

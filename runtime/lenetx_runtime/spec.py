@@ -33,6 +33,7 @@ _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
 _LARGEST_INPUT = 2**26
 """Of levels in one input, so that no file makes a program take all memory: a quarter of a GiB in float32."""
+_LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _OPTIONAL = "selftest"
 """The one field that a text may lack."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
@@ -128,7 +129,7 @@ class ModelSpec:
             )
         known = {field.name for field in dataclasses.fields(cls)}
         if wrong := sorted((known ^ fields.keys()) - {_OPTIONAL}):
-            raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(wrong)}.")
+            raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(map(ascii, wrong))}.")
         tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
         if _OPTIONAL in fields:
             fields[_OPTIONAL] = SelfTest.from_plain(fields[_OPTIONAL])
@@ -177,6 +178,8 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         neutral = {"padding": 0, "scale": 1 / 255, "mean": (0,) * spec.channels, "std": (1,) * spec.channels}
         differing = {name: value for name, value in neutral.items() if getattr(spec, name) != value}
         wrong |= {name: f"{value}: the framing is unknown" for name, value in differing.items()}
+    if not all(map(_fits_float32, spec.mean, spec.std, [spec.scale] * spec.channels)):
+        wrong["std"] = "one that gives finite numbers with this scale and mean"
     if math.prod(spec.input_shape) > _LARGEST_INPUT:
         wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
     if not wrong and spec.selftest is not None and not spec.selftest.fits(spec):
@@ -197,6 +200,11 @@ def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
     if not _are_numbers(spec.std, spec.channels) or min(spec.std) <= 0:
         wrong["std"] = "a positive number per channel"
     return wrong
+
+
+def _fits_float32(mean: float, std: float, scale: float) -> bool:
+    """Say whether the lowest and the highest level, and so each one between, become finite inputs."""
+    return all(abs((level * float(scale) - float(mean)) / float(std)) <= _LARGEST_FLOAT32 for level in (0, 255))
 
 
 def _are_numbers(value: object, count: object) -> bool:

@@ -12,8 +12,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Say whether it is a text, and not an empty one."""
-    return isinstance(value, str) and value != ""
+    """Say whether it is a text that can be printed: not an empty one, and none with halves of UTF-16 pairs."""
+    return isinstance(value, str) and value != "" and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def is_digest(value: object) -> TypeGuard[str]:

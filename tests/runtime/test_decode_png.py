@@ -128,6 +128,13 @@ def test_the_orientation_is_found_wherever_programs_write_it(where, order, kind)
     assert decode(png(*where(exif(1, order, kind)))).shape == (7, 9)
 
 
+def test_the_chunk_counts_more_than_the_note():
+    old = chunk(b"tEXt", b"Raw profile type exif\0" + note(b"Exif\0\0" + exif(1)))
+    new = chunk(b"eXIf", exif(6))
+    for chunks in ((header(), old, new, IDAT), (header(), new, old, IDAT)):
+        assert decode(png(*chunks)).shape == (9, 7)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"II*\0", exif(0), exif(9), exif(6)[:17], exif(6)[:4] + b"\xff" * 4, exif(6)[:14] + b"\x02" + bytes(20)],

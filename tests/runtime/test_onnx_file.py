@@ -3,10 +3,12 @@
 import hashlib
 import json
 import random
+import time
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from lenetx_runtime import ArtifactError, Classifier
 from lenetx_runtime.onnx_file import read_spec, seal
@@ -116,7 +118,7 @@ def test_a_spec_without_a_digest_is_refused(build_model, refused):
             lambda model: setattr(model.metadata_props[0], "key", "LENETX"), "not a model that lenetx made", id="key"
         ),
         pytest.param(lambda model: setattr(model.metadata_props[0], "value", "{"), "not JSON", id="broken spec"),
-        pytest.param(lambda model: model.metadata_props[0].ClearField("value"), "spec is not readable", id="no text"),
+        pytest.param(lambda model: model.metadata_props[0].ClearField("value"), "not JSON", id="no text"),
     ],
 )
 def test_a_model_of_others_is_refused_with_the_reason(build_model, edit, reason):
@@ -132,6 +134,91 @@ def test_two_specs_are_refused_even_when_sealed(build_model):
 
     with pytest.raises(ArtifactError, match="more than one"):
         read_spec(build_model(add_another))
+
+
+def varint(number):
+    groups = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
+    return bytes([*(group | 0x80 for group in groups[:-1]), groups[-1]])
+
+
+def message(field, payload):
+    return varint(field << 3 | 2) + varint(len(payload)) + payload
+
+
+def test_a_number_in_the_place_of_the_spec_takes_no_memory():
+    """It once became that many bytes."""
+    entry = message(1, METADATA_KEY.encode()) + varint(2 << 3) + varint(2**40)
+    with pytest.raises(ArtifactError, match="not JSON"):
+        read_spec(message(7, b"") + message(14, entry))
+
+
+MILLION = b"\x18\0" * 10**6
+
+
+@pytest.mark.parametrize("fields", [MILLION, message(7, message(1, MILLION)), message(7, message(5, MILLION))])
+def test_millions_of_fields_are_not_walked(build_model, fields):
+    data = build_model(sealed=False) + fields
+    start = time.process_time()
+    with pytest.raises(ArtifactError, match="more than 262,144 fields"):
+        read_spec(seal(data))
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"\x3a" + b"\x80" * 10 + b"\x00", "damaged"),
+        (b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "cut off"),
+        (b"\x80" * 11, "damaged"),
+        (b"\x3b", "damaged"),
+        (b"\x3a\x05\x00", "cut off"),
+        (b"\x80", "cut off"),
+    ],
+)
+def test_bytes_that_are_no_message_are_refused(data, reason):
+    with pytest.raises(ArtifactError, match=reason):
+        read_spec(data)
+
+
+@pytest.mark.parametrize("name", ["kernel_shape", "pads", "dilations", "strides"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("value", [2**20, 2**62, -(2**62)])
+def test_a_window_far_larger_than_the_picture_is_refused(build_model, refused, name, packed, value):
+    """Padding of 2**24 took 8 GiB, and some kernels make onnxruntime abort."""
+    number = varint(value % 2**64)
+    ints = message(8, number) if packed else varint(8 << 3) + number
+    node = message(4, b"Conv") + message(5, message(1, name.encode()) + ints)
+    assert refused(seal(build_model(sealed=False) + message(7, message(1, node))))
+
+
+def test_a_window_that_fits_the_picture_is_fine(build_model, spec):
+    def widen(model):
+        next(one for one in model.graph.node if one.op_type == "Conv").attribute.append(
+            helper.make_attribute("pads", [96] * 4)
+        )
+
+    assert read_spec(build_model(widen)).labels == spec.labels
+
+
+@pytest.mark.parametrize("place", [b"image", b"logits", b"batch"])
+def test_names_that_are_no_text_are_refused(build_model, refused, place):
+    """onnxruntime keeps them, and cannot hand them over."""
+    data = build_model(sealed=False)
+    start, _ = metadata_region(data)
+    assert place in data[:start]
+    assert refused(seal(data[:start].replace(place, b"\xf4" + place[1:]) + data[start:]))
+
+
+def test_a_file_that_onnxruntime_would_read_in_another_format_is_refused(build_model, refused):
+    """Its own format is told by four bytes, which may stand in the middle of a name."""
+
+    def rename(model):
+        model.ClearField("ir_version")
+        model.producer_name = "..ORTM"
+
+    data = build_model(rename)
+    assert data[4:8] == b"ORTM"
+    assert refused(data)
 
 
 def test_metadata_of_others_may_stand_beside_the_spec(build_model, spec):

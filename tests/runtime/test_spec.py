@@ -15,8 +15,8 @@ QUICK = settings(deadline=None, derandomize=True, max_examples=150)
 names = st.text(min_size=1, max_size=20)
 sides = st.integers(1, 2000)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
-finite = st.floats(allow_nan=False, allow_infinity=False)
-positive = st.floats(min_value=0, exclude_min=True, allow_nan=False, allow_infinity=False)
+finite = st.floats(-1e9, 1e9)
+positive = st.floats(1e-9, 1e9)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -125,10 +125,14 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("std", [0.0]),
         ("std", [-0.3]),
         ("std", [True]),
+        ("std", [1e-310]),
+        ("mean", [10**300]),
+        ("scale", 1e300),
         ("labels", ["only one"]),
         ("labels", "0123456789"),
         ("labels", ["a", 1]),
         ("labels", ["a", ""]),
+        ("labels", ["a", "\ud800"]),
         ("weights_sha256", None),
         ("weights_sha256", "AB" * 32),
         ("weights_sha256", "ab" * 31),
@@ -138,6 +142,17 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
 def test_a_field_that_makes_no_sense_is_refused_by_name(spec, name, value):
     with pytest.raises(ArtifactError, match=name):
         ModelSpec.from_json(json.dumps(json.loads(spec.to_json()) | {name: value}))
+
+
+def test_the_largest_inputs_that_float32_holds_are_taken(spec):
+    for mean, std in ((0.0, 2.0**-127), (3e38, 1.0), (-3e38, 1.0)):
+        assert dataclasses.replace(spec, mean=(mean,), std=(std,)).std == (std,)
+
+
+def test_a_field_with_a_name_that_cannot_be_printed_is_named_all_the_same(spec):
+    fields = json.loads(spec.to_json()) | {"\ud800": 1}
+    with pytest.raises(ArtifactError, match=r"unknown fields: '\\ud800'"):
+        ModelSpec.from_json(json.dumps(fields))
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ def read_png(data: bytes) -> Png:
     header = data[start:end]
     palette: list[bytes] = []
     pixels: list[bytes] = []
-    exif, previous = None, b""
+    exif: bytes | None = None
+    note: bytes | None = None
+    previous = b""
     for kind, start, end in chunks:
         if kind == b"IDAT" and (not pixels or previous == kind):
             pixels.append(data[start:end])
@@ -80,12 +82,14 @@ def read_png(data: bytes) -> Png:
             raise ValueError("it has two headers, or its pixels are not in one piece")
         elif kind in (b"PLTE", b"tRNS") and not pixels:
             palette.append(data[start - 8 : end + 4])
-        elif exif is None:
-            exif = _exif(kind, data[start:end])
+        elif kind == b"eXIf":
+            exif = data[start:end]
+        elif note is None and kind in (b"tEXt", b"zTXt") and data.startswith(_NOTE, start, end):
+            note = _unpacked(kind, data[start + len(_NOTE) : end])
         previous = kind
     if not pixels:
         raise ValueError("it has no pixels")
-    return Png(header, b"".join(palette), pixels[0] if len(pixels) == 1 else b"".join(pixels), exif)
+    return Png(header, b"".join(palette), pixels[0] if len(pixels) == 1 else b"".join(pixels), exif or note)
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
@@ -113,20 +117,14 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return _HEAD.pack(len(body), kind) + body + _SUM.pack(zlib.crc32(body, zlib.crc32(kind)))
 
 
-def _exif(kind: bytes, body: bytes) -> bytes | None:
-    """Give the EXIF data of a chunk, ``None`` if it is not there to hold any; the first that is there counts.
+def _unpacked(kind: bytes, body: bytes) -> bytes:
+    """Read a note behind its keyword, empty where it is damaged.
 
-    A note is its keyword and a null character, for zTXt the way of packing; then, packed or not, an empty line, a line
-    with a name, one with a length, and lines of hexadecimal digits.
+    For zTXt it starts with the way of packing; then, packed or not, come an empty line, a line with a name, one with a
+    length, and lines of hexadecimal digits.
     """
-    if kind == b"eXIf":
-        return body
-    if kind not in (b"tEXt", b"zTXt") or not body.startswith(_NOTE):
-        return None
-    text = body[len(_NOTE) :]
     try:
-        if kind == b"zTXt":
-            text = zlib.decompressobj().decompress(text[1:], _LARGEST_NOTE)
+        text = zlib.decompressobj().decompress(body[1:], _LARGEST_NOTE) if kind == b"zTXt" else body
         return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
     except (ValueError, zlib.error):
         return b""

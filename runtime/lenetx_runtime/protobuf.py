@@ -1,0 +1,82 @@
+"""A walk over the fields of protobuf messages, in bounded time whatever the bytes are.
+
+Source: https://protobuf.dev/programming-guides/encoding.
+"""
+
+from collections.abc import Iterator
+
+from .errors import ArtifactError
+
+__all__ = ["Walk"]
+
+_MOST_FIELDS = 2**18
+"""A network of a thousand layers has some 20,000; two bytes are enough for a field, so files could hold millions."""
+
+
+class Walk:
+    """Reads messages, up to 262,144 fields in all of them together."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_FIELDS
+
+    def messages(self, data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
+        """Give those of :meth:`fields` whose values are bytes: texts, tensors and messages."""
+        return ((field, value) for field, value in self.fields(data) if isinstance(value, memoryview))
+
+    def at(self, data: bytes | memoryview, *path: int) -> Iterator[memoryview]:
+        """Give what stands at the end of a path of field numbers, through a message for each but the last."""
+        for field, value in self.messages(data):
+            if field == path[0]:
+                yield from self.at(value, *path[1:]) if path[1:] else (value,)
+
+    def fields(self, data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
+        """Give the (number, value) pairs of a message; sizes are checked before anything is cut.
+
+        Raises:
+            ArtifactError: it is no message, or the walk takes too long.
+        """
+        data, position = memoryview(data), 0
+        while position < len(data):
+            self._left -= 1
+            if self._left < 0:
+                raise ArtifactError(f"It has more than {_MOST_FIELDS:,} fields, which no model needs.")
+            key, position = _varint(data, position)
+            if key >> 32:  # readers drop these bits, so that a field could hide behind them
+                raise ArtifactError("It is not an ONNX model, or it is damaged.")
+            field, wire = key >> 3, key & 7
+            if wire == 0:
+                number, position = _varint(data, position)
+                yield field, number
+                continue
+            if wire == 2:
+                size, position = _varint(data, position)
+            elif wire in (1, 5):
+                size = 8 if wire == 1 else 4
+            else:
+                raise ArtifactError("It is not an ONNX model, or it is damaged.")
+            if position + size > len(data):
+                raise ArtifactError("It is not an ONNX model, or it is cut off.")
+            yield field, data[position : position + size]
+            position += size
+
+    def numbers(self, packed: memoryview) -> list[int]:
+        """Give the numbers of a packed field, the negative ones as their two's complement in 64 bits."""
+        numbers, position = [], 0
+        while position < len(packed):
+            number, position = _varint(packed, position)
+            numbers.append(number)
+        self._left -= len(numbers)
+        return numbers
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise ArtifactError("It is not an ONNX model, or it is cut off.")
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ArtifactError("It is not an ONNX model, or it is damaged.")
