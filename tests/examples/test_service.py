@@ -2,6 +2,7 @@
 
 import dataclasses
 import http.client
+import io
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import sys
 import threading
 
 import onnx
+import PIL.Image
 import pytest
 from onnx import helper
 
@@ -22,7 +24,16 @@ MOST_BYTES = 8 * 2**20
 
 
 def uvicorn(root):
-    return "-m", "uvicorn", "--app-dir", root / "examples", "service:app", "--port", "0"
+    return (
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        root / "examples",
+        "service:app",
+        "--port",
+        "0",
+        "--no-access-log",
+    )  # nobody reads it: the pipe would fill
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +144,26 @@ def test_one_model_answers_many_clients_at_once(service, pictures, model):
     for number in range(32):
         answers = [(200, {"label": label, "probability": share}) for label, share in right[number % 8 :: 8]]
         assert found[number] == answers
+
+
+def test_a_large_photo_holds_up_neither_the_health_endpoint_nor_others(service, seven):
+    page = PIL.Image.new("L", (4000, 3000), 255)
+    page.paste(PIL.Image.open(seven).convert("L").resize((2000, 2000)), (1000, 500))
+    file = io.BytesIO()
+    page.save(file, "PNG")
+    large, found = threading.Event(), []
+
+    def photo():
+        found.append(ask(service, "POST", "/predict", file.getvalue()))
+        large.set()
+
+    threading.Thread(target=photo).start()
+    meanwhile = []
+    while not large.is_set():
+        meanwhile.append(ask(service, "GET", "/health")[0])
+    assert found[0][0] == 200
+    assert len(meanwhile) > 8
+    assert set(meanwhile) == {200}
 
 
 def refused(root, model):
