@@ -1,0 +1,100 @@
+"""A web service that labels pictures. All requests share one model.
+
+    LENETX_MODEL=artifacts/reference/lenet5.onnx uvicorn --app-dir examples service:app
+    curl --data-binary @examples/seven.png http://127.0.0.1:8000/predict
+
+It needs ``pip install fastapi uvicorn`` beside the runtime, and does not start with a model that fails its self-test.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+
+import lenetx_runtime
+from lenetx_runtime import ArtifactError, Classifier, InputError
+
+MODEL = "artifacts/reference/lenet5.onnx"
+MOST_BYTES = 8 * 2**20
+"""Of a picture. A picture of few bytes may still have many pixels: the runtime refuses more than 64 million."""
+PICTURE = {
+    "requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+class Answer(BaseModel):
+    """What the service says of a picture."""
+
+    label: str
+    probability: float
+
+
+@contextlib.asynccontextmanager
+async def opened(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """Open and test the model before the first request, and close it after the last."""
+    with Classifier(os.environ.get("LENETX_MODEL", MODEL)) as classifier:
+        found = classifier.self_test()
+        if not found.passed:
+            raise ArtifactError("The model fails its self-test on this machine: export it again, or verify it.")
+        health = {
+            "status": "ok",
+            "device": classifier.device,
+            "model": classifier.spec.content_sha256,
+            "self_test": {"images": found.images, "worst": found.worst, "seconds": found.seconds},
+            "version": lenetx_runtime.__version__,
+        }
+        # A thread per core: pictures beyond that wait as the bytes that they are, not as the pixels that they become.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            yield {"classifier": classifier, "health": health, "threads": threads}
+
+
+app = FastAPI(title="lenetx", lifespan=opened)
+
+
+@app.exception_handler(InputError)
+async def unusable(_: Request, error: InputError) -> JSONResponse:
+    """Answer 422 with the sentence that says what is wrong with the picture."""
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+@app.exception_handler(ClientDisconnect)
+async def gone(_: Request, error: ClientDisconnect) -> JSONResponse:  # noqa: ARG001
+    """End the request of a client that went away while it sent; nobody reads this answer."""
+    return JSONResponse({"detail": "The client went away."}, 400)
+
+
+@app.get("/health")
+async def health(request: Request) -> dict[str, Any]:
+    """Say that pictures can be labelled, by which model, and where it runs."""
+    found: dict[str, Any] = request.state.health
+    return found
+
+
+@app.post("/predict", openapi_extra={"requestBody": PICTURE})
+async def predict(request: Request) -> Answer:
+    """Label the picture in the body: the bytes of a PNG, JPEG, BMP, WebP or GIF file."""
+    picture = await body(request)
+    # In a thread, so that a large photo holds up neither other requests nor the health endpoint.
+    loop, state = asyncio.get_running_loop(), request.state
+    found = await loop.run_in_executor(state.threads, state.classifier.predict, picture)
+    return Answer(label=found.label, probability=found.probability)
+
+
+async def body(request: Request) -> bytes:
+    """Read the body, and no more of it than is allowed."""
+    too_large = HTTPException(413, f"A picture may have at most {MOST_BYTES // 2**20} MiB.")
+    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+        raise too_large
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MOST_BYTES:
+            raise too_large
+    return bytes(data)
