@@ -42,7 +42,7 @@ lint: $(STAMP)
 check: lint test test-slow
 
 bench: $(STAMP)
-	for script in start_up first_prediction runtime framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in start_up first_prediction runtime service framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 build: $(STAMP)
 	rm -rf dist
