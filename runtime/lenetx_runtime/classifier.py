@@ -3,7 +3,8 @@
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
@@ -16,7 +17,7 @@ from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest
 from .spec import UNKNOWN, ModelSpec
-from .workers import Workers
+from .workers import CLOSED, Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ class Classifier:
     Args:
         model: path of a ``.onnx`` file that lenetx exported, or its bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``: what was asked for runs, or :class:`DeviceUnavailable` is raised.
-            ``auto`` takes CUDA where it really runs the model, else the CPU; :attr:`device` says which.
+            ``auto`` takes CUDA where the model's self-test passes on it, else the CPU; :attr:`device` says which.
         threads: the most CPU threads of one call; all that this process may use when ``None``, by its affinity and its
             cgroup's quota. A single image takes one, unless the model has more than 16 MiB.
         require_verified: open the file only if ``lenetx verify`` or ``lenetx export`` has left the certificate of a
@@ -149,7 +150,7 @@ class Classifier:
         return found
 
     def stream(self, images: Iterable[Image], *, batch_size: int = _STREAMED) -> Iterator[Prediction]:
-        """Label images as they come, in their order, with no more than a few batches of them in memory.
+        """Label images as they come, in their order, with no more than a batch for each thread and three in memory.
 
         Args:
             images: any iterable, also one without an end; a few batches are taken from it before the first result.
@@ -159,8 +160,8 @@ class Classifier:
             InputError: an image cannot be used, after the results of those before it; its path or position is named.
         """
         _require_several(images, "stream")
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; it must be at least 1.")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1.")
         self._framing()
         return self._streamed(images, batch_size)
 
@@ -222,7 +223,7 @@ class Classifier:
 
     def _opened(self) -> "Inference":
         if self._inference is None:
-            raise LenetxError("This Classifier is closed: open the model again.")
+            raise LenetxError(CLOSED)
         return self._inference
 
     def _framing(self) -> "Framer":
@@ -247,7 +248,13 @@ class Classifier:
             yield from self._workers.map(self._label, itertools.chain([framed], map(self._framed, parts)))
             return
         yield self._label(framed)
-        yield from self._workers.map(lambda part: self._label(self._framed(part)), parts)
+        yield from self._workers.map(lambda task: task(), map(self._task, parts))
+
+    def _task(self, part: _Part) -> "Callable[[], _Labelled]":
+        """Give what a thread does with a part; what several images may be read from is read here, one after another."""
+        if any(map(_is_open_file, part[1])):
+            return partial(self._label, self._framed(part))
+        return lambda: self._label(self._framed(part))
 
     def _framed(self, part: _Part) -> _Framed:
         return self._framing().several(part[1], part[0])
@@ -288,9 +295,16 @@ def _parts(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[_Par
         yield start, part
 
 
+def _is_open_file(image: Any) -> bool:
+    """Say whether it is a file object or a Pillow image that is still to be read from one."""
+    return hasattr(image, "read") or getattr(image, "fp", None) is not None
+
+
 def _require_several(images: Any, method: str) -> None:
     if isinstance(images, str | bytes | os.PathLike) or hasattr(images, "getbands"):
         name = f"'{images}'" if isinstance(images, str | os.PathLike) else type(images).__name__
         raise InputError(f"{method} takes several images, not {name} alone: that is for predict.")
-    if not isinstance(images, Iterable):
+    if getattr(images, "ndim", None) == 3 and images.shape[2] in (3, 4):
+        raise InputError(f"{method} takes several images, not one of shape {images.shape}: that is for predict.")
+    if not isinstance(images, Iterable) or getattr(images, "ndim", 1) == 0:
         raise InputError(f"{method} takes several images, not {type(images).__name__}.")

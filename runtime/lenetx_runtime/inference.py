@@ -23,10 +23,10 @@ __all__ = ["Inference"]
 _FLOAT32 = np.dtype(np.float32)
 _PART, _PART_NUMBERS = 64, 2**21
 """Images that a thread takes at once, and numbers of their inputs: what they become stays in its cache."""
-_DEVICE_PART = 1024
+_DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
 """The same where something else than the CPU computes."""
-_FEW = 4096
-"""Numbers of which a product with themselves tells fastest whether one is not finite."""
+_SMALL = 1e-32
+"""A factor with which no sum of a few thousand finite float32 overflows."""
 
 
 class Inference:
@@ -48,12 +48,14 @@ class Inference:
         self._workers = workers
         self._spec = spec
         self._labels, self._shape = spec.labels, spec.input_shape
-        self._one = (1, *spec.input_shape) if spec.batch in ("dynamic", 1) else ()
+        self._one = (1, *spec.input_shape) if spec.batch in ("dynamic", 1) else None
         self._answer = 1, len(spec.labels)
+        self._small_inputs = np.full(int(np.prod(spec.input_shape)), _SMALL, np.float32)
+        self._small_logits = np.full(len(spec.labels), _SMALL, np.float32)
         self._is_dynamic = spec.batch == "dynamic"
         self._normaliser = Normaliser(spec)
-        affordable = min(_PART, max(1, _PART_NUMBERS // int(np.prod(spec.input_shape))))
-        most = affordable if backend.device == "cpu" else _DEVICE_PART
+        images, numbers = (_PART, _PART_NUMBERS) if backend.device == "cpu" else (_DEVICE_PART, _DEVICE_NUMBERS)
+        most = min(images, max(1, numbers // len(self._small_inputs)))
         self.part = most if spec.batch == "dynamic" else spec.batch
 
     def labels(self, frames: "NDArray[np.uint8]") -> list[Prediction]:
@@ -72,15 +74,16 @@ class Inference:
             InputError: something else is given.
             ArtifactError: something else comes out, or the model cannot run.
         """
-        if type(inputs) is np.ndarray and inputs.shape == self._one and inputs.dtype is _FLOAT32:
-            flat = inputs.ravel()
-            if isfinite(flat.dot(flat)) and inputs.flags.c_contiguous:
-                logits = self._run(inputs)
-                flat = logits.ravel()
-                if logits.shape == self._answer and isfinite(flat.dot(flat)):
-                    return logits
+        is_one = type(inputs) is np.ndarray and inputs.shape == self._one and inputs.dtype is _FLOAT32
+        if is_one and _is_surely_finite(inputs, self._small_inputs) and inputs.flags.c_contiguous:
+            logits = self._run(inputs)
+            if logits.shape == self._answer and _is_surely_finite(logits, self._small_logits):
+                return logits
         if not isinstance(inputs, np.ndarray):
             raise InputError(f"Inputs are a numpy array, not {type(inputs).__name__}.")
+        if isinstance(inputs, np.ma.MaskedArray):
+            raise InputError("The inputs are a masked array, of which some numbers are not to be used: fill it first.")
+        inputs = np.asarray(inputs)
         if inputs.dtype != _FLOAT32 or inputs.shape[1:] != self._shape or not inputs.ndim:
             wanted, got = (", ".join(map(str, shape)) for shape in (self._shape, inputs.shape))
             raise InputError(f"Inputs are float32[N, {wanted}]; these are {inputs.dtype}[{got}].")
@@ -108,15 +111,21 @@ class Inference:
 
     def _finite(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
         logits = self.raw(inputs)
-        if not _are_finite(logits):
+        if not (_is_surely_finite(logits, self._small_logits) if len(logits) == 1 else _are_finite(logits)):
             raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
         return logits
 
 
+def _is_surely_finite(values: "NDArray[np.float32]", small: "NDArray[np.float32]") -> bool:
+    """Say by one product whether no number is NaN or infinite, which is the fastest way for few of them.
+
+    Where the host has made floating-point events or warnings errors, they decide by a slower look.
+    """
+    try:
+        return isfinite(values.ravel().dot(small))
+    except (FloatingPointError, RuntimeWarning):
+        return _are_finite(values)
+
+
 def _are_finite(values: "NDArray[np.float32]") -> bool:
-    """Say whether no number is NaN or infinite: few by one product, which may overflow, so that all are looked at."""
-    if values.size <= _FEW:
-        flat = values.ravel()
-        if isfinite(flat.dot(flat)):
-            return True
     return bool(np.isfinite(values).all())

@@ -2,17 +2,19 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .backend import Backend
+from .backend import Backend, run_in_batches
 from .device import DEFAULT_CUDA, CudaOptions
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
 from .limits import DEFAULT, Limits, size_in_words
 from .ort_session import CUDA, Provider, execution_providers
+from .preprocess import normalise
+from .selftest import judge
 from .spec import ModelSpec
 from .workers import Workers
 
@@ -66,12 +68,19 @@ class Request:
     content_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        if self.threads is not None and not 1 <= self.threads <= _MOST_THREADS:
-            raise InputError(f"threads is {self.threads}; it must be 1 to {_MOST_THREADS}.")
+        if not isinstance(self.device, str):
+            raise InputError(f"A device is a name, not {type(self.device).__name__}: auto, cpu, cuda or cuda:N.")
+        if self.threads is not None:
+            whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
+            if not whole or not 1 <= self.threads <= _MOST_THREADS:
+                raise InputError(f"threads is {self.threads!r}; it must be 1 to {_MOST_THREADS}.")
         if self.require_verified and isinstance(self.model, bytes):
             raise InputError("A model is verified by the file beside it: require_verified needs a path, not bytes.")
         if self.providers is not None and self.device != "auto":
             raise InputError(f"Give the device {self.device} or providers, not both.")
+        for name, value, kind in (("cuda", self.cuda, CudaOptions), ("limits", self.limits, Limits)):
+            if not isinstance(value, kind):
+                raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
     def again(self, spec: ModelSpec) -> "Request":
         """Give the request that opens this very model from any folder."""
@@ -114,25 +123,50 @@ class Request:
         return OrtBackend(data, spec, device=self.device, threads=threads, cuda=self.cuda)
 
     def _on_cuda(self, data: bytes, spec: ModelSpec, threads: int) -> Backend | None:
-        """Give the model on CUDA where that is there and has really run it once."""
-        import numpy as np
-
+        """Give the model on CUDA where that is there and its self-test passes on it."""
         from .ort import OrtBackend
 
         if CUDA not in execution_providers():
             return None
-        size = 1 if spec.batch == "dynamic" else spec.batch
         try:
             backend = OrtBackend(data, spec, device="cuda", threads=threads, cuda=self.cuda)
-            backend.run(np.zeros((size, *spec.input_shape), np.float32))
+            works = _works(backend, spec)
         except (DeviceUnavailable, ArtifactError):
             return None
-        return backend
+        return backend if works else None
+
+
+def _works(backend: Backend, spec: ModelSpec) -> bool:
+    """Say whether the model's self-test passes; of one that has none, whether it runs and gives numbers."""
+    import numpy as np
+
+    if spec.selftest is not None:
+        inputs = normalise(spec.selftest.frames(spec), spec)
+        return judge(spec.selftest, run_in_batches(backend, inputs, spec))[0]
+    return bool(np.isfinite(run_in_batches(backend, np.zeros((1, *spec.input_shape), np.float32), spec)).all())
 
 
 def as_request(
     model: "str | os.PathLike[str] | bytes", providers: Sequence[Provider] | None, **options: Any
 ) -> Request:
     """Make a request of what a user gives."""
-    named = None if providers is None else tuple(providers)
+    if isinstance(model, bytearray | memoryview):
+        model = bytes(model)
+    if not isinstance(model, bytes | str | os.PathLike):
+        raise InputError(f"A model is a path or the bytes of a file, not {type(model).__name__}.")
+    named = None if providers is None else tuple(map(_provider, _listed(providers)))
     return Request(model if isinstance(model, bytes) else Path(model), providers=named, **options)
+
+
+def _listed(providers: Any) -> Sequence[Any]:
+    if isinstance(providers, str) or not isinstance(providers, Sequence):
+        raise InputError(f"providers is a list of execution providers, not {providers!r}.")
+    return providers
+
+
+def _provider(given: Any) -> Provider:
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Sequence) and len(given) == 2 and isinstance(given[0], str) and isinstance(given[1], Mapping):
+        return given[0], {str(key): str(value) for key, value in given[1].items()}
+    raise InputError(f"An execution provider is a name, or a pair of name and settings, not {given!r}.")

@@ -37,8 +37,9 @@ class OrtBackend:
         optimised: let onnxruntime rewrite the graph before it runs; else it runs as it stands in the file.
 
     Attributes:
-        device: where the model really runs: ``cpu``, ``cuda:N``, or the name of another execution provider.
-        provider: the first execution provider that runs it.
+        device: where the model really runs: ``cpu``, ``cuda:N``, or the name of another execution provider. Of several
+            providers, each runs what those before it cannot: all are named, with "or".
+        provider: the first execution provider that was asked for.
 
     Raises:
         EngineMissing: onnxruntime is not installed.
@@ -61,8 +62,10 @@ class OrtBackend:
         index = cuda_index(device)
         if threads is not None and not 1 <= threads <= _MOST_THREADS:
             raise InputError(f"threads is {threads}; it must be 1 to {_MOST_THREADS}.")
-        if providers is not None and (index is not None or not providers):
-            raise InputError(f"Give the device {device} or at least one provider, not both.")
+        if providers is not None and index is not None:
+            raise InputError(f"Give the device {device} or providers, not both.")
+        if providers is not None and not providers:
+            raise InputError("Name at least one execution provider.")
         if providers is None:
             providers = [CPU] if index is None else [(CUDA, {"device_id": str(index)})]
         asked = [_with_settings(each, cuda) for each in providers]
@@ -71,10 +74,12 @@ class OrtBackend:
         self.provider, settings = asked[0]
         on_cuda = int(settings.get("device_id", "0"))
         self.device = {CPU: "cpu", CUDA: f"cuda:{on_cuda}"}.get(self.provider, self.provider)
+        if len(asked) > 1:
+            self.device = " or ".join(name for name, _ in asked)
         _require_same_contract(self._session, spec)
         self._outputs, self._input = [spec.output_name], spec.input_name
         self._on_cuda: CudaRun | None = None
-        if self.provider == CUDA:
+        if [name for name, _ in asked] == [CUDA]:
             from . import ort_cuda
 
             names = spec.input_name, spec.output_name
@@ -97,6 +102,8 @@ class OrtBackend:
 
 def _with_settings(provider: Provider, cuda: CudaOptions) -> tuple[str, Mapping[str, str]]:
     name, settings = (provider, {}) if isinstance(provider, str) else provider
+    if name == CUDA and "enable_cuda_graph" in settings:
+        raise InputError("CUDA graphs are asked for with CudaOptions(graphs=True), not with enable_cuda_graph.")
     return name, {**cuda.settings(0), **settings} if name == CUDA else settings
 
 

@@ -41,21 +41,22 @@ class CudaRun:
         self._classes, self._index = classes, index
         self._graphs: dict[int, _Graph] = {}
         self._asked: Counter[int] = Counter()
-        self._may_capture = graphs
-        self._capturing = threading.Lock()
+        self._one_at_a_time = threading.Lock()  # onnxruntime allows no other run of a session with graphs
         self._plain = self._options(_NO_GRAPH) if graphs else None
 
     def __call__(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Take float32[N, C, H, W] on the host and give float32[N, K] there."""
         size = len(batch)
-        if (graph := self._graphs.get(size)) is not None:
-            return graph.replay(batch)
-        logits = self._bound(batch)
-        if self._may_capture:
+        if self._plain is None:
+            return self._bound(batch)
+        with self._one_at_a_time:
+            if (graph := self._graphs.get(size)) is not None:
+                return graph.replay(batch)
+            logits = self._bound(batch)
             self._asked[size] += 1
-            if self._asked[size] >= _OFTEN:
+            if self._asked[size] == _OFTEN and len(self._graphs) < _MOST_GRAPHS:
                 self._capture(batch, logits)
-        return logits
+            return logits
 
     def _bound(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Run with an input that goes straight to the device and an output that comes straight back."""
@@ -68,18 +69,13 @@ class CudaRun:
 
     def _capture(self, batch: "NDArray[np.float32]", right: "NDArray[np.float32]") -> None:
         """Give a batch size its graph, if there is room and if it computes the same bits as without."""
-        with self._capturing:
-            if len(batch) in self._graphs or not self._may_capture:
-                return
-            options = self._options(str(len(self._graphs) + 1))
-            try:
-                graph = _Graph(self._session, self._names, *self._buffers(batch), options)
-                same = all((graph.replay(batch) == right).all() for _ in range(_RUNS_TO_CAPTURE))
-            except Exception:  # onnxruntime's errors have no common base but Exception
-                same = False
-            if same:
+        options = self._options(str(len(self._graphs) + 1))
+        try:
+            graph = _Graph(self._session, self._names, *self._buffers(batch), options)
+            if all((graph.replay(batch) == right).all() for _ in range(_RUNS_TO_CAPTURE)):
                 self._graphs[len(batch)] = graph
-            self._may_capture = same and len(self._graphs) < _MOST_GRAPHS
+        except Exception:  # onnxruntime's errors have no common base but Exception
+            return  # this size goes on without one
 
     def _buffers(self, batch: "NDArray[np.float32]") -> tuple[Any, Any]:
         made = self._ort.OrtValue
@@ -101,11 +97,9 @@ class _Graph:
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(names[0], given)
         self._binding.bind_ortvalue_output(names[1], found)
-        self._lock = threading.Lock()
 
     def replay(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        with self._lock:
-            self._given.update_inplace(batch)
-            self._session.run_with_iobinding(self._binding, self._options)
-            logits: NDArray[np.float32] = self._found.numpy()
+        self._given.update_inplace(batch)
+        self._session.run_with_iobinding(self._binding, self._options)
+        logits: NDArray[np.float32] = self._found.numpy()
         return logits

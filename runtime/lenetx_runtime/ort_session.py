@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 """An execution provider by onnxruntime's name for it, perhaps with settings of its own."""
 
+_preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
@@ -49,6 +51,9 @@ def import_engine() -> Any:
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
         raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}. {_REINSTALL}") from None
+    except Exception as error:  # whatever a broken one raises
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise EngineMissing(f"onnxruntime is installed but cannot be imported: {reason}. {_REINSTALL}") from None
     if not hasattr(onnxruntime, "InferenceSession"):
         raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
     return onnxruntime
@@ -61,7 +66,7 @@ def _unobserved() -> Iterator[None]:
     From 1.29 it does both on Linux and macOS unless this variable is set when it is first imported
     (onnxruntime#27379); whoever has set it, to either value, or has imported onnxruntime before us, has decided.
     """
-    if _NO_TELEMETRY in os.environ:
+    if _NO_TELEMETRY in os.environ or "onnxruntime" in sys.modules:
         yield
         return
     os.environ[_NO_TELEMETRY] = "1"
@@ -127,8 +132,15 @@ def _prepare(ort: Any, options: Any, names: Sequence[str]) -> None:
     """Let other providers leave nothing to the CPU, unless it is asked for too, and load what CUDA needs."""
     if names == [CPU]:
         return
-    if hasattr(ort, "preload_dlls"):
-        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find, and stdout may carry JSON
-            ort.preload_dlls()
+    _preload(ort)
     if CPU not in names:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+
+
+def _preload(ort: Any) -> None:
+    """Load the libraries that pip has installed, once: stdout, where JSON may go, is turned aside meanwhile."""
+    with _preloading:
+        if hasattr(ort, "preload_dlls") and ort not in _preloaded:
+            with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+                ort.preload_dlls()
+            _preloaded.append(ort)

@@ -3,19 +3,26 @@
 import collections
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
+
+from .errors import LenetxError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["Workers"]
+__all__ = ["CLOSED", "Workers"]
+
+CLOSED = "This Classifier is closed: open the model again."
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
-_AHEAD = 2
-"""Parts for each thread that may be asked for before the first of them is given back."""
+_AHEAD = 1
+"""Parts that wait while each thread has one."""
+_here = threading.local()
+"""Knows whether it is one of these threads: work that shares its work again would wait for itself."""
 
 
 class Workers:
@@ -27,15 +34,18 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pool: ThreadPoolExecutor | None = None
-        self._process = 0
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self._is_closed = False
 
     def map(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
-        """Give what becomes of each part, in their order.
+        """Give what becomes of each part, in their order, with at most one more at work or waiting than threads.
 
         What the parts or the work raise comes in its place, behind all that is before it, and ends it.
+
+        Raises:
+            LenetxError: it is closed before the last part is given back.
         """
-        if self.count == 1:
+        if self.count == 1 or getattr(_here, "works", False):
             yield from map(work, parts)
             return
         problem: list[Exception] = []
@@ -49,33 +59,52 @@ class Workers:
             raise problem[0]
 
     def _share(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
+        from concurrent.futures import CancelledError
+
         pool = self._started()
         waiting: collections.deque[Future[_Made]] = collections.deque()
         try:
             for part in parts:
-                waiting.append(pool.submit(work, part))
-                while waiting and (len(waiting) > _AHEAD * self.count or waiting[0].done()):
+                waiting.append(self._submitted(pool, work, part))
+                while waiting and (len(waiting) > self.count + _AHEAD or waiting[0].done()):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except CancelledError:
+            raise LenetxError(CLOSED) from None
         finally:
             for future in waiting:
                 future.cancel()
 
     def close(self) -> None:
-        """End the threads when they have done what they do; they are started again if they are needed again."""
-        pool, self._pool = self._pool, None
-        if pool is not None and self._process == os.getpid():
-            pool.shutdown(cancel_futures=True)
+        """End the threads when they have done what they do."""
+        self._is_closed = True
+        started, self._pool = self._pool, None
+        if started is not None and started[0] == os.getpid():
+            started[1].shutdown(cancel_futures=True)
+
+    def _submitted(self, pool: "ThreadPoolExecutor", work: Callable[[_Given], _Made], part: _Given) -> "Future[_Made]":
+        try:
+            return pool.submit(work, part)
+        except RuntimeError:  # of a pool that was shut down; its class is no other
+            if self._is_closed:
+                raise LenetxError(CLOSED) from None
+            raise
 
     def _started(self) -> "ThreadPoolExecutor":
         from concurrent.futures import ThreadPoolExecutor
 
-        pool = self._pool
-        if pool is None or self._process != os.getpid():  # threads do not follow into a fork
-            self._process = os.getpid()
-            self._pool = pool = ThreadPoolExecutor(self.count, thread_name_prefix="lenetx")
-        return pool
+        if self._is_closed:
+            raise LenetxError(CLOSED)
+        started = self._pool
+        if started is None or started[0] != os.getpid():  # threads do not follow into a fork
+            pool = ThreadPoolExecutor(self.count, thread_name_prefix="lenetx", initializer=_mark)
+            self._pool = started = os.getpid(), pool
+        return started[1]
+
+
+def _mark() -> None:
+    _here.works = True
 
 
 def _until_it_fails(parts: Iterable[_Given], problem: list[Exception]) -> Iterator[_Given]:

@@ -1,3 +1,4 @@
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -211,3 +212,32 @@ def test_the_one_bad_file_of_a_batch_is_named(classifier, seven, tmp_path):
         classifier.predict_batch([seven, tmp_path / "blank.png"])
     with pytest.raises(InputError, match=r"^There is no image '.*absent\.png'\.$"):
         classifier.predict_batch([seven, tmp_path / "absent.png"])
+
+
+@pytest.mark.parametrize("large", [1e20, 3e38])
+def test_large_inputs_are_finite_inputs_also_where_the_host_makes_events_errors(classifier, large):
+    inputs = np.full((1, 1, 32, 32), large, np.float32)
+    with np.errstate(all="raise"):
+        assert classifier.logits(inputs / np.float32(1e10)).shape == (1, 10)
+    with contextlib.suppress(ArtifactError):  # its logits may overflow
+        classifier.logits(inputs)
+    inputs[0, 0, 0, :2] = np.inf, -np.inf
+    with np.errstate(all="raise"), pytest.raises(InputError, match="NaN or infinity"):
+        classifier.logits(inputs)
+
+
+class Own(np.ndarray):
+    """An array of someone's own kind."""
+
+
+def test_masked_arrays_are_refused_and_other_kinds_taken(classifier, seven):
+    with pytest.raises(InputError, match="masked array"):
+        classifier.logits(np.ma.masked_array(INPUTS))
+    with pytest.raises(InputError, match="masked array"):
+        classifier.predict(np.ma.masked_array(seven))
+    assert classifier.predict(seven.view(Own)) == classifier.predict(seven)
+
+
+def test_a_single_number_is_no_input(build_model):
+    with pytest.raises(InputError, match="Inputs are float32"):
+        Classifier(build_model(batch=4)).logits(np.zeros((), np.float32))

@@ -1,8 +1,11 @@
 """A stream of images: lazy, in order, with what is before an error given first."""
 
+import io
 import itertools
+import tarfile
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import lenetx_runtime.classifier as classifier_module
@@ -100,3 +103,48 @@ def test_a_stream_ends_with_a_sentence_when_its_classifier_is_closed(sealed, sev
         next(found)
     with pytest.raises(LenetxError, match="closed"):
         classifier.stream([seven])
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("batch_size", [64, 65, 100, 200])
+def test_batches_larger_than_what_a_thread_takes_wait_for_no_one(classifier, seven, batch_size):
+    """Threads that share what they were given among the same threads would wait for themselves."""
+    assert len(list(classifier.stream([seven] * 800, batch_size=batch_size))) == 800
+
+
+@pytest.mark.timeout(60)
+def test_so_it_is_for_a_model_of_a_fixed_batch(build_model, seven):
+    with Classifier(build_model(batch=8), threads=2) as fixed:
+        assert len(list(fixed.stream([seven] * 400))) == 400
+        assert len(fixed.predict_batch([seven] * 50)) == 50
+
+
+def test_closing_while_others_predict_ends_in_our_words(sealed, seven):
+    for _ in range(20):
+        classifier = Classifier(sealed, threads=2)
+        found = classifier.stream([seven] * 2000)
+        next(found)
+        classifier.close()
+        with pytest.raises(LenetxError, match="closed"):
+            list(found)
+
+
+def test_members_of_one_archive_are_read_one_after_another(classifier, tmp_path, seven):
+    """They share one position in one file."""
+    with tarfile.open(tmp_path / "many.tar", "w") as archive:
+        for number in range(200):
+            buffer = io.BytesIO()
+            PIL.Image.fromarray(np.roll(seven, number % 3, axis=1)).save(buffer, "PNG")
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = buffer.tell()
+            buffer.seek(0)
+            archive.addfile(member, buffer)
+    with tarfile.open(tmp_path / "many.tar") as archive:
+        found = classifier.predict_batch([archive.extractfile(member) for member in archive])
+    expected = classifier.predict_batch([np.roll(seven, number % 3, axis=1) for number in range(200)])
+    assert [one.label for one in found] == [one.label for one in expected]
+
+
+def test_a_single_colour_picture_is_not_taken_for_rows_of_pictures(classifier):
+    with pytest.raises(InputError, match="not one of shape"):
+        classifier.predict_batch(np.zeros((40, 30, 3), np.uint8))

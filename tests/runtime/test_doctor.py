@@ -117,7 +117,7 @@ def test_an_engine_that_no_installer_has_written_has_a_version_too(linked):
     ("code", "words"),
     [
         ("raise ImportError('libcudart.so.12: cannot open shared object file')", "libcudart.so.12: cannot open"),
-        ("raise RuntimeError('a\\nfault')", "onnxruntime cannot be imported: RuntimeError: a fault. Run 'pip "),
+        ("raise RuntimeError('a\\nfault')", "cannot be imported: RuntimeError: a fault. Run 'pip "),
         ("", "onnxruntime is there but incomplete"),
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",

@@ -67,7 +67,7 @@ def test_a_provider_that_leaves_the_model_to_the_cpu_is_refused_unless_the_cpu_i
     with pytest.raises(DeviceUnavailable, match=other):
         Classifier(sealed, providers=[other])
     both = Classifier(sealed, providers=[other, CPU])
-    assert both.device == other
+    assert both.device == f"{other} or {CPU}"
     assert both.logits(INPUTS).shape == (9, 10)
 
 
@@ -83,9 +83,18 @@ def test_a_provider_that_is_not_there_is_refused_by_its_name(sealed, name):
     ("options", "words"),
     [
         ({"device": "cpu", "providers": [CPU]}, "Give the device cpu or providers, not both"),
-        ({"providers": []}, "at least one provider"),
+        ({"providers": []}, "Name at least one execution provider"),
         ({"threads": 0}, "threads is 0"),
         ({"threads": 1025}, "threads is 1025"),
+        ({"threads": "2"}, "threads is '2'"),
+        ({"threads": 1.5}, "threads is 1.5"),
+        ({"threads": True}, "threads is True"),
+        ({"device": None}, "A device is a name, not NoneType"),
+        ({"providers": CPU}, "providers is a list of execution providers"),
+        ({"providers": [None]}, "An execution provider is a name, or a pair"),
+        ({"providers": [(CPU, {}, 3)]}, "An execution provider is a name, or a pair"),
+        ({"limits": None}, "limits is of Limits, not NoneType"),
+        ({"cuda": True}, "cuda is of CudaOptions, not bool"),
         ({"device": "gpu"}, "There is no device 'gpu'"),
     ],
 )
@@ -138,3 +147,19 @@ def test_images_larger_than_their_limit_are_refused_also_in_another_process(seal
     for refused in (lambda: classifier.predict(large), lambda: classifier.predict_batch([large])):
         with pytest.raises(InputError, match="more than 1,000 pixels"):
             refused()
+
+
+@pytest.mark.parametrize("model", [None, 7, ["lenet5.onnx"]])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(InputError, match="A model is a path or the bytes of a file"):
+        Classifier(model)
+
+
+def test_bytes_of_other_kinds_are_bytes(sealed, seven):
+    for model in (bytearray(sealed), memoryview(sealed)):
+        assert Classifier(model).predict(seven).label
+
+
+def test_graphs_of_cuda_are_not_switched_on_behind_the_back_of_what_looks_after_them(sealed):
+    with pytest.raises(InputError, match="CudaOptions"):
+        Classifier(sealed, providers=[(CUDA, {"enable_cuda_graph": "1"})])

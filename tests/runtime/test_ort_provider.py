@@ -52,7 +52,7 @@ def test_cuda_by_its_providers_name_says_what_to_install(sealed, spec):
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_a_device_and_a_provider_are_one_too_many(sealed, spec, device):
-    with pytest.raises(InputError, match=f"the device {device} or at least one provider, not both"):
+    with pytest.raises(InputError, match=f"the device {device} or providers, not both"):
         OrtBackend(sealed, spec, device=device, providers=[CPU])
 
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lenetx_runtime import LenetxError
 from lenetx_runtime.workers import Workers
 
 
@@ -44,7 +45,7 @@ def test_of_parts_without_an_end_only_a_few_are_taken(workers):
     results = workers.map(lambda part: part, (next(taken) for _ in itertools.repeat(None)))
     assert [next(results) for _ in range(10)] == list(range(10))
     results.close()
-    assert next(taken) <= 10 + 2 * workers.count + 2
+    assert next(taken) <= 10 + workers.count + 2
 
 
 class Failure(Exception):
@@ -87,8 +88,20 @@ def test_after_it_was_left_halfway_and_closed_no_thread_is_left():
     assert threading.active_count() == before
 
 
-def test_it_starts_again_after_it_was_closed():
+def test_closed_it_shares_nothing_more():
     workers = Workers(2)
-    for _ in range(2):
-        assert list(workers.map(str, range(3))) == ["0", "1", "2"]
-        workers.close()
+    results = workers.map(lambda part: part, range(100))
+    next(results)
+    workers.close()
+    with pytest.raises(LenetxError, match="closed"):
+        list(results)
+    with pytest.raises(LenetxError, match="closed"):
+        list(workers.map(str, range(3)))
+
+
+@pytest.mark.timeout(60)
+def test_work_that_shares_its_own_work_does_not_wait_for_itself():
+    workers = Workers(2)
+    found = workers.map(lambda part: sum(workers.map(lambda inner: inner, range(part, part + 5))), range(20))
+    assert list(found) == [5 * part + 10 for part in range(20)]
+    workers.close()

@@ -21,6 +21,8 @@ _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; from lenetx_runtime.doctor.trials import report; report(sys.argv[1])"
 )
 
+_STEP = b"lenetx step: "
+
 
 def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any]]:
     """Run a generator of :data:`Step` to its end or its death.
@@ -49,8 +51,11 @@ def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any
         output, death = b"", str(error.strerror)
     outcomes = {}
     whole = output[: output.rfind(b"\n") + 1]  # a death in the midst of a line leaves a part of it
-    for name, outcome in map(json.loads, whole.splitlines()):
-        outcomes[name] = {"died": death} if outcome is None else outcome
+    for line in whole.splitlines():
+        if not line.startswith(_STEP):  # what a program of someone's own prints when Python starts
+            continue
+        name, outcome = json.loads(line.removeprefix(_STEP))
+        outcomes[name] = {"died": death or "it ended the process"} if outcome is None else outcome
     if death is not None and not outcomes:
         raise EngineMissing(f"A second Python cannot be started to try what is installed: {death}.")
     return outcomes
@@ -63,7 +68,7 @@ def report(steps: str) -> None:
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:
         os.dup2(2, 1)
         for step in _run(steps):
-            out.write(json.dumps(step).encode() + b"\n")
+            out.write(_STEP + json.dumps(step).encode() + b"\n")
 
 
 def _run(steps: str) -> Iterator[Step]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "decode"]
 
+_AT_ONCE = 2**30
+"""Bytes that a file object is asked for: some take no larger number."""
+
 Image: TypeAlias = Union[str, "os.PathLike[str]", bytes, IO[bytes], "PIL.Image.Image", "NDArray[Any]"]
 """What counts as an image: a path, the bytes of a file, a file object opened for reading bytes, a Pillow image, or an
 array (see :func:`decode`)."""
@@ -71,7 +74,7 @@ def _read(file: Any, limit: int) -> bytes:
     left = limit + 1
     while left > 0:
         try:
-            part = file.read(left)
+            part = file.read(min(left, _AT_ONCE))
         except Exception as error:  # whatever the reader of an archive or a network trips over
             raise InputError(f"The image's file object cannot be read: {error}.") from error
         if isinstance(part, str):

@@ -54,6 +54,11 @@ def from_array(array: "NDArray[Any]", channels: int, limits: Limits) -> "NDArray
     Raises:
         InputError: another rank, depth, dtype or range, too many pixels or none; it says which array came.
     """
+    import numpy as np
+
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError("The image is a masked array, of which some levels are not to be used: fill it first.")
+    array = np.asarray(array)
     shape = array.shape
     if len(shape) == 3 and shape[2] == 1:
         array = array[:, :, 0]
