@@ -13,6 +13,7 @@ from .device import DEFAULT_CUDA, CudaOptions
 from .errors import InputError, LenetxError
 from .limits import DEFAULT, Limits
 from .opening import Opened, Request, as_request
+from .parts import Part, is_open_file, parts_of, require_several
 from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest
@@ -34,8 +35,6 @@ _STREAMED = 64
 _LONG = 1e-3
 """Seconds to read an image, from which on threads read them: its decoding takes most of that."""
 
-_Part: TypeAlias = "tuple[int, Sequence[Image]]"
-"""Images, and the position of the first of them."""
 _Framed: TypeAlias = "tuple[NDArray[np.uint8], InputError | None]"
 """Frames of the images up to the first that cannot be used, and its error."""
 _Labelled: TypeAlias = "tuple[list[Prediction], InputError | None]"
@@ -139,8 +138,8 @@ class Classifier:
         Raises:
             InputError: an image cannot be used; its path, or else its position from 0, is named.
         """
-        _require_several(images, "predict_batch")
-        parts = _parts(images, self._opened().part)
+        require_several(images, "predict_batch")
+        parts = parts_of(images, self._opened().part)
         self._framing()
         found: list[Prediction] = []
         for predictions, problem in self._labelled(parts):
@@ -159,14 +158,14 @@ class Classifier:
         Raises:
             InputError: an image cannot be used, after the results of those before it; its path or position is named.
         """
-        _require_several(images, "stream")
+        require_several(images, "stream")
         if not isinstance(batch_size, int) or batch_size < 1:
             raise InputError(f"batch_size is {batch_size!r}; it must be a whole number of at least 1.")
         self._framing()
         return self._streamed(images, batch_size)
 
     def _streamed(self, images: Iterable[Image], batch_size: int) -> Iterator[Prediction]:
-        parts = _parts(images, batch_size)
+        parts = parts_of(images, batch_size)
         labelled = (self._label(self._framed(part)) for part in parts)
         for predictions, problem in labelled if batch_size == 1 else self._labelled(parts):
             yield from predictions
@@ -233,7 +232,7 @@ class Classifier:
         assert self._framer is not None
         return self._framer
 
-    def _labelled(self, parts: Iterator[_Part]) -> Iterator[_Labelled]:
+    def _labelled(self, parts: Iterator[Part]) -> Iterator[_Labelled]:
         """Label parts, sharing the work.
 
         Small images are read here, while other threads compute: to read them takes Python's lock, for which threads
@@ -250,13 +249,13 @@ class Classifier:
         yield self._label(framed)
         yield from self._workers.map(lambda task: task(), map(self._task, parts))
 
-    def _task(self, part: _Part) -> "Callable[[], _Labelled]":
+    def _task(self, part: Part) -> "Callable[[], _Labelled]":
         """Give what a thread does with a part; what several images may be read from is read here, one after another."""
-        if any(map(_is_open_file, part[1])):
+        if any(map(is_open_file, part[1])):
             return partial(self._label, self._framed(part))
         return lambda: self._label(self._framed(part))
 
-    def _framed(self, part: _Part) -> _Framed:
+    def _framed(self, part: Part) -> _Framed:
         return self._framing().several(part[1], part[0])
 
     def _label(self, framed: _Framed) -> _Labelled:
@@ -269,42 +268,3 @@ def _reopened(kind: type[Classifier], request: Request) -> Classifier:
     classifier = kind.__new__(kind)
     classifier._take(request.open(), request)
     return classifier
-
-
-def _parts(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[_Part]:
-    """Give so many images at a time with the position of the first; what was taken before an error is given too."""
-    import numpy as np
-
-    if isinstance(images, list | tuple | np.ndarray):
-        for start in range(0, len(images), size):
-            yield start, images[start : start + size]  # type: ignore[misc]  # an array is a sequence of images too
-        return
-    part: list[Image] = []
-    start = 0
-    try:
-        for image in images:
-            part.append(image)
-            if len(part) == size:
-                yield start, part
-                start, part = start + size, []
-    except Exception:  # whatever someone's own iterator raises
-        if part:
-            yield start, part
-        raise
-    if part:
-        yield start, part
-
-
-def _is_open_file(image: Any) -> bool:
-    """Say whether it is a file object or a Pillow image that is still to be read from one."""
-    return hasattr(image, "read") or getattr(image, "fp", None) is not None
-
-
-def _require_several(images: Any, method: str) -> None:
-    if isinstance(images, str | bytes | os.PathLike) or hasattr(images, "getbands"):
-        name = f"'{images}'" if isinstance(images, str | os.PathLike) else type(images).__name__
-        raise InputError(f"{method} takes several images, not {name} alone: that is for predict.")
-    if getattr(images, "ndim", None) == 3 and images.shape[2] in (3, 4):
-        raise InputError(f"{method} takes several images, not one of shape {images.shape}: that is for predict.")
-    if not isinstance(images, Iterable) or getattr(images, "ndim", 1) == 0:
-        raise InputError(f"{method} takes several images, not {type(images).__name__}.")

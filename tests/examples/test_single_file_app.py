@@ -43,7 +43,9 @@ def test_a_picture_that_cannot_be_used_is_a_sentence(run):
 def test_where_numpy_is_missing_it_says_what_to_install(python, app):
     done = python("-S", app, "seven.png", PYTHONPATH="")
     assert done.returncode == 1
-    assert done.stderr.endswith(" is not installed here: pip install numpy pillow onnxruntime\n")
+    (sentence,) = done.stderr.splitlines()
+    assert "installed" in sentence
+    assert "pip install" in sentence
 
 
 def test_no_app_is_built_around_a_broken_model(python, root, model, tmp_path):

@@ -116,7 +116,10 @@ run.main("spec", "2", 1, sys.argv[2])
 def test_the_watch_sees_what_it_is_there_for(watched, tmp_path, fault, sign):
     script = tmp_path / "greedy.py"
     script.write_text(GREEDY.replace("{fault}", fault), "utf-8")
-    done = watched(script, Path(__file__).parent, tmp_path)
-    assert done.returncode != 0
+    for _ in range(5):  # on a busy machine one limit may be reached before the other one
+        done = watched(script, Path(__file__).parent, tmp_path)
+        assert done.returncode != 0
+        if sign in done.stderr:
+            break
     assert sign in done.stderr
     assert (tmp_path / "example").exists()
