@@ -46,7 +46,7 @@ def _repeats(subject: Subject, reference: Reference) -> Check:
             return Check("repeats", words, "failed", detail=could_not_run(error), group=_GROUP)
         if problem := wrong_shape(rows, logits):
             return Check("repeats", words, "failed", detail=problem, group=_GROUP)
-        worst = max(worst, float(shares(rows, logits).max()))
+        worst = float(np.maximum(worst, shares(rows, logits).max()))  # max() would forget NaN
         if first is None:
             first = logits
         changed = not np.array_equal(first, logits, equal_nan=True)
