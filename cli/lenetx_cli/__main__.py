@@ -1,5 +1,6 @@
 """The command ``lenetx``, and ``python -m lenetx_cli``."""
 
+import signal
 import sys
 
 from . import render
@@ -15,7 +16,10 @@ def main() -> None:
     except KeyboardInterrupt:
         render.error("Interrupted.")
         sys.exit(INTERRUPTED)
-    run()
+    try:
+        run()
+    finally:  # all is said: to interrupt how torch cleans up would only print its traceback
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

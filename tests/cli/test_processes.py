@@ -159,3 +159,17 @@ def test_a_bad_input_ends_the_process_with_its_code_and_no_traceback(python, pub
         assert (done.returncode, done.stdout) == (code, "")
         assert len(done.stderr.splitlines()) == 1
         assert done.stderr.startswith("lenetx: ")
+
+
+def test_an_interrupt_after_the_end_says_nothing_more(python):
+    """Such as while torch cleans up, which would print a traceback."""
+    program = """
+import atexit, os, signal, sys
+from lenetx_cli.__main__ import main
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+sys.argv = ["lenetx", "--help"]
+main()
+"""
+    done = python("-c", program)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: lenetx" in done.stdout
