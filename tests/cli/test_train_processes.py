@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import lenetx
+from lenetx import LenetxError
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +41,23 @@ def start(folder, *options):
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def start_one(folder, rank, port):
+    """One of two processes that nobody watches: torchrun would end the other one before it says anything."""
+    command = [sys.executable, *COMMAND, "-o", "net.pt", "--save-every", "0", *OPTIONS]
+    place = {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | place | meeting
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def ends(process):
@@ -82,12 +101,7 @@ def test_two_processes_train_what_one_trains_also_after_one_of_them_was_killed(t
     ranks = children(process)
     wait_for(tmp_path / "net.resume")
     os.kill(ranks[1], signal.SIGKILL)
-    _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode != 0
-    sentences = [line for line in told.splitlines() if line.startswith("lenetx: ")]
-    assert len(sentences) == 1, told
-    assert "another one of this training is gone" in sentences[0]
-    assert "--resume" in sentences[0]
+    assert ends(process) != 0
     assert not (tmp_path / "net.pt").exists()
 
     process = start(tmp_path, "--resume")
@@ -101,6 +115,21 @@ def test_two_processes_train_what_one_trains_also_after_one_of_them_was_killed(t
     for ours, theirs in zip(found.history, alone.history, strict=True):
         for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
             assert ours[name] == pytest.approx(theirs[name], abs=5e-3)
+
+
+def test_the_process_that_is_left_says_that_the_other_one_is_gone(tmp_path):
+    port = free_port()
+    left, killed = (start_one(tmp_path, rank, port) for rank in range(2))
+    wait_for(tmp_path / "net.resume")
+    killed.kill()
+    killed.communicate(timeout=PATIENCE)
+    _, told = left.communicate(timeout=PATIENCE)
+    assert left.returncode == LenetxError.exit_code, told
+    sentences = [line for line in told.splitlines() if line.startswith("lenetx: ")]
+    assert len(sentences) == 1, told
+    assert "another one of this training is gone" in sentences[0]
+    assert "--resume" in sentences[0]
+    assert "Traceback" not in told
 
 
 def test_a_killed_run_of_two_processes_is_resumed_to_the_same_bits(tmp_path):
