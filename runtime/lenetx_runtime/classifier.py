@@ -196,7 +196,7 @@ class Classifier:
 
     def close(self) -> None:
         """Free the model. Using the classifier afterwards raises :class:`LenetxError`; closing twice is fine."""
-        self._inference = None
+        self._inference = self._request = None
         self._workers.close()
 
     def __enter__(self) -> Self:

@@ -50,8 +50,8 @@ def predict(asked: "Namespace", screen: Screen) -> int:
         for image in asked.images:
             try:
                 (prediction,) = classifier.predict_batch([image])
-            except InputError as error:
-                status = error.exit_code
+            except (InputError, ArtifactError) as error:
+                status = max(status, error.exit_code)
                 errors.append({"image": str(image), "error": str(error)})
                 screen.complain(str(error))
                 continue

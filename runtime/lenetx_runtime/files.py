@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from typing import Union
 
@@ -11,6 +12,8 @@ from .errors import ArtifactError, InputError
 from .limits import size_in_words
 
 __all__ = ["naming", "read_bytes", "require_file"]
+
+_AT_ONCE = 2**24
 
 
 def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int | None = None) -> bytes:
@@ -25,13 +28,31 @@ def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int | 
         InputError: missing, a directory, a pipe or device, larger than the limit, or not readable.
     """
     size = require_file(path, kind)
-    if limit is not None and size > limit:
-        raise InputError(f"The {kind} '{path}' is larger than {size_in_words(limit)}.")
-    try:
-        with io.FileIO(path) as file:  # the quickest way: a picture of a digit has 300 bytes
-            return file.readall()
-    except OSError as error:
-        raise _in_words(error, path, kind) from None
+    most = sys.maxsize if limit is None else limit
+    data = b""
+    if size <= most:
+        try:
+            with io.FileIO(path) as file:  # the quickest way: a picture of a digit has 300 bytes
+                data = file.read(size + 1)
+                if len(data) != size:
+                    data = _to_the_end(file, data, most)
+        except OSError as error:
+            raise _in_words(error, path, kind) from None
+    if max(size, len(data)) > most:
+        raise InputError(f"The {kind} '{path}' is larger than {size_in_words(most)}.")
+    return data
+
+
+def _to_the_end(file: io.FileIO, begun: bytes, most: int) -> bytes:
+    """Read on in a file that is not as long as it says, but not far beyond the most bytes.
+
+    It grows or shrinks meanwhile, is made as it is read, as in ``/proc``, or has more than one call reads.
+    """
+    parts, total = [begun], len(begun)
+    while total <= most and (part := file.read(_AT_ONCE)):
+        parts.append(part)
+        total += len(part)
+    return b"".join(parts)
 
 
 def require_file(path: Union[str, "os.PathLike[str]"], kind: str) -> int:

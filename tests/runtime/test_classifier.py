@@ -1,4 +1,5 @@
 import contextlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -160,6 +161,15 @@ def test_a_closed_classifier_says_so(sealed, seven, use):
     classifier.close()
     with pytest.raises(LenetxError, match="closed"):
         USES[use](classifier, seven)
+
+
+def test_a_closed_classifier_holds_on_to_no_bytes(build_model):
+    model = build_model()
+    held = sys.getrefcount(model)
+    classifier = Classifier(model)
+    assert sys.getrefcount(model) > held
+    classifier.close()
+    assert sys.getrefcount(model) == held
 
 
 def test_a_with_block_closes_the_classifier_even_after_an_error(sealed, seven):

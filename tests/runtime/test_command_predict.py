@@ -5,8 +5,10 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+from onnx import helper, numpy_helper
 
-from lenetx_runtime import Classifier
+from lenetx_runtime import ArtifactError, Classifier
+from lenetx_runtime.preprocess.normalise import lookup_table
 
 
 @pytest.fixture
@@ -77,6 +79,35 @@ def test_one_bad_image_loses_no_other_and_the_end_is_2(predict, here, as_json):
         assert [f"lenetx_runtime: {each['error']}" for each in document["errors"]] == sentences
     else:
         assert [line.partition(":")[0] for line in done.stdout.splitlines()] == list(NAMES)
+
+
+def test_an_image_without_finite_logits_loses_no_other_and_the_end_is_4(predict, here, build_model, spec):
+    """One whose first pixel is white, in a network that divides by what that pixel lacks."""
+
+    def break_at_white(model):
+        names = ("from", "to", "white")
+        values = (np.array([0, 0, 2, 2]), np.array([2**31, 1, 3, 3]), lookup_table(spec)[0, 255:].reshape(1, 1))
+        model.graph.initializer.extend(numpy_helper.from_array(*pair) for pair in zip(values, names, strict=True))
+        model.graph.node[-1].output[0] = "quotient"
+        model.graph.node.extend(
+            [
+                helper.make_node("Slice", ["image", "from", "to"], ["corner"]),
+                helper.make_node("Flatten", ["corner"], ["level"]),
+                helper.make_node("Sub", ["level", "white"], ["lacks"]),
+                helper.make_node("Div", ["quotient", "lacks"], ["logits"]),
+            ]
+        )
+
+    (here / "broken.onnx").write_bytes(build_model(break_at_white))
+    white = np.zeros((28, 28), np.uint8)
+    white[0, 0] = 255
+    PIL.Image.fromarray(white).save(here / "white.png")
+    done = predict("broken.onnx", "0.png", "white.png", "absent.png", "1.png", "--json")
+    assert done.returncode == ArtifactError.exit_code
+    document = json.loads(done.stdout)
+    assert [each["image"] for each in document["predictions"]] == ["0.png", "1.png"]
+    assert [each["image"] for each in document["errors"]] == ["white.png", "absent.png"]
+    assert "NaN or infinity" in document["errors"][0]["error"]
 
 
 def test_a_name_may_hold_anything(predict, here):
