@@ -23,7 +23,7 @@ class Backend(Protocol):
         """Where the model really runs: ``cpu``, ``cuda:N`` or the name of an execution provider."""
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] and give float32[N, K] logits."""
+        """Take float32[N, C, H, W] and give float32[N, K] logits; another batch has its memory after the call."""
 
 
 def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "NDArray[np.float32]":

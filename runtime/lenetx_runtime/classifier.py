@@ -139,10 +139,14 @@ class Classifier:
             InputError: an image cannot be used; its path, or else its position from 0, is named.
         """
         require_several(images, "predict_batch")
-        parts = parts_of(images, self._opened().part)
-        self._framing()
+        inference, framer = self._opened(), self._framing()
+        if framer.is_quick(images):
+            parts = parts_of(images, inference.share(len(images)))  # type: ignore[arg-type]  # they can be counted
+            labelled = iter(self._workers.all(lambda part: self._label(self._framed(part)), parts))
+        else:
+            labelled = self._labelled(parts_of(images, inference.part))
         found: list[Prediction] = []
-        for predictions, problem in self._labelled(parts):
+        for predictions, problem in labelled:
             if problem is not None:
                 raise problem
             found += predictions

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Inference"]
 
 _FLOAT32 = np.dtype(np.float32)
-_PART, _PART_NUMBERS = 64, 2**21
-"""Images that a thread takes at once, and numbers of their inputs: what they become stays in its cache."""
+_PART, _NUMBERS = 32, 2**21
+"""Images of one call of the engine, and numbers of their inputs: what they become stays in a core's cache."""
 _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
 """The same where something else than the CPU computes."""
+_CALLS = 16
+"""Calls of a thread before it gives back what it has: threads that meet in Python wait for each other."""
 _SMALL = 1e-32
 """A factor with which no sum of a few thousand finite float32 overflows."""
 
@@ -39,7 +41,7 @@ class Inference:
 
     Attributes:
         backend: as given.
-        part: images of a call of the backend: a result is the same however many threads there are.
+        part: images of a call of the backend: a result has the same bits however many threads there are.
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend, workers: Workers) -> None:
@@ -54,9 +56,10 @@ class Inference:
         self._small_logits = np.full(len(spec.labels), _SMALL, np.float32)
         self._is_dynamic = spec.batch == "dynamic"
         self._normaliser = Normaliser(spec)
-        images, numbers = (_PART, _PART_NUMBERS) if backend.device == "cpu" else (_DEVICE_PART, _DEVICE_NUMBERS)
+        images, numbers = (_PART, _NUMBERS) if backend.device == "cpu" else (_DEVICE_PART, _DEVICE_NUMBERS)
         most = min(images, max(1, numbers // len(self._small_inputs)))
         self.part = most if spec.batch == "dynamic" else spec.batch
+        self._calls = min(_CALLS, max(1, numbers // (self.part * len(self._small_inputs))))
 
     def labels(self, frames: "NDArray[np.uint8]") -> list[Prediction]:
         """Label uint8[N, h, w] or uint8[N, h, w, 3] frames.
@@ -64,8 +67,19 @@ class Inference:
         Raises:
             ArtifactError: as :meth:`logits`.
         """
-        labels = self._labels
-        return [Prediction(row, labels) for row in self._finite(self._normaliser.inputs(frames)).tolist()]
+        count, labels = len(frames), self._labels
+        if count == 1:
+            return [Prediction(self._finite(self._normaliser.inputs(frames))[0].tolist(), labels)]
+        size = self.share(count)
+        shares = (frames[start : start + size] for start in range(0, count, size))
+        logits = self._require_finite(self._joined(self._workers.all(self._of_frames, shares)))
+        rows = zip(logits.tolist(), logits.argmax(axis=1).tolist(), strict=True)
+        return [Prediction(row, labels, index) for row, index in rows]
+
+    def share(self, count: int) -> int:
+        """Give how many of so many images each thread takes at once: whole calls of the backend, and few of them."""
+        calls = -(-count // (self._workers.count * self.part))
+        return self.part * max(1, min(calls, self._calls))
 
     def logits(self, inputs: Any) -> "NDArray[np.float32]":
         """Give finite float32[N, K] of float32[N, C, H, W].
@@ -101,16 +115,33 @@ class Inference:
         if self._is_dynamic and 0 < count <= self.part:
             logits = self._run(inputs)
         else:
-            parts = batches(inputs, self._spec, self.part)
-            found = list(self._workers.map(lambda part: self._run(part[0])[: part[1]], parts))
-            logits = np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)
+            size = self.share(count)
+            shares = (inputs[start : start + size] for start in range(0, count, size))
+            logits = self._joined(self._workers.all(self._in_calls, shares))
         if logits.shape != (count, len(self._labels)):
             got = ", ".join(map(str, logits.shape))
             raise ArtifactError(f"The model gives [{got}] for {count} inputs and {len(self._labels)} labels.")
         return logits
 
+    def _of_frames(self, frames: "NDArray[np.uint8]") -> "NDArray[np.float32]":
+        """Give the logits of one share of the frames."""
+        logits = np.empty((len(frames), len(self._labels)), np.float32)
+        done = 0
+        for inputs in self._normaliser.parts(frames, self.part):
+            logits[done : done + len(inputs)] = self.raw(inputs)
+            done += len(inputs)
+        return logits
+
+    def _in_calls(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        return np.concatenate([self._run(part)[:count] for part, count in batches(inputs, self._spec, self.part)])
+
+    def _joined(self, found: "list[NDArray[np.float32]]") -> "NDArray[np.float32]":
+        return np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)
+
     def _finite(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        logits = self.raw(inputs)
+        return self._require_finite(self.raw(inputs))
+
+    def _require_finite(self, logits: "NDArray[np.float32]") -> "NDArray[np.float32]":
         if not (_is_surely_finite(logits, self._small_logits) if len(logits) == 1 else _are_finite(logits)):
             raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
         return logits

@@ -16,12 +16,13 @@ class Prediction:
     Args:
         logits: K finite floats.
         labels: K names of classes.
+        index: position of the largest logit, the first of several that are equal; found when ``None``.
     """
 
     __slots__ = ("_index", "_labels", "_logits", "_ranked")
 
-    def __init__(self, logits: Sequence[float], labels: tuple[str, ...]) -> None:
-        self._index = logits.index(max(logits))
+    def __init__(self, logits: Sequence[float], labels: tuple[str, ...], index: int | None = None) -> None:
+        self._index = logits.index(max(logits)) if index is None else index
         self._labels = labels
         self._logits = logits
         self._ranked: tuple[tuple[str, float], ...] | None = None

@@ -1,6 +1,7 @@
 """A few threads that work through parts in their order, for one :class:`~lenetx_runtime.classifier.Classifier`."""
 
 import collections
+import contextlib
 import itertools
 import os
 import threading
@@ -36,6 +37,57 @@ class Workers:
         self.count = count
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self._is_closed = False
+
+    def all(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
+        """Give what becomes of each part, in their order; the thread that asks works too.
+
+        Of parts that cannot be worked on, the first one's error is raised, when no thread is at work any more.
+
+        Raises:
+            LenetxError: it is closed.
+        """
+        todo = collections.deque(enumerate(parts))
+        made: dict[int, _Made] = {}
+        problems: dict[int, Exception] = {}
+
+        def help_out() -> None:
+            while todo:
+                try:
+                    position, part = todo.popleft()
+                except IndexError:  # another thread was quicker
+                    return
+                try:
+                    made[position] = work(part)
+                except Exception as error:  # whatever the work raises: it is raised where it was asked for
+                    problems[position] = error
+                    todo.clear()
+
+        helpers = 0 if getattr(_here, "works", False) else min(self.count, len(todo)) - 1
+        with self._helped(help_out, helpers):
+            try:
+                help_out()
+            finally:
+                todo.clear()  # of an interrupt, too
+        if problems:
+            raise problems[min(problems)]
+        return [made[position] for position in sorted(made)]
+
+    @contextlib.contextmanager
+    def _helped(self, work: Callable[[], None], helpers: int) -> Iterator[None]:
+        """Let other threads do the work too; those that have not begun at the end are not waited for."""
+        if helpers < 1:
+            yield
+            return
+        pool = self._started()
+        futures = [self._submitted(pool, lambda _: work(), None) for _ in range(helpers)]
+        _here.works = True
+        try:
+            yield
+        finally:
+            _here.works = False
+            for future in futures:
+                if not future.cancel():
+                    future.result()
 
     def map(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
         """Give what becomes of each part, in their order, with at most one more at work or waiting than threads.

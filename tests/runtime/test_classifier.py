@@ -204,6 +204,21 @@ def test_another_engine_can_take_the_place_of_onnxruntime(spec, seven):
     np.testing.assert_array_equal(backend.seen[0], normalise(seven[None], spec))
 
 
+def test_an_engine_may_give_what_lies_in_the_batch_itself(spec):
+    """The memory of a batch is used for the next one."""
+
+    class View:
+        device = "abacus"
+
+        def run(self, batch):
+            return batch.reshape(len(batch), -1)[:, 330:340]
+
+    frames = np.random.default_rng(5).integers(0, 256, (200, 28, 28), np.uint8)
+    frames[:, :2] = frames[:, -2:] = frames[:, :, :1] = 0
+    classifier = Classifier.from_backend(spec, View())
+    assert classifier.predict_batch(frames) == [classifier.predict(one) for one in frames]
+
+
 @pytest.mark.parametrize("shape", [(9,), (11,), (), (10, 1)])
 def test_an_engine_that_gives_another_number_of_logits_is_refused(spec, seven, shape):
     class Wrong:

@@ -70,6 +70,58 @@ def test_of_several_those_before_a_bad_one_are_given_with_its_position(framer, s
     assert str(problem).startswith(f"Image {640 + bad}: The image is blank")
 
 
+LAYOUTS = {
+    "in one piece": lambda seven: seven.copy(),
+    "columns first": np.asfortranarray,
+    "every other pixel": lambda seven: np.repeat(np.repeat(seven, 2, axis=0), 2, axis=1)[::2, ::2],
+    "upside down twice": lambda seven: seven[::-1].copy()[::-1],
+    "not to be written": lambda seven: np.frombuffer(seven.tobytes(), np.uint8).reshape(28, 28),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_arrays_are_read_however_they_lie_in_memory(framer, seven, layout):
+    frames, problem = framer.several([seven, LAYOUTS[layout](seven), seven], 0)
+    assert problem is None
+    assert (frames == seven).all()
+
+
+LOOKALIKES = {
+    "as many pixels": lambda seven: seven.reshape(14, 56),
+    "as many bytes": lambda seven: seven.view(np.int8),
+    "no array": lambda seven: seven.tolist(),
+    "masked": lambda seven: np.ma.masked_array(seven, seven > 0),
+}
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("kind", LOOKALIKES)
+def test_what_only_looks_like_a_frame_is_read_by_itself(framer, spec, seven, kind, position):
+    images = [seven] * 3
+    images[position] = LOOKALIKES[kind](seven)
+    frames, problem = framer.several(images, 0)
+    if kind == "as many pixels":
+        assert problem is None
+        np.testing.assert_array_equal(frames[position], frame(images[position], spec))
+    else:
+        assert len(frames) == position
+        assert isinstance(problem, InputError)
+
+
+def test_of_nothing_there_are_no_frames(framer):
+    for nothing in ([], (), np.empty((0, 28, 28), np.uint8), np.empty((0, 9, 9), np.uint8)):
+        frames, problem = framer.several(nothing, 0)
+        assert (frames.shape, frames.dtype, problem) == ((0, 28, 28), np.uint8, None)
+
+
+def test_frames_that_were_given_are_not_changed(framer, seven):
+    given = np.stack([seven, 255 - seven, seven])
+    before = given.copy()
+    frames, _ = framer.several(given, 0)
+    assert (given == before).all()
+    assert (frames[1] != given[1]).any()
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("count", [0, 1, 2, 64, 65, 200])
 def test_inputs_are_the_tables_values_of_the_planes(spec_fields, channels, count):
@@ -84,3 +136,7 @@ def test_inputs_are_the_tables_values_of_the_planes(spec_fields, channels, count
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found.view(np.uint32), expected.view(np.uint32))
     np.testing.assert_array_equal(normalise(frames, spec), expected)
+    for size in (1, 7, 64, 1000):
+        parts = [part.copy() for part in Normaliser(spec).parts(frames, size)]
+        assert [len(part) for part in parts] == [min(size, count - start) for start in range(0, count, size)]
+        np.testing.assert_array_equal(np.concatenate([expected[:0], *parts]), expected)

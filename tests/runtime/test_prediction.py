@@ -52,6 +52,12 @@ def test_a_prediction_ranks_every_class_and_leads_with_the_best(logits):
     assert values == sorted(values, reverse=True)
 
 
+def test_an_index_that_is_known_already_changes_nothing():
+    known = Prediction([0.1, 0.4, 0.1, 0.4], LABELS, 1)
+    assert known == Prediction([0.1, 0.4, 0.1, 0.4], LABELS)
+    assert (known.index, known.label, known.probability) == (1, "bee", known.probabilities[0][1])
+
+
 def test_equal_probabilities_keep_the_order_of_the_labels():
     prediction = Prediction([0.1, 0.4, 0.1, 0.4], LABELS)
     assert [label for label, _ in prediction.probabilities] == ["bee", "dog", "ant", "cat"]

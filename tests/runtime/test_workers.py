@@ -105,3 +105,107 @@ def test_work_that_shares_its_own_work_does_not_wait_for_itself():
     found = workers.map(lambda part: sum(workers.map(lambda inner: inner, range(part, part + 5))), range(20))
     assert list(found) == [5 * part + 10 for part in range(20)]
     workers.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
+def test_all_gives_every_result_in_the_order_of_the_parts(workers, count):
+    def slow_first(part):
+        time.sleep(0.002 * (count - part) / max(1, count))
+        return -part
+
+    assert workers.all(slow_first, range(count)) == [-part for part in range(count)]
+
+
+def test_of_all_the_thread_that_asks_does_its_share():
+    here = threading.get_ident()
+    together = threading.Barrier(3, timeout=20)
+    workers = Workers(3)
+
+    def work(_):
+        together.wait()
+        return threading.get_ident()
+
+    threads = workers.all(work, range(3))
+    assert here in threads
+    assert len(set(threads)) == 3
+    assert set(Workers(1).all(lambda _: threading.get_ident(), range(9))) == {here}
+    assert Workers(9).all(lambda _: threading.get_ident(), [0]) == [here]
+    workers.close()
+
+
+def test_of_all_nothing_waits_for_threads_that_are_busy_with_something_else(workers):
+    """Every thread of the pool is held: what would be theirs is done by the one that asks."""
+    release, held = threading.Event(), threading.Semaphore(0)
+
+    def hold(_):
+        held.release()
+        assert release.wait(20)
+
+    holding = threading.Thread(target=lambda: list(workers.map(hold, range(workers.count))))
+    if workers.count > 1:
+        holding.start()
+        for _ in range(workers.count):
+            assert held.acquire(timeout=20)
+    here = threading.get_ident()
+    assert set(workers.all(lambda _: threading.get_ident(), range(9))) == {here}
+    release.set()
+    if workers.count > 1:
+        holding.join(20)
+
+
+@pytest.mark.parametrize("bad", [(0,), (1,), (7,), (8,), (1, 2), (0, 8)])
+def test_all_raises_the_error_of_the_first_part_that_fails_and_leaves_nothing_at_work(workers, bad):
+    at_work = []
+
+    def work(part):
+        at_work.append(part)
+        try:
+            time.sleep(0.001 * (9 - part))  # those behind it fail before it
+            if part in bad:
+                raise Failure(part)
+        finally:
+            at_work.remove(part)
+
+    with pytest.raises(Failure) as caught:
+        workers.all(work, range(9))
+    assert caught.value.args == (min(bad),)
+    assert at_work == []
+    assert workers.all(str, range(9)) == [*map(str, range(9))]
+
+
+def test_all_that_was_interrupted_takes_no_more_parts():
+    """The interrupt comes to the thread that asks, as Python does it."""
+    here, taken, workers = threading.get_ident(), [], Workers(2)
+
+    def work(part):
+        taken.append(part)
+        if threading.get_ident() == here:
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        workers.all(work, range(1000))
+    assert len(taken) < 100
+    assert len(set(workers.all(lambda _: threading.get_ident(), range(3)))) <= 2
+    workers.close()
+
+
+@pytest.mark.timeout(60)
+def test_all_within_all_does_not_wait_for_itself():
+    workers = Workers(2)
+    found = workers.all(lambda part: sum(workers.all(lambda inner: inner, range(part, part + 5))), range(20))
+    assert found == [5 * part + 10 for part in range(20)]
+    assert len(set(workers.all(_slowly, range(4)))) == 2
+    workers.close()
+
+
+def _slowly(_):
+    time.sleep(0.02)
+    return threading.get_ident()
+
+
+def test_closed_it_does_not_begin_all():
+    workers = Workers(2)
+    workers.close()
+    with pytest.raises(LenetxError, match="closed"):
+        workers.all(str, range(3))

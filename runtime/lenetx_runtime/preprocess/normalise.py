@@ -1,5 +1,6 @@
 """From frames to the network's input, by a table of 256 values per channel: the same bits wherever it is used."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..spec import ModelSpec
@@ -66,15 +67,37 @@ class Normaliser:
         """Give float32[N, C, H, W] for uint8[N, h, w] or uint8[N, h, w, 3]."""
         import numpy as np
 
-        if len(frames) > _AT_ONCE:
-            inputs = np.empty((len(frames), *self._black.shape[1:]), np.float32)
-            for start in range(0, len(frames), _AT_ONCE):
-                inputs[start : start + _AT_ONCE] = self.inputs(frames[start : start + _AT_ONCE])
-            return inputs
-        places = self._black.copy() if len(frames) == 1 else self._black.repeat(len(frames), axis=0)
+        if len(frames) == 1:
+            return self._gathered(frames, self._black.copy())
+        inputs = np.empty((len(frames), *self._black.shape[1:]), np.float32)
+        places = self._black.repeat(min(_AT_ONCE, len(frames)), axis=0)
+        for start in range(0, len(frames), _AT_ONCE):
+            some = frames[start : start + _AT_ONCE]
+            self._gathered(some, places[: len(some)], inputs[start : start + _AT_ONCE])
+        return inputs
+
+    def parts(self, frames: "NDArray[np.uint8]", size: int) -> "Iterator[NDArray[np.float32]]":
+        """Give :meth:`inputs` of so many frames at a time, all in the same memory: use each before the next is taken.
+
+        It is asked for once: to have the kernel clear new pages for every part would cost as much as the gathering.
+        """
+        import numpy as np
+
+        places = self._black.repeat(min(size, len(frames)), axis=0)
+        inputs = np.empty(places.shape, np.float32)
+        for start in range(0, len(frames), size):
+            some = frames[start : start + size]
+            yield self._gathered(some, places[: len(some)], inputs[: len(some)])
+
+    def _gathered(
+        self, frames: "NDArray[np.uint8]", places: "NDArray[np.intp]", out: "NDArray[np.float32] | None" = None
+    ) -> "NDArray[np.float32]":
+        """Look the levels up, at places in the table that are already those of black levels."""
+        import numpy as np
+
         if frames.ndim == 3:
             places[self._inner] = frames[:, None]
         else:
             np.add(frames.transpose(0, 3, 1, 2), self._first, out=places[self._inner])
-        gathered: NDArray[np.float32] = self._table.take(places, mode="clip")
+        gathered: NDArray[np.float32] = self._table.take(places, mode="clip", out=out)
         return gathered
