@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Classifier"]
 
 _STREAMED = 64
-"""Images of a stream that are labelled together, by default."""
+"""Images that are labelled together where each is read by itself, by default."""
 _LONG = 1e-3
 """Seconds to read an image, from which on threads read them: its decoding takes most of that."""
 
@@ -144,7 +144,7 @@ class Classifier:
             parts = parts_of(images, inference.share(len(images)))  # type: ignore[arg-type]  # they can be counted
             labelled = iter(self._workers.all(lambda part: self._label(self._framed(part)), parts))
         else:
-            labelled = self._labelled(parts_of(images, inference.part))
+            labelled = self._labelled(parts_of(images, max(_STREAMED, inference.part)))
         found: list[Prediction] = []
         for predictions, problem in labelled:
             if problem is not None:
