@@ -7,8 +7,8 @@ and more threads than that wait for each other or crash (onnxruntime#7207).
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 __all__ = ["Cpus", "available_cpus", "count_cpus", "cpu_quota"]
 
@@ -16,8 +16,7 @@ _TOPS = (("sys/fs/cgroup", "sys/fs/cgroup/unified"), ("sys/fs/cgroup/cpu", "sys/
 """Where systems mount cgroups of version 2, alone or beside version 1, and those of version 1 that count CPU time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cpus:
+class Cpus(NamedTuple):
     """The CPUs of a process.
 
     Attributes:

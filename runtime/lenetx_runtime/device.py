@@ -1,13 +1,12 @@
 """The names of devices, understood the same everywhere, and how they compute."""
 
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import InputError
 
 __all__ = ["DEFAULT_CUDA", "CudaOptions", "cuda_index"]
 
-_DEVICE = re.compile(r"cpu|cuda(?::(0|[1-9][0-9]{0,2}))?")
+_DIGITS = 3
 
 
 def cuda_index(device: str) -> int | None:
@@ -16,14 +15,16 @@ def cuda_index(device: str) -> int | None:
     Raises:
         InputError: no such device name.
     """
-    match = _DEVICE.fullmatch(device)
-    if match is None:
+    if device in ("cpu", "cuda"):
+        return None if device == "cpu" else 0
+    number = device.removeprefix("cuda:")
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
+    if not is_number or device != f"cuda:{int(number)}":
         raise InputError(f"There is no device '{device}': give cpu, cuda or cuda:N.")
-    return None if device == "cpu" else int(match.group(1) or 0)
+    return int(number)
 
 
-@dataclass(frozen=True, slots=True)
-class CudaOptions:
+class CudaOptions(NamedTuple):
     """How CUDA computes.
 
     Attributes:

@@ -1,11 +1,9 @@
 """What is asked of a model, and how it is opened: here, and again in another process."""
 
-import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .backend import Backend, run_in_batches
 from .device import DEFAULT_CUDA, CudaOptions
@@ -26,8 +24,7 @@ _LARGE = 16 * 2**20
 """Bytes of a model of which a single image is worth several threads: LeNet-5 has 0.25 MiB, and one is faster."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A model that is ready.
 
     Attributes:
@@ -43,8 +40,7 @@ class Opened:
     limits: Limits = DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """Everything that :class:`~lenetx_runtime.classifier.Classifier` was asked for; it can be pickled.
 
     Attributes:
@@ -58,7 +54,7 @@ class Request:
         content_sha256: only this model, whatever lies there now; any when ``None``.
     """
 
-    model: Path | bytes = field(repr=False)
+    model: Path | bytes
     device: str = "auto"
     threads: int | None = None
     require_verified: bool = False
@@ -67,7 +63,12 @@ class Request:
     limits: Limits = DEFAULT
     content_sha256: str | None = None
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Do nothing if it can be asked for.
+
+        Raises:
+            InputError: an argument is wrong, or they contradict each other.
+        """
         if not isinstance(self.device, str):
             raise InputError(f"A device is a name, not {type(self.device).__name__}: auto, cpu, cuda or cuda:N.")
         if self.threads is not None:
@@ -85,7 +86,7 @@ class Request:
     def again(self, spec: ModelSpec) -> "Request":
         """Give the request that opens this very model from any folder."""
         where = self.model if isinstance(self.model, bytes) else self.model.absolute()
-        return dataclasses.replace(self, model=where, content_sha256=spec.content_sha256)
+        return self._replace(model=where, content_sha256=spec.content_sha256)
 
     def open(self) -> Opened:
         """Read, check and open the model.
@@ -94,7 +95,6 @@ class Request:
             InputError, ArtifactError, DeviceUnavailable, EngineMissing: as
                 :class:`~lenetx_runtime.classifier.Classifier` says.
         """
-        from .certificate import require_certificate
         from .cpus import available_cpus
         from .onnx_file import read_spec
 
@@ -108,6 +108,8 @@ class Request:
             if self.content_sha256 not in (None, spec.content_sha256):
                 raise ArtifactError("It is not the model that was there before: the file was changed meanwhile.")
             if self.require_verified and not isinstance(self.model, bytes):
+                from .certificate import require_certificate
+
                 require_certificate(self.model, data, spec)
             large = len(data) > _LARGE
             backend = self._backend(data, spec, threads if large else 1)
@@ -155,7 +157,9 @@ def as_request(
     if not isinstance(model, bytes | str | os.PathLike):
         raise InputError(f"A model is a path or the bytes of a file, not {type(model).__name__}.")
     named = None if providers is None else tuple(map(_provider, _listed(providers)))
-    return Request(model if isinstance(model, bytes) else Path(model), providers=named, **options)
+    request = Request(model if isinstance(model, bytes) else Path(model), providers=named, **options)
+    request.check()
+    return request
 
 
 def _listed(providers: Any) -> Sequence[Any]:

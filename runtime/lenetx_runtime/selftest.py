@@ -4,7 +4,7 @@ import base64
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import ArtifactError
 from .values import is_number
@@ -109,8 +109,7 @@ class SelfTest:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTestResult:
+class SelfTestResult(NamedTuple):
     """What came out of a self-test.
 
     Attributes:

@@ -62,7 +62,7 @@ class Diagnosis:
             "versions": dict(self.versions),
             "engines": dict(self.engines),
             "providers": [dataclasses.asdict(provider) for provider in self.providers],
-            "cpus": dataclasses.asdict(self.cpus) | {"threads": self.cpus.usable},
+            "cpus": self.cpus._asdict() | {"threads": self.cpus.usable},
             "problems": list(self.problems),
         }
 

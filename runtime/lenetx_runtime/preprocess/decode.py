@@ -6,9 +6,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias, Union, cast
 from ..errors import InputError
 from ..files import read_bytes
 from ..limits import DEFAULT, Limits, size_in_words
-from .image_file import from_bytes
 from .levels import from_array, from_pillow, require_size
-from .orientation import upright
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,18 +52,24 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
     if isinstance(image, bytes):
         if len(image) > limits.image_bytes:
             raise InputError(f"The image given as bytes is larger than {size_in_words(limits.image_bytes)}.")
-        return from_bytes(image, f"given as {len(image)} bytes", channels, limits)
+        return _from_file(image, f"given as {len(image)} bytes", channels, limits)
     if isinstance(image, str | os.PathLike):
         path = os.fsdecode(image)
-        return from_bytes(read_bytes(path, "image", limit=limits.image_bytes), f"'{path}'", channels, limits)
+        return _from_file(read_bytes(path, "image", limit=limits.image_bytes), f"'{path}'", channels, limits)
     if hasattr(image, "getbands"):
         return _from_given(cast("PIL.Image.Image", image), channels, limits)
     if hasattr(image, "read"):
         data = _read(image, limits.image_bytes)
-        return from_bytes(data, f"of {len(data)} bytes in a file object", channels, limits)
+        return _from_file(data, f"of {len(data)} bytes in a file object", channels, limits)
     raise InputError(
         f"An image is a path, bytes, a file object, a Pillow image or a numpy array, not {type(image).__name__}."
     )
+
+
+def _from_file(data: bytes, name: str, channels: int, limits: Limits) -> "NDArray[np.uint8]":
+    from .image_file import from_bytes  # arrays need none of it
+
+    return from_bytes(data, name, channels, limits)
 
 
 def _read(file: Any, limit: int) -> bytes:
@@ -93,6 +97,8 @@ def _read(file: Any, limit: int) -> bytes:
 
 
 def _from_given(image: "PIL.Image.Image", channels: int, limits: Limits) -> "NDArray[np.uint8]":
+    from .orientation import upright
+
     require_size(*image.size, "given", limits)
     try:
         image.load()

@@ -12,7 +12,7 @@ from ..limits import DEFAULT, Limits
 from ..spec import MNIST_SIDE, ModelSpec
 from .decode import Image, decode
 from .framing import frame, require_known
-from .framing.mnist import CLEAN_BACKGROUND, are_frames
+from .framing.ready import CLEAN_BACKGROUND, are_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ class Framer:
 
 
 def is_frame(image: "NDArray[np.uint8]") -> bool:
-    """Say of one uint8[28, 28] what :func:`lenetx_runtime.preprocess.framing.mnist.are_frames` says of many."""
+    """Say of one uint8[28, 28] what :func:`lenetx_runtime.preprocess.framing.ready.are_frames` says of many."""
     raw = image.tobytes()
     border = raw[:MNIST_SIDE] + raw[-MNIST_SIDE:] + raw[MNIST_SIDE:-MNIST_SIDE:MNIST_SIDE]
     border += raw[2 * MNIST_SIDE - 1 : -MNIST_SIDE : MNIST_SIDE]

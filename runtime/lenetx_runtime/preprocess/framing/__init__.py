@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import InputError
 from ...spec import UNKNOWN, ModelSpec
 from ..decode import decode
-from . import letterbox, mnist, stretch
+from .ready import are_frames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,9 +29,16 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
     """
     require_known(spec)
     if spec.framing == "mnist":
+        from . import mnist
+
         return mnist.frame(levels)
-    fill = stretch.frame if spec.framing == "stretch" else letterbox.frame
-    return fill(levels, *spec.frame_size)
+    if spec.framing == "stretch":
+        from . import stretch
+
+        return stretch.frame(levels, *spec.frame_size)
+    from . import letterbox
+
+    return letterbox.frame(levels, *spec.frame_size)
 
 
 def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
@@ -52,7 +59,7 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
     todo = np.arange(len(images))
     if images.shape == frames.shape:
         frames[...] = images
-        todo = np.flatnonzero(~mnist.are_frames(images)) if spec.framing == "mnist" else todo[:0]
+        todo = np.flatnonzero(~are_frames(images)) if spec.framing == "mnist" else todo[:0]
     for index in todo:
         frames[index] = frame(decode(images[index], spec.channels), spec)
     return frames

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError
 from ...spec import MNIST_SIDE as SIDE
 from . import paper, strays
+from .ready import are_frames, borders
 from .resize import reduce, resize
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["are_frames", "frame"]
+__all__ = ["frame"]
 
 BOX = 20
-CLEAN_BACKGROUND = 16
-"""A 28×28 image of whose border more than half is darker than this is taken to be a frame already."""
 INK = 32
 """Grey levels above the background, on a scale of 255 for the strongest ink, from which a pixel is ink."""
 GENTLE, PLAIN = 3, 8
@@ -43,7 +42,7 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
     if grey.shape == (SIDE, SIDE) and are_frames(grey[None])[0]:
         return grey
-    border = _borders(grey[None])[0]
+    border = borders(grey[None])[0]
     if min(grey.shape) < SIDE:
         ink = _ink(grey, int(np.median(border)))
     elif _is_plain(border):
@@ -51,21 +50,6 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     else:
         ink = paper.ink_of(grey)
     return _centre(_stretch(_scale(_crop(ink))))
-
-
-def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
-    """Give bool[N] for uint8[N, 28, 28]: dark borders and not blank, so nothing to do."""
-    borders, pixels = _borders(images), images.reshape(len(images), SIDE * SIDE)
-    dark = (borders < CLEAN_BACKGROUND).sum(axis=1) * 2 > borders.shape[1]
-    ready: NDArray[np.bool_] = dark & (pixels.min(axis=1) < pixels.max(axis=1))
-    return ready
-
-
-def _borders(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give uint8[N, B]: the outermost pixels of uint8[N, H, W]."""
-    import numpy as np
-
-    return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
 
 
 def _is_plain(border: "NDArray[np.uint8]") -> bool:

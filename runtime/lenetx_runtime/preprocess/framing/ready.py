@@ -1,0 +1,29 @@
+"""Which images are frames of MNIST already: asked of every array, and so apart from what makes frames of the others."""
+
+from typing import TYPE_CHECKING
+
+from ...spec import MNIST_SIDE as SIDE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["CLEAN_BACKGROUND", "are_frames", "borders"]
+
+CLEAN_BACKGROUND = 16
+"""A 28×28 image of whose border more than half is darker than this is taken to be a frame already."""
+
+
+def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+    """Give bool[N] for uint8[N, 28, 28]: dark borders and not blank, so nothing to do."""
+    edges, pixels = borders(images), images.reshape(len(images), SIDE * SIDE)
+    dark = (edges < CLEAN_BACKGROUND).sum(axis=1) * 2 > edges.shape[1]
+    ready: NDArray[np.bool_] = dark & (pixels.min(axis=1) < pixels.max(axis=1))
+    return ready
+
+
+def borders(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Give uint8[N, B]: the outermost pixels of uint8[N, H, W]."""
+    import numpy as np
+
+    return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
