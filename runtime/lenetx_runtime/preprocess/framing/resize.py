@@ -8,14 +8,20 @@ if TYPE_CHECKING:
 
 __all__ = ["reduce", "resize"]
 
+_MOST_TAPS = 128
+"""Of the filter, per lobe: the table of the taps of a side of millions of pixels would have more than a GiB."""
+
 
 def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Give uint8[height, width] of uint8[H, W], or the same with 3 channels, by Pillow's ``LANCZOS``."""
+    """Give uint8[height, width] of uint8[H, W], or the same with 3 channels, by Pillow's ``LANCZOS``.
+
+    A side that becomes less than its 256th part is first reduced to means of blocks.
+    """
     import numpy as np
     import PIL.Image
 
     image = PIL.Image.fromarray(np.ascontiguousarray(levels))
-    return np.asarray(image.resize((width, height), PIL.Image.Resampling.LANCZOS))
+    return np.asarray(image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=_MOST_TAPS))
 
 
 def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
