@@ -29,13 +29,13 @@ GROWTH_MIB = 0.5
 """One prediction that kept its 4 KiB of inputs would be 260 MiB, an opening that kept 1 KiB 2.6 MiB."""
 
 
+FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+
+
 class Mallinfo(ctypes.Structure):
     """mallinfo2(3): of all arenas, ``uordblks`` and ``hblkhd`` are the bytes in use."""
 
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    ]
+    _fields_ = [(name, ctypes.c_size_t) for name in FIELDS]
 
 
 mallinfo = ctypes.CDLL(None).mallinfo2
