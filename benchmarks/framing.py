@@ -57,6 +57,7 @@ class Bench:
                 ),
             ]
         rows += [
+            self.row("the same with noise of 25 levels, cut off at white", noisy, raw),
             self.row("inverted, alone", lambda image, _: 255 - image, raw),
             self.row("moved by up to 4 pixels, alone", moved, raw),
             self.row("moved on 84×84, alone", scattered, raw),
@@ -124,6 +125,11 @@ class Bench:
 
 def enlarged(image: Levels, how: int) -> Levels:
     return np.asarray(PIL.Image.fromarray(image).resize((224, 224), how))
+
+
+def noisy(image: Levels, random: np.random.Generator) -> Levels:
+    levels = 255 - canvas(image, random) + random.normal(0, 25, (480, 640))
+    return np.clip(levels, 0, 255).astype(np.uint8)
 
 
 def moved(image: Levels, random: np.random.Generator) -> Levels:

@@ -44,10 +44,13 @@ def import_engine() -> Any:
     Raises:
         EngineMissing: it is not installed, or broken.
     """
+    _import_numpy()
     try:
         with _unobserved():
             import onnxruntime
     except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # while its compiled module was made ready
+            raise KeyboardInterrupt from None
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
         raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}. {_REINSTALL}") from None
@@ -57,6 +60,12 @@ def import_engine() -> Any:
     if not hasattr(onnxruntime, "InferenceSession"):
         raise EngineMissing(f"onnxruntime is there but incomplete, as after removing one of two. {_REINSTALL}")
     return onnxruntime
+
+
+def _import_numpy() -> None:
+    """Import what onnxruntime's compiled module imports, where an interrupt would become an ImportError."""
+    with contextlib.suppress(ImportError):  # then onnxruntime says so
+        import numpy  # noqa: F401
 
 
 @contextlib.contextmanager

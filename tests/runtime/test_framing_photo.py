@@ -218,3 +218,16 @@ def test_photographed_mnist_is_read_as_well_as_mnist(reference, light):
     ]
     answers = [answer.index for answer in reference.predict_batch(photos)]
     assert np.mean(answers == labels[::100]) >= 0.97
+
+
+@pytest.mark.parametrize("noise", [20, 30])
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255)])
+def test_noise_of_which_half_is_cut_off_at_white_or_black_is_no_drawing(seven, paper, ink, noise):
+    """Every other pixel of the border has one level, as that of a drawing has; the rest is no ink."""
+    digit = np.kron(seven, np.ones((8, 8))) / 255
+    page = np.full((400, 400), float(paper))
+    page[88:312, 88:312] += (ink - paper) * digit
+    clean = frame(page.astype(np.uint8))
+    noisy = page + np.random.default_rng(0).normal(0, noise, page.shape)
+    found = frame(np.clip(noisy, 0, 255).astype(np.uint8))
+    assert np.corrcoef(found.ravel(), clean.ravel())[0, 1] > 0.7

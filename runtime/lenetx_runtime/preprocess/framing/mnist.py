@@ -21,8 +21,9 @@ __all__ = ["frame"]
 BOX = 20
 INK = 32
 """Grey levels above the background, on a scale of 255 for the strongest ink, from which a pixel is ink."""
-GENTLE, PLAIN = 3, 8
-"""On a plain border most pixels have one level, and at most one in 8 differs by 1 to 3 levels from the one before."""
+GENTLE, PLAIN, CALM = 3, 8, 3
+"""On a plain border most pixels have one level, at most one in 8 differs by 1 to 3 levels from the one before, and at
+most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
 CELLS = 160
 """Specks and lines are looked for in a picture whose longer side is at most so many cells."""
 
@@ -57,8 +58,10 @@ def _is_plain(border: "NDArray[np.uint8]") -> bool:
     import numpy as np
 
     steps = np.abs(np.diff(border.astype(np.int16)))
-    gentle = int(np.count_nonzero((steps > 0) & (steps <= GENTLE)))
-    return int(np.count_nonzero(border == np.median(border))) * 2 > len(border) >= gentle * PLAIN
+    changes, gentle = int(np.count_nonzero(steps)), int(np.count_nonzero((steps > 0) & (steps <= GENTLE)))
+    if len(border) < max(changes * CALM, gentle * PLAIN):
+        return False
+    return int(np.count_nonzero(border == np.median(border))) * 2 > len(border)
 
 
 def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
