@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 import traceback
 import warnings
@@ -16,7 +17,7 @@ from lenetx_runtime import LenetxError
 from . import render
 from .convert import convert
 from .doctor import doctor
-from .exit_codes import INTERNAL_ERROR, INTERRUPTED
+from .exit_codes import INTERNAL_ERROR, INTERRUPTED, NOT_READ
 from .export import export
 from .inspect import inspect
 from .predict import predict
@@ -48,6 +49,9 @@ def _in_one_sentence() -> Iterator[None]:
     except KeyboardInterrupt:
         render.error("Interrupted.")
         raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # as of head: it has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
+        raise typer.Exit(NOT_READ) from None
 
 
 app = typer.Typer(

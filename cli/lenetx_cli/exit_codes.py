@@ -1,6 +1,6 @@
 """Exit codes of commands that raise no error of ours; docs/api.md lists all of them."""
 
-__all__ = ["INTERNAL_ERROR", "INTERRUPTED", "NOT_HERE", "PROOF_FAILED"]
+__all__ = ["INTERNAL_ERROR", "INTERRUPTED", "NOT_HERE", "NOT_READ", "PROOF_FAILED"]
 
 PROOF_FAILED = 1
 NOT_HERE = 3
@@ -9,3 +9,5 @@ INTERNAL_ERROR = 70
 """A fault of lenetx itself: EX_SOFTWARE of sysexits.h."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
+NOT_READ = 141
+"""Whoever read the output went away: 128 + SIGPIPE."""

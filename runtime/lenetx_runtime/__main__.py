@@ -17,8 +17,8 @@ from .errors import LenetxError
 
 __all__ = ["main"]
 
-_FAULT, _INTERRUPTED = 70, 130
-"""Exit codes that no error of ours carries: those of the command ``lenetx``."""
+_FAULT, _INTERRUPTED, _NOT_READ = 70, 130, 141
+"""Exit codes that no error of ours carries: those of the command ``lenetx``; 141 is 128 + SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
     asked = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", "invalid value encountered")  # numbers that are none are refused in words
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         status: int = asked.run(asked, commands.Screen(_show, _complain))
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except OSError as error:  # stdout is full or closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it again at its end
+        if isinstance(error, BrokenPipeError):  # as of head: it has what it wants
+            return _NOT_READ
         _complain(f"The output could not be written: {error.strerror}.")
         return LenetxError.exit_code
     except Exception:  # a fault of ours: shown whole, and never mistaken for a self-test that failed
@@ -52,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m lenetx_runtime", description="Ask a model that lenetx exported.")
+    parser.add_argument("--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print it and end")
     adding = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(run: Callable[..., int], summary: str, description: str, *, model: bool = True) -> argparse.ArgumentParser:
@@ -93,6 +97,16 @@ def _parser() -> argparse.ArgumentParser:
         model=False,
     )
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from . import __version__
+
+        _show(f"lenetx_runtime {__version__}")
+        parser.exit()
 
 
 def _count(text: str) -> int:

@@ -140,17 +140,13 @@ class Classifier:
         """
         require_several(images, "predict_batch")
         inference, framer = self._opened(), self._framing()
-        if framer.is_quick(images):
-            parts = parts_of(images, inference.share(len(images)))  # type: ignore[arg-type]  # they can be counted
-            labelled = iter(self._workers.all(lambda part: self._label(self._framed(part)), parts))
+        if framer.have_size(images):
+            shares = parts_of(images, inference.share(len(images)))  # type: ignore[arg-type]  # they can be counted
+            found = self._workers.together(self._whole, shares)
         else:
-            labelled = self._labelled(parts_of(images, max(_STREAMED, inference.part)))
-        found: list[Prediction] = []
-        for predictions, problem in labelled:
-            if problem is not None:
-                raise problem
-            found += predictions
-        return found
+            calls = -(-_STREAMED // inference.part)
+            found = [*map(_all, self._labelled(parts_of(images, calls * inference.part)))]
+        return [*itertools.chain.from_iterable(found)]
 
     def stream(self, images: Iterable[Image], *, batch_size: int = _STREAMED) -> Iterator[Prediction]:
         """Label images as they come, in their order, with no more than a batch for each thread and three in memory.
@@ -213,6 +209,14 @@ class Classifier:
         """Close it."""
         self.close()
 
+    def __repr__(self) -> str:
+        """Show the model's path, where it has one, and where it runs."""
+        if self._inference is None:
+            return f"<{type(self).__name__}, closed>"
+        path = None if self._request is None or isinstance(self._request.model, bytes) else self._request.model
+        name = f"of {self.spec.architecture}" if path is None else f"'{path}'"
+        return f"<{type(self).__name__} {name} on {self.device}>"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as what was asked for, which is opened again there.
 
@@ -259,6 +263,9 @@ class Classifier:
             return partial(self._label, self._framed(part))
         return lambda: self._label(self._framed(part))
 
+    def _whole(self, part: Part) -> list[Prediction]:
+        return _all(self._label(self._framed(part)))
+
     def _framed(self, part: Part) -> _Framed:
         return self._framing().several(part[1], part[0])
 
@@ -266,6 +273,16 @@ class Classifier:
         """Label the frames of the images up to the first that cannot be used."""
         frames, problem = framed
         return (self._opened().labels(frames) if len(frames) else []), problem
+
+
+def _all(labelled: _Labelled) -> list[Prediction]:
+    predictions, problem = labelled
+    if problem is None:
+        return predictions
+    try:
+        raise problem
+    finally:  # it knows this frame: all would stay until garbage is collected
+        del problem, labelled
 
 
 def _reopened(kind: type[Classifier], request: Request) -> Classifier:

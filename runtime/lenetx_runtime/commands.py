@@ -52,8 +52,9 @@ def predict(asked: "Namespace", screen: Screen) -> int:
                 (prediction,) = classifier.predict_batch([image])
             except (InputError, ArtifactError) as error:
                 status = max(status, error.exit_code)
-                errors.append({"image": str(image), "error": str(error)})
-                screen.complain(str(error))
+                sentence = str(error) if isinstance(error, InputError) else f"'{image}': {error}"
+                errors.append({"image": str(image), "error": sentence})
+                screen.complain(sentence)
                 continue
             predictions.append(_labelled(image, prediction, asked.top_k))
             if not asked.json:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from .errors import InputError
 
-__all__ = ["DEFAULT_CUDA", "CudaOptions", "cuda_index"]
+__all__ = ["DEFAULT_CUDA", "CudaOptions", "cuda_index", "is_device"]
 
 _DIGITS = 3
 
@@ -15,13 +15,16 @@ def cuda_index(device: str) -> int | None:
     Raises:
         InputError: no such device name.
     """
-    if device in ("cpu", "cuda"):
-        return None if device == "cpu" else 0
-    number = device.removeprefix("cuda:")
-    is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
-    if not is_number or device != f"cuda:{int(number)}":
+    if not is_device(device):
         raise InputError(f"There is no device '{device}': give cpu, cuda or cuda:N.")
-    return int(number)
+    return None if device == "cpu" else int(device.partition(":")[2] or 0)
+
+
+def is_device(name: str) -> bool:
+    """Say whether it is ``cpu``, ``cuda`` or ``cuda:N``."""
+    number = name.removeprefix("cuda:")
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
+    return name in ("cpu", "cuda") or (is_number and name == f"cuda:{int(number)}")
 
 
 class CudaOptions(NamedTuple):

@@ -44,12 +44,12 @@ def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int | 
 
 
 def _to_the_end(file: io.FileIO, begun: bytes, most: int) -> bytes:
-    """Read on in a file that is not as long as it says, but not far beyond the most bytes.
+    """Read on in a file that is not as long as it says, but no more than a byte beyond the most.
 
     It grows or shrinks meanwhile, is made as it is read, as in ``/proc``, or has more than one call reads.
     """
     parts, total = [begun], len(begun)
-    while total <= most and (part := file.read(_AT_ONCE)):
+    while total <= most and (part := file.read(min(_AT_ONCE, most + 1 - total))):
         parts.append(part)
         total += len(part)
     return b"".join(parts)

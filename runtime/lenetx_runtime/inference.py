@@ -26,7 +26,8 @@ _PART, _NUMBERS = 32, 2**21
 _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
 """The same where something else than the CPU computes."""
 _CALLS = 16
-"""Calls of a thread before it gives back what it has: threads that meet in Python wait for each other."""
+"""Calls of a thread before it gives back what it has, if all their inputs are not more numbers than those above:
+threads that meet in Python wait for each other."""
 _SMALL = 1e-32
 """A factor with which no sum of a few thousand finite float32 overflows."""
 
@@ -72,7 +73,7 @@ class Inference:
             return [Prediction(self._finite(self._normaliser.inputs(frames))[0].tolist(), labels)]
         size = self.share(count)
         shares = (frames[start : start + size] for start in range(0, count, size))
-        logits = self._require_finite(self._joined(self._workers.all(self._of_frames, shares)))
+        logits = self._require_finite(self._joined(self._workers.together(self._of_frames, shares)))
         rows = zip(logits.tolist(), logits.argmax(axis=1).tolist(), strict=True)
         return [Prediction(row, labels, index) for row, index in rows]
 
@@ -117,7 +118,7 @@ class Inference:
         else:
             size = self.share(count)
             shares = (inputs[start : start + size] for start in range(0, count, size))
-            logits = self._joined(self._workers.all(self._in_calls, shares))
+            logits = self._joined(self._workers.together(self._in_calls, shares))
         if logits.shape != (count, len(self._labels)):
             got = ", ".join(map(str, logits.shape))
             raise ArtifactError(f"The model gives [{got}] for {count} inputs and {len(self._labels)} labels.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .backend import Backend, run_in_batches
-from .device import DEFAULT_CUDA, CudaOptions
+from .device import DEFAULT_CUDA, CudaOptions, is_device
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
 from .limits import DEFAULT, Limits, size_in_words
@@ -63,6 +63,11 @@ class Request(NamedTuple):
     limits: Limits = DEFAULT
     content_sha256: str | None = None
 
+    def __repr__(self) -> str:
+        """Show all but a model's bytes."""
+        model = f"<{len(self.model)} bytes>" if isinstance(self.model, bytes) else repr(str(self.model))
+        return f"Request({model}, device={self.device!r}, threads={self.threads}, providers={self.providers})"
+
     def check(self) -> None:
         """Do nothing if it can be asked for.
 
@@ -74,11 +79,13 @@ class Request(NamedTuple):
         if self.threads is not None:
             whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
             if not whole or not 1 <= self.threads <= _MOST_THREADS:
-                raise InputError(f"threads is {self.threads!r}; it must be 1 to {_MOST_THREADS}.")
+                raise InputError(f"threads is {self.threads!r}; it must be a whole number, 1 to {_MOST_THREADS}.")
         if self.require_verified and isinstance(self.model, bytes):
             raise InputError("A model is verified by the file beside it: require_verified needs a path, not bytes.")
         if self.providers is not None and self.device != "auto":
             raise InputError(f"Give the device {self.device} or providers, not both.")
+        if self.device != "auto" and not is_device(self.device):
+            raise InputError(f"There is no device '{self.device}': give auto, cpu, cuda or cuda:N.")
         for name, value, kind in (("cuda", self.cuda, CudaOptions), ("limits", self.limits, Limits)):
             if not isinstance(value, kind):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
@@ -154,6 +161,8 @@ def as_request(
     """Make a request of what a user gives."""
     if isinstance(model, bytearray | memoryview):
         model = bytes(model)
+    if model == "":
+        raise InputError("The model's path is empty.")
     if not isinstance(model, bytes | str | os.PathLike):
         raise InputError(f"A model is a path or the bytes of a file, not {type(model).__name__}.")
     named = None if providers is None else tuple(map(_provider, _listed(providers)))

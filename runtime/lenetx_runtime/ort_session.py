@@ -9,7 +9,16 @@ from typing import Any, TypeAlias
 
 from .errors import ArtifactError, DeviceUnavailable, EngineMissing
 
-__all__ = ["CPU", "CUDA", "Provider", "execution_providers", "import_engine", "one_line", "open_session"]
+__all__ = [
+    "CPU",
+    "CUDA",
+    "WITH_CUDA",
+    "Provider",
+    "execution_providers",
+    "import_engine",
+    "one_line",
+    "open_session",
+]
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -18,15 +27,17 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+"""With the extras come CUDA's libraries, which ``preload_dlls`` finds."""
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
-    "'pip install onnxruntime-gpu' for CUDA (one of them, never both)."
+    f"'{WITH_CUDA}' for CUDA (one of them, never both)."
 )
-
 _REINSTALL = (
-    "Run 'pip uninstall -y onnxruntime onnxruntime-gpu' and then 'pip install onnxruntime-gpu' for CUDA "
+    f"Run 'pip uninstall -y onnxruntime onnxruntime-gpu' and then '{WITH_CUDA}' for CUDA "
     "or 'pip install onnxruntime' for CPU alone."
 )
+_NO_CUDA = f"Where there is an NVIDIA GPU, run 'pip uninstall -y onnxruntime' and then '{WITH_CUDA}'."
 
 
 def execution_providers() -> tuple[str, ...]:
@@ -133,7 +144,7 @@ def _require_available(ort: Any, provider: str) -> None:
     available = ort.get_available_providers()
     if provider not in available:
         name = "CUDA" if provider == CUDA else provider
-        remedy = _REINSTALL if provider == CUDA else f"It has {', '.join(available)}."
+        remedy = _NO_CUDA if provider == CUDA else f"It has {', '.join(available)}."
         raise DeviceUnavailable(f"{name} was asked for, but this onnxruntime has no {name}. {remedy}")
 
 

@@ -55,10 +55,10 @@ class Prediction:
         """Give the ``k`` most probable classes as (label, probability), the most probable first.
 
         Raises:
-            InputError: k is less than 1.
+            InputError: k is not a whole number of 1 or more.
         """
-        if k < 1:
-            raise InputError(f"There is no top {k}: give at least 1.")
+        if not isinstance(k, int) or k < 1:
+            raise InputError(f"There is no top {k!r}: give a whole number of at least 1.")
         return self.probabilities[:k]
 
     def __eq__(self, other: object) -> bool:

@@ -23,7 +23,7 @@ _Made = TypeVar("_Made")
 _AHEAD = 1
 """Parts that wait while each thread has one."""
 _here = threading.local()
-"""Knows whether it is one of these threads: work that shares its work again would wait for itself."""
+"""Knows whether this thread does such work: work that shares its work again would wait for itself."""
 
 
 class Workers:
@@ -38,15 +38,18 @@ class Workers:
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self._is_closed = False
 
-    def all(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
+    def together(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
         """Give what becomes of each part, in their order; the thread that asks works too.
 
-        Of parts that cannot be worked on, the first one's error is raised, when no thread is at work any more.
+        After an error no further part is begun. The error of the first part that has one is raised, when no thread is
+        at work on them any more.
 
         Raises:
-            LenetxError: it is closed.
+            LenetxError: it is closed, and there is something to share.
         """
         todo = collections.deque(enumerate(parts))
+        if self.count == 1 or len(todo) < 2 or getattr(_here, "is_worker", False):
+            return [work(part) for _, part in todo]
         made: dict[int, _Made] = {}
         problems: dict[int, Exception] = {}
 
@@ -62,32 +65,34 @@ class Workers:
                     problems[position] = error
                     todo.clear()
 
-        helpers = 0 if getattr(_here, "works", False) else min(self.count, len(todo)) - 1
-        with self._helped(help_out, helpers):
-            try:
-                help_out()
-            finally:
-                todo.clear()  # of an interrupt, too
-        if problems:
-            raise problems[min(problems)]
-        return [made[position] for position in sorted(made)]
-
-    @contextlib.contextmanager
-    def _helped(self, work: Callable[[], None], helpers: int) -> Iterator[None]:
-        """Let other threads do the work too; those that have not begun at the end are not waited for."""
-        if helpers < 1:
-            yield
-            return
-        pool = self._started()
-        futures = [self._submitted(pool, lambda _: work(), None) for _ in range(helpers)]
-        _here.works = True
+        self._with_helpers(help_out, min(self.count, len(todo)) - 1, todo.clear)
         try:
-            yield
+            if problems:
+                raise problems[min(problems)]
+            return [made[position] for position in sorted(made)]
+        finally:  # the error knows this frame, and a helper that never came all that is made
+            problems.clear()
+            made.clear()
+
+    def _with_helpers(self, work: Callable[[], None], helpers: int, stop: Callable[[], None]) -> None:
+        """Do the work here and in other threads, until it is done in all of them or, after an interrupt, stopped."""
+        from concurrent.futures import wait
+
+        pool = self._started()
+        futures: list[Future[None]] = []
+        begun: list[Future[None]] = []
+        _here.is_worker = True
+        try:
+            with contextlib.suppress(RuntimeError):  # no other thread can be started: this one does it all
+                futures.extend(self._submitted(pool, lambda _: work(), None) for _ in range(helpers))
+            work()
         finally:
-            _here.works = False
-            for future in futures:
-                if not future.cancel():
-                    future.result()
+            _here.is_worker = False
+            stop()
+            begun += [future for future in futures if not future.cancel()]
+            wait(begun)
+        for future in begun:
+            future.result()  # raises what ends a thread
 
     def map(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
         """Give what becomes of each part, in their order, with at most one more at work or waiting than threads.
@@ -97,7 +102,7 @@ class Workers:
         Raises:
             LenetxError: it is closed before the last part is given back.
         """
-        if self.count == 1 or getattr(_here, "works", False):
+        if self.count == 1 or getattr(_here, "is_worker", False):
             yield from map(work, parts)
             return
         problem: list[Exception] = []
@@ -156,7 +161,7 @@ class Workers:
 
 
 def _mark() -> None:
-    _here.works = True
+    _here.is_worker = True
 
 
 def _until_it_fails(parts: Iterable[_Given], problem: list[Exception]) -> Iterator[_Given]:

@@ -168,6 +168,14 @@ def test_a_full_stdout_is_one_sentence(published, picture, tmp_path, command):
     assert done.stderr == "lenetx: The output could not be written: No space left on device.\n"
 
 
+@pytest.mark.parametrize("options", [["--json"], ["--help"]])
+def test_whoever_has_read_enough_may_go(python, published, options):
+    """The reading end of the pipe is closed before anything is written."""
+    command = "import os, sys, subprocess as s; r, w = os.pipe(); os.close(r); sys.exit(s.call(sys.argv[1:], stdout=w))"
+    done = python("-c", command, sys.executable, "-m", "lenetx_cli", "inspect", published / "lenet5.onnx", *options)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_terminal_that_knows_ascii_alone_stops_nothing(python, workspace):
     for command in ("inspect", "verify"):
         done = python(

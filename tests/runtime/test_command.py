@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+import lenetx_runtime
 from lenetx_runtime import ArtifactError, Classifier, SelfTest
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.preprocess import normalise
@@ -214,6 +215,18 @@ def test_an_output_that_cannot_be_written_is_a_sentence(python, here):
     done = python("-c", command, sys.executable, "-m", "lenetx_runtime", "selftest", here / "m.onnx")
     assert done.returncode == 2
     assert done.stderr == "lenetx_runtime: The output could not be written: No space left on device.\n"
+
+
+def test_whoever_has_read_enough_may_go(python, here):
+    """The reading end of the pipe is closed before anything is written."""
+    command = "import os, sys, subprocess as s; r, w = os.pipe(); os.close(r); sys.exit(s.call(sys.argv[1:], stdout=w))"
+    done = python("-c", command, sys.executable, "-m", "lenetx_runtime", "selftest", here / "m.onnx")
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_version_is_that_of_the_package(python):
+    done = python("-m", "lenetx_runtime", "--version")
+    assert (done.returncode, done.stdout) == (0, f"lenetx_runtime {lenetx_runtime.__version__}\n")
 
 
 def test_it_runs_where_neither_torch_nor_onnx_can_be_imported(python, here):

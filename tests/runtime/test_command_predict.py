@@ -108,6 +108,9 @@ def test_an_image_without_finite_logits_loses_no_other_and_the_end_is_4(predict,
     assert [each["image"] for each in document["predictions"]] == ["0.png", "1.png"]
     assert [each["image"] for each in document["errors"]] == ["white.png", "absent.png"]
     assert "NaN or infinity" in document["errors"][0]["error"]
+    sentences = done.stderr.splitlines()
+    assert [sentence.split("'")[1] for sentence in sentences] == ["white.png", "absent.png"]
+    assert all(sentence.startswith("lenetx_runtime: ") for sentence in sentences)
 
 
 def test_a_name_may_hold_anything(predict, here):

@@ -55,7 +55,7 @@ def test_an_engine_without_cuda_is_no_problem_and_says_how_to_get_it(doctor):
     _, found = doctor()
     (cuda,) = (each for each in found["providers"] if each["name"] == CUDA)
     assert cuda["status"] == "not_applicable"
-    assert "pip install 'onnxruntime-gpu[cuda,cudnn]'" in cuda["detail"]
+    assert 'pip install "onnxruntime-gpu[cuda,cudnn]"' in cuda["detail"]
 
 
 @pytest.fixture

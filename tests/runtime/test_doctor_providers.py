@@ -108,5 +108,5 @@ def test_what_is_missing_is_shown_by_name_and_makes_the_advice():
     ]
     cpu, cuda, tensorrt = (provider_problem(each, {}) for each in found)
     assert cpu is tensorrt is None
-    assert cuda.startswith('CUDA cannot be used. libcublas.so.13, libcudnn.so.9 cannot be loaded: run "pip install ')
+    assert cuda.startswith('CUDA cannot be used. libcublas.so.13, libcudnn.so.9 cannot be loaded: run pip install "')
     assert "libcuda.so.1 of NVIDIA's driver is not there" in cuda

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from lenetx_runtime import Classifier, DeviceUnavailable, InputError, Limits, opening
@@ -95,7 +96,7 @@ def test_a_provider_that_is_not_there_is_refused_by_its_name(sealed, name):
         ({"providers": [(CPU, {}, 3)]}, "An execution provider is a name, or a pair"),
         ({"limits": None}, "limits is of Limits, not NoneType"),
         ({"cuda": True}, "cuda is of CudaOptions, not bool"),
-        ({"device": "gpu"}, "There is no device 'gpu'"),
+        ({"device": "gpu"}, "There is no device 'gpu': give auto, cpu, cuda or cuda:N"),
     ],
 )
 def test_what_means_nothing_is_refused(sealed, options, words):
@@ -155,9 +156,41 @@ def test_what_is_no_model_is_refused(model):
         Classifier(model)
 
 
-def test_bytes_of_other_kinds_are_bytes(sealed, seven):
+def test_bytes_of_other_kinds_are_bytes(sealed, seven, encode):
     for model in (bytearray(sealed), memoryview(sealed)):
         assert Classifier(model).predict(seven).label
+    picture = encode(PIL.Image.fromarray(seven), "PNG")
+    classifier = Classifier(sealed)
+    for given in (bytearray(picture), memoryview(picture)):
+        assert classifier.predict(given) == classifier.predict(picture)
+
+
+def test_a_request_shows_no_bytes_of_a_model(sealed):
+    assert len(repr(Classifier(sealed)._request)) < 200
+
+
+def test_an_empty_path_is_not_the_current_folder():
+    with pytest.raises(InputError, match="path is empty"):
+        Classifier("")
+
+
+def test_it_shows_its_model_and_where_it_runs(model_path, sealed):
+    with Classifier(model_path) as opened:
+        assert repr(opened) == f"<Classifier '{model_path}' on cpu>"
+    assert repr(opened) == "<Classifier, closed>"
+    assert repr(Classifier(sealed)) == "<Classifier of tiny on cpu>"
+
+
+def test_a_limit_below_the_size_of_frames_counts_for_them_too(sealed, seven):
+    assert Classifier(sealed, limits=Limits(image_pixels=784)).predict(seven)
+    classifier = Classifier(sealed, limits=Limits(image_pixels=783))
+    for refused in (
+        lambda: classifier.predict(seven),
+        lambda: classifier.predict_batch([seven] * 3),
+        lambda: classifier.predict_batch(np.stack([seven] * 3)),
+    ):
+        with pytest.raises(InputError, match="more than 783 pixels"):
+            refused()
 
 
 def test_graphs_of_cuda_are_not_switched_on_behind_the_back_of_what_looks_after_them(sealed):

@@ -66,7 +66,7 @@ def test_a_name_that_is_no_device_is_refused_with_the_names_that_are(sealed, spe
 )
 @pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:7"])
 def test_cuda_without_cuda_is_an_error_that_says_what_to_install(sealed, spec, device):
-    with pytest.raises(DeviceUnavailable, match="pip install onnxruntime-gpu"):
+    with pytest.raises(DeviceUnavailable, match=r"pip install \"onnxruntime-gpu\[cuda,cudnn\]\""):
         OrtBackend(sealed, spec, device=device)
 
 
@@ -107,6 +107,26 @@ def test_a_broken_onnxruntime_is_not_called_missing(model_path, tmp_path):
     result = python(f"import sys; sys.path.insert(0, sys.argv[2])\n{OPEN}", str(model_path), str(package.parent))
     assert result.stderr == ""
     assert "installed but cannot be imported: libcudart.so.12" in result.stdout
+
+
+def test_an_interrupt_while_its_compiled_module_is_made_ready_is_an_interrupt(model_path, tmp_path):
+    """As pybind11 gives it on."""
+    package = tmp_path / "interrupted" / "onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('initialization failed') from KeyboardInterrupt()")
+    result = python(f"import sys; sys.path.insert(0, sys.argv[2])\n{OPEN}", str(model_path), str(package.parent))
+    assert result.stdout == ""
+    assert result.stderr.endswith("KeyboardInterrupt\n")
+
+
+def test_numpy_is_there_before_onnxruntime_asks_for_it(tmp_path):
+    """Its compiled module would make another error of an interrupt meanwhile."""
+    package = tmp_path / "asking" / "onnxruntime"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import sys; assert 'numpy' in sys.modules; InferenceSession = None")
+    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom lenetx_runtime.ort_session import import_engine\n"
+    result = python(f"{code}assert 'numpy' not in sys.modules\nimport_engine()\nprint('asked')", str(package.parent))
+    assert (result.stdout, result.stderr) == ("asked\n", "")
 
 
 PRINT_SETTING = """

@@ -75,7 +75,7 @@ def test_cuda_alone_is_asked_for_with_direct_float32_convolutions(index):
 
 def test_an_onnxruntime_without_cuda_is_never_asked_for_a_session():
     ort = MadeUpOnnxruntime(available=[CPU])
-    with pytest.raises(DeviceUnavailable, match="pip install onnxruntime-gpu"):
+    with pytest.raises(DeviceUnavailable, match=r"pip install \"onnxruntime-gpu\[cuda,cudnn\]\""):
         open_cuda(ort)
     assert ort.asked == []
 

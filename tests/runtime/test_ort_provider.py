@@ -46,7 +46,7 @@ def test_a_provider_that_is_not_there_is_refused_with_those_that_are(sealed, spe
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="built with CUDA")
 def test_cuda_by_its_providers_name_says_what_to_install(sealed, spec):
-    with pytest.raises(DeviceUnavailable, match="pip install onnxruntime-gpu"):
+    with pytest.raises(DeviceUnavailable, match=r"pip install \"onnxruntime-gpu\[cuda,cudnn\]\""):
         OrtBackend(sealed, spec, providers=["CUDAExecutionProvider"])
 
 

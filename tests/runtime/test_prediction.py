@@ -71,9 +71,9 @@ def test_top_gives_the_best_k(k, expected):
     assert [label for label, _ in RISING.top(k)] == expected
 
 
-@pytest.mark.parametrize("k", [0, -1])
+@pytest.mark.parametrize("k", [0, -1, 2.5, "3", None])
 def test_a_top_of_nothing_is_refused(k):
-    with pytest.raises(InputError, match=f"There is no top {k}"):
+    with pytest.raises(InputError, match=f"There is no top {k!r}"):
         RISING.top(k)
 
 

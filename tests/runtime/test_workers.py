@@ -113,7 +113,7 @@ def test_all_gives_every_result_in_the_order_of_the_parts(workers, count):
         time.sleep(0.002 * (count - part) / max(1, count))
         return -part
 
-    assert workers.all(slow_first, range(count)) == [-part for part in range(count)]
+    assert workers.together(slow_first, range(count)) == [-part for part in range(count)]
 
 
 def test_of_all_the_thread_that_asks_does_its_share():
@@ -125,11 +125,11 @@ def test_of_all_the_thread_that_asks_does_its_share():
         together.wait()
         return threading.get_ident()
 
-    threads = workers.all(work, range(3))
+    threads = workers.together(work, range(3))
     assert here in threads
     assert len(set(threads)) == 3
-    assert set(Workers(1).all(lambda _: threading.get_ident(), range(9))) == {here}
-    assert Workers(9).all(lambda _: threading.get_ident(), [0]) == [here]
+    assert set(Workers(1).together(lambda _: threading.get_ident(), range(9))) == {here}
+    assert Workers(9).together(lambda _: threading.get_ident(), [0]) == [here]
     workers.close()
 
 
@@ -147,7 +147,7 @@ def test_of_all_nothing_waits_for_threads_that_are_busy_with_something_else(work
         for _ in range(workers.count):
             assert held.acquire(timeout=20)
     here = threading.get_ident()
-    assert set(workers.all(lambda _: threading.get_ident(), range(9))) == {here}
+    assert set(workers.together(lambda _: threading.get_ident(), range(9))) == {here}
     release.set()
     if workers.count > 1:
         holding.join(20)
@@ -167,10 +167,10 @@ def test_all_raises_the_error_of_the_first_part_that_fails_and_leaves_nothing_at
             at_work.remove(part)
 
     with pytest.raises(Failure) as caught:
-        workers.all(work, range(9))
+        workers.together(work, range(9))
     assert caught.value.args == (min(bad),)
     assert at_work == []
-    assert workers.all(str, range(9)) == [*map(str, range(9))]
+    assert workers.together(str, range(9)) == [*map(str, range(9))]
 
 
 def test_all_that_was_interrupted_takes_no_more_parts():
@@ -184,18 +184,18 @@ def test_all_that_was_interrupted_takes_no_more_parts():
         time.sleep(0.01)
 
     with pytest.raises(KeyboardInterrupt):
-        workers.all(work, range(1000))
+        workers.together(work, range(1000))
     assert len(taken) < 100
-    assert len(set(workers.all(lambda _: threading.get_ident(), range(3)))) <= 2
+    assert len(set(workers.together(lambda _: threading.get_ident(), range(3)))) <= 2
     workers.close()
 
 
 @pytest.mark.timeout(60)
 def test_all_within_all_does_not_wait_for_itself():
     workers = Workers(2)
-    found = workers.all(lambda part: sum(workers.all(lambda inner: inner, range(part, part + 5))), range(20))
+    found = workers.together(lambda part: sum(workers.together(lambda inner: inner, range(part, part + 5))), range(20))
     assert found == [5 * part + 10 for part in range(20)]
-    assert len(set(workers.all(_slowly, range(4)))) == 2
+    assert len(set(workers.together(_slowly, range(4)))) == 2
     workers.close()
 
 
@@ -208,4 +208,33 @@ def test_closed_it_does_not_begin_all():
     workers = Workers(2)
     workers.close()
     with pytest.raises(LenetxError, match="closed"):
-        workers.all(str, range(3))
+        workers.together(str, range(3))
+
+
+def test_where_no_thread_can_be_started_the_one_that_asks_does_it_all(monkeypatch):
+    workers = Workers(3)
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(workers._started(), "submit", refuse)
+    assert workers.together(str, range(9)) == [*map(str, range(9))]
+    workers.close()
+
+
+def test_what_ends_a_helping_thread_is_raised_and_the_others_are_waited_for():
+    here, at_work, workers = threading.get_ident(), set(), Workers(3)
+
+    def work(part):
+        if threading.get_ident() == here:
+            time.sleep(0.05)
+        elif part % 2:
+            raise SystemExit(7)
+        at_work.add(part)
+        time.sleep(0.02)
+        at_work.remove(part)
+
+    with pytest.raises(SystemExit):
+        workers.together(work, range(20))
+    assert at_work == set()
+    workers.close()

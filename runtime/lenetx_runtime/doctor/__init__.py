@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import Any
 
 from ..cpus import count_cpus
-from ..ort_session import CPU, CUDA
+from ..ort_session import CPU, CUDA, WITH_CUDA
 from .diagnosis import Diagnosis, Provider
 from .engine import DRIVER
 from .trials import attempt
@@ -15,8 +15,7 @@ __all__ = ["Diagnosis", "Provider", "examine", "package_problem", "provider_prob
 
 _PACKAGES = ("numpy", "pillow")
 _ENGINE = "onnxruntime"
-_WITH_CUDA = "pip install 'onnxruntime-gpu[cuda,cudnn]'"
-_NO_CUDA = f'This onnxruntime has no CUDA. Where you want it: "pip uninstall -y onnxruntime", then "{_WITH_CUDA}".'
+_NO_CUDA = f"This onnxruntime has no CUDA. Where you want it: 'pip uninstall -y onnxruntime', then '{WITH_CUDA}'."
 
 
 def examine() -> Diagnosis:
@@ -130,7 +129,7 @@ def provider_problem(provider: Provider, engines: Mapping[str, str]) -> str | No
     if provider.name == CPU:
         return f"The CPU runs no model: {provider.detail} {_reinstall(engines)}"
     pip = [name for name in provider.missing if name != DRIVER]
-    advice = [f'{", ".join(pip)} cannot be loaded: run "{_WITH_CUDA}".'] if pip else []
+    advice = [f"{', '.join(pip)} cannot be loaded: run {WITH_CUDA}."] if pip else []
     if len(pip) < len(provider.missing):
         advice.append(f"{DRIVER} of NVIDIA's driver is not there: install the driver, if this machine has such a GPU.")
     return f"CUDA cannot be used. {' '.join(advice) or provider.detail}"

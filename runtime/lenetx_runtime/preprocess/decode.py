@@ -49,6 +49,8 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
         raise InputError(f"An image is decoded to 1 channel or to 3, not to {channels}.")
     if isinstance(image, np.ndarray):
         return from_array(image, channels, limits)
+    if isinstance(image, bytearray | memoryview):
+        image = bytes(image)
     if isinstance(image, bytes):
         if len(image) > limits.image_bytes:
             raise InputError(f"The image given as bytes is larger than {size_in_words(limits.image_bytes)}.")

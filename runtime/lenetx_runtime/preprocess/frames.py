@@ -1,5 +1,6 @@
 """From the images of a call to frames, in microseconds where they are frames already. It needs numpy at once."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -38,6 +39,7 @@ class Framer:
     def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT) -> None:
         self._spec, self._limits = spec, limits
         self._is_mnist = spec.framing == "mnist"
+        self._is_allowed = math.prod(spec.frame_size) <= limits.image_pixels
         self._shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
         require_known(spec)
 
@@ -73,10 +75,11 @@ class Framer:
                 return frames[:row], _named(error, image, first + row)
         return frames, None
 
-    def is_quick(self, images: Any) -> bool:
-        """Say whether they are, as the first of them tells, arrays that have the size of frames."""
-        several = isinstance(images, list | tuple | np.ndarray) and len(images) > 1
-        return several and self._has_shape(images[0])
+    def have_size(self, images: Any) -> bool:
+        """Say whether all of them are arrays that have the size of frames."""
+        if type(images) is np.ndarray:
+            return self._is_allowed and images.dtype == _UINT8 and images.shape[1:] == self._shape
+        return isinstance(images, list | tuple) and self._have_shape(images)
 
     def _frame(self, image: Image) -> "NDArray[np.uint8]":
         levels = image if self._has_shape(image) else decode(image, self._spec.channels, self._limits)
@@ -86,21 +89,21 @@ class Framer:
 
     def _stacked(self, images: Sequence[Image]) -> "NDArray[np.uint8] | None":
         """Give uint8[n, h, w] or uint8[n, h, w, 3] of images that all have the size of frames."""
+        if not self.have_size(images):
+            return None
         if isinstance(images, np.ndarray):
-            return images if images.dtype == np.uint8 and images.shape[1:] == self._shape else None
-        if self._have_shape(images):
-            return np.frombuffer(_joined(images), np.uint8).reshape(len(images), *self._shape)
-        return None
+            return images
+        return np.frombuffer(_joined(images), np.uint8).reshape(len(images), *self._shape)
 
     def _have_shape(self, images: Sequence[Any]) -> bool:
         """Say whether :meth:`_has_shape` is true of all; counted, which takes half the time of asking one by one."""
         count = len(images)
-        if not count or list(map(type, images)).count(np.ndarray) != count:
+        if not self._is_allowed or not count or list(map(type, images)).count(np.ndarray) != count:
             return False
         return [*map(_shape_of, images)].count(self._shape) == count == [*map(_dtype_of, images)].count(_UINT8)
 
     def _has_shape(self, image: Any) -> "TypeGuard[NDArray[np.uint8]]":
-        return type(image) is np.ndarray and image.dtype.char == "B" and image.shape == self._shape
+        return self._is_allowed and type(image) is np.ndarray and image.dtype.char == "B" and image.shape == self._shape
 
 
 def is_frame(image: "NDArray[np.uint8]") -> bool:

@@ -69,12 +69,8 @@ class Normaliser:
 
         if len(frames) == 1:
             return self._gathered(frames, self._black.copy())
-        inputs = np.empty((len(frames), *self._black.shape[1:]), np.float32)
         places = self._black.repeat(min(_AT_ONCE, len(frames)), axis=0)
-        for start in range(0, len(frames), _AT_ONCE):
-            some = frames[start : start + _AT_ONCE]
-            self._gathered(some, places[: len(some)], inputs[start : start + _AT_ONCE])
-        return inputs
+        return self._filled(frames, places, np.empty((len(frames), *self._black.shape[1:]), np.float32))
 
     def parts(self, frames: "NDArray[np.uint8]", size: int) -> "Iterator[NDArray[np.float32]]":
         """Give :meth:`inputs` of so many frames at a time, all in the same memory: use each before the next is taken.
@@ -83,11 +79,20 @@ class Normaliser:
         """
         import numpy as np
 
-        places = self._black.repeat(min(size, len(frames)), axis=0)
-        inputs = np.empty(places.shape, np.float32)
+        places = self._black.repeat(min(_AT_ONCE, size, len(frames)), axis=0)
+        inputs = np.empty((min(size, len(frames)), *self._black.shape[1:]), np.float32)
         for start in range(0, len(frames), size):
             some = frames[start : start + size]
-            yield self._gathered(some, places[: len(some)], inputs[: len(some)])
+            yield self._filled(some, places, inputs[: len(some)])
+
+    def _filled(
+        self, frames: "NDArray[np.uint8]", places: "NDArray[np.intp]", inputs: "NDArray[np.float32]"
+    ) -> "NDArray[np.float32]":
+        """Make the inputs of as many frames at once as there are places for."""
+        for start in range(0, len(frames), len(places) or 1):
+            some = frames[start : start + len(places)]
+            self._gathered(some, places[: len(some)], inputs[start : start + len(some)])
+        return inputs
 
     def _gathered(
         self, frames: "NDArray[np.uint8]", places: "NDArray[np.intp]", out: "NDArray[np.float32] | None" = None

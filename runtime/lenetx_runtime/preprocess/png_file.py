@@ -103,9 +103,9 @@ def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
         size, kind = _HEAD.unpack_from(data, position)
         end = start + size
         if end + 4 > len(data):
-            raise ValueError(f"it is cut off in a chunk {kind!r}")
+            raise ValueError(f"it is cut off in a chunk {repr(kind)[2:-1]}")
         if zlib.crc32(view[position + 4 : end]) != _SUM.unpack_from(data, end)[0]:
-            raise ValueError(f"the checksum of a chunk {kind!r} is wrong")
+            raise ValueError(f"the checksum of a chunk {repr(kind)[2:-1]} is wrong")
         if kind == b"IEND":
             return found
         found.append((kind, start, end))
