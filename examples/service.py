@@ -24,7 +24,7 @@ from lenetx_runtime import ArtifactError, Classifier, InputError, LenetxError
 
 MODEL = "artifacts/reference/lenet5.onnx"
 MOST_BYTES = 8 * 2**20
-"""Of a picture. A picture of few bytes may still have many pixels: the runtime refuses more than `Limits().image_pixels`."""
+"""Of a picture. One of few bytes may still have many pixels: the runtime refuses more than `Limits().image_pixels`."""
 PICTURE = {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 WRAPPED = {"application/json", "multipart/form-data"}
 """What clients call a picture that they have wrapped in something. The bytes themselves may have any other name."""
