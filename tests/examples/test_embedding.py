@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from lenetx_runtime import Classifier
 
 PRINTED = re.compile(r"^ *print\(.*\) {2,}# (.+)$|^# (.+)$", re.MULTILINE)
 
@@ -86,6 +89,17 @@ def test_its_folder_does_not_dirty_the_clone(page, root):
     (folder,) = re.findall(r"&& cd (\S+)$", page, re.MULTILINE)
     ignored = subprocess.run(["git", "check-ignore", "-q", f"{folder}/lenet5.onnx"], cwd=root, check=False)
     assert ignored.returncode == 0
+
+
+@pytest.mark.parametrize(("side", "answers"), [(28, 3), (29, 1)])
+def test_only_what_is_28_by_28_is_taken_where_it_is_drawn(model, side, answers):
+    probabilities = set()
+    with Classifier(model) as classifier:
+        for top in (2, 8, 14):
+            drawn = np.zeros((side, side), np.uint8)
+            drawn[top : top + 10, 6:8] = 255
+            probabilities.add(classifier.predict(drawn).probability)
+    assert len(probabilities) == answers
 
 
 def test_its_links_lead_somewhere(page, root):
