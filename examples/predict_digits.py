@@ -6,12 +6,17 @@ The predicting needs ``lenetx_runtime`` alone; the digits to show come from lene
 """
 
 import sys
+from pathlib import Path
 
-import numpy as np
+try:
+    import numpy as np
 
-from lenetx import data
-from lenetx_runtime import Classifier
+    from lenetx import data
+    from lenetx_runtime import Classifier, LenetxError
+except ModuleNotFoundError as error:
+    sys.exit(f"{error.name} is not installed here. In the clone: pip install -c constraints.txt ./runtime '.[cpu]'")
 
+MODEL = "artifacts/lenet5.onnx"
 SHOWN = 8
 SHADES = " .:-=+*#%@"
 
@@ -23,11 +28,17 @@ def draw(image: np.ndarray) -> list[str]:
 
 
 def main() -> None:
-    """Show eight digits, then count the whole test split."""
-    test = data.load("digits").test
-    with Classifier(sys.argv[1] if len(sys.argv) > 1 else "artifacts/lenet5.onnx") as classifier:
-        predictions = classifier.predict_batch(test.images)
-    for lines in zip(*(draw(image) for image in test.images[:SHOWN]), strict=True):
+    """Show eight digits, then count the whole test split; a model that cannot be used ends it with a sentence."""
+    if len(sys.argv) < 2 and not Path(MODEL).exists():
+        sys.exit(f"There is no {MODEL} here: run lenetx train, then lenetx export, or name another model.")
+    try:
+        test = data.load("digits").test
+        images = np.stack([test.levels(row, channels=1) for row in range(len(test))])
+        with Classifier(sys.argv[1] if len(sys.argv) > 1 else MODEL) as classifier:
+            predictions = classifier.predict_batch(images)
+    except LenetxError as error:
+        sys.exit(str(error))
+    for lines in zip(*(draw(image) for image in images[:SHOWN]), strict=True):
         print(" ".join(lines))
     for title, labels in (("predicted", [p.label for p in predictions]), ("true", test.labels.tolist())):
         print(" ".join(f"{title} {label}".center(16) for label in labels[:SHOWN]))

@@ -9,6 +9,7 @@ It needs ``pip install fastapi uvicorn`` beside the runtime, and does not start 
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,14 +20,15 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 import lenetx_runtime
-from lenetx_runtime import ArtifactError, Classifier, InputError
+from lenetx_runtime import ArtifactError, Classifier, InputError, LenetxError
 
 MODEL = "artifacts/reference/lenet5.onnx"
 MOST_BYTES = 8 * 2**20
-"""Of a picture. A picture of few bytes may still have many pixels: the runtime refuses more than 64 million."""
-PICTURE = {
-    "requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
-}
+"""Of a picture. One of few bytes may still have many pixels: the runtime refuses more than `Limits().image_pixels`."""
+PICTURE = {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+WRAPPED = {"application/json", "multipart/form-data"}
+"""What clients call a picture that they have wrapped in something. The bytes themselves may have any other name."""
+SEND = "Send the bytes of the picture themselves as the body: curl --data-binary @picture.png"
 
 
 class Answer(BaseModel):
@@ -36,13 +38,32 @@ class Answer(BaseModel):
     probability: float
 
 
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is empty"},
+    413: {"model": Problem, "description": "The picture has too many bytes"},
+    415: {"model": Problem, "description": "The picture is wrapped in a form or in JSON"},
+    422: {"model": Problem, "description": "The body is no picture that can be used"},
+}
+
+
 @contextlib.asynccontextmanager
 async def opened(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Open and test the model before the first request, and close it after the last."""
-    with Classifier(os.environ.get("LENETX_MODEL", MODEL)) as classifier:
+    try:
+        classifier = Classifier(os.environ.get("LENETX_MODEL", MODEL))
         found = classifier.self_test()
         if not found.passed:
             raise ArtifactError("The model fails its self-test on this machine: export it again, or verify it.")
+    except LenetxError as error:
+        sys.tracebacklimit = 0  # uvicorn logs what ends the start: the sentence is enough
+        raise error from None
+    with classifier:
         health = {
             "status": "ok",
             "device": classifier.device,
@@ -77,7 +98,7 @@ async def health(request: Request) -> dict[str, Any]:
     return found
 
 
-@app.post("/predict", openapi_extra={"requestBody": PICTURE})
+@app.post("/predict", responses=PROBLEMS, openapi_extra={"requestBody": PICTURE})
 async def predict(request: Request) -> Answer:
     """Label the picture in the body: the bytes of a PNG, JPEG, BMP, WebP or GIF file."""
     picture = await body(request)
@@ -89,6 +110,8 @@ async def predict(request: Request) -> Answer:
 
 async def body(request: Request) -> bytes:
     """Read the body, and no more of it than is allowed."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() in WRAPPED:
+        raise HTTPException(415, f"A form or JSON is no picture. {SEND}")
     too_large = HTTPException(413, f"A picture may have at most {MOST_BYTES // 2**20} MiB.")
     if int(request.headers.get("content-length", 0)) > MOST_BYTES:
         raise too_large
@@ -97,4 +120,6 @@ async def body(request: Request) -> bytes:
         data += chunk
         if len(data) > MOST_BYTES:
             raise too_large
+    if not data:
+        raise HTTPException(400, f"The body is empty. {SEND}")
     return bytes(data)

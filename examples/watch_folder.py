@@ -56,7 +56,7 @@ def complete(folder: Path) -> Iterator[Path]:
 
 def look(folder: Path) -> dict[str, tuple[int, ...]]:
     """Give what changes when a picture does, by the names of the pictures in a folder."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if Path(entry.name).suffix.lower() not in SUFFIXES:

@@ -3,7 +3,8 @@
     python examples/worker_pool.py MODEL FOLDER
 
 Threads of one process share a Classifier and are enough for most programs. Processes are for work in Python around the
-prediction, which threads would do one after the other. Ends with 1 if a picture could not be used.
+prediction, which threads would do one after the other. Ends with 1 if a picture could not be used, with 130 on Ctrl-C
+and with 143 on SIGTERM. No worker outlives it, however it ends.
 """
 
 import json
@@ -11,9 +12,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ def main() -> None:
     """Label the folder; a model or folder that cannot be used, or a worker that dies, ends it with a sentence."""
     if len(sys.argv) != 3:
         sys.exit("Usage: python worker_pool.py MODEL FOLDER")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as Ctrl-C does: the pool is shut down
     try:
         paths = sorted(path for path in Path(sys.argv[2]).iterdir() if path.suffix.lower() in SUFFIXES)
         failures = label_all(sys.argv[1], paths)
@@ -78,6 +82,15 @@ def keep(given: Classifier) -> None:
     """Keep the Classifier that came pickled: it has opened the same model again, once in this process."""
     global classifier
     classifier = given
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
+
+
+def end_with_the_parent() -> None:
+    """End this worker when the process that started it is gone, killed perhaps, and can no longer end it."""
+    parent = multiprocessing.parent_process()
+    assert parent
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def answers(paths: Sequence[Path]) -> list[dict[str, Any]]:

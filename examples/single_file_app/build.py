@@ -33,7 +33,10 @@ def main() -> None:
             shutil.copytree(package, content / package.name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(model, content / APP.name / "model.onnx")
         start = f"{APP.name}.__main__:main"
-        zipapp.create_archive(content, target, "/usr/bin/env python3", start, compressed=True)
+        try:
+            zipapp.create_archive(content, target, "/usr/bin/env python3", start, compressed=True)
+        except OSError as error:
+            sys.exit(f"{target}: {error.strerror}.")
     print(f"Wrote {target}, {target.stat().st_size / 1024:.0f} KiB.")
 
 

@@ -1,5 +1,6 @@
 """The app of one file, built and run as a process where the source tree is not."""
 
+import importlib.util
 import shutil
 import sysconfig
 
@@ -35,17 +36,32 @@ def test_it_labels_with_the_model_and_the_runtime_that_it_carries(run, seven, tm
     assert done.stdout == "seven.png: 7 (100.0%)\n"
 
 
-def test_a_picture_that_cannot_be_used_is_a_sentence(run):
-    done = run("no.png")
+def test_a_picture_that_cannot_be_used_is_a_sentence_and_the_others_are_labelled(run, seven, tmp_path):
+    shutil.copy(seven, tmp_path)
+    done = run("no.png", "seven.png")
     assert (done.returncode, done.stderr) == (1, "There is no image 'no.png'.\n")
+    assert done.stdout == "seven.png: 7 (100.0%)\n"
 
 
-def test_where_numpy_is_missing_it_says_what_to_install(python, app):
-    done = python("-S", app, "seven.png", PYTHONPATH="")
-    assert done.returncode == 1
-    (sentence,) = done.stderr.splitlines()
-    assert "installed" in sentence
-    assert "pip install" in sentence
+def test_without_a_picture_it_says_how_it_is_used(run):
+    done = run()
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "Usage: python digits.pyz PICTURE…\n")
+
+
+@pytest.mark.parametrize("there", [(), ("numpy",), ("numpy", "PIL")])
+def test_what_is_missing_is_named_at_once_with_the_way_to_install_it(python, app, tmp_path, there):
+    for module in there:
+        (tmp_path / module).symlink_to(importlib.util.find_spec(module).submodule_search_locations[0])
+    done = python("-S", app, "seven.png", PYTHONPATH=str(tmp_path))
+    missing = ["numpy", "pillow", "onnxruntime"][len(there) :]
+    sentence = f"Not installed in this Python: {', '.join(missing)}. Do it with: pip install {' '.join(missing)}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", sentence)
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(python, root, model, tmp_path):
+    target = tmp_path / "no" / "app.pyz"
+    done = python(root / "examples" / "single_file_app" / "build.py", model, target)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{target}: No such file or directory.\n")
 
 
 def test_no_app_is_built_around_a_broken_model(python, root, model, tmp_path):

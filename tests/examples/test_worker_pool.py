@@ -91,6 +91,28 @@ def test_an_interrupt_ends_it_and_its_workers(program, script, model, many):
     assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
+@pytest.mark.parametrize("everyone", [False, True], ids=["parent", "group"])  # a supervisor may signal the whole group
+def test_sigterm_ends_it_and_its_workers(program, script, model, many, everyone):
+    pool = program(script, model, many)
+    pool.line()
+    children = workers(pool.process)
+    (os.killpg if everyone else os.kill)(pool.process.pid, signal.SIGTERM)
+    _, errors = pool.process.communicate(timeout=30)  # only when no worker holds stdout any more
+    assert (pool.process.returncode, errors) == (143, "")
+    assert children
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
+def test_workers_end_by_themselves_when_their_parent_is_killed(program, script, model, many):
+    pool = program(script, model, many)
+    pool.line()
+    assert workers(pool.process)
+    pool.process.kill()
+    pool.process.communicate(timeout=30)  # ends when no worker holds stdout any more
+
+
 # What was started in the background has SIGINT ignored, and so have its children: run the script as it is otherwise.
 INTERRUPTIBLE = """
 import runpy, signal
