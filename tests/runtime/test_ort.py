@@ -169,12 +169,29 @@ def test_what_is_left_of_two_engines_after_removing_one_is_told_how_to_mend_it(m
 
 @pytest.mark.parametrize("failure", [RuntimeError("out of\nmemory"), ValueError("a shape"), MemoryError("no room")])
 def test_what_the_engine_raises_on_a_run_is_an_error_of_ours_in_one_line(sealed, spec, failure):
-    class Failing:
-        def run(self, *_):
-            raise failure
+    def fail(*_):
+        raise failure
 
     backend = OrtBackend(sealed, spec)
-    backend._session = Failing()
+    backend._run = fail
     with pytest.raises(ArtifactError, match=r"onnxruntime cannot run the model on \(3, 1, 32, 32\): \w") as caught:
         backend.run(BATCH)
     assert "\n" not in str(caught.value)
+
+
+def test_an_onnxruntime_that_is_made_otherwise_inside_is_called_by_its_public_name(sealed, spec, monkeypatch):
+    """Without the inner session, what is public runs."""
+    expected = OrtBackend(sealed, spec).run(BATCH)
+    wrapper = onnxruntime.InferenceSession
+
+    class Sealed:
+        def __init__(self, *arguments, **options):
+            self.__session = wrapper(*arguments, **options)
+
+        def __getattr__(self, name):
+            if name == "_sess":
+                raise AttributeError(name)
+            return getattr(self.__session, name)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Sealed)
+    np.testing.assert_array_equal(OrtBackend(sealed, spec).run(BATCH), expected)
