@@ -99,33 +99,41 @@ def test_without_onnxruntime_the_error_says_what_to_install(model_path):
     assert result.stdout.endswith(f" {EngineMissing.exit_code}\n")
 
 
-def test_a_broken_onnxruntime_is_not_called_missing(model_path, tmp_path):
-    """A real package of that name comes first on the path and fails as one with a missing shared library does."""
-    package = tmp_path / "broken" / "onnxruntime"
+def with_another_engine(folder, source, code, *arguments):
+    """Run code where a real package of that name, made of this source, comes first on the path."""
+    package = folder / "other" / "onnxruntime"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise ImportError('libcudart.so.12: cannot open shared object file')")
-    result = python(f"import sys; sys.path.insert(0, sys.argv[2])\n{OPEN}", str(model_path), str(package.parent))
+    (package / "__init__.py").write_text(source)
+    return python(f"import sys; sys.path.insert(0, sys.argv.pop())\n{code}", *arguments, str(package.parent))
+
+
+def test_a_broken_onnxruntime_is_not_called_missing(model_path, tmp_path):
+    """It fails as one with a missing shared library does."""
+    source = "raise ImportError('libcudart.so.12: cannot open shared object file')"
+    result = with_another_engine(tmp_path, source, OPEN, str(model_path))
     assert result.stderr == ""
     assert "installed but cannot be imported: libcudart.so.12" in result.stdout
 
 
 def test_an_interrupt_while_its_compiled_module_is_made_ready_is_an_interrupt(model_path, tmp_path):
     """As pybind11 gives it on."""
-    package = tmp_path / "interrupted" / "onnxruntime"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("raise ImportError('initialization failed') from KeyboardInterrupt()")
-    result = python(f"import sys; sys.path.insert(0, sys.argv[2])\n{OPEN}", str(model_path), str(package.parent))
+    source = "raise ImportError('initialization failed') from KeyboardInterrupt()"
+    result = with_another_engine(tmp_path, source, OPEN, str(model_path))
     assert result.stdout == ""
     assert result.stderr.endswith("KeyboardInterrupt\n")
 
 
+ASK = """
+from lenetx_runtime.ort_session import import_engine
+assert "numpy" not in sys.modules
+import_engine()
+print("asked")
+"""
+
+
 def test_numpy_is_there_before_onnxruntime_asks_for_it(tmp_path):
     """Its compiled module would make another error of an interrupt meanwhile."""
-    package = tmp_path / "asking" / "onnxruntime"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("import sys; assert 'numpy' in sys.modules; InferenceSession = None")
-    code = "import sys; sys.path.insert(0, sys.argv[1])\nfrom lenetx_runtime.ort_session import import_engine\n"
-    result = python(f"{code}assert 'numpy' not in sys.modules\nimport_engine()\nprint('asked')", str(package.parent))
+    result = with_another_engine(tmp_path, "import sys; assert 'numpy' in sys.modules; InferenceSession = None", ASK)
     assert (result.stdout, result.stderr) == ("asked\n", "")
 
 

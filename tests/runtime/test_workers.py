@@ -17,13 +17,14 @@ def workers(request):
     made.close()
 
 
+@pytest.mark.parametrize("way", [Workers.map, Workers.together])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
-def test_results_come_in_the_order_of_the_parts(workers, count):
+def test_results_come_in_the_order_of_the_parts(workers, count, way):
     def slow_first(part):
         time.sleep(0.002 * (count - part) / max(1, count))
         return -part
 
-    assert list(workers.map(slow_first, range(count))) == [-part for part in range(count)]
+    assert list(way(workers, slow_first, range(count))) == [-part for part in range(count)]
 
 
 def test_several_are_at_work_at_once():
@@ -105,15 +106,6 @@ def test_work_that_shares_its_own_work_does_not_wait_for_itself():
     found = workers.map(lambda part: sum(workers.map(lambda inner: inner, range(part, part + 5))), range(20))
     assert list(found) == [5 * part + 10 for part in range(20)]
     workers.close()
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
-def test_all_gives_every_result_in_the_order_of_the_parts(workers, count):
-    def slow_first(part):
-        time.sleep(0.002 * (count - part) / max(1, count))
-        return -part
-
-    assert workers.together(slow_first, range(count)) == [-part for part in range(count)]
 
 
 def test_of_all_the_thread_that_asks_does_its_share():
