@@ -3,6 +3,7 @@
 What one call of a few microseconds does is written so that it does little: no import, no copy, no second look.
 """
 
+from collections.abc import Callable
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +69,10 @@ class Inference:
         Raises:
             ArtifactError: as :meth:`logits`.
         """
-        count, labels = len(frames), self._labels
-        if count == 1:
+        labels = self._labels
+        if len(frames) == 1:
             return [Prediction(self._finite(self._normaliser.inputs(frames))[0].tolist(), labels)]
-        size = self.share(count)
-        shares = (frames[start : start + size] for start in range(0, count, size))
-        logits = self._require_finite(self._joined(self._workers.together(self._of_frames, shares)))
+        logits = self._require_finite(self._shared(self._of_frames, frames))
         rows = zip(logits.tolist(), logits.argmax(axis=1).tolist(), strict=True)
         return [Prediction(row, labels, index) for row, index in rows]
 
@@ -116,9 +115,7 @@ class Inference:
         if self._is_dynamic and 0 < count <= self.part:
             logits = self._run(inputs)
         else:
-            size = self.share(count)
-            shares = (inputs[start : start + size] for start in range(0, count, size))
-            logits = self._joined(self._workers.together(self._in_calls, shares))
+            logits = self._shared(self._in_calls, inputs)
         if logits.shape != (count, len(self._labels)):
             got = ", ".join(map(str, logits.shape))
             raise ArtifactError(f"The model gives [{got}] for {count} inputs and {len(self._labels)} labels.")
@@ -136,7 +133,12 @@ class Inference:
     def _in_calls(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
         return np.concatenate([self._run(part)[:count] for part, count in batches(inputs, self._spec, self.part)])
 
-    def _joined(self, found: "list[NDArray[np.float32]]") -> "NDArray[np.float32]":
+    def _shared(
+        self, work: "Callable[[NDArray[Any]], NDArray[np.float32]]", given: "NDArray[Any]"
+    ) -> "NDArray[np.float32]":
+        """Give the logits of what is given, share by share from all threads."""
+        size = self.share(len(given))
+        found = self._workers.together(work, (given[start : start + size] for start in range(0, len(given), size)))
         return np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)
 
     def _finite(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":

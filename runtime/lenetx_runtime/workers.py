@@ -80,7 +80,6 @@ class Workers:
 
         pool = self._started()
         futures: list[Future[None]] = []
-        begun: list[Future[None]] = []
         _here.is_worker = True
         try:
             with contextlib.suppress(RuntimeError):  # no other thread can be started: this one does it all
@@ -89,7 +88,7 @@ class Workers:
         finally:
             _here.is_worker = False
             stop()
-            begun += [future for future in futures if not future.cancel()]
+            begun = [future for future in futures if not future.cancel()]
             wait(begun)
         for future in begun:
             future.result()  # raises what ends a thread
