@@ -7,9 +7,9 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,10 +36,12 @@ __all__ = [
     "text",
     "trained",
     "training",
+    "unless_closed",
     "version",
 ]
 
 Step = Callable[[str], None]
+_Shown = TypeVar("_Shown")
 
 _CHOSEN = {"best": "which validation chose", "last": "the last"}
 
@@ -54,6 +56,16 @@ def error(message: str) -> None:
 def notices(*, quiet: bool) -> Step:
     """Give a function that prints a sentence on stderr that a user should know, though all goes on."""
     return (lambda _: None) if quiet else lambda message: print(f"Note: {message}", file=sys.stderr, flush=True)
+
+
+def unless_closed(show: Callable[[_Shown], None]) -> Callable[[_Shown], None]:
+    """Return the function that shows the same where it can: a terminal that is gone or full ends no training."""
+
+    def attempt(content: _Shown) -> None:
+        with suppress(OSError, ValueError):  # ValueError: the stream was closed by this process
+            show(content)
+
+    return attempt
 
 
 def text(content: str) -> None:
@@ -75,15 +87,17 @@ def version() -> None:
 
 def trained(checkpoint: "Checkpoint", path: Path) -> None:
     """Say how good the weights are and where they lie."""
-    metrics = checkpoint.metrics
-    _console().print(
-        f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
-        f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\n{_weakest(metrics)}\nWrote {path}, "
-        f"the weights of epoch {metrics['chosen_epoch']}, {_CHOSEN[checkpoint.config['keep']]}.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    metrics, lines = checkpoint.metrics, []
+    if "test_accuracy" in metrics:
+        lines.append(
+            f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
+            f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images."
+        )
+    if "test_recall" in metrics:
+        lines.append(_weakest(metrics))
+    chosen = _CHOSEN[checkpoint.config["keep"]]
+    lines.append(f"Wrote {path}, the weights of epoch {metrics['chosen_epoch']}, {chosen}.")
+    _console().print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:

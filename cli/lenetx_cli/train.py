@@ -8,7 +8,7 @@ import typer
 
 from . import render
 from .options import ArchArg, DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, TrustPickle
-from .train_files import settled
+from .train_files import Saving, settled
 
 __all__ = ["train"]
 
@@ -125,7 +125,6 @@ def train(
 ) -> None:
     """Train a network and write its checkpoint."""
     from lenetx import train as run
-    from lenetx.checkpoint import save
     from lenetx.models.arguments import parse
     from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
     from lenetx.training.parallel import current
@@ -169,21 +168,23 @@ def train(
     }
     leads = current().leads
     quiet = quiet or not leads
-    notice = render.notices(quiet=quiet)
+    notice = render.unless_closed(render.notices(quiet=quiet))
     initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
     settings, files = settled(_said(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have gone on with it.")
-    with render.training(quiet=quiet) as progress:
+    saving = Saving(files, notice)
+    with saving, render.training(quiet=quiet) as progress:
         try:
             checkpoint = run(
                 settings,
                 data_root=data_root,
                 data_options=settle_data_options(_said(reading), file=config),
                 init=initial,
-                on_progress=progress,
-                on_epoch=HistoryFile(files.history),
+                on_progress=render.unless_closed(progress),
+                on_epoch=HistoryFile(files.history, notice),
                 on_notice=notice,
+                on_trained=saving.first,
                 plots=plots,
                 state=files.state,
                 resume=resume,
@@ -191,17 +192,12 @@ def train(
             )
         except Diverged as error:
             if leads and error.checkpoint is not None:
-                save(error.checkpoint, files.checkpoint)
+                saving.complete(error.checkpoint)
                 error.kept_in(files.checkpoint)
             raise
-        except KeyboardInterrupt:
-            if files.state.exists():
-                again = f"lenetx train --resume -o {files.checkpoint}"
-                notice(f"'{files.state}' has where the run stood: go on with '{again}'.")
-            raise
-    if leads:
-        save(checkpoint, files.checkpoint)
-        files.state.unlink(missing_ok=True)
+        if leads:
+            saving.complete(checkpoint)
+            files.state.unlink(missing_ok=True)
     if json and leads:
         render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
     if not quiet:

@@ -1,17 +1,20 @@
 """What ``lenetx train`` is told, and the files that it reads and writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
 if TYPE_CHECKING:
-    from lenetx import TrainConfig
+    from types import TracebackType
+
+    from lenetx import Checkpoint, TrainConfig
     from lenetx.training import InitialWeights
 
-__all__ = ["Files", "settled"]
+__all__ = ["Files", "Saving", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,89 @@ class Files:
     def history(self) -> Path:
         """A JSON object per line and epoch."""
         return self.checkpoint.with_suffix(".history.jsonl")
+
+
+class Saving:
+    """Writes the checkpoint of a run, and says what is left of the run if it ends before its time.
+
+    Args:
+        files: of the run.
+        note: told, in a sentence, what the user can go on with.
+    """
+
+    def __init__(self, files: Files, note: Callable[[str], None]) -> None:
+        self._files, self._note, self._saved = files, note, False
+        self._before = _written_at(files.state)
+
+    def first(self, checkpoint: "Checkpoint") -> None:
+        """Write the weights of a training that is done, before anything else is found out about them."""
+        from lenetx.errors import OutputError
+
+        with suppress(OutputError):  # tried once more with all that belongs to it
+            self._save(checkpoint, self._files.checkpoint)
+
+    def complete(self, checkpoint: "Checkpoint") -> None:
+        """Write the checkpoint with all that belongs to it; if that fails, the first one stands.
+
+        Raises:
+            OutputError: there is no room for either; the weights are in the folder of temporary files, if they can be.
+        """
+        from lenetx.errors import OutputError
+
+        try:
+            self._save(checkpoint, self._files.checkpoint)
+        except OutputError as error:
+            if self._saved:
+                self._note(f"{error} It holds the trained weights without their figures and self-test.")
+                return
+            raise OutputError(f"{error}{self._elsewhere(checkpoint)}") from None
+
+    def _save(self, checkpoint: "Checkpoint", path: Path) -> None:
+        from lenetx.checkpoint import save
+
+        save(checkpoint, path)
+        self._saved = True
+
+    def _elsewhere(self, checkpoint: "Checkpoint") -> str:
+        """Save a finished training among the temporary files, and say where; nothing where that fails too."""
+        import tempfile
+
+        from lenetx.errors import OutputError
+
+        try:
+            path = Path(tempfile.mkdtemp(prefix="lenetx-")) / self._files.checkpoint.name
+            self._save(checkpoint, path)
+        except (OSError, OutputError):
+            return ""
+        return f" The checkpoint is in '{path}' instead."
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: "TracebackType | None"
+    ) -> None:
+        """Say what is left where the run ends with an error or an interrupt."""
+        from lenetx.training import Diverged
+
+        if kind is None or issubclass(kind, Diverged):
+            return
+        files, written = self._files, _written_at(self._files.state)
+        again = f"lenetx train --resume -o {files.checkpoint}"
+        if self._saved:
+            self._note(f"The training was done, and its weights are saved; '{again}' makes up for what is missing.")
+        elif written is not None and (written != self._before or issubclass(kind, KeyboardInterrupt)):
+            self._note(
+                f"'{files.state}' has where the run stood: go on with '{again}', or take its weights with "
+                f"'lenetx convert {files.state} {files.checkpoint}'."
+            )
+
+
+def _written_at(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def settled(

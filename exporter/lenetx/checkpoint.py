@@ -16,7 +16,7 @@ from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 from .models.probe import fork_random
 from .models.weights import load_into
-from .weights import safetensors_file
+from .weights import run_state, safetensors_file
 from .weights.fit import difference
 
 if TYPE_CHECKING:
@@ -218,12 +218,25 @@ def _parse(data: bytes) -> Checkpoint:
 
 def _from_archive(data: bytes) -> Checkpoint:
     content = tensor_file.unpack(data)
+    if run_state.recognises(content):
+        return _from_state(run_state.require_whole(content))
     if not isinstance(content, dict):
         raise TypeError("a checkpoint is a dict")
     spec = ModelSpec.from_json(content[METADATA_KEY])
     weights = dict(content["state_dict"])
     _require_plain(weights)
     return Checkpoint(spec, weights, *_record(content["record"]))
+
+
+def _from_state(content: Mapping[str, Any]) -> Checkpoint:
+    """Make a checkpoint of what an interrupted run had kept: it was never judged on the test split."""
+    held, epoch = run_state.kept_weights(content)
+    weights = {name: _plain(tensor) for name, tensor in held.items()}
+    _require_plain(weights)
+    records = [{key: each[key] for key in each if key != "seconds"} for each in content["loop"]["history"]]
+    found = {"metrics": {"chosen_epoch": epoch}, "config": content["config"] | content["origin"], "history": records}
+    spec = dataclasses.replace(ModelSpec.from_json(content["spec"]), weights_sha256=weights_sha256(weights))
+    return Checkpoint(spec, weights, *_record(json.dumps(found)))
 
 
 def _from_safetensors(data: bytes) -> Checkpoint:

@@ -1,14 +1,15 @@
 """Files of tensors and plain values: written canonically, read without executing anything."""
 
+import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import archive
 from .errors import ArtifactError
 from .weights.unpickle import OtherClass, inert
 
-__all__ = ["pack", "unpack"]
+__all__ = ["digest", "pack", "unpack"]
 
 
 def pack(content: Mapping[str, Any]) -> bytes:
@@ -33,3 +34,32 @@ def unpack(data: bytes) -> Any:
         return inert(data)
     except OtherClass as error:
         raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
+
+
+def digest(content: Any) -> str:
+    """Return the SHA-256 of nested mappings and sequences of tensors and plain values, types and all."""
+    found = hashlib.sha256()
+    for part in _parts(content):
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.hexdigest()
+
+
+def _parts(content: Any) -> "Iterator[bytes | memoryview]":
+    import torch
+
+    kind = type(content).__name__
+    if isinstance(content, Mapping):
+        yield f"{kind} {len(content)}".encode()
+        for key, value in content.items():
+            yield from _parts(key)
+            yield from _parts(value)
+    elif isinstance(content, list | tuple):
+        yield f"{kind} {len(content)}".encode()
+        for value in content:
+            yield from _parts(value)
+    elif isinstance(content, torch.Tensor):
+        yield f"{content.dtype} {list(content.shape)}".encode()
+        yield content.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+    else:
+        yield f"{kind} {content!r}".encode()

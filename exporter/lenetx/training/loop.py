@@ -1,7 +1,7 @@
 """The training loop, knowing nothing of data sets or terminals."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from .losses import evaluation_loss
 from .order import Order
 from .parallel import ALONE, Group
 from .progress import Progress
+from .restore import Misfit, count, fields, number, tensor, tensors
 from .state import StateFile
 from .stepper import Stepper
 from .tensors import Inputs
@@ -25,8 +26,21 @@ __all__ = ["Fitted", "Loop", "Record"]
 _WORST = (-1.0, math.inf)
 """Accuracy and loss that any epoch is better than."""
 
+_LARGEST = 1e300
+"""Of the figures of an epoch."""
+
 Record = dict[str, float]
 """What is written down of an epoch."""
+_RECORDED = (
+    "epoch",
+    "step",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +147,31 @@ class Loop:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
-        self._stepper.load_state_dict(state["stepper"])
-        self._order.load_state_dict(state["order"])
-        self._epoch = state["epoch"]
-        self._draws.set_state(state["draws"])
-        self._history = list(state["history"])
-        accuracy, loss = state["best"]
-        self._best, self._best_epoch, self._kept_epoch = (accuracy, loss), state["best_epoch"], state["kept_epoch"]
-        self._weights = {name: value.to(self._train.device) for name, value in state["weights"].items()}
+        """Go on from what :meth:`state_dict` gave.
+
+        Raises:
+            Misfit: a value does not belong to this network, configuration and data set.
+        """
+        saved = fields(state, self.state_dict(), "the state")
+        epoch = count(saved["epoch"], "the epoch", 1, self._epochs + 1)
+        history = [_record(each, number) for number, each in enumerate(_list(saved["history"], epoch - 1), 1)]
+        accuracy, loss = _list(saved["best"], 2)
+        best = number(accuracy, "the best accuracy", -1.0, 1.0), number(loss, "the best loss", -math.inf, math.inf)
+        chosen = [count(saved[name], name, min(1, epoch - 1), epoch - 1) for name in ("best_epoch", "kept_epoch")]
+        like = self._stepper.judged.state_dict() if epoch > 1 else {}
+        finite = [name for name, _ in self._stepper.judged.named_parameters()] if epoch > 1 else []
+        kept = tensors(saved["weights"], like, "the weights that were kept", finite)
+        draws = tensor(saved["draws"], self._draws.get_state(), "the state of the random numbers")
+        before = self._order.steps(epoch - 1)
+        self._stepper.load_state_dict(saved["stepper"], done=before)
+        begun = self._stepper.steps_done > before
+        if self._stepper.steps_done > before + (self._order.steps_of(epoch) if epoch <= self._epochs else 0):
+            raise Misfit(f"{self._stepper.steps_done} steps are done, which are more than those of {epoch} epochs")
+        self._order.load_state_dict(saved["order"], epoch=epoch, begun=begun)
+        self._draws.set_state(draws)
+        self._epoch, self._history, self._best = epoch, history, best
+        self._weights = {name: value.contiguous() for name, value in kept.items()}
+        self._best_epoch, self._kept_epoch = chosen
 
     def _fit_epoch(self, on_progress: Callable[[Progress], None], state: StateFile | None) -> None:
         stepper = self._stepper
@@ -162,16 +192,9 @@ class Loop:
         stepper.require_sound()
         if not math.isfinite(loss):
             raise Diverged(f"The loss became {loss} on the validation split", stepper.steps_done, stepper.rate)
-        record = {
-            "epoch": epoch,
-            "step": stepper.steps_done,
-            "learning_rate": stepper.rate,
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
-            "validation_loss": loss,
-            "validation_accuracy": accuracy,
-            "seconds": round(stepper.seconds, 3),
-        }
+        seconds, steps = round(stepper.seconds, 3), stepper.steps_done
+        figures = (epoch, steps, stepper.rate, train_loss, train_accuracy, loss, accuracy, seconds)
+        record = dict(zip(_RECORDED, figures, strict=True))
         self._history.append(record)
         better = (accuracy, -loss) > (self._best[0], -self._best[1])
         if better:
@@ -200,6 +223,21 @@ class Loop:
     def _out_of_patience(self) -> bool:
         patience = self._config.patience
         return patience is not None and self._epoch - 1 - self._best_epoch >= patience
+
+
+def _list(found: Any, length: int) -> Sequence[Any]:
+    if not isinstance(found, list | tuple) or len(found) != length:
+        raise Misfit(f"there are not {length} values where there have to be: the best figures, or a record per epoch")
+    return found
+
+
+def _record(found: Any, epoch: int) -> Record:
+    """Check the record of one epoch."""
+    figures = fields(found, _RECORDED, f"the record of epoch {epoch}")
+    record = {name: number(value, f"{name} of epoch {epoch}", -_LARGEST, _LARGEST) for name, value in figures.items()}
+    if record["epoch"] != epoch:
+        raise Misfit(f"the record of epoch {epoch} says that it is of {record['epoch']}")
+    return dict(figures)
 
 
 def _contiguous_copy(network: nn.Module) -> dict[str, Tensor]:

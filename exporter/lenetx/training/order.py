@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .config import TrainConfig
 from .parallel import Group
+from .restore import Misfit, fields, tensor, vector
 
 __all__ = ["Order"]
 
@@ -38,9 +39,13 @@ class Order:
         self._rows = torch.empty(0, dtype=torch.int64)
 
     def steps(self, epochs: int) -> int:
-        """Count the steps of a run of so many epochs."""
-        later = self._images if self._hardest is None else self._hardest
-        return self._images // self._batch_size + (epochs - 1) * (later // self._batch_size)
+        """Count the steps of the first so many epochs."""
+        return self.steps_of(1) + (epochs - 1) * self.steps_of(2) if epochs else 0
+
+    def steps_of(self, epoch: int) -> int:
+        """Count the steps of one epoch, which are numbered from 1."""
+        images = self._images if self._hardest is None or epoch == 1 else self._hardest
+        return images // self._batch_size
 
     def begin_epoch(self) -> None:
         """Draw the order of a new epoch, unless it is drawn already."""
@@ -69,7 +74,23 @@ class Order:
         """Give the order of the epoch and the losses that were seen."""
         return {"rows": self._rows, "losses": self._losses}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
-        self._rows = state["rows"]
-        self._losses = state["losses"].to(self._losses.device)
+    def load_state_dict(self, state: Mapping[str, Any], *, epoch: int, begun: bool) -> None:
+        """Go on from what :meth:`state_dict` gave.
+
+        Args:
+            state: what was saved.
+            epoch: that goes on, from 1.
+            begun: whether a step of it is done, so that its order is drawn.
+
+        Raises:
+            Misfit: it is not the order of such an epoch.
+        """
+        saved = fields(state, self.state_dict(), "the order")
+        losses = tensor(saved["losses"], self._losses, "the losses of the images")
+        length = self.steps_of(epoch) * self._batch_size
+        if not begun and isinstance(saved["rows"], Tensor) and not saved["rows"].numel():
+            length = 0
+        rows = vector(saved["rows"], torch.int64, "the order of the images", length)
+        if length and not (int(rows.min()) >= 0 and int(rows.max()) < self._images and len(rows.unique()) == length):
+            raise Misfit("the order of the images does not name each at most once")
+        self._rows, self._losses = rows, losses

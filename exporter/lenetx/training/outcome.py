@@ -1,14 +1,19 @@
-"""From what a loop gives to a checkpoint that is judged, with pictures where they are wanted."""
+"""From the weights that a loop kept to a checkpoint: first the weights alone, then what can be found out about them.
+
+Nothing here that goes wrong, in the user's network or elsewhere, may cost the finished training.
+"""
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
 from ..checkpoint import Checkpoint, weights_sha256
-from ..errors import OutputError
+from ..errors import LenetxError
 from ..golden import with_self_test
+from ..models.foreign import described
 from ..models.weights import load_into
 from . import plots as pictures
 from .augment import Augmenter
@@ -20,77 +25,138 @@ from .prepare import Prepared
 from .start import Start
 from .state import Identity
 
-__all__ = ["outcome"]
+__all__ = ["completed", "kept"]
 
 _SAMPLES = 48
+_Made = TypeVar("_Made")
+_Notice = Callable[[str], None]
 
 
-def outcome(
-    begun: Start,
-    fitted: Fitted,
-    data: Prepared,
-    identity: Identity,
-    group: Group,
-    plots: Path | None,
-    skipped: dict[str, float],
-    on_notice: Callable[[str], None],
-) -> Checkpoint | None:
-    """Judge the weights that were kept once on the test split, and write them down.
+def kept(begun: Start, fitted: Fitted, identity: Identity, group: Group, skipped: Record) -> Checkpoint | None:
+    """Return the checkpoint of the weights that were kept, without figures of the test split and without a self-test.
 
     Args:
-        begun: the network, of any weights.
+        begun: how the network is built.
         fitted: the weights, and how they came to be.
-        data: the splits.
         identity: of the run.
         group: the processes, all of which get the same weights.
-        plots: folder for pictures; ``None`` for none.
-        skipped: what is to be said of rows that were left out.
-        on_notice: told when the pictures could not be drawn, for which no training is lost.
+        skipped: how many rows were left out, where that was asked for.
 
     Returns:
         The checkpoint; ``None`` if no epoch was finished.
     """
     if not fitted.weights:
         return None
-    weights = {name: group.told(tensor) for name, tensor in fitted.weights.items()}
-    load_into(begun.network, weights)
-    judgement = judge(begun.network, data.test, evaluation_loss(identity.config))
-    on_cpu = {name: tensor.cpu() for name, tensor in weights.items()}
-    if plots is not None:
-        try:
-            _draw(plots, fitted, data, judgement, identity)
-        except (OutputError, ImportError) as error:
-            on_notice(f"The pictures could not be drawn: {error}")
-    checkpoint = Checkpoint(
-        spec=dataclasses.replace(identity.spec, weights_sha256=weights_sha256(on_cpu)),
-        state_dict=on_cpu,
-        metrics={
-            "test_accuracy": judgement.accuracy,
-            "test_loss": judgement.loss,
-            "test_images": len(judgement.labels),
-            "chosen_epoch": fitted.epoch,
-            **judgement.per_class(identity.spec.labels),
-            **skipped,
-        },
+    weights = {name: group.told(tensor).cpu() for name, tensor in fitted.weights.items()}
+    return Checkpoint(
+        spec=dataclasses.replace(identity.spec, weights_sha256=weights_sha256(weights)),
+        state_dict=weights,
+        metrics={"chosen_epoch": fitted.epoch, **skipped},
         config={**identity.config.to_mapping(), **identity.origin},
         history=tuple(_without_time(record) | skipped for record in fitted.history),
         network=begun.architecture,
     )
-    return with_self_test(checkpoint, data.golden)
+
+
+def completed(
+    checkpoint: Checkpoint,
+    begun: Start,
+    fitted: Fitted,
+    data: Prepared,
+    identity: Identity,
+    plots: Path | None,
+    on_notice: _Notice,
+) -> Checkpoint:
+    """Return the checkpoint with the figures of the test split and a self-test, and draw the pictures.
+
+    What cannot be made is left out, with a note.
+
+    Args:
+        checkpoint: the weights, as :func:`kept` returns them.
+        begun: the network, of any weights.
+        fitted: how the weights came to be.
+        data: the splits.
+        identity: of the run.
+        plots: folder for pictures; ``None`` for none.
+        on_notice: told what could not be made, a sentence each.
+    """
+    on_notice = _once(on_notice)  # each picture lacks the same library
+
+    def judged() -> Judgement:
+        load_into(begun.network, checkpoint.state_dict)
+        return judge(begun.network, data.test, evaluation_loss(identity.config))
+
+    judgement = _attempt("The test split could not be judged", judged, on_notice)
+    if judgement is not None:
+        checkpoint = dataclasses.replace(checkpoint, metrics=_figures(judgement, checkpoint, on_notice))
+    if plots is not None:
+        for draw in _drawings(plots, fitted, data, judgement, identity):
+            _attempt("A picture could not be drawn", draw, on_notice)
+    tested = _attempt(
+        "The checkpoint has no self-test, which could not be made",
+        lambda: with_self_test(checkpoint, data.golden),
+        on_notice,
+    )
+    return tested or checkpoint
+
+
+def _once(on_notice: _Notice) -> _Notice:
+    told: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in told:
+            told.add(sentence)
+            on_notice(sentence)
+
+    return tell
+
+
+def _attempt(failure: str, make: Callable[[], _Made], on_notice: _Notice) -> _Made | None:
+    try:
+        return make()
+    except LenetxError as error:
+        on_notice(f"{failure}: {error}")
+    except (Exception, SystemExit) as error:  # whatever the user's network or a library raises: the training is done
+        on_notice(f"{failure}: {described(error)}")
+    return None
+
+
+def _figures(judgement: Judgement, checkpoint: Checkpoint, on_notice: _Notice) -> dict[str, Any]:
+    def per_class() -> dict[str, dict[str, float]]:
+        return judgement.per_class(checkpoint.spec.labels)
+
+    failure = "Precision and recall by class could not be computed"
+    return {
+        "test_accuracy": judgement.accuracy,
+        "test_loss": judgement.loss,
+        "test_images": len(judgement.labels),
+        **checkpoint.metrics,
+        **(_attempt(failure, per_class, on_notice) or {}),
+    }
 
 
 def _without_time(record: Record) -> Record:
     return {name: value for name, value in record.items() if name != "seconds"}
 
 
-def _draw(folder: Path, fitted: Fitted, splits: Prepared, judgement: Judgement, identity: Identity) -> None:
-    pictures.curves(folder / "curves.png", fitted.history)
-    inputs, labels = next(iter(splits.train.batches([torch.arange(min(_SAMPLES, len(splits.train)))])))
-    if identity.config.augmentation:
-        _, height, width = splits.train.shape
-        draws = torch.Generator().manual_seed(identity.config.seed)
-        inputs = Augmenter(identity.config.augmentation, height, width, splits.train.device, draws)(inputs)
-    spec = identity.spec
-    pictures.samples(folder / "samples.png", inputs, labels, spec)
-    pictures.confusion(folder / "confusion.png", judgement, spec.labels)
-    pictures.mistakes(folder / "mistakes.png", judgement, splits.test, spec)
+def _drawings(
+    folder: Path, fitted: Fitted, splits: Prepared, judgement: Judgement | None, identity: Identity
+) -> list[Callable[[], None]]:
+    """Return a function per picture: one that cannot be drawn does not cost the others."""
+    spec, test = identity.spec, splits.test
+
+    def samples() -> None:
+        inputs, labels = next(iter(splits.train.batches([torch.arange(min(_SAMPLES, len(splits.train)))])))
+        if identity.config.augmentation:
+            _, height, width = splits.train.shape
+            draws = torch.Generator().manual_seed(identity.config.seed)
+            inputs = Augmenter(identity.config.augmentation, height, width, splits.train.device, draws)(inputs)
+        pictures.samples(folder / "samples.png", inputs, labels, spec)
+
+    drawings = [lambda: pictures.curves(folder / "curves.png", fitted.history), samples]
+    if judgement is not None:
+        drawings += [
+            lambda: pictures.confusion(folder / "confusion.png", judgement, spec.labels),
+            lambda: pictures.mistakes(folder / "mistakes.png", judgement, test, spec),
+        ]
+    return drawings

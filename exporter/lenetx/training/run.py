@@ -12,7 +12,7 @@ from .config import TrainConfig
 from .freeze import freeze
 from .initial import InitialWeights
 from .loop import Loop, Record
-from .outcome import outcome
+from .outcome import completed, kept
 from .parallel import Group, current, device_of, joined
 from .prepare import prepare
 from .progress import Progress
@@ -35,6 +35,7 @@ def train(
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[Record], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
+    on_trained: Callable[[Checkpoint], None] = lambda _: None,
     plots: Path | None = None,
     state: Path | None = None,
     resume: bool = False,
@@ -54,6 +55,8 @@ def train(
         on_progress: called every few steps and after each epoch.
         on_epoch: called with the record of each epoch.
         on_notice: told what the caller should know and did not ask for, a sentence at a time.
+        on_trained: called in the leading process with the checkpoint as soon as the last epoch is done, so that it can
+            be saved before anything else: it has no figures of the test split and no self-test yet.
         plots: folder for pictures of the run.
         state: file to write now and then, from which the run can be resumed; the caller deletes it once the
             checkpoint is saved.
@@ -63,7 +66,7 @@ def train(
 
     Returns:
         The checkpoint, its ``metrics`` holding the test split's accuracy, average loss, and precision and recall by
-        class.
+        class. What could not be made after the last epoch is missing, and ``on_notice`` was told why.
 
     Raises:
         InputError, DataError: a value or data set that cannot be used, or that is not that of the run to resume.
@@ -98,9 +101,14 @@ def train(
             loop = Loop(begun.network.to(device), ready.train, ready.validation, config, group)
             if saved is not None:
                 identity = go_on(loop, saved, identity, on_notice)
-            file = StateFile(state, identity, save_every) if state is not None and group.leads else None
+            leads = group.leads
+            file = StateFile(state, identity, save_every, on_notice) if state is not None and leads else None
             found = loop.run(on_progress, lambda record: on_epoch(record | skipped), file)
-        checkpoint = outcome(begun, found, ready, identity, group, plots if group.leads else None, skipped, on_notice)
+        checkpoint = kept(begun, found, identity, group, skipped)
+        if checkpoint is not None:
+            if leads:
+                on_trained(checkpoint)
+            checkpoint = completed(checkpoint, begun, found, ready, identity, plots if leads else None, on_notice)
         if found.diverged is None:
             assert checkpoint is not None, "there is at least one epoch"
             return checkpoint

@@ -1,6 +1,7 @@
 """What an interrupted run is resumed from: one file, always whole, that goes away when the run is done."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.files import read_bytes
 
 from .. import tensor_file
-from ..errors import ArtifactError, CheckpointError, InputError
+from ..errors import ArtifactError, CheckpointError, InputError, OutputError
 from ..files import exists, remove_leftovers, write_atomically
 from ..version import PRODUCER
+from ..weights import run_state
 from .config import TrainConfig
 
 if TYPE_CHECKING:
@@ -91,11 +93,14 @@ class StateFile:
         identity: of the run.
         every: seconds between two writings, which are stretched so that writing takes at most 2 % of the time; 0 for
             every step.
+        on_notice: told once that the disk refuses, for which no training ends.
     """
 
-    def __init__(self, path: Path, identity: Identity, every: float) -> None:
-        self.path, self._identity, self._every = path, identity, every
-        self._written, self._cost = time.monotonic(), 0.0
+    def __init__(
+        self, path: Path, identity: Identity, every: float, on_notice: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.path, self._identity, self._every, self._on_notice = path, identity, every, on_notice
+        self._written, self._cost, self._refused = time.monotonic(), 0.0, False
         remove_leftovers(path)
 
     def due(self) -> bool:
@@ -106,15 +111,10 @@ class StateFile:
         return time.monotonic() - self._written >= wait
 
     def write(self, loop: Mapping[str, Any]) -> None:
-        """Replace the file by where the run stands, at once and whole.
-
-        Raises:
-            OutputError: the disk refuses; what stood there stands.
-        """
+        """Replace the file by where the run stands, at once and whole; if the disk refuses, what stood there stands."""
         began = time.monotonic()
         identity = self._identity
         content = {
-            "lenetx_state": 1,
             "config": identity.config.to_mapping(),
             "spec": identity.spec.to_json(),
             "data_sha256": identity.data_sha256,
@@ -122,13 +122,14 @@ class StateFile:
             "origin": dict(identity.origin),
             "loop": dict(loop),
         }
-        write_atomically(self.path, tensor_file.pack(content))
+        try:
+            write_atomically(self.path, tensor_file.pack(run_state.sealed(content)))
+        except OutputError as error:
+            if not self._refused:
+                self._on_notice(f"{error} Training goes on; --resume would begin from what was saved before.")
+            self._refused = True
         self._written = time.monotonic()
         self._cost = self._written - began
-
-    def remove(self) -> None:
-        """Take the file away: the run is done."""
-        self.path.unlink(missing_ok=True)
 
 
 def read(path: Path) -> State:
@@ -142,20 +143,27 @@ def read(path: Path) -> State:
         raise InputError(f"There is nothing to resume: '{path}' is not there, as it is while a run is not done.")
     data = read_bytes(path, "state of a run")
     try:
-        content = tensor_file.unpack(data)
-        if not isinstance(content, dict) or content.get("lenetx_state") != 1:
-            raise ArtifactError("It is not the state of a run of this lenetx.")
+        content = run_state.require_whole(tensor_file.unpack(data))
         identity = Identity(
             TrainConfig.from_mapping(content["config"]),
             ModelSpec.from_json(content["spec"]),
             str(content["data_sha256"]),
             {str(key): str(value) for key, value in content["arithmetic"].items()},
-            dict(content["origin"]),
+            _origin(content["origin"]),
         )
         return State(identity, content["loop"])
-    except (ArtifactError, InputError, KeyError, TypeError, AttributeError) as error:
+    except (ArtifactError, InputError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = str(error) if isinstance(error, ArtifactError | InputError) else "It lacks what lenetx writes there."
         raise CheckpointError(f"'{path}' cannot be resumed from. {reason}") from None
+
+
+def _origin(found: Any) -> dict[str, Any]:
+    """Check what is written into the checkpoint as it is: plain values, under names that no setting has."""
+    origin: dict[str, Any] = json.loads(json.dumps(found))
+    settings = {field.name for field in dataclasses.fields(TrainConfig)}
+    if origin != found or not isinstance(found, dict) or settings & origin.keys():
+        raise TypeError("what is recorded of the first weights is a mapping of plain values")
+    return origin
 
 
 def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[str], None]) -> Identity:
@@ -170,7 +178,7 @@ def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[s
         on_notice(f"The last bits may differ from those of a run that was not interrupted: {differing}.")
     try:
         loop.load_state_dict(saved.loop)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"The state of the run does not fit its network ({reason}).") from None
     return dataclasses.replace(identity, origin=saved.identity.origin)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ..models.weights import load_into
 from .augment import Augmenter
 from .config import TrainConfig
 from .diverged import Diverged
@@ -18,10 +19,13 @@ from .optimizers import optimizer, schedule
 from .parallel import ALONE, Group
 from .progress import Progress
 from .randomness import reseed
+from .restore import Misfit, count, fields, number, optimizer_state, tensors, vector
 
 __all__ = ["Stepper"]
 
 _STEPS_PER_REPORT = 20
+_LONGEST = 1e10
+"""Seconds that a run can have taken: three centuries."""
 _Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
@@ -188,21 +192,55 @@ class Stepper:
             "seconds": self.seconds,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
-        self._network.load_state_dict(state["network"])
+    def load_state_dict(self, state: Mapping[str, Any], *, done: int) -> None:
+        """Go on from what :meth:`state_dict` gave, all of which is checked before any of it is taken.
+
+        Args:
+            state: what was saved.
+            done: how many steps of the whole run are done at least: those of the epochs before.
+
+        Raises:
+            Misfit: a value does not belong to this network and configuration.
+        """
+        saved = fields(state, self.state_dict(), "the stepper")
+        names = [name for name, _ in self._network.named_parameters()]
+        network = tensors(saved["network"], self._network.state_dict(), "the network", names)
+        buffers = tensors(saved["buffers"], dict(self._network.named_buffers()), "the buffers")
+        step = count(saved["step"], "the number of steps", done, self._steps)
+        average = self._checked_average(saved["average"], names, step)
+        by_id = {id(parameter): name for name, parameter in self._network.named_parameters()}
+        moments = optimizer_state(self._config, self._optimizer, saved["optimizer"], by_id, step)
+        losses = vector(saved["losses"], None, "the losses", step - done)
+        hits = vector(saved["hits"], torch.int64, "the hits", step - done)
+        highest = self._config.learning_rate * (1 + 1e-9)
+        if not isinstance(saved["rates"], list) or len(saved["rates"]) != step - done:
+            raise Misfit("there is not a learning rate for each step")
+        rates = [number(rate, "a learning rate", 0.0, highest) for rate in saved["rates"]]
+        seconds = number(saved["seconds"], "the time of the run", 0.0, _LONGEST)
+        load_into(self._network, network)
         if self._average is not None:
-            self._average.load_state_dict(state["average"])
+            load_into(self._average, average)
         for name, buffer in self._network.named_buffers():  # those too that a state_dict leaves out
-            buffer.copy_(state["buffers"][name])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._schedule.load_state_dict(state["schedule"])
+            buffer.copy_(buffers[name])
+        self._optimizer.load_state_dict(moments)
+        last = [group["lr"] for group in moments["param_groups"]]
+        self._schedule.load_state_dict({"last_epoch": step, "_step_count": step + 1, "_last_lr": last})
         device = next(self._network.parameters()).device
-        self._step = state["step"]
-        self._losses = list(state["losses"].to(device).unbind())
-        self._hits = list(state["hits"].to(device).unbind())
-        self._rates = list(state["rates"])
-        self._start = time.perf_counter() - state["seconds"]
+        self._step = step
+        self._losses = list(losses.to(device).unbind())
+        self._hits = list(hits.to(device).unbind())
+        self._rates = rates
+        self._start = time.perf_counter() - seconds
+
+    def _checked_average(self, saved: Any, names: list[str], step: int) -> dict[str, Tensor]:
+        if self._average is None:
+            if saved is not None:
+                raise Misfit("there is an average of the weights, which this run does not make")
+            return {}
+        finite = [f"module.{name}" for name in names]
+        average = tensors(saved, self._average.state_dict(), "the average", finite)
+        count(int(average["n_averaged"]), "the number of averaged weights", 0, step)
+        return average
 
     def _of_all(self, loss: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
         """Give mean loss and number of hits of the whole batch, from those of each process's share."""

@@ -10,6 +10,7 @@ from lenetx_runtime.spec import METADATA_KEY
 
 from .. import models
 from ..errors import ArtifactError
+from . import run_state
 from .found import Found, Source
 from .unpickle import OtherClass, StandIn, inert, trusted
 
@@ -52,6 +53,9 @@ def read(source: Source) -> Found:
         content = trusted(source.data)
     if isinstance(content, dict) and METADATA_KEY in content and "state_dict" in content:
         return Found("checkpoint", source.require_plain(_mapping(content["state_dict"])), ours=True)
+    if run_state.recognises(content):
+        found, _ = run_state.kept_weights(run_state.require_whole(content))
+        return Found("state of a run", source.require_plain(found), ours=True)
     kind, tensors = _weights(content)
     return Found(kind, source.require_plain(tensors))
 

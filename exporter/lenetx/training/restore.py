@@ -1,0 +1,190 @@
+"""Check what a state file holds before any of it reaches a network, an optimizer or a counter.
+
+torch's fused optimizers trust the shapes of their moments: one of another shape is read and written out of bounds.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .config import TrainConfig
+from .optimizers import optimizer as optimizer_of
+
+__all__ = ["Misfit", "count", "fields", "number", "optimizer_state", "tensor", "tensors", "vector"]
+
+_MOVED = ("lr", "momentum", "betas")
+"""What a schedule changes in an optimizer; all else follows from the configuration."""
+
+
+class Misfit(ValueError):
+    """A value in a state file that no run of this configuration has."""
+
+
+def count(found: Any, where: str, low: int, high: int) -> int:
+    """Return a whole number from ``low`` to ``high``.
+
+    Raises:
+        Misfit: it is something else.
+    """
+    if type(found) is not int or not low <= found <= high:
+        raise Misfit(f"{where} is {_shown(found)}, not a whole number from {low} to {high}")
+    return found
+
+
+def number(found: Any, where: str, low: float, high: float) -> float:
+    """Return a number from ``low`` to ``high``, which is infinite only where one of them is.
+
+    Raises:
+        Misfit: it is something else.
+    """
+    if type(found) not in (int, float) or not low <= found <= high:
+        raise Misfit(f"{where} is {_shown(found)}, not a number from {low} to {high}")
+    return float(found)
+
+
+def fields(found: Any, names: Iterable[str], where: str) -> Mapping[str, Any]:
+    """Return a mapping of exactly these names.
+
+    Raises:
+        Misfit: it is something else.
+    """
+    if not isinstance(found, dict) or found.keys() != set(names):
+        raise Misfit(f"{where} does not have the fields {', '.join(names)}")
+    return found
+
+
+def tensor(found: Any, like: Tensor, where: str, *, low: float | None = None, finite: bool = False) -> Tensor:
+    """Return a copy with the dtype, shape, layout and device of ``like``.
+
+    Args:
+        found: what the file has.
+        like: a tensor of the run.
+        where: its name, for the error.
+        low: the smallest value that any number may have.
+        finite: infinite numbers are wrong; NaN always is.
+
+    Raises:
+        Misfit: it is no dense tensor of that dtype and shape, or a number in it is wrong.
+    """
+    if not isinstance(found, Tensor) or found.layout != torch.strided or found.is_quantized:
+        raise Misfit(f"{where} is {_shown(found)}, not a dense tensor")
+    if found.dtype != like.dtype or found.shape != like.shape:
+        raise Misfit(f"{where} is {_kind(found)}, not {_kind(like)}")
+    values = found.detach()
+    if bool((values != values).any()) or (finite and not bool(values.isfinite().all())):
+        raise Misfit(f"{where} holds numbers that are not finite")
+    if low is not None and bool((values < low).any()):
+        raise Misfit(f"{where} holds numbers below {low}")
+    return torch.empty_like(like, requires_grad=False).copy_(values)
+
+
+def tensors(found: Any, like: Mapping[str, Tensor], where: str, finite: Iterable[str] = ()) -> dict[str, Tensor]:
+    """Return a :func:`tensor` for each name of ``like``.
+
+    Args:
+        found: what the file has.
+        like: tensors of the run by name.
+        where: what they are, for the error.
+        finite: names of those in which infinite numbers are wrong.
+
+    Raises:
+        Misfit: a name is missing or unknown, or a tensor is wrong.
+    """
+    known, named = set(finite), fields(found, like, where)
+    return {name: tensor(named[name], each, f"{name} of {where}", finite=name in known) for name, each in like.items()}
+
+
+def vector(found: Any, kind: torch.dtype | None, where: str, length: int) -> Tensor:
+    """Return a tensor of one axis and that length: of ``kind``, or of any floating-point dtype for ``None``.
+
+    Raises:
+        Misfit: it is something else, or holds NaN or infinity.
+    """
+    fits = isinstance(found, Tensor) and found.layout == torch.strided and found.shape == (length,)
+    if not fits or not (found.is_floating_point() if kind is None else found.dtype == kind):
+        raise Misfit(f"{where} is {_shown(found)}, not {length} numbers in a row")
+    return tensor(found, torch.empty(length, dtype=found.dtype), where, finite=True)
+
+
+def optimizer_state(
+    config: TrainConfig, optimizer: torch.optim.Optimizer, saved: Any, names: Mapping[int, str], step: int
+) -> dict[str, Any]:
+    """Return the state_dict to load into a fresh optimizer, with every moment in the shape of its parameter.
+
+    Args:
+        config: of the run.
+        optimizer: fresh, with its schedule.
+        saved: what the file has of its ``state_dict()``.
+        names: of its parameters, by ``id``.
+        step: how many steps are done.
+
+    Raises:
+        Misfit: a value does not belong to such an optimizer after so many steps.
+    """
+    saved = fields(saved, ("state", "param_groups"), "the optimizer")
+    (group,) = optimizer.param_groups
+    parameters: list[nn.Parameter] = group["params"]
+    held = saved["state"]
+    if not isinstance(held, dict) or not all(type(key) is int and 0 <= key < len(parameters) for key in held):
+        raise Misfit("the optimizer's state is not one of its parameters")
+    if not step and held:
+        raise Misfit("the optimizer has moments before its first step")
+    kept = _example(config, parameters[0].device) if held else {}
+    state = {key: _moments(held[key], kept, parameters[key], names[id(parameters[key])], step) for key in held}
+    given = saved["param_groups"]
+    if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
+        raise Misfit("the optimizer does not have one group of parameters")
+    moved = {name: _moved(name, given[0].get(name), group, config) for name in _MOVED if name in group}
+    fresh = optimizer.state_dict()["param_groups"][0]
+    return {"state": state, "param_groups": [fresh | moved]}
+
+
+def _example(config: TrainConfig, device: torch.device) -> dict[str, Any]:
+    """Return what such an optimizer keeps of a parameter of two numbers once it has made a step."""
+    parameter = nn.Parameter(torch.zeros(2, device=device))
+    parameter.grad = torch.zeros_like(parameter)
+    optimizer = optimizer_of(config, [parameter])
+    optimizer.step()
+    return dict(optimizer.state[parameter])
+
+
+def _moments(found: Any, example: Mapping[str, Any], parameter: Tensor, name: str, step: int) -> dict[str, Any]:
+    held = fields(found, example, f"the optimizer's state of {name}")
+    moments: dict[str, Any] = {}
+    for key, like in example.items():
+        where = f"{key} of {name}"
+        if like is None:
+            if held[key] is not None:
+                raise Misfit(f"{where} is {_shown(held[key])}, not empty")
+            moments[key] = None
+        elif like.ndim:
+            low = 0.0 if key.endswith("_sq") else None
+            moments[key] = tensor(held[key], parameter, where, low=low, finite=True)
+        else:  # how many steps the parameter has made
+            moments[key] = tensor(held[key], like, where, low=1, finite=True)
+            if float(moments[key]) not in range(1, step + 1):
+                raise Misfit(f"{where} is {float(moments[key])}, and {step} steps are done")
+    return moments
+
+
+def _moved(name: str, found: Any, group: Mapping[str, Any], config: TrainConfig) -> Any:
+    if name == "lr":
+        return number(found, "the learning rate", 0.0, config.learning_rate * (1 + 1e-9))
+    if name == "momentum":
+        return number(found, "the momentum", 0.0, 1.0)
+    if not isinstance(found, tuple | list) or len(found) != 2 or found[1] != group[name][1]:
+        raise Misfit("the betas of the optimizer are not two numbers of this run")
+    return number(found[0], "the first beta", 0.0, math.nextafter(1.0, 0.0)), group[name][1]
+
+
+def _kind(found: Tensor) -> str:
+    return f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
+
+
+def _shown(found: Any) -> str:
+    if isinstance(found, Tensor):
+        return _kind(found)
+    return repr(found) if type(found) in (int, float, bool) else type(found).__name__

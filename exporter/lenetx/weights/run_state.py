@@ -1,0 +1,61 @@
+"""The state of a training run that was interrupted, as a file of weights: those that the run had kept."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import tensor_file
+from ..errors import ArtifactError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["KEY", "kept_weights", "recognises", "require_whole", "sealed"]
+
+KEY = "lenetx_state"
+_VERSION = 2
+_DIGEST = "sha256"
+_AVERAGED = "module."
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is to be written: the content with its version and its digest."""
+    whole = {KEY: _VERSION, **content}
+    return whole | {_DIGEST: tensor_file.digest(whole)}
+
+
+def recognises(content: Any) -> bool:
+    """Check whether a file holds the state of a run, of any version."""
+    return isinstance(content, dict) and KEY in content
+
+
+def require_whole(content: Any) -> Mapping[str, Any]:
+    """Return the content of a state that is as it was written.
+
+    Raises:
+        ArtifactError: it is no state, of another version, or was changed.
+    """
+    if not recognises(content) or type(content[KEY]) is not int or content[KEY] != _VERSION:
+        raise ArtifactError("It is not the state of a run of this lenetx.")
+    written = {name: value for name, value in content.items() if name != _DIGEST}
+    if content.get(_DIGEST) != tensor_file.digest(written):
+        raise ArtifactError("Its contents are not those that lenetx wrote: their digest does not match.")
+    return written
+
+
+def kept_weights(content: Mapping[str, Any]) -> "tuple[Mapping[str, Tensor], int]":
+    """Return the weights of the epoch that the run had kept, or the latest ones before its first epoch was done.
+
+    Returns:
+        Tensors by name, and the number of the epoch, 0 for none.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is not as lenetx writes it.
+    """
+    loop = content["loop"]
+    if loop["weights"]:
+        return dict(loop["weights"]), int(loop["kept_epoch"])
+    stepper = loop["stepper"]
+    if stepper["average"] is None:
+        return dict(stepper["network"]), 0
+    averaged = {name.removeprefix(_AVERAGED): each for name, each in stepper["average"].items() if _AVERAGED in name}
+    return averaged, 0
