@@ -1,55 +1,75 @@
 """Reading a file that a user named."""
 
 import contextlib
-import io
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from typing import Union
 
 from .errors import ArtifactError, InputError
-from .limits import size_in_words
+from .limits import DEFAULT, size_in_words
 
-__all__ = ["naming", "read_bytes", "require_file"]
+__all__ = ["naming", "open_file", "read_bytes", "require_file"]
 
 _AT_ONCE = 2**24
+_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+"""A pipe that takes the place of a file is not waited for."""
 
 
-def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int | None = None) -> bytes:
+def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = DEFAULT.model_bytes) -> bytes:
     """Read a whole regular file.
 
     Args:
         path: where it is.
         kind: what it should be, for the error.
-        limit: the most bytes that are read.
+        limit: the most bytes that are read; a larger file is refused before it is read.
 
     Raises:
         InputError: missing, a directory, a pipe or device, larger than the limit, or not readable.
     """
-    size = require_file(path, kind)
-    most = sys.maxsize if limit is None else limit
+    descriptor, size = open_file(path, kind)
     data = b""
-    if size <= most:
-        try:
-            with io.FileIO(path) as file:  # the quickest way: a picture of a digit has 300 bytes
-                data = file.read(size + 1)
-                if len(data) != size:
-                    data = _to_the_end(file, data, most)
-        except OSError as error:
-            raise _in_words(error, path, kind) from None
-    if max(size, len(data)) > most:
-        raise InputError(f"The {kind} '{path}' is larger than {size_in_words(most)}.")
+    try:
+        if size <= limit:
+            data = os.read(descriptor, size + 1)
+            if len(data) != size:
+                data = _to_the_end(descriptor, data, limit)
+    except MemoryError:
+        raise InputError(f"The {kind} '{path}' has {size:,} bytes, which do not fit into the memory.") from None
+    except OSError as error:
+        raise _in_words(error, path, kind) from None
+    finally:
+        os.close(descriptor)
+    if max(size, len(data)) > limit:
+        raise InputError(f"The {kind} '{path}' is larger than {size_in_words(limit)}, the most that is read.")
     return data
 
 
-def _to_the_end(file: io.FileIO, begun: bytes, most: int) -> bytes:
+def open_file(path: Union[str, "os.PathLike[str]"], kind: str) -> tuple[int, int]:
+    """Open a regular file for reading: (its descriptor, its size in bytes).
+
+    Raises:
+        InputError: missing, a directory, a pipe or device, or not readable.
+    """
+    require_file(path, kind)  # to open a device could change something
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except (OSError, ValueError) as error:
+        raise _in_words(error, path, kind) from None
+    try:
+        return descriptor, _size(os.fstat(descriptor), path, kind)  # of what was opened, whatever is there by now
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _to_the_end(descriptor: int, begun: bytes, most: int) -> bytes:
     """Read on in a file that is not as long as it says, but no more than a byte beyond the most.
 
     It grows or shrinks meanwhile, is made as it is read, as in ``/proc``, or has more than one call reads.
     """
     parts, total = [begun], len(begun)
-    while total <= most and (part := file.read(min(_AT_ONCE, most + 1 - total))):
+    while total <= most and (part := os.read(descriptor, min(_AT_ONCE, most + 1 - total))):
         parts.append(part)
         total += len(part)
     return b"".join(parts)
@@ -61,11 +81,15 @@ def require_file(path: Union[str, "os.PathLike[str]"], kind: str) -> int:
     Raises:
         InputError: missing, a directory, a pipe or device, or not to be looked at.
     """
-    article = "an" if kind[0] in "aeiou" else "a"
     try:
-        status = os.stat(path)  # noqa: PTH116  # see read_bytes
+        status = os.stat(path)  # noqa: PTH116  # a picture of a digit has 300 bytes: the quickest way
     except (OSError, ValueError) as error:
         raise _in_words(error, path, kind) from None
+    return _size(status, path, kind)
+
+
+def _size(status: os.stat_result, path: Union[str, "os.PathLike[str]"], kind: str) -> int:
+    article = "an" if kind[0] in "aeiou" else "a"
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"'{path}' is a directory, not {article} {kind}.")
     if not stat.S_ISREG(status.st_mode):

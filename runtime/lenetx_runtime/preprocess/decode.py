@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Image", "decode"]
 
+_LARGEST_EXIF = 2**16
+"""Bytes that Pillow's reader is left with: of each of its entries it keeps a copy."""
 _AT_ONCE = 2**30
 """Bytes that a file object is asked for: some take no larger number."""
 
@@ -104,8 +106,19 @@ def _from_given(image: "PIL.Image.Image", channels: int, limits: Limits) -> "NDA
     require_size(*image.size, "given", limits)
     try:
         image.load()
-        return upright(from_pillow(image, channels), image.getexif().get(0x0112, 1))
+        return upright(from_pillow(image, channels), _turned(image))
     except InputError:
         raise
     except Exception as error:  # a lazily opened file may be damaged or closed, a mode may have no grey levels
         raise InputError(f"The Pillow image of mode {image.mode} cannot be read: {error}.") from None
+
+
+def _turned(image: "PIL.Image.Image") -> int:
+    """Return the orientation of a Pillow image, 1 to 8; 1 where it has none."""
+    from .orientation import orientation
+    from .png_file import unpacked
+
+    exif, note = image.info.get("exif", b""), image.info.get("Raw profile type exif", "")
+    if max(len(exif), len(note)) <= _LARGEST_EXIF:
+        return int(image.getexif().get(0x0112, 1))
+    return orientation(exif or unpacked(b"tEXt", note.encode()))

@@ -79,16 +79,9 @@ def _open(data: bytes, name: str, limits: Limits) -> _Opened:
 
 
 def _open_png(data: bytes, name: str, limits: Limits) -> _Opened:
-    import PIL.Image
-
     png = read_png(data)
     require_size(*png.size, name, limits)
-    if png.plain is not None:
-        mode, interlace = png.plain
-        return _Opened(PIL.Image.frombytes(mode, png.size, png.pixels, "zip", (mode, interlace)), png.exif)
-    from PIL.PngImagePlugin import PngImageFile
-
-    return _opened(PngImageFile, png.to_bytes(), name, limits, png.exif)
+    return _Opened(png.image(), png.exif)
 
 
 def _open_jpeg(data: bytes, name: str, limits: Limits) -> _Opened:

@@ -18,15 +18,17 @@ _ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
 _NOTES = {*range(0xE1, 0xF0), 0xFE} - {0xEE}
 """Of what programs add, APP0 (JFIF) and APP14 (Adobe) alone say something about colour."""
 _MOST_MARKERS = 2**13
+_LARGEST_HEAD = 2**16
+"""Bytes of all that is kept before the first scan; a decoder has room for 4 KiB of tables."""
 
 
 def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
     """Give the file without its notes, and its EXIF data if it has some.
 
     Raises:
-        ValueError: it is damaged before its first scan, or has two sizes.
+        ValueError: it is damaged before its first scan, or has two sizes or far too many tables.
     """
-    kept, exif, sizes, position = [_START], None, 0, len(_START)
+    kept, exif, sizes, position, left = [_START], None, 0, len(_START), _LARGEST_HEAD
     for _ in range(_MOST_MARKERS):
         marker, position = _next_marker(data, position)
         if marker in _ALONE:
@@ -40,6 +42,9 @@ def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
         if end > len(data) or sizes > 1:
             break
         if marker not in _NOTES:
+            left -= end - position
+            if left < 0:
+                raise ValueError(f"its tables have more than {_LARGEST_HEAD:,} bytes")
             kept.append(data[position - 2 : end])
         elif marker == 0xE1 and exif is None and data.startswith(b"Exif\0\0", position + 2):
             exif = data[position + 2 : end]

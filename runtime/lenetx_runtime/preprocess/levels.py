@@ -1,5 +1,6 @@
 """From arrays and Pillow images to grey or red, green and blue levels."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["from_array", "from_pillow", "require_size"]
 
-_BAND = 2**16
+_BAND = 2**15
 """Pixels."""
 
 
@@ -40,7 +41,7 @@ def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
         levels = np.asarray(image)
         if levels.min() < 0 or levels.max() > 65535:
             raise InputError(f"The image's grey levels run from {levels.min()} to {levels.max()}, not 0 to 65535.")
-        return _as_channels(_from_uint16(levels.astype(np.uint16)), channels)
+        return _as_channels(_in_bands(levels, _from_uint16), channels)
     if image.mode == "F":
         raise InputError("A Pillow image of mode F has no defined range: give a float array in 0.0 to 1.0.")
     if image.has_transparency_data:
@@ -79,28 +80,53 @@ def _described(dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> str:
 def _to_uint8(array: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.uint8]":
     import numpy as np
 
-    if array.dtype == np.uint8:
+    kind = array.dtype.newbyteorder("=")
+    if kind == np.uint8:
         return array
-    if array.dtype == np.bool_:
+    if kind == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
-        return _from_uint16(array)
-    if array.dtype.kind == "f":
-        if not (array.min() >= 0 and array.max() <= 1):  # written so that NaN is refused
-            raise InputError(
-                f"A float image is in 0.0 to 1.0; this {_described(array.dtype, shape)} "
-                f"runs from {array.min()} to {array.max()}."
-            )
-        return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    if kind == np.uint16:
+        return _in_bands(array, _from_uint16)
+    if kind.kind == "f":
+        low, high = np.inf, -np.inf
+
+        def scaled(part: "NDArray[Any]") -> "NDArray[np.float64]":
+            nonlocal low, high
+            exact = part.astype(np.float64)
+            low, high = np.minimum(low, exact.min()), np.maximum(high, exact.max())  # of which NaN is none
+            exact *= 255
+            return np.rint(exact, out=exact)
+
+        with np.errstate(all="ignore"):
+            levels = _in_bands(array, scaled)
+        if low >= 0 and high <= 1:
+            return levels
+        low, high = kind.type(low), kind.type(high)  # in its own digits
+        raise InputError(
+            f"A float image is in 0.0 to 1.0; this {_described(array.dtype, shape)} runs from {low} to {high}."
+        )
     raise InputError(
         f"An image array is uint8, uint16, bool, or float in 0.0 to 1.0; this one is {_described(array.dtype, shape)}."
     )
 
 
-def _from_uint16(levels: "NDArray[np.uint16]") -> "NDArray[np.uint8]":
+def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[Any]]") -> "NDArray[np.uint8]":
+    """Convert a part at a time: numbers on the way have up to 8 bytes, those of a large array 1 GiB."""
     import numpy as np
 
-    return ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    height, width = array.shape[:2]
+    levels = np.empty(array.shape, np.uint8)
+    for rows in _bands(height, width):
+        for columns in _bands(width, 1):
+            np.copyto(levels[rows, columns], convert(array[rows, columns]), casting="unsafe")
+    return levels
+
+
+def _from_uint16(levels: "NDArray[np.uint16]") -> "NDArray[np.uint32]":
+    """Return the levels of 0 to 255, rounded."""
+    import numpy as np
+
+    return (levels.astype(np.uint32) + 128) // 257
 
 
 def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint8]":

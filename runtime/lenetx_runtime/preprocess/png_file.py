@@ -6,9 +6,12 @@ seconds. Source: Portable Network Graphics Specification, Third Edition, section
 
 import struct
 import zlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["SIGNATURE", "Png", "read_png"]
+if TYPE_CHECKING:
+    import PIL.Image
+
+__all__ = ["SIGNATURE", "Png", "read_png", "unpacked"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -20,8 +23,14 @@ _MOST_CHUNKS = 2**17
 _NOTE = b"Raw profile type exif\0"
 """Keyword of the notes in which programs kept EXIF before PNG had a chunk for it."""
 _LARGEST_NOTE = 2**20
-_PLAIN = {0: "L", 2: "RGB", 4: "LA", 6: "RGBA"}
-"""Pillow's modes of the colour types that need no palette, at 8 bits."""
+"""Bytes of a note that are looked at, packed or not."""
+_SHORT = {b"PLTE": 3 * 256, b"tRNS": 256}
+"""The most bytes of a chunk that says what the pixels' numbers stand for."""
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+"""Pillow's modes of the colour types, at 8 bits."""
+_DEPTHS = {0: (1, 2, 4, 16), 2: (16,), 3: (1, 2, 4), 4: (16,), 6: (16,)}
+"""Bits that there can be instead."""
+_OTHER_MODES = {(0, 1): "1", (0, 16): "I;16", (4, 16): "RGBA"}
 
 
 class Png(NamedTuple):
@@ -29,14 +38,16 @@ class Png(NamedTuple):
 
     Attributes:
         header: the body of its IHDR chunk.
-        palette: its PLTE and tRNS chunks, whole.
+        palette: the body of its PLTE chunk, empty where there is none.
+        transparent: the body of its tRNS chunk, empty where there is none.
         pixels: the bodies of its IDAT chunks, joined.
         exif: its EXIF data, where it has some.
     """
 
     header: bytes
     palette: bytes
-    pixels: bytes
+    transparent: bytes
+    pixels: bytes | memoryview
     exif: bytes | None
 
     @property
@@ -45,19 +56,45 @@ class Png(NamedTuple):
         width, height, *_ = _HEADER.unpack(self.header)
         return width, height
 
-    @property
-    def plain(self) -> tuple[str, int] | None:
-        """Pillow's mode, and 0 or 1 for interlaced, if it has 8 bits, no palette and no transparent colour."""
-        _, _, depth, colour, compression, filtering, interlace = _HEADER.unpack(self.header)
-        if self.palette or depth != 8 or compression or filtering or interlace > 1 or colour not in _PLAIN:
-            return None
-        return _PLAIN[colour], interlace
+    def image(self) -> "PIL.Image.Image":
+        """Decode the pixels.
 
-    def to_bytes(self) -> bytes:
-        """Give a PNG file of these parts, but for the EXIF data."""
-        return b"".join(
-            (SIGNATURE, _chunk(b"IHDR", self.header), self.palette, _chunk(b"IDAT", self.pixels), _chunk(b"IEND", b""))
-        )
+        Raises:
+            ValueError: they are damaged, or of a kind that PNG does not have.
+        """
+        import PIL.Image
+
+        mode, packed, interlace = self._kind()
+        image = PIL.Image.frombytes(mode, self.size, self.pixels, "zip", (packed, interlace))
+        if self.transparent:
+            image.info["transparency"] = self._transparency(mode)
+        if mode == "P":
+            image.putpalette(self.palette)
+        return image
+
+    def _kind(self) -> tuple[str, str, int]:
+        """Return Pillow's mode of the image and of its stored pixels, and 0 or 1 for interlaced."""
+        _, _, depth, colour, compression, filtering, interlace = _HEADER.unpack(self.header)
+        known = depth == 8 or depth in _DEPTHS.get(colour, ())
+        if not known or colour not in _MODES or compression or filtering or interlace > 1:
+            raise ValueError("its pixels are of a kind that PNG does not have")
+        if colour == 3 and not self.palette:
+            raise ValueError("it has no palette")
+        stored = mode = _MODES[colour]
+        if depth != 8:
+            mode = _OTHER_MODES.get((colour, depth), stored)
+            stored = f"I;{depth}B" if mode == "I;16" else f"{stored};{depth}{'B' * (depth == 16)}"
+        return mode, "1" if mode == "1" else stored, interlace
+
+    def _transparency(self, mode: str) -> bytes | int | tuple[int, ...]:
+        """Return the transparent colour, or the alpha of every entry of the palette, as Pillow keeps it."""
+        if mode == "P":
+            return self.transparent
+        count = 3 if mode == "RGB" else 1
+        if len(self.transparent) < 2 * count:
+            raise ValueError("its transparent colour is cut off")
+        colour = struct.unpack_from(f">{count}H", self.transparent)
+        return colour if count == 3 else 255 * bool(colour[0]) if mode == "1" else colour[0]
 
 
 def read_png(data: bytes) -> Png:
@@ -70,26 +107,31 @@ def read_png(data: bytes) -> Png:
     if first != b"IHDR" or end - start != _HEADER.size:
         raise ValueError("it does not start with a header")
     header = data[start:end]
-    palette: list[bytes] = []
-    pixels: list[bytes] = []
+    view = memoryview(data)
+    short = dict.fromkeys(_SHORT, b"")
+    pixels: list[memoryview] = []
     exif: bytes | None = None
     note: bytes | None = None
     previous = b""
     for kind, start, end in chunks:
         if kind == b"IDAT" and (not pixels or previous == kind):
-            pixels.append(data[start:end])
+            pixels.append(view[start:end])
         elif kind in (b"IDAT", b"IHDR"):
             raise ValueError("it has two headers, or its pixels are not in one piece")
-        elif kind in (b"PLTE", b"tRNS") and not pixels:
-            palette.append(data[start - 8 : end + 4])
+        elif kind in _SHORT and not pixels:
+            if short[kind] or end - start > _SHORT[kind]:
+                raise ValueError(f"its {kind.decode()} is too long, or there are two")
+            short[kind] = data[start:end]
         elif kind == b"eXIf":
-            exif = data[start:end]
+            exif = data[start : min(end, start + _LARGEST_NOTE)]
         elif note is None and kind in (b"tEXt", b"zTXt") and data.startswith(_NOTE, start, end):
-            note = _unpacked(kind, data[start + len(_NOTE) : end])
+            start += len(_NOTE)
+            note = unpacked(kind, data[start : min(end, start + _LARGEST_NOTE)])
         previous = kind
     if not pixels:
         raise ValueError("it has no pixels")
-    return Png(header, b"".join(palette), pixels[0] if len(pixels) == 1 else b"".join(pixels), exif or note)
+    joined = pixels[0] if len(pixels) == 1 else b"".join(pixels)
+    return Png(header, short[b"PLTE"], short[b"tRNS"], joined, exif or note)
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
@@ -113,11 +155,7 @@ def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
     raise ValueError(f"it has more than {_MOST_CHUNKS:,} chunks")
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return _HEAD.pack(len(body), kind) + body + _SUM.pack(zlib.crc32(body, zlib.crc32(kind)))
-
-
-def _unpacked(kind: bytes, body: bytes) -> bytes:
+def unpacked(kind: bytes, body: bytes) -> bytes:
     """Read a note behind its keyword, empty where it is damaged.
 
     For zTXt it starts with the way of packing; then, packed or not, come an empty line, a line with a name, one with a
@@ -125,6 +163,6 @@ def _unpacked(kind: bytes, body: bytes) -> bytes:
     """
     try:
         text = zlib.decompressobj().decompress(body[1:], _LARGEST_NOTE) if kind == b"zTXt" else body
-        return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+        return bytes.fromhex(b"".join(text.split(b"\n", 3)[3:]).decode("ascii"))
     except (ValueError, zlib.error):
         return b""
