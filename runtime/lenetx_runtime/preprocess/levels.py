@@ -14,6 +14,10 @@ __all__ = ["from_array", "from_pillow", "require_size"]
 
 _BAND = 2**16
 """Pixels."""
+_DEPTHS = 2**8 - 1, 2**10 - 1, 2**12 - 1, 2**16 - 1
+"""Levels of white of whole numbers that are not known to be of 8 bits: cameras and medicine have 10 and 12."""
+_TWICE = 1.01 / 255
+"""A float image with no more than this was divided by 255 twice: it would be black."""
 
 
 def require_size(width: int, height: int, name: str, limits: Limits) -> None:
@@ -38,9 +42,7 @@ def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
 
     if image.mode.startswith("I"):
         levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise InputError(f"The image's grey levels run from {levels.min()} to {levels.max()}, not 0 to 65535.")
-        return _as_channels(_from_uint16(levels.astype(np.uint16)), channels)
+        return _as_channels(_from_whole(levels, int(levels.min()), int(levels.max())), channels)
     if image.mode == "F":
         raise InputError("A Pillow image of mode F has no defined range: give a float array in 0.0 to 1.0.")
     if image.has_transparency_data:
@@ -83,24 +85,38 @@ def _to_uint8(array: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.uint
         return array
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
-        return _from_uint16(array)
+    if array.dtype.kind not in "iuf":
+        raise InputError(
+            "An image array is bool, of whole numbers in 0 to 255 or to 65535, or of floats in 0.0 to 1.0; "
+            f"this one is {_described(array.dtype, shape)}."
+        )
+    least, most = array.min(), array.max()
     if array.dtype.kind == "f":
-        if not (array.min() >= 0 and array.max() <= 1):  # written so that NaN is refused
-            raise InputError(
-                f"A float image is in 0.0 to 1.0; this {_described(array.dtype, shape)} "
-                f"runs from {array.min()} to {array.max()}."
-            )
-        return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
-    raise InputError(
-        f"An image array is uint8, uint16, bool, or float in 0.0 to 1.0; this one is {_described(array.dtype, shape)}."
-    )
+        if least >= 0 and most <= 1:  # written so that NaN is refused
+            return np.rint(array.astype(np.float64) * (255 * (255 if most <= _TWICE else 1))).astype(np.uint8)
+        if least >= 0 and most <= 255 and np.array_equal(array, np.rint(array)):
+            return array.astype(np.uint8)
+        raise InputError(
+            f"A float image is in 0.0 to 1.0, or of whole numbers in 0 to 255; this {_described(array.dtype, shape)} "
+            f"runs from {least} to {most}."
+        )
+    return _from_whole(array, int(least), int(most))
 
 
-def _from_uint16(levels: "NDArray[np.uint16]") -> "NDArray[np.uint8]":
+def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.uint8]":
+    """Return uint8 levels of whole numbers of 8, 10, 12 or 16 bits: the fewest that hold the largest of them.
+
+    Raises:
+        InputError: they do not lie in 0 to 65535.
+    """
     import numpy as np
 
-    return ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if least < 0 or most > _DEPTHS[-1]:
+        raise InputError(f"The image's grey levels run from {least} to {most}, not 0 to 255 or 0 to 65535.")
+    white = next(depth for depth in _DEPTHS if most <= depth)
+    if white == 255:
+        return levels.astype(np.uint8)
+    return ((levels.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
 def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint8]":
