@@ -13,7 +13,7 @@ from ..limits import DEFAULT, Limits
 from ..spec import MNIST_SIDE, ModelSpec
 from .decode import Image, decode
 from .framing import frame, require_known
-from .framing.ready import CLEAN_BACKGROUND, are_frames
+from .framing.ready import CLEAN_BACKGROUND, CORNERS, LIGHT, are_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,7 @@ __all__ = ["Framer"]
 
 _UINT8 = np.dtype(np.uint8)
 _shape_of, _dtype_of = attrgetter("shape"), attrgetter("dtype")
-_PIXELS = MNIST_SIDE * MNIST_SIDE
+_CORNER = CORNERS[0]
 _BORDER = 4 * (MNIST_SIDE - 1)
 _DARK = bytes(level < CLEAN_BACKGROUND for level in range(256))
 """1 for each level that is dark, as a table of ``bytes.translate``."""
@@ -111,7 +111,9 @@ def is_frame(image: "NDArray[np.uint8]") -> bool:
     raw = image.tobytes()
     border = raw[:MNIST_SIDE] + raw[-MNIST_SIDE:] + raw[MNIST_SIDE:-MNIST_SIDE:MNIST_SIDE]
     border += raw[2 * MNIST_SIDE - 1 : -MNIST_SIDE : MNIST_SIDE]
-    return border.translate(_DARK).count(1) * 2 > _BORDER and raw != raw[:1] * _PIXELS
+    if raw.isascii() or border.translate(_DARK).count(1) * 2 <= _BORDER:  # isascii: no pixel is 128 or lighter
+        return False
+    return raw[_CORNER] < LIGHT or min([raw[corner] for corner in CORNERS]) < LIGHT
 
 
 def _joined(arrays: "Sequence[Any]") -> bytes:

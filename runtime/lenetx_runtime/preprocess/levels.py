@@ -1,6 +1,6 @@
 """From arrays and Pillow images to grey or red, green and blue levels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
@@ -15,6 +15,10 @@ __all__ = ["from_array", "from_pillow", "require_size"]
 
 _BAND = 2**15
 """Pixels."""
+_DEPTHS = 2**8 - 1, 2**10 - 1, 2**12 - 1, 2**16 - 1
+"""Levels of white of whole numbers that are not known to be of 8 bits: cameras and medicine have 10 and 12."""
+_TWICE = 1.01 / 255
+"""A float image with no more than this was divided by 255 twice: it would be black."""
 
 
 def require_size(width: int, height: int, name: str, limits: Limits) -> None:
@@ -39,9 +43,7 @@ def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
 
     if image.mode.startswith("I"):
         levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise InputError(f"The image's grey levels run from {levels.min()} to {levels.max()}, not 0 to 65535.")
-        return _as_channels(_in_bands(levels, _from_uint16), channels)
+        return _as_channels(_from_whole(levels, int(levels.min()), int(levels.max())), channels)
     if image.mode == "F":
         raise InputError("A Pillow image of mode F has no defined range: give a float array in 0.0 to 1.0.")
     if image.has_transparency_data:
@@ -85,48 +87,68 @@ def _to_uint8(array: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.uint
         return array
     if kind == np.bool_:
         return array.astype(np.uint8) * np.uint8(255)
-    if kind == np.uint16:
-        return _in_bands(array, _from_uint16)
-    if kind.kind == "f":
-        low, high = np.inf, -np.inf
-
-        def scaled(part: "NDArray[Any]") -> "NDArray[np.float64]":
-            nonlocal low, high
-            exact = part.astype(np.float64)
-            low, high = np.minimum(low, exact.min()), np.maximum(high, exact.max())  # of which NaN is none
-            exact *= 255
-            return np.rint(exact, out=exact)
-
-        with np.errstate(all="ignore"):
-            levels = _in_bands(array, scaled)
-        if low >= 0 and high <= 1:
-            return levels
-        low, high = kind.type(low), kind.type(high)  # in its own digits
+    if array.dtype.kind not in "iuf":
         raise InputError(
-            f"A float image is in 0.0 to 1.0; this {_described(array.dtype, shape)} runs from {low} to {high}."
+            "An image array is bool, of whole numbers in 0 to 255 or to 65535, or of floats in 0.0 to 1.0; "
+            f"this one is {_described(array.dtype, shape)}."
         )
+    least, most = _range(array)
+    if kind.kind != "f":
+        return _from_whole(array, int(least), int(most))
+    if least >= 0 and most <= 1:  # written so that NaN is refused
+        white = 255 * (255 if most <= _TWICE else 1)
+        return _in_bands(array, lambda part: np.rint(part.astype(np.float64) * white))
+    if least >= 0 and most <= 255 and all(np.array_equal(part, np.rint(part)) for part in _parts(array)):
+        return _in_bands(array, lambda part: part)
     raise InputError(
-        f"An image array is uint8, uint16, bool, or float in 0.0 to 1.0; this one is {_described(array.dtype, shape)}."
+        f"A float image is in 0.0 to 1.0, or of whole numbers in 0 to 255; this {_described(array.dtype, shape)} "
+        f"runs from {least} to {most}."
     )
 
 
-def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[Any]]") -> "NDArray[np.uint8]":
-    """Convert a part at a time: numbers on the way have up to 8 bytes, those of a large array 1 GiB."""
+def _range(array: "NDArray[Any]") -> tuple[Any, Any]:
+    """Return the smallest and the largest number; NaN where there is one."""
     import numpy as np
 
+    with np.errstate(all="ignore"):
+        wide = np.result_type(array.dtype, np.float32) if array.dtype.kind == "f" else array.dtype  # float16 is slow
+        ends = [(part.min(), part.max()) for part in (each.astype(wide, copy=False) for each in _parts(array))]
+        return np.min([low for low, _ in ends]), np.max([high for _, high in ends])
+
+
+def _parts(array: "NDArray[Any]") -> "Iterator[NDArray[Any]]":
+    """Yield the array a part at a time: numbers on the way have up to 8 bytes, those of a large array 1 GiB."""
     height, width = array.shape[:2]
-    levels = np.empty(array.shape, np.uint8)
     for rows in _bands(height, width):
         for columns in _bands(width, 1):
-            np.copyto(levels[rows, columns], convert(array[rows, columns]), casting="unsafe")
+            yield array[rows, columns]
+
+
+def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[Any]]") -> "NDArray[np.uint8]":
+    """Convert the array a part at a time, see :func:`_parts`."""
+    import numpy as np
+
+    levels = np.empty(array.shape, np.uint8)
+    with np.errstate(all="ignore"):
+        for source, target in zip(_parts(array), _parts(levels), strict=True):
+            np.copyto(target, convert(source), casting="unsafe")
     return levels
 
 
-def _from_uint16(levels: "NDArray[np.uint16]") -> "NDArray[np.uint32]":
-    """Return the levels of 0 to 255, rounded."""
+def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.uint8]":
+    """Return uint8 levels of whole numbers of 8, 10, 12 or 16 bits: the fewest that hold the largest of them.
+
+    Raises:
+        InputError: they do not lie in 0 to 65535.
+    """
     import numpy as np
 
-    return (levels.astype(np.uint32) + 128) // 257
+    if least < 0 or most > _DEPTHS[-1]:
+        raise InputError(f"The image's grey levels run from {least} to {most}, not 0 to 255 or 0 to 65535.")
+    white = next(depth for depth in _DEPTHS if most <= depth)
+    if white == 255:
+        return _in_bands(levels, lambda part: part)
+    return _in_bands(levels, lambda part: (part.astype(np.uint32) * 255 + white // 2) // white)
 
 
 def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint8]":

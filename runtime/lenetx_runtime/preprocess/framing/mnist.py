@@ -24,7 +24,7 @@ INK = 32
 GENTLE, PLAIN, CALM = 3, 8, 3
 """On a plain border most pixels have one level, at most one in 8 differs by 1 to 3 levels from the one before, and at
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
-CELLS = 160
+CELLS = 320
 """Specks and lines are looked for in a picture whose longer side is at most so many cells."""
 
 

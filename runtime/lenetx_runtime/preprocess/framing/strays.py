@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .lines import without_lines
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -32,6 +34,7 @@ def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np
     """
     import numpy as np
 
+    mask = _without_lines(mask)
     parts = _parts(mask)
     if parts.max(initial=0) < 2:
         return mask
@@ -42,6 +45,22 @@ def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np
     areas = np.bincount(parts.ravel(), minlength=len(kept) + 1)[1:] * kept
     kept &= areas >= SPECK * areas.max()
     return np.concatenate([[False], kept])[parts]
+
+
+def _without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
+    """Return the mask without its lines if that leaves a digit, which touches no border, else as it is."""
+    import numpy as np
+
+    thinned = without_lines(mask)
+    return thinned if np.array_equal(thinned, mask) or _free(_boxes(_parts(thinned)), mask.shape).any() else mask
+
+
+def _free(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
+    """Return bool[parts]: True for those that may be digits by their size, and touch no border."""
+    touches = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
+    sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    free: NDArray[np.bool_] = ~touches & (sizes >= min(shape) / DIGIT)
+    return free
 
 
 def _kept_lines(parts: "NDArray[Any]") -> "NDArray[np.bool_]":

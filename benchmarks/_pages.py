@@ -1,0 +1,190 @@
+"""MNIST's test images as they stand on the pages that people write on: ruled, squared, framed, with a thumb in the picture.
+
+Every page is drawn by its own random size, scale, colours, thicknesses and angles; a quarter is light on dark, and a
+third has the noise of a camera.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+__all__ = ["PAGES", "TINY"]
+
+Levels = NDArray[np.uint8]
+Cover = NDArray[np.float64]
+Random = np.random.Generator
+Page = Callable[[Levels, Random], Levels]
+
+
+def _digit(image: Levels, random: Random, sides: tuple[int, int], share: tuple[float, float]) -> Cover:
+    """Return float64[H, W], 0 to 1: the digit, whose 28 pixels have this share of the page's shorter side, on nothing."""
+    height, width = random.integers(*sides, 2)
+    side = max(28, round(min(height, width) * random.uniform(*share)))
+    top, left = random.integers(0, height - side + 1), random.integers(0, width - side + 1)
+    drawn = np.zeros((height, width))
+    large = PIL.Image.fromarray(image).resize((side, side), PIL.Image.Resampling.BICUBIC)
+    drawn[top : top + side, left : left + side] = np.asarray(large) / 255
+    return drawn
+
+
+def _lines(shape: tuple[int, ...], angle: float, bend: float, spacing: float, thickness: float, first: float) -> Cover:
+    """Return float64[H, W], 0 to 1: how much of each pixel lines cover that are parallel, or one line (spacing 0)."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    x -= shape[1] / 2
+    across = y * np.cos(angle) + x * np.sin(angle) + bend * (2 * x / shape[1]) ** 2 - first
+    away = np.abs((across + spacing / 2) % spacing - spacing / 2) if spacing else np.abs(across)
+    return np.clip(thickness / 2 + 0.5 - away, 0, 1)
+
+
+def _taken(ink: Cover, cover: Cover, line: float, random: Random, *, light: Cover | float = 1.0) -> Levels:
+    """Return the page: paper, on it what covers it at a level, on that the ink."""
+    paper, pen = random.uniform(190, 255), random.uniform(0, 80)
+    page = paper * (1 - cover) + min(line, paper) * cover
+    page = (page * (1 - ink) + np.minimum(pen, page) * ink) * light
+    if random.random() < 1 / 3:
+        page = page + random.normal(0, random.uniform(1, 5), page.shape)
+    levels: Levels = np.clip(np.rint(page), 0, 255).astype(np.uint8)
+    return ~levels if random.random() < 1 / 4 else levels
+
+
+def _rules(image: Levels, random: Random, *, squared: bool) -> Levels:
+    ink = _digit(image, random, (200, 640), (0.45, 0.95))
+    high = np.ptp(np.flatnonzero((ink > 0.3).any(axis=1))) + 1
+    thickness = random.uniform(1, min(4, high / 20))
+    spacing = max(random.uniform(0.2, 0.7) * high, 7 * thickness)
+    angle, bend = np.deg2rad(random.uniform(-3, 3)), random.uniform(-5, 5)
+    cover = _lines(ink.shape, angle, bend, spacing, thickness, random.uniform(0, spacing))
+    if squared:
+        cover = np.maximum(cover, _lines(ink.T.shape, -angle, 0, spacing, thickness, random.uniform(0, spacing)).T)
+    return _taken(ink, cover, random.uniform(0, 190), random)
+
+
+def ruled(image: Levels, random: Random) -> Levels:
+    """Return lines across the page, of which some cross the digit."""
+    return _rules(image, random, squared=False)
+
+
+def squared(image: Levels, random: Random) -> Levels:
+    """Return squares of a fifth to two thirds of the digit's height."""
+    return _rules(image, random, squared=True)
+
+
+def underlined(image: Levels, random: Random) -> Levels:
+    """Return one line across the page, which the digit stands on, touches or hangs from."""
+    ink = _digit(image, random, (200, 640), (0.45, 0.9))
+    rows = np.flatnonzero((ink > 0.3).any(axis=1))
+    thickness = random.uniform(1, min(4, len(rows) / 20))
+    at = random.choice([rows[0], rows[-1]]) + random.uniform(-3, 3)
+    cover = _lines(ink.shape, np.deg2rad(random.uniform(-2, 2)), random.uniform(-2, 2), 0, thickness, at)
+    return _taken(ink, cover, random.uniform(0, 190), random)
+
+
+def edged(image: Levels, random: Random) -> Levels:
+    """Return a dark frame of 1 to 8 pixels at the page's very edge, on one to four sides."""
+    ink = _digit(image, random, (120, 640), (0.4, 0.85))
+    cover = np.zeros(ink.shape)
+    for turns in random.permutation(4)[: random.integers(1, 5)]:
+        np.rot90(cover, turns)[: random.integers(1, 9)] = 1
+    return _taken(ink * (1 - cover), cover, random.uniform(0, 120), random)
+
+
+def _far(ink: Cover, random: Random, make: Callable[[], Cover]) -> Cover:
+    """Return what covers the page's edge and not the digit."""
+    rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
+    near = max(3, min(ink.shape) // 50)
+    box = np.s_[max(rows[0] - near, 0) : rows[-1] + near, max(columns[0] - near, 0) : columns[-1] + near]
+    for _ in range(200):
+        cover = make()
+        if cover[box].max() < 0.02 and cover.max() > 0.9:
+            return cover
+    return np.zeros(ink.shape)
+
+
+def thumb(image: Levels, random: Random) -> Levels:
+    """Return a dark or grey thumb that reaches in from a side."""
+    ink = _digit(image, random, (240, 640), (0.3, 0.7))
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]]
+
+    def make() -> Cover:
+        angle, side = random.uniform(0, 2 * np.pi), min(ink.shape)
+        middle = np.array(ink.shape) * (0.5 + 0.55 * np.clip([np.sin(angle) * 1.4, np.cos(angle) * 1.4], -1, 1))
+        long, wide, turn = side * random.uniform(0.2, 0.5), side * random.uniform(0.08, 0.22), random.uniform(0, np.pi)
+        down, right = y - middle[0], x - middle[1]
+        along, across = down * np.cos(turn) + right * np.sin(turn), right * np.cos(turn) - down * np.sin(turn)
+        inside = (1 - np.hypot(along / long, across / wide)) * wide
+        return np.clip(inside / random.uniform(1, 12), 0, 1)
+
+    return _taken(ink, _far(ink, random, make), random.uniform(20, 150), random)
+
+
+def corner(image: Levels, random: Random) -> Levels:
+    """Return one to three dark corners, from a hard edge to a soft shadow."""
+    ink = _digit(image, random, (240, 640), (0.3, 0.7))
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]].astype(np.float64)
+    light = np.ones(ink.shape)
+    for turns in random.permutation(4)[: random.integers(1, 4)]:
+        down, right = (ink.shape[0] - 1 - y if turns & 1 else y), (ink.shape[1] - 1 - x if turns & 2 else x)
+
+        def make(down: Cover = down, right: Cover = right) -> Cover:
+            high, wide = random.uniform(0.15, 0.6, 2) * ink.shape
+            return np.clip((1 - down / high - right / wide) * min(high, wide) / random.uniform(2, 60), 0, 1)
+
+        light *= 1 - _far(ink, random, make) * random.uniform(0.5, 1)
+    return _taken(ink, np.zeros(ink.shape), 0, random, light=light)
+
+
+def side(image: Levels, random: Random) -> Levels:
+    """Return a dark band along one or two sides: the table beside the paper, or a shadow."""
+    ink = _digit(image, random, (240, 640), (0.3, 0.7))
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]].astype(np.float64)
+    light = np.ones(ink.shape)
+    for turns in random.permutation(4)[: random.integers(1, 3)]:
+        along, across = (y, x) if turns & 1 else (x, y)
+        across = across.max() - across if turns & 2 else across
+
+        def make(along: Cover = along, across: Cover = across) -> Cover:
+            edge = across.max() * random.uniform(0.04, 0.25) + np.tan(np.deg2rad(random.uniform(-6, 6))) * along
+            return np.clip((edge - across) / random.uniform(1, 20), 0, 1)
+
+        light *= 1 - _far(ink, random, make) * random.uniform(0.4, 1)
+    return _taken(ink, np.zeros(ink.shape), 0, random, light=light)
+
+
+PAGES: dict[str, Page] = {
+    "ruled": ruled,
+    "squared": squared,
+    "on or under a line": underlined,
+    "a dark frame at the very edge": edged,
+    "a thumb": thumb,
+    "dark corners": corner,
+    "dark sides": side,
+}
+
+
+def _framed28(image: Levels, random: Random) -> Levels:
+    """Return dark ink on white, 28×28, with a dark edge of 1 or 2 pixels on two to four sides."""
+    framed = 255 - image
+    for turns in random.permutation(4)[: random.integers(2, 5)]:
+        np.rot90(framed, turns)[: random.integers(1, 3)] = random.integers(0, 40)
+    return framed
+
+
+TINY: dict[str, Callable[[Levels, Random], NDArray[np.generic]]] = {
+    "bool": lambda image, _: image > 127,
+    "uint8 of 0 and 1": lambda image, _: (image > 127).astype(np.uint8),
+    "uint8 of 1 and 0, dark ink": lambda image, _: (image <= 127).astype(np.uint8),
+    "uint8 of 0 to 15": lambda image, _: image // 16,
+    "uint8 of 0 to 100": lambda image, _: (image * (100 / 255)).astype(np.uint8),
+    "uint16 of 0 and 1": lambda image, _: (image > 127).astype(np.uint16),
+    "uint16 of 0 to 255": lambda image, _: image.astype(np.uint16),
+    "uint16 of 255 to 0, dark ink": lambda image, _: 255 - image.astype(np.uint16),
+    "uint16 of 0 to 4095": lambda image, _: image.astype(np.uint16) * 16,
+    "int64 of 0 to 255": lambda image, _: image.astype(np.int64),
+    "float32 of 0 and 1": lambda image, _: (image > 127).astype(np.float32),
+    "float32 of 0 to 255": lambda image, _: image.astype(np.float32),
+    "float64, a / 255 / 255": lambda image, _: image / 255 / 255,
+    "float32, (255 − a) / 255 / 255": lambda image, _: (255 - image).astype(np.float32) / 255 / 255,
+    "dark ink in a frame of 1 or 2 pixels": _framed28,
+}

@@ -1,0 +1,85 @@
+"""The lines of ruled and squared paper, and of forms, also where they cross a digit or touch it.
+
+A line is a long path that is nearly straight, as a path opening finds it; ink on it that is thicker than the line, up
+and down, is a stroke of the digit and stays. Source: Heijmans, Buckley, Talbot, "Path openings and closings", 2005.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["without_lines"]
+
+STEP = 8
+"""A line rises or falls by at most one pixel in so many, that is 7°; curved lines do as well."""
+GAP = 2
+"""A pixel that is missing in a path costs as many that are there."""
+REACHING, LONG = 0.9, 0.8
+"""Shares of the picture's side: of a line from border to border, and of any that is …"""
+FINE = 0.5
+"""… thinner than the digit's strokes times this."""
+THIN = 25
+"""A line is thinner than the picture's shorter side divided by this, or has 2 pixels."""
+
+
+def without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
+    """Return bool[h, w], what may be ink, without lines from left to right and from top to bottom."""
+    return _without_rows(_without_rows(mask).T).T
+
+
+def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
+    import numpy as np
+
+    lengths = _path_lengths(mask)
+    columns = lengths.shape[1]
+    path = (lengths >= LONG * columns).repeat(STEP, axis=1)[:, : mask.shape[1]] & mask
+    if not path.any():
+        return mask
+    high = _run_lengths(mask)
+    thickness = float(np.median(high[path & ~np.pad(path, ((1, 0), (0, 0)))[:-1]]))
+    strokes = float(np.percentile(np.minimum(high, _run_lengths(mask.T).T)[mask], 90))
+    is_line = lengths.max() >= (2 + REACHING) * columns or thickness <= FINE * strokes
+    if not is_line or thickness > max(2, min(mask.shape) / THIN):
+        return mask
+    return mask & ~(path & (high <= thickness + 1))
+
+
+def _path_lengths(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+    """Return int[h, ⌈w / STEP⌉]: of the longest path from left to right through each block, what it covers.
+
+    Each end of a path that is at the picture's border adds the picture's width. A path may go on outside, above and
+    below, since a line aslant leaves the picture there.
+    """
+    import numpy as np
+
+    height, width = mask.shape
+    blocks = np.pad(mask, ((1, 1), (0, -width % STEP))).reshape(height + 2, -1, STEP).any(axis=2)
+    blocks[[0, -1]] = True
+    columns = blocks.shape[1]
+    gains = np.where(blocks, 1, -GAP)
+    both = np.stack([gains.T, gains.T[::-1]], axis=1)  # from the left and from the right
+    lengths = np.zeros_like(both)
+    best = np.where(both[0] > 0, columns, 0)
+    for column in range(columns):
+        if column:
+            near = np.maximum(best[:, 1:], best[:, :-1])
+            best[:, 1:-1] = np.maximum(near[:, 1:], near[:, :-1])
+            best[:, [0, -1]] = near[:, [0, -1]]
+        best = np.maximum(best + both[column], 0)
+        lengths[column] = best
+    total = lengths[:, 0] + lengths[::-1, 1] - gains.T
+    return total.T[1:-1]
+
+
+def _run_lengths(mask: "NDArray[np.bool_]") -> "NDArray[Any]":
+    """Return int[h, w]: 0 outside of the mask, and inside how many pixels it has without a gap, up and down."""
+    import numpy as np
+
+    turned = np.pad(mask.T, ((0, 0), (1, 1)))
+    edges = np.flatnonzero(turned.ravel()[1:] != turned.ravel()[:-1])
+    lengths = edges[1::2] - edges[::2]
+    found = np.zeros(turned.shape, np.int64)
+    found[turned] = np.repeat(lengths, lengths)
+    return found[:, 1:-1].T
