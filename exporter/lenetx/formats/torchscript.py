@@ -1,19 +1,17 @@
-"""TorchScript: a frozen trace in a canonical archive, for programs that embed libtorch."""
+"""TorchScript: a straight line of calls in a canonical archive, for programs that embed libtorch."""
 
-import contextlib
 import dataclasses
 import hashlib
 import io
 import json
+import keyword
 import re
-import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime import ArtifactError, ModelSpec
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -24,9 +22,14 @@ from ..eager import TorchBackend
 from ..report import Check
 from ..usage import exported_network, usage_of
 from .local_paths import local_paths
-from .torchscript_code import numbers_of, unknown_operators
+from .torchscript_batch import COUNTS, bits_of, program_of_traces
+from .torchscript_code import numbers, renamed, write
 from .torchscript_engines import engines_of
-from .torchscript_watch import Watched, constants_of, expression_of, layers_of, training_operators
+from .torchscript_graph import constants_of, program_of, training_operators
+from .torchscript_record import deprecated_api, trace
+from .torchscript_records import packed, unpacked
+from .torchscript_trace import Traced
+from .torchscript_watch import Watched, expression_of, layers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,160 +43,129 @@ __all__ = ["export", "open"]
 
 _SPEC = f"extra/{METADATA_KEY}.json"
 _NAMES = f"extra/{METADATA_KEY}.weights.json"
-_MANGLED = re.compile(rb"___torch_mangle_\d+\.")
-_RECORD = re.compile(
-    r"code/.+\.py|constants/\d+|(data|constants)\.pkl|(\.data/)?version|byteorder|\.format_version|\.storage_alignment|"
-    + "|".join(map(re.escape, (_SPEC, _NAMES)))
-)
-_TRACE_BATCH = 2
-"""A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
 
 
 def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
-    """Give the archive; ``opset`` means nothing to this format.
+    """Return the archive; ``opset`` does not apply to this format.
 
     Raises:
-        InputError: the network is no straight line of known operators on its own parameters and buffers.
+        InputError: the network is no straight line of operators.
     """
-    import torch
-
     network = exported_network(checkpoint)
     used = usage_of(network, checkpoint.spec.input_shape)
-    module = network if batch == "dynamic" else _fixed(network, (batch, *checkpoint.spec.input_shape))
-    spec = dataclasses.replace(checkpoint.spec, batch=batch)
-    sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
-    buffer = io.BytesIO()
-    with _deprecated_api():
-        torch.jit.save(torch.jit.freeze(torch.jit.trace(module, sample), optimize_numerics=False), buffer)
-    records = _unmangled(archive.normalise(buffer.getvalue()))
-    _require_known_operators(records)
-    constants = constants_of(_load(archive.pack(records), "cpu"))  # their order is that of a module that was loaded
+    program, tensors = program_of_traces(_class_path(network), *_traces(network, checkpoint.spec.input_shape, batch))
+    records = packed(program, tensors)
+    constants = constants_of(_load(records, "cpu"))  # their order is that of a module that was loaded
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
-    records[_SPEC] = spec.to_json().encode()
+    records[_SPEC] = dataclasses.replace(checkpoint.spec, batch=batch).to_json().encode()
     records[_NAMES] = json.dumps(names).encode()
     return archive.pack(records)
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
-    """Open the archive with libtorch."""
+    """Open the archive with libtorch, which is given only what was written anew from what was read here."""
     data = read_bytes(path, "model")
     records = archive.unpack(data)
     try:
         spec = ModelSpec.from_json(records[_SPEC].decode())
     except (KeyError, ValueError):
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
-    fractions = _fractions(records)
-    module = _load(data, device)
+    code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
+    program, tensors = unpacked(code)
+    load = partial(_load, packed(program, tensors), device)
+    module = load()
+    if write(renamed(program_of(module.graph))) != write(renamed(program)):
+        raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
     constants = constants_of(module)
     weights = _weights(records, constants)
-    watched = Watched(partial(_load, data, device), _names_of(records), spec, device)
-    texts = [contents for name, contents in records.items() if not name.startswith("constants/")]
+    others = _unnamed(records, constants)
+    watched = Watched(load, _names_of(records), spec, device)
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, device),
         weights=weights,
         engines=engines_of(watched.load, device),
         layers=partial(layers_of, watched),
-        training=partial(training_operators, watched),
+        training=lambda: training_operators(module.graph),
         expression=partial(expression_of, watched),
+        fresh=lambda checkpoint: _is_fresh(records, export(checkpoint, batch=spec.batch)),
         structure=(
-            _known_records(records),
+            Check("file", f"archive of {len(records)} records", "passed", detail="Canonical, checksums right."),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
-            local_paths(texts),
+            local_paths([contents for name, contents in records.items() if not name.startswith("constants/")]),
         ),
-        numbers=fractions | _unnamed(records, constants),
+        numbers=numbers(program) | {float(array.flat[0]) for array in others.values() if _is_one_number(array)},
+        constants={name: array for name, array in others.items() if array.ndim and not _is_one_number(array)},
     )
 
 
-def _load(data: bytes, device: str) -> Any:
+def _traces(network: "nn.Module", shape: tuple[int, ...], batch: "Batch") -> tuple[Traced, Traced]:
+    """Trace a network on black and on other images, of two numbers where the file takes any."""
+    import torch
+
+    counts = COUNTS if batch == "dynamic" else (batch, batch)
+    module = network if batch == "dynamic" else _fixed(network, (batch, *shape))
+    other = torch.rand(counts[1], *shape, generator=torch.Generator().manual_seed(0)) + 1
+    first, second = (Traced(trace(module, each)) for each in (torch.zeros(counts[0], *shape), other))
+    return first, second
+
+
+def _class_path(network: "nn.Module") -> str:
+    """Return the name of a network's class as TorchScript has it."""
+    kind = type(network)
+    parts = re.findall(r"[A-Za-z_]\w*", f"{kind.__module__}.{kind.__qualname__}", re.ASCII)
+    return ".".join(["__torch__", *(f"{each}_" if keyword.iskeyword(each) else each for each in parts)])
+
+
+def _is_fresh(records: Mapping[str, bytes], exported: bytes) -> bool:
+    """Return whether all but what it says of itself is what another archive has."""
+    fresh = archive.unpack(exported)
+    return {**records, _SPEC: b""} == {**fresh, _SPEC: b""}
+
+
+def _is_one_number(array: "NDArray[Any]") -> bool:
+    return array.size > 0 and array.dtype.kind == "f" and bool((array == array.flat[0]).all())
+
+
+def _load(records: Mapping[str, bytes], device: str) -> Any:
     import torch
 
     target = torch_device(device)
-    with _deprecated_api():
+    with deprecated_api():
         try:
-            return torch.jit.load(io.BytesIO(data), map_location=target)
+            return torch.jit.load(io.BytesIO(archive.pack(records)), map_location=target)
         except (RuntimeError, ValueError) as error:
             raise ArtifactError(f"libtorch cannot open it: {str(error).splitlines()[0]}") from None
 
 
-@contextlib.contextmanager
-def _deprecated_api() -> Iterator[None]:
-    """Keep torch from telling our users that TorchScript is deprecated: it works, and they asked for it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
-        yield
+def _names(constants: "Sequence[Tensor]", tensors: "Mapping[str, Tensor]") -> list[list[str]]:
+    """Return the names of each constant in the network: the archive itself has only numbers.
 
-
-def _unmangled(records: dict[str, bytes]) -> dict[str, bytes]:
-    """Take away the serial number that torch puts into the class's name from the second trace in a process on."""
-    renamed = {}
-    for name, contents in records.items():
-        if name.startswith("code/"):
-            name, contents = _plain_module_file(name), _MANGLED.sub(b"", contents)
-        elif name == "data.pkl":
-            contents = re.sub(rb"\.___torch_mangle_\d+\n", b"\n", contents)
-        renamed[name] = contents
-    return renamed
-
-
-def _plain_module_file(name: str) -> str:
-    return re.sub(r"/___torch_mangle_\d+\.py$", ".py", name)
-
-
-def _names(constants: list["Tensor"], tensors: "Mapping[str, Tensor]") -> list[list[str]]:
-    """Give the names of each constant in the network: the archive itself has only numbers.
-
-    Tensors with the same bits share a constant. One number by itself, which stands in the network's code, has no name.
-
-    Raises:
-        InputError: a constant is none of the network's tensors.
+    Tensors with the same bits share a constant. What the network's code makes by itself has no name.
     """
-    left: dict[object, list[str]] = {}
+    names: dict[object, list[str]] = {}
     for name, tensor in tensors.items():
-        left.setdefault(_bits(tensor), []).append(name)
-    uses = Counter(map(_bits, constants))
-    found = []
-    for constant in constants:
-        bits = _bits(constant)
-        names = left.get(bits, [])
-        uses[bits] -= 1
-        if not names and constant.ndim:
-            raise InputError(
-                f"The network computes with a tensor of shape {list(constant.shape)} that is none of its parameters or "
-                f"buffers as they are: register it as a buffer, or export to another format."
-            )
-        taken = names[:1] if uses[bits] else names
-        left[bits] = names[len(taken) :]
-        found.append(taken)
-    return found
-
-
-def _bits(tensor: "Tensor") -> tuple[object, ...]:
-    """Give what two tensors have in common that are the same, even where they hold NaN, which equals nothing."""
-    return tensor.dtype, tensor.shape, hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()
+        names.setdefault(bits_of(tensor), []).append(name)
+    return [names.get(bits_of(constant), []) for constant in constants]
 
 
 def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[np.float32]]":
-    """Give the constants by the names that the archive has for them."""
+    """Return the constants by the names that the archive has for them."""
     names = _names_of(records)
     every = [name for each in names for name in each]
-    named = len(names) == len(constants) and len(every) == len(set(every))
-    if not named or any(constant.ndim and not each for each, constant in zip(names, constants, strict=True)):
+    if len(names) != len(constants) or len(every) != len(set(every)):
         raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
-    sizes = sorted(len(contents) for name, contents in records.items() if name.startswith("constants/"))
-    if sizes != sorted(tensor.nbytes for tensor in constants):  # libtorch would read on into other memory
-        raise ArtifactError("The sizes of its weights are not those that it states.")
     return {name: c.cpu().numpy() for each, c in zip(names, constants, strict=True) for name in each}
 
 
-def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> frozenset[float]:
-    """Give the constants that are one fraction by itself; whole numbers are sizes."""
-    pairs = zip(_names_of(records), constants, strict=True)
-    return frozenset(float(constant) for names, constant in pairs if not names and constant.is_floating_point())
+def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[Any]]":
+    """Return the constants that are no weights, by their places."""
+    pairs = enumerate(zip(_names_of(records), constants, strict=True))
+    return {f"constant {place}": constant.cpu().numpy() for place, (names, constant) in pairs if not names}
 
 
 def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
-    """Give the names of each constant: in the file a text, or a list where there are none or several."""
+    """Return the names of each constant: in the file a text, or a list where there are none or several."""
     try:
         found = json.loads(records[_NAMES])
     except (KeyError, ValueError, RecursionError):
@@ -202,39 +174,8 @@ def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
     return names if all(isinstance(name, str) for each in names for name in each) else []
 
 
-def _known_records(records: Mapping[str, bytes]) -> Check:
-    strange = sorted(name for name in records if not _RECORD.fullmatch(name))
-    problem = f"It holds what lenetx never writes: {', '.join(strange)}." if strange else None
-    return Check.verdict("file", f"archive of {len(records)} records", problem, "Canonical, checksums right.")
-
-
-def _require_known_operators(records: Mapping[str, bytes]) -> None:
-    """Raise InputError for a network that :func:`open` would refuse to run."""
-    try:
-        _fractions(records)
-    except ArtifactError:
-        code = b"".join(contents for name, contents in records.items() if name.startswith("code/")).decode("latin-1")
-        strange = ", ".join(unknown_operators(code)) or "branches, attributes or arithmetic with sizes"
-        raise InputError(
-            f"The network's code has {strange}, which lenetx does not run in TorchScript: export it with --format onnx."
-        ) from None
-
-
-def _fractions(records: Mapping[str, bytes]) -> frozenset[float]:
-    """Give the fractions in the code, which is not run unless it is that of a network.
-
-    Raises:
-        ArtifactError: the code is not what lenetx writes.
-    """
-    code = [contents for name, contents in records.items() if name.startswith("code/")]
-    numbers = numbers_of(code[0].decode("latin-1")) if len(code) == 1 else None
-    if numbers is None:
-        raise ArtifactError("Its code is not that of a network of lenetx.")
-    return numbers
-
-
 def _fixed(network: "nn.Module", shape: tuple[int, ...]) -> "nn.Module":
-    """Give a module that takes inputs of one shape only, in libtorch too, where no spec is read."""
+    """Return a module that takes inputs of one shape only, in libtorch too, where no spec is read."""
     from torch import nn
 
     class Fixed(nn.Module):

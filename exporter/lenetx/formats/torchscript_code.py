@@ -1,147 +1,244 @@
-"""The code of a TorchScript archive, matched as a whole against what a network may be made of.
+"""The code in a TorchScript archive: one class, one ``forward``, a straight line of calls of ``torch``.
 
-TorchScript can read and write files. So nothing runs but one method, a straight line of calls of the operators below:
-no branch, no loop, no attribute, no text but the name of a mode. To read the text as Python does would not be to read
-it as libtorch does, so it has a grammar of its own:
+    statement   NAME = torch.operator(value, …, NAME=value) | NAME, …, = torch.operator(…)
+    value       NAME | CONSTANTS.cN | number | True | False | None | "text" | [value, …]
 
-    statement   NAME [, NAME…] = value | return value
-    value       operator(value, …, NAME=value) | [value, …] | (value, …) | NAME | CONSTANTS.cN | number | "mode"
+Each name gets one value, before it is read; each constant is numbered by its first use; each statement reaches the
+output. What :func:`read` takes is what :func:`write` gives, to the letter, so that nothing can be read in two ways.
 """
 
+import keyword
 import re
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from .torchscript_flow import only_known_flows
+from lenetx_runtime import ArtifactError
 
-__all__ = ["numbers_of", "unknown_operators"]
+__all__ = ["RESERVED", "Constant", "Name", "Program", "Statement", "leaves", "numbers", "read", "renamed", "write"]
 
-_OPERATORS = frozenset(
-    f"torch.{name}"
-    for name in (
-        # layers
-        *(
-            "_convolution",
-            "linear",
-            "matmul",
-            "addmm",
-            "bmm",
-            "batch_norm",
-            "layer_norm",
-            "group_norm",
-            "instance_norm",
-        ),
-        *("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "pixel_shuffle"),
-        *("upsample_nearest2d", "upsample_bilinear2d", "scaled_dot_product_attention"),
-        # activations
-        *("relu", "relu_", "relu6", "relu6_", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "elu", "elu_"),
-        *("selu", "selu_", "celu", "celu_", "gelu", "silu", "silu_", "mish", "mish_", "hardswish", "hardswish_"),
-        *("hardsigmoid", "hardsigmoid_", "sigmoid", "sigmoid_", "tanh", "tanh_", "softplus", "prelu"),
-        *("softmax", "log_softmax", "clamp", "clamp_", "clamp_min", "clamp_max"),
-        # arithmetic
-        *(
-            "add",
-            "add_",
-            "sub",
-            "sub_",
-            "mul",
-            "mul_",
-            "div",
-            "div_",
-            "neg",
-            "abs",
-            "exp",
-            "log",
-            "sqrt",
-            "rsqrt",
-            "pow",
-        ),
-        *("mean", "sum", "amax", "amin", "maximum", "minimum", "floor_divide"),
-        # shapes
-        *("view", "reshape", "flatten", "unflatten", "permute", "transpose", "contiguous", "squeeze", "unsqueeze"),
-        *("cat", "stack", "chunk", "split", "select", "slice", "expand", "pad", "constant_pad_nd", "roll", "size", "t"),
-        *("reflection_pad2d", "replication_pad2d"),
-    )
-) | {"ops.prim.NumToTensor", "int"}
-_MODES = ("none", "tanh", "constant", "reflect", "replicate", "circular", "floor", "trunc")
-_FRAME = re.compile(
-    r"""
-    class\ \w+\(Module\):\n
-    \ \ __parameters__\ =\ \[\]\n
-    \ \ __buffers__\ =\ \[\]\n
-    \ \ def\ forward\(self:\ [\w.]+,\n
-    \ \ \ \ (\w+):\ Tensor\)\ ->\ Tensor:\n
-    ((?:\ \ \ \ (?!return\ )[^\s][^\n]*\n)*)
-    \ \ \ \ return\ ([^\n]+)\n
-    """,
-    re.VERBOSE | re.ASCII,
-)
-_STATEMENT = re.compile(r"    ([A-Za-z_]\w*(?:, [A-Za-z_]\w*)*,?) = (.+)", re.ASCII)
-_TOKEN = re.compile(
-    r"(?P<number>-?\d+(?:\.\d*)?(?:e[+-]?\d+)?)|"
-    rf'(?P<mode>"(?:{"|".join(_MODES)})")|'
-    r"(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)|"
-    r"(?P<sign>[=()\[\]]|,\ ?)",
+RESERVED = frozenset({"self", "torch", "ops", "CONSTANTS", "inf", "nan", "infj", "nanj", "Tensor", "annotate", "_"})
+"""Names with a meaning of their own in TorchScript; Python's keywords are others."""
+
+_FRAME = """class {0}(Module):
+  __parameters__ = []
+  __buffers__ = []
+  def forward(self: {1}.{0},
+    {2}: Tensor) -> Tensor:
+{3}    return {4}
+"""
+_NAME = r"[A-Za-z_]\w*"
+_CODE = re.compile(
+    re.escape(_FRAME)
+    .replace(r"\{0\}", rf"({_NAME})", 1)
+    .replace(r"\{0\}", r"\1")
+    .replace(r"\{1\}", rf"(__torch__(?:\.{_NAME})*)")
+    .replace(r"\{2\}", f"({_NAME})")
+    .replace(r"\{3\}", r"((?:    [^ \n][^\n]*\n)*?)")
+    .replace(r"\{4\}", f"({_NAME})"),
     re.ASCII,
 )
-_CONSTANT = re.compile(r"CONSTANTS\.c\d+", re.ASCII)
-_DEEPEST = 16
-
-Token = tuple[str, str]
-
-
-def numbers_of(code: str) -> frozenset[float] | None:
-    """Give the fractions in the code of a network, or ``None`` for any other code."""
-    frame = _FRAME.fullmatch(code)
-    if frame is None:
-        return None
-    numbers: set[float] = set()
-    flow: list[tuple[list[str], list[Token]]] = []
-    statements = [_STATEMENT.fullmatch(line) for line in frame[2].split("\n")[:-1]]
-    for names, text in [*(statement.groups() if statement else ("", "") for statement in statements), ("", frame[3])]:
-        tokens = _tokens(text) if text else None
-        if not tokens or _value(tokens, 0, _DEEPEST) != len(tokens):
-            return None
-        numbers |= {float(text) for kind, text in tokens if kind == "number" and not text.lstrip("-").isdigit()}
-        flow.append(([name.strip() for name in names.split(",")], tokens))
-    return frozenset(numbers) if only_known_flows(frame[1], flow) else None
+_STATEMENT = re.compile(rf"    ({_NAME}(?:, {_NAME})*)(,?) = torch\.({_NAME})\((.*)\)", re.ASCII)
+_ARGUMENT = re.compile(rf'(?:({_NAME})=)?(\[[^]]*\]|"[^"]*"|[^,\["]+)(?:, |$)', re.ASCII)
+_CONSTANT = re.compile(r"CONSTANTS\.c(\d{1,6})", re.ASCII)
+_NUMBER = re.compile(r"-?(?:\d{1,19}(?:\.\d*)?(?:e[+-]\d{1,3})?|inf)|nan", re.ASCII)
+_WORDS = {"True": True, "False": False, "None": None}
 
 
-def unknown_operators(code: str) -> list[str]:
-    """Name the operators in some code that no network of ours may call."""
-    return sorted(set(re.findall(r"\b(?:torch|ops)\.[\w.]+(?=\()", code)) - _OPERATORS)
+class Name(NamedTuple):
+    """The name of a value."""
+
+    text: str
 
 
-def _tokens(text: str) -> list[Token] | None:
-    tokens: list[Token] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            return None
-        tokens.append((str(match.lastgroup), match[0].strip()))
-        place = match.end()
-    return tokens
+class Constant(NamedTuple):
+    """One of the archive's tensors, by its number."""
+
+    place: int
 
 
-def _value(tokens: list[Token], place: int, deeper: int) -> int:
-    """Give the place behind the value that begins at ``place``, or −1 where none does."""
-    if place >= len(tokens) or not deeper:
-        return -1
-    kind, text = tokens[place]
-    following = tokens[place + 1][1] if place + 1 < len(tokens) else ""
-    if kind == "name" and following == "(":
-        return _list(tokens, place + 2, ")", deeper) if text in _OPERATORS else -1
-    if text in ("(", "["):
-        return _list(tokens, place + 1, ")" if text == "(" else "]", deeper)
-    plain = kind in ("number", "mode") or (kind == "name" and ("." not in text or _CONSTANT.fullmatch(text)))
-    return place + 1 if plain else -1
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One call.
+
+    Attributes:
+        results: the names of what it returns.
+        operator: of torch.
+        arguments: names, constants, numbers, truth values, texts, ``None``, and lists of them as tuples.
+        keywords: those that have to be named, each with its name.
+        unpacked: it returns several values, or a list of a known length.
+    """
+
+    results: tuple[str, ...]
+    operator: str
+    arguments: tuple[Any, ...]
+    keywords: tuple[tuple[str, Any], ...] = ()
+    unpacked: bool = False
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All arguments."""
+        return (*self.arguments, *(value for _, value in self.keywords))
 
 
-def _list(tokens: list[Token], place: int, end: str, deeper: int) -> int:
-    """Give the place behind ``end``, with values separated by commas before it, each perhaps after ``NAME=``."""
-    while place < len(tokens) and tokens[place][1] != end:
-        named = place + 1 < len(tokens) and tokens[place][0] == "name" and tokens[place + 1][1] == "="
-        place = _value(tokens, place + 2 if named else place, deeper - 1)
-        if place < 0 or place >= len(tokens) or tokens[place][1] not in (",", end):
-            return -1
-        place += tokens[place][1] == ","
-    return place + 1 if place < len(tokens) else -1
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A network's code.
+
+    Attributes:
+        path: of its class, such as ``__torch__.lenetx.models.lenet5.LeNet5``.
+        image: the name of the input.
+        statements: in their order.
+        output: the name of the logits.
+    """
+
+    path: str
+    image: str
+    statements: tuple[Statement, ...]
+    output: str
+
+
+def leaves(values: Sequence[Any]) -> Iterator[Any]:
+    """Yield the values that are no lists, and the parts of those that are."""
+    for value in values:
+        if type(value) is tuple:
+            yield from leaves(value)
+        else:
+            yield value
+
+
+def numbers(program: Program) -> frozenset[float]:
+    """Return the fractions in the code."""
+    return frozenset(each for call in program.statements for each in leaves(call.values) if isinstance(each, float))
+
+
+def write(program: Program) -> str:
+    """Return the text of a program."""
+    path, _, name = program.path.rpartition(".")
+    lines = "".join(_line(statement) for statement in program.statements)
+    return _FRAME.format(name, path, program.image, lines, program.output)
+
+
+def read(code: str) -> Program:
+    """Read the text of a program.
+
+    Raises:
+        ArtifactError: it is not what :func:`write` returns, or it is no straight line from the input to the output.
+    """
+    frame = _CODE.fullmatch(code)
+    try:
+        if frame is None:
+            raise ValueError("it is no class with one method")
+        statements = tuple(_statement(line) for line in frame[4].split("\n")[:-1])
+        program = Program(f"{frame[2]}.{frame[1]}", frame[3], statements, frame[5])
+        if write(program) != code:
+            raise ValueError("it is spelled in another way")
+        _require_straight(program)
+    except ValueError as error:
+        raise ArtifactError(f"Its code is not that of a network of lenetx: {error}.") from None
+    return program
+
+
+def renamed(program: Program, path: str = "__torch__.Network") -> Program:
+    """Return the same with names by place alone."""
+    names = {program.image: "x"}
+    for statement in program.statements:
+        names |= {result: f"v{len(names) + place}" for place, result in enumerate(statement.results)}
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, Name):
+            return Name(names[value.text])
+        return tuple(map(rename, value)) if type(value) is tuple else value
+
+    statements = tuple(
+        replace(
+            each,
+            results=tuple(names[result] for result in each.results),
+            arguments=rename(each.arguments),
+            keywords=tuple((name, rename(value)) for name, value in each.keywords),
+        )
+        for each in program.statements
+    )
+    return Program(path, "x", statements, names[program.output])
+
+
+def _require_straight(program: Program) -> None:
+    """Raise ValueError unless each name has one value before it is read, and each statement reaches the output."""
+    known, constants = {program.image}, 0
+    for statement in program.statements:
+        for value in leaves(statement.values):
+            if isinstance(value, Name) and value.text not in known:
+                raise ValueError(f"nothing gives {value.text} a value")
+            if isinstance(value, Constant):
+                if value.place > constants:
+                    raise ValueError("its constants are not numbered by their first use")
+                constants = max(constants, value.place + 1)
+        _require_new(statement.results, known)
+        known.update(statement.results)
+    if not _is_free(program.image) or program.output not in known:
+        raise ValueError("its input or output has no value")
+    wanted = {program.output}
+    for statement in reversed(program.statements):
+        if not wanted & set(statement.results):
+            raise ValueError(f"{statement.results[0]} does not reach the output")
+        wanted |= {value.text for value in leaves(statement.values) if isinstance(value, Name)}
+
+
+def _require_new(results: Sequence[str], known: Container[str]) -> None:
+    for name in results:
+        if name in known or not _is_free(name) or results.count(name) > 1:
+            raise ValueError(f"{name} gets a second value")
+
+
+def _is_free(name: str) -> bool:
+    return name not in RESERVED and not keyword.iskeyword(name)
+
+
+def _line(statement: Statement) -> str:
+    results = ", ".join(statement.results) + ("," if statement.unpacked else "")
+    arguments = [*map(_text, statement.arguments), *(f"{name}={_text(value)}" for name, value in statement.keywords)]
+    return f"    {results} = torch.{statement.operator}({', '.join(arguments)})\n"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Name):
+        return value.text
+    if isinstance(value, Constant):
+        return f"CONSTANTS.c{value.place}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, float):
+        digits = f"{value:.17g}"
+        return digits if re.search("[.en]", digits) else f"{digits}."
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _statement(line: str) -> Statement:
+    parts = _STATEMENT.fullmatch(line)
+    if parts is None:
+        raise ValueError("it has more than calls of torch")
+    arguments: list[Any] = []
+    keywords: list[tuple[str, Any]] = []
+    for name, text in _ARGUMENT.findall(parts[4]):
+        if name:
+            keywords.append((name, _value(text)))
+        else:
+            arguments.append(_value(text))
+    results, unpacked = tuple(parts[1].split(", ")), bool(parts[2])
+    if len(results) > 1 and not unpacked:
+        raise ValueError("it is spelled in another way")
+    return Statement(results, parts[3], tuple(arguments), tuple(keywords), unpacked)
+
+
+def _value(text: str) -> Any:
+    if text.startswith("["):
+        return tuple(_value(each) for each in text[1:-1].split(", ") if text != "[]")
+    if text.startswith('"'):
+        return text[1:-1]
+    if text in _WORDS:
+        return _WORDS[text]
+    if constant := _CONSTANT.fullmatch(text):
+        return Constant(int(constant[1]))
+    if _NUMBER.fullmatch(text):
+        return float(text) if re.search("[.en]", text) else int(text)
+    return Name(text)

@@ -8,18 +8,18 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import batches
 
 from ..bounds.layers import weight_of
-from ..bounds.tape import Tape, record, trains
+from ..bounds.tape import Tape, record
 from ..devices import torch_device
 from ..eager import full_precision
 from ..expressions import Expression, Unknown, of_tape
 from .torchscript_engines import as_written
+from .torchscript_graph import constants_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from torch import Tensor
 
-__all__ = ["Watched", "constants_of", "expression_of", "layers_of", "training_operators"]
+__all__ = ["Watched", "expression_of", "layers_of"]
 
 _BATCH = 2
 """Of an archive that takes any: with one image, its axis would look like others of one place."""
@@ -59,12 +59,6 @@ class Watched:
         return self.record(np.zeros((size, *self.spec.input_shape), np.float32))
 
 
-def constants_of(module: Any) -> "list[Tensor]":
-    """Give the tensors among the constants of a frozen module in the order of the graph: it has no state_dict."""
-    nodes = module.graph.findAllNodes("prim::Constant")
-    return [node.t("value") for node in nodes if node.output().type().kind() == "TensorType"]
-
-
 def layers_of(
     watched: Watched, inputs: "NDArray[np.float32]"
 ) -> "tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]":
@@ -82,11 +76,6 @@ def layers_of(
         if name is not None:
             found.setdefault(name, []).append(np.concatenate([each for _, each in same]))
     return found, np.concatenate(logits)
-
-
-def training_operators(watched: Watched) -> list[str]:
-    """Name the operators that run as in training: dropout that drops, and norms of the batch itself."""
-    return [step.operator for step in watched.record_zeros().steps if trains(step)]
 
 
 def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | Unknown:
