@@ -1,9 +1,9 @@
 """A published or staged file, and one that was opened again, with all that a proof asks it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import Backend
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .checkpoint import Checkpoint
     from .expressions import Expression, Unknown
     from .report import Check
 
@@ -76,10 +77,12 @@ class OpenedArtifact:
         structure: what was found to be right or wrong with the file itself.
         weights: the weights that the file holds, by their names in the checkpoint; ``None`` where it shows none.
         numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
+        constants: tensors beside the weights that are no sizes or axes, by name.
         engines: every way to run it here.
         layers: gives its intermediates, where it can show them.
         training: names the operators in it that run as in training, where the format has such a thing.
         expression: what it computes in canonical form, given the name under which each tensor is compared.
+        fresh: tells whether it computes bit for bit what a new export of a checkpoint would, where that can be asked.
         evaluate: computes logits by the definition of the format, with no engine, where there is such a thing.
     """
 
@@ -88,8 +91,10 @@ class OpenedArtifact:
     structure: "tuple[Check, ...]"
     weights: "Mapping[str, NDArray[np.float32]] | None" = None
     numbers: frozenset[float] | None = None
+    constants: "Mapping[str, NDArray[Any]]" = field(default_factory=dict)
     engines: tuple[Engine, ...] = ()
     layers: Intermediates | None = None
     expression: "Callable[[Mapping[str, str]], Expression | Unknown] | None" = None
     training: "Callable[[], Sequence[str]] | None" = None
+    fresh: "Callable[[Checkpoint], bool] | None" = None
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
