@@ -1,5 +1,6 @@
 """Stage, prove, replace: nothing is published unproven."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -63,6 +64,7 @@ def publish(
             on_progress(f"exporting {path.name}")
             contents = exporter.export(reference.checkpoint, batch=batch, opset=opset)
             write_atomically(path, contents, named=folder / path.name)
+            reference.written.add(hashlib.sha256(contents).hexdigest())
             on_progress(f"proving {path.name}")
             reports.append(prove(formats.open_artifact(path), reference))
             staged.append(path)

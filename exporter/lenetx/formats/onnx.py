@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +19,13 @@ from ..usage import exported_network, usage_of
 from .onnx_engines import engines_of
 from .onnx_layers import layers_of
 from .onnx_names import CONSTANT
-from .onnx_structure import OPSETS, numbers, structure, training_operators
+from .onnx_parse import parse
+from .onnx_structure import OPSETS, constants, numbers, structure, training_operators
 
 if TYPE_CHECKING:
     import numpy as np
     import onnx
     from numpy.typing import NDArray
-    from torch import nn
 
     from ..checkpoint import Checkpoint
     from . import Batch
@@ -36,8 +35,6 @@ __all__ = ["DEFAULT_OPSET", "OPSETS", "export", "open"]
 DEFAULT_OPSET = 18
 """The oldest that torch's exporter writes by itself, so the one that most readers know."""
 _TORCH_OPSETS = range(18, 24)
-_TRACE_BATCH = 2
-"""A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
 
 
 def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
@@ -50,11 +47,13 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
     if opset not in OPSETS:
         raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
     from .onnx_canonical import canonical
+    from .onnx_translate import translate
 
     network = exported_network(checkpoint)
     used = usage_of(network, checkpoint.spec.input_shape)
     weights = {name: tensor.numpy() for name, tensor in used.tensors.items()}
-    model = canonical(_translate(network, checkpoint.spec, batch, max(opset, _TORCH_OPSETS[0])), weights, opset)
+    translated = translate(network, checkpoint.spec, batch, max(opset, _TORCH_OPSETS[0]))
+    model = canonical(translated, weights, opset)
     spec = dataclasses.replace(checkpoint.spec, batch=batch, content_sha256="0" * 64)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
@@ -63,24 +62,43 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
     """Open the file with onnxruntime and read its weights with onnx."""
-    import onnx
-
     data = read_bytes(path, "model")
     spec = read_spec(data)
-    parse = partial(onnx.load_from_string, data)  # again where it is needed: what is kept of large ones adds up
-    model = parse()
+    model = parse(data)
+    again = partial(_load, data)  # where it is needed: what is kept of large ones adds up
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=OrtBackend(data, spec, device=device),
         structure=structure(model, spec),
         weights=_weights(model),
         numbers=numbers(model),
+        constants=constants(model),
         engines=engines_of(data, spec, device),
         layers=partial(layers_of, data, spec),
-        training=lambda: training_operators(parse()),
-        expression=lambda names: of_onnx(parse(), names),
-        evaluate=lambda inputs: _evaluate(parse(), spec, inputs),
+        training=lambda: training_operators(again()),
+        expression=lambda names: of_onnx(again(), names),
+        fresh=lambda checkpoint: _is_fresh(again(), spec, checkpoint),
+        evaluate=lambda inputs: _evaluate(again(), spec, inputs),
     )
+
+
+def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, checkpoint: "Checkpoint") -> bool:
+    """Export a checkpoint once more, and compare all but what the file says of itself."""
+    import onnx
+
+    opset = next(entry.version for entry in model.opset_import)
+    fresh = onnx.load_from_string(export(checkpoint, batch=spec.batch, opset=opset))
+    for each in (model, fresh):
+        del each.metadata_props[:]
+        each.producer_name = each.producer_version = ""
+    return bool(model.SerializeToString(deterministic=True) == fresh.SerializeToString(deterministic=True))
+
+
+def _load(data: bytes) -> "onnx.ModelProto":
+    """Read what :func:`parse` has accepted."""
+    import onnx
+
+    return onnx.load_from_string(data)
 
 
 def _evaluate(model: "onnx.ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -105,26 +123,3 @@ def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":
     named = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(CONSTANT)]
     tensors = sorted(named, key=lambda tensor: read.get(tensor.name, len(read)))
     return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}
-
-
-def _translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int) -> "onnx.ModelProto":
-    import torch
-
-    sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
-    shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
-    with warnings.catch_warnings():
-        # torch 2.13 warns of its own use of its own LeafSpec.
-        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
-        program = torch.onnx.export(
-            network,
-            (sample,),
-            dynamo=True,
-            input_names=[spec.input_name],
-            output_names=[spec.output_name],
-            dynamic_shapes=shapes,
-            opset_version=opset,
-            external_data=False,
-            verbose=False,
-        )
-    assert program is not None, "torch.onnx.export gives a program when dynamo is on"
-    return program.model_proto

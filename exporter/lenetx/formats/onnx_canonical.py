@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..version import PRODUCER
 from .onnx_names import name_constants, restore_weights
-from .onnx_shapes import plain_shapes
+from .onnx_shapes import name_batch, plain_shapes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,10 +38,15 @@ _DEFAULTS = {
     ("BatchNormalization", "training_mode"): 0,
     ("ReduceMean", "keepdims"): 1,
     ("ReduceMean", "noop_with_empty_axes"): 0,
+    ("Resize", "antialias"): 0,
+    ("Resize", "cubic_coeff_a"): -0.75,
+    ("Resize", "exclude_outside"): 0,
+    ("Resize", "extrapolation_value"): 0.0,
     ("LayerNormalization", "axis"): -1,
     ("LayerNormalization", "stash_type"): 1,
 }
 """Attributes that say what the operator does anyway; strict readers (onnx2c's MaxPool) refuse some of them."""
+_BATCH = "batch"
 _FOR_TRAINING = (("BatchNormalization", "momentum"),)
 """Attributes that mean nothing to inference."""
 
@@ -62,6 +67,7 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
 
     for node in model.graph.node:
         _drop_default_attributes(node)
+    name_batch(model, _BATCH)
     plain_shapes(model)
     _drop_unread_nodes(model)
     restore_weights(model, weights)

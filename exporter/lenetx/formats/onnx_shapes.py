@@ -5,9 +5,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-__all__ = ["plain_shapes"]
+__all__ = ["name_batch", "plain_shapes"]
 
 Dimensions = list[int | str]
+
+
+def name_batch(model: "ModelProto", name: str) -> None:
+    """Give the batch axis one name everywhere, if it is symbolic: dynamo invents its own."""
+    graph = model.graph
+    given = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if given and axis.dim_param == given:
+                axis.dim_param = name
 
 
 def plain_shapes(model: "ModelProto") -> None:

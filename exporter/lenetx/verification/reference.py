@@ -121,6 +121,8 @@ class Reference:
         self._float32 = checkpoint.module()
         self._float64 = checkpoint.module().double()
         self._probes: dict[str, Probe] = {}
+        self.written: set[str] = set()
+        """SHA-256 of files that were exported from the checkpoint just now."""
 
     @property
     def modules(self) -> "tuple[nn.Module, nn.Module]":

@@ -3,6 +3,8 @@
 import hashlib
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from ..artifact import OpenedArtifact
 from ..expressions import Expression, Unknown, difference
 from ..report import Check
+from ..usage import Usage, digest
 from .failures import reason
 from .reference import Reference
 
@@ -25,14 +28,64 @@ _DEFINITIONS = frozenset(
 
 
 def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
-    """Compare the weights bit for bit, the numbers beside them, and the operators one by one."""
+    """Compare the weights bit for bit, the numbers beside them, and the operators one by one.
+
+    What cannot be followed by itself is compared with a fresh export of the checkpoint.
+    """
     usage = reference.usage
     if opened.weights is None or opened.numbers is None or opened.expression is None:
         names = ("weights", "numbers", "graph")
         return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
     expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
-    graph = _graph(opened.expression, reference)
-    return (_weights(opened.weights, expected), _numbers(opened.numbers, usage.numbers), graph)
+    checks = (
+        _weights(opened.weights, expected),
+        _numbers(opened.numbers, opened.constants, usage),
+        _graph(opened.expression, reference),
+    )
+    if all(check.status == "passed" for check in checks):
+        return checks
+    fresh = _is_fresh(opened, reference)
+    weights, *others = checks
+    if _keeps(opened.weights, expected):
+        weights = _settled(weights, fresh)
+    return (weights, *(_settled(check, fresh) for check in others))
+
+
+def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
+    """Say whether all weights in a file are the checkpoint's, though some may have become constants."""
+    return all(name in expected and _bits(array) == _bits(expected[name]) for name, array in found.items())
+
+
+def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
+    """Say whether a file is what a fresh export of the checkpoint gives, or why there is none."""
+    if opened.artifact.sha256 in reference.written:
+        return True
+    if opened.fresh is None:
+        return "this format has no fresh export to compare it with"
+    try:
+        return opened.fresh(reference.checkpoint)
+    except Exception as error:  # whatever an exporter raises on a network that it cannot write
+        return f"it cannot be exported anew: {reason(error)}"
+
+
+def _settled(check: Check, fresh: bool | str) -> Check:
+    """Give a check its last word once it is known whether the file is a fresh export's."""
+    import torch
+
+    if check.status == "passed":
+        return check
+    if fresh is True:
+        detail = f"It is what torch {torch.__version__} exports anew, bit for bit. By itself: {check.detail}"
+        return replace(check, status="passed", detail=detail)
+    if check.status == "failed":
+        return check
+    if fresh is False:
+        detail = (
+            f"It is not what torch {torch.__version__} exports anew for this network: it was changed, or another "
+            f"version wrote it, and then a new export can be compared. {check.detail}"
+        )
+        return replace(check, status="failed", detail=detail)
+    return replace(check, detail=f"{check.detail} And {fresh}.")
 
 
 def _graph(found: Callable[[Mapping[str, str]], Expression | Unknown], reference: Reference) -> Check:
@@ -40,7 +93,7 @@ def _graph(found: Callable[[Mapping[str, str]], Expression | Unknown], reference
     name, words = "graph", "all operators and what each reads"
     expected, names = reference.expression
     if isinstance(expected, Unknown):
-        detail = f"The network's own code has no canonical form: {expected.reason}. {_UNSEEN}"
+        detail = f"The network's own code has no canonical form: {expected.reason}."
         return Check(name, words, "not_applicable", detail=detail, group=_GROUP)
     try:
         problem = difference(expected, found(names))
@@ -80,11 +133,17 @@ def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
     return int((bits[0] != bits[1]).sum())
 
 
-def _numbers(found: frozenset[float], expected: frozenset[float]) -> Check:
-    """Compare the numbers beside the weights with those that the network's own code computes with, as float32."""
-    known = {float(np.float32(number)) for number in expected | _DEFINITIONS}
-    strange = sorted(number for number in found if float(np.float32(number)) not in known)
-    listed = ", ".join(f"{number:.9g}" for number in strange[:_LISTED])
-    problem = f"The network's code holds no {listed}." if strange else None
+def _numbers(found: frozenset[float], constants: Mapping[str, NDArray[Any]], usage: Usage) -> Check:
+    """Compare the numbers and tensors beside the weights with those that the network's own code computes with."""
+    known = {float(np.float32(number)) for number in usage.numbers | _DEFINITIONS}
+    strange = [f"{number:.9g}" for number in sorted(found) if float(np.float32(number)) not in known]
+    strange += [
+        f"{name} of {'×'.join(map(str, array.shape))}"
+        for name, array in constants.items()
+        if digest(array) not in usage.computed
+    ]
+    more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+    problem = f"The network's code holds no {', '.join(strange[:_LISTED])}{more}." if strange else None
     detail = "Each is one of the network's code."
-    return Check.verdict("numbers", f"{len(found)} beside the weights", problem, detail, group=_GROUP)
+    words = f"{len(found) + len(constants)} beside the weights"
+    return Check.verdict("numbers", words, problem, detail, group=_GROUP)

@@ -66,29 +66,6 @@ def test_later_version_of_the_format_than_it_needs(judge_damaged: Judge) -> None
     assert "that of opset 18 is 8" in only(judge_damaged(damage), "versions").detail
 
 
-def test_function_of_its_own(
-    file: OpenedArtifact, few: Reference, opened: Callable[[bytes, str], OpenedArtifact], onnx_bytes: bytes
-) -> None:
-    """Nothing calls it, so that without it the graph is the same."""
-
-    def damage(model: onnx.ModelProto) -> None:
-        node = helper.make_node("Relu", ["x"], ["y"])
-        opset = helper.make_opsetid("", model.opset_import[0].version)
-        model.functions.append(helper.make_function("example", "Mine", ["x"], ["y"], [node], [opset]))
-        model.opset_import.append(helper.make_opsetid("example", 1))
-
-    damaged = opened(resealed(onnx_bytes, damage), "lenet5.onnx")
-    report = prove(dataclasses.replace(damaged, expression=file.expression), few)
-    assert only(report, "operators").detail == "Not in the default domain: function Mine."
-
-
-def test_number_that_nothing_reads(judge_damaged: Judge) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        model.graph.initializer.append(numpy_helper.from_array(np.ones((), np.float32), "constant:9"))
-
-    assert "no node reads constant:9" in only(judge_damaged(damage), "constants").detail
-
-
 def test_batch_axis_without_its_name(judge_damaged: Judge) -> None:
     def damage(model: onnx.ModelProto) -> None:
         for value in (*model.graph.input, *model.graph.output):

@@ -30,30 +30,19 @@ def test_unexpected_weight(judge_damaged: Judge) -> None:
 
 
 def test_other_weights_beside_the_ones_that_are_shown(judge_damaged: Judge) -> None:
-    """The initializer is right, and no node reads it; what is computed with differs by less than rounding."""
+    """What is computed with differs by less than rounding, and stands in no initializer."""
 
     def damage(model: onnx.ModelProto) -> None:
         last = model.graph.node[-1]
         shown = next(each for each in model.graph.initializer if each.name == last.input[1])
         secret = numpy_helper.from_array(numpy_helper.to_array(shown) * np.float32(1 + 1e-7), "secret")
+        model.graph.initializer.remove(shown)
         model.graph.node.insert(0, helper.make_node("Constant", [], ["secret"], value=secret))
         model.graph.node[-1].input[1] = "secret"
 
     report = judge_damaged(damage)
-    assert "constants" in failed(report)
-    assert "no node reads fc3.weight" in check_of(report, "constants").detail
-    assert "there is a constant secret" in check_of(report, "constants").detail
-
-
-def test_operator_of_another_domain(judge_damaged: Judge) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        first = model.graph.node[0]
-        assert "Relu" in {node.op_type for node in model.graph.node}  # another one before the pooling changes nothing
-        first.op_type, first.domain = "FusedConv", "com.microsoft"
-        first.attribute.append(helper.make_attribute("activation", "Relu"))
-        model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-
-    assert "operators" in failed(judge_damaged(damage))
+    assert {"constants", "weights", "graph"} <= set(failed(report))
+    assert "Constant holds numbers in its value" in check_of(report, "constants").detail
 
 
 def test_random_numbers_below_every_limit(judge_damaged: Judge) -> None:
@@ -106,22 +95,18 @@ def test_a_number_of_its_own_in_the_graph(judge_damaged: Judge) -> None:
     assert "1.00000095" in check_of(report, "numbers").detail
 
 
-def test_a_tensor_that_passes_for_a_constant(judge_damaged: Judge) -> None:
+@pytest.mark.parametrize("kind", ["of fractions", "of whole numbers"])
+def test_a_tensor_that_passes_for_a_constant(judge_damaged: Judge, kind: str) -> None:
     def damage(model: onnx.ModelProto) -> None:
-        model.graph.initializer.append(numpy_helper.from_array(np.full(10, 1e-9, np.float32), "constant:0"))
-        model.graph.node[-1].output[0] = "clean"
-        model.graph.node.append(helper.make_node("Add", ["clean", "constant:0"], ["logits"]))
+        graph, added = model.graph, "constant:0"
+        graph.node[-1].output[0] = "clean"
+        values = np.full(10, 1e-9, np.float32) if kind == "of fractions" else np.zeros(10, np.int64)
+        graph.initializer.append(numpy_helper.from_array(values, "constant:0"))
+        if kind == "of whole numbers":
+            graph.node.append(helper.make_node("Cast", ["constant:0"], ["added"], to=onnx.TensorProto.FLOAT))
+            added = "added"
+        graph.node.append(helper.make_node("Add", ["clean", added], ["logits"]))
 
     report = judge_damaged(damage)
-    assert "constants" in failed(report)
-    assert "constant:0 is neither one number nor a shape" in check_of(report, "constants").detail
-
-
-def test_a_shape_that_is_computed_with(judge_damaged: Judge) -> None:
-    def damage(model: onnx.ModelProto) -> None:
-        model.graph.initializer.append(numpy_helper.from_array(np.zeros(10, np.int64), "constant:0"))
-        model.graph.node[-1].output[0] = "clean"
-        model.graph.node.append(helper.make_node("Cast", ["constant:0"], ["added"], to=onnx.TensorProto.FLOAT))
-        model.graph.node.append(helper.make_node("Add", ["clean", "added"], ["logits"]))
-
-    assert "constants" in failed(judge_damaged(damage))
+    assert {"numbers", "graph"} <= set(failed(report))
+    assert "holds no constant:0 of 10" in check_of(report, "numbers").detail
