@@ -12,6 +12,7 @@ from ..golden import with_self_test
 from ..models.weights import load_into
 from . import plots as pictures
 from .augment import Augmenter
+from .guard import guard_of
 from .judge import Judgement, judge
 from .loop import Fitted, Record
 from .losses import evaluation_loss
@@ -54,7 +55,7 @@ def outcome(
         return None
     weights = {name: group.told(tensor) for name, tensor in fitted.weights.items()}
     load_into(begun.network, weights)
-    judgement = judge(begun.network, data.test, evaluation_loss(identity.config))
+    judgement = judge(begun.network, data.test, evaluation_loss(identity.config), guard_of(identity.config, group))
     on_cpu = {name: tensor.cpu() for name, tensor in weights.items()}
     if plots is not None:
         try:
