@@ -1,9 +1,10 @@
 """The only reader and writer of checkpoints."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 from .models.probe import fork_random
 from .models.weights import load_into
+from .user_code import no_warning_is_an_error, user_code
 from .weights import run_state, safetensors_file
 from .weights.fit import difference
 
@@ -71,9 +73,24 @@ class Checkpoint:
             _require_same_shapes(architecture.title, self.state_dict, architecture.hollow(shape, classes).state_dict())
         with fork_random():
             network = architecture.build(shape, classes)
-        _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
-        load_into(network, self.state_dict)
-        return network.eval()
+        with self.guard():
+            _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
+            load_into(network, self.state_dict)
+            return network.eval()
+
+    @property
+    def title(self) -> str:
+        """The network's name without a digest, for messages."""
+        return self.spec.architecture.split("@")[0]
+
+    @contextlib.contextmanager
+    def guard(self, doing: str = "") -> Iterator[None]:
+        """Run the network's own code, see :func:`lenetx.user_code.user_code`; errors of a built-in one are ours."""
+        if models.is_built_in(self.spec.architecture):
+            yield
+            return
+        with no_warning_is_an_error(), user_code(self.title, doing):
+            yield
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

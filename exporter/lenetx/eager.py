@@ -1,7 +1,8 @@
 """A torch module behind the runtime's seam: eager checkpoints and TorchScript run through the same few lines."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import Classifier
@@ -42,10 +43,13 @@ class TorchBackend:
     Args:
         module: takes float32[N, C, H, W] and gives float32[N, K], already on ``device``.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
+        guard: runs the module's own code, where that is a user's.
     """
 
-    def __init__(self, module: Any, device: str) -> None:
-        self._module, self._device = module, torch_device(device)
+    def __init__(
+        self, module: Any, device: str, guard: "Callable[[], AbstractContextManager[None]]" = contextlib.nullcontext
+    ) -> None:
+        self._module, self._device, self._guard = module, torch_device(device), guard
 
     @property
     def device(self) -> str:
@@ -61,8 +65,9 @@ class TorchBackend:
         import torch
 
         try:
-            with torch.inference_mode(), full_precision(self._device.type):
-                logits: NDArray[np.float32] = self._module(torch.from_numpy(batch).to(self._device)).cpu().numpy()
+            with torch.inference_mode(), full_precision(self._device.type), self._guard():
+                images = torch.tensor(batch, device=self._device)  # a copy: its code may change its input
+                logits: NDArray[np.float32] = self._module(images).cpu().numpy()
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]  # above it stands a trace of the module's code
             raise ArtifactError(f"torch cannot run the model on {batch.shape}: {reason}") from None
@@ -76,4 +81,4 @@ def classifier(checkpoint: "Checkpoint", *, device: str = "cpu") -> Classifier:
         DeviceUnavailable: the device is not there.
     """
     module = checkpoint.module().to(torch_device(device))
-    return Classifier.from_backend(checkpoint.spec, TorchBackend(module, device))
+    return Classifier.from_backend(checkpoint.spec, TorchBackend(module, device, checkpoint.guard))

@@ -10,6 +10,8 @@ from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.selftest import SelfTest
 
 from .bounds.measure import Measured, measure, plan
+from .copies import another
+from .double import Double
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +41,10 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
         shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
         frames = np.random.default_rng(1998).integers(0, 256, (GOLDEN, *shape), np.uint8)
     chosen = np.ascontiguousarray(frames[:GOLDEN])
-    found = golden_answers(checkpoint.module(), checkpoint.module().double(), spec, chosen)
+    network = checkpoint.module()
+    with checkpoint.guard():
+        double = Double(another(network, checkpoint.module), checkpoint.title)
+        found = golden_answers(network, double, spec, chosen)
     if not np.isfinite(found.exact).all():  # weights that nothing can be proven of
         return checkpoint
     logits, limits = _rounded(found.exact, _DIGITS), _rounded(found.limits, _LIMIT_DIGITS)
@@ -47,9 +52,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     return dataclasses.replace(checkpoint, spec=spec)
 
 
-def golden_answers(
-    float32: "nn.Module", float64: "nn.Module", spec: "ModelSpec", frames: NDArray[np.uint8]
-) -> Measured:
+def golden_answers(float32: "nn.Module", float64: Double, spec: "ModelSpec", frames: NDArray[np.uint8]) -> Measured:
     """Give what is right for some frames, and how far from it an honest program may be."""
     inputs = normalise(frames, spec)
     return measure(float32, float64, inputs, plan(float32, spec.input_shape, len(inputs)).method)

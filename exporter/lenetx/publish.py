@@ -54,15 +54,16 @@ def publish(
     """
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")
-    exporters = {name: formats.get(name) for name in names}
+    for name in names:
+        formats.require(name)
     targets = [folder / f"{stem}{formats.suffix(name)}" for name in names]
     _refuse_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
     with _staging(folder) as staging:
         reports, staged = [], []
-        for name, exporter in exporters.items():
+        for name in dict.fromkeys(names):
             path = staging / f"{stem}{formats.suffix(name)}"
             on_progress(f"exporting {path.name}")
-            contents = exporter.export(reference.checkpoint, batch=batch, opset=opset)
+            contents = formats.export(name, reference.checkpoint, batch=batch, opset=opset)
             write_atomically(path, contents, named=folder / path.name)
             reference.written.add(hashlib.sha256(contents).hexdigest())
             on_progress(f"proving {path.name}")

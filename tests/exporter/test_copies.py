@@ -1,6 +1,5 @@
 """Copies of networks that share tensors: cheap, and as good as others."""
 
-import copy
 import threading
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 from torch import nn
 
 from lenetx import models
-from lenetx.copies import in_double, sharing
+from lenetx.copies import sharing
 from lenetx.folding import fold
 from lenetx.verification import Reference
 
@@ -51,31 +50,6 @@ def test_folding_a_copy_leaves_the_network_as_it_is(network, images):
     assert addresses(folded)["fc3.weight"] == addresses(network)["fc3.weight"]
 
 
-def test_in_double_takes_what_is_there_and_computes_the_rest(network, images):
-    double = models.build("lenet5-bn", SHAPE, 10).eval()
-    double.load_state_dict(network.state_dict())
-    double = double.double()
-    folded = fold(sharing(network), SHAPE)
-    found = in_double(folded, network, double)
-    ours, theirs = addresses(found), addresses(double)
-    assert ours["fc3.weight"] == theirs["fc3.weight"]
-    assert ours["conv1.weight"] != theirs["conv1.weight"]
-    assert {tensor.dtype for tensor in found.parameters()} == {torch.float64}
-    assert all(isinstance(tensor, nn.Parameter) for tensor in found.parameters())
-    expected = copy.deepcopy(folded).double()
-    assert torch.equal(found(images.double()), expected(images.double()))
-    assert {tensor.dtype for tensor in folded.parameters()} == {torch.float32}
-
-
-def test_buffers_that_count_stay_integers(network):
-    double = models.build("lenet5-bn", SHAPE, 10).eval().double()
-    fresh = models.build("lenet5-bn", SHAPE, 10).eval()
-    found = in_double(fresh, network, double)
-    counts = [name for name in found.state_dict() if name.endswith("num_batches_tracked")]
-    assert counts
-    assert all(found.state_dict()[name].dtype == torch.int64 for name in counts)
-
-
 class Locked(nn.Module):
     def __init__(self):
         super().__init__()
@@ -99,5 +73,6 @@ def test_a_network_that_cannot_be_copied_is_built_anew(checkpoint, monkeypatch):
     monkeypatch.setattr(type(checkpoint), "module", lambda self: Unruly(build(self)).eval())
     reference = Reference(checkpoint, None)
     assert reference.network is not reference.network
-    assert {tensor.dtype for tensor in reference.doubled.parameters()} == {torch.float64}
+    images = torch.rand(2, *checkpoint.spec.input_shape, dtype=torch.float64)
+    assert reference.doubled(images).dtype == torch.float64
     assert {tensor.dtype for tensor in reference.modules[0].parameters()} == {torch.float32}

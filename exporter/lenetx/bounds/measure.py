@@ -13,6 +13,7 @@ from lenetx_runtime.cpus import available_cpus
 
 from ..copies import sharing
 from ..eager import full_precision
+from ..user_code import user_code
 from .adjoint import limits, unknown
 from .affine import terms_of
 from .calibrated import self_calibrated
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from ..double import Double
     from .tape import Step
 
-    Pair = tuple[nn.Module, nn.Module]
+    Pair = tuple[nn.Module, Double]
 
 __all__ = ["MADE_UP", "Measured", "Method", "Plan", "measure", "plan"]
 
@@ -105,7 +107,7 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
 
 def measure(
     float32: "nn.Module",
-    float64: "nn.Module",
+    float64: "Double",
     inputs: "NDArray[np.float32]",
     method: Method,
     *,
@@ -115,7 +117,7 @@ def measure(
 
     Args:
         float32: in eval mode.
-        float64: the same, in float64.
+        float64: the same, which computes in float64.
         inputs: float32[N, C, H, W].
         method: as :func:`plan` says.
         extreme: eager float32 itself may overflow, or lose most of its digits.
@@ -127,37 +129,38 @@ def measure(
     for pair in pairs:
         free.put(pair)
 
-    def one(part: "Tensor") -> "tuple[Tensor, ...]":
+    def one(part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
         pair = free.get()
         try:
             return answers(*pair, part)
         finally:
             free.put(pair)
 
-    def answers(single: "nn.Module", double: "nn.Module", part: "Tensor") -> "tuple[Tensor, ...]":
+    def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
         with torch.no_grad(), full_precision("cpu"):
-            eager = single(part).float()
+            with user_code(double.title):
+                eager = single(part.clone()).float()  # its code may change its input
             if method != "adjoint":
-                return double(part.double()), eager
+                return double(part.double()), eager, None
             tape = record(double, part.double())
-            assert tape.problem is None, tape.problem  # plan() has seen none
-            return tape.values[tape.output], eager, limits(tape)
+            return tape.values[tape.output], eager, None if tape.problem else limits(tape)
 
     with _one_thread_each(len(pairs)) as workers:
         parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
-    exact, eager, *bounds = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
-    if bounds:
-        return Measured(exact, eager, bounds[0])
+    exact, eager = (torch.cat(each).numpy() for each in list(zip(*parts, strict=True))[:2])
+    bounds = [bound for *_, bound in parts if bound is not None]
+    if len(bounds) == len(parts):
+        return Measured(exact, eager, torch.cat(bounds).numpy())
     return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager, extreme=extreme)))
 
 
-def _pairs(float32: "nn.Module", float64: "nn.Module") -> "list[Pair]":
+def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":
     """Give networks of the same tensors for each worker: what a module keeps of a batch must not meet another's.
 
     Modules that cannot be copied have one worker.
     """
     try:
-        return [(sharing(float32), sharing(float64)) for _ in range(available_cpus())]
+        return [(sharing(float32), float64.copied()) for _ in range(available_cpus())]
     except Exception:  # whatever someone's own module raises that holds a lock or an open file
         return [(float32, float64)]
 

@@ -17,7 +17,7 @@ from ..errors import UnknownName
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
 
-__all__ = ["DEFAULT", "FORMATS", "Batch", "Format", "get", "open_artifact", "require", "suffix"]
+__all__ = ["DEFAULT", "FORMATS", "Batch", "Format", "export", "get", "open_artifact", "require", "suffix"]
 
 FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
 DEFAULT = tuple(FORMATS)
@@ -53,6 +53,18 @@ def get(name: str) -> Format:
     """
     require(name)
     return cast("Format", importlib.import_module(FORMATS[name]))
+
+
+def export(name: str, checkpoint: "Checkpoint", *, batch: Batch = "dynamic", opset: int | None = None) -> bytes:
+    """Return the contents of the file of a format.
+
+    Raises:
+        UnknownName: no such format.
+        InputError: the format cannot hold the network, or the network's code raised an error.
+    """
+    exporter = get(name)
+    with checkpoint.guard(f" on its way to {name}"):
+        return exporter.export(checkpoint, batch=batch, opset=opset)
 
 
 def suffix(name: str) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "build",
     "file_stem",
     "input_shape",
+    "is_built_in",
     "is_safe",
     "names",
     "recorded",
@@ -100,6 +101,11 @@ def _are_modest(args: Mapping[str, object]) -> bool:
 def is_safe(architecture: str) -> bool:
     """Say whether a name stands for code of lenetx or torchvision."""
     return ":" not in architecture or architecture.startswith(_TORCHVISION)
+
+
+def is_built_in(architecture: str) -> bool:
+    """Return whether a name stands for one of :data:`NETWORKS`."""
+    return ":" not in architecture
 
 
 def require_name(architecture: str) -> None:

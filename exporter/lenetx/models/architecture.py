@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .foreign import in_one_sentence
+from ..user_code import user_code
 from .probe import require_logits
+from .wrappers import unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,8 +57,8 @@ class Architecture:
 
         self._require_size(input_shape)
         arguments = self._complete(input_shape[0], classes)
-        with in_one_sentence(self.title):
-            module = self.factory(**arguments)
+        with user_code(self.title):
+            module = unwrapped(self.factory(**arguments))
         if not isinstance(module, nn.Module):
             raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
         require_logits(module, self.title, input_shape, classes)
@@ -73,8 +74,8 @@ class Architecture:
 
         self._require_size(input_shape)
         arguments = self._complete(input_shape[0], classes)
-        with in_one_sentence(self.title), torch.device("meta"):
-            return self.factory(**arguments)
+        with user_code(self.title), torch.device("meta"):
+            return unwrapped(self.factory(**arguments))
 
     def _require_size(self, given: Shape) -> None:
         if self.input_shape is None or not self.one_size:

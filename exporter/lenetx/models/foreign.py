@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import importlib
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +11,10 @@ from typing import Any
 
 from lenetx_runtime.files import read_bytes
 
-from ..errors import InputError, LenetxError, UnknownName
+from ..errors import InputError, UnknownName
+from ..user_code import user_code
 
-__all__ = ["described", "from_file", "from_package", "in_one_sentence", "own_input_shape"]
+__all__ = ["from_file", "from_package", "own_input_shape"]
 
 _DIGITS = 16
 """Of a source's SHA-256, in hexadecimal, that a checkpoint records."""
@@ -46,7 +46,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
         InputError: there is no such module, or its code raised an error.
         UnknownName: the module has no such name.
     """
-    with _first_on_path(Path.cwd()), in_one_sentence(module):
+    with _first_on_path(Path.cwd()), user_code(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
 
@@ -65,42 +65,12 @@ def own_input_shape(factory: Any, name: str) -> tuple[int, int, int] | None:
     return shape[0], shape[1], shape[2]
 
 
-@contextlib.contextmanager
-def in_one_sentence(name: str) -> Iterator[None]:
-    """Turn what someone's code raises into an InputError that names it and its line; what it prints goes to stderr."""
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    except (LenetxError, KeyboardInterrupt):
-        raise
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{name} raised {described(error)}") from None
-
-
-def described(error: BaseException) -> str:
-    """Give the class, place and first line of an exception as the end of a sentence."""
-    lines = str(error).strip().splitlines()
-    words = f": {lines[0].rstrip('.')}" if lines else ""
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__} in line {error.lineno} of {Path(error.filename or '').name}: {error.msg}."
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_theirs(frame.filename)]
-    place = f" in line {frames[-1].lineno} of {Path(frames[-1].filename).name}" if frames else ""
-    return f"{type(error).__name__}{place}{words}."
-
-
-def _is_theirs(filename: str) -> bool:
-    """Say whether a file is neither torch's, Python's nor ours."""
-    ours = str(Path(__file__).parents[1])
-    installed = any(f"{part}torch" in filename.replace("\\", "/") for part in ("site-packages/", "dist-packages/"))
-    return not (installed or filename.startswith((ours, "<frozen")) or filename == importlib.__file__)
-
-
 def _run(source: bytes, path: Path, name: str) -> None:
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # data classes look their own module up
     try:
-        with _first_on_path(path.absolute().parent), in_one_sentence(path.name):
+        with _first_on_path(path.absolute().parent), user_code(path.name):
             exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  # the user named this file
     except BaseException:
         del sys.modules[name]

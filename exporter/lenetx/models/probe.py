@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .foreign import described, in_one_sentence
+from ..user_code import described, user_code
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["eval_mode", "fork_random", "forward_on_meta", "require_logits"]
 
 _BATCH = 2
+_BATCHES = (1, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
+"""That are tried where a batch of 2 does not fit."""
 _SIDES = (*range(8, 65), *range(72, 257, 8))
 """Of square inputs that are tried where the given one does not fit."""
 
@@ -28,10 +30,12 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
     """
     import torch
 
+    _require_float32(module, name)
     with eval_mode(module), fork_random():
         try:
-            found = forward_on_meta(module, shape)
-        except Exception:  # code that needs numbers, or that fails anyway
+            with user_code(name):
+                found = forward_on_meta(module, shape)
+        except InputError:  # code that needs numbers, or that fails anyway
             found = _forward(module, name, shape)
     if not isinstance(found, torch.Tensor):
         raise InputError(f"{name} gives {type(found).__name__} in eval mode, not a tensor of logits.")
@@ -39,8 +43,25 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
         got = f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
         raise InputError(
             f"{name} gives {got} for a batch of {_BATCH}, not float32{[_BATCH, classes]}: "
-            f"a logit for each of the {classes} classes."
+            f"a logit for each of the {classes} classes{_one_place(found)}."
         )
+
+
+def _require_float32(module: "nn.Module", name: str) -> None:
+    import torch
+
+    for own, parameter in module.named_parameters():
+        if parameter.is_floating_point() and parameter.dtype != torch.float32:
+            kind = str(parameter.dtype).removeprefix("torch.")
+            raise InputError(
+                f"{name} has weights of {kind}, such as {own}; artifacts compute in float32: build it without turning "
+                f"it into {kind}."
+            )
+
+
+def _one_place(found: "Tensor") -> str:
+    """Return the cure for logits that still have the axes of an image."""
+    return ", as .flatten(1) at its end makes it" if found.ndim > 2 and found.shape[2:].numel() == 1 else ""
 
 
 @contextlib.contextmanager
@@ -64,14 +85,14 @@ def eval_mode(module: "nn.Module") -> Iterator[None]:
             part.training = mode
 
 
-def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int]) -> object:
-    """Give what a module gives for float32[2, C, H, W], without any numbers in it."""
+def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int], batch: int = _BATCH) -> object:
+    """Return what a module gives for float32[batch, C, H, W], without any numbers in it."""
     import torch
 
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     hollow = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
     with torch.no_grad():
-        image = torch.empty(_BATCH, *shape, device="meta")
+        image = torch.empty(batch, *shape, device="meta")
         # with tie_weights torch would leave hollow tensors in a module that is used by two names
         found: object = torch.func.functional_call(module, hollow, (image,), tie_weights=False)
     return found
@@ -80,15 +101,22 @@ def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int]) -> object:
 def _forward(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
     import torch
 
-    with in_one_sentence(name), torch.no_grad():
+    with user_code(name), torch.no_grad():
         try:
             found: object = module(torch.zeros(_BATCH, *shape))
         except Exception as error:
-            reason, fits = described(error), _what_fits(module, shape)
-            if not fits:
+            reason, batch = described(error), next((size for size in _BATCHES if _fits(module, shape, size)), None)
+            fits = "" if batch else _what_fits(module, shape)
+            if not fits and not batch:
                 raise
         else:
             return found
+    if batch:
+        raise InputError(
+            f"{name} takes batches of {batch} only, not of any size: its code fixes the number of images. Write "
+            f"x.flatten(1) or x.view(x.size(0), -1), never x.view({batch}, -1). On a batch of {_BATCH} it raised "
+            f"{reason}"
+        )
     size = "×".join(map(str, shape))
     raise InputError(f"{name} does not take inputs of {size}, but of {fits}. It raised {reason}")
 
@@ -117,10 +145,13 @@ def _after(side: int) -> int:
     return _SIDES[place] if place < len(_SIDES) else side
 
 
-def _fits(module: "nn.Module", shape: tuple[int, int, int]) -> bool:
+def _fits(module: "nn.Module", shape: tuple[int, int, int], batch: int = _BATCH) -> bool:
+    """Return whether a batch gives a row for each of its images."""
     import torch
 
     try:
-        return isinstance(forward_on_meta(module, shape), torch.Tensor)
-    except Exception:  # whatever a network raises on what it does not take
+        with user_code("It"):
+            found = forward_on_meta(module, shape, batch)
+    except InputError:  # whatever a network raises on what it does not take
         return False
+    return isinstance(found, torch.Tensor) and found.shape[:1] == (batch,)

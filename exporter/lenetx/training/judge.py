@@ -1,5 +1,6 @@
 """What a network says of a split, class by class."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from .guard import Guard
 from .losses import Loss
 from .tensors import Inputs
 
@@ -64,14 +66,15 @@ class Judgement:
         return wrong[order][:count]
 
 
-def judge(network: nn.Module, split: Inputs, loss_of: Loss) -> Judgement:
-    """Ask the network in eval mode, leaving its mode as it was."""
+def judge(network: nn.Module, split: Inputs, loss_of: Loss, guard: Guard = contextlib.nullcontext) -> Judgement:
+    """Ask the network in eval mode, leaving its mode as it was; its own code runs inside the guard."""
     was_training = network.training
     network.eval()
     probabilities, truth, loss = [], [], 0.0
     with torch.inference_mode():
         for inputs, labels in split.in_order(_BATCH):
-            logits = network(inputs)
+            with guard():
+                logits = network(inputs)
             loss += float(loss_of(logits, labels, reduction="sum"))
             probabilities.append(logits.float().softmax(1).cpu().numpy())
             truth.append(labels.cpu().numpy())

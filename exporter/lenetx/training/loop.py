@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .augment import Augmenter
 from .config import TrainConfig
 from .diverged import Diverged
+from .guard import guard_of
 from .judge import judge
 from .losses import evaluation_loss
 from .order import Order
@@ -96,7 +97,7 @@ class Loop:
             augmenter=augmenter if config.augmentation else None,
             group=group,
         )
-        self._loss = evaluation_loss(config)
+        self._loss, self._guard = evaluation_loss(config), guard_of(config, group)
         self._epoch = 1
         self._history: list[Record] = []
         self._best, self._best_epoch, self._kept_epoch = _WORST, 0, 0
@@ -208,7 +209,7 @@ class Loop:
         """Give accuracy and loss on the validation split: judged in the leading process, which tells the others."""
         figures = torch.zeros(2, dtype=torch.float64, device=self._train.device)
         if self._group.leads:
-            judgement = judge(self._stepper.judged, self._validation, self._loss)
+            judgement = judge(self._stepper.judged, self._validation, self._loss, self._guard)
             figures = figures.new_tensor([judgement.accuracy, judgement.loss])
         accuracy, loss = self._group.told(figures).tolist()
         return accuracy, loss

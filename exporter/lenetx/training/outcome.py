@@ -13,14 +13,15 @@ import torch
 from ..checkpoint import Checkpoint, weights_sha256
 from ..errors import LenetxError
 from ..golden import with_self_test
-from ..models.foreign import described
 from ..models.weights import load_into
+from ..user_code import described
 from . import plots as pictures
 from .augment import Augmenter
+from .guard import guard_of
 from .judge import Judgement, judge
 from .loop import Fitted, Record
 from .losses import evaluation_loss
-from .parallel import Group
+from .parallel import ALONE, Group
 from .prepare import Prepared
 from .start import Start
 from .state import Identity
@@ -84,7 +85,7 @@ def completed(
 
     def judged() -> Judgement:
         load_into(begun.network, checkpoint.state_dict)
-        return judge(begun.network, data.test, evaluation_loss(identity.config))
+        return judge(begun.network, data.test, evaluation_loss(identity.config), guard_of(identity.config, ALONE))
 
     judgement = _attempt("The test split could not be judged", judged, on_notice)
     if judgement is not None:

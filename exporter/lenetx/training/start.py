@@ -15,8 +15,11 @@ from ..checkpoint import weights_sha256
 from ..data import Dataset
 from ..errors import InputError
 from ..models import Architecture
-from ..models.foreign import in_one_sentence
+from ..models.architecture import Shape
 from ..models.probe import fork_random
+from ..models.steady import require_steady
+from ..models.weights import load_into
+from ..user_code import user_code
 from ..version import PRODUCER
 from .config import TrainConfig
 from .geometry import framing_of, settle_input
@@ -55,10 +58,13 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
     with seeded(config.seed, torch.device("cpu")):
         network = architecture.build(shape, len(dataset.class_names))
     _require_trainable(network, architecture.title)
-    if _runs_channels_last(network, shape):
+    if not models.is_safe(architecture.name):
+        require_steady(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
+    wanted = (2, len(dataset.class_names))
+    if _runs_channels_last(network, shape, wanted):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
     else:
-        _require_logits_in_training(network, architecture.title, shape)
+        _require_logits_in_training(network, architecture.title, shape, wanted)
     framing, notice = framing_of(config, dataset, shape)
     channels, height, width = shape
     spec = ModelSpec(
@@ -87,24 +93,55 @@ def _require_trainable(network: nn.Module, title: str) -> None:
         raise InputError(f"{title} keeps {others[0]} in its state_dict, which is no tensor.")
 
 
-def _runs_channels_last(network: nn.Module, shape: tuple[int, int, int]) -> bool:
-    """Say whether a network gives a tensor in that layout, which code with ``view`` does not take."""
+def _again(architecture: Architecture, network: nn.Module, shape: Shape, dataset: Dataset) -> nn.Module:
+    """Build a network anew, with the same weights."""
+    other = architecture.build(shape, len(dataset.class_names))
+    load_into(other, network.state_dict())
+    return other
+
+
+def _runs_channels_last(network: nn.Module, shape: Shape, wanted: tuple[int, int]) -> bool:
+    """Return whether a network gives logits and learns in that layout, which code with ``view`` does not take."""
     try:
-        tried = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return isinstance(_in_training(tried, shape), Tensor)
-    except Exception:  # whatever it raises, the other layout tells whether it is at fault
+        with user_code("It"):
+            tried = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            found = _in_training(tried, shape)
+            return isinstance(found, Tensor) and found.shape == wanted and _learns(tried, found)
+    except InputError:  # whatever it raises, the other layout tells whether it is at fault
         return False
 
 
-def _require_logits_in_training(network: nn.Module, title: str, shape: tuple[int, int, int]) -> None:
-    """Raise InputError if a network raises an error in training mode or gives more than logits, as some do."""
-    with in_one_sentence(title):
-        found = _in_training(copy.deepcopy(network), shape)
-    if not isinstance(found, Tensor):
-        raise InputError(f"{title} gives {type(found).__name__} in training mode, not a tensor of logits.")
+def _require_logits_in_training(network: nn.Module, title: str, shape: Shape, wanted: tuple[int, int]) -> None:
+    """Raise InputError if a network in training mode raises an error, gives more than logits, or cannot learn."""
+    with user_code(title, " in training mode"):
+        copied = copy.deepcopy(network)
+        found = _in_training(copied, shape)
+        if not isinstance(found, Tensor):
+            raise InputError(
+                f"{title} gives {type(found).__name__} in training mode, not a tensor of logits: give "
+                "the logits alone, or train it with your own loop and export its weights."
+            )
+        if found.shape != wanted:
+            raise InputError(
+                f"{title} gives logits of shape {list(found.shape)} for {wanted[0]} images in training mode instead of "
+                f"{list(wanted)}."
+            )
+        if not _learns(copied, found):
+            raise InputError(
+                f"{title} gives logits without gradients in training mode: look for torch.no_grad(), .detach() and "
+                ".data in its forward."
+            )
 
 
-def _in_training(copied: nn.Module, shape: tuple[int, int, int]) -> object:
-    with fork_random(), torch.no_grad():
+def _in_training(copied: nn.Module, shape: Shape) -> object:
+    with fork_random():
         found: object = copied.train()(torch.zeros(2, *shape))
     return found
+
+
+def _learns(network: nn.Module, logits: Tensor) -> bool:
+    """Return whether a loss on these logits reaches a parameter."""
+    if not logits.requires_grad:
+        return False
+    logits.sum().backward()
+    return any(parameter.grad is not None for parameter in network.parameters())

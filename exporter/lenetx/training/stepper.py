@@ -14,6 +14,7 @@ from .augment import Augmenter
 from .config import TrainConfig
 from .diverged import Diverged
 from .freeze import learning, still_statistics
+from .guard import guard_of
 from .losses import training_loss
 from .optimizers import optimizer, schedule
 from .parallel import ALONE, Group
@@ -50,6 +51,7 @@ class Stepper:
     ) -> None:
         assert config.batch_size is not None, "the data set's default is filled in before"
         self._network, self._config, self._augmenter, self._group = network, config, augmenter, group
+        self._guard = guard_of(config, group)
         self._still = still_statistics(network, config.freeze)
         self._trained = group.wrap(network, next(network.parameters()).device)
         self._loss, self._reduction = training_loss(config), "mean" if config.hardest is None else "none"
@@ -110,12 +112,14 @@ class Stepper:
             inputs = self._augmenter(inputs, self._batch_size)
         self._optimizer.zero_grad()
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._config.amp):
-            logits = self._trained(inputs)
+            with self._guard():
+                logits = self._trained(inputs)
             losses = self._loss(logits, labels, reduction=self._reduction)
         loss = losses.mean()
         if self._group.count > 1:
             loss = loss * (len(labels) * self._group.count / self._batch_size)
-        loss.backward()
+        with self._guard():
+            loss.backward()
         if self._config.gradient_clipping is not None:
             nn.utils.clip_grad_norm_(self._network.parameters(), self._config.gradient_clipping)
         self._rates.append(self._optimizer.param_groups[0]["lr"])

@@ -36,7 +36,7 @@ def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
     inputs = np.concatenate([probe.inputs[:images] for probe in probes])
     subject = f"{len(inputs)} inputs: {' and '.join(_words(probe, images) for probe in probes)}"
     try:
-        results, logits = opened.layers(inputs)
+        results, logits = opened.layers(inputs.copy())  # an archive may write into its input
     except Exception as error:  # whatever an engine raises on a model that it cannot run
         return Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP)
     return _verdict(subject, _judged(reference, inputs, results, logits))
@@ -53,8 +53,7 @@ def _judged(
 
     network = reference.doubled
     names = aliases(reference.usage.tensors)  # of equal weights, one may be named for all
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    own = {id(tensor): names.get(name, name) for name, tensor in tensors}
+    own = {place: names.get(name, name) for place, name in network.names().items()}
     size = max(1, _NUMBERS // inputs[0].size)
     parts = []
     for start in range(0, len(inputs), size):

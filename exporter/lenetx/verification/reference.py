@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from lenetx_runtime.preprocess import normalise
 
-from ..bounds.measure import Plan, measure, plan
+from .. import models
+from ..bounds.measure import Measured, Plan, measure, plan
 from ..bounds.tape import record
-from ..copies import in_double, sharing
+from ..copies import another
 from ..data import Dataset
+from ..double import Double
 from ..expressions import Expression, Unknown, aliases, of_tape
 from ..folding import fold
-from ..usage import Usage, exported_network, usage_of
+from ..models.steady import require_steady
+from ..usage import Usage, usage_of
 from . import inputs
 
 if TYPE_CHECKING:
@@ -119,14 +122,18 @@ class Reference:
         self._numbers, self._spread = numbers, spread
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
-        self._float64 = checkpoint.module().double()
+        with checkpoint.guard():
+            if not models.is_safe(checkpoint.spec.architecture):
+                shape = checkpoint.spec.input_shape
+                require_steady(self._float32, checkpoint.title, shape, checkpoint.module)
+            self._float64 = Double(another(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
         self.written: set[str] = set()
         """SHA-256 of files that were exported from the checkpoint just now."""
 
     @property
-    def modules(self) -> "tuple[nn.Module, nn.Module]":
-        """The checkpoint's module in float32 and in float64, both in eval mode."""
+    def modules(self) -> "tuple[nn.Module, Double]":
+        """The checkpoint's module in eval mode, and the same as it computes in float64."""
         return self._float32, self._float64
 
     @property
@@ -135,24 +142,19 @@ class Reference:
 
         It is made anew each time, and has the tensors of the module where nothing was folded.
         """
-        try:
-            module = sharing(self._float32)
-        except Exception:  # whatever someone's own module raises that holds a lock or an open file
-            module = self.checkpoint.module()
-        return fold(module, self.checkpoint.spec.input_shape)
+        with self.checkpoint.guard():
+            return fold(another(self._float32, self.checkpoint.module), self.checkpoint.spec.input_shape)
 
     @property
-    def doubled(self) -> "nn.Module":
+    def doubled(self) -> Double:
         """The same in float64, made anew each time."""
-        try:
-            return in_double(self.network, *self.modules)
-        except Exception:  # as above; of tensors that are shared, none may be turned into float64
-            return exported_network(self.checkpoint).double()
+        return Double(self.network, self.checkpoint.title, self._float64.twins)
 
     @cached_property
     def usage(self) -> Usage:
         """What an honest artifact computes with."""
-        return usage_of(self.network, self.checkpoint.spec.input_shape)
+        with self.checkpoint.guard():
+            return usage_of(self.network, self.checkpoint.spec.input_shape)
 
     @cached_property
     def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
@@ -162,14 +164,16 @@ class Reference:
         network = self.network
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
         names = aliases(self.usage.tensors)
-        tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
+        with self.checkpoint.guard():
+            tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
         return of_tape(tape, names), names
 
     @cached_property
     def plan(self) -> Plan:
         """How the limits are found."""
         images = 0 if self.frames is None else len(self.frames)
-        return plan(self._float32, self.checkpoint.spec.input_shape, images)
+        with self.checkpoint.guard():
+            return plan(self._float32, self.checkpoint.spec.input_shape, images)
 
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:
@@ -216,7 +220,7 @@ class Reference:
         for part in (False, True):
             rows = np.flatnonzero(extreme == part)
             if len(rows):
-                found = measure(self._float32, self._float64, values[rows], self.plan.method, extreme=part)
+                found = self._measured(values[rows], extreme=part)
                 exact[rows], eager[rows], limits[rows] = found.exact, found.eager, found.limits
         subject = counted(len(values), "given input")
         return Probe("given inputs", subject, values, exact, eager, limits, np.arange(len(values)))
@@ -243,9 +247,14 @@ class Reference:
             values = make()
             self._on_progress(f"reference: {len(values):,} {words}")
             extreme = name == inputs.EXTREME
-            found = measure(self._float32, self._float64, values, self.plan.method, extreme=extreme)
+            found = self._measured(values, extreme=extreme)
             answers = (found.exact, found.eager, found.limits)
             indices = np.arange(len(values)) if numbers is None else numbers
             kind = "test image" if name == _REAL else "input"
             self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, indices, kind)
         return self._probes[name]
+
+    def _measured(self, values: NDArray[np.float32], *, extreme: bool) -> Measured:
+        method = self.plan.method
+        with self.checkpoint.guard():
+            return measure(*self.modules, values, method, extreme=extreme)

@@ -8,6 +8,7 @@ from torch import nn
 from lenetx import models
 from lenetx.bounds import limits, record
 from lenetx.bounds.measure import MADE_UP, measure, plan
+from lenetx.double import Double
 
 from .conftest import float64
 
@@ -42,12 +43,12 @@ def test_what_is_measured_is_the_network_in_both_precisions_whatever_the_batches
     twin.load_state_dict(float32.state_dict())
     twin = float64(twin)
     inputs = np.random.default_rng(0).standard_normal((97, 1, 8, 8), np.float32)
-    found = measure(float32, twin, inputs, "adjoint")
+    found = measure(float32, Double(float32), inputs, "adjoint")
     exact = torch.from_numpy(inputs).double()
     np.testing.assert_allclose(found.exact, twin(exact).numpy(), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(found.eager, float32(torch.from_numpy(inputs)).numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.limits, limits(record(twin, exact)).numpy(), rtol=1e-9)
     threads = torch.get_num_threads()
-    calibrated = measure(float32, twin, inputs, "self-calibrated")
+    calibrated = measure(float32, Double(float32), inputs, "self-calibrated")
     assert torch.get_num_threads() == threads
     assert np.unique(calibrated.limits).size == 1

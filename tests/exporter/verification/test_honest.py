@@ -14,6 +14,7 @@ from torch import nn
 from lenetx import Reference, Report, data, models
 from lenetx.bounds.measure import measure
 from lenetx.checkpoint import Checkpoint, weights_sha256
+from lenetx.double import Double
 from lenetx.formats import DEFAULT, get
 from lenetx.models.architecture import Architecture
 from lenetx.verification import inputs
@@ -160,7 +161,7 @@ def test_a_global_average_of_plain_images() -> None:
     float32 = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ).eval()
-    float64 = copy.deepcopy(float32).double()
+    float64 = Double(copy.deepcopy(float32))
     plain = np.broadcast_to(np.linspace(-2, 2, 4, dtype=np.float32)[:, None, None, None], (4, 3, 224, 224)).copy()
     found = measure(float32, float64, plain, "adjoint")
     probe = Probe("plain", "4 plain images", plain, found.exact, found.eager, found.limits, np.arange(4))

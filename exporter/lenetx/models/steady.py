@@ -1,0 +1,160 @@
+"""Check that the logits of an image depend on that image alone: not on chance, on its batch, or on what came before."""
+
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..user_code import place_of, user_code
+from .probe import eval_mode, fork_random
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["require_steady"]
+
+_IMAGES = 3
+_SAME = 1e-3
+"""Of the largest logit: more than float32 rounding can be, on any number of images at once."""
+_SEEDS = (1, 2)
+
+
+def require_steady(
+    module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: "Callable[[], nn.Module]"
+) -> None:
+    """Run a custom network in eval mode on a few random images, alone and together.
+
+    Args:
+        module: on the CPU.
+        name: of the network, for messages.
+        shape: (channels, height, width) of its input.
+        rebuild: builds the network anew, with the same weights.
+
+    Raises:
+        InputError: the network is random, mixes the images of a batch, goes on by a number that it reads of its input,
+            or computes with random numbers that its weights do not hold; or its code raised an error.
+    """
+    import torch
+
+    from ..carrier import Watch
+
+    images = torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(0))
+    given = images.clone()  # the code may change its input
+    events = _Events(given)
+    with eval_mode(module), fork_random(), torch.no_grad(), user_code(name):
+        with Watch(events.call):
+            first = module(given)
+        if "read" in events.places:
+            raise InputError(
+                f"{name} reads a number of its input{events.places['read']} and goes on by it, but an exported network "
+                "does the same with every input. Use torch.where to choose between two results, and leave checks of "
+                "the input out of forward."
+            )
+        _require_repeats(module, name, images, first, events)
+        _require_rows(module, name, images, first, events)
+        for seed in _SEEDS:
+            torch.manual_seed(seed)
+            other = rebuild().eval()(images.clone())
+            if not _agree(other, first):
+                raise InputError(
+                    f"{name} computes with random numbers that are none of its weights: built anew with the same "
+                    "weights it gives other logits. Layers in a plain list or dict are no part of a network: use "
+                    "nn.ModuleList or nn.ModuleDict, and register_buffer for a tensor."
+                )
+
+
+def _require_repeats(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> None:
+    if _agree(module(images.clone()), first):
+        return
+    cause = "draws random numbers, or keeps something from one call to the next"
+    if "random" in events.places:
+        cause = f"draws random numbers{events.places['random']}"
+    raise InputError(
+        f"{name} gives different logits for the same input in eval mode: it {cause}. F.dropout needs "
+        "training=self.training, and so does any other noise."
+    )
+
+
+def _require_rows(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> None:
+    """Raise InputError unless each image gives the logits by itself that it gives among others."""
+    import torch
+
+    if "statistics" in events.places and not _agree(module(images.flip(0)[:2]).flip(0), first[1:]):
+        raise InputError(
+            f"{name} normalises by the other images of the batch in eval mode{events.places['statistics']}: a batch "
+            "norm needs its running statistics, so leave out track_running_stats=False."
+        )
+    try:
+        rows = [module(image.unsqueeze(0).clone()) for image in images]
+    except Exception as error:
+        where = place_of(traceback.extract_tb(error.__traceback__))
+        raise InputError(
+            f"{name} takes {_IMAGES} images at once, but not one{where}: {type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}. It must take a batch "
+            "of any size."
+        ) from None
+    wanted = (1, *first.shape[1:])
+    if rows[0].shape != wanted:
+        raise InputError(
+            f"{name} gives logits of shape {list(rows[0].shape)} for one image instead of {list(wanted)}: .squeeze() "
+            "takes the batch axis away too. Use .flatten(1)."
+        )
+    if not _agree(torch.cat(rows), first):
+        raise InputError(
+            f"{name} gives an image other logits beside other images than by itself: it computes something of the "
+            "whole batch, such as x.mean() without a dim. Compute it for each image, as in "
+            "x.mean(dim=(1, 2, 3), keepdim=True)."
+        )
+
+
+def _agree(found: "Tensor", first: "Tensor") -> bool:
+    """Return whether two results are the same but for rounding, NaN and infinity among them."""
+    import torch
+
+    if found.shape != first.shape or not torch.equal(found.isfinite(), first.isfinite()):
+        return False
+    one, other = (each[first.isfinite()] for each in (found, first))
+    return not one.numel() or bool((one - other).abs().max() <= _SAME * other.abs().max())
+
+
+class _Events:
+    """Watch the operators of one forward pass for what no export can keep.
+
+    Attributes:
+        places: by "read", "random" and "statistics" the line of the user's code in which that came first.
+    """
+
+    def __init__(self, images: "Tensor") -> None:
+        self.places: dict[str, str] = {}
+        self._kept: list[Any] = [images]
+        """Whatever depends on the input; it lives on, so that no other tensor gets its id."""
+        self._dependent = {id(images)}
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Call an operator and note what it is."""
+        import torch
+        from torch.utils._pytree import tree_leaves
+
+        depends = any(id(leaf) in self._dependent for leaf in tree_leaves((args, kwargs)))
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self._note("random")
+        if depends and torch.Tag.data_dependent_output in func.tags:
+            self._note("read")
+        if depends and any(_trains(each, args, kwargs, place) for place, each in enumerate(func._schema.arguments)):
+            self._note("statistics")
+        found = func(*args, **kwargs)
+        written = [args[place] for place, each in enumerate(func._schema.arguments[: len(args)]) if each.is_write]
+        for each in tree_leaves((found, written)) if depends else ():
+            if isinstance(each, torch.Tensor):
+                self._kept.append(each)
+                self._dependent.add(id(each))
+        return found
+
+    def _note(self, what: str) -> None:
+        self.places.setdefault(what, place_of(traceback.extract_stack()))
+
+
+def _trains(argument: Any, args: Any, kwargs: Any, place: int) -> bool:
+    if argument.name not in ("training", "train", "use_input_stats"):
+        return False
+    return bool(args[place] if place < len(args) else kwargs.get(argument.name, argument.default_value))

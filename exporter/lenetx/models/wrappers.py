@@ -1,0 +1,21 @@
+"""Take a network out of what torch wraps around it to run it faster."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["unwrapped"]
+
+
+def unwrapped(module: "nn.Module") -> "nn.Module":
+    """Return the network inside ``nn.DataParallel`` and ``torch.compile``, anything else as it is."""
+    from torch import nn
+
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif isinstance(module, nn.Module) and "_orig_mod" in module._modules:
+            module = module.get_submodule("_orig_mod")
+        else:
+            return module
