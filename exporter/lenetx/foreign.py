@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from . import models, weights
 from .checkpoint import Checkpoint, weights_sha256
 from .errors import ArtifactError, CheckpointError, InputError
 from .models import Architecture
+from .models.architecture import Shape
 from .statement import Statement
 from .version import PRODUCER
 from .weights import Found, fit
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ASSUMED", "checkpoint_of", "load_weights", "require_architecture"]
 
-ASSUMED = (1, 32, 32)
-"""(channels, height, width) of LeNet-5's input: taken where nothing is said and the network takes it."""
+ASSUMED = ((1, 32, 32), (1, 28, 28))
+"""(channels, height, width) of LeNet-5's input, and of MNIST's images: the first that the network takes is assumed
+where nothing says it."""
 
 
 def load_weights(
@@ -76,24 +78,28 @@ def checkpoint_of(
     if found.spec is not None and architecture is None:
         network = models.recorded(found.spec.architecture, arguments)
     else:
-        network = models.resolve(require_architecture(path, found.kind, found.tensors, architecture), arguments)
+        network = models.resolve(require_architecture(path, found, architecture), arguments)
     tensors = fit.as_float32(found.tensors, on_notice)
     return _assemble(path, found, network, tensors, stated, on_notice)
 
 
-def require_architecture(path: Path, kind: str, tensors: "Mapping[str, Tensor]", architecture: str | None) -> str:
-    """Give the name of the network that weights from elsewhere are said to be of.
+def require_architecture(path: Path, found: Found, architecture: str | None) -> str:
+    """Return the name of the network that weights from elsewhere are said to be of.
 
     Raises:
         InputError: nobody has said; the tensors are listed, with the built-in networks that they fit.
     """
     if architecture is not None:
         return architecture
-    fits = fit.fitting(fit.as_float32(tensors, lambda _: None))
+    fits = fit.fitting(fit.as_float32(found.tensors, lambda _: None))
     hint = f"they fit {', '.join(fits)}" if fits else "they fit none of the built-in networks"
+    if found.network is not None:
+        hint = (
+            f"it was made by a class {found.network}, so give --arch FILE.py:{found.network} with the file that has it"
+        )
     raise InputError(
-        f"'{path}' ({kind}) does not say of which network its weights are: name it with --arch; {hint}. "
-        f"It holds {fit.listed(tensors)}."
+        f"'{path}' ({found.kind}) does not say of which network its weights are: name it with --arch; {hint}. "
+        f"It holds {fit.listed(found.tensors)}."
     )
 
 
@@ -105,11 +111,14 @@ def _assemble(
     stated: Statement,
     on_notice: Callable[[str], None],
 ) -> Checkpoint:
-    shape, assumed = _input_shape(network, found.spec, stated)
+    shapes, assumed = _input_shapes(network, found.spec, stated)
     known = len(found.spec.labels) if found.spec is not None else None
     if found.spec is not None and models.is_safe(network.name):  # no file may make a program take all memory
-        _require_same(path, network, tensors, network.hollow(shape, len(found.spec.labels)))
-    module, classes = fit.build(network, shape, known, tensors)
+        _require_same(path, network, tensors, network.hollow(shapes[0], len(found.spec.labels)))
+    module, classes, shape = _build(network, shapes, known, tensors)
+    tensors, changed = fit.matched(tensors, module.state_dict())
+    if changed:
+        on_notice(f"'{path.name}': {changed}.")
     _require_same(path, network, tensors, module)
     config: dict[str, Any] = {
         "data": None,
@@ -141,13 +150,27 @@ def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tens
         raise CheckpointError(f"The weights in '{path}' are not those of {network.title}: {differing}.")
 
 
-def _input_shape(network: Architecture, spec: ModelSpec | None, stated: Statement) -> tuple[tuple[int, int, int], bool]:
-    """Give (channels, height, width) and whether they are but assumed."""
+def _build(
+    network: Architecture, shapes: Sequence[Shape], classes: int | None, tensors: "Mapping[str, Tensor]"
+) -> "tuple[nn.Module, int, Shape]":
+    """Build the network for the first of some inputs that it takes, and return the classes and that input too."""
+    refusals = []
+    for shape in shapes:
+        try:
+            return *fit.build(network, shape, classes, tensors), shape
+        except InputError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Statement) -> tuple[list[Shape], bool]:
+    """Return (channels, height, width), in the order in which they are tried, and whether they are but assumed."""
     if spec is not None:
-        return spec.input_shape, False
-    channels, height, width = network.input_shape or ASSUMED
+        return [spec.input_shape], False
+    known = [network.input_shape] if network.input_shape is not None else list(ASSUMED)
     assumed = network.input_shape is None and (stated.input_size is None or stated.channels is None)
-    return (stated.channels or channels, *(stated.input_size or (height, width))), assumed
+    shapes = [(stated.channels or shape[0], *(stated.input_size or shape[1:])) for shape in known]
+    return list(dict.fromkeys(shapes)), assumed
 
 
 def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:

@@ -71,6 +71,87 @@ def test_the_number_of_classes_is_that_of_the_weights(tmp_path, saved):
     assert found.spec.labels == tuple(map(str, range(26)))
 
 
+HEAD_FIRST = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, num_classes=10, per_class=1):
+        super().__init__()
+        self.out = nn.Linear(6, num_classes * per_class)  # registered before what comes before it
+        self.conv = nn.Conv2d(1, 6, 3)
+        self.norm = nn.BatchNorm2d(6)
+        self.per_class = per_class
+    def forward(self, x):
+        return self.out(self.norm(self.conv(x)).mean((2, 3))).unflatten(1, (-1, self.per_class)).amax(2)
+
+def fixed():
+    return Net(7)
+"""
+
+
+@pytest.fixture
+def head_first(tmp_path):
+    (tmp_path / "net.py").write_text(HEAD_FIRST)
+    return f"{tmp_path / 'net.py'}:"
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "arguments"),
+    [("Net", 4, {}), ("Net", 10, {}), ("Net", 5, {"per_class": 3}), ("Net", 7, {"num_classes": 7}), ("fixed", 7, {})],
+)
+def test_classes_are_found_wherever_the_last_layer_is_registered(tmp_path, saved, head_first, name, classes, arguments):
+    built = models.resolve(head_first + name, arguments).build((1, 32, 32), classes)
+    (tmp_path / "w.pth").write_bytes(saved(built.state_dict()))
+    found = lenetx.load_weights(tmp_path / "w.pth", architecture=head_first + name, arguments=arguments)
+    assert len(found.spec.labels) == classes
+
+
+def renamed(checkpoint, prefix, **others):
+    return {**{prefix + name: tensor for name, tensor in checkpoint.state_dict.items()}, **others}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "others", "left"),
+    [
+        ("model.", {}, None),
+        ("net.backbone.", {}, None),
+        ("model.module.", {"ema.n": torch.zeros(1)}, "ema.n"),
+        ("model.", {"criterion.weight": torch.ones(10)}, "criterion.weight"),
+        (
+            "",
+            {"criterion.weight": torch.ones(10), "conv1.total_ops": torch.ones(1)},
+            "criterion.weight, conv1.total_ops",
+        ),
+    ],
+)
+def test_prefixes_and_what_belongs_to_the_training_are_taken_away_with_a_note(
+    tmp_path, saved, checkpoint, prefix, others, left
+):
+    (tmp_path / "w.pth").write_bytes(saved(renamed(checkpoint, prefix, **others)))
+    notices = []
+    found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5", on_notice=notices.append)
+    assert found.spec.weights_sha256 == checkpoint.spec.weights_sha256
+    said = [f"the prefix '{prefix}' of the names was taken away"] if prefix else []
+    said += [f"{left} left out, which the network does not have"] if left else []
+    assert notices == [f"'w.pth': {'; '.join(said)}."]
+    with pytest.raises(InputError, match="they fit lenet5, lenet5-1998"):
+        lenetx.load_weights(tmp_path / "w.pth")
+
+
+def test_a_layer_too_many_is_another_network(tmp_path, saved, checkpoint):
+    (tmp_path / "w.pth").write_bytes(saved(renamed(checkpoint, "", **{"bn1.weight": torch.ones(6)})))
+    with pytest.raises(CheckpointError, match=r"not those of lenet5: unexpected bn1\.weight"):
+        lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5")
+
+
+def test_batch_norms_of_before_they_counted_batches_load(tmp_path, saved):
+    state = models.build("lenet5-bn", (1, 32, 32), 10).state_dict()
+    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    (tmp_path / "w.pth").write_bytes(saved(old))
+    found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5-bn")
+    assert list(found.state_dict) == list(state)
+    assert found.module()
+
+
 def test_what_is_stated_stands_in_the_spec(plain):
     stated = Statement("mnist", mean=(0.1307,), std=(0.3081,), labels=tuple("abcdefghij"))
     spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated).spec
@@ -159,6 +240,18 @@ def test_an_input_that_nobody_says_is_assumed_where_it_fits_and_the_report_says_
     told = lenetx.load_weights(tmp_path / "own.pt", architecture=own, stated=stated, on_notice=notices.append)
     assert told.spec.input_shape == (1, 20, 24)
     assert len(notices) == 1
+
+
+def test_where_32_does_not_fit_the_size_of_mnist_is_assumed(tmp_path, saved):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef net(classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))\n"
+    )
+    name = f"{tmp_path / 'net.py'}:net"
+    (tmp_path / "w.pth").write_bytes(saved(models.resolve(name).build((1, 28, 28), 5).state_dict()))
+    notices = []
+    found = lenetx.load_weights(tmp_path / "w.pth", architecture=name, on_notice=notices.append)
+    assert (found.spec.input_shape, len(found.spec.labels)) == ((1, 28, 28), 5)
+    assert "1×28×28, assumed" in notices[0]
 
 
 def test_what_is_exported_refuses_pictures_and_takes_inputs(plain, tmp_path, checkpoint):

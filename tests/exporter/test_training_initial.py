@@ -67,15 +67,62 @@ def test_another_number_of_classes_gets_a_new_head_and_that_is_said(letters):
     assert found.state_dict["fc3.weight"].shape == (10, 84)
 
 
-def test_the_new_head_is_that_of_the_seed(letters):
+def test_the_new_head_is_that_of_the_seed(letters, checkpoint):
     torch.manual_seed(5)
     fresh = models.build("lenet5", (1, 32, 32), 10)
     torch.manual_seed(5)
     network = models.build("lenet5", (1, 32, 32), 10)
-    InitialWeights.read(letters).put_into(network, models.resolve("lenet5"), lambda _: None)
+    InitialWeights.read(letters).put_into(network, models.resolve("lenet5"), checkpoint.spec, lambda _: None)
     assert torch.equal(network.fc3.weight, fresh.fc3.weight)
     assert torch.equal(network.fc3.bias, fresh.fc3.bias)
     assert not torch.equal(network.fc2.weight, fresh.fc2.weight)
+
+
+OWN = """
+from torch import nn
+class Net(nn.Module):
+    def __init__(self, num_classes=10, width=4):
+        super().__init__()
+        self.out = nn.Linear(width, num_classes)
+        self.conv = nn.Conv2d(1, width, 5)
+    def forward(self, x):
+        return self.out(self.conv(x).mean((2, 3)))
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "net.py").write_text(OWN)
+    return f"{tmp_path / 'net.py'}:Net"
+
+
+def test_the_head_is_found_wherever_the_network_registers_it(tmp_path, saved, own):
+    state = models.resolve(own).build((1, 28, 28), 4).state_dict()
+    (tmp_path / "four.pth").write_bytes(saved({"model." + name: tensor for name, tensor in state.items()}))
+    notices = []
+    config = dataclasses.replace(QUICK, architecture=own, freeze=("conv*",))
+    found = train(config, init=tmp_path / "four.pth", on_notice=notices.append)
+    assert notices == [
+        "'four.pth': the prefix 'model.' of the names was taken away.",
+        f"'{tmp_path / 'four.pth'}' is for 4 classes, and there are 10 here: out begins anew.",
+    ]
+    assert torch.equal(found.state_dict["conv.weight"], state["conv.weight"])
+
+
+def test_input_framing_and_arguments_are_those_of_the_checkpoint(tmp_path, own):
+    config = dataclasses.replace(
+        QUICK, architecture=own, architecture_args={"width": 3}, input_size=(20, 24), framing="letterbox"
+    )
+    lenetx.save(train(config), tmp_path / "a.pt")
+    initial = InitialWeights.read(tmp_path / "a.pt")
+    found = settle({"architecture": own}, initial=initial)
+    assert (found.input_size, found.channels, found.framing) == ((20, 24), 1, "letterbox")
+    assert found.architecture_args == {"width": 3}
+    told = settle({"architecture": own, "framing": "stretch", "architecture_args": {"width": 4}}, initial=initial)
+    assert (told.framing, told.architecture_args) == ("stretch", {"width": 4})
+    larger = settle({"architecture": own, "input_size": (32, 32)}, initial=initial)
+    assert (larger.input_size, larger.framing) == ((32, 32), None)
+    assert settle({"architecture": "lenet5"}, initial=initial).input_size is None
 
 
 def test_more_than_another_number_of_classes_is_another_network(saved, letters):

@@ -1,7 +1,18 @@
 """The files that hold weights: every kind gives the same tensors, told by what it holds."""
 
+import argparse
+import collections
+import datetime
+import gzip
 import io
+import pickle
+import sys
+import tarfile
+import types
+import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save as as_safetensors
@@ -24,6 +35,43 @@ class Scaled(nn.Module):
 
     def forward(self, x):
         return self.norm(self.fc(x)) * self.rates[0]
+
+
+def of_another_program(net):
+    """Save a module of a class that is in no module here, and which wraps the network."""
+    there = types.ModuleType("program_of_someone")
+    exec("from torch import nn\nclass Custom(nn.Module):\n    pass\n", there.__dict__)
+    sys.modules[there.__name__] = there
+    try:
+        custom = there.Custom()
+        custom.module = net
+        return torch_saved(custom)
+    finally:
+        del sys.modules[there.__name__]
+
+
+OBJECTS = {
+    "args": argparse.Namespace(lr=0.1, when=datetime.datetime(2024, 1, 1)),
+    "best": np.float64(0.99),
+    "losses": np.array([1.0, 2.0]),
+    "seen": collections.defaultdict(list, {"loss": [1.0]}),
+    "place": Path("runs"),
+    "table": collections.Counter("aab"),
+}
+
+
+def momentum(net):
+    optimizer = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    return optimizer.state_dict()
+
+
+def as_npz(tensors):
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(tensor) for name, tensor in tensors.items()})
+    return buffer.getvalue()
 
 
 def torch_saved(content, **options):
@@ -61,6 +109,28 @@ FILES = {
     "state_dict in a dict": ("state_dict", lambda net: torch_saved({"epoch": 3, "state_dict": net.state_dict()})),
     "model_state_dict": ("state_dict", lambda net: torch_saved({"model_state_dict": net.state_dict(), "loss": 0.1})),
     "model": ("state_dict", lambda net: torch_saved({"model": net.state_dict(), "args": {"lr": 1}})),
+    "any one key": ("state_dict", lambda net: torch_saved({"encoder_q": net.state_dict(), "acc": 99.1, "epoch": 3})),
+    "a usual key beside another": (
+        "state_dict",
+        lambda net: torch_saved({"ema": net.state_dict(), "net": net.state_dict()}),
+    ),
+    "with its optimizer": (
+        "state_dict",
+        lambda net: torch_saved({"weights": net.state_dict(), "optimizer": momentum(net)}),
+    ),
+    "tuple": ("state_dict", lambda net: torch_saved((net.state_dict(), 3))),
+    "numpy arrays": ("state_dict", lambda net: torch_saved({k: v.numpy() for k, v in net.state_dict().items()})),
+    "objects beside": ("state_dict", lambda net: torch_saved({"state_dict": net.state_dict(), **OBJECTS})),
+    "objects beside, old form": (
+        "state_dict",
+        lambda net: torch_saved({"state_dict": net.state_dict(), **OBJECTS}, **OLD),
+    ),
+    "wrapped module": ("module", lambda net: torch_saved(nn.DataParallel(net))),
+    "module of a custom class": (
+        "module",
+        lambda net: of_another_program(net),
+    ),
+    "npz": ("npz", lambda net: as_npz(net.state_dict())),
     "nested": ("state_dict", lambda net: torch_saved({"model": {"state_dict": net.state_dict()}})),
     "module": ("module", torch_saved),
     "module in a dict": ("module", lambda net: torch_saved({"model": net, "epoch": 3})),
@@ -158,8 +228,11 @@ def test_no_file_is_bad_input(tmp_path):
 REFUSED = {
     "nothing": ({}, "It holds no tensors"),
     "a list": ([torch.ones(1)], "It holds a list, and no weights by name"),
-    "a number": ({"weight": torch.ones(1), "epoch": 3}, "Beside tensors it holds 'epoch', a int"),
     "a number for a name": ({3: torch.ones(1)}, "Beside tensors it holds 3"),
+    "two networks": (
+        {"G": {"a": torch.ones(2, 2)}, "D": {"b": torch.ones(2, 2)}},
+        r"several sets of weights \(G, D\): save the one you need by itself, as in torch\.save\(content\['G'\]",
+    ),
     "complex": ({"weight": torch.ones(1, dtype=torch.complex64)}, "weight holds complex numbers"),
     "sparse": ({"weight": torch.eye(3).to_sparse()}, "weight is no dense tensor"),
     "repeated": ({"weight": torch.zeros(1).expand(2**40)}, "far larger than the file"),
@@ -172,6 +245,77 @@ def test_what_is_no_weights_is_refused_by_name(read, kind):
     with pytest.raises(CheckpointError, match=words) as caught:
         read(torch_saved(content))
     assert "weights.bin" in str(caught.value)
+
+
+def test_what_is_no_tensor_is_left_out_with_a_note(read):
+    notices = []
+    found = read(torch_saved({"weight": torch.ones(1), "epoch": 3, "args": OBJECTS["args"]}), on_notice=notices.append)
+    assert list(found.tensors) == ["weight"]
+    assert notices == ["Left out of 'weights.bin', since they are no tensors: epoch, args."]
+
+
+def test_of_several_weights_the_usual_ones_are_taken_with_a_note(read):
+    notices = []
+    content = {"ema": {"weight": torch.zeros(2, 2)}, "model": {"weight": torch.ones(2, 2)}}
+    assert read(torch_saved(content), on_notice=notices.append).tensors["weight"].all()
+    assert notices == ["Of several sets of weights (ema, model), those under 'model' were taken."]
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", "<f8", "<i8", "|u1"])
+def test_arrays_of_any_order_and_kind_are_tensors_of_the_same_numbers(read, dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    for data in (torch_saved({"a": array, "b": np.asfortranarray(array)}), as_npz({"a": array})):
+        for tensor in read(data).tensors.values():
+            assert tensor.tolist() == array.tolist()
+
+
+def test_an_object_that_is_filled_in_its_own_way_needs_trust(read):
+    content = {"state_dict": {"weight": torch.ones(1)}, "last": collections.deque([1], 3)}
+    with pytest.raises(CheckpointError, match=r"asks for collections\.deque, .*--trust-pickle"):
+        read(torch_saved(content))
+    assert list(read(torch_saved(content), trust_pickle=True).tensors) == ["weight"]
+
+
+def tarred(data):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        entry = tarfile.TarInfo("weights.pth")
+        entry.size = len(data)
+        archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def zipped(data):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("run {1}/weights.pth", data)
+    return buffer.getvalue()
+
+
+OTHERS = {
+    "gzip": (gzip.compress, "unpack it first, with 'gunzip weights.bin'"),
+    "zip": (zipped, r"zip archive of other files \(weights.pth\): unpack it"),
+    "tar": (tarred, "unpack it, with 'tar xf weights.bin'"),
+    "pickle": (lambda _: pickle.dumps({"weight": np.ones(2)}), r"torch\.save\(state_dict, 'weights\.pth'\)"),
+    "LFS": (lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "git lfs pull"),
+    "page": (lambda _: b"\n<!DOCTYPE html><html>404</html>", "web page"),
+    "HDF5": (lambda _: b"\x89HDF\r\n\x1a\n" + b"\0" * 99, r"model\.state_dict\(\)"),
+    "npy": (lambda _: b"\x93NUMPY\x01\x00v\x00", "np.savez"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_files_of_another_kind_are_told_how_to_become_weights(read, kind):
+    make, words = OTHERS[kind]
+    with pytest.raises(CheckpointError, match=words):
+        read(make(torch_saved({"weight": torch.ones(1)})))
+
+
+def test_an_npz_is_no_larger_than_it_says(read):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.zeros(2**25))
+    with pytest.raises(CheckpointError, match="far larger than the file"):
+        read(buffer.getvalue())
 
 
 def test_a_dict_inside_itself_is_refused(read):

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import sys
 import zipfile
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 import lenetx
 from lenetx import weights
-from lenetx.errors import CheckpointError
+from lenetx.errors import CheckpointError, InputError
 from lenetx.training import InitialWeights, TrainConfig, train
 
 OWN = """
@@ -113,17 +114,24 @@ def test_code_of_torchscript_is_not_even_read(tmp_path):
     assert list(weights.read(path).tensors) == ["weight", "bias"]
 
 
-def test_a_module_of_someones_own_runs_only_where_it_is_trusted(tmp_path, own_module, marker):
+@pytest.mark.parametrize("trust", [False, True])
+def test_the_weights_of_a_custom_class_are_read_and_its_code_does_not_run(tmp_path, own_module, marker, trust):
     path = tmp_path / "own.pt"
     path.write_bytes(own_module)
-    with pytest.raises(CheckpointError, match=r"It asks for nets_of_others\.Own, .*--trust-pickle"):
-        lenetx.load_weights(path, architecture="lenet5")
-    assert not marker.exists()
-    notices = []
-    checkpoint = lenetx.load_weights(path, architecture="lenet5", trust_pickle=True, on_notice=notices.append)
-    assert marker.exists()
+    checkpoint = lenetx.load_weights(path, architecture="lenet5", trust_pickle=trust)
     assert checkpoint.module()
-    assert notices == [f"Code in '{path}' is run, since its pickle is trusted: it asks for nets_of_others.Own."]
+    assert not marker.exists()
+    with pytest.raises(InputError, match=r"made by a class Own, so give --arch FILE\.py:Own"):
+        lenetx.load_weights(path)
+
+
+def test_a_program_runs_only_where_it_is_trusted(tmp_path, hostile, marker):
+    path = tmp_path / "hostile.pt"
+    path.write_bytes(hostile["among the weights"])
+    notices = []
+    weights.read(path, trust_pickle=True, on_notice=notices.append)
+    assert marker.exists()
+    assert notices[0] == f"Code in '{path}' is run, since its pickle is trusted: it asks for builtins.getattr."
 
 
 def test_trust_runs_nothing_that_is_read_without_it(tmp_path, saved, checkpoint):
@@ -134,11 +142,17 @@ def test_trust_runs_nothing_that_is_read_without_it(tmp_path, saved, checkpoint)
     assert notices == []
 
 
-def test_a_trusted_class_that_is_not_here_is_named(tmp_path, own_module):
-    path = tmp_path / "own.pt"
-    path.write_bytes(own_module.replace(b"nets_of_others\nOwn", b"nets_of_nobody\nOwn"))
-    with pytest.raises(CheckpointError, match=r"nets_of_nobody.*must be importable here"):
-        weights.read(path, trust_pickle=True)
+def test_a_trusted_class_is_found_in_the_current_folder_and_else_named(tmp_path, saved, monkeypatch):
+    (tmp_path / "lists_of_others.py").write_text("class Log(list):\n    pass\n")
+    with monkeypatch.context() as there:
+        there.syspath_prepend(tmp_path)
+        content = {"net": {"weight": torch.ones(1)}, "log": __import__("lists_of_others").Log([1])}
+        (tmp_path / "own.pt").write_bytes(saved(content))
+        del sys.modules["lists_of_others"]
+    with pytest.raises(CheckpointError, match=r"lists_of_others.*must be importable here"):
+        weights.read(tmp_path / "own.pt", trust_pickle=True)
+    monkeypatch.chdir(tmp_path)
+    assert list(weights.read(tmp_path / "own.pt", trust_pickle=True).tensors) == ["weight"]
 
 
 def test_a_known_class_is_not_made_but_stood_in_for(tmp_path, saved, monkeypatch):

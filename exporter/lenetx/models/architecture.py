@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..user_code import user_code
-from .probe import require_logits
+from .probe import count_logits, require_logits
 from .wrappers import unwrapped
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["Architecture", "Shape"]
 
@@ -63,6 +63,38 @@ class Architecture:
             raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
         require_logits(module, self.title, input_shape, classes)
         return module
+
+    @property
+    def takes_classes(self) -> bool:
+        """Whether the factory is told the number of classes, so that the last layer follows from it."""
+        name = _first(_CLASSES, self._parameters())
+        return name is not None and not any(other in self.arguments for other in _CLASSES)
+
+    def outputs(self, input_shape: Shape, classes: int) -> int:
+        """Return how many numbers per image come out if it is built for so many classes, which not every one heeds.
+
+        Raises:
+            InputError: as :meth:`build`.
+        """
+        if self.takes_classes:
+            return classes
+        self._require_size(input_shape)
+        with user_code(self.title):
+            module = unwrapped(self.factory(**self._complete(input_shape[0], classes)))
+        return count_logits(module, self.title, input_shape, classes)
+
+    def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":
+        """Return the state_dict of a freshly built network, without numbers where its code allows that.
+
+        Raises:
+            InputError: as :meth:`build`, but for what only an input shows.
+        """
+        try:
+            module = self.hollow(input_shape, classes)
+        except InputError:  # code that computes with its weights while it is built
+            with user_code(self.title):
+                module = unwrapped(self.factory(**self._complete(input_shape[0], classes)))
+        return module.state_dict() if hasattr(module, "state_dict") else {}
 
     def hollow(self, input_shape: Shape, classes: int) -> "nn.Module":
         """Build the network on torch's meta device, where tensors have shapes and take no memory.

@@ -11,13 +11,15 @@ from ..user_code import described, user_code
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["eval_mode", "fork_random", "forward_on_meta", "require_logits"]
+__all__ = ["count_logits", "eval_mode", "fork_random", "forward_on_meta", "require_logits"]
 
 _BATCH = 2
 _BATCHES = (1, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
 """That are tried where a batch of 2 does not fit."""
 _SIDES = (*range(8, 65), *range(72, 257, 8))
 """Of square inputs that are tried where the given one does not fit."""
+_USUAL = (28, 32)
+"""Of those that fit the first one of these is named: MNIST's own, and the same with LeNet-5's padding."""
 
 
 def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], classes: int) -> None:
@@ -31,6 +33,28 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
     import torch
 
     _require_float32(module, name)
+    found = _outputs(module, name, shape)
+    if found.dtype != torch.float32 or tuple(found.shape) != (_BATCH, classes):
+        got = f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
+        raise InputError(
+            f"{name} gives {got} for a batch of {_BATCH}, not float32{[_BATCH, classes]}: "
+            f"a logit for each of the {classes} classes{_one_place(found)}."
+        )
+
+
+def count_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], otherwise: int) -> int:
+    """Return K if float32[2, C, H, W] gives [2, K] in eval mode, and ``otherwise`` if it gives no such tensor.
+
+    Raises:
+        InputError: the network's code raises an error.
+    """
+    found = _outputs(module, name, shape)
+    return found.shape[1] if found.ndim == 2 and found.shape[0] == _BATCH else otherwise
+
+
+def _outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> "Tensor":
+    import torch
+
     with eval_mode(module), fork_random():
         try:
             with user_code(name):
@@ -39,12 +63,7 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
             found = _forward(module, name, shape)
     if not isinstance(found, torch.Tensor):
         raise InputError(f"{name} gives {type(found).__name__} in eval mode, not a tensor of logits.")
-    if found.dtype != torch.float32 or tuple(found.shape) != (_BATCH, classes):
-        got = f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
-        raise InputError(
-            f"{name} gives {got} for a batch of {_BATCH}, not float32{[_BATCH, classes]}: "
-            f"a logit for each of the {classes} classes{_one_place(found)}."
-        )
+    return found
 
 
 def _require_float32(module: "nn.Module", name: str) -> None:
@@ -131,7 +150,8 @@ def _what_fits(module: "nn.Module", shape: tuple[int, int, int]) -> str:
         if sides:
             last = next((a for a, b in itertools.pairwise(sides) if _after(a) != b), sides[-1])
             span = f"{sides[0]}×{sides[0]}" + (f" to {last}×{last}" if last > sides[0] else "")
-            option = f"--channels {count} " * (count != channels) + f"--input-size {sides[0]}"
+            usual = next((side for side in _USUAL if side in sides), sides[0])
+            option = f"--channels {count} " * (count != channels) + f"--input-size {usual}"
             return f"{_channels(count)} and {span} ({option})"
     return ""
 

@@ -1,9 +1,13 @@
 """The weights that training begins with, from a file."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.spec import UNKNOWN
 
 from .. import checkpoint as checkpoints
 from .. import models, weights
@@ -12,7 +16,7 @@ from ..errors import CheckpointError, InputError
 from ..foreign import require_architecture
 from ..models import Architecture
 from ..models.weights import load_into
-from ..weights import fit
+from ..weights import Found, fit
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,15 +30,15 @@ class InitialWeights:
 
     Attributes:
         path: the file.
-        kind: what it is, in words.
-        tensors: its tensors by name, what is floating-point in float32.
+        found: its tensors by name, what is floating-point in float32, with what it says of them.
         architecture: of the checkpoint; ``None`` for weights from elsewhere.
+        arguments: of its network's factory, by name.
     """
 
     path: Path
-    kind: str
-    tensors: "Mapping[str, Tensor]"
+    found: Found
     architecture: str | None
+    arguments: Mapping[str, object]
 
     @classmethod
     def read(
@@ -44,9 +48,45 @@ class InitialWeights:
         found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
         if found is None or found.ours:
             checkpoint = checkpoints.read(path)
-            return cls(path, "checkpoint", checkpoint.state_dict, checkpoint.spec.architecture)
+            spec = checkpoint.spec
+            arguments = checkpoint.config.get("architecture_args", {})
+            return cls(path, Found("checkpoint", checkpoint.state_dict, spec), spec.architecture, arguments)
         architecture = found.spec.architecture if found.spec is not None else None
-        return cls(path, found.kind, fit.as_float32(found.tensors, on_notice), architecture)
+        tensors = fit.as_float32(found.tensors, on_notice)
+        return cls(path, dataclasses.replace(found, tensors=tensors), architecture, {})
+
+    @property
+    def tensors(self) -> "Mapping[str, Tensor]":
+        """The weights by name."""
+        return self.found.tensors
+
+    def settings(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Return settings of a training that follow from the file: its network, and the input that the network had.
+
+        Args:
+            given: what is set otherwise, by the field names of :class:`lenetx.training.TrainConfig`.
+
+        Raises:
+            InputError: as :meth:`named_architecture`, if no network is given.
+        """
+        named = given.get("architecture")
+        own: dict[str, object] = {} if named is not None else {"architecture": self.named_architecture()}
+        if self.architecture is not None and self._is_of(str(named or own["architecture"])):
+            own |= {"architecture_args": dict(self.arguments)} if self.arguments else {}
+            spec = self.found.spec
+            if spec is not None:
+                own |= {"input_size": (spec.height, spec.width), "channels": spec.channels}
+                own |= (
+                    {}
+                    if spec.framing == UNKNOWN or {"input_size", "channels"} & given.keys()
+                    else {"framing": spec.framing}
+                )
+        return {name: value for name, value in own.items() if name not in given}
+
+    def _is_of(self, architecture: str) -> bool:
+        """Return whether the weights are of a network, by the name that a user or a file has for it."""
+        assert self.architecture is not None
+        return Path(architecture).name == self.architecture.split("@")[0]
 
     def named_architecture(self) -> str:
         """Give the name of the network that the file says its weights are of.
@@ -59,38 +99,53 @@ class InitialWeights:
             raise InputError(
                 f"'{self.path}' is of the network '{self.architecture}', someone's own code: name it with --arch."
             )
-        return require_architecture(self.path, self.kind, self.tensors, self.architecture)
+        return require_architecture(self.path, self.found, self.architecture)
 
-    def put_into(self, network: "nn.Module", architecture: Architecture, on_notice: Callable[[str], None]) -> None:
-        """Give a fresh network these weights, but for the last layer where only its number of classes differs.
+    def put_into(
+        self, network: "nn.Module", architecture: Architecture, spec: ModelSpec, on_notice: Callable[[str], None]
+    ) -> None:
+        """Copy these weights into a fresh network, but for the last layer if only its number of classes differs.
+
+        Args:
+            network: as the architecture builds it.
+            architecture: what it is.
+            spec: its input and its classes.
+            on_notice: told what was changed or left out.
 
         Raises:
             CheckpointError: they are those of another network.
         """
         fresh = network.state_dict()
-        given = dict(self.tensors)
+        given, changed = fit.matched(self.tensors, fresh)
+        if changed:
+            on_notice(f"'{self.path.name}': {changed}.")
         if self.architecture not in (None, architecture.name):
             differing = fit.difference(given, fresh)
             held = f"'{self.path}' holds weights of {self.architecture}, not of {architecture.name}"
             raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
-        head = fit.head(network)
-        if _is_for_other_classes(given, fresh, head):
-            layer, before, now = head[0].rpartition(".")[0], len(given[head[0]]), len(fresh[head[0]])
-            given |= {name: fresh[name] for name in head}
-            on_notice(f"'{self.path}' is for {before} classes, and there are {now} here: {layer} begins anew.")
+        if fit.difference(given, fresh):
+            given |= self._new_head(given, fresh, architecture, spec, on_notice)
         if differing := fit.difference(given, fresh):
             raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture.title}: {differing}.")
         load_into(network, given)
 
+    def _new_head(
+        self,
+        given: "Mapping[str, Tensor]",
+        fresh: "Mapping[str, Tensor]",
+        architecture: Architecture,
+        spec: ModelSpec,
+        on_notice: Callable[[str], None],
+    ) -> "dict[str, Tensor]":
+        """Return the fresh tensors of the last layer, if the given ones differ only in their number of classes."""
+        head = fit.head(architecture, spec.input_shape, classes := len(spec.labels))
+        before = fit.classes_of(given, architecture, spec.input_shape)
+        if before in (None, classes) or not fit.same_but_for_classes(given, fresh, head):
+            return {}
+        layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in head))
+        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {layers} begins anew.")
+        return {name: fresh[name] for name in head}
+
     def record(self) -> dict[str, Any]:
         """Say what a checkpoint records of this: no path."""
         return {"init": {"name": self.path.name, "weights_sha256": weights_sha256(self.tensors)}}
-
-
-def _is_for_other_classes(given: "Mapping[str, Tensor]", fresh: "Mapping[str, Tensor]", head: tuple[str, ...]) -> bool:
-    """Say whether the last layer has another number of outputs in the two, and else the same shape."""
-    same = all(
-        name in given and given[name].ndim == fresh[name].ndim and given[name].shape[1:] == fresh[name].shape[1:]
-        for name in head
-    )
-    return bool(head) and same and all(len(given[name]) != len(fresh[name]) for name in head)

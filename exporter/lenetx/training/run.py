@@ -88,7 +88,7 @@ def train(
         _require_full_batch(config.batch_size or 1, len(dataset.train))
         begun = start(config, dataset)
         if init is not None:
-            init.put_into(begun.network, begun.architecture, on_notice)
+            init.put_into(begun.network, begun.architecture, begun.spec, on_notice)
         freeze(begun.network, config.freeze)
         if begun.notice:
             on_notice(begun.notice)

@@ -30,7 +30,7 @@ def settle(
         file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``; its table
             ``data_options`` is for :func:`settle_data_options`.
         name: of the recipe; the file's, or ``default``, when ``None``.
-        initial: the weights to begin with, whose architecture is taken where none is said.
+        initial: the weights to begin with, whose network, input and framing are taken where none is said.
         base: what holds instead of the defaults, where no recipe is named.
 
     Raises:
@@ -50,8 +50,8 @@ def settle(
         if isinstance(augmentation, Mapping):
             layer = {**layer, "augmentation": {**values.get("augmentation", {}), **augmentation}}
         values |= layer
-    if initial is not None and "architecture" not in values:
-        values["architecture"] = initial.named_architecture()
+    if initial is not None:
+        values |= initial.settings(values)
     return TrainConfig.from_mapping(values)
 
 

@@ -1,69 +1,143 @@
-"""Whether tensors are those of a network, and for how many classes."""
+"""Match tensors with a network: their names, their shapes, and the number of classes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import models
-from ..errors import InputError
 from ..models import Architecture
 from ..models.probe import fork_random
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["as_float32", "build", "difference", "fitting", "head", "listed"]
+__all__ = [
+    "as_float32",
+    "build",
+    "classes_of",
+    "difference",
+    "fitting",
+    "head",
+    "listed",
+    "matched",
+    "same_but_for_classes",
+]
 
-_LISTED = 20
+_LISTED, _FEW = 20, 5
 _DEFAULT_CLASSES = 10
+_COUNTER = "num_batches_tracked"
+_USUAL = ("model.", "net.", "module.", "backbone.")
+"""Prefixes that count before others which fit as well, such as that of a moving average."""
+_CRITERIA = ("criterion", "loss", "loss_fn", "loss_func", "loss_function")
+"""What a training module has beside its network."""
+_PROFILED = ("total_ops", "total_params")
+"""What the profiler thop leaves in every layer."""
 
 
 def build(
     architecture: Architecture, shape: tuple[int, int, int], classes: int | None, tensors: "Mapping[str, Tensor]"
 ) -> "tuple[nn.Module, int]":
-    """Build a network, in eval mode, for as many classes as the tensors are for, and give their number too.
+    """Build a network, in eval mode, for as many classes as the tensors are for, and return their number too.
 
     Args:
         architecture: the network.
         shape: (channels, height, width) of its input.
-        classes: their number; told by the tensors when ``None``.
+        classes: their number; told by the tensors, and else by a run of the network, when ``None``.
         tensors: its weights, which are not put into it here.
 
     Raises:
         InputError: it does not take such inputs, or as many classes.
     """
     with fork_random():
-        if classes is not None:
-            return architecture.build(shape, classes).eval(), classes
-        network, classes = _buildable(architecture, shape, tensors)
-        last = tensors.get(next(iter(head(network)), ""))
-        if last is not None and last.ndim and len(last) not in (0, classes):
-            network, classes = architecture.build(shape, len(last)), len(last)
-        return network.eval(), classes
+        if classes is None:
+            given, _ = matched(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
+            classes = classes_of(given, architecture, shape) or architecture.outputs(shape, _DEFAULT_CLASSES)
+        return architecture.build(shape, classes).eval(), classes
 
 
-def _buildable(
-    architecture: Architecture, shape: tuple[int, int, int], tensors: "Mapping[str, Tensor]"
-) -> "tuple[nn.Module, int]":
-    """Build it for 10 classes or, for a network that has its own number of them, for one that the tensors have."""
-    sizes = {len(tensor) for tensor in tensors.values() if tensor.ndim and len(tensor) > 1}
-    refusal = None
-    for classes in (_DEFAULT_CLASSES, *sorted(sizes - {_DEFAULT_CLASSES})):
-        try:
-            return architecture.build(shape, classes), classes
-        except InputError as error:
-            refusal = refusal or error
-    assert refusal is not None, "the first one was refused"
-    raise refusal
+def classes_of(tensors: "Mapping[str, Tensor]", architecture: Architecture, shape: tuple[int, int, int]) -> int | None:
+    """Return the number of classes for which the network's last layer has the size of the one given, if there is one.
+
+    Raises:
+        InputError: the network's code raised an error.
+    """
+    for name, (axis, least, step) in _grows(architecture, shape, _DEFAULT_CLASSES).items():
+        if name in tensors and tensors[name].ndim > axis:
+            classes, rest = divmod(tensors[name].shape[axis] - least, step)
+            if classes > 0 and not rest:
+                return classes
+    return None
 
 
-def head(network: "nn.Module") -> tuple[str, ...]:
-    """Give the names of the last fully connected or convolutional layer's weight and bias."""
-    from torch import nn
+def same_but_for_classes(given: "Mapping[str, Tensor]", fresh: "Mapping[str, Tensor]", head: Sequence[str]) -> bool:
+    """Return whether tensors differ from those of a network only in one axis of some."""
+    others = {name: tensor for name, tensor in fresh.items() if name not in head}
+    return not difference({name: tensor for name, tensor in given.items() if name not in head}, others) and all(
+        name in given
+        and given[name].ndim == fresh[name].ndim
+        and sum(one != other for one, other in zip(given[name].shape, fresh[name].shape, strict=True)) == 1
+        for name in head
+    )
 
-    layers = [name for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)]
-    own = network.state_dict()
-    prefix = f"{layers[-1]}." if layers and layers[-1] else ""
-    return tuple(name for name in (f"{prefix}weight", f"{prefix}bias") if layers and name in own)
+
+def head(architecture: Architecture, shape: tuple[int, int, int], classes: int) -> tuple[str, ...]:
+    """Return the names of the tensors whose size is that of the classes, wherever the network has them."""
+    return tuple(_grows(architecture, shape, classes))
+
+
+def _grows(architecture: Architecture, shape: tuple[int, int, int], classes: int) -> dict[str, tuple[int, int, int]]:
+    """Return, for each tensor that grows with the classes, the axis, its size for none and for each further class."""
+    if not architecture.takes_classes:
+        return {}
+    now, more = (architecture.plan(shape, count) for count in (classes, classes + 1))
+    found = {}
+    for name in now.keys() & more.keys():
+        pairs = list(zip(now[name].shape, more[name].shape, strict=False))
+        axes = [axis for axis, (before, after) in enumerate(pairs) if before != after]
+        if len(axes) == 1 and now[name].ndim == more[name].ndim:
+            before, after = pairs[axes[0]]
+            if after > before:
+                found[name] = (axes[0], before - (after - before) * classes, after - before)
+    return {name: found[name] for name in now if name in found}
+
+
+def matched(
+    tensors: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]"
+) -> "tuple[dict[str, Tensor], str | None]":
+    """Return the tensors under the names that a network has for them, and a note about what changed.
+
+    A prefix of all its names is taken away, what belongs to the training is left out, and the counters of batches,
+    which batch norms of before torch 0.4 lack and no inference reads, are added. Anything else stays as it is.
+    """
+    wanted = [name for name in expected if not name.endswith(_COUNTER)]
+    prefix = _prefix(tensors, wanted)
+    named = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    complete = bool(wanted) and all(name in named for name in wanted)
+    beside = [name for name in tensors if not name.startswith(prefix)] if complete else []
+    extra = [name for name in named if name not in expected and _is_of_training(name)] if complete else []
+    if prefix and not complete:
+        return dict(tensors), None
+    found = {name: tensor for name, tensor in named.items() if name not in extra}
+    if complete:
+        found |= {name: each for name, each in expected.items() if name.endswith(_COUNTER) and name not in found}
+    notes = [f"the prefix '{prefix}' of the names was taken away"] * bool(prefix)
+    left = beside + [prefix + name for name in extra]
+    if left:
+        more = f" and {len(left) - _FEW} more" if len(left) > _FEW else ""
+        notes += [f"{', '.join(left[:_FEW])}{more} left out, which the network does not have"]
+    return found, "; ".join(notes) or None
+
+
+def _prefix(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> str:
+    """Return the shortest prefix with which all wanted names are there; nothing if there is none."""
+    if not wanted or wanted[0] in tensors:
+        return ""
+    ends = [name.removesuffix(wanted[0]) for name in tensors if name.endswith(f".{wanted[0]}")]
+    whole = [start for start in ends if all(start + name in tensors for name in wanted)]
+    return min(whole, key=lambda start: (start not in _USUAL, len(start)), default="")
+
+
+def _is_of_training(name: str) -> bool:
+    return name.split(".")[0] in _CRITERIA or name.split(".")[-1] in _PROFILED
 
 
 def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
@@ -87,7 +161,8 @@ def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
         architecture = models.resolve(name)
         assert architecture.input_shape is not None, "the built-in ones say what they take"
         network, _ = build(architecture, architecture.input_shape, None, tensors)
-        if not difference(tensors, network.state_dict()):
+        expected = network.state_dict()
+        if not difference(matched(tensors, expected)[0], expected):
             found.append(name)
     return tuple(found)
 

@@ -17,6 +17,7 @@ __all__ = ["Found", "Source"]
 
 _PARALLEL = "module."
 _COMPILED = "_orig_mod."
+_LISTED = 5
 _MOST_COPIES = 16
 """Of the file's size may its tensors take together: many may share a storage, as tied weights do."""
 
@@ -58,6 +59,18 @@ class Source:
             raise ArtifactError("Its tensors are far larger than the file: they repeat a few numbers.")
         return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
 
+    def without_others(self, entries: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return the tensors of a state_dict that holds more than them, with a note about what was left out."""
+        import torch
+
+        others = [name for name, value in entries.items() if not isinstance(value, torch.Tensor)]
+        kept = {name: value for name, value in entries.items() if isinstance(value, torch.Tensor)}
+        if others and kept:
+            more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+            listed = ", ".join(map(str, others[:_LISTED]))
+            self.on_notice(f"Left out of '{self.path.name}', since they are no tensors: {listed}{more}.")
+        return kept
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -68,12 +81,14 @@ class Found:
         tensors: dense tensors on the CPU, of any dtype, by name.
         spec: what the file says of them, if it is lenetx's.
         ours: it is a checkpoint, which :func:`lenetx.checkpoint.load` reads with all that belongs to it.
+        network: the class of a whole module, if it is custom code.
     """
 
     kind: str
     tensors: "Mapping[str, Tensor]"
     spec: ModelSpec | None = None
     ours: bool = False
+    network: str | None = None
 
     def cleaned(self) -> "Found":
         """Give the same without the prefixes that wrappers leave.

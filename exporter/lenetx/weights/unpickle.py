@@ -1,31 +1,90 @@
 """The only calls of ``torch.load``: pickles are programs, and here they are read without being run.
 
 torch's restricted unpickler makes tensors and plain containers. An object of any class that is let in becomes a
-:class:`StandIn`, which has the object's attributes and no code: not even ``__setstate__`` of a known class runs.
+:class:`StandIn` or an :class:`Opaque`, which has the object's attributes and no code: not even ``__setstate__`` of a
+known class runs.
 """
 
+import contextlib
 import io
 import pickletools
 import re
+import sys
 import zipfile
-from collections.abc import Iterable
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError
+from ..models.foreign import first_on_path
 
-__all__ = ["OtherClass", "StandIn", "inert", "trusted"]
+__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "trusted"]
 
 _KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BFloat16", "Bool")
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
-
+_FILLED = re.compile(rf"Can only .* but got <class '(?:{re.escape(__name__)}\.([\w.]+))?")
 _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KINDS})
 """What torch's restricted unpickler makes of any size that a pickle says."""
 _PICKLES = 4
 """One after the other in the older form, before the numbers."""
 
 
+_DATA = {"argparse", "collections", "datetime", "decimal", "enum", "fractions", "logging", "pathlib", "random"}
+_DATA |= {"re", "time", "uuid", "zoneinfo"}
+_BUILTINS = ("set", "frozenset", "complex", "slice", "range", "object", "int", "float", "bool", "str", "bytes", "list")
+_VALUES = {"_codecs.encode", "copyreg._reconstructor", "functools.partial", "types.SimpleNamespace"}
+_VALUES |= {f"builtins.{name}" for name in (*_BUILTINS, "dict", "tuple")}
+"""What of Python's own library stands for data. A pickle that asks for more of it is a program, and is refused."""
+_OF = "class of the pickle"
+"""Attribute of a dict that stands for an object."""
+
+
 class StandIn:
     """An object of a pickle without its class: attributes only."""
+
+
+class _Calls(type):
+    """What a pickle calls becomes an instance, whatever the arguments are."""
+
+    def __call__(cls, *arguments: Any) -> "Opaque":
+        made: Opaque = object.__new__(cls)  # type: ignore[arg-type]  # Opaque or below it
+        made.arguments, made.state = arguments, None
+        return made
+
+
+class Opaque(metaclass=_Calls):
+    """What a class or function of a pickle would have made, which is not known.
+
+    A pickle creates objects of a class by ``__new__``: these are dicts, so that they can be filled as those of a
+    subclass of dict are, with the object's attributes as their own.
+
+    Attributes:
+        of: name of the class or function, with its module.
+        arguments: that it was called with.
+        state: that the object was given.
+    """
+
+    of = ""
+    arguments: tuple[Any, ...]
+    state: Any
+
+    def __new__(cls, *_: Any) -> Any:
+        """Return the dict that stands for an object."""
+        made: OrderedDict[Any, Any] = OrderedDict()
+        made.__dict__[_OF] = cls.of
+        return made
+
+    def __setstate__(self, state: Any) -> None:
+        """Keep the state as it is."""
+        self.state = state
+
+
+def class_of(content: Any) -> str | None:
+    """Return the name of the unknown class that an object of a pickle has; ``None`` for torch's and ours."""
+    name = content.of if isinstance(content, Opaque) else getattr(content, "__dict__", {}).get(_OF)
+    return None if name is None or name.startswith(("torch.", "lenetx.")) else name.rpartition(".")[2]
 
 
 class OtherClass(ArtifactError):
@@ -43,13 +102,14 @@ class OtherClass(ArtifactError):
         self.name = name
 
 
-def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) -> Any:
+def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = (), *, any_class: bool = False) -> Any:
     """Read what ``torch.save`` wrote, running nothing of it.
 
     Args:
         data: the file's contents.
         classes: names, with their modules, of classes whose objects become stand-ins.
         values: names of functions that only give their first argument back.
+        any_class: let objects of all other classes in as :class:`Opaque`, but for what only a program asks for.
 
     Raises:
         OtherClass: it asks for something else.
@@ -57,14 +117,22 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
     """
     import torch
 
-    _require_modest(data)
+    asked_for = _require_modest(data)
     known: list[Any] = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
+    others = sorted(asked_for - {name for _, name in known}) if any_class else []
+    for name in others:
+        if _is_program(name):
+            raise OtherClass(name)
+        known.append((_placeholder(name), name))
     try:
         with torch.serialization.safe_globals(known):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
     except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
         if asked := _REFUSED.search(str(error)):
             raise OtherClass(asked[1] or "a whole module in the form of before torch 1.6") from None
+        if filled := _FILLED.search(str(error)):  # in another way than a dict
+            unknown = [name for name in others if not name.startswith(("torch.", "collections.OrderedDict"))]
+            raise OtherClass(filled[1] or next(iter(unknown), "an object that is no dict")) from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
 
@@ -72,13 +140,16 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
 def trusted(data: bytes) -> Any:
     """Read what ``torch.save`` wrote, running whatever code is in it: only for who has said so.
 
+    Classes are found in the current folder too.
+
     Raises:
         ArtifactError: its code fails, or its classes cannot be imported here.
     """
     import torch
 
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)  # noqa: TID251  # trusted
+        with first_on_path(Path.cwd()):
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)  # noqa: TID251  # trusted
     except Exception as error:  # it is anyone's code
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(
@@ -86,18 +157,44 @@ def trusted(data: bytes) -> Any:
         ) from None
 
 
-def _require_modest(data: bytes) -> None:
-    """Raise ArtifactError where a few bytes ask for any amount of memory: torch lets these through."""
+def _is_program(name: str) -> bool:
+    """Return whether a name is of Python's own library and stands for no data."""
+    root = name.partition(".")[0]
+    return root in sys.stdlib_module_names and root not in _DATA and name not in _VALUES
+
+
+def _placeholder(name: str) -> Any:
+    if name == "collections.defaultdict":
+        return _empty
+    return _Calls(name, (Opaque,), {"of": name})
+
+
+def _empty(*_: Any) -> "OrderedDict[Any, Any]":
+    return OrderedDict()
+
+
+def _require_modest(data: bytes) -> set[str]:
+    """Return the names of the classes and functions that a pickle asks for.
+
+    Raises:
+        ArtifactError: a few bytes ask for any amount of memory: torch lets these through.
+    """
     stream = _data_record(data) if zipfile.is_zipfile(io.BytesIO(data)) else io.BytesIO(data)
-    if stream is None:
-        return
-    for _ in range(_PICKLES):
-        try:
-            asked = {str(argument).split(" ")[-1] for _, argument, _ in pickletools.genops(stream)}
-        except Exception:  # damaged, or at its end: the unpickler will say it
-            return
-        if asked & _HUNGRY:
-            raise ArtifactError(f"It asks for a {min(asked & _HUNGRY)} of any size, which no weights need.")
+    named = set(_globals(stream)) if stream is not None else set()
+    if hungry := {name.rpartition(".")[2] for name in named} & _HUNGRY:
+        raise ArtifactError(f"It asks for a {min(hungry)} of any size, which no weights need.")
+    return named
+
+
+def _globals(stream: io.BytesIO) -> Iterator[str]:
+    """Yield what the pickles of a stream name, by today's names, up to where they are damaged or end."""
+    with contextlib.suppress(Exception):  # the unpickler will say it
+        for _ in range(_PICKLES):
+            for code, argument, _ in pickletools.genops(stream):
+                if code.name == "GLOBAL":
+                    module, name = str(argument).split(" ", 1)
+                    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+                    yield f"{module}.{name}"
 
 
 def _data_record(data: bytes) -> io.BytesIO | None:

@@ -1,0 +1,172 @@
+"""Find the weights in what was pickled: a state_dict or a module, alone or inside dicts, lists and tuples."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ArtifactError
+from .numpy_arrays import as_tensor
+from .unpickle import class_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Candidate", "weights_in"]
+
+_PREFERRED = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "module",
+    "weights",
+    "params",
+)
+"""Names under which programs save a network's weights, beside other things of the training."""
+_NO_WEIGHTS = ("optim", "sched", "scaler", "rng", "param_groups", "hist", "loss", "metric")
+"""Parts of names under which they save the rest, tensors among it."""
+_DEEPEST = 4
+"""Levels of containers around the weights."""
+_MOST_VISITS = 10_000
+"""Containers looked into: a pickle of a few bytes can name the same one any number of times."""
+_MOST_MODULES = 100_000
+"""Layers in one network, for the same reason."""
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Weights in a file.
+
+    Attributes:
+        place: the keys that lead to them; empty if they are all that the file holds.
+        kind: ``state_dict`` or ``module``.
+        tensors: by name.
+        network: the class of a module without its Python module, if it is custom code.
+    """
+
+    place: str
+    kind: str
+    tensors: "Mapping[str, Tensor]"
+    network: str | None = None
+
+
+@dataclass(slots=True)
+class _Search:
+    """Looks through nested containers, a bounded number of them."""
+
+    visits: int = field(default=0)
+
+    def within(self, content: Any, place: str, depth: int) -> Iterator[Candidate]:
+        self.visits += 1
+        if self.visits > _MOST_VISITS:
+            raise ArtifactError(f"It has more than {_MOST_VISITS:,} dicts and lists around its weights.")
+        module = _module(content, place)
+        if module is not None:
+            yield module
+        elif depth < _DEEPEST:
+            inner = [
+                each for key, value in _parts(content) for each in self.within(value, _join(place, key), depth + 1)
+            ]
+            yield from inner or _alone(content, place)
+
+
+def weights_in(content: Any, on_notice: Callable[[str], None]) -> Candidate:
+    """Return the only weights in a content, or those under a usual name, with a note about others.
+
+    Raises:
+        ArtifactError: there are none, or several and none under a usual name.
+    """
+    found = list(_Search().within(content, "", 0))
+    if len(found) > 1:
+        found = [each for each in found if any(tensor.ndim > 1 for tensor in each.tensors.values())] or found
+    usual = [each for name in _PREFERRED for each in found if name in each.place.split(".")]
+    if not found:
+        if content == {}:
+            raise ArtifactError("It holds no tensors.")
+        raise ArtifactError(f"It holds {_described(content)}, and no weights by name: save model.state_dict() instead.")
+    places = ", ".join(each.place for each in found[:_LISTED])
+    if len(found) > 1 and not usual:
+        raise ArtifactError(
+            f"It holds several sets of weights ({places}): save the one you need by itself, "
+            f"as in torch.save(content['{found[0].place}'], 'weights.pth')."
+        )
+    if len(found) > 1:
+        on_notice(f"Of several sets of weights ({places}), those under '{usual[0].place}' were taken.")
+    return usual[0] if len(found) > 1 else found[0]
+
+
+def _join(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
+
+
+def _parts(content: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the members of a container that may hold weights."""
+    if isinstance(content, Mapping):
+        members = ((key, value) for key, value in content.items() if isinstance(key, str))
+    elif isinstance(content, list | tuple):
+        members = ((str(number), value) for number, value in enumerate(content))
+    else:
+        return
+    for key, value in members:
+        holds = isinstance(value, Mapping | list | tuple) or _module(value, "") is not None
+        if holds and not any(part in key.lower() for part in _NO_WEIGHTS):
+            yield key, value
+
+
+def _alone(content: Any, place: str) -> Iterator[Candidate]:
+    """Yield a dict that holds tensors itself."""
+    if not isinstance(content, Mapping):
+        return
+    tensors = {name: as_tensor(value) for name, value in content.items()}
+    if any(tensor is not None and (tensor.ndim or not place) for tensor in tensors.values()):
+        kept = {name: content[name] if tensor is None else tensor for name, tensor in tensors.items()}
+        yield Candidate(place, "state_dict", kept)
+
+
+def _module(content: Any, place: str) -> Candidate | None:
+    from torch import nn
+
+    if isinstance(content, nn.Module):
+        return Candidate(place, "module", content.state_dict())
+    if not _is_module(content):
+        return None
+    inner = content
+    while _is_module(inner) and class_of(inner) is None and len(_mapping(vars(inner)["_modules"])) == 1:
+        (inner,) = vars(inner)["_modules"].values()  # of a wrapper
+    return Candidate(place, "module", _state_dict(content), class_of(inner))
+
+
+def _is_module(content: Any) -> bool:
+    return {"_parameters", "_buffers", "_modules"} <= getattr(content, "__dict__", {}).keys()
+
+
+def _state_dict(module: Any) -> "dict[str, Tensor]":
+    """Return what ``state_dict()`` of the module would return, in its order."""
+    tensors: dict[str, Tensor] = {}
+    left = [("", module)]
+    for _ in range(_MOST_MODULES):
+        if not left:
+            return tensors
+        prefix, part = left.pop()
+        own = vars(part)
+        passing = own.get("_non_persistent_buffers_set", ())
+        buffers = {name: each for name, each in _mapping(own["_buffers"]).items() if name not in passing}
+        held = {**_mapping(own["_parameters"]), **buffers}
+        tensors.update({prefix + name: each for name, each in held.items() if each is not None})
+        parts = _mapping(own["_modules"]).items()
+        left += reversed([(f"{prefix}{name}.", each) for name, each in parts if _is_module(each)])
+    raise ArtifactError(f"It has more than {_MOST_MODULES:,} layers.")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ArtifactError("Its module is not as torch makes one.")
+    return value
+
+
+def _described(content: Any) -> str:
+    kind = type(content).__name__
+    return f"an object of {class_of(content)}" if class_of(content) else f"a {kind}"

@@ -1,0 +1,58 @@
+"""numpy's ``.npz`` archives of weights by name."""
+
+import io
+import zipfile
+from typing import Any
+
+from ..errors import ArtifactError
+from .found import Found, Source
+from .torch_file import record_names
+
+__all__ = ["read", "recognises"]
+
+_NPY = ".npy"
+_MOST_TIMES, _ALWAYS = 16, 2**26
+"""Of the file's size may the arrays take when they are unpacked, or so many bytes."""
+
+
+def recognises(data: bytes) -> bool:
+    """Return whether this is an archive of ``.npy`` files alone."""
+    names = record_names(data)
+    return bool(names) and all(name.endswith(_NPY) for name in names)
+
+
+def read(source: Source) -> Found:
+    """Read the arrays; those of Python objects are refused."""
+    import numpy as np
+    import torch
+
+    tensors: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > max(_ALWAYS, _MOST_TIMES * len(source.data)):
+                raise ArtifactError("Its arrays are far larger than the file.")
+            for entry in archive.infolist():
+                content = io.BytesIO(archive.read(entry))
+                array = _array(content)
+                name = entry.filename.removesuffix(_NPY)
+                if name in tensors:
+                    raise ArtifactError(f"It holds {name} twice.")
+                tensors[name] = torch.from_numpy(np.array(array.astype(array.dtype.newbyteorder("="))))
+    except ArtifactError:
+        raise
+    except Exception as error:  # numpy and zipfile trip over a damaged archive in many ways
+        raise ArtifactError(f"It is not a readable .npz: {' '.join(str(error).split())}.") from None
+    return Found("npz", source.require_plain(tensors))
+
+
+def _array(content: io.BytesIO) -> Any:
+    """Return an array whose numbers are all there, so that no header makes a program take all memory."""
+    import numpy as np
+
+    version = np.lib.format.read_magic(content)
+    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    shape, fortran, dtype = header[version](content)
+    if dtype.kind not in "fiub":
+        raise ArtifactError(f"It holds {dtype}, which are no numbers of a network.")
+    numbers = np.frombuffer(content.read(), dtype)
+    return numbers.reshape(shape[::-1]).T if fortran else numbers.reshape(shape)

@@ -1,0 +1,53 @@
+"""Files that people take for weights: what they are, and how weights are made of them."""
+
+import re
+
+from ..errors import ArtifactError
+from .found import Found, Source
+from .torch_file import record_names
+
+__all__ = ["read", "recognises"]
+
+_KINDS = (
+    (rb"\x1f\x8b\x08", "It is compressed with gzip: unpack it first, with 'gunzip {name}'."),
+    (rb"BZh[1-9]1AY", "It is compressed with bzip2: unpack it first, with 'bunzip2 {name}'."),
+    (rb"\xfd7zXZ\x00", "It is compressed with xz: unpack it first, with 'unxz {name}'."),
+    (rb"\x28\xb5\x2f\xfd", "It is compressed with Zstandard: unpack it first, with 'unzstd {name}'."),
+    (rb"\x89HDF\r\n\x1a\n", "It is an HDF5 file, as Keras writes them: save PyTorch's model.state_dict() instead."),
+    (rb"version https://git-lfs", "It is a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull'."),
+    (rb"\s*<(!DOCTYPE|!doctype|html|HTML|\?xml)", "It is a web page: the download was not the file itself."),
+    (rb"\x93NUMPY", "It is a single numpy array: save weights by name, as in np.savez('weights.npz', **weights)."),
+    (
+        rb"\x80[\x02-\x05](?!\x8a\x0a).*\.\Z",
+        "It is a pickle that torch.save did not write: load it where it was made, and save the weights with "
+        "torch.save(state_dict, 'weights.pth').",
+    ),
+)
+_TAR = b"ustar"
+_TAR_AT = 257
+_LISTED = 5
+
+
+def recognises(data: bytes) -> bool:
+    """Return whether this is a file of a kind that is known to hold no weights as they are."""
+    return _advice(data) is not None
+
+
+def read(source: Source) -> Found:
+    """Raise ArtifactError with what to do; this kind of file is never read."""
+    advice = _advice(source.data)
+    assert advice is not None, "it was recognised"
+    raise ArtifactError(advice.format(name=source.path.name))
+
+
+def _advice(data: bytes) -> str | None:
+    for start, words in _KINDS:
+        if re.match(start, data, re.DOTALL):
+            return words
+    if data[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        return "It is a tar archive: unpack it, with 'tar xf {name}', and give the file that holds the weights."
+    names = record_names(data)
+    if names and "data.pkl" not in names and not all(name.endswith(".npy") for name in names):
+        listed = ", ".join(sorted(names)[:_LISTED]).replace("{", "{{").replace("}", "}}")
+        return f"It is a zip archive of other files ({listed}): unpack it and give the one that holds the weights."
+    return None
