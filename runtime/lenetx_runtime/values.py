@@ -1,13 +1,14 @@
-"""What a single value from a file may be."""
+"""What a single value from a file may be, and how texts from files are read and shown."""
 
 import sys
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text"]
+__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text", "parse_json", "printable"]
 
 LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
+_HARMLESS = frozenset("\u200c\u200d\u00a0\u3000")
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -28,3 +29,45 @@ def is_count(value: object, least: int) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[float]:
     """Say whether it is a finite number that fits a float64."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
+    """Parse JSON that has no name twice in an object: readers differ in which of the two they take.
+
+    Args:
+        text: of the document.
+        finite: refuse NaN and Infinity, which are none of JSON's.
+
+    Raises:
+        ValueError: it is no such JSON, or nested too deep.
+    """
+    import json
+
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse if finite else None)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"it has the name {name!a} twice")
+        found[name] = value
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is no number")
+
+
+def printable(text: str) -> str:
+    """Return a text for a terminal: what would move its cursor, colour it or turn its direction is shown escaped.
+
+    Line breaks are escaped too: a name cannot make a line that looks like one of ours. Only the joiners of scripts and
+    emoji, which change nothing around them, and wide spaces stay among what Python calls not printable.
+    """
+    if text.isprintable():
+        return text
+    return "".join([each if each.isprintable() or each in _HARMLESS else ascii(each)[1:-1] for each in text])
