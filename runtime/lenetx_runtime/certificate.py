@@ -13,12 +13,12 @@ from .files import read_bytes
 from .spec import ModelSpec
 from .values import is_digest, is_text, parse_json
 
-__all__ = ["CERTIFICATE_VERSION", "certificate_path", "require_certificate"]
+__all__ = ["CERTIFICATE_VERSION", "LARGEST_CERTIFICATE", "certificate_path", "require_certificate"]
 
 CERTIFICATE_VERSION = 1
 
 _SUFFIX = ".verified.json"
-_LARGEST = 2**20
+LARGEST_CERTIFICATE = 2**20
 """Bytes; a certificate has a few thousand."""
 _FIELDS = {
     "artifact": dict,
@@ -61,7 +61,7 @@ def _problem(place: Path, data: bytes, spec: ModelSpec) -> str | None:
     import hashlib
 
     try:
-        document = parse_json(read_bytes(place, "certificate", limit=_LARGEST))
+        document = parse_json(read_bytes(place, "certificate", limit=LARGEST_CERTIFICATE))
     except InputError as error:
         return f"{str(error)[0].lower()}{str(error)[1:].removesuffix('.')}"
     except ValueError:

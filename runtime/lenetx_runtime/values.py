@@ -3,12 +3,13 @@
 import sys
 from typing import Any, TypeGuard
 
-__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text", "parse_json", "printable"]
+__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
 
 LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
-_HARMLESS = frozenset("\u200c\u200d\u00a0\u3000")
+_SPACES = frozenset("\u00a0\u1680\u202f\u205f\u3000\u200c\u200d").union(map(chr, range(0x2000, 0x200B)))
+"""Of those that Python does not print as they are: the spaces and joiners of scripts, which change nothing else."""
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -62,12 +63,12 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"it holds {constant}, which is no number")
 
 
-def printable(text: str) -> str:
-    """Return a text for a terminal: what would move its cursor, colour it or turn its direction is shown escaped.
-
-    Line breaks are escaped too: a name cannot make a line that looks like one of ours. Only the joiners of scripts and
-    emoji, which change nothing around them, and wide spaces stay among what Python calls not printable.
-    """
+def visible(text: str) -> str:
+    """Return a text in one line with escapes for what would not be seen, or would steer a terminal or a browser."""
     if text.isprintable():
         return text
-    return "".join([each if each.isprintable() or each in _HARMLESS else ascii(each)[1:-1] for each in text])
+    return "".join([each if each.isprintable() or each in _SPACES else _escaped(each) for each in text])
+
+
+def _escaped(character: str) -> str:
+    return " " if character in "\n\t" else character.encode("unicode_escape").decode("ascii")
