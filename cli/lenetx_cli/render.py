@@ -83,7 +83,8 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
     _console().print(
         f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
         f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images.\n{_weakest(metrics)}\n"
-        f"Wrote {visible(str(path))}, the weights of epoch {metrics['chosen_epoch']}, {_CHOSEN[checkpoint.config['keep']]}.",
+        f"Wrote {visible(str(path))}, "
+        f"the weights of epoch {metrics['chosen_epoch']}, {_CHOSEN[checkpoint.config['keep']]}.",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -6,7 +6,6 @@ from typing import Any, BinaryIO
 from zipfile import ZipInfo
 
 import numpy as np
-from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
 from lenetx_runtime.files import open_file
@@ -77,10 +76,9 @@ def read_npz(
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with _opened(file) as stream:
-            if stream.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX:
-                raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
-            stream.seek(0)
             archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
             _require_modest(file, archive.zip.infolist())
             unknown = set(archive.files) - _KEYS  # named, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
