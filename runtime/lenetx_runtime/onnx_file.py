@@ -22,7 +22,9 @@ __all__ = ["read_spec", "seal"]
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_ATTRIBUTE = 5
+_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 4, 5
+_VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
+"""Operators of any number of inputs; onnxruntime reads memory that is not there where one of them has no name."""
 _ATTRIBUTE_NAME, _ATTRIBUTE_INTS = 1, 8
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
@@ -49,6 +51,7 @@ _SETTINGS = b"ort_config"
 class _Kind(Enum):
     TENSOR = auto()
     ATTRIBUTE = auto()
+    NODE = auto()
 
 
 Parts: TypeAlias = Iterator[tuple[_Kind, memoryview]]
@@ -138,6 +141,8 @@ def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
     for kind, part in _model_parts(walk, data):
         if kind is _Kind.TENSOR:
             _refuse_external_data(walk, part)
+        elif kind is _Kind.NODE:
+            _refuse_missing_input(walk, part)
         else:
             _refuse_wide_window(walk, part, widest)
 
@@ -146,6 +151,13 @@ def _refuse_external_data(walk: Walk, tensor: memoryview) -> None:
     for field, value in walk.fields(tensor):
         if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
             raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
+
+
+def _refuse_missing_input(walk: Walk, node: memoryview) -> None:
+    fields = [*walk.messages(node)]
+    operators = [bytes(value) for field, value in fields if field == _NODE_OPERATOR]
+    if _VARIADIC.intersection(operators) and (_NODE_INPUT, b"") in fields:
+        raise ArtifactError(f"An operator {ascii(operators[-1])[1:]} in it lacks an input.")
 
 
 def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
@@ -185,6 +197,7 @@ def _graph_parts(walk: Walk, graph: memoryview, depth: int) -> Parts:
 
 
 def _node_parts(walk: Walk, node: memoryview, depth: int) -> Parts:
+    yield _Kind.NODE, node
     for field, attribute in walk.messages(node):
         if field == _NODE_ATTRIBUTE:
             yield from _attribute_parts(walk, attribute, depth)

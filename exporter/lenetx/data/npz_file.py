@@ -79,7 +79,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
-            _require_modest(file, archive.zip.infolist())
+            _require_modest(file, archive.zip.infolist() if archive.zip else [])
             unknown = set(archive.files) - _KEYS  # named, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except (DataError, InputError):
