@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lenetx_runtime.values import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -50,12 +52,14 @@ _WIDTH = 110
 
 def error(message: str) -> None:
     """Print one sentence on stderr."""
-    print(f"lenetx: {message}", file=sys.stderr)
+    print(f"lenetx: {visible(message)}", file=sys.stderr)
 
 
 def notices(*, quiet: bool) -> Step:
     """Give a function that prints a sentence on stderr that a user should know, though all goes on."""
-    return (lambda _: None) if quiet else lambda message: print(f"Note: {message}", file=sys.stderr, flush=True)
+    if quiet:
+        return lambda _: None
+    return lambda message: print(f"Note: {visible(message)}", file=sys.stderr, flush=True)
 
 
 def unless_closed(show: Callable[[_Shown], None]) -> Callable[[_Shown], None]:
@@ -96,7 +100,7 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
     if "test_recall" in metrics:
         lines.append(_weakest(metrics))
     chosen = _CHOSEN[checkpoint.config["keep"]]
-    lines.append(f"Wrote {path}, the weights of epoch {metrics['chosen_epoch']}, {chosen}.")
+    lines.append(f"Wrote {visible(str(path))}, the weights of epoch {metrics['chosen_epoch']}, {chosen}.")
     _console().print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -106,7 +110,7 @@ def _weakest(metrics: Mapping[str, Any]) -> str:
     for name in ("precision", "recall"):
         values = metrics[f"test_{name}"]
         label = min(values, key=values.__getitem__)
-        parts.append(f"{name} {values[label]:.2%} (class {label})")
+        parts.append(f"{name} {values[label]:.2%} (class {visible(label)})")
     return f"Lowest {' and '.join(parts)}."
 
 
@@ -117,7 +121,7 @@ def exported(folder: Path, reports: "Sequence[Report]") -> None:
 
 def published(folder: Path, reports: "Sequence[Report]") -> None:
     """Name the files that were moved into place."""
-    names = ", ".join(str(folder / str(each.artifact["name"])) for each in reports)
+    names = visible(", ".join(str(folder / str(each.artifact["name"])) for each in reports))
     _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -139,7 +143,7 @@ def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int
     table.add_column("then")
     for image, one in zip(images, found, strict=True):
         others = ", ".join(f"{label} {share:.2%}" for label, share in one.top(top_k)[1:])
-        table.add_row(image, one.label, f"{one.probability:.2%}", others)
+        table.add_row(visible(image), visible(one.label), f"{one.probability:.2%}", visible(others))
     _console().print(table, markup=False)
 
 
@@ -157,13 +161,13 @@ def description(content: "Description") -> None:
     about.add_column("field")
     about.add_column("value", overflow="fold")
     for key, value in rows.items():
-        about.add_row(key, value if isinstance(value, str) else json.dumps(value))
+        about.add_row(key, visible(value) if isinstance(value, str) else json.dumps(value))
     parameters = Table(box=None, pad_edge=False)
     for heading in ("parameter", "shape", "count", "smallest", "largest"):
         parameters.add_column(heading, justify="left" if heading == "parameter" else "right")
     for each in content.parameters:
         shape = "×".join(map(str, each.shape))
-        parameters.add_row(each.name, shape, f"{each.count:,}", f"{each.minimum:.6f}", f"{each.maximum:.6f}")
+        parameters.add_row(visible(each.name), shape, f"{each.count:,}", f"{each.minimum:.6f}", f"{each.maximum:.6f}")
     parameters.add_row("all", "", f"{sum(each.count for each in content.parameters):,}")
     console = _console()
     console.print(about, markup=False, highlight=False)
@@ -178,11 +182,11 @@ def diagnosis(content: "FullDiagnosis") -> None:
     table.add_column("name", no_wrap=True)
     table.add_column("words", overflow="fold")
     for name, words in content.rows():
-        table.add_row(name, words)
+        table.add_row(name, visible(words))
     console = _console()
     console.print(table, markup=False, highlight=False)
     for sentence in content.conclusions():
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -191,16 +195,18 @@ def steps(*, quiet: bool) -> Iterator[Step]:
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
+        from rich.markup import escape
+
         console = _console(stderr=True)
         with console.status("starting") as status:
-            yield lambda words: status.update(words)
+            yield lambda words: status.update(escape(visible(words)))
     else:
-        yield lambda words: print(words, file=sys.stderr, flush=True)
+        yield lambda words: print(visible(words), file=sys.stderr, flush=True)
 
 
 def converted(source: Path, target: Path) -> None:
     """Name the file that was written."""
-    _console().print(f"Wrote {target} from {source}.", highlight=False, markup=False, soft_wrap=True)
+    _console().print(visible(f"Wrote {target} from {source}."), highlight=False, markup=False, soft_wrap=True)
 
 
 def inputs_written(
@@ -213,7 +219,7 @@ def inputs_written(
     network = ["--arch", arch] if arch is not None else []
     command = ["lenetx", "verify", "--against", str(checkpoint), *network, "--logits", "theirs.npy", "--inputs", path]
     _console().print(
-        f"Wrote {path}: float32[{size}], batch, channels, height, width.\nLet your program compute "
+        f"Wrote {visible(str(path))}: float32[{size}], batch, channels, height, width.\nLet your program compute "
         f"float32[{shape[0]}, {logits}] logits, a row for each input in the same order; save them as theirs.npy, then "
         f"run:\n{shlex.join(map(str, command))}",
         highlight=False,

@@ -5,10 +5,11 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lenetx_runtime.certificate import CERTIFICATE_VERSION, certificate_path
+from lenetx_runtime.certificate import CERTIFICATE_VERSION, LARGEST_CERTIFICATE, certificate_path
 from lenetx_runtime.files import read_bytes
+from lenetx_runtime.values import parse_json
 
-from .errors import OutputError
+from .errors import InputError, OutputError
 from .files import write_atomically
 from .report import Report
 
@@ -101,7 +102,7 @@ def _identity(report: Report) -> tuple[object, object]:
 def _about(place: Path) -> tuple[object, object, int, str] | None:
     """Give the digests of bytes and weights, the number of real images and the scope; ``None`` for what is no proof."""
     try:
-        document = json.loads(place.read_bytes())
+        document = parse_json(read_bytes(place, "certificate", limit=LARGEST_CERTIFICATE))
         reference, images = document["reference"], _images(document["reference"].get("images"))
         if document.keys() != _FIELDS or document["certificate_version"] != CERTIFICATE_VERSION:
             return None
@@ -109,7 +110,7 @@ def _about(place: Path) -> tuple[object, object, int, str] | None:
             return None
         seen = f"{images:,} test image{'s' * (images != 1)} of {reference.get('data')}"
         return document["artifact"]["sha256"], reference["weights_sha256"], images, seen
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (InputError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

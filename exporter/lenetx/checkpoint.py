@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
+from lenetx_runtime.values import parse_json
 
 from . import models, tensor_file
 from .errors import ArtifactError, CheckpointError, InputError
@@ -258,7 +259,7 @@ def _from_state(content: Mapping[str, Any]) -> Checkpoint:
 
 def _from_safetensors(data: bytes) -> Checkpoint:
     tensors, texts = safetensors_file.unpack(data)
-    weights = {name: tensors[name] for name in json.loads(texts[_ORDER])}
+    weights = {name: tensors[name] for name in parse_json(texts[_ORDER])}
     checkpoint = Checkpoint(ModelSpec.from_json(texts[METADATA_KEY]), weights, *_record(texts[_RECORD]))
     if texts[_DIGEST] != _digest(texts) or _as_safetensors(checkpoint) != data:
         raise ArtifactError("It was not written by lenetx, or it is damaged.")
@@ -290,7 +291,7 @@ def _require_plain(weights: "Mapping[str, Tensor]") -> None:
 
 def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, float], ...]]:
     """Read metrics, config and history; a ValueError or KeyError says that they are not what :func:`save` writes."""
-    record = json.loads(text)
+    record = parse_json(text, finite=False)
     metrics, config, history = record["metrics"], record["config"], record["history"]
     if not isinstance(history, list) or not all(isinstance(each, dict) for each in (metrics, config, *history)):
         raise TypeError("metrics, config and each epoch are objects")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import POLARITIES, UNKNOWN
 
 from . import checkpoint as checkpoints
@@ -124,7 +125,11 @@ def _assemble(
         "data": None,
         "architecture": network.name,
         "architecture_args": dict(network.arguments),
-        "source": {"name": path.name, "kind": found.kind, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+        "source": {
+            "name": path.name,
+            "kind": found.kind,
+            "sha256": hashlib.sha256(read_bytes(path, "checkpoint")).hexdigest(),
+        },
     }
     if assumed:
         config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network says it"

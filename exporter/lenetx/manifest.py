@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import ArtifactError
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.values import parse_json
+
+from .errors import ArtifactError, InputError
 from .files import exists
 from .report import Report
 
@@ -13,6 +16,8 @@ __all__ = ["MANIFEST", "entry_of", "merged"]
 
 MANIFEST = "manifest.json"
 _VERSION = 1
+_LARGEST = 2**24
+"""Bytes; an artifact takes some 600."""
 
 
 def entry_of(artifact: Path) -> Mapping[str, Any] | None:
@@ -46,10 +51,10 @@ def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
     if not exists(path):
         return {}
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_json(read_bytes(path, "manifest", limit=_LARGEST))
         entries = dict(document["artifacts"])
         sound = document["manifest_version"] == _VERSION and all(isinstance(each, dict) for each in entries.values())
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (InputError, ValueError, KeyError, TypeError):
         sound, entries = False, {}
     if not sound:
         raise ArtifactError(f"The manifest '{path}' is damaged: export anew.")

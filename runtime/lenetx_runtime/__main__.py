@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import commands
 from .errors import LenetxError
+from .values import visible
 
 __all__ = ["main"]
 
@@ -120,7 +121,7 @@ def _show(text: str) -> None:
 
 
 def _complain(text: str) -> None:
-    print(f"lenetx_runtime: {text}", file=sys.stderr)
+    print(f"lenetx_runtime: {visible(text)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

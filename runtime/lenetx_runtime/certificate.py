@@ -4,7 +4,6 @@ It is no signature. It tells a file that was proven from one that was not, or wa
 the folder can write a certificate too.
 """
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from typing import Any
 from .errors import ArtifactError, InputError
 from .files import read_bytes
 from .spec import ModelSpec
-from .values import is_digest, is_text
+from .values import is_digest, is_text, parse_json
 
-__all__ = ["CERTIFICATE_VERSION", "certificate_path", "require_certificate"]
+__all__ = ["CERTIFICATE_VERSION", "LARGEST_CERTIFICATE", "certificate_path", "require_certificate"]
 
 CERTIFICATE_VERSION = 1
 
 _SUFFIX = ".verified.json"
-_LARGEST = 2**20
+LARGEST_CERTIFICATE = 2**20
 """Bytes; a certificate has a few thousand."""
 _FIELDS = {
     "artifact": dict,
@@ -62,10 +61,10 @@ def _problem(place: Path, data: bytes, spec: ModelSpec) -> str | None:
     import hashlib
 
     try:
-        document = json.loads(read_bytes(place, "certificate", limit=_LARGEST))
+        document = parse_json(read_bytes(place, "certificate", limit=LARGEST_CERTIFICATE))
     except InputError as error:
         return f"{str(error)[0].lower()}{str(error)[1:].removesuffix('.')}"
-    except (ValueError, RecursionError):
+    except ValueError:
         document = None
     if not _is_certificate(document):
         return f"its certificate '{place}' is damaged or of another version"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ArtifactError, InputError
 from .limits import DEFAULT
+from .values import visible
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -27,12 +28,16 @@ class Screen:
     """What prints for a command.
 
     Attributes:
-        show: prints an answer, at once.
+        show: prints a text, at once and as it is.
         complain: prints a sentence on something that could not be done.
     """
 
     show: Callable[[str], None]
     complain: Callable[[str], None]
+
+    def line(self, text: str) -> None:
+        """Print one line of an answer: labels and names of files may hold anything."""
+        self.show(visible(text))
 
     def document(self, content: Any) -> None:
         """Print one JSON document."""
@@ -58,7 +63,7 @@ def predict(asked: "Namespace", screen: Screen) -> int:
                 continue
             predictions.append(_labelled(image, prediction, asked.top_k))
             if not asked.json:
-                screen.show(_sentence(predictions[-1]))
+                screen.line(_sentence(predictions[-1]))
         if asked.json:
             about = {"model": str(asked.model), "device": classifier.device}
             screen.document(about | {"predictions": predictions, "errors": errors})
@@ -82,7 +87,7 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
         screen.document(document | {"facts": facts})
         return 0
     for name, words in _rows(document, spec, facts):
-        screen.show(f"{name:15} {words}")
+        screen.line(f"{name:15} {words}")
     return 0
 
 
@@ -104,7 +109,7 @@ def selftest(asked: "Namespace", screen: Screen) -> int:
         for outcome in found:
             outcomes.append(outcome)
             if not asked.json:
-                screen.show(_line(outcome))
+                screen.line(_line(outcome))
     statuses = {outcome.status for outcome in outcomes}
     passed = "passed" in statuses and "failed" not in statuses
     if asked.json:
@@ -121,9 +126,9 @@ def doctor(asked: "Namespace", screen: Screen) -> int:
         screen.document(found.to_plain())
     else:
         for name, words in found.rows():
-            screen.show(f"{name:25} {words}")
+            screen.line(f"{name:25} {words}")
         for sentence in found.conclusions():
-            screen.show(sentence)
+            screen.line(sentence)
     return 0 if found.can_predict else _NOT_HERE
 
 

@@ -2,7 +2,8 @@
 
 Source of the field numbers: onnx/onnx.proto of the ONNX project. ``content_sha256`` in the embedded spec is the
 SHA-256 of the whole file with those 64 digits themselves written as zeros: it covers the graph, the weights, the
-opset and the spec. onnxruntime itself loads most files with a flipped bit without a word.
+opset and the spec. Digits like them elsewhere in the file count as they are. onnxruntime itself loads most files with a
+flipped bit without a word.
 
 The digest finds damage, not ill will: whoever can seal a file can put any graph in it, and no check of a file keeps an
 engine from taking the time and memory that a graph asks for. Open models of people whom you would let run a program.
@@ -21,7 +22,9 @@ __all__ = ["read_spec", "seal"]
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_ATTRIBUTE = 5
+_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 4, 5
+_VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
+"""Operators of any number of inputs; onnxruntime reads memory that is not there where one of them has no name."""
 _ATTRIBUTE_NAME, _ATTRIBUTE_INTS = 1, 8
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
@@ -40,11 +43,15 @@ _OTHER_FORMAT = b"ORTM"
 _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
+_KEY = METADATA_KEY.encode()
+_SETTINGS = b"ort_config"
+"""The metadata from which onnxruntime takes a session's settings where ORT_LOAD_CONFIG_FROM_MODEL is 1."""
 
 
 class _Kind(Enum):
     TENSOR = auto()
     ATTRIBUTE = auto()
+    NODE = auto()
 
 
 Parts: TypeAlias = Iterator[tuple[_Kind, memoryview]]
@@ -62,12 +69,19 @@ def read_spec(data: bytes) -> ModelSpec:
             "It is an archive, as TorchScript writes them: lenetx_runtime runs ONNX files, and "
             "lenetx.classifier, of the package lenetx, runs TorchScript."
         )
+    if data[4:8] == _OTHER_FORMAT:
+        raise ArtifactError("It is not an ONNX model: onnxruntime would take it for one of its own format.")
     walk = Walk()
-    text = _spec_text(walk, data)
-    if text is None:
-        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.")
-    spec = ModelSpec.from_json(text)
-    if spec.content_sha256 is None or _digest(data, spec.content_sha256.encode()) != spec.content_sha256:
+    if all(field != _MODEL_GRAPH for field, _ in walk.fields(data)):
+        raise ArtifactError("It is not an ONNX model.")
+    start, text = _only_spec([*_metadata(walk, data)])
+    try:
+        spec = ModelSpec.from_json(text.decode())
+    except UnicodeDecodeError:
+        raise ArtifactError("Its lenetx spec is not readable text.") from None
+    written = str(spec.content_sha256).encode()
+    place = start + text.find(_DIGEST_FIELD + written) + len(_DIGEST_FIELD)
+    if text.count(_DIGEST_FIELD + written) != 1 or _digest(data, place) != written:
         raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
     _check_graph(walk, data, spec)
     return spec
@@ -75,39 +89,44 @@ def read_spec(data: bytes) -> ModelSpec:
 
 def seal(data: bytes) -> bytes:
     """Fill in the digest of a serialised model whose spec has ``content_sha256`` written as 64 zeros."""
-    field = _DIGEST_FIELD + _NO_DIGEST
-    if data.count(field) != 1:
+    empty = _DIGEST_FIELD + _NO_DIGEST
+    places = [start + text.find(empty) for key, start, text in _metadata(Walk(), data) if key == _KEY and empty in text]
+    if len(places) != 1:
         raise ValueError("the file must hold exactly one empty content_sha256")
-    digest = _digest(data, _NO_DIGEST)
-    return data.replace(field, _DIGEST_FIELD + digest.encode())
+    place = places[0] + len(_DIGEST_FIELD)
+    return data[:place] + _digest(data, place) + data[place + len(_NO_DIGEST) :]
 
 
-def _digest(data: bytes, written: bytes) -> str:
+def _digest(data: bytes, place: int) -> bytes:
+    """Return the digest in 64 digits, those at this place being counted as zeros."""
     import hashlib
 
-    return hashlib.sha256(data.replace(_DIGEST_FIELD + written, _DIGEST_FIELD + _NO_DIGEST)).hexdigest()
+    digest, view = hashlib.sha256(), memoryview(data)
+    for part in (view[:place], _NO_DIGEST, view[place + len(_NO_DIGEST) :]):
+        digest.update(part)
+    return digest.hexdigest().encode()
 
 
-def _spec_text(walk: Walk, data: bytes) -> str | None:
-    if data[4:8] == _OTHER_FORMAT:
-        raise ArtifactError("It is not an ONNX model: onnxruntime would take it for one of its own format.")
-    graphs, texts = 0, []
-    for field, value in walk.fields(data):
-        graphs += field == _MODEL_GRAPH
-        if field == _MODEL_METADATA and isinstance(value, memoryview):
-            entry = dict(walk.messages(value))
-            if entry.get(_ENTRY_KEY, b"") == METADATA_KEY.encode():
-                texts.append(entry.get(_ENTRY_VALUE))
-    if not graphs:
-        raise ArtifactError("It is not an ONNX model.")
-    if len(texts) > 1:
+def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Give (key, where the value begins in the file, value) of every entry, and of one with several, each with each."""
+    for field, value in walk.messages(data):
+        if field == _MODEL_METADATA:
+            outer = walk.start
+            parts = [(part, outer + walk.start, bytes(text)) for part, text in walk.messages(value)]
+            texts = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, b"")]
+            yield from ((key, *text) for part, _, key in parts if part == _ENTRY_KEY for text in texts)
+
+
+def _only_spec(entries: list[tuple[bytes, int, bytes]]) -> tuple[int, bytes]:
+    """Return where the text of the spec begins in the file, and that text."""
+    if any(key == _SETTINGS for key, _, _ in entries):
+        raise ArtifactError("It carries settings for onnxruntime's session, which lenetx never follows.")
+    found = [(start, text) for key, start, text in entries if key == _KEY]
+    if len(found) > 1:
         raise ArtifactError("It carries more than one lenetx spec.")
-    if not texts:
-        return None
-    try:
-        return str(texts[0] or b"", "utf-8")
-    except ValueError:
-        raise ArtifactError("Its lenetx spec is not readable text.") from None
+    if not found:
+        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.")
+    return found[0]
 
 
 def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
@@ -122,6 +141,8 @@ def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
     for kind, part in _model_parts(walk, data):
         if kind is _Kind.TENSOR:
             _refuse_external_data(walk, part)
+        elif kind is _Kind.NODE:
+            _refuse_missing_input(walk, part)
         else:
             _refuse_wide_window(walk, part, widest)
 
@@ -130,6 +151,13 @@ def _refuse_external_data(walk: Walk, tensor: memoryview) -> None:
     for field, value in walk.fields(tensor):
         if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
             raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
+
+
+def _refuse_missing_input(walk: Walk, node: memoryview) -> None:
+    fields = [*walk.messages(node)]
+    operators = [bytes(value) for field, value in fields if field == _NODE_OPERATOR]
+    if _VARIADIC.intersection(operators) and (_NODE_INPUT, b"") in fields:
+        raise ArtifactError(f"An operator {ascii(operators[-1])[1:]} in it lacks an input.")
 
 
 def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
@@ -169,6 +197,7 @@ def _graph_parts(walk: Walk, graph: memoryview, depth: int) -> Parts:
 
 
 def _node_parts(walk: Walk, node: memoryview, depth: int) -> Parts:
+    yield _Kind.NODE, node
     for field, attribute in walk.messages(node):
         if field == _NODE_ATTRIBUTE:
             yield from _attribute_parts(walk, attribute, depth)

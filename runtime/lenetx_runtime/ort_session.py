@@ -25,6 +25,8 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 """An execution provider by onnxruntime's name for it, perhaps with settings of its own."""
 
+_STRICT = {"enable_fallback": 0, "read_config_from_model": 0}
+"""With ORT_LOAD_CONFIG_FROM_MODEL=1 in the environment a model's settings, or none, would come before ours."""
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
@@ -120,7 +122,7 @@ def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple
     _prepare(ort, options, names)
     given = [(name, dict(settings)) for name, settings in providers]
     try:
-        session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
+        session = ort.InferenceSession(model, options, providers=given, **_STRICT)
     except Exception as error:  # onnxruntime's errors have no common base but Exception
         if names == [CPU]:
             raise ArtifactError(f"onnxruntime cannot open the model: {one_line(error)}") from None

@@ -14,10 +14,15 @@ _MOST_FIELDS = 2**18
 
 
 class Walk:
-    """Reads messages, up to 262,144 fields in all of them together."""
+    """Reads messages, up to 262,144 fields in all of them together.
+
+    Attributes:
+        start: where the bytes of the field that was given last begin in its message.
+    """
 
     def __init__(self) -> None:
         self._left = _MOST_FIELDS
+        self.start = 0
 
     def messages(self, data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
         """Give those of :meth:`fields` whose values are bytes: texts, tensors and messages."""
@@ -56,6 +61,7 @@ class Walk:
                 raise ArtifactError("It is not an ONNX model, or it is damaged.")
             if position + size > len(data):
                 raise ArtifactError("It is not an ONNX model, or it is cut off.")
+            self.start = position
             yield field, data[position : position + size]
             position += size
 

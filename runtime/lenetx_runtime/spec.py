@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from .errors import ArtifactError
 from .selftest import SelfTest
-from .values import LARGEST_COUNT, is_count, is_digest, is_number, is_text
+from .values import LARGEST_COUNT, is_count, is_digest, is_number, is_text, parse_json
 
 __all__ = ["FORMAT_VERSION", "METADATA_KEY", "ModelSpec"]
 
@@ -117,8 +117,8 @@ class ModelSpec:
             ArtifactError: not JSON, of another format version, or with a field missing, unknown or invalid.
         """
         try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            fields = parse_json(text, finite=False)  # which field is not finite is said below
+        except ValueError as error:
             raise ArtifactError(f"The model's spec is not JSON: {error}.") from None
         if not isinstance(fields, dict):
             raise ArtifactError("The model's spec is not a JSON object.")

@@ -1,13 +1,15 @@
-"""What a single value from a file may be."""
+"""What a single value from a file may be, and how texts from files are read and shown."""
 
 import sys
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text"]
+__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
 
 LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
+_SPACES = frozenset("\u00a0\u1680\u202f\u205f\u3000\u200c\u200d").union(map(chr, range(0x2000, 0x200B)))
+"""Of those that Python does not print as they are: the spaces and joiners of scripts, which change nothing else."""
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -28,3 +30,45 @@ def is_count(value: object, least: int) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[float]:
     """Say whether it is a finite number that fits a float64."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
+    """Parse JSON that has no name twice in an object: readers differ in which of the two they take.
+
+    Args:
+        text: of the document.
+        finite: refuse NaN and Infinity, which are none of JSON's.
+
+    Raises:
+        ValueError: it is no such JSON, or nested too deep.
+    """
+    import json
+
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse if finite else None)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"it has the name {name!a} twice")
+        found[name] = value
+    return found
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which is no number")
+
+
+def visible(text: str) -> str:
+    """Return a text in one line with escapes for what would not be seen, or would steer a terminal or a browser."""
+    if text.isprintable():
+        return text
+    return "".join([each if each.isprintable() or each in _SPACES else _escaped(each) for each in text])
+
+
+def _escaped(character: str) -> str:
+    return " " if character in "\n\t" else character.encode("unicode_escape").decode("ascii")

@@ -1,14 +1,17 @@
 """An ``.npz`` of images and labels, in the layouts that are usual."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from zipfile import ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lenetx_runtime.files import require_file
+from lenetx_runtime.files import open_file
+from lenetx_runtime.limits import DEFAULT, size_in_words
 
-from ..errors import DataError
+from ..errors import DataError, InputError
 from .dataset import Split
 
 __all__ = ["read_npz"]
@@ -25,6 +28,8 @@ _LAYOUTS = (
 _NAMES = "class_names"
 _KEYS = {key for layout in _LAYOUTS for pair in layout.values() for key in pair} | {_NAMES}
 _MOST_CLASSES = 1000
+_LARGEST = DEFAULT.model_bytes
+"""Bytes of a file, and of all that it unpacks to."""
 
 
 def read_npz(
@@ -46,7 +51,6 @@ def read_npz(
         DataError: damaged, of another layout, or with arrays that are no images or labels.
         InputError: the file is not there.
     """
-    require_file(file, "data set")
     arrays = _arrays(file)
     layouts = [layout for layout in _LAYOUTS if set(layout["train"]) <= arrays.keys()]
     known = {key for layout in layouts for pair in layout.values() for key in pair} | {_NAMES}
@@ -71,13 +75,14 @@ def read_npz(
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with file.open("rb") as stream:
+        with _opened(file) as stream:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
-            unknown = set(archive.files) - _KEYS  # which may unpack to any size: named, never read
+            _require_modest(file, archive.zip.infolist() if archive.zip else [])
+            unknown = set(archive.files) - _KEYS  # named, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
-    except DataError:
+    except (DataError, InputError):
         raise
     except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways
         if "allow_pickle" in str(error):
@@ -85,6 +90,24 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
         else:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise DataError(f"'{file}' cannot be read: {reason}.") from None
+
+
+def _opened(file: Path) -> BinaryIO:
+    descriptor, size = open_file(file, "data set")
+    stream = os.fdopen(descriptor, "rb")
+    if size > _LARGEST:
+        stream.close()
+        raise InputError(f"The data set '{file}' is larger than {size_in_words(_LARGEST)}, the most that is read.")
+    return stream
+
+
+def _require_modest(file: Path, members: list[ZipInfo]) -> None:
+    """Raise DataError for arrays that unpack to too much, or of which there are two of one name."""
+    if (size := sum(member.file_size for member in members)) > _LARGEST:
+        most = size_in_words(_LARGEST)
+        raise DataError(f"'{file}' unpacks to {size:,} bytes, but at most {most} are read: save fewer images in it.")
+    if len({member.filename for member in members}) < len(members):
+        raise DataError(f"'{file}' has two arrays of one name: save it anew.")
 
 
 def _levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:

@@ -1,8 +1,9 @@
 """Numbers and foreign texts as people read them."""
 
 import math
-import unicodedata
 from typing import Any
+
+from lenetx_runtime.values import visible
 
 __all__ = ["MARKS", "number", "share", "visible"]
 
@@ -36,13 +37,3 @@ def share(value: float | str | None) -> str:
     if round(value, 2) < _FIRST_MULTIPLE:
         return f"{100 * value:.3g}%"
     return f"{value:,.0f} times" if value < _MOST_WRITTEN_OUT else f"{value:.1e} times"
-
-
-def visible(text: str) -> str:
-    """Give a text in one line with escapes for what would not be seen, or would steer a terminal or a browser."""
-    seen = (each if each.isprintable() or unicodedata.category(each) == "Zs" else _escaped(each) for each in text)
-    return "".join(seen)
-
-
-def _escaped(character: str) -> str:
-    return " " if character in "\n\t" else character.encode("unicode_escape").decode("ascii")

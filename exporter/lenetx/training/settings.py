@@ -80,5 +80,5 @@ def _read(file: Path) -> dict[str, Any]:
     content = read_bytes(file, "configuration", limit=2**20)
     try:
         return tomllib.loads(content.decode())
-    except ValueError as error:  # not UTF-8, or no TOML
+    except (ValueError, RecursionError) as error:  # not UTF-8, no TOML, or nested too deep
         raise InputError(f"The configuration '{file}' is not TOML: {error}.") from None

@@ -19,8 +19,13 @@ __all__ = ["as_artifact", "as_float32"]
 
 
 def as_float32(logits: "NDArray[Any]") -> "NDArray[np.float32]":
-    """Round float64 logits, which numpy makes of lists of numbers; anything else stays and is judged as it is."""
-    return logits.astype(np.float32) if logits.dtype == np.float64 else logits
+    """Round float64 logits, which numpy makes of lists of numbers; anything else is judged as it is.
+
+    The order of bytes is this machine's afterwards: files and networks have the other one.
+    """
+    kind = logits.dtype.newbyteorder("=")
+    with np.errstate(all="ignore"):  # what becomes infinite is judged
+        return logits.astype(np.float32 if kind == np.float64 else kind, copy=False)
 
 
 class _Function:
@@ -49,10 +54,11 @@ class _Function:
 
 
 def _numbers(found: Any) -> "NDArray[Any]":
+    """Return an array of its own: the next call may write to the memory of this one's."""
     what = type(found).__name__
     try:
-        array = np.asarray(found)
-    except Exception as error:  # such as a list of lists of several lengths, or a tensor that needs its gradient
+        array = np.array(found.detach().cpu() if hasattr(found, "detach") else found)
+    except Exception as error:  # such as a list of lists of several lengths
         raise WrongAnswer(f"It gave {what}, of which numpy makes no array: {reason(error)}") from error
     if array.dtype.kind not in "fiub":
         raise WrongAnswer(f"It gave {what} instead of an array of logits, float32[N, K].")

@@ -59,6 +59,7 @@ def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
     Raises:
         InputError: no such inputs.
     """
+    inputs = inputs.astype(inputs.dtype.newbyteorder("="), copy=False)
     frames = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
     if inputs.dtype == np.uint8 and inputs.shape[1:] == frames and len(inputs):
         if spec.framing == UNKNOWN:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import METADATA_KEY
+from lenetx_runtime.values import parse_json
 
 from ..errors import ArtifactError
 from .found import Found, Source
@@ -64,4 +65,4 @@ def pack(tensors: "Mapping[str, Tensor]", texts: Mapping[str, str]) -> bytes:
 
 def _split(data: bytes) -> tuple[dict[str, Any], bytes]:
     end = _LENGTH + int.from_bytes(data[:_LENGTH], "little")
-    return json.loads(data[_LENGTH:end]), data[end:]
+    return parse_json(data[_LENGTH:end]), data[end:]

@@ -10,10 +10,12 @@ _EXTENSION, _FRAME, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL = 0xF9
 _TRANSPARENT = 1
 _MOST_BLOCKS = 2**17
+_ROOM, _PER_PIXEL = 2**16, 2
+"""The most bytes of a frame, of which a pixel takes up to 12 bits; what stands behind them is other frames."""
 
 
 def first_frame(data: bytes) -> bytes:
-    """Give the file without the extensions before its first frame, but for the colour that is transparent in it.
+    """Return the file up to its first frame, but without the extensions that do not say what is transparent in it.
 
     Raises:
         ValueError: it is damaged before its first frame.
@@ -25,7 +27,8 @@ def first_frame(data: bytes) -> bytes:
     control, position, blocks = b"", start, 0
     while position + 1 < len(data) and data[position] != _TRAILER and blocks < _MOST_BLOCKS:
         if data[position] == _FRAME:
-            return data[:start] + control + data[position:]
+            width, height = (int.from_bytes(data[position + at : position + at + 2], "little") for at in (5, 7))
+            return data[:start] + control + data[position : position + _ROOM + _PER_PIXEL * width * height]
         if data[position] != _EXTENSION:  # writers leave an end of blocks too many
             position, blocks = position + 1, blocks + 1
             continue

@@ -23,7 +23,7 @@ _LARGEST_HEAD = 2**16
 
 
 def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
-    """Give the file without its notes, and its EXIF data if it has some.
+    """Return the file without its notes and fill bytes, and its EXIF data if it has some.
 
     Raises:
         ValueError: it is damaged before its first scan, or has two sizes or far too many tables.
@@ -36,7 +36,7 @@ def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
         if marker == _END or position + 2 > len(data):
             break
         if marker == _SCAN:
-            return b"".join((*kept, data[position - 2 :])), exif
+            return b"".join((*kept, b"\xff", _unfilled(data, position - 1))), exif
         end = position + int.from_bytes(data[position : position + 2], "big")
         sizes += marker in _SIZES
         if end > len(data) or sizes > 1:
@@ -55,6 +55,12 @@ def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
 def scans(data: bytes) -> int:
     """Count a decoder's passes over the picture; inside of one, FF is always followed by 00 or a marker."""
     return data.count(b"\xff\xda")
+
+
+def _unfilled(data: bytes, start: int) -> bytes | memoryview:
+    """Leave out fill bytes: a decoder that is given a file in parts looks at all of them again with each part."""
+    rest = memoryview(data)[start:]
+    return rest if data.find(b"\xff\xff", start) < 0 else _FILLED.sub(b"\xff", rest)
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
