@@ -17,14 +17,19 @@ SPAN, THIN = 0.9, 30
 by this, is a line or an edge, if a digit is left …"""
 DIGIT = 8
 """… that touches no border, and whose longer side is the picture's shorter one divided by this at least."""
+PAPER = 3
+"""What has more than the picture's area divided by this is no digit but paper, on something else."""
+NEAR, THICK = 4, 1.5
+"""A stroke at the picture's border belongs to the digit if it is nearer than the digit's longer side divided by the
+first, and no more than so many times as thick; else it is a thumb, a shadow or the paper's edge."""
 DRAWN = 0.6
 """A part that has ink near this share of each side of its own box is a box drawn around what is inside …"""
 INSIDE = 4
 """… if there is a part inside whose longer side is the box's shorter one divided by this at least: no dotted zero."""
 
 
-def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
-    """Give bool[h, w], the ink of a picture, without what is no part of its digit.
+def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "tuple[NDArray[np.bool_], bool]":
+    """Return bool[h, w], the ink of a picture, without what is no part of its digit, and whether one stands free in it.
 
     Parts are connected by sides or corners.
 
@@ -34,52 +39,70 @@ def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np
     """
     import numpy as np
 
-    mask = _without_lines(mask)
-    parts = _parts(mask)
-    if parts.max(initial=0) < 2:
-        return mask
+    parts, is_free = _parts_without_lines(mask)
+    if not parts.any():
+        return mask, False
     kept = np.zeros(int(parts.max()) + 1, np.bool_)
     kept[parts[sure]] = True
     parts = np.where(kept, np.cumsum(kept), 0)[parts]
-    kept = _kept_lines(parts)
-    areas = np.bincount(parts.ravel(), minlength=len(kept) + 1)[1:] * kept
+    areas = np.bincount(parts.ravel(), minlength=2)[1:]
+    kept, is_free = _kept(parts, areas)
+    areas *= kept
     kept &= areas >= SPECK * areas.max()
-    return np.concatenate([[False], kept])[parts]
+    return np.concatenate([[False], kept])[parts], is_free
 
 
-def _without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
-    """Return the mask without its lines if that leaves a digit, which touches no border, else as it is."""
+def _parts_without_lines(mask: "NDArray[np.bool_]") -> "tuple[NDArray[np.int64], bool]":
+    """Return the parts of the mask without its lines if that leaves a digit which stands free, else those of all."""
     import numpy as np
 
     thinned = without_lines(mask)
-    return thinned if np.array_equal(thinned, mask) or _free(_boxes(_parts(thinned)), mask.shape).any() else mask
+    parts = _parts(thinned)
+    areas = np.bincount(parts.ravel())[1:]
+    if (is_free := bool(_free(_boxes(parts), areas, mask.shape).any())) or np.array_equal(thinned, mask):
+        return parts, is_free
+    return _parts(mask), False
 
 
-def _free(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
+def _free(boxes: "NDArray[Any]", areas: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
     """Return bool[parts]: True for those that may be digits by their size, and touch no border."""
-    touches = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    free: NDArray[np.bool_] = ~touches & (sizes >= min(shape) / DIGIT)
-    return free
+    free: NDArray[np.bool_] = ~_touching(boxes, shape) & (sizes >= min(shape) / DIGIT)
+    return free & (areas * PAPER <= shape[0] * shape[1])
 
 
-def _kept_lines(parts: "NDArray[Any]") -> "NDArray[np.bool_]":
-    """Give bool[parts]: False for lines and boxes around a digit and for edges of the paper."""
+def _touching(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
+    touching: NDArray[np.bool_] = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
+    return touching
+
+
+def _kept(parts: "NDArray[Any]", areas: "NDArray[Any]") -> "tuple[NDArray[np.bool_], bool]":
+    """Return bool[parts]: False for lines and boxes around a digit, edges of the paper, thumbs; is a digit free?"""
     import numpy as np
 
     boxes, shape = _boxes(parts), np.array(parts.shape)
     sides = boxes[:, 2:] - boxes[:, :2]
-    touches = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
-    digits = ~touches & (sides.max(axis=1) >= shape.min() / DIGIT)
+    free = _free(boxes, areas, parts.shape)
     kept = np.ones(len(boxes), np.bool_)
-    if digits.any():
-        thin = sides.min(axis=1) <= shape.min() / THIN
-        kept &= ~(touches & (thin | (sides >= SPAN * shape).any(axis=1)))
+    if free.any():
+        lines = (sides.min(axis=1) <= shape.min() / THIN) | (sides >= SPAN * shape).any(axis=1)
+        belong = ~lines & _belong(boxes, areas, int(np.argmax(areas * free)))
+        kept = belong | ~_touching(boxes, parts.shape)
     for index in np.flatnonzero(kept & (sides.min(axis=1) >= shape.min() / DIGIT)).tolist():
         within = (boxes[:, :2] > boxes[index, :2]).all(axis=1) & (boxes[:, 2:] < boxes[index, 2:]).all(axis=1)
         if (sides[within].max(initial=0) >= sides[index].min() / INSIDE) and _is_box(parts, index + 1, boxes[index]):
             kept[index] = False
-    return kept
+    return kept, bool(free.any())
+
+
+def _belong(boxes: "NDArray[Any]", areas: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
+    """Return bool[parts]: True for those near the digit that are about as thin as its strokes."""
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    thickness = areas / sides
+    room = sides[digit] / NEAR
+    apart = (boxes[:, :2] > boxes[digit, 2:] + room) | (boxes[:, 2:] < boxes[digit, :2] - room)
+    near: NDArray[np.bool_] = ~apart.any(axis=1) & (thickness <= THICK * thickness[digit])
+    return near
 
 
 def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
