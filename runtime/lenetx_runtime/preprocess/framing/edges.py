@@ -11,9 +11,10 @@ __all__ = ["trimmed"]
 DEEP = 5
 """An edge has at most the picture's side divided by this …"""
 STEP = 40
-"""… and differs by so many levels from the paper, and from the third line after it: it ends sharply …"""
-CLEAN = 50
-"""… where at most one pixel in so many is anything else than paper: no stroke of a digit begins there."""
+"""… and differs by so many levels from the paper, and from the third line after it: it ends sharply, and no
+pixels next to one another do so where it ends: no stroke of a digit begins there."""
+FADING = 64
+"""Pixels of a side, from which on an edge may fade into one line more."""
 SEEN = 400
 """An edge is looked for in about so many pixels of each line."""
 
@@ -24,11 +25,13 @@ def trimmed(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
     step = -(-max(grey.shape) // SEEN)
     paper = int(np.median(grey[::step, ::step]))
-    bottom, right = grey.shape
-    top, left = _edge(grey[:, ::step], paper), _edge(grey.T[:, ::step], paper)
-    bottom -= _edge(grey[::-1, ::step], paper)
-    right -= _edge(grey.T[::-1, ::step], paper)
-    return grey[top:bottom, left:right]
+    top, left, bottom, right = (
+        _edge(lines, paper) for lines in (grey[:, ::step], grey.T[:, ::step], grey[::-1, ::step], grey.T[::-1, ::step])
+    )
+    inside = grey[top : len(grey) - bottom, left : grey.shape[1] - right]
+    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
+    is_clean = all(np.abs(np.diff(side.astype(np.int16))).max(initial=0) < STEP for side in sides)
+    return inside if is_clean else grey
 
 
 def _edge(lines: "NDArray[np.uint8]", paper: int) -> int:
@@ -41,7 +44,5 @@ def _edge(lines: "NDArray[np.uint8]", paper: int) -> int:
     if deepest == 0 or not edge[0] or edge.all():
         return 0
     deep = int(np.argmin(edge))
-    if deep > deepest or abs(levels[min(deep + 1, len(levels) - 1)] - levels[max(deep - 2, 0)]) < STEP:
-        return 0
-    inside = lines[deep + 1].astype(np.int16) - int(levels[deep + 1])
-    return deep + 1 if np.count_nonzero(np.abs(inside) >= STEP) * CLEAN <= len(inside) else 0
+    is_sharp = abs(levels[min(deep + 1, len(levels) - 1)] - levels[max(deep - 2, 0)]) >= STEP
+    return deep + (len(lines) >= FADING) if deep <= deepest and is_sharp else 0

@@ -28,7 +28,7 @@ most one in 3 by any: noise around the lightest or darkest level leaves every ot
 CELLS = 320
 """Specks and lines are looked for in a picture whose longer side is at most so many cells."""
 SOFT = 4
-"""Cells around the digit in which it may fade, where something else is left out."""
+"""Cells in which the digit may fade, beside something that is left out and may fade in twice as many."""
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -117,7 +117,7 @@ def _without_strays(ink: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], bool]
     if not stray.any():
         return ink, is_free
     height, width = ink.shape
-    stray |= ~neighbours(kept, np.logical_or, SOFT)
+    stray |= neighbours(stray, np.logical_or, 2 * SOFT) & ~neighbours(kept, np.logical_or, SOFT)
     stray = stray.repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
     return _stretch(np.where(stray, np.uint8(0), ink)), is_free
 

@@ -36,6 +36,8 @@ DARKEST = 16
 """Levels below which light is too weak to be compared in logarithms."""
 DIMMEST = 64
 """A level: paper that is darker is taken to be as light, since its noise would look like ink."""
+BEYOND = 0.8
+"""Paper that is darker, by this factor, than it is two cells away ends there."""
 DETAIL = 100
 """The ink is given with about so many pixels on its longer side, or up to twice as many: averages have less noise."""
 
@@ -63,7 +65,7 @@ def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     if sharp.max() < FAINTEST:
         raise InputError("The image is blank: no ink stands out from its paper, which is lit unevenly or noisy.")
     weakest = float(sharp.max()) / WEAKEST
-    ink, _ = strays.without(dark & (absorbed >= weakest), sharp >= weakest)
+    ink, _ = strays.without(dark & (absorbed >= weakest), sharp >= weakest, _beyond(paper))
     return _fine(grey, paper, ink, factor, level, weakest)
 
 
@@ -131,6 +133,17 @@ def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
         for axis in (0, 1):
             closed = running(closed, side, axis, extreme)
     return closed
+
+
+def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+    """Return bool[h, w]: where the paper becomes dark at once, for a thumb or a table begins, and near that.
+
+    A closing keeps what is wider than its window, and so cuts off the tips of it, which then look like ink.
+    """
+    import numpy as np
+
+    far = neighbours(paper, np.maximum, 2)
+    return neighbours(paper < far * BEYOND, np.logical_or, 2)
 
 
 def _roughness(paper: "NDArray[np.uint8]") -> float:
