@@ -27,6 +27,8 @@ GENTLE, PLAIN, CALM = 3, 8, 3
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
 CELLS = 320
 """Specks and lines are looked for in a picture whose longer side is at most so many cells."""
+PAGE, CORNER = 0.3, 10
+"""Paper covers this share of the border, or reaches into each corner of its own box to within a tenth of its sides."""
 SOFT = 4
 """Cells in which the digit may fade, beside something that is left out and may fade in twice as many."""
 
@@ -99,19 +101,38 @@ def _drawn(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
 
     step = -(-max(grey.shape) // CELLS)
     paper = int(np.median(grey[::step, ::step]))
-    ink, is_free = _without_strays(_ink(grey, background))
-    if is_free or paper == background:
-        return ink
-    other, is_free = _without_strays(_ink(grey, paper))
-    return other if is_free else ink
+    ink = _ink(grey, background)
+    if paper != background and _is_page(_cells(ink)):
+        framed, is_free = _without_strays(_ink(grey, paper))
+        if is_free:
+            return framed
+    return _without_strays(ink)[0]
+
+
+def _is_page(cells: "NDArray[np.bool_]") -> bool:
+    """Tell whether what seems to be ink is rather paper: much of the border, or nearly a rectangle."""
+    import numpy as np
+
+    if borders(cells[None]).mean() >= PAGE:
+        return True
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    box = cells[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    down, right = box.shape[0] // CORNER, box.shape[1] // CORNER
+    return all(line[: right + 1].any() and line[-1 - right :].any() for line in (box[down], box[-1 - down]))
+
+
+def _cells(ink: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+    import numpy as np
+
+    factor = -(-max(ink.shape) // CELLS)
+    return reduce((ink >= INK).view(np.uint8) * np.uint8(255), factor) > 0
 
 
 def _without_strays(ink: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], bool]":
     """Return the ink with 0 where specks and lines are, and whether a digit stands free in it."""
     import numpy as np
 
-    factor = -(-max(ink.shape) // CELLS)
-    cells = reduce((ink >= INK).view(np.uint8) * np.uint8(255), factor) > 0
+    cells, factor = _cells(ink), -(-max(ink.shape) // CELLS)
     kept, is_free = strays.without(cells, cells)
     stray = cells & ~kept
     if not stray.any():

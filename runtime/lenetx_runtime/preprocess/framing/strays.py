@@ -110,7 +110,8 @@ def _kept(
     kept = np.ones(len(boxes), np.bool_)
     if free.any():
         lines = (sides.min(axis=1) <= shape.min() / THIN) | (sides >= SPAN * shape).any(axis=1)
-        kept = (~touching & ~_rules(boxes, parts.shape)) | (~lines & _belong(parts, boxes, areas, int(np.argmax(areas * free))))
+        belong = _belong(parts, boxes, areas, int(np.argmax(areas * free)))
+        kept = np.where(touching, ~lines & belong, ~_rules(boxes, parts.shape))
     for index in np.flatnonzero(kept & (sides.min(axis=1) >= shape.min() / DIGIT)).tolist():
         within = (boxes[:, :2] > boxes[index, :2]).all(axis=1) & (boxes[:, 2:] < boxes[index, 2:]).all(axis=1)
         if (sides[within].max(initial=0) >= sides[index].min() / INSIDE) and _is_box(parts, index + 1, boxes[index]):
