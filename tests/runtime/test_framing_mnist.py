@@ -70,7 +70,7 @@ def test_any_image_is_framed_or_refused_as_blank(image):
 @given(hnp.arrays(np.uint8, (26, 26)), st.integers(0, 15))
 def test_a_28_by_28_image_with_a_dark_border_passes_through_unchanged(inside, border):
     image = np.pad(inside, 1, constant_values=border)
-    assume(image.min() < image.max())
+    assume(image.max() >= 128 > image[4:24:19, 4:24:19].min())
     np.testing.assert_array_equal(frame(image), image)
 
 

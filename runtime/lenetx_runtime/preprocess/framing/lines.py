@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["without_lines"]
 
-STEP = 8
-"""A line rises or falls by at most one pixel in so many, that is 7°; curved lines do as well."""
+STEP, STEPS = 8, 12
+"""A line rises or falls by at most one pixel in so many, that is 7°, or in fewer where the side has fewer than 12 steps
+of 8 pixels; curved lines do as well."""
+SMALL = 48
+"""Pixels of a side, below which all is too short to be a line."""
 GAP = 2
 """A pixel that is missing in a path costs as many that are there."""
 REACHING, LONG = 0.9, 0.8
@@ -32,9 +35,12 @@ def without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
 def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
     import numpy as np
 
-    lengths = _path_lengths(mask)
+    if min(mask.shape) < SMALL:
+        return mask
+    step = min(STEP, mask.shape[1] // STEPS)
+    lengths = _path_lengths(mask, step)
     columns = lengths.shape[1]
-    path = (lengths >= LONG * columns).repeat(STEP, axis=1)[:, : mask.shape[1]] & mask
+    path = (lengths >= LONG * columns).repeat(step, axis=1)[:, : mask.shape[1]] & mask
     if not path.any():
         return mask
     high = _run_lengths(mask)
@@ -46,8 +52,8 @@ def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
     return mask & ~(path & (high <= thickness + 1))
 
 
-def _path_lengths(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
-    """Return int[h, ⌈w / STEP⌉]: of the longest path from left to right through each block, what it covers.
+def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
+    """Return int[h, ⌈w / step⌉]: of the longest path from left to right through each block, what it covers.
 
     Each end of a path that is at the picture's border adds the picture's width. A path may go on outside, above and
     below, since a line aslant leaves the picture there.
@@ -55,7 +61,7 @@ def _path_lengths(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
     import numpy as np
 
     height, width = mask.shape
-    blocks = np.pad(mask, ((1, 1), (0, -width % STEP))).reshape(height + 2, -1, STEP).any(axis=2)
+    blocks = np.pad(mask, ((1, 1), (0, -width % step))).reshape(height + 2, -1, step).any(axis=2)
     blocks[[0, -1]] = True
     columns = blocks.shape[1]
     gains = np.where(blocks, 1, -GAP)

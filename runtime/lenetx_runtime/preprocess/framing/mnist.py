@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError
 from ...spec import MNIST_SIDE as SIDE
 from . import paper, strays
-from .ready import are_frames, borders
-from .resize import reduce, resize
+from .edges import trimmed
+from .ready import LIGHT, are_frames, borders
+from .resize import neighbours, reduce, resize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,10 @@ GENTLE, PLAIN, CALM = 3, 8, 3
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
 CELLS = 320
 """Specks and lines are looked for in a picture whose longer side is at most so many cells."""
+PAGE, CORNER = 0.3, 10
+"""Paper covers this share of the border, or reaches into each corner of its own box to within a tenth of its sides."""
+SOFT = 4
+"""Cells in which the digit may fade, beside something that is left out and may fade in twice as many."""
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -41,13 +46,17 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """
     import numpy as np
 
-    if grey.shape == (SIDE, SIDE) and are_frames(grey[None])[0]:
-        return grey
+    if grey.shape == (SIDE, SIDE):
+        if are_frames(grey[None])[0]:
+            return grey
+        if grey.max() < LIGHT and are_frames((ink := _ink(grey, int(np.median(borders(grey[None])))))[None])[0]:
+            return ink
+    grey = trimmed(grey)
     border = borders(grey[None])[0]
     if min(grey.shape) < SIDE:
         ink = _ink(grey, int(np.median(border)))
     elif _is_plain(border):
-        ink = _without_strays(_ink(grey, int(np.median(border))))
+        ink = _drawn(grey, int(np.median(border)))
     else:
         ink = paper.ink_of(grey)
     return _centre(_stretch(_scale(_crop(ink))))
@@ -61,7 +70,7 @@ def _is_plain(border: "NDArray[np.uint8]") -> bool:
     changes, gentle = int(np.count_nonzero(steps)), int(np.count_nonzero((steps > 0) & (steps <= GENTLE)))
     if len(border) < max(changes * CALM, gentle * PLAIN):
         return False
-    return int(np.count_nonzero(border == np.median(border))) * 2 > len(border)
+    return int(np.sort(np.bincount(border))[-2:].sum()) * 2 > len(border)  # two: of the paper and of a frame
 
 
 def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
@@ -86,17 +95,52 @@ def _stretch(ink: "NDArray[Any]") -> "NDArray[np.uint8]":
     return ((ink.astype(np.int32) * 255 + strongest // 2) // strongest).astype(np.uint8)
 
 
-def _without_strays(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give the ink with 0 where specks and lines are; the same array where there are none."""
+def _drawn(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
+    """Return the ink without strays; the border may be no paper, if a digit stands free on what it surrounds."""
+    import numpy as np
+
+    step = -(-max(grey.shape) // CELLS)
+    paper = int(np.median(grey[::step, ::step]))
+    ink = _ink(grey, background)
+    if paper != background and _is_page(_cells(ink)):
+        framed, is_free = _without_strays(_ink(grey, paper))
+        if is_free:
+            return framed
+    return _without_strays(ink)[0]
+
+
+def _is_page(cells: "NDArray[np.bool_]") -> bool:
+    """Tell whether what seems to be ink is rather paper: much of the border, or nearly a rectangle."""
+    import numpy as np
+
+    if borders(cells[None]).mean() >= PAGE:
+        return True
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    box = cells[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    down, right = box.shape[0] // CORNER, box.shape[1] // CORNER
+    return all(line[: right + 1].any() and line[-1 - right :].any() for line in (box[down], box[-1 - down]))
+
+
+def _cells(ink: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     import numpy as np
 
     factor = -(-max(ink.shape) // CELLS)
-    cells = reduce((ink >= INK).view(np.uint8) * np.uint8(255), factor) > 0
-    stray = cells & ~strays.without(cells, cells)
+    return reduce((ink >= INK).view(np.uint8) * np.uint8(255), factor) > 0
+
+
+def _without_strays(ink: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], bool]":
+    """Return the ink with 0 where specks and lines are, and whether a digit stands free in it."""
+    import numpy as np
+
+    cells, factor = _cells(ink), -(-max(ink.shape) // CELLS)
+    kept, is_free = strays.without(cells, cells)
+    stray = cells & ~kept
     if not stray.any():
-        return ink
+        return ink, is_free
     height, width = ink.shape
-    return np.where(stray.repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width], np.uint8(0), ink)
+    stray |= neighbours(stray, np.logical_or, 2 * SOFT) & ~neighbours(kept, np.logical_or, SOFT)
+    stray = stray.repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
+    return _stretch(np.where(stray, np.uint8(0), ink)), is_free
 
 
 def _crop(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from . import strays
-from .resize import reduce
+from .resize import neighbours, reduce, running
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,8 @@ DARKEST = 16
 """Levels below which light is too weak to be compared in logarithms."""
 DIMMEST = 64
 """A level: paper that is darker is taken to be as light, since its noise would look like ink."""
+BEYOND = 0.8
+"""Paper that is darker, by this factor, than it is two cells away ends there."""
 DETAIL = 100
 """The ink is given with about so many pixels on its longer side, or up to twice as many: averages have less noise."""
 
@@ -58,12 +60,12 @@ def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     noise = 1.4826 * float(np.median(np.abs(differences - level)))
     absorbed = _absorbed(cells, paper, level)
     dark = differences - level >= min(NOISE * noise, CLEAR)
-    edges = _neighbours(absorbed, np.maximum) - _neighbours(absorbed, np.minimum)
+    edges = neighbours(absorbed, np.maximum) - neighbours(absorbed, np.minimum)
     sharp = np.where(dark, np.minimum(absorbed, edges), 0)
     if sharp.max() < FAINTEST:
         raise InputError("The image is blank: no ink stands out from its paper, which is lit unevenly or noisy.")
     weakest = float(sharp.max()) / WEAKEST
-    ink = strays.without(dark & (absorbed >= weakest), sharp >= weakest)
+    ink, _ = strays.without(dark & (absorbed >= weakest), sharp >= weakest, _beyond(paper))
     return _fine(grey, paper, ink, factor, level, weakest)
 
 
@@ -92,7 +94,7 @@ def _fine(
     fine = max(1, max(height, width) // DETAIL)
     below = PIL.Image.fromarray(paper).resize((width, height), PIL.Image.Resampling.BILINEAR, box)
     near = (
-        _neighbours(mask, np.logical_or)[top:bottom, left:right]
+        neighbours(mask, np.logical_or)[top:bottom, left:right]
         .repeat(factor, axis=0)
         .repeat(factor, axis=1)[:height, :width]
     )
@@ -129,21 +131,19 @@ def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     closed = np.pad(cells, side - 1)
     for extreme in (np.maximum, np.minimum):
         for axis in (0, 1):
-            closed = _running(closed, side, axis, extreme)
+            closed = running(closed, side, axis, extreme)
     return closed
 
 
-def _running(levels: "NDArray[np.uint8]", side: int, axis: int, extreme: Any) -> "NDArray[np.uint8]":
-    """Give the extreme of each ``side`` neighbours along an axis, which becomes ``side`` − 1 shorter."""
+def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+    """Return bool[h, w]: where the paper becomes dark at once, for a thumb or a table begins, and near that.
+
+    A closing keeps what is wider than its window, and so cuts off the tips of it, which then look like ink.
+    """
     import numpy as np
 
-    levels = np.moveaxis(levels, axis, 0)
-    done = 1
-    while done < side:
-        step = min(done, side - done)
-        levels = extreme(levels[:-step], levels[step:])
-        done += step
-    return np.moveaxis(levels, 0, axis)
+    far = neighbours(paper, np.maximum, 2)
+    return neighbours(paper < far * BEYOND, np.logical_or, 2)
 
 
 def _roughness(paper: "NDArray[np.uint8]") -> float:
@@ -157,11 +157,3 @@ def _roughness(paper: "NDArray[np.uint8]") -> float:
     light = np.log(paper[rim : -rim or None, rim : -rim or None] + np.float32(DARKEST))
     steps = (np.diff(light, axis=axis) for axis in (0, 1))
     return float(sum(np.vdot(step, step) for step in steps))
-
-
-def _neighbours(cells: "NDArray[Any]", extreme: Any) -> "NDArray[Any]":
-    """Give the extreme of each cell and its eight neighbours."""
-    import numpy as np
-
-    padded = np.pad(cells, 1, mode="edge")
-    return _running(_running(padded, 3, 0, extreme), 3, 1, extreme)

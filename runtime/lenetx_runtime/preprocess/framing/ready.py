@@ -1,6 +1,6 @@
 """Which images are frames of MNIST already: asked of every array, and so apart from what makes frames of the others."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...spec import MNIST_SIDE as SIDE
 
@@ -29,8 +29,8 @@ def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     return ready
 
 
-def borders(images: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give uint8[N, B]: the outermost pixels of uint8[N, H, W]."""
+def borders(images: "NDArray[Any]") -> "NDArray[Any]":
+    """Return [N, B]: the outermost pixels of [N, H, W]."""
     import numpy as np
 
     return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)

@@ -1,12 +1,12 @@
-"""The one resampling of every framing, and averages of blocks to look at a large picture."""
+"""The one resampling of every framing, averages of blocks to look at a large picture, and extremes of neighbours."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["reduce", "resize"]
+__all__ = ["neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
 """Of the filter, per lobe: the table of the taps of a side of millions of pixels would have more than a GiB."""
@@ -32,3 +32,25 @@ def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
     if factor == 1:
         return levels
     return np.asarray(PIL.Image.fromarray(np.ascontiguousarray(levels)).reduce(factor))
+
+
+def running(levels: "NDArray[Any]", side: int, axis: int, extreme: Any) -> "NDArray[Any]":
+    """Give the extreme of each ``side`` neighbours along an axis, which becomes ``side`` − 1 shorter."""
+    import numpy as np
+
+    levels = np.moveaxis(levels, axis, 0)
+    done = 1
+    while done < side:
+        step = min(done, side - done)
+        levels = extreme(levels[:-step], levels[step:])
+        done += step
+    return np.moveaxis(levels, 0, axis)
+
+
+def neighbours(cells: "NDArray[Any]", extreme: Any, reach: int = 1) -> "NDArray[Any]":
+    """Return the extreme of each cell and all within ``reach`` cells of it, also aslant."""
+    import numpy as np
+
+    padded = np.pad(cells, reach, mode="edge")
+    side = 2 * reach + 1
+    return running(running(padded, side, 0, extreme), side, 1, extreme)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .lines import without_lines
+from .ready import borders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,71 +16,120 @@ SPECK = 0.02
 SPAN, THIN = 0.9, 30
 """A part at the picture's border that spans this share of a side, or is thinner than the picture's shorter side divided
 by this, is a line or an edge, if a digit is left …"""
+LONG, RULE = 0.8, 10
+"""So is a part of this share of a side that is as many times as long as wide, wherever it is."""
 DIGIT = 8
 """… that touches no border, and whose longer side is the picture's shorter one divided by this at least."""
+PAPER = 3
+"""What has more than the picture's area divided by this is no digit but paper, on something else."""
+NEAR, THICK, SLIM = 4, 1.5, 3
+"""A stroke at the picture's border belongs to the digit if it is nearer than the digit's longer side divided by the
+first, no more than so many times as thick, and meets the border with no more than its length divided by the last; else
+it is a thumb, a shadow or the paper's edge."""
 DRAWN = 0.6
 """A part that has ink near this share of each side of its own box is a box drawn around what is inside …"""
 INSIDE = 4
 """… if there is a part inside whose longer side is the box's shorter one divided by this at least: no dotted zero."""
 
 
-def without(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
-    """Give bool[h, w], the ink of a picture, without what is no part of its digit.
+def without(
+    mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None" = None
+) -> "tuple[NDArray[np.bool_], bool]":
+    """Return bool[h, w], the ink of a picture, without what is no part of its digit, and whether one stands free in it.
 
     Parts are connected by sides or corners.
 
     Args:
         mask: bool[h, w], what may be ink.
         sure: bool[h, w], what of it is ink, not nothing: a part with none of it is left out.
+        beyond: bool[h, w], what is no paper although it touches no border: to touch it is as to touch the border.
     """
     import numpy as np
 
-    mask = _without_lines(mask)
-    parts = _parts(mask)
-    if parts.max(initial=0) < 2:
-        return mask
+    parts = _parts_without_lines(mask, beyond)
+    if not parts.any():
+        return mask, False
     kept = np.zeros(int(parts.max()) + 1, np.bool_)
     kept[parts[sure]] = True
     parts = np.where(kept, np.cumsum(kept), 0)[parts]
-    kept = _kept_lines(parts)
-    areas = np.bincount(parts.ravel(), minlength=len(kept) + 1)[1:] * kept
+    areas = np.bincount(parts.ravel(), minlength=2)[1:]
+    kept, is_free = _kept(parts, areas, beyond)
+    areas *= kept
     kept &= areas >= SPECK * areas.max()
-    return np.concatenate([[False], kept])[parts]
+    return np.concatenate([[False], kept])[parts], is_free
 
 
-def _without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
-    """Return the mask without its lines if that leaves a digit, which touches no border, else as it is."""
+def _parts_without_lines(mask: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None") -> "NDArray[np.int64]":
+    """Return the parts of the mask without its lines if that leaves a digit which stands free, else those of all."""
     import numpy as np
 
     thinned = without_lines(mask)
-    return thinned if np.array_equal(thinned, mask) or _free(_boxes(_parts(thinned)), mask.shape).any() else mask
+    parts = _parts(thinned)
+    if np.array_equal(thinned, mask):
+        return parts
+    boxes, areas = _boxes(parts), np.bincount(parts.ravel())[1:]
+    return parts if _free(boxes, areas, _touching(parts, boxes, beyond), mask.shape).any() else _parts(mask)
 
 
-def _free(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
+def _free(
+    boxes: "NDArray[Any]", areas: "NDArray[Any]", touching: "NDArray[np.bool_]", shape: tuple[int, ...]
+) -> "NDArray[np.bool_]":
     """Return bool[parts]: True for those that may be digits by their size, and touch no border."""
-    touches = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    free: NDArray[np.bool_] = ~touches & (sizes >= min(shape) / DIGIT)
-    return free
+    free: NDArray[np.bool_] = ~touching & (sizes >= min(shape) / DIGIT) & (areas * PAPER <= shape[0] * shape[1])
+    return free & ~_rules(boxes, shape)
 
 
-def _kept_lines(parts: "NDArray[Any]") -> "NDArray[np.bool_]":
-    """Give bool[parts]: False for lines and boxes around a digit and for edges of the paper."""
+def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
+    """Return bool[parts]: True for those that are straight lines and nearly as long as the picture."""
+    import numpy as np
+
+    sides = boxes[:, 2:] - boxes[:, :2]
+    rules: NDArray[np.bool_] = (sides >= LONG * np.array(shape)) & (sides[:, ::-1] * RULE <= sides)
+    return rules.any(axis=1)
+
+
+def _touching(parts: "NDArray[Any]", boxes: "NDArray[Any]", beyond: "NDArray[np.bool_] | None") -> "NDArray[np.bool_]":
+    touching: NDArray[np.bool_] = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == parts.shape).any(axis=1)
+    if beyond is not None:
+        met = parts[beyond]
+        touching[met[met > 0] - 1] = True
+    return touching
+
+
+def _kept(
+    parts: "NDArray[Any]", areas: "NDArray[Any]", beyond: "NDArray[np.bool_] | None"
+) -> "tuple[NDArray[np.bool_], bool]":
+    """Return bool[parts]: False for lines and boxes around a digit, edges of the paper, thumbs; is a digit free?"""
     import numpy as np
 
     boxes, shape = _boxes(parts), np.array(parts.shape)
     sides = boxes[:, 2:] - boxes[:, :2]
-    touches = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == shape).any(axis=1)
-    digits = ~touches & (sides.max(axis=1) >= shape.min() / DIGIT)
+    touching = _touching(parts, boxes, beyond)
+    free = _free(boxes, areas, touching, parts.shape)
     kept = np.ones(len(boxes), np.bool_)
-    if digits.any():
-        thin = sides.min(axis=1) <= shape.min() / THIN
-        kept &= ~(touches & (thin | (sides >= SPAN * shape).any(axis=1)))
+    if free.any():
+        lines = (sides.min(axis=1) <= shape.min() / THIN) | (sides >= SPAN * shape).any(axis=1)
+        belong = _belong(parts, boxes, areas, int(np.argmax(areas * free)))
+        kept = np.where(touching, ~lines & belong, ~_rules(boxes, parts.shape))
     for index in np.flatnonzero(kept & (sides.min(axis=1) >= shape.min() / DIGIT)).tolist():
         within = (boxes[:, :2] > boxes[index, :2]).all(axis=1) & (boxes[:, 2:] < boxes[index, 2:]).all(axis=1)
         if (sides[within].max(initial=0) >= sides[index].min() / INSIDE) and _is_box(parts, index + 1, boxes[index]):
             kept[index] = False
-    return kept
+    return kept, bool(free.any())
+
+
+def _belong(parts: "NDArray[Any]", boxes: "NDArray[Any]", areas: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
+    """Return bool[parts]: True for strokes near the digit, about as thin as its own, that end at the border."""
+    import numpy as np
+
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    thickness = areas / sides
+    room = sides[digit] / NEAR
+    apart = (boxes[:, :2] > boxes[digit, 2:] + room) | (boxes[:, 2:] < boxes[digit, :2] - room)
+    met = np.bincount(borders(parts[None])[0], minlength=len(boxes) + 1)[1:]
+    strokes: NDArray[np.bool_] = (thickness <= THICK * thickness[digit]) & (met * SLIM <= sides) & ~apart.any(axis=1)
+    return strokes
 
 
 def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
