@@ -1,14 +1,12 @@
 """What ``torch.save`` writes: a state_dict, also inside a larger dict, or a whole module."""
 
-import io
-import zipfile
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import METADATA_KEY
 
-from .. import models
+from .. import archive, models
 from ..errors import ArtifactError
 from .found import Found, Source
 from .unpickle import OtherClass, StandIn, inert, trusted
@@ -28,17 +26,8 @@ _MOST_MODULES = 100_000
 
 
 def recognises(data: bytes) -> bool:
-    """Say whether ``torch.save`` wrote this, as an archive or in the older form."""
-    return data.startswith(_LEGACY) or "data.pkl" in record_names(data)
-
-
-def record_names(data: bytes) -> set[str]:
-    """Give the names of an archive's records below its root; none where it is no archive that torch could read."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name.split("/", 1)[-1] for name in archive.namelist()}
-    except Exception:  # zipfile trips over damaged headers in many ways
-        return set()
+    """Return whether ``torch.save`` wrote this, as an archive or in the older form."""
+    return data.startswith(_LEGACY) or archive.has(data, "data.pkl")
 
 
 def read(source: Source) -> Found:

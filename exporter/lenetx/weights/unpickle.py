@@ -7,21 +7,26 @@ torch's restricted unpickler makes tensors and plain containers. An object of an
 import io
 import pickletools
 import re
-import zipfile
-from collections.abc import Iterable
+import tarfile
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .. import archive
 from ..errors import ArtifactError
 
-__all__ = ["OtherClass", "StandIn", "inert", "trusted"]
+__all__ = ["OtherClass", "StandIn", "inert", "plain", "trusted"]
 
 _KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BFloat16", "Bool")
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
 
 _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KINDS})
 """What torch's restricted unpickler makes of any size that a pickle says."""
-_PICKLES = 4
+_PICKLES = 5
 """One after the other in the older form, before the numbers."""
+_READ = re.compile(r"data\.pkl|data/\d+|version|byteorder", re.ASCII)
+"""Records that torch reads tensors from."""
+_BESIDE = re.compile(r"\.data/(serialization_id|version)|\.format_version|\.storage_alignment", re.ASCII)
+"""Records that ``torch.save`` writes beside them."""
 
 
 class StandIn:
@@ -43,11 +48,11 @@ class OtherClass(ArtifactError):
         self.name = name
 
 
-def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) -> Any:
+def inert(source: bytes | Mapping[str, bytes], classes: Iterable[str] = (), values: Iterable[str] = ()) -> Any:
     """Read what ``torch.save`` wrote, running nothing of it.
 
     Args:
-        data: the file's contents.
+        source: the file's contents, or the records of an archive.
         classes: names, with their modules, of classes whose objects become stand-ins.
         values: names of functions that only give their first argument back.
 
@@ -57,7 +62,7 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
     """
     import torch
 
-    _require_modest(data)
+    data = plain(source)
     known: list[Any] = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
     try:
         with torch.serialization.safe_globals(known):
@@ -67,6 +72,25 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = ()) 
             raise OtherClass(asked[1] or "a whole module in the form of before torch 1.6") from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
+
+
+def plain(source: bytes | Mapping[str, bytes]) -> bytes:
+    """Return what torch is given to read: an archive written anew of known records, or a file of the older form.
+
+    Raises:
+        ArtifactError: it holds other records, or asks for any amount of memory.
+    """
+    if isinstance(source, bytes) and not archive.is_archive(source):
+        if _is_tar(source):
+            raise ArtifactError("It is a tar archive, as torch wrote before 0.1.10: save it anew.")
+        _require_modest(source)
+        return source
+    records = archive.records_of(source) if isinstance(source, bytes) else source
+    strange = sorted(name for name in records if not _READ.fullmatch(name) and not _BESIDE.fullmatch(name))
+    if strange or "data.pkl" not in records:
+        raise ArtifactError(f"It holds {strange[0]!r}, which torch.save never writes." if strange else "It is empty.")
+    _require_modest(records["data.pkl"])
+    return archive.pack({name: contents for name, contents in records.items() if _READ.fullmatch(name)})
 
 
 def trusted(data: bytes) -> Any:
@@ -86,11 +110,9 @@ def trusted(data: bytes) -> Any:
         ) from None
 
 
-def _require_modest(data: bytes) -> None:
+def _require_modest(pickles: bytes) -> None:
     """Raise ArtifactError where a few bytes ask for any amount of memory: torch lets these through."""
-    stream = _data_record(data) if zipfile.is_zipfile(io.BytesIO(data)) else io.BytesIO(data)
-    if stream is None:
-        return
+    stream = io.BytesIO(pickles)
     for _ in range(_PICKLES):
         try:
             asked = {str(argument).split(" ")[-1] for _, argument, _ in pickletools.genops(stream)}
@@ -100,17 +122,13 @@ def _require_modest(data: bytes) -> None:
             raise ArtifactError(f"It asks for a {min(asked & _HUNGRY)} of any size, which no weights need.")
 
 
-def _data_record(data: bytes) -> io.BytesIO | None:
+def _is_tar(data: bytes) -> bool:
+    """Return whether torch would take it for a tar archive, which it tries before the older form."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ArtifactError("Its records are compressed, as torch never writes them.")
-            names = [name for name in archive.namelist() if name.split("/", 1)[-1] == "data.pkl"]
-            return io.BytesIO(archive.read(names[0])) if names else None
-    except ArtifactError:
-        raise
-    except Exception:  # zipfile trips over damaged headers in many ways: torch will say it
-        return None
+        tarfile.open(fileobj=io.BytesIO(data), mode="r:").close()
+    except tarfile.TarError:
+        return False
+    return True
 
 
 def _first(value: Any, *_: Any) -> Any:
