@@ -29,9 +29,9 @@ def unpack(data: bytes) -> Any:
     """
     if not data:
         raise ArtifactError("It is empty.")
-    archive.unpack(data)
+    records = archive.unpack(data)
     try:
-        return inert(data)
+        return inert(records)
     except OtherClass as error:
         raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
 

@@ -49,6 +49,13 @@ def rewritten(data, **records):
     return buffer.getvalue()
 
 
+def elsewhere(data, module):
+    """Give an archive whose layers are of another module."""
+    record = next(name for name in zipfile.ZipFile(io.BytesIO(data)).namelist() if name.endswith("/data.pkl"))
+    pickled = zipfile.ZipFile(io.BytesIO(data)).read(record)
+    return rewritten(data, data_pkl=pickled.replace(b"torch.nn.modules.linear\n", module, 1))
+
+
 def scripted():
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(nn.Linear(2, 2)), buffer)
@@ -64,7 +71,7 @@ def hostile(marker, planted, saved):
         "among the weights": saved({"weight": torch.ones(1), "extra": attack}),
         "instead of them": saved(attack),
         "old form": old.getvalue(),
-        "in a module": saved(nn.Sequential(nn.Linear(2, 2))).replace(b"torch.nn.modules.linear\n", b"os\n", 1),
+        "in a module": elsewhere(saved(nn.Sequential(nn.Linear(2, 2))), b"os\n"),
         "in TorchScript": rewritten(scripted(), data_pkl=pickle.dumps(attack, protocol=2)),
     }
 
@@ -183,5 +190,5 @@ def test_records_that_unpack_to_any_size_are_refused(tmp_path):
         for name in archive.namelist():
             bomb.writestr(name, archive.read(name))
     (tmp_path / "bomb.pt").write_bytes(buffer.getvalue())
-    with pytest.raises(CheckpointError, match=r"is compressed, which torch\.jit\.save never does"):
+    with pytest.raises(CheckpointError, match="is compressed"):
         weights.read(tmp_path / "bomb.pt")

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -23,7 +23,7 @@ from ..report import Check
 from ..usage import exported_network, usage_of
 from .local_paths import local_paths
 from .torchscript_batch import COUNTS, bits_of, program_of_traces
-from .torchscript_code import numbers, renamed, write
+from .torchscript_code import names_of, numbers, renamed, write
 from .torchscript_engines import engines_of
 from .torchscript_graph import constants_of, program_of, training_operators
 from .torchscript_record import deprecated_api, trace
@@ -54,8 +54,14 @@ def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int |
     network = exported_network(checkpoint)
     used = usage_of(network, checkpoint.spec.input_shape)
     program, tensors = program_of_traces(_class_path(network), *_traces(network, checkpoint.spec.input_shape, batch))
-    records = packed(program, tensors)
-    constants = constants_of(_load(records, "cpu"))  # their order is that of a module that was loaded
+    module = _load(packed(program, tensors), "cpu")
+    if random := training_operators(module.graph):
+        raise InputError(
+            f"In eval mode too, the network draws random numbers or takes statistics of the whole batch "
+            f"({', '.join(sorted(set(random)))}): an image's answer would not be its own."
+        )
+    records = packed(renamed(program_of(module.graph), program.path, names_of(program)), tensors)
+    constants = constants_of(module)  # their order is that of a module that was loaded
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
     records[_SPEC] = dataclasses.replace(checkpoint.spec, batch=batch).to_json().encode()
     records[_NAMES] = json.dumps(names).encode()

@@ -15,7 +15,19 @@ from typing import Any, NamedTuple
 
 from lenetx_runtime import ArtifactError
 
-__all__ = ["RESERVED", "Constant", "Name", "Program", "Statement", "leaves", "numbers", "read", "renamed", "write"]
+__all__ = [
+    "RESERVED",
+    "Constant",
+    "Name",
+    "Program",
+    "Statement",
+    "leaves",
+    "names_of",
+    "numbers",
+    "read",
+    "renamed",
+    "write",
+]
 
 RESERVED = frozenset({"self", "torch", "ops", "CONSTANTS", "inf", "nan", "infj", "nanj", "Tensor", "annotate", "_"})
 """Names with a meaning of their own in TorchScript; Python's keywords are others."""
@@ -139,11 +151,15 @@ def read(code: str) -> Program:
     return program
 
 
-def renamed(program: Program, path: str = "__torch__.Network") -> Program:
-    """Return the same with names by place alone."""
-    names = {program.image: "x"}
-    for statement in program.statements:
-        names |= {result: f"v{len(names) + place}" for place, result in enumerate(statement.results)}
+def names_of(program: Program) -> list[str]:
+    """Return the names of the input and of all results, in their order."""
+    return [program.image, *(result for statement in program.statements for result in statement.results)]
+
+
+def renamed(program: Program, path: str = "__torch__.Network", by: Sequence[str] | None = None) -> Program:
+    """Return the same with other names: by place alone, or those of another program with as many."""
+    before = names_of(program)
+    names = dict(zip(before, by or (f"v{place}" for place in range(len(before))), strict=by is not None))
 
     def rename(value: Any) -> Any:
         if isinstance(value, Name):
@@ -159,7 +175,7 @@ def renamed(program: Program, path: str = "__torch__.Network") -> Program:
         )
         for each in program.statements
     )
-    return Program(path, "x", statements, names[program.output])
+    return Program(path, names[program.image], statements, names[program.output])
 
 
 def _require_straight(program: Program) -> None:

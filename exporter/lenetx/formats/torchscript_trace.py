@@ -51,6 +51,8 @@ class Traced:
         self.statements: list[Statement] = []
         graph = module.inlined_graph
         own, image = graph.inputs()
+        if image.type().sizes() is None:
+            raise InputError("The network is a TorchScript module already: name the class that it was made of instead.")
         self.image = Name(image.debugName())
         self._values: dict[str, Any] = {own.debugName(): module._c, image.debugName(): self.image}
         self._shapes = {image.debugName(): tuple(image.type().sizes())}
@@ -101,7 +103,7 @@ class Traced:
 
     def _operator(self, place: int, node: Any, inputs: list[Any]) -> None:
         schema = schema_of(node)
-        name = schema.name.removeprefix("aten::")
+        name = schema.name.removeprefix("aten::").replace("empty", "zeros")  # whatever lies in memory is no answer
         results = [each.debugName() for each in node.outputs()]
         if writes(schema):
             self._change(place, node, schema, inputs)
@@ -221,12 +223,14 @@ def _computed(schema: Any, inputs: Sequence[Any]) -> Any:
 
     name = schema.name.removeprefix("aten::")
     overload = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
+    empty = name.startswith(("empty", "new_empty"))
     if torch.Tag.nondeterministic_seeded in overload.tags:
         raise InputError(f"The network draws random numbers in eval mode too ({name}): no file can answer as it does.")
     ordered = [value for each, value in zip(schema.arguments, inputs, strict=True) if not each.kwarg_only]
     named = {each.name: value for each, value in zip(schema.arguments, inputs, strict=True) if each.kwarg_only}
     with torch.no_grad():
-        return _plain(overload(*(list(each) if type(each) is tuple else each for each in ordered), **named))
+        found = overload(*(list(each) if type(each) is tuple else each for each in ordered), **named)
+        return torch.zeros_like(found) if empty else _plain(found)
 
 
 def _without_devices(name: str, schema: Any, inputs: list[Any]) -> tuple[str, Any, list[Any]]:

@@ -9,6 +9,8 @@ from .torchscript_graph import schema_of
 
 __all__ = ["Views"]
 
+_CUTS = ("aten::chunk", "aten::split", "aten::split_with_sizes", "aten::tensor_split", "aten::unbind")
+
 
 class Views:
     """What each value of a graph is a view of, and where it is read last."""
@@ -55,13 +57,20 @@ class Views:
         self._require_unread(self._parts.get(name, []), place)
         while name in self._base:
             base, node = self._base[name]
-            others = [each for each in self._parts.get(base, []) if each not in (name, part)]
-            if not self._read_later([base, *others], place) and base not in self._base:
+            siblings = [each for each in self._parts.get(base, []) if each not in (name, part)]
+            others = [each for each in siblings if not self._apart(each, name)]
+            if self._last[base] <= place and not self._read_later(others, place) and base not in self._base:
                 return
             self._require_unread(others, place)
             result = f"{base}.{place}"
             yield base, node, part, result
             name, part = base, result
+
+    def _apart(self, one: str, other: str) -> bool:
+        """Return whether two views are pieces that one operator has cut a value into."""
+        pieces = (self._base.get(each, ("", None))[1] for each in (one, other))
+        kinds = [(self._made[each], piece.kind()) for each, piece in zip((one, other), pieces, strict=True) if piece]
+        return len(kinds) == 2 and kinds[0] == kinds[1] and kinds[0][1] in _CUTS
 
     def _require_unread(self, names: list[str], place: int) -> None:
         if self._read_later(names, place):

@@ -49,7 +49,7 @@ class Source:
         for name, tensor in tensors.items():
             if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
                 raise ArtifactError(f"Beside tensors it holds {name!r}, a {type(tensor).__name__}.")
-            if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
+            if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.is_nested or not _is_dense(tensor):
                 raise ArtifactError(f"{name} is no dense tensor: save it as one.")
             if tensor.is_complex():
                 raise ArtifactError(f"{name} holds complex numbers, which no network here has.")
@@ -57,7 +57,14 @@ class Source:
             raise ArtifactError("It holds no tensors.")
         if sum(tensor.nbytes for tensor in tensors.values()) > _MOST_COPIES * len(self.data):
             raise ArtifactError("Its tensors are far larger than the file: they repeat a few numbers.")
-        return {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+        plain = {name: tensor.detach().resolve_neg() for name, tensor in tensors.items()}
+        return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in plain.items()}
+
+
+def _is_dense(tensor: "Tensor") -> bool:
+    import torch
+
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
 
     def without_others(self, entries: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
         """Return the tensors of a state_dict that holds more than them, with a note about what was left out."""

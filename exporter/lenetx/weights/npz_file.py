@@ -4,9 +4,9 @@ import io
 import zipfile
 from typing import Any
 
+from .. import archive
 from ..errors import ArtifactError
 from .found import Found, Source
-from .torch_file import record_names
 
 __all__ = ["read", "recognises"]
 
@@ -17,7 +17,7 @@ _MOST_TIMES, _ALWAYS = 16, 2**26
 
 def recognises(data: bytes) -> bool:
     """Return whether this is an archive of ``.npy`` files alone."""
-    names = record_names(data)
+    names = archive.names(data)
     return bool(names) and all(name.endswith(_NPY) for name in names)
 
 
@@ -28,11 +28,11 @@ def read(source: Source) -> Found:
 
     tensors: dict[str, Any] = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > max(_ALWAYS, _MOST_TIMES * len(source.data)):
+        with zipfile.ZipFile(io.BytesIO(source.data)) as opened:
+            if sum(entry.file_size for entry in opened.infolist()) > max(_ALWAYS, _MOST_TIMES * len(source.data)):
                 raise ArtifactError("Its arrays are far larger than the file.")
-            for entry in archive.infolist():
-                content = io.BytesIO(archive.read(entry))
+            for entry in opened.infolist():
+                content = io.BytesIO(opened.read(entry))
                 array = _array(content)
                 name = entry.filename.removesuffix(_NPY)
                 if name in tensors:

@@ -2,9 +2,9 @@
 
 import re
 
+from .. import archive
 from ..errors import ArtifactError
 from .found import Found, Source
-from .torch_file import record_names
 
 __all__ = ["read", "recognises"]
 
@@ -46,7 +46,7 @@ def _advice(data: bytes) -> str | None:
             return words
     if data[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "It is a tar archive: unpack it, with 'tar xf {name}', and give the file that holds the weights."
-    names = record_names(data)
+    names = archive.names(data)
     if names and "data.pkl" not in names and not all(name.endswith(".npy") for name in names):
         listed = ", ".join(sorted(names)[:_LISTED]).replace("{", "{{").replace("}", "}}")
         return f"It is a zip archive of other files ({listed}): unpack it and give the one that holds the weights."

@@ -1,10 +1,8 @@
 """What ``torch.save`` writes: a state_dict, also inside a larger dict, or a whole module."""
 
-import io
-import zipfile
-
 from lenetx_runtime.spec import METADATA_KEY
 
+from .. import archive
 from . import run_state
 from .choice import weights_in
 from .found import Found, Source
@@ -17,17 +15,8 @@ _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19."
 
 
 def recognises(data: bytes) -> bool:
-    """Say whether ``torch.save`` wrote this, as an archive or in the older form."""
-    return data.startswith(_LEGACY) or "data.pkl" in record_names(data)
-
-
-def record_names(data: bytes) -> set[str]:
-    """Give the names of an archive's records below its root; none where it is no archive that torch could read."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {name.split("/", 1)[-1] for name in archive.namelist()}
-    except Exception:  # zipfile trips over damaged headers in many ways
-        return set()
+    """Return whether ``torch.save`` wrote this, as an archive or in the older form."""
+    return data.startswith(_LEGACY) or archive.has(data, "data.pkl")
 
 
 def read(source: Source) -> Found:

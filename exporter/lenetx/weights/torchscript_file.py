@@ -5,15 +5,15 @@ code: they become stand-ins. A frozen archive has constants without names instea
 """
 
 import io
-import zipfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import METADATA_KEY
 
+from .. import archive
 from ..errors import ArtifactError
 from .found import Found, Source
-from .torch_file import record_names
-from .unpickle import StandIn, inert
+from .unpickle import StandIn, inert, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,21 +26,23 @@ _VALUES = tuple(
     for name in ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist", "restore_type_tag")
 )
 """What torch.jit writes around lists and dicts to say of what type they are."""
+_CODE = ("code/", "constants", "extra/", "bytecode.pkl", "mobile_debug_handles.pkl")
+"""What begins the names of records that hold no attributes."""
 _MOST_OBJECTS = 100_000
 """In one network: a pickle of a few bytes can name the same part any number of times."""
 
 
 def recognises(data: bytes) -> bool:
-    """Say whether ``torch.jit.save`` wrote this."""
-    return {"constants.pkl", "data.pkl"} <= record_names(data)
+    """Return whether ``torch.jit.save`` wrote this."""
+    return archive.has(data, "constants.pkl") and archive.has(data, "data.pkl")
 
 
 def read(source: Source) -> Found:
     """Read the tensors by the names of the attributes that hold them."""
-    if f"extra/{METADATA_KEY}.json" in record_names(source.data):
+    if archive.has(source.data, f"extra/{METADATA_KEY}.json"):
         return _own_artifact(source)
-    data = _without_code(source.data)
-    tensors = _tensors(inert(data, _classes(data), _VALUES))
+    attributes = archive.records_of(source.data, leave=_CODE)
+    tensors = _tensors(inert(attributes, _classes(attributes), _VALUES))
     if not tensors:
         raise ArtifactError("It is a frozen TorchScript archive, in which weights have no names: save one unfrozen.")
     return Found("torchscript", source.require_plain(tensors))
@@ -57,27 +59,10 @@ def _own_artifact(source: Source) -> Found:
     return Found("torchscript", source.require_plain(tensors), opened.artifact.spec)
 
 
-def _without_code(data: bytes) -> bytes:
-    """Give an archive of the attributes alone."""
-    buffer = io.BytesIO()
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(buffer, "w") as kept:
-            for entry in archive.infolist():
-                name = entry.filename.split("/", 1)[-1]
-                if name in ("data.pkl", "version", "byteorder") or name.startswith("data/"):
-                    if entry.compress_type != zipfile.ZIP_STORED:  # it could unpack to any size
-                        raise ArtifactError(f"Its {name} is compressed, which torch.jit.save never does.")
-                    kept.writestr(f"archive/{name}", archive.read(entry))
-    except ArtifactError:
-        raise
-    except Exception as error:  # zipfile trips over damaged headers in many ways
-        raise ArtifactError(f"It is not a readable archive: {error}.") from None
-    return buffer.getvalue()
-
-
-def _classes(data: bytes) -> list[str]:
+def _classes(attributes: Mapping[str, bytes]) -> list[str]:
     import torch
 
+    data, _ = plain(attributes)
     try:
         asked = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
     except Exception as error:  # a hostile or damaged stream

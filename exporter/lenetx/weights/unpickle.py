@@ -10,25 +10,30 @@ import io
 import pickletools
 import re
 import sys
-import zipfile
+import tarfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import archive
 from ..errors import ArtifactError
 from ..models.foreign import first_on_path
 
-__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "trusted"]
+__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "plain", "trusted"]
 
 _KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BFloat16", "Bool")
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
 _FILLED = re.compile(rf"Can only .* but got <class '(?:{re.escape(__name__)}\.([\w.]+))?")
 _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KINDS})
 """What torch's restricted unpickler makes of any size that a pickle says."""
-_PICKLES = 4
+_PICKLES = 5
 """One after the other in the older form, before the numbers."""
+_READ = re.compile(r"data\.pkl|data/\d+|version|byteorder", re.ASCII)
+"""Records that torch reads tensors from."""
+_BESIDE = re.compile(r"\.data/(serialization_id|version)|\.format_version|\.storage_alignment", re.ASCII)
+"""Records that ``torch.save`` writes beside them."""
 
 
 _DATA = {"argparse", "collections", "datetime", "decimal", "enum", "fractions", "logging", "pathlib", "random"}
@@ -102,11 +107,17 @@ class OtherClass(ArtifactError):
         self.name = name
 
 
-def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = (), *, any_class: bool = False) -> Any:
+def inert(
+    source: bytes | Mapping[str, bytes],
+    classes: Iterable[str] = (),
+    values: Iterable[str] = (),
+    *,
+    any_class: bool = False,
+) -> Any:
     """Read what ``torch.save`` wrote, running nothing of it.
 
     Args:
-        data: the file's contents.
+        source: the file's contents, or the records of an archive.
         classes: names, with their modules, of classes whose objects become stand-ins.
         values: names of functions that only give their first argument back.
         any_class: let objects of all other classes in as :class:`Opaque`, but for what only a program asks for.
@@ -117,7 +128,7 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = (), 
     """
     import torch
 
-    asked_for = _require_modest(data)
+    data, asked_for = plain(source)
     known: list[Any] = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
     others = sorted(asked_for - {name for _, name in known}) if any_class else []
     for name in others:
@@ -135,6 +146,26 @@ def inert(data: bytes, classes: Iterable[str] = (), values: Iterable[str] = (), 
             raise OtherClass(filled[1] or next(iter(unknown), "an object that is no dict")) from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
+
+
+def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
+    """Return what torch is given to read, and the names of the classes and functions that its pickles ask for.
+
+    It is an archive written anew of known records, or a file of the older form.
+
+    Raises:
+        ArtifactError: it holds other records, or asks for any amount of memory.
+    """
+    if isinstance(source, bytes) and not archive.is_archive(source):
+        if _is_tar(source):
+            raise ArtifactError("It is a tar archive, as torch wrote before 0.1.10: save it anew.")
+        return source, _require_modest(source)
+    records = archive.records_of(source) if isinstance(source, bytes) else source
+    strange = sorted(name for name in records if not _READ.fullmatch(name) and not _BESIDE.fullmatch(name))
+    if strange or "data.pkl" not in records:
+        raise ArtifactError(f"It holds {strange[0]!r}, which torch.save never writes." if strange else "It is empty.")
+    asked_for = _require_modest(records["data.pkl"])
+    return archive.pack({name: contents for name, contents in records.items() if _READ.fullmatch(name)}), asked_for
 
 
 def trusted(data: bytes) -> Any:
@@ -173,14 +204,13 @@ def _empty(*_: Any) -> "OrderedDict[Any, Any]":
     return OrderedDict()
 
 
-def _require_modest(data: bytes) -> set[str]:
-    """Return the names of the classes and functions that a pickle asks for.
+def _require_modest(pickles: bytes) -> set[str]:
+    """Return the names of the classes and functions that pickles ask for.
 
     Raises:
         ArtifactError: a few bytes ask for any amount of memory: torch lets these through.
     """
-    stream = _data_record(data) if zipfile.is_zipfile(io.BytesIO(data)) else io.BytesIO(data)
-    named = set(_globals(stream)) if stream is not None else set()
+    named = set(_globals(io.BytesIO(pickles)))
     if hungry := {name.rpartition(".")[2] for name in named} & _HUNGRY:
         raise ArtifactError(f"It asks for a {min(hungry)} of any size, which no weights need.")
     return named
@@ -197,17 +227,13 @@ def _globals(stream: io.BytesIO) -> Iterator[str]:
                     yield f"{module}.{name}"
 
 
-def _data_record(data: bytes) -> io.BytesIO | None:
+def _is_tar(data: bytes) -> bool:
+    """Return whether torch would take it for a tar archive, which it tries before the older form."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ArtifactError("Its records are compressed, as torch never writes them.")
-            names = [name for name in archive.namelist() if name.split("/", 1)[-1] == "data.pkl"]
-            return io.BytesIO(archive.read(names[0])) if names else None
-    except ArtifactError:
-        raise
-    except Exception:  # zipfile trips over damaged headers in many ways: torch will say it
-        return None
+        tarfile.open(fileobj=io.BytesIO(data), mode="r:").close()
+    except tarfile.TarError:
+        return False
+    return True
 
 
 def _first(value: Any, *_: Any) -> Any:
