@@ -64,8 +64,8 @@ class _Watch:
         self._kept: list[Any] = []
         """Whatever was numbered lives on, so that no other tensor gets its id."""
 
-    def weight_of(self, value: "Tensor") -> int | None:
-        return self._affine.get(id(value))
+    def weight_of(self, value: "Tensor") -> int:
+        return self._affine.get(id(value), 0)
 
     def see(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         import torch
