@@ -151,12 +151,15 @@ def description(content: "Description") -> None:
     """Draw what a file says of itself, then its parameters."""
     from rich.table import Table
 
+    from lenetx.reporting.words import visible
+
     plain = content.to_dict()
     facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}
     spec = {key: value for key, value in plain["spec"].items() if value is not None}
     if content.spec.selftest is not None:  # itself it would fill the screen
         spec["selftest"] = f"{len(content.spec.selftest.logits)} images"
-    rows = {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | spec | facts
+    proof = {"proof": visible(facts.pop("proof"))} if "proof" in facts else {}
+    rows = proof | {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | spec | facts
     about = Table(box=None, pad_edge=False, show_header=False)
     about.add_column("field")
     about.add_column("value", overflow="fold")

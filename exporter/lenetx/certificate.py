@@ -13,7 +13,7 @@ from .errors import InputError, OutputError
 from .files import write_atomically
 from .report import Report
 
-__all__ = ["certificate_of", "certify", "stronger"]
+__all__ = ["certificate_of", "certify", "conclusion_of", "stronger"]
 
 _FIELDS = {
     "certificate_version",
@@ -80,6 +80,22 @@ def certify(artifact: str | Path, report: Report) -> str | None:
     except OSError as error:
         raise OutputError(f"'{place}' does not hold any more and could not be removed: {error.strerror}.") from None
     return None
+
+
+def conclusion_of(artifact: Path, sha256: str) -> str:
+    """Return what the certificate beside an artifact concludes, or why there is none that counts.
+
+    Args:
+        artifact: path of the file.
+        sha256: of its bytes.
+    """
+    place = certificate_path(artifact)
+    about = _about(place)
+    if about is None:
+        return f"not proven: there is no usable certificate '{place.name}' beside it; 'lenetx verify' makes one."
+    if about[0] != sha256:
+        return f"not proven: the certificate '{place.name}' is of another file, or of this one before it was changed."
+    return str(json.loads(place.read_bytes())["conclusion"])
 
 
 def stronger(place: Path, report: Report) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ModelSpec
 
 from . import checkpoint, formats
+from .certificate import conclusion_of
 from .manifest import entry_of
 from .report import plain_number
 
@@ -46,7 +47,8 @@ class Description:
         size_bytes: its length.
         spec: what it says of itself.
         parameters: its weights.
-        facts: what else is known: figures of the training, or the manifest's entry, as plain values.
+        facts: what else is known: figures of the training, or the certificate's conclusion and the manifest's entry, as
+            plain values.
     """
 
     kind: str
@@ -85,7 +87,8 @@ def _checkpoint(path: Path) -> Description:
 
 def _artifact(path: Path) -> Description:
     opened = formats.open_artifact(path)
-    facts = {"sha256": opened.artifact.sha256, "manifest": entry_of(path)}
+    proof = conclusion_of(path, opened.artifact.sha256)
+    facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
     return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights or {}, facts)
 
 

@@ -140,8 +140,12 @@ class Report:
         real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
         scope = next(real, "no real images seen")
         if self.artifact.get("format") == "logits":
-            scope = self.checks[0].subject
-        elif unseen := [check.name for check in self.checks if check.name in _INSIDE and not check.ran]:
+            return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
+        unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}
+        if unseen.keys() == {"graph"}:
+            first, reason = "The graph was not compared", unseen["graph"].detail
+            return f"{first}: {reason} On the inputs, {name} computes what eager PyTorch computes ({scope})."
+        if unseen:
             scope += f"; not seen: {', '.join(unseen)}"
         return f"{name} computes what eager PyTorch computes ({scope})."
 

@@ -34,6 +34,45 @@ class Branching(Residual):
         return self.fc((x if x.sum() < 1e9 else -x).flatten(1))
 
 
+class Shuffled(nn.Module):
+    """Code that torch.fx cannot follow: sizes, blocks in a plain list beside the registered ones, a loop, a branch."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleList([nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 8, 1), nn.BatchNorm2d(8)])
+        self.again = list(self.parts)
+        self.fc = nn.Linear(800, 4)
+
+    def forward(self, x):
+        for part in self.again:
+            x = part(x)
+            if x.shape[1] == 8 and len(x) > 0:
+                n, c, h, w = x.shape
+                x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w) if part is self.again[3] else x
+        return self.fc(x.flatten(1))
+
+
+class NormAndMore(nn.BatchNorm2d):
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+class ReadElsewhere(Residual):
+    def forward(self, x):
+        return self.fc(self.bn(self.conv(x)).flatten(1)) * self.conv.weight.mean()
+
+
+class ChangedInPlace(Residual):
+    def forward(self, x):
+        return self.fc(self.bn(self.conv(x).relu_()).flatten(1))
+
+
+def hooked():
+    network = flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    network[1].register_forward_hook(lambda *found: found[-1] * 2)
+    return network
+
+
 def flat(*layers, channels=8, side=10):
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, 4))
 
@@ -44,6 +83,7 @@ FOLDED = {
     "in groups": lambda: flat(nn.Conv2d(3, 9, 3, groups=3), nn.BatchNorm2d(9), channels=9),
     "without its own weights": lambda: flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, affine=False, eps=0.3)),
     "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(432, 9), nn.BatchNorm1d(9), nn.Linear(9, 4)),
+    "code that torch.fx cannot follow": Shuffled,
     "no momentum": lambda: flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, momentum=None)),
 }
 KEPT = {
@@ -57,6 +97,10 @@ KEPT = {
         nn.Flatten(2), nn.Linear(144, 3), nn.BatchNorm1d(3), nn.Flatten(), nn.Linear(9, 4)
     ),
     "no statistics": lambda: flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, track_running_stats=False)),
+    "batch norm that does more": lambda: flat(nn.Conv2d(3, 8, 3), NormAndMore(8)),
+    "weights read elsewhere": ReadElsewhere,
+    "changed in place before": ChangedInPlace,
+    "with a hook": hooked,
     "weights of a function": lambda: flat(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 8, 3)), nn.BatchNorm2d(8)),
 }
 

@@ -1,12 +1,14 @@
 """What a checkpoint or artifact says of itself."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from lenetx import inspection
 from lenetx.errors import ArtifactError, InputError
+from lenetx_runtime.certificate import certificate_path
 
 KINDS = {"checkpoint": "lenet5.pt", "onnx": "lenet5.onnx", "torchscript": "lenet5.torchscript"}
 
@@ -51,6 +53,20 @@ def test_a_checkpoint_tells_of_its_training_and_an_artifact_of_its_publication(d
         assert len(description.facts["history"]) == 4
     else:
         assert description.facts["sha256"] == description.facts["manifest"]["sha256"]
+
+
+def test_what_was_proven_comes_first(published, kind, tmp_path):
+    if kind == "checkpoint":
+        pytest.skip("checkpoints are not proven")
+    path = tmp_path / KINDS[kind]
+    shutil.copy(published / path.name, path)
+    assert "there is no usable certificate" in inspection.inspect(path).facts["proof"]
+    certificate = certificate_path(published / path.name)
+    shutil.copy(certificate, tmp_path)
+    assert inspection.inspect(path).facts["proof"] == json.loads(certificate.read_bytes())["conclusion"]
+    certificate_path(path).write_text(certificate.read_text().replace('"sha256": "', '"sha256": "0'))
+    assert next(iter(inspection.inspect(path).facts)) == "proof"
+    assert "is of another file" in inspection.inspect(path).facts["proof"]
 
 
 def test_it_can_be_written_as_json(description):

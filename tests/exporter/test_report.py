@@ -50,6 +50,14 @@ def test_conclusion_names_what_failed_and_the_scope() -> None:
     assert "no real images seen" in report(PASSED).conclusion
 
 
+def test_the_conclusion_begins_with_a_graph_that_was_not_compared() -> None:
+    unknown = Check("graph", "all operators", "not_applicable", detail="The network's code has no canonical form: x.")
+    one = report(PASSED, unknown, SEEN)
+    assert one.passed
+    assert one.conclusion.startswith("The graph was not compared: The network's code has no canonical form: x. ")
+    assert one.conclusion.endswith("(10,000 test images of mnist).")
+
+
 def test_the_conclusion_names_three_checks_that_failed_and_counts_the_others() -> None:
     failed = [dataclasses.replace(FAILED, name=name) for name in "abcde"]
     assert report(*failed[:3]).conclusion == "net.onnx is NOT proven: a, b, c."

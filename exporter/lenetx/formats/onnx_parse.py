@@ -69,7 +69,7 @@ def parse(data: bytes) -> "ModelProto":
 
 def _require_known(message: Any) -> None:
     """Refuse unknown fields, and texts that are none."""
-    from google.protobuf.unknown_fields import UnknownFieldSet
+    from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
 
     waiting = [message]
     while waiting:

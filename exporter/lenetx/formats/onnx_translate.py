@@ -1,4 +1,4 @@
-"""Translate a network to ONNX with torch's exporter, without the changes to its weights that torch's optimiser makes."""
+"""Translate a network to ONNX with torch's exporter, but keep torch's optimiser from changing its weights."""
 
 import io
 import logging
