@@ -4,8 +4,10 @@ It is no signature. It tells a file that was proven from one that was not, or wa
 the folder can write a certificate too.
 """
 
+import glob
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ __all__ = ["CERTIFICATE_VERSION", "certificate_path", "require_certificate"]
 CERTIFICATE_VERSION = 1
 
 _SUFFIX = ".verified.json"
+_STAGING = ".lenetx-*"
 _LARGEST = 2**20
 """Bytes; a certificate has a few thousand."""
 _FIELDS = {
@@ -51,11 +54,23 @@ def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
         ArtifactError: there is no certificate, or it is damaged, another file's, another checkpoint's, or none of a
             proof that passed.
     """
-    if problem := _problem(certificate_path(path), data, spec):
-        name = certificate_path(path).name
+    place = certificate_path(path)
+    if (problem := _problem(place, data, spec)) and all(_problem(each, data, spec) for each in _meanwhile(place)):
+        name = place.name
         raise ArtifactError(
             f"It is not verified: {problem}. Run 'lenetx verify' on it, or copy {name} from beside the original."
         )
+
+
+def _meanwhile(place: Path) -> Iterator[Path]:
+    """Yield where a certificate is while model and certificate are replaced, or after that was cut short.
+
+    It is beside the model of which it speaks, in lenetx's staging folder; last comes its place once more, to which it
+    may just have been moved.
+    """
+    for pattern in (f"{_STAGING}/{glob.escape(place.name)}", f"{_STAGING}/old/{glob.escape(place.name)}"):
+        yield from place.parent.glob(pattern)
+    yield place
 
 
 def _problem(place: Path, data: bytes, spec: ModelSpec) -> str | None:

@@ -239,7 +239,8 @@ def _record(found: Any, epoch: int, steps: int) -> Record:
     where = f"the record of epoch {epoch}"
     figures = fields(found, _RECORDED, where)
     for name, value in figures.items():
-        number(value, f"{name} in {where}", 0.0 if "loss" not in name else -_LARGEST, 1.0 if "acc" in name else _LARGEST)
+        low, high = -_LARGEST if "loss" in name else 0.0, 1.0 if "accuracy" in name else _LARGEST
+        number(value, f"{name} in {where}", low, high)
     if (figures["epoch"], figures["step"]) != (epoch, steps):
         raise Misfit(f"{where} is of epoch {figures['epoch']} and step {figures['step']}, not {steps}")
     return dict(figures)
