@@ -58,15 +58,15 @@ def export(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Export a checkpoint or weights from elsewhere, prove the artifacts and publish them."""
+    """Export a checkpoint or weights from elsewhere, prove the artifacts and publish those that pass."""
     import lenetx
     from lenetx import formats
     from lenetx.errors import ProofFailed
     from lenetx.locate import newest_checkpoint
     from lenetx.models.arguments import parse
 
-    names = list(dict.fromkeys(format or formats.DEFAULT))
-    for name in names:
+    names = list(dict.fromkeys(format)) if format else None
+    for name in names or ():
         formats.require(name)
     size = _batch(batch)
     stated = lenetx.Statement.of_texts(
@@ -74,6 +74,8 @@ def export(
     )
     path = checkpoint or newest_checkpoint()
     folder = output or path.parent
+    note = render.notices(quiet=quiet)
+    refusals: list[lenetx.Refusal] = []
     with render.steps(quiet=quiet) as step:
         step(f"reading {path}")
         weights = lenetx.load_weights(
@@ -82,7 +84,7 @@ def export(
             arguments=parse(arch_arg or ()),
             stated=stated,
             trust_pickle=trust_pickle,
-            on_notice=render.notices(quiet=quiet),
+            on_notice=note,
         )
         try:
             reports = lenetx.export(
@@ -96,19 +98,23 @@ def export(
                 data_root=data_root,
                 data_options=lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),
                 on_progress=step,
+                on_notice=note,
+                on_refusal=None if names else refusals.append,
             )
         except ProofFailed as error:
             if json:
                 render.exported(folder, error.reports)
             for report in error.reports:
-                render.report(report, verbose=False)
+                render.report(report, verbose=False, fresh=True)
             raise
     if json:
-        render.exported(folder, reports)
+        render.exported(folder, reports, refusals)
     if not quiet:
-        for report in reports:
-            render.report(report, verbose=False)
+        for report in [*reports, *(each.report for each in refusals if each.report is not None)]:
+            render.report(report, verbose=False, fresh=True)
         render.published(folder, reports)
+    for refusal in refusals:
+        note(f"{folder / refusal.name} was not published: {refusal.reason}")
 
 
 def _batch(text: str) -> int | Literal["dynamic"]:

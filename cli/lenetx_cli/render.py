@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lenetx import Checkpoint, Progress, Report
     from lenetx.doctor import FullDiagnosis
     from lenetx.inspection import Description
+    from lenetx.publish import Refusal
     from lenetx_runtime import Prediction
 
 __all__ = [
@@ -114,9 +115,10 @@ def _weakest(metrics: Mapping[str, Any]) -> str:
     return f"Lowest {' and '.join(parts)}."
 
 
-def exported(folder: Path, reports: "Sequence[Report]") -> None:
-    """Print the reports of an export as one JSON document."""
-    document({"folder": str(folder), "reports": [each.to_dict() for each in reports]})
+def exported(folder: Path, reports: "Sequence[Report]", refusals: "Sequence[Refusal]" = ()) -> None:
+    """Print the reports of an export, and what was not published, as one JSON document."""
+    refused = [{"name": each.name, "format": each.format, "reason": each.reason} for each in refusals]
+    document({"folder": str(folder), "reports": [each.to_dict() for each in reports], "refused": refused})
 
 
 def published(folder: Path, reports: "Sequence[Report]") -> None:
@@ -125,11 +127,11 @@ def published(folder: Path, reports: "Sequence[Report]") -> None:
     _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
 
 
-def report(content: "Report", *, verbose: bool) -> None:
+def report(content: "Report", *, verbose: bool, fresh: bool = False) -> None:
     """Draw the table of one report."""
     from .render_report import draw
 
-    draw(_console(), content, verbose=verbose)
+    draw(_console(), content, verbose=verbose, fresh=fresh)
 
 
 def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int) -> None:

@@ -14,18 +14,19 @@ __all__ = ["draw"]
 _STYLES = {"passed": "green", "failed": "bold red", "not_run": "yellow", "not_applicable": "dim"}
 
 
-def draw(console: "Console", content: "Report", *, verbose: bool) -> None:
+def draw(console: "Console", content: "Report", *, verbose: bool, fresh: bool = False) -> None:
     """Draw a report.
 
     Args:
         console: to draw on.
         content: what to draw.
         verbose: show every check, not only those that failed or were not run.
+        fresh: the file has just been exported.
     """
     from rich.text import Text
 
     whole = {"heading": "bold", "conclusion": "bold green" if content.passed else "bold red"}
-    for line in table_lines(content, verbose=verbose, width=console.width):
+    for line in table_lines(content, verbose=verbose, width=console.width, fresh=fresh):
         text = Text(line.text, whole.get(line.kind, ""))
         if line.status is not None:
             text.stylize(_STYLES[line.status], line.mark, line.mark + len(MARKS[line.status]))

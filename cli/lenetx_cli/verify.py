@@ -194,7 +194,7 @@ def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) 
             try:
                 if kept := lenetx.certify(path, report):
                     note(kept)
-            except lenetx.OutputError as error:
+            except (lenetx.OutputError, lenetx.InputError) as error:
                 note(str(error))
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ProofFailed,
     )
     from .proving import reference, verify, verify_logits
+    from .publish import Refusal
     from .report import Check, Report
     from .statement import Statement
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
@@ -50,6 +51,7 @@ __all__ = [
     "Progress",
     "ProofFailed",
     "Reference",
+    "Refusal",
     "Report",
     "Statement",
     "TrainConfig",
@@ -87,6 +89,7 @@ _HOMES = {
     ),
     "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
     "proving": ("reference", "verify", "verify_logits"),
+    "publish": ("Refusal",),
     "report": ("Check", "Report"),
     "statement": ("Statement",),
     "verification": ("Reference",),

@@ -1,5 +1,6 @@
 """The library: what the commands do, as functions."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,12 +10,13 @@ from . import checkpoint as checkpoints
 from . import conversion, eager, foreign, formats
 from .checkpoint import SUFFIXES, Checkpoint
 from .data import DataOptions
-from .errors import InputError
-from .formats import Batch
+from .errors import InputError, LenetxError
+from .formats import DEFAULT, Batch
 from .golden import with_self_test
 from .models import file_stem
+from .models.foreign import described
 from .proving import reference
-from .publish import publish
+from .publish import Refusal, publish
 from .report import Report
 from .statement import Statement
 
@@ -79,7 +81,7 @@ def save(checkpoint: Checkpoint, path: PathLike) -> None:
 
 def export(
     checkpoint: Checkpoint | PathLike,
-    formats: Sequence[str] = formats.DEFAULT,
+    formats: Sequence[str] | None = None,
     *,
     folder: PathLike | None = None,
     stem: str | None = None,
@@ -89,12 +91,18 @@ def export(
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
+    on_refusal: Callable[[Refusal], None] | None = None,
 ) -> list[Report]:
     """Export a checkpoint and publish what was proven; the artifacts are named ``STEM.FORMAT``.
 
+    Whatever the formats are, one that cannot be exported or proven keeps no other from being published, and the file
+    that stood in its place stands.
+
     Args:
         checkpoint: the weights, or the path of a checkpoint.
-        formats: names among ``lenetx.formats.FORMATS``.
+        formats: names among ``lenetx.formats.FORMATS``, each of which has to be published. By default all are tried,
+            and it is enough that one can be.
         folder: where to write: the checkpoint's folder, or ``artifacts`` for one that is not a file.
         stem: file name without its ending: the checkpoint's, or the architecture for one that is not a file.
         batch: ``"dynamic"``, or the one batch size that the artifact shall take.
@@ -103,12 +111,15 @@ def export(
         data_root: folder of its files.
         data_options: how to read a set of one's own.
         on_progress: told what goes on, a few words at a time.
+        on_notice: told what the artifacts lack, a sentence at a time.
+        on_refusal: told of each format that was not published although another one was; by default it is a warning
+            where the formats are the default ones, and an error where they were named.
 
     Returns:
-        One passed report per format.
+        One passed report per format that was published.
 
     Raises:
-        ProofFailed: an artifact was wrong; nothing was published, what stood there stands.
+        ProofFailed: an artifact was wrong that was named, or all were.
         InputError, CheckpointError, OutputError: an argument, the checkpoint or the disk refuses.
     """
     if not isinstance(checkpoint, Checkpoint):
@@ -119,23 +130,50 @@ def export(
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
         raise InputError(f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: proving takes the memory.")
-    if isinstance(formats, str) or not formats:
+    if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
-    if opset is not None and "onnx" not in formats:
-        raise InputError(f"The opset {opset} means nothing to {', '.join(formats)}: it is for onnx.")
+    names = list(formats or DEFAULT)
+    if opset is not None:
+        _require_opset(opset, names)
+    if formats is None and on_refusal is None:
+        on_refusal = _warn
     if checkpoint.spec.selftest is None:
-        checkpoint = with_self_test(checkpoint)
+        checkpoint = _with_self_test(checkpoint, on_notice)
     return publish(
         reference(
             checkpoint, data_name=data_name, data_root=data_root, data_options=data_options, on_progress=on_progress
         ),
         Path(folder or "artifacts"),
         stem or file_stem(checkpoint.spec.architecture),
-        formats,
+        names,
         batch=batch,
         opset=opset,
         on_progress=on_progress,
+        on_refusal=on_refusal,
     )
+
+
+def _require_opset(opset: int, names: Sequence[str]) -> None:
+    if "onnx" not in names:
+        raise InputError(f"The opset {opset} means nothing to {', '.join(names)}: it is for onnx.")
+    from .formats.onnx import OPSETS
+
+    if opset not in OPSETS:
+        raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
+
+
+def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> Checkpoint:
+    """Make the self-test that a checkpoint lacks; the proof itself tells what is wrong where it cannot be made."""
+    try:
+        return with_self_test(checkpoint)
+    except Exception as error:  # of the user's network, in float32 or float64
+        words = str(error) if isinstance(error, LenetxError) else described(error)
+        on_notice(f"The artifacts carry no self-test, which could not be made: {words}")
+        return checkpoint
+
+
+def _warn(refusal: Refusal) -> None:
+    warnings.warn(f"{refusal.name} was not published: {refusal.reason}", stacklevel=4)
 
 
 def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:

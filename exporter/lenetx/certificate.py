@@ -11,6 +11,7 @@ from lenetx_runtime.values import parse_json
 
 from .errors import InputError, OutputError
 from .files import write_atomically
+from .publication import settled
 from .report import Report
 
 __all__ = ["certificate_of", "certify", "conclusion_of", "stronger"]
@@ -63,17 +64,23 @@ def certify(artifact: str | Path, report: Report) -> str | None:
 
     Raises:
         OutputError: the folder cannot be written to.
-        ValueError: the report is of something else than that file.
+        InputError: the report is of something else than that file.
     """
-    place = certificate_path(Path(artifact))
+    path = Path(artifact)
+    with settled(path.parent):
+        is_same = hashlib.sha256(read_bytes(path, "artifact")).hexdigest() == report.artifact.get("sha256")
+        return _certify(certificate_path(path), path, report, is_same=is_same)
+
+
+def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str | None:
     if report.passed:
-        if hashlib.sha256(read_bytes(Path(artifact), "artifact")).hexdigest() != report.artifact.get("sha256"):
-            raise ValueError(f"the report is not of '{artifact}'")
+        if not is_same:
+            raise InputError(f"'{path}' was replaced while it was judged, and is not certified: verify it again.")
         if note := stronger(place, report):
             return note
         write_atomically(place, certificate_of(report))
         return None
-    if _is_of_other_weights(place, report):
+    if _is_of_other_weights(place, report) or ("sha256" in report.artifact and not is_same):
         return None
     try:
         place.unlink(missing_ok=True)

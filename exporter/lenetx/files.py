@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from .errors import OutputError
+from .locking import is_abandoned, marked
 
 __all__ = ["exists", "make_folder", "remove_leftovers", "require_writable", "write_atomically"]
 
@@ -19,13 +20,16 @@ def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> N
         OutputError: the folder or the disk refuses; what stood at ``path`` still stands.
     """
     make_folder(path.parent)
+    remove_leftovers(path)
     staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with staged.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        with contextlib.ExitStack() as stack:
+            with staged.open("xb") as file:
+                stack.enter_context(marked(staged))
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
     except OSError as error:
         raise OutputError(f"'{named or path}' could not be written: {error.strerror}.") from None
     finally:
@@ -35,9 +39,10 @@ def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> N
 
 def remove_leftovers(path: Path) -> None:
     """Remove what a process that was killed while it wrote ``path`` has left beside it."""
-    for staged in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
-        with contextlib.suppress(OSError):
-            staged.unlink()
+    with contextlib.suppress(OSError):
+        for staged in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
+            if is_abandoned(staged):
+                staged.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The proof as a library: of files, of functions, and of logits that something else has computed."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from . import data, formats
 from .checkpoint import Checkpoint
 from .data import DataOptions
 from .data.test_frames import evenly, with_test_frames
-from .errors import ArtifactError, DataMissing, InputError
+from .errors import ArtifactError, DataMissing, InputError, OutputError
 from .manifest import MANIFEST, entry_of
+from .publication import settled
 from .report import Check, Report
 from .verification import Reference, as_artifact, prove, prove_logits
 
@@ -137,8 +139,10 @@ def verify(
     if name is not None:
         raise InputError(f"A file has its name already: '{name}' means nothing to it.")
     path = Path(artifact)
-    opened = formats.open_artifact(path, device=device)
-    return prove(opened, judge, also=(_manifest(path, opened.artifact.sha256),), on_progress=on_progress)
+    with _settled(path.parent, on_progress):  # the file and the manifest are of one publication
+        opened = formats.open_artifact(path, device=device)
+        published = _manifest(path, opened.artifact.sha256)
+    return prove(opened, judge, also=(published,), on_progress=on_progress)
 
 
 def verify_logits(
@@ -181,6 +185,17 @@ def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
     if isinstance(against, Checkpoint):
         return against, None
     return checkpoints.load(Path(against)), Path(against).name
+
+
+@contextlib.contextmanager
+def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the folder of an artifact; what was half-done in one that cannot be written to is judged as it is."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(settled(folder, on_progress))
+        except OutputError as error:
+            on_progress(str(error))
+        yield
 
 
 def _manifest(path: Path, sha256: str) -> Check:

@@ -1,10 +1,8 @@
-"""Stage, prove, replace: nothing is published unproven."""
+"""Stage, prove, replace: nothing is published unproven, and what is proven is published."""
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,18 +10,44 @@ from lenetx_runtime.certificate import certificate_path
 
 from . import formats
 from .certificate import certificate_of, stronger
-from .errors import InputError, OutputError, ProofFailed
-from .files import exists, make_folder, write_atomically
+from .errors import InputError, LenetxError, OutputError, ProofFailed
+from .files import exists, write_atomically
 from .manifest import MANIFEST, merged
+from .publication import move_into_place, settled, staging
 from .report import Report
+from .user_code import described
 from .verification import Reference, prove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .formats import Batch
 
-__all__ = ["publish"]
+__all__ = ["Refusal", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A format that was not published; what stood in its place stands.
+
+    Attributes:
+        name: of the file.
+        format: of the file.
+        reason: in a sentence or two.
+        report: of the proof, if it came to one.
+    """
+
+    name: str
+    format: str
+    reason: str
+    report: Report | None = None
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What became of each format: reports of those that are proven, by the staged file, and why the others are not."""
+
+    proven: dict[Path, Report] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
 
 
 def publish(
@@ -35,8 +59,9 @@ def publish(
     batch: "Batch" = "dynamic",
     opset: int | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
+    on_refusal: Callable[[Refusal], None] | None = None,
 ) -> list[Report]:
-    """Export a checkpoint to each format, prove what was written, and only then move all of it into place.
+    """Export a checkpoint to each format, prove what was written, and only then move what is proven into place.
 
     Args:
         reference: the checkpoint and what is right.
@@ -46,11 +71,18 @@ def publish(
         batch: ``"dynamic"`` or a fixed batch size.
         opset: of the ONNX file.
         on_progress: told what goes on, a few words at a time.
+        on_refusal: told of each format that could not be exported or proven, which is then no error as long as another
+            one is published.
+
+    Returns:
+        The reports of what was published.
 
     Raises:
-        ProofFailed: an artifact is wrong; none was published and the old ones stand.
+        ProofFailed: an artifact is wrong, and it was asked for by name or is the only one; those that are proven were
+            published, and where others are wrong the old ones stand.
         OutputError: a file could not be written; the old ones stand.
         InputError: ``stem`` is not a file name.
+        Exception: as :class:`ProofFailed`, where a format could not be exported at all.
     """
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")
@@ -58,103 +90,100 @@ def publish(
         formats.require(name)
     targets = [folder / f"{stem}{formats.suffix(name)}" for name in names]
     _refuse_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
-    with _staging(folder) as staging:
-        reports, staged = [], []
-        for name in dict.fromkeys(names):
-            path = staging / f"{stem}{formats.suffix(name)}"
-            on_progress(f"exporting {path.name}")
-            contents = formats.export(name, reference.checkpoint, batch=batch, opset=opset)
-            write_atomically(path, contents, named=folder / path.name)
-            reference.written.add(hashlib.sha256(contents).hexdigest())
-            on_progress(f"proving {path.name}")
-            reports.append(prove(formats.open_artifact(path), reference))
-            staged.append(path)
-        _require_proof(reports)
-        for path, report in zip(tuple(staged), reports, strict=True):
+    trial = _Trial()
+    with staging(folder, on_progress) as staged:
+        for name, target in zip(names, targets, strict=True):
+            _try(trial, name, staged / target.name, target, reference, batch, opset, on_progress)
+        if not trial.proven:
+            raise _failure(trial)
+        _move(staged, trial.proven, folder, reference.checkpoint.spec.weights_sha256, on_progress)
+    for refusal in trial.refusals:
+        if on_refusal is None:
+            raise _failure(trial)
+        on_refusal(refusal)
+    return list(trial.proven.values())
+
+
+def _try(
+    trial: _Trial,
+    name: str,
+    path: Path,
+    target: Path,
+    reference: Reference,
+    batch: "Batch",
+    opset: int | None,
+    on_progress: Callable[[str], None],
+) -> None:
+    """Export and prove one format; what is wrong with it says nothing of the others."""
+    try:
+        on_progress(f"exporting {path.name}")
+        contents = formats.export(name, reference.checkpoint, batch=batch, opset=opset)
+        write_atomically(path, contents, named=target)
+        reference.written.add(hashlib.sha256(contents).hexdigest())
+        on_progress(f"proving {path.name}")
+        report = prove(formats.open_artifact(path), reference)
+    except OutputError:
+        raise
+    except Exception as error:  # an exporter raises anything
+        words = str(error) if isinstance(error, LenetxError) else f"Its export raised {described(error)}"
+        trial.refusals.append(Refusal(path.name, name, words))
+        trial.errors.append(error)
+        return
+    if report.passed:
+        trial.proven[path] = report
+    else:
+        trial.refusals.append(Refusal(path.name, name, f"{report.conclusion} {_why(report)}".strip(), report))
+
+
+def _why(report: Report) -> str:
+    return next((failed.detail for failed in report.failures if failed.detail), "")
+
+
+def _failure(trial: _Trial) -> Exception:
+    """Make the error of what could not be published: what its exporter raised, else that the proof failed."""
+    there = "".join(f" {report.artifact['name']} is proven and published." for report in trial.proven.values())
+    failed = [refusal.report for refusal in trial.refusals if refusal.report is not None]
+    if failed:
+        reasons = (refusal.report.conclusion if refusal.report else _named(refusal) for refusal in trial.refusals)
+        return ProofFailed(
+            f"{' '.join(reasons)}{there or ' Nothing was published.'}", (*trial.proven.values(), *failed)
+        )
+    error = trial.errors[0]
+    if isinstance(error, LenetxError) and (there or len({refusal.reason for refusal in trial.refusals}) > 1):
+        error.args = (f"{' '.join(map(_named, trial.refusals))}{there}",)
+    return error
+
+
+def _named(refusal: Refusal) -> str:
+    return f"{refusal.name} was not published: {refusal.reason}"
+
+
+def _move(
+    staged: Path,
+    proven: dict[Path, Report],
+    folder: Path,
+    weights_sha256: str,
+    on_progress: Callable[[str], None],
+) -> None:
+    """Publish what is proven in one step, with certificates and manifest as they are to be beside what is there now.
+
+    Certificates come after their artifacts: until then the runtime finds them in the staging folder.
+    """
+    with settled(folder, on_progress):
+        names = [path.name for path in proven]
+        for path, report in proven.items():
             place = certificate_path(path)
             if note := stronger(folder / place.name, report):
                 on_progress(note)
                 continue
             write_atomically(place, certificate_of(report), named=folder / place.name)
-            staged.append(place)
-        contents = merged(folder, reports, reference.checkpoint.spec.weights_sha256)
-        write_atomically(staging / MANIFEST, contents, named=folder / MANIFEST)
-        _move([*staged, staging / MANIFEST], folder)
-    return reports
-
-
-@contextmanager
-def _staging(folder: Path) -> "Iterator[Path]":
-    """Make a folder beside the artifacts, on their file system, so that a rename is all that publishing takes."""
-    new = [parent for parent in (folder, *folder.parents) if not exists(parent)]
-    make_folder(folder)
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=".lenetx-", dir=folder))
-    except OSError as error:
-        raise OutputError(f"Nothing can be written to '{folder}': {error.strerror}.") from None
-    done = False
-    try:
-        yield staging
-        done = True
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        if not done:
-            _remove_if_empty(new)
-
-
-def _remove_if_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-
-
-def _require_proof(reports: list[Report]) -> None:
-    failed = [report for report in reports if not report.passed]
-    if failed:
-        reasons = " ".join(report.conclusion for report in failed)
-        raise ProofFailed(f"{reasons} Nothing was published.", tuple(reports))
+            names.append(place.name)
+        contents = merged(folder, list(proven.values()), weights_sha256)
+        write_atomically(staged / MANIFEST, contents, named=folder / MANIFEST)
+        move_into_place(staged, [*names, MANIFEST], folder)
 
 
 def _refuse_folders(targets: Iterable[Path]) -> None:
     for target in targets:
         if exists(target) and target.is_dir():
             raise OutputError(f"'{target}' could not be replaced: it is a directory.")
-
-
-def _move(staged: list[Path], folder: Path) -> None:
-    """Replace all or none: a second name keeps what stood there until all are replaced, and is put back if not."""
-    aside = Path(tempfile.mkdtemp(dir=staged[0].parent))
-    touched: list[tuple[Path, Path | None]] = []
-    target = folder
-    try:
-        for path in staged:
-            target = folder / path.name
-            touched.append((target, _keep(target, aside)))
-            path.replace(target)
-    except BaseException as error:  # an interrupt too
-        for replaced, kept in touched:
-            _put_back(replaced, kept)
-        if isinstance(error, OSError):
-            raise OutputError(f"'{target}' could not be replaced: {error.strerror}.") from None
-        raise
-
-
-def _keep(target: Path, aside: Path) -> Path | None:
-    """Give the old file another name without taking its own away: whoever opens it meanwhile finds it."""
-    if not exists(target):
-        return None
-    kept = aside / target.name
-    try:
-        kept.hardlink_to(target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(target, kept)
-    return kept
-
-
-def _put_back(target: Path, kept: Path | None) -> None:
-    if kept is None:
-        target.unlink(missing_ok=True)
-    else:
-        kept.replace(target)

@@ -4,7 +4,9 @@ It is no signature. It tells a file that was proven from one that was not, or wa
 the folder can write a certificate too.
 """
 
+import glob
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ __all__ = ["CERTIFICATE_VERSION", "LARGEST_CERTIFICATE", "certificate_path", "re
 CERTIFICATE_VERSION = 1
 
 _SUFFIX = ".verified.json"
+_STAGING = ".lenetx-*"
 LARGEST_CERTIFICATE = 2**20
 """Bytes; a certificate has a few thousand."""
 _FIELDS = {
@@ -50,11 +53,23 @@ def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
         ArtifactError: there is no certificate, or it is damaged, another file's, another checkpoint's, or none of a
             proof that passed.
     """
-    if problem := _problem(certificate_path(path), data, spec):
-        name = certificate_path(path).name
+    place = certificate_path(path)
+    if (problem := _problem(place, data, spec)) and all(_problem(each, data, spec) for each in _meanwhile(place)):
+        name = place.name
         raise ArtifactError(
             f"It is not verified: {problem}. Run 'lenetx verify' on it, or copy {name} from beside the original."
         )
+
+
+def _meanwhile(place: Path) -> Iterator[Path]:
+    """Yield where a certificate is while model and certificate are replaced, or after that was cut short.
+
+    It is beside the model of which it speaks, in lenetx's staging folder; last comes its place once more, to which it
+    may just have been moved.
+    """
+    for pattern in (f"{_STAGING}/{glob.escape(place.name)}", f"{_STAGING}/old/{glob.escape(place.name)}"):
+        yield from place.parent.glob(pattern)
+    yield place
 
 
 def _problem(place: Path, data: bytes, spec: ModelSpec) -> str | None:

@@ -73,25 +73,39 @@ def test_a_format_named_twice_is_exported_once(cli, folder):
 
 
 @pytest.mark.usefixtures("wrong_onnx")
-def test_a_wrong_export_ends_with_1_says_what_is_wrong_and_replaces_nothing(cli, workspace, contents):
+@pytest.mark.parametrize("named", [True, False], ids=["named", "by default"])
+def test_a_wrong_export_is_not_published_and_said_and_the_other_one_is(cli, workspace, contents, named):
+    """It is an error where it was asked for; where another export cannot help, none is advised."""
     before = contents(workspace)
-    result = cli("export")
-    assert result.exit_code == 1
-    assert result.stdout == ""
+    (workspace / "lenet5.torchscript").unlink()
+    result = cli("export", "--json", *(["-f", "onnx", "-f", "torchscript"] if named else []))
+    assert result.exit_code == (1 if named else 0)
+    document = json.loads(result.stdout)
+    assert {each["artifact"]["format"]: each["passed"] for each in document["reports"]} == (
+        {"torchscript": True, "onnx": False} if named else {"torchscript": True}
+    )
+    assert [each["name"] for each in document["refused"]] == ([] if named else ["lenet5.onnx"])
     assert "numbers in conv1.weight differ" in result.stderr
+    assert "export it again" not in result.stderr
+    assert "Another export would give the same file" in result.stderr
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("lenetx: lenet5.onnx is NOT proven: ")
-    assert last.endswith(" Nothing was published.")
-    assert contents(workspace) == before
+    if named:
+        assert last.startswith("lenetx: lenet5.onnx is NOT proven: ")
+        assert last.endswith(" lenet5.torchscript is proven and published.")
+    else:
+        assert last.startswith("Note: artifacts/lenet5.onnx was not published: lenet5.onnx is NOT proven")
+    assert {name: data for name, data in contents(workspace).items() if name != "manifest.json"} == {
+        name: data for name, data in before.items() if name != "manifest.json"
+    }
 
 
 @pytest.mark.usefixtures("wrong_onnx")
-def test_a_wrong_export_is_told_to_machines_too(cli, workspace):
-    result = cli("export", "--json")
-    assert result.exit_code == 1
-    reports = json.loads(result.stdout)["reports"]
-    assert [report["passed"] for report in reports] == [False, True]
-    assert workspace.exists()
+def test_a_wrong_export_alone_ends_with_1_and_replaces_nothing(cli, workspace, contents):
+    before = contents(workspace)
+    result = cli("export", "-f", "onnx")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].endswith(" Nothing was published.")
+    assert contents(workspace) == before
 
 
 def test_the_architecture_is_insisted_on(refused, folder, contents):

@@ -10,6 +10,7 @@ from lenetx import tensor_file
 from lenetx.errors import CheckpointError, InputError
 from lenetx.training import Augmentation, TrainConfig
 from lenetx.training.state import read
+from lenetx.weights import run_state
 
 RICH = TrainConfig(
     epochs=3,
@@ -144,7 +145,11 @@ def test_a_damaged_state_is_refused(state, tmp_path, position):
         lenetx.train(state=tmp_path / "net.resume", resume=True)
 
 
-@pytest.mark.parametrize("content", [{}, {"lenetx_state": 1}, {"lenetx_state": 2}, {"state_dict": {}}], ids=str)
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"lenetx_state": 1}, {"lenetx_state": 2}, {"lenetx_state": torch.ones(2)}, {"state_dict": {}}],
+    ids=str,
+)
 def test_another_file_is_no_state(tmp_path, content):
     path = tmp_path / "net.resume"
     path.write_bytes(tensor_file.pack(content))
@@ -152,11 +157,35 @@ def test_another_file_is_no_state(tmp_path, content):
         read(path)
 
 
-def test_a_state_that_does_not_fit_its_network_is_refused(state, tmp_path):
-    content = tensor_file.unpack(state.read_bytes())
+def _moment_of_another_shape(content):
+    content["loop"]["stepper"]["optimizer"]["state"][0]["exp_avg"] = torch.zeros(1)
+
+
+def _no_moment(content):
+    content["loop"]["stepper"]["optimizer"]["state"][0].pop("exp_avg")
+
+
+def _no_bias(content):
     content["loop"]["stepper"]["network"].pop("fc1.bias")
-    (tmp_path / "net.resume").write_bytes(tensor_file.pack(content))
-    with pytest.raises(CheckpointError, match="does not fit its network"):
+
+
+@pytest.mark.parametrize("change", [_moment_of_another_shape, _no_moment, _no_bias])
+@pytest.mark.parametrize("sealed", [True, False], ids=["sealed anew", "repacked"])
+def test_a_state_that_does_not_fit_its_network_is_refused(state, tmp_path, change, sealed):
+    content = dict(run_state.require_whole(tensor_file.unpack(state.read_bytes())))
+    change(content)
+    whole = run_state.sealed(content) if sealed else content | {"sha256": "0" * 64}
+    (tmp_path / "net.resume").write_bytes(tensor_file.pack(whole))
+    with pytest.raises(CheckpointError, match="does not fit its network" if sealed else "digest does not match"):
+        lenetx.train(state=tmp_path / "net.resume", resume=True)
+
+
+@pytest.mark.parametrize("name", ["config", "spec", "data_sha256", "origin", "loop"])
+@pytest.mark.parametrize("value", [None, 5, "", [], {"data": 1}, {"x": torch.zeros(1)}, {"epochs": 10**9}], ids=str)
+def test_a_field_of_another_kind_is_a_sentence(state, tmp_path, name, value):
+    content = dict(run_state.require_whole(tensor_file.unpack(state.read_bytes()))) | {name: value}
+    (tmp_path / "net.resume").write_bytes(tensor_file.pack(run_state.sealed(content)))
+    with pytest.raises(lenetx.LenetxError):
         lenetx.train(state=tmp_path / "net.resume", resume=True)
 
 

@@ -34,6 +34,7 @@ _OWN_ADVICE = {
     "eval mode": "Its answers change from call to call: look for what the program keeps between them.",
 }
 """Of someone's own program, which nobody can export again."""
+_FRESH = "It was not published. Another export would give the same file: take a format that is proven, or report it."
 _OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
 
 
@@ -86,8 +87,15 @@ def summaries(report: Report) -> tuple[GroupSummary, ...]:
     return tuple(group for group in groups if group.checks)
 
 
-def advice(report: Report) -> str:
-    """Say in a sentence or two what to do now, nothing where there is nothing to do."""
+def advice(report: Report, *, fresh: bool = False) -> str:
+    """Return what to do now in a sentence or two, nothing where there is nothing to do.
+
+    Args:
+        report: of the proof.
+        fresh: it is of a file that has just been exported, and that another export would only make again.
+    """
+    if fresh and not report.passed:
+        return _FRESH
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
         return f"Do not use it. {_OWN_ADVICE.get(failed, _OWN) if own else _ADVICE.get(failed, '')}".strip()

@@ -34,13 +34,14 @@ class Line:
     mark: int = 0
 
 
-def table_lines(report: Report, *, verbose: bool = False, width: int = WIDTH) -> tuple[Line, ...]:
+def table_lines(report: Report, *, verbose: bool = False, width: int = WIDTH, fresh: bool = False) -> tuple[Line, ...]:
     """Give the table of a report.
 
     Args:
         report: what to show.
         verbose: show every check, not only those that failed or were not run.
         width: to which the subjects of groups are cut, in characters.
+        fresh: the file has just been exported.
     """
     groups = [(group, _shown(group, verbose=verbose)) for group in summaries(report)]
     names = [group.group for group, _ in groups] + [f"  {check.name}" for _, checks in groups for check in checks]
@@ -53,7 +54,7 @@ def table_lines(report: Report, *, verbose: bool = False, width: int = WIDTH) ->
         for check in checks:
             lines.append(_row(f"  {check.name}", first, check.status, "", check.share, check.subject))
             lines += [Line(f"    {sentence}", "detail") for sentence in _found(check, said)]
-    last = " ".join(filter(None, (report.conclusion, advice(report))))
+    last = " ".join(filter(None, (report.conclusion, advice(report, fresh=fresh))))
     return (*lines, Line(visible(last), "conclusion"))
 
 

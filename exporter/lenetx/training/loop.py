@@ -155,9 +155,12 @@ class Loop:
         """
         saved = fields(state, self.state_dict(), "the state")
         epoch = count(saved["epoch"], "the epoch", 1, self._epochs + 1)
-        history = [_record(each, number) for number, each in enumerate(_list(saved["history"], epoch - 1), 1)]
+        records = enumerate(_list(saved["history"], epoch - 1), 1)
+        history = [_record(each, number, self._order.steps(number)) for number, each in records]
         accuracy, loss = _list(saved["best"], 2)
-        best = number(accuracy, "the best accuracy", -1.0, 1.0), number(loss, "the best loss", -math.inf, math.inf)
+        best = number(accuracy, "the best accuracy", -1.0, 1.0), number(loss, "the best loss", -_LARGEST, math.inf)
+        if (best == _WORST) != (epoch == 1):
+            raise Misfit(f"the best figures are {best}, and {epoch - 1} epochs are done")
         chosen = [count(saved[name], name, min(1, epoch - 1), epoch - 1) for name in ("best_epoch", "kept_epoch")]
         like = self._stepper.judged.state_dict() if epoch > 1 else {}
         finite = [name for name, _ in self._stepper.judged.named_parameters()] if epoch > 1 else []
@@ -232,12 +235,15 @@ def _list(found: Any, length: int) -> Sequence[Any]:
     return found
 
 
-def _record(found: Any, epoch: int) -> Record:
-    """Check the record of one epoch."""
-    figures = fields(found, _RECORDED, f"the record of epoch {epoch}")
-    record = {name: number(value, f"{name} of epoch {epoch}", -_LARGEST, _LARGEST) for name, value in figures.items()}
-    if record["epoch"] != epoch:
-        raise Misfit(f"the record of epoch {epoch} says that it is of {record['epoch']}")
+def _record(found: Any, epoch: int, steps: int) -> Record:
+    """Check the record of one epoch, after which so many steps of the run were done."""
+    where = f"the record of epoch {epoch}"
+    figures = fields(found, _RECORDED, where)
+    for name, value in figures.items():
+        low, high = -_LARGEST if "loss" in name else 0.0, 1.0 if "accuracy" in name else _LARGEST
+        number(value, f"{name} in {where}", low, high)
+    if (figures["epoch"], figures["step"]) != (epoch, steps):
+        raise Misfit(f"{where} is of epoch {figures['epoch']} and step {figures['step']}, not {steps}")
     return dict(figures)
 
 

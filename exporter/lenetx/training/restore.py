@@ -130,10 +130,14 @@ def optimizer_state(
     held = saved["state"]
     if not isinstance(held, dict) or not all(type(key) is int and 0 <= key < len(parameters) for key in held):
         raise Misfit("the optimizer's state is not one of its parameters")
-    if not step and held:
-        raise Misfit("the optimizer has moments before its first step")
+    if bool(step) != bool(held):
+        raise Misfit(f"the optimizer keeps something of {len(held)} parameters, and {step} steps are done")
     kept = _example(config, parameters[0].device) if held else {}
-    state = {key: _moments(held[key], kept, parameters[key], names[id(parameters[key])], step) for key in held}
+    state = {
+        key: _moments(held[key], kept, each, names[id(each)], step) if key in held else _none_yet(kept, each)
+        for key, each in enumerate(parameters)
+        if held
+    }
     given = saved["param_groups"]
     if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
         raise Misfit("the optimizer does not have one group of parameters")
@@ -168,6 +172,12 @@ def _moments(found: Any, example: Mapping[str, Any], parameter: Tensor, name: st
             if float(moments[key]) not in range(1, step + 1):
                 raise Misfit(f"{where} is {float(moments[key])}, and {step} steps are done")
     return moments
+
+
+def _none_yet(example: Mapping[str, Any], parameter: Tensor) -> dict[str, Any]:
+    """Return the moments of a parameter that never had a gradient, as the optimizer itself begins with them."""
+    zeros = {key: parameter.detach() if like.ndim else like for key, like in example.items() if like is not None}
+    return {key: torch.zeros_like(zeros[key]) if key in zeros else None for key in example}
 
 
 def _moved(name: str, found: Any, group: Mapping[str, Any], config: TrainConfig) -> Any:

@@ -216,6 +216,8 @@ class Stepper:
         moments = optimizer_state(self._config, self._optimizer, saved["optimizer"], by_id, step)
         losses = vector(saved["losses"], None, "the losses", step - done)
         hits = vector(saved["hits"], torch.int64, "the hits", step - done)
+        if bool(((hits < 0) | (hits > self._batch_size)).any()):
+            raise Misfit("a batch has more hits than images")
         highest = self._config.learning_rate * (1 + 1e-9)
         if not isinstance(saved["rates"], list) or len(saved["rates"]) != step - done:
             raise Misfit("there is not a learning rate for each step")

@@ -60,12 +60,6 @@ class Source:
         plain = {name: tensor.detach().resolve_neg() for name, tensor in tensors.items()}
         return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in plain.items()}
 
-
-def _is_dense(tensor: "Tensor") -> bool:
-    import torch
-
-    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
-
     def without_others(self, entries: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
         """Return the tensors of a state_dict that holds more than them, with a note about what was left out."""
         import torch
@@ -77,6 +71,12 @@ def _is_dense(tensor: "Tensor") -> bool:
             listed = ", ".join(map(str, others[:_LISTED]))
             self.on_notice(f"Left out of '{self.path.name}', since they are no tensors: {listed}{more}.")
         return kept
+
+
+def _is_dense(tensor: "Tensor") -> bool:
+    import torch
+
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
 
 
 @dataclass(frozen=True, slots=True)
