@@ -3,6 +3,8 @@
 import signal
 import sys
 
+from lenetx_runtime.streams import make_safe, silence
+
 from . import render
 from .exit_codes import INTERRUPTED
 
@@ -11,6 +13,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line; an interrupt while its modules are imported ends it as one later does."""
+    make_safe()
     try:
         from .app import main as run
     except KeyboardInterrupt:
@@ -20,6 +23,15 @@ def main() -> None:
         run()
     finally:  # all is said: to interrupt how torch cleans up would only print its traceback
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _flush()
+
+
+def _flush() -> None:
+    """Write what others have printed, or drop it: it must not change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        silence(sys.stdout)
 
 
 if __name__ == "__main__":

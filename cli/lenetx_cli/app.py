@@ -1,8 +1,6 @@
 """The commands by name, and what becomes of their errors."""
 
 import contextlib
-import io
-import os
 import sys
 import traceback
 import warnings
@@ -13,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from lenetx_runtime import LenetxError
+from lenetx_runtime.streams import silence
 
 from . import render
 from .convert import convert
@@ -50,7 +49,7 @@ def _in_one_sentence() -> Iterator[None]:
         render.error("Interrupted.")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # as of head: it has what it wants
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it at its end
+        silence(sys.stdout)
         raise typer.Exit(NOT_READ) from None
 
 
@@ -78,13 +77,11 @@ for command in (train, export, verify, predict, inspect, convert, doctor):
 
 def main() -> None:
     """Run the command line; it ends with the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without × must not stop a command
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         app()
     except OSError as error:  # stdout is full or closed
+        silence(sys.stdout)
         render.error(f"The output could not be written: {error.strerror}.")
         sys.exit(LenetxError.exit_code)
     except Exception:  # a fault of lenetx itself: shown whole, and never mistaken for a failed proof

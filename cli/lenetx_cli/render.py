@@ -3,13 +3,14 @@
 Results for people go to stdout on a terminal and to stderr when stdout is not one, so that stdout can carry JSON.
 """
 
+import io
 import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from lenetx_runtime.values import visible
 
@@ -74,8 +75,12 @@ def unless_closed(show: Callable[[_Shown], None]) -> Callable[[_Shown], None]:
 
 
 def text(content: str) -> None:
-    """Print for machines, on stdout."""
-    print(content)
+    """Print for machines, on stdout.
+
+    Raises:
+        OSError: it is full or closed.
+    """
+    print(content, flush=True)
 
 
 def document(content: Any) -> None:
@@ -146,7 +151,7 @@ def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int
     for image, one in zip(images, found, strict=True):
         others = ", ".join(f"{label} {share:.2%}" for label, share in one.top(top_k)[1:])
         table.add_row(visible(image), visible(one.label), f"{one.probability:.2%}", visible(others))
-    _console().print(table, markup=False)
+    _console(needed=True).print(table, markup=False)
 
 
 def description(content: "Description") -> None:
@@ -174,7 +179,7 @@ def description(content: "Description") -> None:
         shape = "×".join(map(str, each.shape))
         parameters.add_row(visible(each.name), shape, f"{each.count:,}", f"{each.minimum:.6f}", f"{each.maximum:.6f}")
     parameters.add_row("all", "", f"{sum(each.count for each in content.parameters):,}")
-    console = _console()
+    console = _console(needed=True)
     console.print(about, markup=False, highlight=False)
     console.print(parameters, highlight=False, markup=False)
 
@@ -188,7 +193,7 @@ def diagnosis(content: "FullDiagnosis") -> None:
     table.add_column("words", overflow="fold")
     for name, words in content.rows():
         table.add_row(name, visible(words))
-    console = _console()
+    console = _console(needed=True)
     console.print(table, markup=False, highlight=False)
     for sentence in content.conclusions():
         console.print(visible(sentence), markup=False, highlight=False, soft_wrap=True)
@@ -276,9 +281,27 @@ def _bar() -> "Iterator[Callable[[Progress], None]]":
         yield show
 
 
-def _console(*, stderr: bool | None = None) -> "Console":
+def _console(*, stderr: bool | None = None, needed: bool = False) -> "Console":
+    """Return where to print; what is ``needed``, since no file holds it, raises OSError where it cannot be shown."""
     from rich.console import Console
 
-    to_stderr = not sys.stdout.isatty() if stderr is None else stderr
-    stream = sys.stderr if to_stderr else sys.stdout
+    shown = sys.stdout if sys.stdout.isatty() else cast("TextIO", _Results(needed=needed))
+    stream = sys.stderr if stderr else shown
     return Console(file=stream, width=None if stream.isatty() else _WIDTH, emoji=False)
+
+
+class _Results(io.TextIOBase):
+    """Standard error as the place of results; where it is full or closed, standard output."""
+
+    def __init__(self, *, needed: bool) -> None:
+        self._needed = needed
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+    def write(self, content: str) -> int:
+        sys.stderr.write(content)
+        sys.stderr.flush()
+        if self._needed and getattr(sys.stderr, "is_lost", False):
+            print(content, end="", flush=True)
+        return len(content)

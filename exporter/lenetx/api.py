@@ -14,11 +14,11 @@ from .errors import InputError, LenetxError
 from .formats import DEFAULT, Batch
 from .golden import with_self_test
 from .models import file_stem
-from .models.foreign import described
 from .proving import reference
 from .publish import Refusal, publish
 from .report import Report
 from .statement import Statement
+from .user_code import described
 
 __all__ = ["classifier", "convert", "export", "load", "load_weights", "save"]
 

@@ -4,8 +4,6 @@ The only module of this package that prints.
 """
 
 import argparse
-import io
-import os
 import sys
 import traceback
 import warnings
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from . import commands
 from .errors import LenetxError
+from .streams import make_safe, silence
 from .values import visible
 
 __all__ = ["main"]
@@ -28,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows ``python -m lenetx_runtime``; those of this process when ``None``.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names of files may hold anything
+    make_safe()
     asked = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", "invalid value encountered")  # numbers that are none are refused in words
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain("Interrupted.")
         return _INTERRUPTED
     except OSError as error:  # stdout is full or closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains of it again at its end
+        silence(sys.stdout)
         if isinstance(error, BrokenPipeError):  # as of head: it has what it wants
             return _NOT_READ
         _complain(f"The output could not be written: {error.strerror}.")

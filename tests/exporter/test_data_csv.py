@@ -79,11 +79,150 @@ def test_pictures_are_decoded_by_the_runtime(table, pictures):
         rows().replace("\n", "\n\n"),
         rows(lambda number: f'" {LABELS[number % 2]} "'),
         rows().rstrip("\n"),
+        rows() + "\n \n,\n",
+        rows().replace(",", ", "),
+        rows().replace(",", ";"),
+        rows().replace(",", "\t"),
+        rows().replace(",", " | "),
+        rows().replace(",", " "),
+        "sep=,\n" + rows(),
+        "sep=;\nfile;class\n" + rows().replace(",", ";"),
+        rows().encode("utf-16"),
+        rows().replace(",", "\t").encode("utf-16-be").join((codecs.BOM_UTF16_BE, b"")),
+        "".join(f"{LABELS[number % 2]},{number}.png\n" for number in range(20)),
+        "class,file\n" + "".join(f"{LABELS[number % 2]},{number}.png\n" for number in range(20)),
+        "".join(f"{number},{LABELS[number % 2]},{number}.png\n" for number in range(20)),
+        ",file,label\n" + "".join(f"{number},{number}.png,{LABELS[number % 2]}\n" for number in range(20)),
+        "0,1\n" + rows(),
+        "picture,species\n" + rows(),
+        rows().replace(".png", ""),
+        "file,label,\n" + rows().replace("\n", ",\n"),
+        "file,label,photographer\n" + rows().replace("\n", ",Ann\n"),
+        "file,cat,dog\n" + "".join(f"{number}.png,{1 - number % 2},{number % 2}.0\n" for number in range(20)),
+        "file,label,split\n" + rows().replace("\n", ",train\n"),
     ],
-    ids=["heading", "another heading", "BOM", "CRLF", "blank lines", "quotes and spaces", "no last newline"],
 )
 def test_the_usual_ways_to_write_it_mean_the_same(table, pictures, content):
     assert load(table(content), pictures).digest() == load(table(rows(), "plain.csv"), pictures).digest()
+
+
+@pytest.mark.parametrize("name", ["labels.CSV", "labels.tsv", "labels.txt"])
+def test_lists_of_other_suffixes_are_read_alike(table, pictures, name):
+    assert len(load(table(rows().replace(",", "\t"), name), pictures).train) == 16
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "written"),
+    [
+        ("deep/a.png", r"deep\a.png"),
+        ("deep/my a.png", r"deep\my a"),
+        ("A.JPG", "A"),
+        ("caf\u00e9.png", "cafe\u0301.png"),
+        ("cafe\u0301.png", "caf\u00e9.png"),
+        ("a,b;c.png", '"a,b;c.png"'),
+    ],
+)
+def test_pictures_are_found_as_other_systems_write_their_names(table, pictures, on_disk, written):
+    (pictures / "deep").mkdir()
+    PIL.Image.new("L", (4, 4)).save(pictures / on_disk)
+    assert files_of(load(table(rows() + f"{written},dog\n"), pictures)).keys() >= {"0.png", on_disk}
+
+
+def test_a_column_of_parts_is_kept(table, pictures):
+    content = "name,class,Split\n" + "".join(
+        f"{number}.png,{LABELS[number % 2]},{('Training', 'test', 'VAL')[number % 3]}\n" for number in range(20)
+    )
+    dataset = load(table(content), pictures)
+    assert [len(part) for part in (dataset.train, dataset.validation, dataset.test)] == [7, 6, 7]
+    assert "0.png" in dataset.train.files
+    assert "1.png" in dataset.test.files
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("picture,species\n" + rows(), "The first row of 'labels.csv', picture, species, is taken for headings"),
+        ("file,label,age\n" + rows().replace("\n", ",3\n"), "'labels.csv': the labels are in label; not read: age"),
+        ("file,label,split\n" + rows().replace("\n", ",fold 3\n"), "the labels are in label; not read: split"),
+    ],
+)
+def test_how_the_columns_are_read_is_noted_where_it_is_a_guess(table, pictures, content, words):
+    assert any(words in sentence for sentence in load(table(content), pictures).notices)
+
+
+@pytest.mark.parametrize(
+    ("write", "names"),
+    [
+        (lambda number: f"{number % 2 * 2 + 1}.0", tuple("0123")),
+        (lambda number: f"0{number % 2 * 2 + 1}", tuple("0123")),
+        (lambda number: (-1, 2)[number % 2], ("-1", "2")),
+        (lambda number: ("class 10", "class 9")[number % 2], ("class 10", "class 9")),
+        (lambda number: (-10, -9, 2, 30)[number % 4], ("-10", "-9", "2", "30")),
+        (lambda number: (0.5, 10.25)[number % 2], ("0.5", "10.25")),
+    ],
+)
+def test_numbers_are_the_numbers_of_the_classes_or_in_their_order(table, pictures, write, names):
+    dataset = load(table(rows(write)), pictures)
+    assert dataset.class_names == names
+    written = {f"{number}.png": str(write(number)) for number in range(20)}
+    assert {file: float(label) if label[0] != "c" else label for file, label in files_of(dataset).items()} == {
+        file: float(label) if label[0] != "c" else label for file, label in written.items()
+    }
+
+
+@pytest.mark.parametrize("known", [("1", "3", "20"), ("01", "03", "20")])
+def test_known_names_that_are_numbers_are_met_by_other_spellings(table, pictures, known):
+    dataset = data.load(
+        table(rows(lambda number: f"{number % 2 * 2 + 1}.0")), options=DataOptions(images=pictures), class_names=known
+    )
+    assert not dataset.unusable
+    assert set(dataset.train.labels) == {0, 1}
+
+
+def pixels(number, side=8):
+    return np.random.default_rng(number).integers(0, 256, side * side)
+
+
+def pixel_rows(line, count=20):
+    return "".join(",".join(map(str, line(number))) + "\n" for number in range(count))
+
+
+HEADING = ",".join(f"pixel{number}" for number in range(64)) + "\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "label," + HEADING + pixel_rows(lambda number: (number % 3, *pixels(number))),
+        pixel_rows(lambda number: (number % 3, *pixels(number))),
+        pixel_rows(lambda number: (number % 3, *pixels(number))).replace(",", ";"),
+        ",label," + HEADING + pixel_rows(lambda number: (number, number % 3, *pixels(number))),
+        HEADING.strip() + ",class\n" + pixel_rows(lambda number: (*pixels(number), number % 3)),
+        '"label",' + HEADING + pixel_rows(lambda number: (f'"{number % 3}"', *pixels(number))),
+    ],
+)
+def test_a_table_of_pixels_is_a_set_of_images(table, content):
+    dataset = data.load(table(content, "mnist.csv"))
+    assert dataset.class_names == ("0", "1", "2")
+    images = np.concatenate([part.images for part in (dataset.train, dataset.validation, dataset.test)])
+    labels = np.concatenate([part.labels for part in (dataset.train, dataset.validation, dataset.test)])
+    found = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    assert found == {pixels(number).astype(np.uint8).tobytes(): number % 3 for number in range(20)}
+    assert images.shape == (20, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (lambda number: (*pixels(number), 1, 2, 3), "has 67 numbers in a row: write a label and the pixels"),
+        (lambda number: (number % 2, *(pixels(number) + 1000)), "levels from 10.. to 12..; they run from 0 to 255"),
+        (lambda number: (number * 200, *pixels(number)), "is not the number of a class"),
+        (lambda number: (number % 2, *([99999] * 64)), "is no table of pixels"),
+    ],
+)
+def test_a_table_of_other_numbers_is_refused(table, line, words):
+    with pytest.raises(DataError, match=words):
+        data.load(table(pixel_rows(line), "mnist.csv"))
 
 
 def test_a_first_row_that_looks_like_a_heading_is_a_row_if_its_picture_is_there(table, pictures):
@@ -93,20 +232,13 @@ def test_a_first_row_that_looks_like_a_heading_is_a_row_if_its_picture_is_there(
 
 
 def test_a_first_row_that_is_no_heading_and_no_picture_is_named(table, pictures):
-    (problem,) = load(table("picture,kind\n" + rows()), pictures).unusable
+    (problem,) = load(table("picture.png,kind\n" + rows()), pictures).unusable
     assert problem.startswith("line 1: There is no image")
 
 
 def test_paths_start_from_the_folder_of_the_file_by_default(table, pictures):
     table(rows(), "pictures/labels.csv")
     assert len(data.load(str(pictures / "labels.csv")).train) == 16
-
-
-def test_numbers_are_the_numbers_of_the_classes(table, pictures):
-    dataset = load(table(rows(lambda number: f"0{number % 2 * 2 + 1}")), pictures)
-    assert dataset.class_names == ("0", "1", "2", "3")
-    assert set(dataset.train.labels) == {1, 3}
-    assert set(files_of(dataset).values()) == {"1", "3"}
 
 
 def test_the_number_of_classes_may_be_said(table, pictures):
@@ -120,7 +252,7 @@ def test_the_number_of_classes_may_be_said(table, pictures):
 
 
 def test_a_number_that_no_class_has_is_refused(table, pictures):
-    with pytest.raises(DataError, match="The label 20240150 is no number of a class"):
+    with pytest.raises(DataError, match="The label 20240150 is not the number of a class"):
         load(table(rows(lambda number: 20240131 + number)), pictures)
 
 
@@ -185,12 +317,16 @@ def test_a_link_that_stays_in_the_folder_leads_nowhere_else(table, pictures):
     [
         ("0.png,cat\n1.png,dog,3\n", "Line 2 of '.*labels.csv' has 3 cells instead of 2"),
         ("0.png,cat\n\n1.png\n", "Line 3 of '.*' has 1 cell instead of 2"),
-        ("0.png;cat\n", "Line 1 of '.*' has 1 cell instead of 2"),
+        ("0.png:cat\n", "Line 1 of '.*' has 1 cell instead of 2"),
+        ("0.png;cat\n", "has one class only, 'cat'"),
+        ("0.png,cat,big\n1.png,dog,big\n", "has the columns 1, 2, 3, and it is not clear which one holds the labels"),
+        ("file,kind,size\n0.png,cat,big\n1.png,dog,big\n", "has the columns file, kind, size, and it is not clear"),
+        ("file,label,split\n0.png,cat,test\n1.png,dog,test\n", "has no row of the part train, only of test"),
         ('0.png,"cat\n1.png,dog\n', "Line 2 of '.*' is no CSV"),
         ("", "has no rows"),
         ("\n\n", "has no rows"),
         ("path,label\n", "has no rows"),
-        (rows().encode("utf-16"), "is not UTF-8: byte 0xff in line 1"),
+        (rows().encode("utf-16-le"), "is no CSV|No picture|1 cell"),
         (b"0.png,cat\n1.png,caf\xe9\n", "is not UTF-8: byte 0xe9 in line 2"),
         (rows(lambda _: "cat"), "has one class only, 'cat'"),
         (rows(count=2), "has too few images: none is left for validation and test"),
@@ -203,7 +339,7 @@ def test_a_file_that_is_no_data_set_is_refused(table, pictures, content, words):
 
 
 def test_where_bad_rows_leave_too_little_they_are_what_is_named(table, tmp_path):
-    with pytest.raises(DataError, match=r"20 rows of 'labels.csv' cannot be used; .*: line 1: There is no image"):
+    with pytest.raises(DataError, match=r"No picture of 'labels.csv' can be used; line 1: There is.*--images"):
         load(table(rows()), tmp_path)
 
 

@@ -44,13 +44,24 @@ def test_every_folder_is_a_class_and_every_file_in_one_part(folder):
 
 
 def test_class_names_that_are_numbers_are_in_their_order(tmp_path):
-    fill(tmp_path / "digits", ("10", "9", "2"))
-    assert load(tmp_path / "digits").class_names == ("2", "9", "10")
+    fill(tmp_path / "digits", ("10", "9", "2", "03"))
+    (tmp_path / "digits/__MACOSX").mkdir()
+    assert load(tmp_path / "digits").class_names == ("2", "03", "9", "10")
 
 
-@pytest.mark.parametrize("validation", ["val", "valid", "Validation"])
-def test_parts_that_are_there_are_taken_as_they_are(tmp_path, validation):
-    for name, count in (("train", 5), (validation, 3), ("test", 4)):
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("Train", "valid", "tests"),
+        ("training", "Validation", "testing"),
+        ("TRAINING", "validate", "Testing"),
+        ("train_set", "dev", "test-data"),
+        ("trainset", "val images", "TestSet"),
+    ],
+)
+def test_parts_that_are_there_are_taken_as_they_are(tmp_path, train, validation, test):
+    for name, count in ((train, 5), (validation, 3), (test, 4)):
         fill(tmp_path / "pets" / name, ("dog", "cat"), count)
     dataset = load(tmp_path / "pets")
     assert lengths(dataset) == (10, 6, 8)
@@ -73,6 +84,34 @@ def test_a_class_may_be_called_train_or_test(tmp_path):
     assert load(tmp_path / "vehicles").class_names == ("bus", "test", "train")
 
 
+def test_what_lies_beside_parts_is_not_read_and_that_is_noted(tmp_path):
+    for part in ("training", "testing"):
+        fill(tmp_path / "pets" / part, ("dog", "cat"))
+    (tmp_path / "pets/docs").mkdir()
+    (tmp_path / "pets/training/labels.csv").write_text("no picture")
+    dataset = load(tmp_path / "pets")
+    assert dataset.class_names == ("cat", "dog")
+    assert len(dataset.test) == 20
+    assert "'pets' has parts, so what lies beside them is not read: docs." in dataset.notices
+
+
+def test_names_that_are_not_utf8_become_labels_that_are_text(tmp_path):
+    fill(tmp_path / "plain", ("gr0n", "rot"))
+    folder = tmp_path / os.fsdecode(b"p\xe9ts")
+    (tmp_path / "plain/gr0n").rename(tmp_path / "plain" / os.fsdecode(b"gr\xfcn"))
+    (tmp_path / "plain/rot/0.png").rename(tmp_path / "plain/rot" / os.fsdecode(b"\xfc.png"))
+    (tmp_path / "plain").rename(folder)
+    dataset = load(folder)
+    assert dataset.class_names == ("gr\\xfcn", "rot")
+    assert dataset.name == "p\\xe9ts/"
+    assert lengths(dataset) == (16, 2, 2)
+    assert not dataset.unusable
+    assert any("'gr\\xfcn' is not UTF-8" in sentence and "rename it" in sentence for sentence in dataset.notices)
+    "".join(dataset.notices).encode()
+    part = dataset.train
+    assert [part.levels(row, 1).shape[1] for row in range(len(part))] == [6] * 16
+
+
 def test_a_class_of_one_part_only_is_a_class(tmp_path):
     fill(tmp_path / "pets/train", ("dog", "cat"))
     fill(tmp_path / "pets/test", ("dog", "owl"))
@@ -84,7 +123,10 @@ def test_a_class_of_one_part_only_is_a_class(tmp_path):
 def test_hidden_files_and_files_beside_the_classes_are_no_pictures(folder):
     for name in ("README.txt", "cat/.DS_Store", "dog/Thumbs.db", ".hidden"):
         (folder / name).write_text("no picture")
-    (folder / ".cache").mkdir()
+    for name in ("__MACOSX/cat", ".ipynb_checkpoints", "@eaDir", ".cache", "cat/.ipynb_checkpoints"):
+        (folder / name).mkdir(parents=True)
+    for name in ("__MACOSX/cat/._1.png", "labels.csv", "cat/desktop.ini", "dog/thumbs.db", "dog/._1.png"):
+        (folder / name).write_text("no picture")
     dataset = load(folder)
     assert lengths(dataset) == (24, 3, 3)
     assert not dataset.unusable
@@ -107,7 +149,7 @@ def test_rows_that_cannot_be_used_are_named_and_nothing_hangs(folder, tmp_path):
         assert problems[name] == f"'{name}' leads out of the folder, which only --follow-links allows"
     assert problems["cat/twin.png"] == "'cat/twin.png' is there already, as cat/0.png"
     assert "There is no image" in problems["cat/gone.png"]
-    assert "is a directory" in problems["cat/kittens"]
+    assert problems["cat/kittens"] == "it is a folder among pictures; move its files up into 'cat'"
     assert "is a device or a pipe" in problems["cat/pipe.png"]
     followed = load(folder, follow_links=True)
     # far.png is bee/0.png, which comes first
@@ -125,11 +167,34 @@ def test_rows_that_cannot_be_used_are_named_and_nothing_hangs(folder, tmp_path):
         (lambda folder: (fill(folder / "train", ("cat", "dog")), (folder / "test").mkdir()), "test' has no folder per"),
         (
             lambda folder: [fill(folder / name, ("cat", "dog")) for name in ("train", "val", "valid")],
-            "has val and valid|has valid and val",
+            "has the folders val and valid: only one can be the validation part",
+        ),
+        (
+            lambda folder: fill(folder / "inner", ("cat", "dog")),
+            "holds the folder 'inner' only: name '.*inner' instead",
+        ),
+        (
+            lambda folder: [fill(folder / name, ("cat", "dog")) for name in ("learn", "check")],
+            "check and learn hold folders, not pictures. Call parts train, validation and test",
+        ),
+        (
+            lambda folder: (folder.mkdir(), (folder / "labels.csv").write_text("0.png,cat")),
+            "no folder per class: .* or name the file '.*labels.csv'",
         ),
         (lambda folder: folder.write_text("no folder"), "There is no folder|cannot|is no data set"),
     ],
-    ids=["nothing", "empty", "one class", "no pictures", "an empty part", "two validations", "a file"],
+    ids=[
+        "nothing",
+        "empty",
+        "one class",
+        "no pictures",
+        "an empty part",
+        "two validations",
+        "a wrapper",
+        "odd parts",
+        "a CSV",
+        "a file",
+    ],
 )
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path, make, words):
     make(tmp_path / "pets")

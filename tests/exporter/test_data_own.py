@@ -31,7 +31,9 @@ def test_a_name_of_the_registry_wins_and_a_path_is_a_path(here):
     assert data.load("digits/").class_names == ("cat", "dog")
 
 
-@pytest.mark.parametrize("name", ["labels.csv", "labels.CSV", "set.npz", "a/b", "pets/", "pets"])
+@pytest.mark.parametrize(
+    "name", ["labels.csv", "labels.CSV", "labels.tsv", "list.txt", "set.npz", "a/b", "pets/", "pets"]
+)
 def test_what_looks_like_a_path_may_be_configured(here, name):
     (here / "pets").mkdir()
     assert TrainConfig(data=name).data == name
@@ -50,12 +52,12 @@ def test_what_does_not_is_a_name_that_is_not_known(here, name):  # noqa: ARG001
         ("none/labels.csv", "There is no data set 'none/labels.csv'"),
         ("none/set.npz", "There is no data set 'none/set.npz'"),
         ("none/set.h5", "There is no 'none/set.h5'; a data set of your own is a .csv, a .npz or a folder"),
-        ("./labels.txt", "'./labels.txt' is no data set"),
+        ("./labels.text", "'./labels.text' is no data set"),
         ("./labels", "'./labels' is no data set"),
     ],
 )
 def test_a_path_with_nothing_usable_is_refused(here, path, words):
-    for name in ("labels.txt", "labels"):
+    for name in ("labels.text", "labels"):
         (here / name).write_text("0.png,cat\n")
     with pytest.raises(InputError, match=words):
         data.load(path)

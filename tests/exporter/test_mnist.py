@@ -81,10 +81,9 @@ def test_a_named_folder_without_files_says_what_to_do_and_is_never_filled(tmp_pa
     monkeypatch.delenv("LENETX_DATA", raising=False)
     with pytest.raises(DataError) as caught:
         data.load("mnist", tmp_path, download=True)
-    assert str(caught.value) == (
-        f"MNIST is not in '{tmp_path}': name its folder with --data-root or LENETX_DATA, "
-        "or leave both away to download it."
-    )
+    message = str(caught.value)
+    assert message.startswith(f"MNIST is not in '{tmp_path}': it has no train-images-idx3-ubyte and no ")
+    assert message.endswith("Name its folder with --data-root or LENETX_DATA, or leave both away to download it.")
     assert not list(tmp_path.iterdir())
 
 
@@ -104,6 +103,7 @@ def test_one_missing_file_is_a_missing_data_set(folder, missing):
         {"train_images": idx(3, 28, 28) + b"\0"},
         {"train_images": b"this is no image file, but a text that somebody put there"},
         {"train_images": gzip.compress(idx(3, 28, 28))},
+        {"train_images": gzip.compress(idx(60_000, 28, 28))[:-100]},
         {"train_images": idx(3, 28, 28, kind=NO_TYPE)},
         {"train_images": idx(3, 28, 28, kind=FLOAT, body=bytes(3 * 28 * 28 * 4))},
         {"train_images": idx(3, 28 * 28)},
@@ -114,13 +114,15 @@ def test_one_missing_file_is_a_missing_data_set(folder, missing):
         {"train_labels": idx(3, kind=NO_TYPE)},
         {"train_labels": idx(3, kind=FLOAT, body=bytes(12))},
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_a_damaged_file_is_called_damaged(folder, damaged):
-    root = folder(**damaged)
+    root = folder(**({"train_images": idx(60_000, 28, 28)} | damaged))
     with pytest.raises(DataError, match=r"cannot be read|not complete") as caught:
         data.load("mnist", root)
-    assert f"'{root}'" in str(caught.value)
+    ((name, _),) = damaged.items()
+    assert f"'{root}/MNIST/raw/{name.replace('_', '-')}-idx" in str(caught.value)
+    assert "Put the original file there" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -140,3 +142,59 @@ def test_a_label_that_is_no_digit_is_refused(folder):
     root = folder(train_images=idx(60_000, 28, 28), train_labels=idx(60_000, body=bytes(labels)))
     with pytest.raises(DataError, match="200"):
         data.load("mnist", root)
+
+
+@pytest.fixture(scope="module")
+def complete():
+    """The four files with as many zeros as there should be, by name."""
+    shapes = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
+    return dict(zip(NAMES, (idx(*shape) for shape in shapes), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("place", "root"),
+    [
+        ("MNIST/raw/{name}", "MNIST/raw"),
+        ("MNIST/raw/{name}", "MNIST"),
+        ("mnist/{name}.gz", ""),
+        ("MNIST/raw/{dotted}", ""),
+        ("{name}", ""),
+        ("raw/{name}.gz", ""),
+        ("{name}/{dotted}", ""),
+        ("MNIST/raw/{name}/{name}", ""),
+        ("{dotted}.gz", ""),
+    ],
+)
+def test_the_files_are_found_in_the_layouts_that_people_have(tmp_path, monkeypatch, complete, place, root):
+    for name, content in complete.items():
+        path = tmp_path / place.format(name=name, dotted=name.replace("-idx", ".idx"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    monkeypatch.setenv("LENETX_DATA", str(tmp_path / root))
+    assert len(data.load("mnist").test) == 10_000
+
+
+def test_files_of_another_set_with_the_same_names_are_not_taken(folder):
+    root = folder()
+    for place in (root / "MNIST/raw", root / "MNIST", root):
+        with pytest.raises(DataError, match="FashionMNIST is not in"):
+            data.load("fashion-mnist", place)
+
+
+@pytest.mark.parametrize("home", [None, "none", ""])
+def test_without_a_home_folder_nothing_is_downloaded_and_that_is_a_sentence(tmp_path, monkeypatch, home):
+    import pwd
+
+    def unknown(_):
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "LENETX_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    if home is not None:
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("HOME", str(tmp_path / "file" / home))
+    with pytest.raises(DataMissing, match="is not on this machine"):
+        data.load("mnist", download=False)
+    with pytest.raises(DataError, match=r"name (its folder|the folder of its files) with --data-root or LENETX_DATA"):
+        data.load("mnist")

@@ -115,7 +115,7 @@ def test_it_is_trained_exported_proven_and_predicts_the_same_on_both_sides(folde
 def test_a_file_that_was_cut_off_is_named(folder, name, kind):
     path = next(path for path in folder.rglob("*-idx*") if kind in path.name)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match=f"{SETS[name].kind} in '.*' cannot be read"):
+    with pytest.raises(DataError, match=f"/{SETS[name].kind}/raw/.*' cannot be read"):
         data.load(name, folder)
 
 

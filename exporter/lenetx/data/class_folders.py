@@ -1,62 +1,111 @@
-"""A folder per class, or such folders in ``train``, ``val`` and ``test``."""
+"""Read a folder per class, or such folders in ``train``, ``val`` and ``test``."""
 
 from pathlib import Path
 
 from ..errors import DataError
+from .labels import as_text, part_named
 from .rows import Rows
 
-__all__ = ["PARTS", "read_folders"]
+__all__ = ["PICTURES", "read_folders"]
 
-PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-"""The part that a folder of that name holds."""
-_NO_PICTURES = ("Thumbs.db", "desktop.ini")
+_LEFT_BEHIND = {
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    *("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"),
+}
+"""What operating systems and archivers leave behind, in lower case."""
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
+"""Suffixes of the files that the runtime decodes."""
 
 
-def read_folders(folder: Path, *, follow_links: bool) -> tuple[dict[str, Rows], set[str]]:
-    """Find the files of every class: (the rows by part, the names of all classes).
+def read_folders(folder: Path, *, follow_links: bool) -> tuple[dict[str, Rows], set[str], list[str]]:
+    """Find the files of every class: (the rows by part, the names of all classes, what to note).
 
-    There are parts where there is a folder ``train`` and none beside it that is no part; else all is ``train``. Each
-    file of a class is a row, but for hidden ones and what Windows leaves behind; files beside the classes are not.
+    A folder that is called ``train``, ``training`` or the like and holds folders is the training part, and folders
+    with the other parts' names beside it are those. Else all is ``train``, a folder per class. Each file of a class
+    is a row, except hidden files and what operating systems leave behind; files beside the classes are ignored.
 
     Raises:
-        DataError: missing, no folder, unreadable, or one without classes.
+        DataError: it is missing, not a folder or unreadable, or it has no folder per class.
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder '{folder}'.")
-    found = {name.lower(): name for name in _folders(folder)}
-    if "train" in found and found.keys() <= PARTS.keys():
-        named = {
-            part: [found[name] for name in found if PARTS[name] == part] for part in ("train", "validation", "test")
-        }
-        if len(named["validation"]) > 1:
-            raise DataError(f"'{folder}' has {' and '.join(named['validation'])}: only one can be the validation part.")
-        places = {part: f"{names[0]}/" for part, names in named.items() if names}
-    else:
-        places = {"train": ""}
+    places, notices = _parts(folder)
     read = {part: _classes(folder, place, follow_links=follow_links) for part, place in places.items()}
-    return {part: rows for part, (rows, _) in read.items()}, {name for _, names in read.values() for name in names}
+    classes = {name for _, names in read.values() for name in names}
+    if odd := sorted(name for name in classes if as_text(name) != name):
+        notices.append(
+            f"The folder name '{as_text(odd[0])}' is not UTF-8, and so is its label: rename it for a readable one."
+        )
+    return {part: rows for part, (rows, _) in read.items()}, {as_text(name) for name in classes}, notices
+
+
+def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the place of every part below the folder, and notes."""
+    parts: dict[str, list[str]] = {}
+    others = []
+    for name in _folders(folder):
+        part = part_named(name)
+        if part and _folders(folder / name) and not _has_pictures(folder / name):
+            parts.setdefault(part, []).append(name)
+        else:
+            others.append(name)
+    if "train" not in parts:
+        _require_classes(folder, others)
+        return {"train": ""}, []
+    for part, names in parts.items():
+        if len(names) > 1:
+            raise DataError(f"'{folder}' has the folders {' and '.join(names)}: only one can be the {part} part.")
+    for name in others:
+        if part := part_named(name):  # without folders in it
+            parts.setdefault(part, []).append(name)
+    ignored = ", ".join(name for name in others if not part_named(name))
+    notices = [f"'{folder.name}' has parts, so what lies beside them is not read: {ignored}."] if ignored else []
+    return {part: f"{names[0]}/" for part, names in parts.items()}, notices
+
+
+def _require_classes(folder: Path, names: list[str]) -> None:
+    """Raise DataError if the folders hold folders in their turn and no picture: they are no classes."""
+    deeper = [name for name in names if _folders(folder / name)]
+    if not deeper or any(_has_pictures(folder / name) for name in names):
+        return
+    if len(names) == 1:
+        raise DataError(f"'{folder}' holds the folder '{names[0]}' only: name '{folder / names[0]}' instead.")
+    raise DataError(
+        f"'{folder}' has no folder per class: {' and '.join(deeper[:2])} hold folders, not pictures. "
+        "Call parts train, validation and test."
+    )
 
 
 def _classes(folder: Path, place: str, *, follow_links: bool) -> tuple[Rows, list[str]]:
     rows, classes = Rows(folder, follow_links), _folders(folder / place)
     if not classes:
+        tables = [name for name in _entries(folder / place) if name.lower().endswith(".csv")]
+        cure = f", or name the file '{folder / place / tables[0]}'" if tables else ""
         raise DataError(
-            f"'{folder / place}' has no folder per class: put the pictures of each class in one of its name."
+            f"'{folder / place}' has no folder per class: put the pictures of each class in a folder of its name{cure}."
         )
     for name in classes:
         for file in sorted(_entries(folder / place / name)):
-            if not file.startswith(".") and file not in _NO_PICTURES:
-                path = f"{place}{name}/{file}"
-                rows.add(path, path, name)
+            path = f"{place}{name}/{file}"
+            if (folder / path).is_dir():
+                rows.unusable.append(f"{path}: it is a folder among pictures; move its files up into '{place}{name}'")
+            else:
+                rows.add(path, path, as_text(name))
     return rows, classes
 
 
+def _has_pictures(folder: Path) -> bool:
+    return any(Path(name).suffix.lower() in PICTURES for name in _entries(folder))
+
+
 def _folders(folder: Path) -> list[str]:
-    return sorted(name for name in _entries(folder) if not name.startswith(".") and (folder / name).is_dir())
+    return sorted(name for name in _entries(folder) if (folder / name).is_dir())
 
 
 def _entries(folder: Path) -> list[str]:
+    """Return the names in a folder, except hidden ones and what operating systems leave behind."""
     try:
-        return [entry.name for entry in folder.iterdir()]
+        names = [entry.name for entry in folder.iterdir()]
     except OSError as error:
         raise DataError(f"The folder '{folder}' cannot be read: {error.strerror}.") from None
+    return [name for name in names if not name.startswith(".") and name.lower() not in _LEFT_BEHIND]

@@ -1,87 +1,73 @@
-"""A CSV file of ``path,label`` rows."""
+"""Read a CSV file, or a list, of paths and labels."""
 
-import csv
-import io
-from collections.abc import Iterator
 from pathlib import Path
 
-from lenetx_runtime.files import read_bytes, require_file
-
 from ..errors import DataError
-from ..files import exists
+from .columns import Columns, find_columns, found_picture
+from .labels import part_named
 from .rows import Rows
+from .table import Table
 
 __all__ = ["read_csv"]
 
-_LARGEST = 2**30
-_PATH_HEADINGS = {
-    "path",
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "file_path",
-    "image",
-    "image_path",
-    "img",
-    "name",
-}
-_LABEL_HEADINGS = {"label", "labels", "class", "class_name", "category", "target", "digit", "y"}
 
+def read_csv(candidates: list[Table], images: Path, *, follow_links: bool) -> tuple[dict[str, Rows], list[str]]:
+    """Read the rows: (the rows by part, what to note).
 
-def read_csv(file: Path, images: Path, *, follow_links: bool) -> Rows:
-    """Read the rows of a CSV file, UTF-8 with commas; blank lines and spaces around a label mean nothing.
-
-    The first row is a heading if its two cells are usual ones, such as ``path,label`` or ``filename,class``, and no
-    such picture exists.
+    The columns are found by their headings (``filename,label``, and a ``split`` of train, validation and test) and by
+    what they hold: a path column is one whose pictures exist.
 
     Args:
-        file: the CSV file.
+        candidates: the ways to read the file; the one that finds the most pictures is taken.
         images: folder that its paths start from.
         follow_links: take files outside that folder too.
 
     Raises:
-        DataError: empty, ragged, not UTF-8 or no CSV.
-        InputError: the file cannot be read.
+        DataError: it is empty, ragged or no CSV, or its columns are not clear.
     """
-    require_file(file, "data set")
+    file = candidates[0].file
     if not images.is_dir():
         raise DataError(f"There is no folder of images '{images}': name it with --images.")
-    rows, first = Rows(images, follow_links), True
-    for line, path, label in _cells(file):
-        if not (first and _is_heading(path, label) and not exists(images / path)):
-            rows.add(f"line {line}", path, label)
-        first = False
-    if not rows.files and not rows.unusable:
+    if not candidates[0].sample:
         raise DataError(f"'{file}' has no rows: each is a path and a label, with a comma between.")
-    return rows
-
-
-def _cells(file: Path) -> Iterator[tuple[int, str, str]]:
-    """Give the line, path and label of every row."""
-    reader = csv.reader(io.StringIO(_text(file), newline=""), skipinitialspace=True, strict=True)
-    try:
-        for cells in reader:
-            if not cells:
-                continue
-            if len(cells) != 2:
-                count = f"{len(cells)} cell{'s' if len(cells) > 1 else ''}"
-                raise DataError(f"Line {reader.line_num} of '{file}' has {count} instead of 2: a path and a label.")
-            yield reader.line_num, cells[0], cells[1].strip()
-    except csv.Error as error:
-        raise DataError(f"Line {reader.line_num} of '{file}' is no CSV: {error}.") from None
-
-
-def _text(file: Path) -> str:
-    content = read_bytes(file, "data set", limit=_LARGEST)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+    table, columns = max(
+        ((table, find_columns(table, images)) for table in candidates), key=lambda found: found[1].pictures
+    )
+    read = _rows(table, columns, images, follow_links=follow_links)
+    if not any(rows.files or rows.unusable for rows in read.values()):
+        raise DataError(f"'{file}' has no rows: each is a path and a label, with a comma between.")
+    if not any(rows.files for rows in read.values()):
+        problem = next(problem for rows in read.values() for problem in rows.unusable)
         raise DataError(
-            f"'{file}' is not UTF-8: byte 0x{content[error.start]:02x} in line {line}; save it in that encoding."
-        ) from None
+            f"No picture of '{file.name}' can be used; {problem}. Its paths start from its own folder, or from the one "
+            "that --images names."
+        )
+    if "train" not in read:
+        raise DataError(f"'{file}' has no row of the part train, only of {' and '.join(read)}.")
+    return read, _notices(table, columns)
 
 
-def _is_heading(path: str, label: str) -> bool:
-    return path.strip().lower() in _PATH_HEADINGS and label.lower() in _LABEL_HEADINGS
+def _rows(table: Table, columns: Columns, images: Path, *, follow_links: bool) -> dict[str, Rows]:
+    read: dict[str, Rows] = {}
+    for number, (line, cells) in enumerate(table.rows()):
+        if number == 0 and columns.headings:
+            continue
+        part: str | None = "train"
+        if columns.part is not None and not (part := part_named(cells[columns.part])):
+            raise DataError(
+                f"Line {line} of '{table.file}': '{cells[columns.part]}' is no part; write train, validation or test."
+            )
+        rows = read.setdefault(part or "", Rows(images, follow_links))
+        cell = cells[columns.path]
+        rows.add(f"line {line}", found_picture(images, cell) or cell, columns.label_of(cells))
+    return read
+
+
+def _notices(table: Table, columns: Columns) -> list[str]:
+    name, notices = table.file.name, []
+    if columns.is_guessed:
+        notices.append(f"The first row of '{name}', {', '.join(columns.headings)[:200]}, is taken for headings.")
+    if columns.unread:
+        unread = ", ".join(columns.unread)[:200]
+        notices.append(f"'{name}': the labels are in {columns.label_name}; not read: {unread}.")
+    return notices

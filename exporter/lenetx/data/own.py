@@ -10,13 +10,17 @@ from .csv_file import read_csv
 from .dataset import Dataset, Part
 from .file_split import FileSplit
 from .held_out import SHARE, hold_out_by_class
+from .labels import are_numbers, as_text, class_numbers, in_order
 from .npz_file import read_npz
 from .options import DataOptions
-from .rows import Rows, class_numbers, listed
+from .pixel_csv import holds_pixels, read_pixels
+from .rows import Rows, listed
+from .table import SUFFIXES as TABLES
+from .table import tables
 
 __all__ = ["is_path", "load"]
 
-_SUFFIXES = (".csv", ".npz")
+_SUFFIXES = (*TABLES, ".npz")
 _SMALL = 20_000
 """Training images below which the defaults are those of the bundled digits, and from which those of MNIST."""
 
@@ -32,45 +36,43 @@ def is_path(name: str) -> bool:
 def _recorded_name(path: str) -> str:
     """Give the base name, a folder's with ``/`` at its end: what a checkpoint may know of the place."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow a link to another name
-    return f"{absolute.name}/" if absolute.is_dir() else absolute.name
+    name = as_text(absolute.name)
+    return f"{name}/" if absolute.is_dir() else name
 
 
 def load(
     path: str, options: DataOptions, *, class_names: tuple[str, ...] | None = None, classes: int | None = None
 ) -> Dataset:
-    """Read a set of one's own. Pictures in files are only listed, and opened when they are needed.
+    """Read a data set of your own. Pictures in files are only listed, and opened when they are needed.
 
     Args:
-        path: a ``.csv``, a ``.npz`` or a folder.
+        path: a ``.csv`` (``.tsv``, ``.txt``), a ``.npz`` or a folder.
         options: where its pictures are and what to make of bad ones.
         class_names: the names that its labels are to have; else they follow from the labels.
         classes: how many there are to be.
 
     Raises:
-        DataError: it cannot be read, has no two classes, too few images, or other classes than it should.
-        InputError: an option means nothing to it.
+        DataError: it cannot be read, has fewer than two classes, too few images, or other classes than asked for.
+        InputError: an option does not apply to it.
     """
     place, name = Path(path), _recorded_name(path)
     suffix = "" if place.is_dir() else place.suffix.lower()
-    if options.images is not None and suffix != ".csv":
+    if options.images is not None and suffix not in TABLES:
         raise InputError(f"The folder of images '{options.images}' means nothing to '{path}': it is for a CSV file.")
-    names = class_names or (tuple(map(str, range(classes))) if classes and suffix == ".csv" else None)
     parts: Mapping[str, Part]
     notices: list[str] = []
     unusable: list[str] = []
     if suffix == ".npz":
         parts, found, notices = read_npz(place, class_names, classes)
-    elif suffix == ".csv":
-        rows = read_csv(place, options.images or place.parent, follow_links=options.follow_links)
-        numbered = all(label.isdigit() for label in rows.classes)
-        parts, found, unusable = _labelled({"train": rows}, names if class_names or numbered else None)
-    elif suffix and not place.exists():
-        raise DataError(f"There is no '{path}'; a data set of your own is a .csv, a .npz or a folder.")
+    elif suffix in TABLES:
+        parts, found, unusable, notices = _from_table(place, options, class_names, classes)
     elif place.exists() and not place.is_dir():
         raise DataError(f"'{path}' is no data set: it is a .csv, a .npz or a folder.")
+    elif suffix and not place.exists():
+        raise DataError(f"There is no '{path}'; a data set of your own is a .csv, a .npz or a folder.")
     else:
-        read, folders = read_folders(place, follow_links=options.follow_links)
-        parts, found, unusable = _labelled(read, class_names or _in_order(folders))
+        read, folders, notices = read_folders(place, follow_links=options.follow_links)
+        parts, found, unusable = _labelled(read, class_names or in_order(folders))
     try:
         _require_classes(name, found, classes)
         return _assembled(name, parts, found, unusable, notices)
@@ -80,10 +82,25 @@ def load(
         raise
 
 
+def _from_table(
+    file: Path, options: DataOptions, class_names: tuple[str, ...] | None, classes: int | None
+) -> tuple[Mapping[str, Part], tuple[str, ...], list[str], list[str]]:
+    """Return the parts, the class names, why rows are in none, and what to note."""
+    candidates = tables(file)
+    numbers = tuple(map(str, range(classes))) if classes else None
+    if holds_pixels(candidates[0]):
+        split, found = read_pixels(candidates[0], class_names or numbers)
+        return {"train": split}, found, [], []
+    read, notices = read_csv(candidates, options.images or file.parent, follow_links=options.follow_links)
+    numbered = all(are_numbers(rows.classes) for rows in read.values())
+    parts, found, unusable = _labelled(read, class_names or (numbers if numbered else None))
+    return parts, found, unusable, notices
+
+
 def _labelled(
     read: Mapping[str, Rows], names: tuple[str, ...] | None
 ) -> tuple[dict[str, FileSplit], tuple[str, ...], list[str]]:
-    """Give the parts, the class names, and why rows are in none."""
+    """Return the parts, the class names, and why rows are in none."""
     if names is None:
         names, _ = class_numbers([label for rows in read.values() for label in rows.classes], None)
     parts, unusable = {}, []
@@ -94,12 +111,6 @@ def _labelled(
         unusable += [f"{rows.places[row]}: there is no class '{rows.classes[row]}'" for row in unknown]
         parts[part] = FileSplit(rows.folder, tuple(rows.files), numbers).take((numbers >= 0).nonzero()[0])
     return parts, names, unusable
-
-
-def _in_order(names: set[str]) -> tuple[str, ...]:
-    """Sort class names, numbers by their value."""
-    numbers = all(name.isascii() and name.isdigit() for name in names)
-    return tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else None))
 
 
 def _require_classes(name: str, found: tuple[str, ...], wanted: int | None) -> None:

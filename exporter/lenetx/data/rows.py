@@ -5,18 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lenetx_runtime.files import require_file
 
-from ..errors import DataError, InputError
+from ..errors import InputError
 
-__all__ = ["LISTED", "Rows", "class_numbers", "listed"]
+__all__ = ["LISTED", "Rows", "listed"]
 
 LISTED = 20
 """How many rows that cannot be used are named."""
-_MOST_NUMBERED = 1000
 
 
 @dataclass(slots=True)
@@ -66,31 +62,6 @@ class Rows:
         require_file(Path(target), "image")
         first = self._seen.setdefault(target, place)
         return None if first == place else f"'{file}' is there already, as {first}"
-
-
-def class_numbers(classes: list[str], known: tuple[str, ...] | None) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Give the names of all classes and int64[N]: the number of each row's, -1 where ``known`` does not have it.
-
-    Labels that are all whole numbers are the classes' own numbers, from 0 to the largest; else the names are sorted.
-
-    Args:
-        classes: the label of each row as it is written.
-        known: the names that there are, when that is settled.
-
-    Raises:
-        DataError: the numbers are too large to be those of classes.
-    """
-    numbers = all(label.isascii() and label.isdigit() for label in classes)
-    if known is None and numbers and classes:
-        largest = max(classes, key=lambda label: (len(label.lstrip("0")), label.lstrip("0")))
-        if len(largest.lstrip("0")) > len(str(_MOST_NUMBERED)) or int(largest) >= _MOST_NUMBERED:
-            raise DataError(f"The label {largest} is no number of a class: they run from 0 to {_MOST_NUMBERED - 1}.")
-        known = tuple(map(str, range(int(largest) + 1)))
-    names = known if known is not None else tuple(sorted(set(classes)))
-    number_of = {name: number for number, name in enumerate(names)}
-    if numbers and all(name == str(number) for number, name in enumerate(names)):
-        classes = [label.lstrip("0") or "0" for label in classes]
-    return names, np.array([number_of.get(label, -1) for label in classes], np.int64)
 
 
 def listed(name: str, unusable: Iterable[str], consequence: str) -> str:

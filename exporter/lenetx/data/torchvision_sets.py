@@ -1,4 +1,4 @@
-"""MNIST and its relatives through torchvision, which checks the digests of what it downloads.
+"""Read MNIST and its relatives; torchvision downloads them and checks the digests.
 
 Sources:
     mnist: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
@@ -12,18 +12,20 @@ import os
 import urllib.error
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from lenetx_runtime import LenetxError
+
 from ..errors import DataError, DataMissing
+from ..files import exists
 from ..torchvision_loader import import_torchvision
 from .dataset import Dataset, Split, hold_out
+from .idx_files import REMEDY, find, read
 
 __all__ = ["SETS", "Source", "load"]
 
 _DIGITS = tuple("0123456789")
-_REMEDY = "Put the original files there, or delete it and name no folder to have it downloaded."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Source:
         train, test: how many images there are.
         validation: how many of the training ones are held out.
         framing: see ``ModelSpec.framing``; what is no digit is taken as it is.
+        files: images and labels for the training, images and labels for the test.
         part: what torchvision calls a ``split``, where there are several.
         is_transposed: the files have rows and columns exchanged.
     """
@@ -46,6 +49,10 @@ class Source:
     test: int = 10_000
     validation: int = 5_000
     framing: str = "mnist"
+    files: tuple[str, str, str, str] = (
+        *("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        *("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+    )
     part: str | None = None
     is_transposed: bool = False
 
@@ -58,75 +65,127 @@ SETS = {
     "mnist": Source("MNIST"),
     "fashion-mnist": Source("FashionMNIST", _CLOTHES, framing="stretch"),
     "kmnist": Source("KMNIST", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"), framing="stretch"),
-    "qmnist": Source("QMNIST", test=60_000),
-    "emnist-digits": Source("EMNIST", train=240_000, test=40_000, part="digits", is_transposed=True),
+    "qmnist": Source(
+        "QMNIST",
+        test=60_000,
+        files=(
+            *("qmnist-train-images-idx3-ubyte", "qmnist-train-labels-idx2-int"),
+            *("qmnist-test-images-idx3-ubyte", "qmnist-test-labels-idx2-int"),
+        ),
+    ),
+    "emnist-digits": Source(
+        "EMNIST",
+        train=240_000,
+        test=40_000,
+        files=(
+            *("emnist-digits-train-images-idx3-ubyte", "emnist-digits-train-labels-idx1-ubyte"),
+            *("emnist-digits-test-images-idx3-ubyte", "emnist-digits-test-labels-idx1-ubyte"),
+        ),
+        part="digits",
+        is_transposed=True,
+    ),
 }
 
 
 def load(name: str, root: Path | None = None, *, download: bool = True) -> Dataset:
     """Read one of :data:`SETS`.
 
-    A folder that was named (``root`` or ``LENETX_DATA``) is only read; the cache folder is filled by a download.
+    A folder that was named (``root`` or ``LENETX_DATA``) is only read, whatever its layout; the cache folder is
+    filled by a download.
 
     Raises:
-        DataMissing: no folder was named, the cache folder has no file of it and nothing may be downloaded.
+        DataMissing: no folder was named, the cache folder has no file of it and nothing may be downloaded, or there is
+            no cache folder.
         DataError: the files are missing, damaged or cannot be fetched.
     """
     source = SETS[name]
     named = root or (Path(os.environ["LENETX_DATA"]) if os.environ.get("LENETX_DATA") else None)
-    folder = named or _cache_folder()
-    fetch = download and named is None
-    if named is None and not fetch and not any((folder / source.kind / "raw").glob("*-idx*")):
-        raise DataMissing(f"{source.kind} is not on this machine: name its folder with --data-root or LENETX_DATA.")
-    rest, test = (_part(source, folder, train=train, fetch=fetch) for train in (True, False))
+    files = _files_in(source, named) if named is not None else _cached(source, download=download)
+    rest = _part(source, files[:2], source.train)
+    test = _part(source, files[2:], source.test)
     train, validation = hold_out(rest, source.validation)
     return Dataset(name, train, validation, test, source.class_names, epochs=6, batch_size=128, framing=source.framing)
 
 
-def _cache_folder() -> Path:
+def _files_in(source: Source, folder: Path) -> list[Path]:
+    others = {each.kind for each in SETS.values() if each.files == source.files} - {source.kind}
+    try:
+        found = [find(folder, source.kind, others, name) for name in source.files]
+    except OSError as error:
+        raise DataError(f"{source.kind} in '{folder}' cannot be read: {error.strerror}.") from None
+    missing = [name for name, path in zip(source.files, found, strict=True) if path is None]
+    if missing:
+        lacking = f"'{folder}' is no folder" if not folder.is_dir() else f"it has no {' and no '.join(missing)}"
+        raise DataError(
+            f"{source.kind} is not in '{folder}': {lacking}, plain or .gz. Name its folder with --data-root or "
+            "LENETX_DATA, or leave both away to download it."
+        )
+    return [path for path in found if path is not None]
+
+
+def _cached(source: Source, *, download: bool) -> list[Path]:
+    """Return the files in the cache folder, which are the ones that torchvision unpacked, fetching what is missing."""
+    folder = _cache_folder()
+    if folder is None:
+        raise DataMissing(
+            f"{source.kind} is not on this machine, and without a home folder there is no place to download it to: "
+            "name its folder with --data-root or LENETX_DATA, or set XDG_CACHE_HOME."
+        )
+    files = [folder / source.kind / "raw" / name for name in source.files]
+    missing = [path.name for path in files if not exists(path)]
+    if len(missing) == len(files) and not download:
+        raise DataMissing(f"{source.kind} is not on this machine: name its folder with --data-root or LENETX_DATA.")
+    if missing and not download:
+        raise DataError(f"{source.kind} is not in '{folder}': it has no {' and no '.join(missing)}.")
+    if missing:
+        _fetch(source, folder)
+    return files
+
+
+def _cache_folder() -> Path | None:
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("lenetx"))
+    try:
+        return Path(platformdirs.user_cache_dir("lenetx"))
+    except RuntimeError:  # neither HOME nor an entry for this user
+        return None
 
 
-def _part(source: Source, folder: Path, *, train: bool, fetch: bool) -> Split:
-    opened = _open(source, folder, train=train, fetch=fetch)
-    images, labels = opened.data.numpy(), opened.targets.numpy()
-    if labels.ndim > 1:  # QMNIST's first column is the digit, the others tell who wrote it
-        labels = labels[:, 0]
-    if images.shape != (source.train if train else source.test, 28, 28) or len(labels) != len(images):
-        raise DataError(f"{source.kind} in '{folder}' is not complete: images {images.shape}, {len(labels)} labels.")
-    wrong = labels[(labels < 0) | (labels >= len(source.class_names))]
-    if len(wrong):
-        raise DataError(f"{source.kind} in '{folder}' is damaged: it has a label {wrong[0]}. {_REMEDY}")
-    if source.is_transposed:
-        images = np.ascontiguousarray(images.swapaxes(1, 2))
-    return Split(images, labels.astype(np.int64))
-
-
-def _open(source: Source, folder: Path, *, train: bool, fetch: bool) -> Any:
-    kind = getattr(import_torchvision().datasets, source.kind)
+def _fetch(source: Source, folder: Path) -> None:
     options = {} if source.part is None else {"split": source.part}
     try:
-        return kind(folder, train=train, download=fetch, **options)
+        kind = getattr(import_torchvision().datasets, source.kind)
+        for train in (True, False):
+            kind(folder, train=train, download=True, **options)
     except urllib.error.URLError as error:
-        raise _problem(source, folder, f"Error downloading: {error}") from None
+        raise _problem(source, f"Error downloading: {error}") from None
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
-        raise DataError(f"{source.kind} in '{folder}' cannot be read or written: {reason}.") from None
+        raise DataError(
+            f"{source.kind} cannot be downloaded to '{folder}': {reason}. Set XDG_CACHE_HOME to a folder that can be "
+            "written, or name the folder of its files with --data-root or LENETX_DATA."
+        ) from None
+    except LenetxError:
+        raise
     except Exception as error:  # torchvision trips over damaged files in many ways
-        raise _problem(source, folder, " ".join(str(error).split())) from None
+        raise _problem(source, " ".join(str(error).split())) from None
 
 
-def _problem(source: Source, folder: Path, reason: str) -> DataError:
-    """Tell by torchvision's words whether the files are missing, cannot be fetched or are damaged."""
-    if reason.startswith(("Error downloading", "File not found or corrupted")):
-        reason = reason.rstrip(".")
-        remedy = "Where its files are already, name the folder with --data-root."
-        return DataError(f"{source.kind} could not be downloaded: {reason}. {remedy}")
-    if reason.startswith("Dataset not found"):
-        return DataError(
-            f"{source.kind} is not in '{folder}': name its folder with --data-root or LENETX_DATA, "
-            "or leave both away to download it."
-        )
-    return DataError(f"{source.kind} in '{folder}' cannot be read: {reason or 'it is no IDX file'}. {_REMEDY}")
+def _problem(source: Source, reason: str) -> DataError:
+    remedy = "Where its files are already, name the folder with --data-root."
+    return DataError(f"{source.kind} could not be downloaded: {reason.rstrip('.')}. {remedy}")
+
+
+def _part(source: Source, files: list[Path], count: int) -> Split:
+    images = read(files[0], (count, 28, 28))
+    if images.dtype != np.uint8:
+        raise DataError(f"'{files[0]}' cannot be read: its values are {images.dtype}, not bytes.")
+    labels = read(files[1], (count, -1) if "idx2" in files[1].name else (count,))
+    if labels.ndim > 1:  # QMNIST's first column is the digit, the others tell who wrote it
+        labels = labels[:, 0]
+    wrong = labels[(labels < 0) | (labels >= len(source.class_names))]
+    if len(wrong):
+        raise DataError(f"'{files[1]}' is damaged: it has a label {wrong[0]}. {REMEDY}")
+    if source.is_transposed:
+        images = images.swapaxes(1, 2)
+    return Split(np.ascontiguousarray(images), labels.astype(np.int64))

@@ -1,0 +1,98 @@
+"""Find and read the IDX files of MNIST and its relatives, in the layouts that people have them in.
+
+The format: http://yann.lecun.com/exdb/mnist: two zeros, the type, the number of axes, each axis' length (big-endian),
+the values (big-endian).
+"""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime.files import require_file
+
+from ..errors import DataError
+
+__all__ = ["REMEDY", "find", "read"]
+
+_TYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(np.uint8), 0x0C: np.dtype(">i4")}
+_GZIP = b"\x1f\x8b"
+REMEDY = "Put the original file there, or delete it and name no folder to have it downloaded."
+
+
+def find(folder: Path, kind: str, others: set[str], name: str) -> Path | None:
+    """Return the file of that name in a folder that was named, or ``None``.
+
+    It may lie in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, be compressed with gzip, be spelled
+    ``train-images.idx3-ubyte``, or lie in a folder of its own name.
+
+    Args:
+        folder: as it was named.
+        kind: the name of torchvision's class, and of its folder.
+        others: the kinds whose files may have the same names: their folders are not searched.
+        name: of the original file.
+    """
+    spellings = [name, name.replace("-idx", ".idx"), name.replace("-idx", "_idx")]
+    for place in _places(folder, kind, others):
+        for spelling in spellings:
+            for path in (place / spelling, place / f"{spelling}.gz", *(place / spelling / each for each in spellings)):
+                if path.is_file():
+                    return path
+    return None
+
+
+def _places(folder: Path, kind: str, others: set[str]) -> Iterator[Path]:
+    entries = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    bases = [entry for entry in entries if entry.name.lower() == kind.lower()]
+    if not {part.lower() for part in folder.absolute().parts} & {other.lower() for other in others}:
+        bases.append(folder)
+    for base in bases:
+        yield from (base / "raw", base, base / "gzip", base / "raw" / "gzip")
+
+
+def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read one file, whole and of this shape; an axis of -1 may have any length.
+
+    Raises:
+        DataError: it is damaged, cut off or of another shape.
+        InputError: it cannot be read.
+    """
+    size = require_file(path, "data file")
+    if not size:
+        raise DataError(f"'{path}' cannot be read: it is empty. {REMEDY}")
+    most = int(np.prod([length if length > 0 else 16 for length in shape])) * 4 + 64
+    data = _content(path, most)
+    axes = data[3] if len(data) > 3 else 0
+    start = 4 + 4 * axes
+    if data[:2] != b"\0\0" or len(data) < start or data[2] not in _TYPES or axes != len(shape):
+        raise DataError(f"'{path}' cannot be read: it is not an IDX file of {len(shape)} axes. {REMEDY}")
+    lengths = struct.unpack_from(f">{axes}I", data, 4)
+    if any(wanted not in (-1, length) for wanted, length in zip(shape, lengths, strict=True)):
+        raise DataError(f"'{path}' is not complete: it holds {lengths} values instead of {shape}. {REMEDY}")
+    kind = _TYPES[data[2]]
+    expected = start + int(np.prod(lengths)) * kind.itemsize
+    if len(data) != expected:
+        raise DataError(f"'{path}' cannot be read: it has {len(data):,} bytes instead of {expected:,}. {REMEDY}")
+    values: NDArray[Any] = np.frombuffer(data, kind, offset=start)
+    return values.reshape(lengths)
+
+
+def _content(path: Path, most: int) -> bytes:
+    """Return the content, unpacked whatever the name says, but no more than so many bytes."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+            file.seek(0)
+            if not packed:
+                return file.read(most)
+            with gzip.open(file) as stream:
+                return stream.read(most)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"'{path}' cannot be read: {' '.join(str(error).split()).rstrip('.')}. {REMEDY}") from None
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}.") from None

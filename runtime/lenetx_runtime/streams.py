@@ -1,0 +1,53 @@
+"""Keep a command alive whose standard streams are closed, full or not there."""
+
+import io
+import os
+import sys
+from typing import Any
+
+__all__ = ["make_safe", "silence"]
+
+
+def make_safe() -> None:
+    """Open the streams that are closed, and let no failure of standard error end the process.
+
+    Else the next file that is opened gets the number of a closed stream, and all that is printed. To write to a
+    standard output that was closed raises OSError, as for a full one; what standard error cannot take is lost.
+    """
+    absent = sys.stderr is None
+    modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
+    for number, mode in enumerate(modes.values()):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, mode), True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stream = os.fdopen(os.open(os.devnull, modes[name]), "w")
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+    for each in (sys.stdout, sys.stderr):
+        if isinstance(each, io.TextIOWrapper):
+            each.reconfigure(errors="backslashreplace")  # names of files may hold anything
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+        sys.stderr = _Lossy(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr.is_lost = absent
+
+
+def silence(stream: Any) -> None:
+    """Send what a stream still holds, and all that follows, nowhere: else Python complains of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class _Lossy(io.TextIOWrapper):
+    """Standard error; ``is_lost`` once it has failed."""
+
+    is_lost = False
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            silence(self)
+            self.is_lost = True
+            return len(text)
