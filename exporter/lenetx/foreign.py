@@ -15,6 +15,7 @@ from .checkpoint import Checkpoint, weights_sha256
 from .errors import ArtifactError, CheckpointError, InputError
 from .models import Architecture
 from .models.architecture import Shape
+from .output import output_of
 from .statement import Statement
 from .version import PRODUCER
 from .weights import Found, fit
@@ -140,7 +141,8 @@ def _assemble(
             selftest=None,  # of whatever wrote the file
         )
     else:
-        spec = _unknown(network.name, shape, classes, digest)
+        output = output_of(module, network, shape)
+        spec = dataclasses.replace(_unknown(network.name, shape, classes, digest), output=output)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
 

@@ -1,11 +1,12 @@
 """What a network says of a split, class by class."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from .losses import Loss
 from .tensors import Inputs
@@ -17,7 +18,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Probabilities float32[N, K] of the softmax, the right labels int64[N], and their mean loss."""
+    """Probabilities float32[N, K], the right labels int64[N], and their mean loss."""
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -64,8 +65,22 @@ class Judgement:
         return wrong[order][:count]
 
 
-def judge(network: nn.Module, split: Inputs, loss_of: Loss) -> Judgement:
-    """Ask the network in eval mode, leaving its mode as it was."""
+_PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "logits": lambda values: values.softmax(1),
+    "log_probabilities": Tensor.exp,
+    "probabilities": lambda values: values,
+}
+
+
+def judge(network: nn.Module, split: Inputs, loss_of: Loss, output: str = "logits") -> Judgement:
+    """Ask the network in eval mode, leaving its mode as it was.
+
+    Args:
+        network: takes float32[N, C, H, W].
+        split: the images.
+        loss_of: the loss.
+        output: what the network returns, as :attr:`lenetx_runtime.ModelSpec.output` has it.
+    """
     was_training = network.training
     network.eval()
     probabilities, truth, loss = [], [], 0.0
@@ -73,7 +88,7 @@ def judge(network: nn.Module, split: Inputs, loss_of: Loss) -> Judgement:
         for inputs, labels in split.in_order(_BATCH):
             logits = network(inputs)
             loss += float(loss_of(logits, labels, reduction="sum"))
-            probabilities.append(logits.float().softmax(1).cpu().numpy())
+            probabilities.append(_PROBABILITIES[output](logits.float()).cpu().numpy())
             truth.append(labels.cpu().numpy())
     network.train(was_training)
     return Judgement(np.concatenate(probabilities), np.concatenate(truth), loss / len(split))

@@ -54,7 +54,7 @@ def outcome(
         return None
     weights = {name: group.told(tensor) for name, tensor in fitted.weights.items()}
     load_into(begun.network, weights)
-    judgement = judge(begun.network, data.test, evaluation_loss(identity.config))
+    judgement = judge(begun.network, data.test, evaluation_loss(identity.config), identity.spec.output)
     on_cpu = {name: tensor.cpu() for name, tensor in weights.items()}
     if plots is not None:
         try:
