@@ -73,6 +73,9 @@ def checkpoint_of(
     """Do what :func:`load_weights` does with what was read from the file already."""
     if stated.framing is not None and stated.mean is None and stated.std is None:
         on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
+    if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
+        repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
+        on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.ours:
         checkpoint = checkpoints.load(path, architecture=architecture)
         return dataclasses.replace(checkpoint, spec=_stated(path, checkpoint.spec, stated))

@@ -248,6 +248,23 @@ def test_no_such_file(tmp_path):
     assert "There is no file of a network" in refusal(f"{tmp_path}/none.py:Net")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("resnet18", "torchvision:resnet18"), ("VGG-16", "torchvision:vgg16"), ("LeNet5", "lenet5"), ("lenet", "lenet5")],
+)
+def test_a_name_without_a_colon_is_told_the_network_that_it_may_mean(name, meant):
+    with pytest.raises(UnknownName, match=f"Did you mean '{meant}'"):
+        models.require_name(name)
+
+
+def test_a_file_without_a_class_is_told_its_class(net, tmp_path):
+    path = net().removesuffix(":Net")
+    with pytest.raises(UnknownName, match=f"Did you mean '{path}:Net'"):
+        models.require_name(path)
+    with pytest.raises(UnknownName, match="Did you mean 'nothing.py:NAME'"):
+        models.require_name("nothing.py")
+
+
 @pytest.mark.parametrize("name", [":Net", "mynet.py:", ":"])
 def test_half_a_name_is_told_the_forms(name):
     assert "give FILE.py:NAME, package.module:NAME or torchvision:NAME" in refusal(name)

@@ -1,12 +1,28 @@
-"""A look at a file of Python before it runs: whether it is a program that trains as soon as it is imported."""
+"""A look at a file of Python before it runs: its networks, and whether it trains one as soon as it is imported."""
 
 import ast
+import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-__all__ = ["trains_on_import"]
+from lenetx_runtime.files import read_bytes
 
+from ..errors import InputError
+
+__all__ = ["networks_in", "trains_on_import"]
+
+_LARGEST = 2**22
 _LEARNS = "backward"
 """The method without which nothing learns in PyTorch."""
+
+
+def networks_in(path: Path) -> list[str]:
+    """Return the names of the classes of a file that look like networks; none if it cannot be read."""
+    with contextlib.suppress(InputError, SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(read_bytes(path, "file of a network", limit=_LARGEST))
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        return [each.name for each in classes if any("Module" in ast.unparse(base) for base in each.bases)]
+    return []
 
 
 def trains_on_import(tree: ast.Module) -> int | None:
