@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "convert"]
 
+_ARTIFACTS = (".onnx", ".torchscript")
 TARGETS = (*checkpoints.SUFFIXES, ".pth")
 """Of a checkpoint, safetensors and a plain state_dict."""
 
@@ -51,7 +52,9 @@ def convert(
         CheckpointError, OutputError: the source or the disk refuses.
     """
     if target.suffix not in TARGETS:
-        raise InputError(f"'{target}' ends in none of {', '.join(TARGETS)}: a checkpoint, safetensors, a state_dict.")
+        known = f"{', '.join(TARGETS)}: a checkpoint, safetensors, a state_dict"
+        hint = " Artifacts are made by 'lenetx export'." * (target.suffix in _ARTIFACTS)
+        raise InputError(f"'{target}' ends in none of {known}.{hint}")
     if exists(source) and exists(target) and target.samefile(source):
         raise InputError(f"'{target}' would be overwritten by what is made of it: name another file.")
     require_writable(target)

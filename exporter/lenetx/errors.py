@@ -35,10 +35,10 @@ __all__ = [
 class UnknownName(InputError):
     """A name that is in no registry; the nearest one is suggested, never used instead."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], near: str | None = None) -> None:
         known = list(known)
-        near = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
+        near = near or next(iter(difflib.get_close_matches(name.lower(), known, n=1)), None)
+        hint = f"Did you mean '{near}'? " if near else ""
         super().__init__(f"There is no {kind} '{name}'. {hint}There are: {', '.join(known)}.")
 
 

@@ -16,6 +16,7 @@ from .checkpoint import Checkpoint, weights_sha256
 from .errors import ArtifactError, CheckpointError, InputError
 from .models import Architecture
 from .models.architecture import Shape
+from .output import output_of
 from .statement import Statement
 from .version import PRODUCER
 from .weights import Found, fit
@@ -73,6 +74,9 @@ def checkpoint_of(
     """Do what :func:`load_weights` does with what was read from the file already."""
     if stated.framing is not None and stated.mean is None and stated.std is None:
         on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
+    if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
+        repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
+        on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.ours:
         checkpoint = checkpoints.load(path, architecture=architecture)
         return dataclasses.replace(checkpoint, spec=_stated(path, checkpoint.spec, stated))
@@ -145,7 +149,8 @@ def _assemble(
             selftest=None,  # of whatever wrote the file
         )
     else:
-        spec = _unknown(network.name, shape, classes, digest)
+        output = output_of(module, network, shape)
+        spec = dataclasses.replace(_unknown(network.name, shape, classes, digest), output=output)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
 

@@ -1,21 +1,21 @@
 """What a user states of weights that do not say it themselves."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
 
 from .errors import InputError, UnknownName
-from .files import exists
+from .labels import read_labels
 from .models.arguments import parse_size
 
 __all__ = ["FRAMINGS", "Statement"]
 
 FRAMINGS = tuple(name for name in POLARITIES if name != UNKNOWN)
-_LARGEST_LIST = 2**20
+_LARGEST_STD = 10.0
+"""From which on a std is none of levels on a scale of 1, whose largest is 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,29 @@ class Statement:
         for name, given in (("mean", self.mean), ("std", self.std)):
             if given is not None and not all(map(math.isfinite, given)):
                 raise InputError(f"The {name} is {', '.join(map(str, given))}; each must be finite.")
+        self._require_scale_of_one()
         if self.channels not in (None, 1, 3):
             raise InputError(f"The number of channels is {self.channels}; it must be 1 (grey) or 3 (RGB).")
         if self.std is not None and not all(number > 0 for number in self.std):
             raise InputError(f"The std is {', '.join(map(str, self.std))}; each must be positive.")
         if self.labels is not None and not (len(self.labels) > 1 and all(self.labels)):
             raise InputError(f"The labels are {self.labels!r}; there must be at least two, none of them empty.")
+
+    def _require_scale_of_one(self) -> None:
+        """Raise InputError if a mean or std can only be one of levels from 0 to 255."""
+        largest = {name: max(getattr(self, name) or (0.0,)) for name in ("mean", "std")}
+        if largest["mean"] <= 1 and largest["std"] < _LARGEST_STD:
+            return
+        cure = " ".join(
+            f"--{name} {','.join(f'{number / 255:.4g}' for number in getattr(self, name))}"
+            for name in largest
+            if getattr(self, name)
+        )
+        name = "mean" if largest["mean"] > 1 else "std"
+        raise InputError(
+            f"The {name} is {', '.join(map(str, getattr(self, name)))}, as of levels from 0 to 255, but they are on a scale "
+            f"of 1 here: give {cure}."
+        )
 
     @classmethod
     def of_texts(
@@ -69,13 +86,13 @@ class Statement:
     ) -> "Statement":
         """Read what a command line says: lists have commas, and a size is ``32`` or ``32x48`` (height and width).
 
-        Labels may also be the name of a file with one in each line.
+        Labels may also be the name of a file, see :func:`lenetx.labels.read_labels`.
         """
         return cls(
             framing=framing,
             mean=_numbers("mean", mean),
             std=_numbers("std", std),
-            labels=_labels(labels),
+            labels=None if labels is None else read_labels(labels),
             input_size=None if input_size is None else parse_size(input_size),
             channels=channels,
         )
@@ -105,27 +122,24 @@ class Statement:
         """
         given: Sequence[float] = getattr(self, name) or ((0.0,) if name == "mean" else (1.0,))
         if len(given) not in (1, channels):
-            raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels.")
+            cure = (
+                "give one number, or --channels 3 for a network that takes colours" if channels == 1 else "give 1 or 3"
+            )
+            raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
         return tuple(given) * (channels if len(given) == 1 else 1)
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    """Read numbers with commas or spaces between them, as a tuple of Python too."""
     if text is None:
         return None
+    plain = text.strip().strip("()[]").strip(" ,")
+    if re.fullmatch(r"\d+,\d{2,}", plain):
+        point = plain.replace(",", ".")
+        raise InputError(f"The {name} is '{text}', two numbers: write decimals with a point, as in {point}.")
     try:
-        return tuple(float(part) for part in text.split(","))
+        return tuple(float(part) for part in re.split(r"\s*,\s*|\s+", plain))
     except ValueError:
-        raise InputError(f"The {name} is '{text}', not numbers with commas between them.") from None
-
-
-def _labels(text: str | None) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    path = Path(text)
-    if "," in text or not exists(path):
-        return tuple(part.strip() for part in text.split(","))
-    try:
-        lines = read_bytes(path, "list of labels", limit=_LARGEST_LIST).decode().splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"The labels in '{path}' are not UTF-8.") from None
-    return tuple(line.strip() for line in lines if line.strip())
+        raise InputError(
+            f"The {name} is '{text}', not numbers with commas between them, as in 0.1307 or 0.485,0.456,0.406."
+        ) from None

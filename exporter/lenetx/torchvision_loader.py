@@ -7,29 +7,70 @@ missing schemas are declared, without an implementation, and the import is made 
 
 import functools
 import importlib
+import importlib.abc
+import importlib.util
 import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["import_torchvision"]
+__all__ = ["import_torchvision", "mend_imports"]
 
+_NAME = "torchvision"
 _NMS_SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
-@functools.cache
 def import_torchvision() -> ModuleType:
-    """Give the module ``torchvision``, whatever build of torch it stands beside."""
-    try:
-        return importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "operator torchvision::" not in str(error):
-            raise
-    _forget_half_imported()
-    _declare_missing_operators()
-    return importlib.import_module("torchvision")
+    """Return the module ``torchvision``, whatever build of torch it stands beside."""
+    mend_imports()
+    return importlib.import_module(_NAME)
 
 
-def _forget_half_imported() -> None:
-    for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
+@functools.cache
+def mend_imports() -> None:
+    """Let ``import torchvision`` succeed in any code from now on; nothing is imported yet."""
+    sys.meta_path.insert(0, _Finder())
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds torchvision where it is, and only replaces what runs it."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != _NAME:
+            return None
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target) if finder is not self else None
+            if spec is not None and spec.loader is not None:
+                spec.loader = _Loader(spec.loader)
+                return spec
+        return None
+
+
+class _Loader(importlib.abc.Loader):
+    """Runs torchvision again, with the missing operators declared, if it fails without them."""
+
+    def __init__(self, loader: importlib.abc.Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None, "the import system sets it"
+        module.__spec__.loader = module.__loader__ = self._loader
+        _forget_parts()  # of an import that failed before
+        try:
+            self._loader.exec_module(module)
+        except RuntimeError as error:
+            if f"operator {_NAME}::" not in str(error):
+                raise
+            _forget_parts()
+            _declare_missing_operators()
+            self._loader.exec_module(module)
+
+
+def _forget_parts() -> None:
+    for name in [name for name in sys.modules if name.startswith(f"{_NAME}.")]:
         del sys.modules[name]
 
 

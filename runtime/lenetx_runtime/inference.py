@@ -51,7 +51,7 @@ class Inference:
         self._run = backend.run
         self._workers = workers
         self._spec = spec
-        self._labels, self._shape = spec.labels, spec.input_shape
+        self._labels, self._shape, self._output = spec.labels, spec.input_shape, spec.output
         self._one = (1, *spec.input_shape) if spec.batch in ("dynamic", 1) else None
         self._answer = 1, len(spec.labels)
         self._small_inputs = np.full(int(np.prod(spec.input_shape)), _SMALL, np.float32)
@@ -71,10 +71,10 @@ class Inference:
         """
         labels = self._labels
         if len(frames) == 1:
-            return [Prediction(self._finite(self._normaliser.inputs(frames))[0].tolist(), labels)]
+            return [Prediction(self._finite(self._normaliser.inputs(frames))[0].tolist(), labels, None, self._output)]
         logits = self._require_finite(self._shared(self._of_frames, frames))
         rows = zip(logits.tolist(), logits.argmax(axis=1).tolist(), strict=True)
-        return [Prediction(row, labels, index) for row, index in rows]
+        return [Prediction(row, labels, index, self._output) for row, index in rows]
 
     def share(self, count: int) -> int:
         """Give how many of so many images each thread takes at once: whole calls of the backend, and few of them."""

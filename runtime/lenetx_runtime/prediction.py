@@ -1,4 +1,4 @@
-"""From logits to a label."""
+"""From what a network returns to a label and its probability."""
 
 import math
 from collections.abc import Sequence
@@ -14,14 +14,19 @@ class Prediction:
     What is not asked for is not computed: a label costs no softmax.
 
     Args:
-        logits: K finite floats.
+        logits: K finite floats, what the network returned for the image.
         labels: K names of classes.
-        index: position of the largest logit, the first of several that are equal; found when ``None``.
+        index: position of the largest of them, the first of several that are equal; found when ``None``.
+        output: what they are, as in :class:`~lenetx_runtime.ModelSpec`: ``logits``, which a softmax makes
+            probabilities; ``log_probabilities``; or ``probabilities``, taken as they are.
     """
 
-    __slots__ = ("_index", "_labels", "_logits", "_ranked")
+    __slots__ = ("_index", "_labels", "_logits", "_output", "_ranked")
 
-    def __init__(self, logits: Sequence[float], labels: tuple[str, ...], index: int | None = None) -> None:
+    def __init__(
+        self, logits: Sequence[float], labels: tuple[str, ...], index: int | None = None, output: str = "logits"
+    ) -> None:
+        self._output = output
         self._index = logits.index(max(logits)) if index is None else index
         self._labels = labels
         self._logits = logits
@@ -44,9 +49,12 @@ class Prediction:
 
     @property
     def probabilities(self) -> tuple[tuple[str, float], ...]:
-        """(label, probability) of every class, the most probable first; equal ones keep the order of the labels."""
+        """(label, probability) of every class, the most probable first; equal ones keep the order of the labels.
+
+        They sum to 1, except those of a network that ends in a sigmoid: it judges each class by itself.
+        """
         if self._ranked is None:
-            values = softmax(self._logits)
+            values = PROBABILITIES[self._output](self._logits)
             order = sorted(range(len(values)), key=self._logits.__getitem__, reverse=True)
             self._ranked = tuple([(self._labels[index], values[index]) for index in order])
         return self._ranked
@@ -62,18 +70,19 @@ class Prediction:
         return self.probabilities[:k]
 
     def __eq__(self, other: object) -> bool:
-        """Compare logits and labels."""
+        """Compare logits, what they are, and labels."""
         if not isinstance(other, Prediction):
             return NotImplemented
-        return tuple(self._logits) == tuple(other._logits) and self._labels == other._labels
+        same = self._labels == other._labels and self._output == other._output
+        return same and tuple(self._logits) == tuple(other._logits)
 
     def __hash__(self) -> int:
         """Agree with equality."""
         return hash((tuple(self._logits), self._labels))
 
-    def __reduce__(self) -> "tuple[type[Prediction], tuple[Sequence[float], tuple[str, ...]]]":
+    def __reduce__(self) -> "tuple[type[Prediction], tuple[Sequence[float], tuple[str, ...], int, str]]":
         """Travel to other processes as logits and labels."""
-        return Prediction, (self._logits, self._labels)
+        return Prediction, (self._logits, self._labels, self._index, self._output)
 
     def __repr__(self) -> str:
         """Show the label and its probability."""
@@ -86,3 +95,15 @@ def softmax(logits: Sequence[float]) -> list[float]:
     powers = [math.exp(value - largest) for value in logits]
     total = math.fsum(powers)
     return [power / total for power in powers]
+
+
+def _from_logarithms(values: Sequence[float]) -> list[float]:
+    return [math.exp(min(value, 0.0)) for value in values]
+
+
+def _as_they_are(values: Sequence[float]) -> list[float]:
+    return [min(max(value, 0.0), 1.0) for value in values]
+
+
+PROBABILITIES = {"logits": softmax, "log_probabilities": _from_logarithms, "probabilities": _as_they_are}
+"""How each kind of output becomes a probability, 0.0 to 1.0, for each class."""

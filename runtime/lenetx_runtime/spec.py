@@ -23,11 +23,14 @@ UNKNOWN = "unknown"
 POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is", UNKNOWN: "as_is"}
 """Every framing, and the polarity of its frames."""
 
+OUTPUTS = ("logits", "log_probabilities", "probabilities")
+"""What a network returns for each class: what a softmax makes probabilities of, their logarithms, or themselves."""
+
 _CHOICES = {
     "framing": tuple(POLARITIES),
     "interpolation": ("lanczos",),
     "polarity": tuple(dict.fromkeys(POLARITIES.values())),
-    "output": ("logits",),
+    "output": OUTPUTS,
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
@@ -59,7 +62,8 @@ class ModelSpec:
             there is no padding, mean 0 and std 1 on a scale of 1 stand for nothing, and pictures are refused.
         interpolation: Pillow's resampling filter used by the framing.
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
-        output: what the network returns.
+        output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or
+            ``probabilities``, as of a softmax or of a sigmoid, whose classes are judged one by one and sum to no 1.
         content_sha256: ONNX only: the file's digest, see :mod:`lenetx_runtime.onnx_file`.
         selftest: images with their right logits, for :meth:`Classifier.self_test`; ``None`` where there are none, and
             then the JSON text has no such field.

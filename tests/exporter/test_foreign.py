@@ -178,7 +178,10 @@ def test_mean_and_std_that_are_not_stated_are_told(plain):
 )
 def test_what_cannot_be_is_refused(plain, stated, words):
     if words is None:
-        assert lenetx.load_weights(plain, architecture="lenet5", stated=stated).spec.labels == ("a",) * 10
+        notices = []
+        found = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append)
+        assert found.spec.labels == ("a",) * 10
+        assert notices == ["Several classes have the label 'a', so that their predictions look the same."]
         return
     with pytest.raises(InputError, match=words):
         lenetx.load_weights(plain, architecture="lenet5", stated=stated)

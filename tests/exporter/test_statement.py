@@ -14,21 +14,22 @@ def test_texts_become_values():
     assert Statement.of_texts() == Statement()
 
 
-def test_labels_may_be_the_lines_of_a_file(tmp_path):
-    path = tmp_path / "labels.txt"
-    path.write_text("zero, or none\nÿ\n\n", encoding="utf-8")
-    assert Statement.of_texts(labels=str(path)).labels == ("zero, or none", "ÿ")
-    path.write_bytes("zero\nÿ\n".encode("latin-1"))
-    with pytest.raises(InputError, match="are not UTF-8"):
-        Statement.of_texts(labels=str(path))
-
-
 @pytest.mark.parametrize(
     ("texts", "error", "words"),
     [
         ({"framing": "strech"}, UnknownName, "Did you mean 'stretch'"),
         ({"framing": "unknown"}, UnknownName, "There is no framing 'unknown'"),
         ({"mean": "0.5"}, InputError, "means nothing without a framing"),
+        ({"framing": "mnist", "mean": "33.3", "std": "78.6"}, InputError, "give --mean 0.1306 --std 0.3082"),
+        (
+            {"framing": "mnist", "std": "78.6"},
+            InputError,
+            r"The std is 78\.6, as of levels from 0 to 255.*--std 0\.3082",
+        ),
+        ({"framing": "mnist", "mean": "0,1307"}, InputError, r"decimals with a point, as in 0\.1307"),
+        ({"framing": "mnist", "mean": "0,1307;0,2"}, InputError, r"as in 0\.1307 or 0\.485,0\.456,0\.406"),
+        ({"labels": "nothere.txt"}, InputError, r"There is no file of labels 'nothere\.txt'"),
+        ({"labels": "data/names"}, InputError, "There is no file of labels 'data/names'"),
         ({"std": "0.5"}, InputError, "means nothing without a framing"),
         ({"framing": "stretch", "mean": "a,b"}, InputError, "The mean is 'a,b', not numbers"),
         ({"framing": "stretch", "std": "0.5,0"}, InputError, r"The std is 0\.5, 0\.0; each must be positive"),
@@ -54,8 +55,12 @@ def test_the_framing_mnist_is_for_its_own_size(shape):
 
 
 def test_one_number_is_for_all_channels():
+    assert Statement.of_texts(framing="mnist", mean="(0.1307,)", std="[0.3081]").mean == (0.1307,)
+    assert Statement.of_texts(framing="stretch", mean="(0.5 0.4 0.3)").mean == (0.5, 0.4, 0.3)
     stated = Statement("stretch", mean=(0.5,), std=(0.1, 0.2, 0.3))
     assert stated.per_channel("mean", 3) == (0.5, 0.5, 0.5)
     assert stated.per_channel("std", 3) == (0.1, 0.2, 0.3)
-    with pytest.raises(InputError, match="There are 3 numbers in the std for 1 channels"):
+    with pytest.raises(
+        InputError, match="There are 3 numbers in the std for 1 channels: give one number, or --channels 3"
+    ):
         stated.per_channel("std", 1)

@@ -38,6 +38,26 @@ def test_datasets_models_and_transforms_are_usable(python):
     assert json.loads(done.stdout) == {"same": True, "dataset": "MNIST", "logits": [1, 3], "resized": [1, 8, 8]}
 
 
+OF_A_USER = """
+from pathlib import Path
+Path("mynet.py").write_text('''
+import torch.nn as nn
+def net(num_classes=10):
+    import torchvision.models
+    from torchvision import transforms
+    return torchvision.models.squeezenet1_1(weights=None, num_classes=num_classes)
+''')
+from lenetx import models
+print(models.resolve("mynet.py:net").build((3, 32, 32), 4).num_classes)
+"""
+
+
+def test_a_file_of_the_user_imports_it_as_it_is(python):
+    done = python("-c", OF_A_USER)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "4\n"
+
+
 def test_it_mends_an_import_that_failed_before(python):
     done = python("-c", AFTER_A_FAILURE)
     assert done.returncode == 0, done.stderr

@@ -65,6 +65,22 @@ def test_equal_probabilities_keep_the_order_of_the_labels():
 
 
 @pytest.mark.parametrize(
+    ("output", "values", "expected"),
+    [
+        ("log_probabilities", [math.log(0.1), math.log(0.7), math.log(0.2), 1e-7], [0.1, 0.7, 0.2, 1.0]),
+        ("probabilities", [0.25, 0.75, -1e-9, 1.0000001], [0.25, 0.75, 0.0, 1.0]),
+        ("logits", [0.0, 0.0, 0.0, 0.0], [0.25] * 4),
+    ],
+)
+def test_what_a_network_returns_becomes_probabilities_by_what_it_is(output, values, expected):
+    prediction = Prediction(values, LABELS, output=output)
+    assert [dict(prediction.probabilities)[label] for label in LABELS] == pytest.approx(expected)
+    assert prediction.label == LABELS[values.index(max(values))]
+    assert pickle.loads(pickle.dumps(prediction)) == prediction
+    assert (prediction == Prediction(values, LABELS)) == (output == "logits")
+
+
+@pytest.mark.parametrize(
     ("k", "expected"), [(1, ["dog"]), (3, ["dog", "cat", "bee"]), (9, ["dog", "cat", "bee", "ant"])]
 )
 def test_top_gives_the_best_k(k, expected):

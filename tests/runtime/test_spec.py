@@ -112,7 +112,7 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("framing", None),
         ("interpolation", "nearest"),
         ("polarity", "dark_on_light"),
-        ("output", "probabilities"),
+        ("output", "labels"),
         ("scale", 0),
         ("scale", -1.0),
         ("scale", float("nan")),

@@ -109,7 +109,7 @@ def is_built_in(architecture: str) -> bool:
 
 
 def require_name(architecture: str) -> None:
-    """Check the form of a name, importing nothing.
+    """Check the form of a name, importing nothing unless it is unknown.
 
     Raises:
         UnknownName: there is no built-in network of that name.
@@ -117,11 +117,26 @@ def require_name(architecture: str) -> None:
     """
     if ":" not in architecture:
         if architecture not in NETWORKS:
-            raise UnknownName("architecture", architecture, [*NETWORKS, "torchvision:NAME", "FILE.py:NAME"])
+            known = [*NETWORKS, "torchvision:NAME", "FILE.py:NAME"]
+            raise UnknownName("architecture", architecture, known, near=_meant(architecture))
         return
     where, factory = architecture.rsplit(":", 1)
     if not where or not factory:
         raise InputError(f"'{architecture}' is no network: give FILE.py:NAME, package.module:NAME or torchvision:NAME.")
+
+
+def _meant(name: str) -> str | None:
+    """Return what a name without a colon stands for, if it is a network of torchvision or in a file of that name."""
+    path = Path(name)
+    if path.suffix == ".py":
+        from .scripts import networks_in
+
+        found = networks_in(path)
+        return f"{name}:{found[0]}" if found else f"{name}:NAME"
+    from . import torchvision_zoo
+
+    known = torchvision_zoo.spelled(name)
+    return f"{_TORCHVISION}{known}" if known else None
 
 
 def file_stem(architecture: str) -> str:

@@ -1,9 +1,11 @@
 """Anyone's own network: code that the user named, from a file or an installed package."""
 
+import ast
 import contextlib
 import hashlib
 import importlib
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,13 +14,26 @@ from typing import Any
 from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError, UnknownName
-from ..user_code import user_code
+from ..user_code import described, user_code
+from .importing import package_of, roots_of, surroundings
+from .scripts import trains_on_import
 
 __all__ = ["first_on_path", "from_file", "from_package", "own_input_shape"]
 
 _DIGITS = 16
 """Of a source's SHA-256, in hexadecimal, that a checkpoint records."""
 _LARGEST_SOURCE = 2**22
+_GUARD = "'if __name__ == \"__main__\":'"
+_PACKAGES = {
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "cv2": "opencv-python",
+    "pytorch_lightning": "pytorch-lightning",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""What the package is called that brings a module of another name."""
 
 
 def from_file(path: Path, factory: str) -> tuple[str, Any]:
@@ -46,7 +61,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
         InputError: there is no such module, or its code raised an error.
         UnknownName: the module has no such name.
     """
-    with first_on_path(Path.cwd()), user_code(module):
+    with surroundings([Path.cwd()], module), user_code(module), _missing_in_words(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
 
@@ -69,12 +84,63 @@ def _run(source: bytes, path: Path, name: str) -> None:
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # data classes look their own module up
+    folders = roots_of(path)
     try:
-        with first_on_path(path.absolute().parent), user_code(path.name):
-            exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  # the user named this file
+        with surroundings(folders, str(path)), user_code(path.name), _missing_in_words(path.name):
+            tree = ast.parse(source, str(path))
+            _require_no_script(tree, path.name)
+            module.__package__ = package_of(path, source)
+            if module.__package__:
+                _import_package(module.__package__, path)
+            with _script_in_words(path):
+                exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102  # the user named this file
     except BaseException:
         del sys.modules[name]
         raise
+
+
+def _import_package(package: str, path: Path) -> None:
+    root = path.absolute().parents[package.count(".") + 1]
+    with first_on_path(root):
+        importlib.import_module(package)
+
+
+def _require_no_script(tree: ast.Module, name: str) -> None:
+    if line := trains_on_import(tree):
+        raise InputError(
+            f"{name} trains a network as soon as it is imported (line {line}): put what is to run only as a script "
+            f"under {_GUARD}."
+        )
+
+
+@contextlib.contextmanager
+def _script_in_words(path: Path) -> Iterator[None]:
+    """Turn the end of a program, as of one that wants arguments, into an InputError with the cure."""
+    try:
+        yield
+    except SystemExit as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        raise InputError(
+            f"{path.name} raised SystemExit in line {lines[-1]} of {path.name}: {error}: put what only a script does, "
+            f"such as reading its arguments, under {_GUARD}."
+        ) from None
+
+
+@contextlib.contextmanager
+def _missing_in_words(name: str) -> Iterator[None]:
+    """Turn a failed import of a package into an InputError with the cure."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing == name.partition(".")[0]:
+            raise
+        package = _PACKAGES.get(missing, missing)
+        where = described(error).rstrip(".")
+        raise InputError(
+            f"{name} raised {where}: install it with 'pip install {package}', or name the file from the folder where "
+            f"its module {missing} lies."
+        ) from None
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """torchvision's classifiers by name, with random weights."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from ..errors import InputError, UnknownName
 from ..torchvision_loader import import_torchvision
 from .architecture import Architecture
 
-__all__ = ["INPUT_SHAPE", "PREFIX", "architecture"]
+__all__ = ["INPUT_SHAPE", "PREFIX", "architecture", "spelled"]
 
 PREFIX = "torchvision:"
 INPUT_SHAPE = (3, 224, 224)
@@ -42,3 +43,17 @@ def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
         INPUT_SHAPE,
         open_ended=True,
     )
+
+
+def spelled(name: str) -> str | None:
+    """Return torchvision's classifier of a name, whatever its case and hyphens; ``None`` if there is none."""
+    try:
+        import_torchvision()
+        from torchvision import models
+    except (ImportError, RuntimeError):  # it is not needed for networks of the user's own
+        return None
+
+    def plain(each: str) -> str:
+        return re.sub(r"[^a-z0-9]", "", each.lower())
+
+    return next((each for each in models.list_models(module=models) if plain(each) == plain(name)), None)

@@ -1,12 +1,13 @@
 """What a network says of a split, class by class."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from .guard import Guard
 from .losses import Loss
@@ -19,7 +20,7 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Probabilities float32[N, K] of the softmax, the right labels int64[N], and their mean loss."""
+    """Probabilities float32[N, K], the right labels int64[N], and their mean loss."""
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -66,8 +67,29 @@ class Judgement:
         return wrong[order][:count]
 
 
-def judge(network: nn.Module, split: Inputs, loss_of: Loss, guard: Guard = contextlib.nullcontext) -> Judgement:
-    """Ask the network in eval mode, leaving its mode as it was; its own code runs inside the guard."""
+_PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "logits": lambda values: values.softmax(1),
+    "log_probabilities": Tensor.exp,
+    "probabilities": lambda values: values,
+}
+
+
+def judge(
+    network: nn.Module,
+    split: Inputs,
+    loss_of: Loss,
+    output: str = "logits",
+    guard: Guard = contextlib.nullcontext,
+) -> Judgement:
+    """Ask the network in eval mode, leaving its mode as it was.
+
+    Args:
+        network: takes float32[N, C, H, W].
+        split: the images.
+        loss_of: the loss.
+        output: what the network returns, as :attr:`lenetx_runtime.ModelSpec.output` has it.
+        guard: inside which the network's own code runs.
+    """
     was_training = network.training
     network.eval()
     probabilities, truth, loss = [], [], 0.0
@@ -76,7 +98,7 @@ def judge(network: nn.Module, split: Inputs, loss_of: Loss, guard: Guard = conte
             with guard():
                 logits = network(inputs)
             loss += float(loss_of(logits, labels, reduction="sum"))
-            probabilities.append(logits.float().softmax(1).cpu().numpy())
+            probabilities.append(_PROBABILITIES[output](logits.float()).cpu().numpy())
             truth.append(labels.cpu().numpy())
     network.train(was_training)
     return Judgement(np.concatenate(probabilities), np.concatenate(truth), loss / len(split))

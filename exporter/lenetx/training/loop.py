@@ -212,7 +212,7 @@ class Loop:
         """Give accuracy and loss on the validation split: judged in the leading process, which tells the others."""
         figures = torch.zeros(2, dtype=torch.float64, device=self._train.device)
         if self._group.leads:
-            judgement = judge(self._stepper.judged, self._validation, self._loss, self._guard)
+            judgement = judge(self._stepper.judged, self._validation, self._loss, guard=self._guard)
             figures = figures.new_tensor([judgement.accuracy, judgement.loss])
         accuracy, loss = self._group.told(figures).tolist()
         return accuracy, loss

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .config import TrainConfig
 
-__all__ = ["Loss", "evaluation_loss", "training_loss"]
+__all__ = ["Loss", "applied_twice", "evaluation_loss", "training_loss"]
 
 
 class Loss(Protocol):
@@ -27,6 +27,26 @@ def training_loss(config: TrainConfig) -> Loss:
 def evaluation_loss(config: TrainConfig) -> Loss:
     """Give the loss that a configuration names, without smoothing: of a right answer it is small."""
     return _LOSSES[config.loss]
+
+
+def applied_twice(config: TrainConfig, title: str, output: str) -> str | None:
+    """Return a note about a network whose last operator the loss applies again, or ``None``.
+
+    Args:
+        config: which loss.
+        title: the network's name.
+        output: what it returns, as :attr:`lenetx_runtime.ModelSpec.output` has it.
+    """
+    if config.loss == "mse" or output == "logits" or (config.loss, output) == ("nll", "log_probabilities"):
+        return None
+    if output == "log_probabilities":
+        return (
+            f"{title} returns log-probabilities, and {config.loss} applies a log-softmax to them again: use --loss nll."
+        )
+    return (
+        f"{title} returns probabilities, and {config.loss} applies a softmax to them again, which slows learning down: "
+        "return the logits instead, as lenetx makes probabilities of them itself, or train with --loss mse."
+    )
 
 
 def _nll(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:

@@ -85,7 +85,8 @@ def completed(
 
     def judged() -> Judgement:
         load_into(begun.network, checkpoint.state_dict)
-        return judge(begun.network, data.test, evaluation_loss(identity.config), guard_of(identity.config, ALONE))
+        loss, guard = evaluation_loss(identity.config), guard_of(identity.config, ALONE)
+        return judge(begun.network, data.test, loss, identity.spec.output, guard)
 
     judgement = _attempt("The test split could not be judged", judged, on_notice)
     if judgement is not None:

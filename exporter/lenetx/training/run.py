@@ -90,8 +90,8 @@ def train(
         if init is not None:
             init.put_into(begun.network, begun.architecture, begun.spec, on_notice)
         freeze(begun.network, config.freeze)
-        if begun.notice:
-            on_notice(begun.notice)
+        for notice in begun.notices:
+            on_notice(notice)
         ready = prepare(dataset, begun.spec, device, options, on_notice)
         config = _with_defaults(begun.config, dataset, len(ready.train), group)
         origin = init.record() if init is not None else {}

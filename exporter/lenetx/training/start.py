@@ -19,10 +19,12 @@ from ..models.architecture import Shape
 from ..models.probe import fork_random
 from ..models.steady import require_steady
 from ..models.weights import load_into
+from ..output import output_of
 from ..user_code import user_code
 from ..version import PRODUCER
 from .config import TrainConfig
 from .geometry import framing_of, settle_input
+from .losses import applied_twice
 from .randomness import seeded
 
 __all__ = ["Start", "start"]
@@ -37,14 +39,14 @@ class Start:
         architecture: how the network is built again.
         network: with its first weights, on the CPU.
         spec: all but the mean and deviation of the frames and the digest of the final weights.
-        notice: a sentence for the user, or ``None``.
+        notices: sentences for the user.
     """
 
     config: TrainConfig
     architecture: Architecture
     network: nn.Module
     spec: ModelSpec
-    notice: str | None
+    notices: tuple[str, ...]
 
 
 def start(config: TrainConfig, dataset: Dataset) -> Start:
@@ -81,8 +83,10 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
         producer=PRODUCER,
         framing=framing,
         polarity=POLARITIES[framing],
+        output=output_of(network, architecture, shape),
     )
-    return Start(dataclasses.replace(config, architecture=architecture.name), architecture, network, spec, notice)
+    notices = tuple(filter(None, (notice, applied_twice(config, architecture.title, spec.output))))
+    return Start(dataclasses.replace(config, architecture=architecture.name), architecture, network, spec, notices)
 
 
 def _require_trainable(network: nn.Module, title: str) -> None:

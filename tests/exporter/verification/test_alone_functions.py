@@ -177,8 +177,8 @@ def test_a_runtime_that_takes_what_is_no_number(
 def test_a_runtime_that_ranks_one_image_wrongly(judge_off_by: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     made = itertools.count()
 
-    def broken(logits: list[float], labels: tuple[str, ...], index: int | None = None) -> Prediction:
-        return Prediction(logits[::-1], labels) if next(made) == 300 else Prediction(logits, labels, index)
+    def broken(logits: list[float], labels: tuple[str, ...], index: int | None, output: str) -> Prediction:
+        return Prediction(logits[::-1], labels) if next(made) == 300 else Prediction(logits, labels, index, output)
 
     monkeypatch.setattr(lenetx_runtime.inference, "Prediction", broken)
     check = only(judge_off_by(lambda x: np.zeros(len(x))), "labels")

@@ -1,0 +1,57 @@
+"""A look at a file of Python before it runs: its networks, and whether it trains one as soon as it is imported."""
+
+import ast
+import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lenetx_runtime.files import read_bytes
+
+from ..errors import InputError
+
+__all__ = ["networks_in", "trains_on_import"]
+
+_LARGEST = 2**22
+_LEARNS = "backward"
+"""The method without which nothing learns in PyTorch."""
+
+
+def networks_in(path: Path) -> list[str]:
+    """Return the names of the classes of a file that look like networks; none if it cannot be read."""
+    with contextlib.suppress(InputError, SyntaxError, ValueError, RecursionError):
+        tree = ast.parse(read_bytes(path, "file of a network", limit=_LARGEST))
+        classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        return [each.name for each in classes if any("Module" in ast.unparse(base) for base in each.bases)]
+    return []
+
+
+def trains_on_import(tree: ast.Module) -> int | None:
+    """Return the line outside of functions and classes that trains a network, directly or by the file's functions."""
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    learning: set[str] = set()
+    while more := {name for name, node in functions.items() if _learns(ast.walk(node), learning)} - learning:
+        learning |= more
+    for node in _at_import(tree.body):
+        if _learns([node], learning):
+            return getattr(node, "lineno", 1)
+    return None
+
+
+def _learns(nodes: Iterable[ast.AST], learning: set[str]) -> bool:
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    return any(
+        (isinstance(each, ast.Attribute) and each.attr == _LEARNS)
+        or (isinstance(each, ast.Name) and each.id in learning)
+        for each in called
+    )
+
+
+def _at_import(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Yield what runs when the file is imported, without what functions, classes and scripts do."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from _at_import(ast.iter_child_nodes(node))

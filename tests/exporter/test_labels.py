@@ -1,0 +1,56 @@
+"""Class names as people keep them in files."""
+
+import codecs
+import json
+
+import pytest
+
+from lenetx.errors import InputError
+from lenetx.labels import read_labels
+
+NAMES = ("zero", "one", "two")
+LINES = "\r\n".join(NAMES)
+FILES = {
+    "lines": LINES.encode(),
+    "BOM": codecs.BOM_UTF8 + LINES.encode(),
+    "utf-16": LINES.encode("utf-16"),
+    "utf-16, big-endian": codecs.BOM_UTF16_BE + LINES.encode("utf-16-be"),
+    "blank ends": b"\n" + LINES.encode() + b"\r\n\r\n  \n",
+    "numbered": b"0 zero\n1 one\n2 two\n",
+    "numbered with commas": b"0,zero\n1,one\n2,two\n",
+    "one line": b"zero, one,two\n",
+    "JSON list": json.dumps(NAMES).encode(),
+    "JSON with a BOM": codecs.BOM_UTF8 + json.dumps(NAMES).encode(),
+    "names by number": json.dumps({"0": "zero", "2": "two", "1": "one"}).encode(),
+    "numbers by name": json.dumps({"two": 2, "zero": 0, "one": 1}).encode(),
+    "configuration": json.dumps({"model": "x", "id2label": {"0": "zero", "1": "one", "2": "two"}}).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_kind_of_file_gives_the_same_names(tmp_path, kind):
+    (tmp_path / "labels").write_bytes(FILES[kind])
+    assert read_labels(str(tmp_path / "labels")) == NAMES
+
+
+def test_numbers_that_are_names_and_spaces_in_names_stay(tmp_path):
+    (tmp_path / "labels.txt").write_text("0\n1\n2\n")
+    assert read_labels(str(tmp_path / "labels.txt")) == ("0", "1", "2")
+    (tmp_path / "labels.txt").write_text("zero, or none\n7 of hearts\n", "utf-8")
+    assert read_labels(str(tmp_path / "labels.txt")) == ("zero, or none", "7 of hearts")
+    assert read_labels("cat, dog") == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Zahl-ü".encode("latin-1"), "are not UTF-8: save the file in that encoding"),
+        (b'{"0": "zero", "2": "two"}', "are no list of names: write them as"),
+        (b"[1, 2]", "are no list of names"),
+        (b"[", "are no JSON"),
+    ],
+)
+def test_what_is_no_list_of_names_is_told_what_one_is(tmp_path, content, words):
+    (tmp_path / "labels.txt").write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_labels(str(tmp_path / "labels.txt"))
