@@ -141,7 +141,7 @@ def _load(records: Mapping[str, bytes], device: str) -> Any:
         try:
             return torch.jit.load(io.BytesIO(archive.pack(records)), map_location=target)
         except (RuntimeError, ValueError) as error:
-            raise ArtifactError(f"libtorch cannot open it: {str(error).splitlines()[0]}") from None
+            raise ArtifactError(f"libtorch cannot open it: {str(error).strip().splitlines()[0]}") from None
 
 
 def _names(constants: "Sequence[Tensor]", tensors: "Mapping[str, Tensor]") -> list[list[str]]:
