@@ -77,8 +77,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     except (KeyError, ValueError):
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
     code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
-    program, tensors = unpacked(code)
-    load = partial(_load, packed(program, tensors), device)
+    program = unpacked(code)
+    load = partial(_load, code, device)  # what packed() writes, byte for byte
     module = load()
     if write(renamed(program_of(module.graph))) != write(renamed(program)):
         raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
