@@ -113,7 +113,7 @@ def _require_names(names: Iterable[str]) -> None:
 def _require_stored(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED:  # it could unpack to any size
-            raise ArtifactError(f"Its record {entry.filename!r} is compressed, as neither torch nor lenetx writes it.")
+            raise ArtifactError(f"It was not written by lenetx or torch.save: {entry.filename!r} in it is compressed.")
         size -= entry.file_size
     if size < 0:
         raise ArtifactError("Its records overlap, as neither torch nor lenetx writes them.")

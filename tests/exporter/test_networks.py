@@ -190,15 +190,6 @@ def test_the_same_seed_gives_the_same_dropout_and_leaves_the_callers_random_stat
     assert other.spec.weights_sha256 != first.spec.weights_sha256
 
 
-def test_an_operator_that_torchscript_may_not_have_is_named(tmp_path):
-    text = "from torch import nn\n\nclass Net(nn.Linear):\n    def __init__(self, classes):\n"
-    text += "        super().__init__(64, classes)\n\n    def forward(self, x):\n"
-    text += "        return super().forward(x.flatten(1).cumsum(1))\n"
-    (tmp_path / "sums.py").write_text(text, encoding="ascii")
-    with pytest.raises(InputError, match=r"has torch\.cumsum, .*: export it with --format onnx\."):
-        formats.get("torchscript").export(untrained(f"{tmp_path}/sums.py:Net", (1, 8, 8)), batch="dynamic", opset=None)
-
-
 def test_names_of_weights_that_share_their_bits_are_all_kept(tmp_path):
     checkpoint = untrained("lenet5-bn", (1, 32, 32))
     zeros = {name: torch.zeros_like(t) if "fc2" in name else t for name, t in checkpoint.state_dict.items()}

@@ -2,7 +2,9 @@
 
 import io
 import pickle
+import pickletools
 import sys
+import tarfile
 import zipfile
 
 import pytest
@@ -49,11 +51,11 @@ def rewritten(data, **records):
     return buffer.getvalue()
 
 
-def elsewhere(data, module):
+def elsewhere(data, module, instead_of=b"torch.nn.modules.linear\n"):
     """Give an archive whose layers are of another module."""
     record = next(name for name in zipfile.ZipFile(io.BytesIO(data)).namelist() if name.endswith("/data.pkl"))
     pickled = zipfile.ZipFile(io.BytesIO(data)).read(record)
-    return rewritten(data, data_pkl=pickled.replace(b"torch.nn.modules.linear\n", module, 1))
+    return rewritten(data, data_pkl=pickled.replace(instead_of, module, 1))
 
 
 def scripted():
@@ -190,5 +192,77 @@ def test_records_that_unpack_to_any_size_are_refused(tmp_path):
         for name in archive.namelist():
             bomb.writestr(name, archive.read(name))
     (tmp_path / "bomb.pt").write_bytes(buffer.getvalue())
-    with pytest.raises(CheckpointError, match="is compressed"):
+    with pytest.raises(CheckpointError, match="in it is compressed"):
         weights.read(tmp_path / "bomb.pt")
+
+
+def legacy_with(*extra):
+    """A file of the older form whose last pickle asks for a lot of memory."""
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.ones(1)}, buffer, _use_new_zipfile_serialization=False)
+    data = buffer.getvalue()
+    place = 0
+    for _ in range(4):
+        stream = io.BytesIO(data[place:])
+        list(pickletools.genops(stream))
+        place += stream.tell()
+    return data[:place] + b"".join(extra)
+
+
+def tar_named(name):
+    """A tar archive whose first bytes are those of the older form."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as made:
+        entry = tarfile.TarInfo("x" * len(name))
+        made.addfile(entry)
+    header = bytearray(buffer.getvalue())
+    header[: len(name)] = name
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    return bytes(header)
+
+
+HUNGRY = b"\x80\x02cbuiltins\nbytearray\nJ\x00\x00\x00\x70\x85R."
+MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19."
+
+
+def test_what_torch_reads_is_what_was_looked_at(tmp_path, saved):
+    """Other records than ``zipfile`` finds, pickles behind the fourth, a tar archive in disguise."""
+    sound = saved({"weight": torch.ones(1)})
+    files = {
+        "a record in capitals": (with_record(sound, "DATA.PKL", pickle.dumps(1)), "could be taken for one another"),
+        "a record of its own": (with_record(sound, "notes.txt", b""), "'notes.txt', which torch.save never writes"),
+        "an archive behind the older form": (legacy_with(HUNGRY) + sound, "asks for a bytearray of any size"),
+        "the fifth pickle": (legacy_with(HUNGRY), "asks for a bytearray of any size"),
+        "a tar archive": (tar_named(MAGIC), "It is a tar archive"),
+    }
+    for kind, (data, reason) in files.items():
+        path = tmp_path / "net.pth"
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError, match=reason) as caught:
+            weights.read(path)
+        assert "\n" not in str(caught.value), kind
+
+
+def with_record(data, name, contents):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry))
+        new.writestr(f"{old.namelist()[0].split('/')[0]}/{name}", contents)
+    return buffer.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_tensors_of_other_kinds_are_refused_by_name(tmp_path, saved):
+    kinds = {
+        "nested": torch.nested.nested_tensor([torch.zeros(3), torch.zeros(2)]),
+        "sparse": torch.eye(3).to_sparse(),
+        "meta": torch.zeros(3, device="meta"),
+        "quantised": torch.quantize_per_tensor(torch.zeros(3), 0.1, 0, torch.qint8),
+    }
+    for kind, tensor in kinds.items():
+        path = tmp_path / f"{kind}.pth"
+        path.write_bytes(saved({"weight": tensor}))
+        with pytest.raises(CheckpointError, match=r"weight is no dense tensor|were refused and not executed"):
+            weights.read(path)

@@ -77,8 +77,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     except (KeyError, ValueError):
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
     code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
-    program, tensors = unpacked(code)
-    load = partial(_load, packed(program, tensors), device)
+    program = unpacked(code)
+    load = partial(_load, code, device)  # what packed() writes, byte for byte
     module = load()
     if write(renamed(program_of(module.graph))) != write(renamed(program)):
         raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
@@ -141,7 +141,7 @@ def _load(records: Mapping[str, bytes], device: str) -> Any:
         try:
             return torch.jit.load(io.BytesIO(archive.pack(records)), map_location=target)
         except (RuntimeError, ValueError) as error:
-            raise ArtifactError(f"libtorch cannot open it: {str(error).splitlines()[0]}") from None
+            raise ArtifactError(f"libtorch cannot open it: {str(error).strip().splitlines()[0]}") from None
 
 
 def _names(constants: "Sequence[Tensor]", tensors: "Mapping[str, Tensor]") -> list[list[str]]:

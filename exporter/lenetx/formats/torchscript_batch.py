@@ -72,6 +72,8 @@ class _Merged:
     Attributes:
         names: in the second trace, with those in the first.
         statements: so far.
+        counts: whether one of them reads the number of images.
+        spread: how many names were given to constants that are repeated for each image.
     """
 
     names: dict[str, str]
@@ -102,7 +104,7 @@ class _Merged:
             return tuple(self._value(operator, *pair) for pair in zip(one, other, strict=True))
         if isinstance(one, Name) and isinstance(other, Name) and self.names.get(other.text) == one.text:
             return one
-        if isinstance(one, Weight) and isinstance(other, Weight) and bits_of(one.tensor) == bits_of(other.tensor):
+        if isinstance(one, Weight) and isinstance(other, Weight) and one.is_same(other):
             return one
         if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
             return one if bits_of(one) == bits_of(other) else self._repeated(one, other)
@@ -142,8 +144,10 @@ class _Merged:
 
 def bits_of(tensor: "Tensor") -> tuple[object, ...]:
     """Return what two tensors have in common that are the same, even where they hold NaN, which equals nothing."""
-    contents = tensor.detach().contiguous().numpy()
-    return tensor.dtype, tensor.shape, hashlib.sha256(contents.tobytes()).digest()
+    import torch
+
+    contents = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
+    return tensor.dtype, tensor.shape, hashlib.sha256(contents.data).digest()
 
 
 def _finished(path: str, image: Name, statements: Sequence[Statement], output: Name) -> "tuple[Program, list[Tensor]]":

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError
+from lenetx_runtime import ArtifactError, InputError
 
 from .torchscript_code import Constant, Program, leaves, read, write
 
@@ -46,8 +46,8 @@ def packed(program: Program, constants: "Sequence[Tensor]") -> dict[str, bytes]:
     }
 
 
-def unpacked(records: Mapping[str, bytes]) -> "tuple[Program, list[Tensor]]":
-    """Return the program and the constants of some records.
+def unpacked(records: Mapping[str, bytes]) -> Program:
+    """Return the program in some records, which are what :func:`packed` writes of it and of their constants.
 
     Raises:
         ArtifactError: :func:`packed` would write others.
@@ -63,7 +63,7 @@ def unpacked(records: Mapping[str, bytes]) -> "tuple[Program, list[Tensor]]":
     if wrong or len(used) != len(constants):
         strange = f": {wrong[0]}" if wrong else ""
         raise ArtifactError(f"It holds what lenetx never writes{strange}.")
-    return program, constants
+    return program
 
 
 def _version(program: Program) -> int:
@@ -82,7 +82,12 @@ def _operator(name: str) -> str:
 
 def _storage(tensor: "Tensor") -> str:
     dtype = str(tensor.dtype).removeprefix("torch.")
-    return next(storage for storage, each in _STORAGES.items() if each == dtype)
+    try:
+        return next(storage for storage, each in _STORAGES.items() if each == dtype)
+    except StopIteration:
+        raise InputError(
+            f"The network computes with a tensor of {dtype}, which TorchScript files do not hold."
+        ) from None
 
 
 def _constants(records: Mapping[str, bytes]) -> "list[Tensor]":

@@ -37,6 +37,11 @@ class Weight:
     def __init__(self, tensor: "Tensor") -> None:
         self.tensor = tensor
 
+    def is_same(self, other: "Weight") -> bool:
+        """Return whether two traces have met the same tensor."""
+        places = ((each.tensor.data_ptr(), each.tensor.shape, each.tensor.stride()) for each in (self, other))
+        return len(set(places)) == 1
+
 
 class Traced:
     """The statements of one trace.

@@ -26,7 +26,7 @@ _VALUES = tuple(
     for name in ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist", "restore_type_tag")
 )
 """What torch.jit writes around lists and dicts to say of what type they are."""
-_CODE = ("code/", "constants", "extra/", "bytecode.pkl", "mobile_debug_handles.pkl")
+_CODE = ("code/", "constants", "extra/", "traced_inputs", "bytecode.pkl", "mobile_debug_handles.pkl")
 """What begins the names of records that hold no attributes."""
 _MOST_OBJECTS = 100_000
 """In one network: a pickle of a few bytes can name the same part any number of times."""

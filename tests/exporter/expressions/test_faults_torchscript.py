@@ -7,6 +7,8 @@ import pytest
 from lenetx import archive
 from lenetx.errors import ArtifactError
 from lenetx.expressions import difference
+from lenetx.formats.torchscript_code import read
+from lenetx.formats.torchscript_records import packed
 from lenetx_runtime.spec import METADATA_KEY
 
 NAMES = f"extra/{METADATA_KEY}.weights.json"
@@ -15,7 +17,10 @@ MORE = "The artifact computes more than the network's code: "
 POOL = "max-pooling 2×2, stride 2"
 FAULTS = {
     "missing ReLU": (
-        ("torch.relu(input0)", "input0"),
+        (
+            "    input1 = torch.relu(input0)\n    input2 = torch._convolution(input1,",
+            "    input2 = torch._convolution(input0,",
+        ),
         f"Behind {POOL} after conv1 the network's code has ReLU; the artifact has the convolution conv2 5×5.",
     ),
     "average for max": (
@@ -32,31 +37,43 @@ FAULTS = {
     ),
     "other words": (
         (
-            "torch.linear(input7, CONSTANTS.c6, CONSTANTS.c7)",
-            "torch.add(torch.matmul(input7, torch.t(CONSTANTS.c6)), CONSTANTS.c7)",
+            "    input8 = torch.linear(input7, CONSTANTS.c6, CONSTANTS.c7)",
+            "    turned = torch.t(CONSTANTS.c6)\n    product = torch.matmul(input7, turned)\n"
+            "    input8 = torch.add(product, CONSTANTS.c7)",
         ),
         None,
     ),
-    "softmax": ((LAST, "    return torch.softmax(_0, 1)"), f"{MORE}softmax over axis 1."),
-    "a power of the logits": ((LAST, "    return torch.pow(_0, 1)"), f"{MORE}a power of 1."),
+    "softmax": ((LAST, "    _1 = torch.softmax(_0, 1)\n    return _1"), f"{MORE}softmax over axis 1."),
+    "a power of the logits": ((LAST, "    _1 = torch.pow(_0, 1)\n    return _1"), f"{MORE}a power of 1."),
     "arithmetic without a number": (
-        (LAST, "    _1 = torch.exp(_0)\n    return torch.add(_0, torch.div(_1, torch.add(_1, _1)))"),
+        (
+            LAST,
+            "    _1 = torch.exp(_0)\n    _2 = torch.add(_1, _1)\n    _3 = torch.div(_1, _2)\n"
+            "    _4 = torch.add(_0, _3)\n    return _4",
+        ),
         f"{MORE}exp; an addition; a quotient; an addition.",
     ),
     "a factor that adds": (
-        (LAST, "    return torch.add(_0, _0, alpha=0)"),
+        (LAST, "    _1 = torch.add(_0, _0, alpha=0)\n    return _1"),
         f"{MORE}a product with 0; an addition.",
     ),
     "the input once more": (
-        (LAST, "    return torch.add(_0, torch.slice(torch.flatten(image, 1), 1, 3, 13))"),
+        (
+            LAST,
+            "    _1 = torch.flatten(image, 1)\n    _2 = torch.slice(_1, 1, 3, 13)\n"
+            "    _3 = torch.add(_0, _2)\n    return _3",
+        ),
         f"{MORE}a shape of 1024; 10 of axis 1 from 3 on, step 1; an addition.",
     ),
     "dropout in training": (
-        (LAST, "    return torch.dropout(_0, 0.5, True)"),
+        (LAST, "    _1 = torch.dropout(_0, 0.5, True)\n    return _1"),
         "What the artifact computes cannot be read: it changes a part of a value in place (bernoulli_).",
     ),
     "changed weights": (
-        ("torch.linear(input7, CONSTANTS.c6", "torch.linear(input7, torch.mul(CONSTANTS.c6, 2)"),
+        (
+            "    input8 = torch.linear(input7, CONSTANTS.c6",
+            "    twice = torch.mul(CONSTANTS.c6, 2)\n    input8 = torch.linear(input7, twice",
+        ),
         "Behind ReLU after fc1 the network's code has the dense layer fc2; "
         "the artifact has addmm (it computes with a tensor that is none of the network's weights as they are).",
     ),
@@ -67,7 +84,8 @@ def damaged(records, old, new):
     name = next(name for name in records if name.startswith("code/"))
     changed = records[name].decode().replace(old, new, 1)
     assert changed != records[name].decode()
-    return archive.pack(records | {name: changed.encode()})
+    version = packed(read(changed), ())["version"]  # a later one where an operator had another meaning once
+    return archive.pack(records | {name: changed.encode(), "version": version})
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -97,14 +115,6 @@ def test_what_does_not_run_says_so(lenet5, records):
     assert difference(lenet5.expression, found).startswith(
         "What the artifact computes cannot be read: torch cannot run it"
     )
-
-
-@pytest.mark.parametrize(
-    "damage", [(LAST, "    return _0 * 2"), (LAST, "    torch.save(_0, 'planted')\n    return _0")]
-)
-def test_code_beyond_the_grammar_is_never_run(lenet5, records, damage):
-    with pytest.raises(ArtifactError, match="Its code is not that of a network"):
-        lenet5.torchscript(damaged(records, *damage))
 
 
 def test_unnamed_weights_are_refused(lenet5, records):
