@@ -39,7 +39,7 @@ def plain():
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
 
-def graph_of(model):
+def graph_of():
     inner = helper.make_node("Identity", ["most"], ["inner"])
     out = helper.make_tensor_value_info("inner", onnx.TensorProto.FLOAT, None)
     return helper.make_graph([inner], "inside", [], [out])
@@ -71,7 +71,7 @@ def function(model):
 def branch(model):
     model.graph.node[3].input[0] = "chosen"
     model.graph.initializer.append(numpy_helper.from_array(np.array(True), "constant:1"))
-    node = helper.make_node("If", ["constant:1"], ["chosen"], then_branch=graph_of(model), else_branch=graph_of(model))
+    node = helper.make_node("If", ["constant:1"], ["chosen"], then_branch=graph_of(), else_branch=graph_of())
     model.graph.node.insert(3, node)
 
 

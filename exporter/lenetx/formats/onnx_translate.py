@@ -21,6 +21,10 @@ __all__ = ["translate"]
 
 _TRACE_BATCH = 2
 """A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
+_FROZEN = (
+    "The network's code fixes the batch size while it is traced: int(x.shape[0]) or a loop over the images does that. "
+    "Write x.shape[0] where the size is needed, or export a fixed batch with --batch N."
+)
 _LONGEST = 300
 """Letters of what the exporter says."""
 _HIDDEN = "lenetx.hidden"
@@ -47,14 +51,13 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
     shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
     with _quiet():
         program = _program(network, sample, shapes, spec, opset)
-        if shapes is not None and _is_frozen(program):  # len(x), int(x.shape[0]): only dynamo follows them as symbols
-            try:
-                traced = torch.export.export(network, (sample,), dynamic_shapes=shapes, strict=True)
-                program = _program(traced, sample, None, spec, opset)
-            except Exception:  # whatever the tracer raises on code that it cannot follow
-                raise _frozen() from None
-            if _is_frozen(program):
-                raise _frozen()
+        if shapes is not None and (isinstance(program, Exception) or _is_frozen(program)):
+            again = _traced(network, sample, shapes)
+            program = program if again is None else _program(again, sample, None, spec, opset)
+        if isinstance(program, Exception) and not _is_frozen(program):
+            raise InputError(f"torch's exporter cannot write this network as ONNX: {_reason(program)}")
+        if shapes is not None and _is_frozen(program):
+            raise InputError(_FROZEN)
         with _hidden(program):
             program.optimize()
     model: onnx.ModelProto = program.model_proto
@@ -62,6 +65,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
 
 
 def _program(network: Any, sample: Any, shapes: Any, spec: ModelSpec, opset: int) -> Any:
+    """Give torch's own program of operators, or what the exporter raised."""
     import torch
 
     try:
@@ -79,7 +83,25 @@ def _program(network: Any, sample: Any, shapes: Any, spec: ModelSpec, opset: int
             custom_translation_table={torch.ops.aten.rrelu_with_noise_functional.default: _rrelu},
         )
     except Exception as error:  # whatever the exporter and the network's code raise
-        raise InputError(f"torch's exporter cannot write this network as ONNX: {_reason(error)}") from None
+        return error
+
+
+def _traced(network: "nn.Module", sample: Any, shapes: Any) -> Any:
+    """Trace a network with dynamo, which alone follows len(x) and int(x.shape[0]) as symbols; ``None`` if it cannot."""
+    import torch
+
+    try:
+        return torch.export.export(network, (sample,), dynamic_shapes=shapes, strict=True)
+    except Exception:  # whatever the tracer raises on code that it cannot follow
+        return None
+
+
+def _is_frozen(program: Any) -> bool:
+    """Say whether the batch axis became a number, in the program or on the way to none."""
+    if isinstance(program, Exception):
+        return "Constraints violated" in str(program)
+    shape = program.model.graph.inputs[0].shape
+    return shape is not None and isinstance(shape[0], int)
 
 
 def _rrelu(inputs: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, *_: Any, **__: Any) -> Any:
@@ -95,19 +117,6 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     words = (str(error).strip().splitlines() or [""])[0].removesuffix(".")
     return f"{words[:_LONGEST] or type(error).__name__}."
-
-
-def _is_frozen(program: Any) -> bool:
-    """Say whether the batch axis became a number."""
-    shape = program.model.graph.inputs[0].shape
-    return shape is not None and isinstance(shape[0], int)
-
-
-def _frozen() -> InputError:
-    return InputError(
-        "The network's code fixes the batch size while it is traced (len(x), int(x.shape[0]) or a loop over the images "
-        "do that). Write x.shape[0] where the size is needed, or export a fixed batch with --batch N."
-    )
 
 
 @contextmanager

@@ -152,7 +152,7 @@ def test_lowest_bit_of_one_weight(judge_damaged: Judge, tensor: str) -> None:
 def test_number_that_the_network_has_not(file: OpenedArtifact, few: Reference) -> None:
     """As a factor it would change every logit by less than rounding may."""
     assert file.numbers is not None
-    report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}), few)
+    report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}, fresh=None), few)
     assert "The network's code holds no 1.000001" in only(report, "numbers").detail
 
 
