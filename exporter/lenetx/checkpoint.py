@@ -15,6 +15,7 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 from . import models, tensor_file
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
+from .host import own_settings
 from .models.probe import fork_random
 from .models.weights import load_into
 from .user_code import no_warning_is_an_error, user_code
@@ -58,6 +59,7 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...]
     network: "Architecture | None" = None
 
+    @own_settings()
     def module(self) -> "nn.Module":
         """Build the network in eval mode with these weights.
 

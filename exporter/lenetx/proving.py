@@ -14,6 +14,7 @@ from .checkpoint import Checkpoint
 from .data import DataOptions
 from .data.test_frames import evenly, with_test_frames
 from .errors import ArtifactError, DataMissing, InputError
+from .host import own_settings
 from .manifest import MANIFEST, entry_of
 from .report import Check, Report
 from .verification import Reference, as_artifact, prove, prove_logits
@@ -32,6 +33,7 @@ QUICK = 512
 """Test images of a quick proof."""
 
 
+@own_settings()
 def reference(
     checkpoint: Checkpoint,
     *,
@@ -93,6 +95,7 @@ def reference(
     return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
 
 
+@own_settings()
 def verify(
     artifact: PathLike | Function,
     *,
@@ -141,6 +144,7 @@ def verify(
     return prove(opened, judge, also=(_manifest(path, opened.artifact.sha256),), on_progress=on_progress)
 
 
+@own_settings()
 def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
