@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lenetx.bounds.calibrated import self_calibrated
 from lenetx.bounds.layers import Layer, judge_layers
-from lenetx.eager import full_precision
+from lenetx.host import own_settings
 from lenetx.usage import exported_network
 from lenetx.verification.compare import compare, shares
 from lenetx.verification.inputs import EXTREME
@@ -93,7 +93,7 @@ def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], l
     network = case.reference.doubled
     own = {id(tensor): name for name, tensor in network.named_parameters()}
     results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
-    with full_precision("cpu"):
+    with own_settings():
         found = judge_layers(
             network, torch.from_numpy(inputs).double(), own, results, torch.from_numpy(logits).double()
         )

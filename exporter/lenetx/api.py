@@ -13,6 +13,7 @@ from .data import DataOptions
 from .errors import InputError, LenetxError
 from .formats import DEFAULT, Batch
 from .golden import with_self_test
+from .host import own_settings
 from .models import file_stem
 from .proving import reference
 from .publish import Refusal, publish
@@ -27,11 +28,13 @@ PathLike = str | Path
 _LARGEST_BATCH = 10_000
 
 
+@own_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
     """Read a checkpoint; see :func:`lenetx.checkpoint.load`."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
+@own_settings()
 def load_weights(
     path: PathLike,
     *,
@@ -52,6 +55,7 @@ def load_weights(
     )
 
 
+@own_settings()
 def convert(
     source: PathLike,
     target: PathLike,
@@ -74,11 +78,13 @@ def convert(
     )
 
 
+@own_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
     """Write a checkpoint; see :func:`lenetx.checkpoint.save`."""
     checkpoints.save(checkpoint, Path(path))
 
 
+@own_settings()
 def export(
     checkpoint: Checkpoint | PathLike,
     formats: Sequence[str] | None = None,
@@ -176,6 +182,7 @@ def _warn(refusal: Refusal) -> None:
     warnings.warn(f"{refusal.name} was not published: {refusal.reason}", stacklevel=4)
 
 
+@own_settings()
 def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
 

@@ -16,6 +16,7 @@ from lenetx_runtime.values import parse_json
 from . import models, tensor_file
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
+from .host import own_settings
 from .models.probe import fork_random
 from .models.weights import load_into
 from .user_code import no_warning_is_an_error, user_code
@@ -59,6 +60,7 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...]
     network: "Architecture | None" = None
 
+    @own_settings()
     def module(self) -> "nn.Module":
         """Build the network in eval mode with these weights.
 

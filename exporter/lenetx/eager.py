@@ -1,7 +1,7 @@
 """A torch module behind the runtime's seam: eager checkpoints and TorchScript run through the same few lines."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from lenetx_runtime import Classifier
 
 from .devices import torch_device
 from .errors import ArtifactError
+from .host import own_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,25 +17,7 @@ if TYPE_CHECKING:
 
     from .checkpoint import Checkpoint
 
-__all__ = ["TorchBackend", "classifier", "full_precision"]
-
-
-@contextlib.contextmanager
-def full_precision(device_type: str) -> Iterator[None]:
-    """Compute as float32 says, whatever the caller has set: no autocast, and no TF32, cuDNN's default on CUDA."""
-    import torch
-
-    with torch.autocast(device_type, enabled=False):
-        if device_type == "cpu":
-            yield
-            return
-        matmul = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = False
-        try:
-            with torch.backends.cudnn.flags(allow_tf32=False):
-                yield
-        finally:
-            torch.backends.cuda.matmul.allow_tf32 = matmul
+__all__ = ["TorchBackend", "classifier"]
 
 
 class TorchBackend:
@@ -65,7 +48,7 @@ class TorchBackend:
         import torch
 
         try:
-            with torch.inference_mode(), full_precision(self._device.type), self._guard():
+            with own_settings(), torch.inference_mode(), self._guard():
                 images = torch.tensor(batch, device=self._device)  # a copy: its code may change its input
                 logits: NDArray[np.float32] = self._module(images).cpu().numpy()
         except RuntimeError as error:

@@ -15,6 +15,7 @@ from .checkpoint import Checkpoint
 from .data import DataOptions
 from .data.test_frames import evenly, with_test_frames
 from .errors import ArtifactError, DataMissing, InputError, OutputError
+from .host import own_settings
 from .manifest import MANIFEST, entry_of
 from .publication import settled
 from .report import Check, Report
@@ -34,6 +35,7 @@ QUICK = 512
 """Test images of a quick proof."""
 
 
+@own_settings()
 def reference(
     checkpoint: Checkpoint,
     *,
@@ -95,6 +97,7 @@ def reference(
     return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
 
 
+@own_settings()
 def verify(
     artifact: PathLike | Function,
     *,
@@ -145,6 +148,7 @@ def verify(
     return prove(opened, judge, also=(published,), on_progress=on_progress)
 
 
+@own_settings()
 def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",

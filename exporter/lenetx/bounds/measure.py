@@ -12,7 +12,7 @@ import numpy as np
 from lenetx_runtime.cpus import available_cpus
 
 from ..copies import sharing
-from ..eager import full_precision
+from ..host import own_settings
 from ..user_code import user_code
 from .adjoint import limits, unknown
 from .affine import terms_of
@@ -87,7 +87,7 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
     """
     import torch
 
-    with full_precision("cpu"):
+    with own_settings():
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
         tape = record(network, torch.zeros(_TRIED, *shape), own)
     reason = unknown(tape)
@@ -137,7 +137,7 @@ def measure(
             free.put(pair)
 
     def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
-        with torch.no_grad(), full_precision("cpu"):
+        with torch.no_grad():
             with user_code(double.title):
                 eager = single(part.clone()).float()  # its code may change its input
             if method != "adjoint":
@@ -145,7 +145,7 @@ def measure(
             tape = record(double, part.double())
             return tape.values[tape.output], eager, None if tape.problem else limits(tape)
 
-    with _one_thread_each(len(pairs)) as workers:
+    with own_settings(), _one_thread_each(len(pairs)) as workers:
         parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
     exact, eager = (torch.cat(each).numpy() for each in list(zip(*parts, strict=True))[:2])
     bounds = [bound for *_, bound in parts if bound is not None]

@@ -10,8 +10,8 @@ from lenetx_runtime.backend import batches
 from ..bounds.layers import weight_of
 from ..bounds.tape import Tape, record
 from ..devices import torch_device
-from ..eager import full_precision
 from ..expressions import Expression, Unknown, of_tape
+from ..host import own_settings
 from .torchscript_engines import as_written
 from .torchscript_graph import constants_of
 
@@ -48,7 +48,7 @@ class Watched:
         device = torch_device(self.device)
         module = self.load()
         own = {id(each): names[0] for names, each in zip(self.names, constants_of(module), strict=True) if names}
-        with full_precision(device.type), as_written():
+        with own_settings(), as_written():
             return record(module, torch.from_numpy(inputs).to(device), own)
 
     def record_zeros(self) -> Tape:

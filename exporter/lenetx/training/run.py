@@ -8,6 +8,7 @@ from .. import data
 from ..checkpoint import Checkpoint
 from ..data import DataOptions, Dataset
 from ..errors import InputError
+from ..host import own_settings
 from .config import TrainConfig
 from .freeze import freeze
 from .initial import InitialWeights
@@ -24,6 +25,7 @@ from .state import Identity, State, StateFile, arithmetic, go_on, read
 __all__ = ["train"]
 
 
+@own_settings()
 @worker_deaths_in_words()
 def train(
     config: TrainConfig | None = None,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..bounds.measure import MADE_UP
 from ..report import Check, Status
+from .apart import Answer
 from .compare import place, shares, wrong_shape
 from .failures import WrongAnswer, could_not_run, reason
 from .reference import Probe, Reference, counted
@@ -126,16 +127,27 @@ def _rows(probe: Probe, count: int) -> Probe:
 
 def _empty(subject: Subject, rows: Probe) -> tuple[str | None, str]:
     """Give what is wrong with the answer to no image at all, and what it is if it is right."""
-    nothing = rows.inputs[:0]
-    try:
-        logits = subject.backend.run(nothing)
-    except WrongAnswer as error:
-        return f"Of a batch of 0: {error}", ""
-    except Exception as error:  # a refusal, in whatever class the engine has for it
-        return None, f"A batch of 0 is refused: {reason(error)}"
     wanted = (0, rows.exact.shape[1])
-    if logits.shape != wanted:
-        return f"A batch of 0 gives logits of shape {list(logits.shape)} instead of {list(wanted)}.", ""
+    if subject.is_function:
+        try:
+            answer = Answer(subject.backend.run(rows.inputs[:0]).shape)
+        except WrongAnswer as error:
+            return f"Of a batch of 0: {error}", ""
+        except Exception as error:  # a refusal, in whatever class the engine has for it
+            answer = Answer(refused=reason(error))
+    elif subject.apart is None:
+        return None, "A batch of 0 was not asked, which can end a process: there was none of its own to ask it in."
+    elif subject.apart.ended == 0:
+        return None, (
+            f"A batch of 0 ends the process that runs it ({subject.apart.signal}), so no program may ask for it: "
+            "lenetx_runtime answers it without the engine."
+        )
+    else:
+        answer = subject.apart.answers[0]
+    if answer.shape is None:
+        return None, f"A batch of 0 is refused: {answer.refused}"
+    if answer.shape != wanted:
+        return f"A batch of 0 gives logits of shape {list(answer.shape)} instead of {list(wanted)}.", ""
     return None, f"A batch of 0 gives logits of shape {list(wanted)}."
 
 

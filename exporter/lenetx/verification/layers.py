@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ..artifact import OpenedArtifact
 from ..bounds.layers import OUTPUT, Layer, judge_layers
-from ..eager import full_precision
 from ..expressions import aliases
+from ..host import own_settings
 from ..report import Check
 from .failures import could_not_run
 from .reference import Probe, Reference, counted
@@ -62,7 +62,7 @@ def _judged(
             doubles = (torch.from_numpy(each[start : start + size]).double() for each in some)
             given.setdefault(names.get(name, name), []).extend(doubles)
         part, right = (torch.from_numpy(each[start : start + size]).double() for each in (inputs, logits))
-        with full_precision("cpu"):
+        with own_settings():
             found = judge_layers(network, part, own, given, right)
         if isinstance(found, str):
             return found

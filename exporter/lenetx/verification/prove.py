@@ -8,6 +8,7 @@ from importlib import metadata
 from ..artifact import OpenedArtifact
 from ..bounds.calibrated import MULTIPLE
 from ..report import Check, Report
+from .apart import Apart, ask_apart
 from .batches import batch_axis
 from .contract import contract
 from .engines import engines
@@ -16,7 +17,7 @@ from .layers import layer_by_layer
 from .logits import end_to_end, hard_inputs
 from .quarrel import quarrel
 from .real import real_data
-from .reference import Reference
+from .reference import Reference, counted
 from .subject import Subject
 from .weights import held
 
@@ -40,7 +41,11 @@ def prove(
         also: checks that the caller has made of the file already.
         on_progress: told what goes on, a few words at a time.
     """
-    subject = Subject(opened.backend, opened.artifact.spec, is_function=opened.artifact.is_function)
+    fixed = opened.artifact.spec.batch
+    apart = ask_apart(opened, (1, 0) if fixed == "dynamic" else (fixed,))
+    if apart is not None and apart.ended:
+        return Report((*also, *opened.structure, _ended(apart)), *_about(opened, reference))
+    subject = Subject(opened.backend, opened.artifact.spec, is_function=opened.artifact.is_function, apart=apart)
     asked = [*also, *opened.structure, *contract(subject, reference), *held(opened, reference)]
     questions: dict[str, Callable[[], tuple[Check, ...]]] = {
         "layers": lambda: (layer_by_layer(opened, reference),),
@@ -55,7 +60,20 @@ def prove(
     for name, ask in questions.items():
         on_progress(f"{opened.artifact.path.name}: {name}")
         asked += ask()
-    return Report(tuple(asked), environment(opened.backend.device), _artifact(opened), about_reference(reference))
+    return Report(tuple(asked), *_about(opened, reference))
+
+
+def _ended(apart: Apart) -> Check:
+    """Make the check that stands for all others where to run the artifact ends the process."""
+    words = f"{counted(apart.ended or 0, 'image')}, in a process of their own"
+    detail = f"To run it ends the process ({apart.signal}): nothing else was asked."
+    return Check("batch sizes", words, "failed", detail=detail, group="batch axis")
+
+
+def _about(
+    opened: OpenedArtifact, reference: Reference
+) -> tuple[dict[str, str], dict[str, str | int], dict[str, str | int]]:
+    return environment(opened.backend.device), _artifact(opened), about_reference(reference)
 
 
 def environment(device: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from lenetx_runtime.backend import Backend, run_in_batches
 
+from .apart import Apart
 from .failures import could_not_run
 from .reference import Probe
 
@@ -24,10 +25,13 @@ class Subject:
         backend: computes them.
         spec: what it says of itself.
         is_function: it is someone's own, which says nothing of itself: the spec is the checkpoint's.
+        apart: what became of batches of 1 and 0 in a process of their own; ``None`` if that is not known.
     """
 
-    def __init__(self, backend: Backend, spec: "ModelSpec", *, is_function: bool = False) -> None:
-        self.backend, self.spec, self.is_function = backend, spec, is_function
+    def __init__(
+        self, backend: Backend, spec: "ModelSpec", *, is_function: bool = False, apart: Apart | None = None
+    ) -> None:
+        self.backend, self.spec, self.is_function, self.apart = backend, spec, is_function, apart
         self._answers: dict[str, NDArray[np.float32] | str] = {}
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
