@@ -1,4 +1,4 @@
-"""MNIST's test images as they stand on the pages that people write on: ruled, squared, framed, with a thumb in the picture.
+"""MNIST's test images on the pages that people write on: ruled, squared, framed, with a thumb in the picture.
 
 Every page is drawn by its own random size, scale, colours, thicknesses and angles; a quarter is light on dark, and a
 third has the noise of a camera.
@@ -19,7 +19,7 @@ Page = Callable[[Levels, Random], Levels]
 
 
 def _digit(image: Levels, random: Random, sides: tuple[int, int], share: tuple[float, float]) -> Cover:
-    """Return float64[H, W], 0 to 1: the digit, whose 28 pixels have this share of the page's shorter side, on nothing."""
+    """Return float64[H, W], 0 to 1: the digit, its 28 pixels being this share of the page's shorter side."""
     height, width = random.integers(*sides, 2)
     side = max(28, round(min(height, width) * random.uniform(*share)))
     top, left = random.integers(0, height - side + 1), random.integers(0, width - side + 1)
@@ -90,7 +90,7 @@ def edged(image: Levels, random: Random) -> Levels:
     return _taken(ink * (1 - cover), cover, random.uniform(0, 120), random)
 
 
-def _far(ink: Cover, random: Random, make: Callable[[], Cover]) -> Cover:
+def _far(ink: Cover, make: Callable[[], Cover]) -> Cover:
     """Return what covers the page's edge and not the digit."""
     rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
     near = max(3, min(ink.shape) // 50)
@@ -116,7 +116,7 @@ def thumb(image: Levels, random: Random) -> Levels:
         inside = (1 - np.hypot(along / long, across / wide)) * wide
         return np.clip(inside / random.uniform(1, 12), 0, 1)
 
-    return _taken(ink, _far(ink, random, make), random.uniform(20, 150), random)
+    return _taken(ink, _far(ink, make), random.uniform(20, 150), random)
 
 
 def corner(image: Levels, random: Random) -> Levels:
@@ -131,7 +131,7 @@ def corner(image: Levels, random: Random) -> Levels:
             high, wide = random.uniform(0.15, 0.6, 2) * ink.shape
             return np.clip((1 - down / high - right / wide) * min(high, wide) / random.uniform(2, 60), 0, 1)
 
-        light *= 1 - _far(ink, random, make) * random.uniform(0.5, 1)
+        light *= 1 - _far(ink, make) * random.uniform(0.5, 1)
     return _taken(ink, np.zeros(ink.shape), 0, random, light=light)
 
 
@@ -148,7 +148,7 @@ def side(image: Levels, random: Random) -> Levels:
             edge = across.max() * random.uniform(0.04, 0.25) + np.tan(np.deg2rad(random.uniform(-6, 6))) * along
             return np.clip((edge - across) / random.uniform(1, 20), 0, 1)
 
-        light *= 1 - _far(ink, random, make) * random.uniform(0.4, 1)
+        light *= 1 - _far(ink, make) * random.uniform(0.4, 1)
     return _taken(ink, np.zeros(ink.shape), 0, random, light=light)
 
 

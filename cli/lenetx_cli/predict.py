@@ -20,11 +20,17 @@ def predict(
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many classes to show.")] = 3,
     arch: Arch = None,
     device: Device = "cpu",
+    show_frame: Annotated[
+        Path | None,
+        typer.Option("--show-frame", metavar="PNG", help="Write what the network sees, one image below another."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Label images."""
     with _classifier(model, device, arch) as classifier:
         predictions = classifier.predict_batch(images)
+        if show_frame is not None:
+            _write_frames(classifier, images, show_frame)
         if json:
             render.document(
                 {
@@ -53,3 +59,16 @@ def _classifier(model: Path, device: str, arch: str | None) -> "Classifier":
     import lenetx
 
     return lenetx.classifier(model, device=device, architecture=arch)
+
+
+def _write_frames(classifier: "Classifier", images: list[Path], path: Path) -> None:
+    import io
+
+    import numpy as np
+    import PIL.Image
+
+    from lenetx.files import write_atomically
+
+    png = io.BytesIO()
+    PIL.Image.fromarray(np.concatenate([classifier.frame(image) for image in images])).save(png, "PNG")
+    write_atomically(path, png.getvalue())

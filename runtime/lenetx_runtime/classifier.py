@@ -129,6 +129,14 @@ class Classifier:
             inference, framer = self._opened(), self._framing()
         return inference.labels(framer.one(image))[0]
 
+    def frame(self, image: Image) -> "NDArray[np.uint8]":
+        """Return what the network sees of one image: uint8[h, w] of ``spec.frame_size``, or uint8[h, w, 3] in colour.
+
+        What follows is only padding and normalising. Raises InputError as :meth:`predict` does.
+        """
+        framed: NDArray[np.uint8] = self._framing().one(image)[0].copy()
+        return framed
+
     def predict_batch(self, images: "Iterable[Image] | NDArray[Any]") -> list[Prediction]:
         """Label any number of images of any sizes, in order.
 

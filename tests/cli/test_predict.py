@@ -114,3 +114,22 @@ finally:
     done = python("-c", code, "predict", published / "lenet5.onnx", picture, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "7"
+
+
+def test_show_frame_writes_what_the_network_sees(cli, published, tmp_path, seven):
+    for name, levels in (("first.png", seven), ("second.png", 255 - seven)):
+        PIL.Image.fromarray(levels).save(tmp_path / name)
+    shown = tmp_path / "shown.png"
+    done = cli(
+        "predict", published / "lenet5.onnx", tmp_path / "first.png", tmp_path / "second.png", "--show-frame", shown
+    )
+    assert done.exit_code == 0
+    frames = np.asarray(PIL.Image.open(shown))
+    assert frames.shape == (56, 28)
+    np.testing.assert_array_equal(frames[:28], frames[28:])
+    assert frames.max() == 255
+
+
+def test_a_frame_that_cannot_be_written_is_a_sentence(refused, published, picture):
+    sentence = refused(2, "predict", published / "lenet5.onnx", picture, "--show-frame", picture / "shown.png")
+    assert "shown.png" in sentence or "seven.png" in sentence

@@ -84,3 +84,20 @@ def test_such_a_model_takes_ready_inputs(unknown):
 def test_no_frame_is_made_for_such_a_model(unknown, prepare):
     with pytest.raises(InputError, match="does not say how"):
         prepare(np.zeros((20, 29, 3), np.uint8), unknown.spec)
+
+
+def test_frame_is_what_the_network_sees(spec, classifier):
+    for picture in PICTURES:
+        framed = classifier.frame(picture)
+        assert (framed.shape, framed.dtype) == ((18, 27, 3), np.uint8)
+        np.testing.assert_array_equal(framed, frame(decode(picture, 3), spec))
+    with pytest.raises(InputError, match="H×W"):
+        classifier.frame(np.zeros((3, 3, 2), np.uint8))
+
+
+def test_to_write_on_a_frame_leaves_the_image_alone(model_path, seven):
+    with Classifier(model_path) as classifier:
+        given = seven.copy()
+        classifier.frame(given)[:] = 0
+        np.testing.assert_array_equal(given, seven)
+        np.testing.assert_array_equal(classifier.frame(given), seven)

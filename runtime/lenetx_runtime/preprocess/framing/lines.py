@@ -29,7 +29,8 @@ THIN = 25
 
 def without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
     """Return bool[h, w], what may be ink, without lines from left to right and from top to bottom."""
-    return _without_rows(_without_rows(mask).T).T
+    thinned: NDArray[np.bool_] = _without_rows(_without_rows(mask).T).T
+    return thinned
 
 
 def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
@@ -49,7 +50,8 @@ def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
     is_line = lengths.max() >= (2 + REACHING) * columns or thickness <= FINE * strokes
     if not is_line or thickness > max(2, min(mask.shape) / THIN):
         return mask
-    return mask & ~(path & (high <= thickness + 1))
+    thinned: NDArray[np.bool_] = mask & ~(path & (high <= thickness + 1))
+    return thinned
 
 
 def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
@@ -61,8 +63,9 @@ def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
     import numpy as np
 
     height, width = mask.shape
-    blocks = np.pad(mask, ((1, 1), (0, -width % step))).reshape(height + 2, -1, step).any(axis=2)
+    blocks = np.pad(mask, ((1, 1), (0, -width % step)))
     blocks[[0, -1]] = True
+    blocks = np.logical_or.reduce(blocks.reshape(height + 2, -1, step), axis=2)
     columns = blocks.shape[1]
     gains = np.where(blocks, 1, -GAP)
     both = np.stack([gains.T, gains.T[::-1]], axis=1)  # from the left and from the right
@@ -75,7 +78,7 @@ def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
             best[:, [0, -1]] = near[:, [0, -1]]
         best = np.maximum(best + both[column], 0)
         lengths[column] = best
-    total = lengths[:, 0] + lengths[::-1, 1] - gains.T
+    total: NDArray[np.int64] = lengths[:, 0] + lengths[::-1, 1] - gains.T
     return total.T[1:-1]
 
 

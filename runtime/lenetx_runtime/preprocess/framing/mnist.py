@@ -51,9 +51,10 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
             return grey
         if grey.max() < LIGHT and are_frames((ink := _ink(grey, int(np.median(borders(grey[None])))))[None])[0]:
             return ink
-    grey = trimmed(grey)
+    small = min(grey.shape) < SIDE
+    grey = grey if small else trimmed(grey)
     border = borders(grey[None])[0]
-    if min(grey.shape) < SIDE:
+    if small:
         ink = _ink(grey, int(np.median(border)))
     elif _is_plain(border):
         ink = _drawn(grey, int(np.median(border)))

@@ -85,8 +85,8 @@ def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]"
     import numpy as np
 
     sides = boxes[:, 2:] - boxes[:, :2]
-    rules: NDArray[np.bool_] = (sides >= LONG * np.array(shape)) & (sides[:, ::-1] * RULE <= sides)
-    return rules.any(axis=1)
+    rules: NDArray[np.bool_] = ((sides >= LONG * np.array(shape)) & (sides[:, ::-1] * RULE <= sides)).any(axis=1)
+    return rules
 
 
 def _touching(parts: "NDArray[Any]", boxes: "NDArray[Any]", beyond: "NDArray[np.bool_] | None") -> "NDArray[np.bool_]":
