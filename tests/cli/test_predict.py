@@ -1,5 +1,6 @@
 """``lenetx predict``."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -114,3 +115,24 @@ finally:
     done = python("-c", code, "predict", published / "lenet5.onnx", picture, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictions"][0]["label"] == "7"
+
+
+def test_what_a_file_says_does_not_steer_the_terminal(cli, checkpoint, seven, tmp_path):
+    steering = "\x1b]0;owned\x07\x1b[31m{}\n\r\u202e\u2028[bold]"
+    labels = tuple(map(steering.format, range(10)))
+    spec = dataclasses.replace(checkpoint.spec, labels=labels, producer=steering)
+    lenetx.save(dataclasses.replace(checkpoint, spec=spec), tmp_path / "hostile.pt")
+    picture = tmp_path / "\x1b[2J.png"
+    PIL.Image.fromarray(seven).save(picture)
+    for arguments in (
+        ("predict", tmp_path / "hostile.pt", picture),
+        ("inspect", tmp_path / "hostile.pt"),
+        ("predict", tmp_path / "hostile.pt", tmp_path / "\x1b[2J\x9b\nabsent.png"),
+        ("inspect", tmp_path / "\x1b[2J\x9b\nabsent.pt"),
+    ):
+        done = cli(*arguments)
+        shown = done.stdout + done.stderr
+        assert {letter for letter in shown if not letter.isprintable()} == {"\n"}
+        assert "\\x1b" in shown
+    exact = json.loads(cli("predict", tmp_path / "hostile.pt", picture, "--json").stdout)
+    assert exact["predictions"][0]["label"] in labels
