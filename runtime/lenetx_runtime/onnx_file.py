@@ -156,7 +156,7 @@ def _refuse_external_data(walk: Walk, tensor: memoryview) -> None:
 def _refuse_missing_input(walk: Walk, node: memoryview) -> None:
     fields = [*walk.messages(node)]
     operators = [bytes(value) for field, value in fields if field == _NODE_OPERATOR]
-    if _VARIADIC.intersection(operators) and (_NODE_INPUT, b"") in fields:
+    if _VARIADIC.intersection(operators) and any(field == _NODE_INPUT and not value for field, value in fields):
         raise ArtifactError(f"An operator {ascii(operators[-1])[1:]} in it lacks an input.")
 
 

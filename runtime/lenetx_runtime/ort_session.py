@@ -25,8 +25,10 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 """An execution provider by onnxruntime's name for it, perhaps with settings of its own."""
 
-_STRICT = {"enable_fallback": 0, "read_config_from_model": 0}
-"""With ORT_LOAD_CONFIG_FROM_MODEL=1 in the environment a model's settings, or none, would come before ours."""
+_FROM_MODEL = "ORT_LOAD_CONFIG_FROM_MODEL"
+"""Where it is 1, a session has the settings that are in the model, or none, instead of those that it was given."""
+_hiding, _hidden = threading.Lock(), list[str | None]()
+"""What the variable was, once for each session that is being opened."""
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
@@ -122,7 +124,8 @@ def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple
     _prepare(ort, options, names)
     given = [(name, dict(settings)) for name, settings in providers]
     try:
-        session = ort.InferenceSession(model, options, providers=given, **_STRICT)
+        with _own_settings():
+            session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
     except Exception as error:  # onnxruntime's errors have no common base but Exception
         if names == [CPU]:
             raise ArtifactError(f"onnxruntime cannot open the model: {one_line(error)}") from None
@@ -135,6 +138,22 @@ def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple
         if wrong := {key: used.get(key) for key, value in settings.items() if used.get(key) != value}:
             raise DeviceUnavailable(f"CUDA was asked for with {settings}, but onnxruntime took {wrong}.")
     return session
+
+
+@contextlib.contextmanager
+def _own_settings() -> Iterator[None]:
+    """Hide the host's variable while sessions are opened, in however many threads."""
+    with _hiding:
+        _hidden.append(os.environ.pop(_FROM_MODEL, None))
+    try:
+        yield
+    finally:
+        with _hiding:
+            value = _hidden.pop()
+            if value is not None and not _hidden:
+                os.environ[_FROM_MODEL] = value
+            elif value is not None:
+                _hidden[-1] = value
 
 
 def one_line(error: Exception) -> str:

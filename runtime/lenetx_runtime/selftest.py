@@ -144,10 +144,10 @@ def judge(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, floa
     import numpy as np
 
     exact, limits = np.array(selftest.logits, np.float64), np.array(selftest.limits, np.float64)
-    difference = np.abs(logits - exact)
-    shares = np.where(difference == 0, 0.0, np.inf)
-    measurable = np.isfinite(difference) & (limits > 0)
-    with np.errstate(over="ignore"):  # a limit next to nothing: the share is infinite
+    with np.errstate(all="ignore"):  # a limit next to nothing: the share is infinite
+        difference = np.abs(logits - exact)
+        shares = np.where(difference == 0, 0.0, np.inf)
+        measurable = np.isfinite(difference) & (limits > 0)
         np.divide(difference, limits, out=shares, where=measurable)
     return bool((difference <= limits).all()), float(shares.max())  # NaN is not within anything
 

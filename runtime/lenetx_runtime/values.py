@@ -8,8 +8,8 @@ __all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text", "pa
 LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
-_SPACES = frozenset("\u00a0\u1680\u202f\u205f\u3000\u200c\u200d").union(map(chr, range(0x2000, 0x200B)))
-"""Of those that Python does not print as they are: the spaces and joiners of scripts, which change nothing else."""
+_SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
+"""Spaces and joiners of scripts that change nothing else, of those that Python does not call printable."""
 
 
 def is_text(value: object) -> TypeGuard[str]:
@@ -67,8 +67,8 @@ def visible(text: str) -> str:
     """Return a text in one line with escapes for what would not be seen, or would steer a terminal or a browser."""
     if text.isprintable():
         return text
-    return "".join([each if each.isprintable() or each in _SPACES else _escaped(each) for each in text])
+    return "".join(each if each.isprintable() or each in _SPACES else _escaped(each) for each in text)
 
 
 def _escaped(character: str) -> str:
-    return " " if character in "\n\t" else character.encode("unicode_escape").decode("ascii")
+    return " " if character in "\n\t" else ascii(character)[1:-1]

@@ -1,5 +1,6 @@
 """``lenetx predict``."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -133,3 +134,24 @@ def test_show_frame_writes_what_the_network_sees(cli, published, tmp_path, seven
 def test_a_frame_that_cannot_be_written_is_a_sentence(refused, published, picture):
     sentence = refused(2, "predict", published / "lenet5.onnx", picture, "--show-frame", picture / "shown.png")
     assert "shown.png" in sentence or "seven.png" in sentence
+
+
+def test_what_a_file_says_does_not_steer_the_terminal(cli, checkpoint, seven, tmp_path):
+    steering = "\x1b]0;owned\x07\x1b[31m{}\n\r\u202e\u2028[bold]"
+    labels = tuple(map(steering.format, range(10)))
+    spec = dataclasses.replace(checkpoint.spec, labels=labels, producer=steering)
+    lenetx.save(dataclasses.replace(checkpoint, spec=spec), tmp_path / "hostile.pt")
+    picture = tmp_path / "\x1b[2J.png"
+    PIL.Image.fromarray(seven).save(picture)
+    for arguments in (
+        ("predict", tmp_path / "hostile.pt", picture),
+        ("inspect", tmp_path / "hostile.pt"),
+        ("predict", tmp_path / "hostile.pt", tmp_path / "\x1b[2J\x9b\nabsent.png"),
+        ("inspect", tmp_path / "\x1b[2J\x9b\nabsent.pt"),
+    ):
+        done = cli(*arguments)
+        shown = done.stdout + done.stderr
+        assert {letter for letter in shown if not letter.isprintable()} == {"\n"}
+        assert "\\x1b" in shown
+    exact = json.loads(cli("predict", tmp_path / "hostile.pt", picture, "--json").stdout)
+    assert exact["predictions"][0]["label"] in labels

@@ -190,3 +190,35 @@ def test_a_method_of_compression_that_nobody_has_is_refused(tmp_path):
     (tmp_path / "set.npz").write_bytes(content[: entry + 10] + b"\x63" + content[entry + 11 :])
     with pytest.raises(DataError, match="cannot be read: That compression method is not supported"):
         data.load(str(tmp_path / "set.npz"))
+
+
+def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(load, monkeypatch):
+    """A file of 2 MiB may unpack to 2 GiB."""
+    monkeypatch.setattr("lenetx.data.npz_file._LARGEST", 2**20)
+    with pytest.raises(DataError, match=r"unpacks to 2,0.* bytes, but at most 1 MiB are read"):
+        load(images=np.zeros((2000, 32, 32), np.uint8), labels=np.zeros(2000, np.uint8))
+
+
+def test_a_file_that_is_too_large_is_refused_unread(tmp_path):
+    with (tmp_path / "set.npz").open("wb") as file:
+        file.truncate(9 * 2**30)
+    with pytest.raises(InputError, match="is larger than 2048 MiB, the most that is read"):
+        data.load(str(tmp_path / "set.npz"))
+
+
+def test_two_arrays_of_one_name_are_refused(load, tmp_path):
+    load(images=GREY, labels=LABELS)
+    with zipfile.ZipFile(tmp_path / "set.npz", "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("labels.npy", archive.read("labels.npy"))
+    with pytest.raises(DataError, match="two arrays of one name"):
+        data.load(str(tmp_path / "set.npz"))
+
+
+def test_an_array_that_says_that_it_is_larger_than_it_is_is_refused(tmp_path):
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (2**36, 28, 28)})
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue() + bytes(99))
+        archive.writestr("labels.npy", header.getvalue() + bytes(99))
+    with pytest.raises(DataError, match="cannot be read"):
+        data.load(str(tmp_path / "set.npz"))

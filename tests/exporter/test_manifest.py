@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
 import lenetx
+from lenetx.certificate import stronger
 from lenetx.manifest import entry_of
 from lenetx.publish import publish
+from lenetx_runtime import ArtifactError, Classifier
 
 
 @pytest.fixture
@@ -81,3 +84,28 @@ def test_verify_says_where_nothing_was_published(workspace, checkpoint):
     report = lenetx.verify(workspace / "lenet5.onnx", against=checkpoint)
     assert report.passed
     assert [check.status for check in report.checks if check.name == "manifest"] == ["not_run"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["manifest.json", "lenet5.onnx.verified.json"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.truncate(path, 2**40)])
+def test_a_pipe_a_folder_and_a_huge_file_are_no_manifest_and_no_certificate(workspace, checkpoint, name, make):
+    """Nothing waits for them or reads them whole."""
+    if make in (os.mkfifo, os.mkdir):
+        (workspace / name).unlink()
+    make(workspace / name)
+    if name == "manifest.json":
+        with pytest.raises(ArtifactError, match="is damaged"):
+            entry_of(workspace / "lenet5.onnx")
+    else:
+        report = lenetx.verify(workspace / "lenet5.onnx", against=checkpoint, images=8)
+        assert stronger(workspace / name, report) is None
+        with pytest.raises(ArtifactError, match="It is not verified"):
+            Classifier(workspace / "lenet5.onnx", require_verified=True)
+
+
+def test_a_name_that_is_twice_in_the_manifest_is_damage(workspace):
+    text = (workspace / "manifest.json").read_text()
+    (workspace / "manifest.json").write_text(text.replace('"artifacts":', '"artifacts": {}, "artifacts":'))
+    with pytest.raises(ArtifactError, match="is damaged"):
+        entry_of(workspace / "lenet5.onnx")

@@ -31,6 +31,11 @@ class TestLogitsFromElsewhere:
         assert lenetx.verify_logits(logits, inputs, against=checkpoint).passed
         assert lenetx.verify_logits(logits.tolist(), inputs, against=checkpoint).passed
 
+    @pytest.mark.parametrize("order", ["<", ">"])
+    def test_the_order_of_bytes_makes_no_difference(self, checkpoint, run, inputs, order):
+        logits = run(inputs).astype(f"{order}f4")
+        assert lenetx.verify_logits(logits, inputs.astype(f"{order}f4"), against=checkpoint).passed
+
     def test_pictures_are_normalised_as_the_runtime_does_it(self, checkpoint, run):
         from lenetx_runtime.preprocess import normalise
 

@@ -251,6 +251,21 @@ def test_large_inputs_are_finite_inputs_also_where_the_host_makes_events_errors(
         classifier.logits(inputs)
 
 
+@pytest.mark.parametrize("host", [{"all": "raise"}, {"all": "call"}])
+def test_a_host_that_makes_events_errors_gets_the_same_answers(build_model, selftest, seven, tmp_path, host):
+    PIL.Image.fromarray(seven).resize((200, 300)).convert("RGB").save(tmp_path / "seven.png")
+    images = [tmp_path / "seven.png", seven, np.full((40, 30, 4), 1e-310) + np.eye(40, 30)[:, :, None]]
+    model = build_model(selftest=selftest, mean=(1e-40,), std=(1.0,))
+
+    def answers():
+        with Classifier(model) as classifier:
+            return classifier.predict_batch(images), [*map(classifier.predict, images)], classifier.self_test().worst
+
+    expected = answers()
+    with np.errstate(**host):
+        assert answers() == expected
+
+
 class Own(np.ndarray):
     """An array of someone's own kind."""
 

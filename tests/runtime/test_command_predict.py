@@ -154,3 +154,22 @@ def test_a_picture_too_large_is_refused_without_a_warning_of_pillow(predict, her
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
     assert "25,000,000 pixels" in sentence
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m{}\x1b[0m\n\r\u202eother.png: {} 100.00%\u2028"
+
+
+@pytest.mark.parametrize("command", ["predict", "inspect"])
+def test_labels_and_names_do_not_steer_the_terminal(python, here, build_model, command):
+    labels = tuple(HOSTILE.format(number, number) for number in range(10))
+    (here / "hostile.onnx").write_bytes(build_model(labels=labels, architecture=HOSTILE))
+    (here / "0.png").rename(here / "\x1b[2J\n0.png")
+    pictures = ["\x1b[2J\n0.png", "absent\x1b[2J.png"] if command == "predict" else []
+    done = python("-m", "lenetx_runtime", command, "hostile.onnx", *pictures)
+    shown = done.stdout + done.stderr
+    assert {letter for letter in shown if not letter.isprintable()} == {"\n"}
+    assert "owned" in shown
+    if pictures:
+        assert (len(done.stdout.splitlines()), len(done.stderr.splitlines())) == (1, 1)
+    exact = json.loads(python("-m", "lenetx_runtime", command, "hostile.onnx", *pictures[:1], "--json").stdout)
+    assert (exact["predictions"][0]["label"] if pictures else exact["spec"]["labels"][0]) in labels

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -135,3 +137,29 @@ def test_any_array_gives_grey_levels_of_its_size_or_an_input_error(array):
         return
     assert levels.dtype == np.uint8
     assert levels.shape == array.shape[:2]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", ">f4", "u2", ">u2"])
+@pytest.mark.parametrize("shape", [(2000, 1000, 4), (1, 2000000, 3), (2000000, 1)])
+def test_numbers_on_the_way_take_little_memory(dtype, shape):
+    """Arrays of the largest size took several GiB; a broadcast one takes none itself."""
+    array = np.broadcast_to(np.dtype(dtype).type(1), shape)
+    tracemalloc.start()
+    try:
+        levels = decode(array)
+        assert tracemalloc.get_traced_memory()[1] < 2**25
+    finally:
+        tracemalloc.stop()
+    assert levels.shape == shape[:2]
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f2", "f4", "f8"])
+def test_the_order_of_bytes_makes_no_difference(dtype):
+    array = (LEVELS.astype("u2") * 257 if dtype == "u2" else LEVELS / 255).astype(dtype)
+    np.testing.assert_array_equal(decode(array.astype(array.dtype.newbyteorder())), decode(array))
+
+
+@pytest.mark.parametrize("value", [1e-310, 5e-324])
+def test_a_host_that_makes_events_errors_gets_levels(value):
+    with np.errstate(all="raise"):
+        assert not decode(np.full((3, 3), value)).any()

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from lenetx_runtime import InputError
 from lenetx_runtime.preprocess import decode
+from lenetx_runtime.preprocess.gif_file import first_frame
+from lenetx_runtime.preprocess.jpeg_file import without_notes
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "GIF"]
@@ -103,3 +105,42 @@ def test_no_flipped_bit_of_a_png_changes_a_pixel_silently(colourful, encode, kin
         if levels is not None and not np.array_equal(levels, intact):
             changed.append(bit)
     assert changed == []
+
+
+def segment(marker, body):
+    return b"\xff" + bytes([marker]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+@pytest.mark.parametrize(
+    ("marker", "body"),
+    [
+        (0xDB, (b"\0" + bytes(range(1, 65))) * 1000),
+        (0xC4, bytes(17) * 3800),
+        (0xE0, bytes(65000)),
+        (0xEE, b"Adobe" + bytes(65000)),
+        (0xDD, bytes(2)),
+    ],
+)
+def test_a_jpeg_of_many_tables_is_refused_before_pillow_reads_them_in_python(files, marker, body):
+    file = files["JPEG"]
+    many = segment(marker, body) * (2**18 // len(body))
+    with pytest.raises(InputError, match=r"its tables have more than 65,536 bytes|markers do not lead to a picture"):
+        decode(file[:2] + many + file[2:])
+
+
+def test_fill_bytes_of_a_jpeg_never_reach_a_decoder(colourful, encode):
+    """Given a file in parts it looks at all of them again with each part: 250 MiB took more than a minute."""
+    file = encode(colourful.convert("L"), "JPEG", progressive=True)
+    start = file.index(b"\xff\xda")
+    place = file.index(b"\xff", file.index(b"\xff\xc4", start))
+    filled = file[:place] + b"\xff" * 2**24 + file[place:]
+    assert len(without_notes(filled)[0]) <= len(file)
+    np.testing.assert_array_equal(decode(filled), decode(file))
+
+
+def test_what_stands_behind_the_first_frame_of_a_gif_never_reaches_a_decoder(files):
+    file = files["GIF"]
+    for more in (b"\x21\xfe" + (b"\xff" + b"a" * 255) * 2**14, (b"\xff" + b"\x92" * 255) * 2**14):
+        longer = file[:-2] + more + file[-2:]
+        assert len(first_frame(longer)) < 2**17
+        np.testing.assert_array_equal(decode(longer), decode(file))

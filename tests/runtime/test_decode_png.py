@@ -3,6 +3,7 @@
 import io
 import itertools
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -93,6 +94,13 @@ IDAT = chunk(b"IDAT", zlib.compress(bytes(10 * 7)))
             "checksum of a chunk tEXt is wrong",
         ),
         (png(header(), *[chunk(b"tIME")] * 2**17, IDAT), "more than 131,072 chunks"),
+        (png(header(), chunk(b"PLTE", bytes(771)), IDAT), "PLTE is too long, or there are two"),
+        (png(header(), chunk(b"tRNS", bytes(2)), chunk(b"tRNS", bytes(2)), IDAT), "tRNS is too long, or there are two"),
+        (png(header(), chunk(b"tRNS", bytes(1)), IDAT), "transparent colour is cut off"),
+        (png(header(colour=3), IDAT), "has no palette"),
+        (png(header(depth=3), IDAT), "of a kind that PNG does not have"),
+        (png(header(colour=1), IDAT), "of a kind that PNG does not have"),
+        (png(header(lace=2), IDAT), "of a kind that PNG does not have"),
         (png(header(), chunk(b"IDAT", zlib.compress(bytes(69)))), "not enough image data"),
         (png(header(), chunk(b"IDAT", b"seven")), "cannot decode|broken|not enough"),
     ],
@@ -141,3 +149,54 @@ def test_the_chunk_counts_more_than_the_note():
 )
 def test_a_damaged_orientation_means_upright(data):
     assert decode(png(header(), chunk(b"eXIf", data), IDAT)).shape == (7, 9)
+
+
+SIZE = 2**25
+
+
+def directory(count):
+    """An EXIF directory whose every entry points at a MiB."""
+    entries = b"".join(struct.pack("<HHII", 4096 + place, 7, 2**20, 0) for place in range(count))
+    return b"II*\0" + struct.pack("<IH", 8, count) + entries
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        chunk(b"tEXt", b"Raw profile type exif\0" + b"\n" * SIZE),
+        chunk(b"tEXt", b"Raw profile type exif\0" + b"\n\n\n" + b"4" * SIZE),
+        chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(b"\n" * 2**27)),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(bytes(2**27))),
+        chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(2**27))),
+        chunk(b"sPLT", bytes(SIZE)),
+        chunk(b"eXIf", directory(60000) + bytes(SIZE)),
+    ],
+    ids=["lines", "digits", "packed lines", "XMP", "ICC", "suggested palette", "EXIF"],
+)
+def test_what_decides_no_pixel_takes_no_memory(notes):
+    data = png(header(), notes, IDAT)
+    tracemalloc.start()
+    try:
+        assert decode(data).shape == (7, 9)
+        assert tracemalloc.get_traced_memory()[1] < 2**23
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+@pytest.mark.parametrize("how", ["eXIf", "note"])
+def test_pillows_own_reader_does_not_see_large_exif_data_of_a_pillow_image(turned, how):
+    """It keeps a copy of what each entry points at: here 2 GiB."""
+    data = exif(turned)
+    data = data[:8] + struct.pack("<H", 2001) + data[10:22] + directory(2000)[10:] + bytes(2**20)
+    if how == "eXIf":
+        notes = chunk(b"eXIf", data)
+    else:
+        notes = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(note(data[: 2**17])))
+    image = PIL.Image.open(io.BytesIO(png(header(), notes, IDAT)))
+    tracemalloc.start()
+    try:
+        assert decode(image).shape == ((7, 9) if turned == 1 else (9, 7))
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()

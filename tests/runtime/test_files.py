@@ -1,11 +1,12 @@
 """Reading a file that a user named, whatever size it says it has."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from lenetx_runtime import InputError
-from lenetx_runtime.files import read_bytes
+from lenetx_runtime.files import read_bytes, require_file
 
 SECRET = bytes(range(256)) * 10
 
@@ -42,3 +43,40 @@ def test_a_file_that_grew_or_shrank_since_it_was_looked_at_is_read_as_it_is(tmp_
     if said < len(SECRET):
         with pytest.raises(InputError, match="larger than"):
             read_bytes(path, "image", limit=len(SECRET) - 1)
+
+
+@pytest.mark.parametrize("limit", [{}, {"limit": 2**32}])
+def test_a_file_larger_than_the_limit_is_refused_unread(tmp_path, limit):
+    path = tmp_path / "hole"
+    with path.open("wb") as file:
+        file.truncate(9 * 2**30)
+    with pytest.raises(InputError, match=r"^The model '.*hole' is larger than (2048|4096) MiB, the most that is read"):
+        read_bytes(path, "model", **limit)
+
+
+def test_a_file_that_does_not_fit_into_the_memory_is_said_to_be_too_large(tmp_path, monkeypatch):
+    def exhausted(_descriptor, _size):
+        raise MemoryError
+
+    path = tmp_path / "picture"
+    path.write_bytes(SECRET)
+    monkeypatch.setattr("os.read", exhausted)
+    with pytest.raises(InputError, match="has 2,560 bytes, which do not fit into the memory"):
+        read_bytes(path, "image")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_takes_the_place_of_a_file_after_it_was_looked_at_is_not_waited_for(tmp_path, monkeypatch, make):
+    path = tmp_path / "picture"
+
+    def swapped(path, kind):
+        path.write_bytes(SECRET)
+        size = require_file(path, kind)
+        path.unlink()
+        make(path)
+        return size
+
+    monkeypatch.setattr("lenetx_runtime.files.require_file", swapped)
+    with pytest.raises(InputError, match=r"is a (device or a pipe|directory), not an image"):
+        read_bytes(path, "image")

@@ -238,3 +238,61 @@ def test_only_a_file_with_one_empty_digest_can_be_sealed(build_model, copies):
 def test_a_sealed_file_is_not_sealed_again(sealed):
     with pytest.raises(ValueError, match="exactly one empty content_sha256"):
         seal(sealed)
+
+
+FIELD = b'"content_sha256":"'
+
+
+def test_digits_like_the_digest_in_the_weights_count_as_they_are(build_model):
+    """Two models with different weights once had one digest."""
+    text = FIELD + b"0" * 64 + b'""'
+
+    def write(model):
+        weights = model.graph.initializer[1]
+        weights.raw_data = text + weights.raw_data[len(text) :]
+
+    empty = build_model(write, sealed=False)
+    first = seal(empty)
+    digest = read_spec(first).content_sha256
+    assert digest == hashlib.sha256(empty).hexdigest()
+    with pytest.raises(ArtifactError, match="its digest does not match"):
+        read_spec(first.replace(text, FIELD + digest.encode() + b'""'))
+
+
+def test_a_copy_of_the_spec_elsewhere_does_not_take_its_place(build_model, spec):
+    text = spec.to_json().encode()
+    sealed = seal(message(2, text) + build_model(sealed=False))
+    digest = read_spec(sealed).content_sha256.encode()
+    assert sealed.count(digest) == 1
+    assert sealed.index(digest) > len(text)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        lambda key, text: message(1, key) + message(1, key) + message(2, text),
+        lambda key, text: message(1, b"author") + message(1, key) + message(2, text),
+        lambda key, text: message(1, key) + message(2, b"{}") + message(2, text),
+        lambda key, text: message(1, key) + message(1, b"author") + message(2, text) + message(2, text),
+    ],
+)
+def test_an_entry_of_several_keys_or_values_is_refused(build_model, spec, entry):
+    data = build_model(lambda model: model.ClearField("metadata_props"), sealed=False)
+    written = message(14, entry(METADATA_KEY.encode(), spec.to_json().encode()))
+    with pytest.raises(ArtifactError, match=r"more than one lenetx spec|is damaged|not JSON|unknown fields"):
+        read_spec(data + written)
+
+
+def test_settings_for_the_engine_are_refused(build_model, refused):
+    def configure(model):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = "ort_config", json.dumps({"session_options": {"enable_profiling": 1}})
+
+    assert refused(build_model(configure))
+
+
+@pytest.mark.parametrize("operator", ["Max", "Min", "Sum", "Mean", "Concat", "Einsum"])
+@pytest.mark.parametrize("inputs", [["maps", "", "maps"], [""]])
+def test_an_operator_of_any_number_of_inputs_that_lacks_one_is_refused(build_model, refused, operator, inputs):
+    """Reading it, onnxruntime ends the process."""
+    assert refused(build_model(lambda model: model.graph.node.append(helper.make_node(operator, inputs, ["dead"]))))

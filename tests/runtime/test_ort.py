@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -203,3 +204,13 @@ def test_an_onnxruntime_that_is_made_otherwise_inside_is_called_by_its_public_na
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Sealed)
     np.testing.assert_array_equal(OrtBackend(sealed, spec).run(BATCH), expected)
+
+
+@pytest.mark.parametrize("value", ["0", "1", "nonsense"])
+def test_the_environment_does_not_replace_the_settings_of_sessions(sealed, spec, monkeypatch, value):
+    monkeypatch.setenv("ORT_LOAD_CONFIG_FROM_MODEL", value)
+    with ThreadPoolExecutor(4) as threads:
+        backends = [*threads.map(lambda count: OrtBackend(sealed, spec, threads=count), [3] * 8)]
+    used = [backend._session.get_session_options() for backend in backends]
+    assert {(each.intra_op_num_threads, each.log_severity_level) for each in used} == {(3, 4)}
+    assert os.environ["ORT_LOAD_CONFIG_FROM_MODEL"] == value

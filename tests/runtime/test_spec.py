@@ -253,3 +253,18 @@ def test_a_spec_cannot_be_changed_and_knows_its_input_shape(spec):
 def test_a_spec_made_in_code_is_held_to_the_same_rules(spec_fields):
     with pytest.raises(ArtifactError, match="mean"):
         ModelSpec(**spec_fields | {"mean": [0.5]})
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [("labels", '["a","b"]'), ("content_sha256", "null"), ("l\\u0061bels", "[]"), ("selftest", "0"), ("unknown", "1")],
+)
+def test_a_name_that_is_there_twice_is_refused(spec, name, again):
+    text = f'{{"{name}":{again},"{name}":{again},{spec.to_json()[1:]}'
+    with pytest.raises(ArtifactError, match=r"it has the name '.*' twice"):
+        ModelSpec.from_json(text)
+
+
+def test_a_text_nested_too_deep_is_refused(spec):
+    with pytest.raises(ArtifactError, match="nested too deep"):
+        ModelSpec.from_json(spec.to_json().replace('"tiny"', "[" * 10**6))

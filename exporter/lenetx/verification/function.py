@@ -57,7 +57,7 @@ def _numbers(found: Any) -> "NDArray[Any]":
     """Return an array of its own: the next call may write to the memory of this one's."""
     what = type(found).__name__
     try:
-        array = np.array(found.detach().cpu() if hasattr(found, "detach") else found)
+        array = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found).copy()
     except Exception as error:  # such as a list of lists of several lengths
         raise WrongAnswer(f"It gave {what}, of which numpy makes no array: {reason(error)}") from error
     if array.dtype.kind not in "fiub":

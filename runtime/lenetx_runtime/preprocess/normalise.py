@@ -21,7 +21,8 @@ def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":
 
     scaled = np.arange(256, dtype=np.float64) * spec.scale
     mean, std = (np.array(values, np.float64)[:, None] for values in (spec.mean, spec.std))
-    return ((scaled - mean) / std).astype(np.float32)
+    with np.errstate(all="ignore"):  # what is next to nothing becomes nothing
+        return ((scaled - mean) / std).astype(np.float32)
 
 
 def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":

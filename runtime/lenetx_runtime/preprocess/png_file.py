@@ -26,11 +26,14 @@ _LARGEST_NOTE = 2**20
 """Bytes of a note that are looked at, packed or not."""
 _SHORT = {b"PLTE": 3 * 256, b"tRNS": 256}
 """The most bytes of a chunk that says what the pixels' numbers stand for."""
-_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
-"""Pillow's modes of the colour types, at 8 bits."""
-_DEPTHS = {0: (1, 2, 4, 16), 2: (16,), 3: (1, 2, 4), 4: (16,), 6: (16,)}
-"""Bits that there can be instead."""
-_OTHER_MODES = {(0, 1): "1", (0, 16): "I;16", (4, 16): "RGBA"}
+_MODES = {
+    0: {1: ("1", "1"), 2: ("L", "L;2"), 4: ("L", "L;4"), 8: ("L", "L"), 16: ("I;16", "I;16B")},
+    2: {8: ("RGB", "RGB"), 16: ("RGB", "RGB;16B")},
+    3: {1: ("P", "P;1"), 2: ("P", "P;2"), 4: ("P", "P;4"), 8: ("P", "P")},
+    4: {8: ("LA", "LA"), 16: ("RGBA", "LA;16B")},
+    6: {8: ("RGBA", "RGBA"), 16: ("RGBA", "RGBA;16B")},
+}
+"""Pillow's modes of an image and of its stored pixels, by colour type and depth."""
 
 
 class Png(NamedTuple):
@@ -64,27 +67,18 @@ class Png(NamedTuple):
         """
         import PIL.Image
 
-        mode, packed, interlace = self._kind()
-        image = PIL.Image.frombytes(mode, self.size, self.pixels, "zip", (packed, interlace))
+        _, _, depth, colour, compression, filtering, interlace = _HEADER.unpack(self.header)
+        mode, stored = _MODES.get(colour, {}).get(depth, ("", ""))
+        if not mode or compression or filtering or interlace > 1:
+            raise ValueError("its pixels are of a kind that PNG does not have")
+        if mode == "P" and not self.palette:
+            raise ValueError("it has no palette")
+        image = PIL.Image.frombytes(mode, self.size, self.pixels, "zip", (stored, interlace))
         if self.transparent:
             image.info["transparency"] = self._transparency(mode)
         if mode == "P":
             image.putpalette(self.palette)
         return image
-
-    def _kind(self) -> tuple[str, str, int]:
-        """Return Pillow's mode of the image and of its stored pixels, and 0 or 1 for interlaced."""
-        _, _, depth, colour, compression, filtering, interlace = _HEADER.unpack(self.header)
-        known = depth == 8 or depth in _DEPTHS.get(colour, ())
-        if not known or colour not in _MODES or compression or filtering or interlace > 1:
-            raise ValueError("its pixels are of a kind that PNG does not have")
-        if colour == 3 and not self.palette:
-            raise ValueError("it has no palette")
-        stored = mode = _MODES[colour]
-        if depth != 8:
-            mode = _OTHER_MODES.get((colour, depth), stored)
-            stored = f"I;{depth}B" if mode == "I;16" else f"{stored};{depth}{'B' * (depth == 16)}"
-        return mode, "1" if mode == "1" else stored, interlace
 
     def _transparency(self, mode: str) -> bytes | int | tuple[int, ...]:
         """Return the transparent colour, or the alpha of every entry of the palette, as Pillow keeps it."""

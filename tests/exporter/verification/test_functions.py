@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from lenetx import Reference, Report, data
 from lenetx.verification import as_artifact, prove
@@ -105,3 +106,33 @@ def test_wrong_from_the_first_time_on_is_no_dropout(few: Reference, honest: Func
     report = prove(as_artifact(lambda x: honest(x) * 2, few.checkpoint.spec), few)
     detail = check_of(report, "repeats").detail
     assert detail == "It is wrong from the first time on, and the same each time: see end to end."
+
+
+def test_a_buffer_that_is_filled_again_with_each_call_is_no_fault(few: Reference, honest: Function) -> None:
+    buffer = np.empty((4096, 10), np.float32)
+
+    def again(x: Floats) -> Floats:
+        buffer[: len(x)] = honest(x)
+        return buffer[: len(x)]
+
+    assert prove(as_artifact(again, few.checkpoint.spec), few).passed
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda logits: torch.from_numpy(logits.copy()).requires_grad_(),
+        lambda logits: logits.astype(">f4"),
+        lambda logits: logits.astype(">f8"),
+        np.asfortranarray,
+        lambda logits: np.lib.stride_tricks.as_strided(logits, writeable=False),
+        lambda logits: logits.tolist(),
+    ],
+    ids=["tensor with a gradient", "other byte order", "float64", "columns", "read-only", "lists"],
+)
+def test_right_logits_are_taken_in_any_form(checkpoint, form: Function) -> None:
+    logits = np.random.default_rng(0).standard_normal((9, 10), np.float32)
+    found = as_artifact(lambda _: form(logits), checkpoint.spec).backend.run(np.zeros((9, 1, 32, 32), np.float32))
+    assert found.dtype == np.float32
+    assert not np.shares_memory(found, logits)
+    np.testing.assert_array_equal(found, logits)
