@@ -23,6 +23,7 @@ def main() -> None:
         run()
     finally:  # all is said: to interrupt how torch cleans up would only print its traceback
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _flush()
 
 

@@ -1,6 +1,8 @@
 """The commands by name, and what becomes of their errors."""
 
 import contextlib
+import os
+import signal
 import sys
 import traceback
 import warnings
@@ -16,7 +18,7 @@ from lenetx_runtime.streams import silence
 from . import render
 from .convert import convert
 from .doctor import doctor
-from .exit_codes import INTERNAL_ERROR, INTERRUPTED, NOT_READ
+from .exit_codes import INTERNAL_ERROR, INTERRUPTED, NOT_READ, TERMINATED
 from .export import export
 from .inspect import inspect
 from .predict import predict
@@ -77,6 +79,7 @@ for command in (train, export, verify, predict, inspect, convert, doctor):
 
 def main() -> None:
     """Run the command line; it ends with the exit code."""
+    _tidy_up_when_terminated()
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         app()
@@ -87,3 +90,19 @@ def main() -> None:
     except Exception:  # a fault of lenetx itself: shown whole, and never mistaken for a failed proof
         traceback.print_exc()
         sys.exit(INTERNAL_ERROR)
+
+
+def _tidy_up_when_terminated() -> None:
+    """Let SIGTERM leave no staging folder; torchrun's processes and ignored signals stay as they are."""
+    if "WORLD_SIZE" not in os.environ and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(*_: object) -> None:
+    """End at once: an exception would have to pass through torch, where it can abort the process."""
+    publication = sys.modules.get("lenetx.publication")  # nothing is published by who has not imported it
+    if publication is not None:
+        publication.tidy_up()
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        render.error("Terminated.")
+    os._exit(TERMINATED)

@@ -20,7 +20,7 @@ from .errors import InputError, OutputError
 from .files import exists, make_folder, write_atomically
 from .locking import held, is_abandoned, marked
 
-__all__ = ["move_into_place", "settled", "staging"]
+__all__ = ["move_into_place", "settled", "staging", "tidy_up"]
 
 _PREFIX = ".lenetx-"
 _FORWARD, _BACK = "journal.json", "journal.back.json"
@@ -29,6 +29,9 @@ _LARGEST = 2**20
 """Bytes of a journal, which has a few names."""
 _MOVED_WITHIN = 60.0
 """Seconds that renaming takes at most."""
+
+_in_use: set[Path] = set()
+"""The staging folders of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,26 @@ def staging(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -
             except OSError as error:
                 raise OutputError(f"Nothing can be written to '{folder}': {error.strerror}.") from None
             stack.enter_context(marked(path))
+        _in_use.add(path)
         try:
             yield path
             done = True
         finally:
-            if not exists(path / _FORWARD) and not exists(path / _BACK):  # else the next command goes on
-                shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
             if not done:
                 _remove_if_empty(new)
+
+
+def tidy_up() -> None:
+    """Remove this process's staging folders, but for what the next command has to finish or undo: for a sudden end."""
+    for path in list(_in_use):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if not exists(path / _FORWARD) and not exists(path / _BACK):
+        shutil.rmtree(path, ignore_errors=True)
+    _in_use.discard(path)
 
 
 def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:

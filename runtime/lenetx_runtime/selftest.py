@@ -135,7 +135,9 @@ def require_selftest(spec: "ModelSpec") -> SelfTest:
         ArtifactError: it carries none.
     """
     if spec.selftest is None:
-        raise ArtifactError("The model carries no self-test: make it anew with 'lenetx export'.")
+        raise ArtifactError(
+            "The model carries no self-test: 'lenetx export' adds one where float64 can run its network."
+        )
     return spec.selftest
 
 

@@ -234,7 +234,7 @@ def test_an_engine_that_gives_another_number_of_logits_is_an_error(spec, selftes
 
 
 def test_a_model_without_one_says_what_to_do(sealed):
-    with pytest.raises(ArtifactError, match="carries no self-test: make it anew with 'lenetx export'"):
+    with pytest.raises(ArtifactError, match="carries no self-test: 'lenetx export' adds one"):
         Classifier(sealed).self_test()
 
 
