@@ -8,12 +8,13 @@ import typer
 
 from . import render
 from .options import ArchArg, DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, TrustPickle
-from .train_files import settled
+from .train_files import resume_command, settled
 
 __all__ = ["train"]
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         str | None,
         typer.Option(
@@ -196,8 +197,8 @@ def train(
             raise
         except KeyboardInterrupt:
             if files.state.exists():
-                again = f"lenetx train --resume -o {files.checkpoint}"
-                notice(f"'{files.state}' has where the run stood: go on with '{again}'.")
+                again = resume_command(context, files)
+                notice(f"'{files.state}' has where the run stood; go on with: {again}")
             raise
     if leads:
         save(checkpoint, files.checkpoint)

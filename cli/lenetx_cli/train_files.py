@@ -1,5 +1,6 @@
 """What ``lenetx train`` is told, and the files that it reads and writes."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,10 @@ if TYPE_CHECKING:
     from lenetx import TrainConfig
     from lenetx.training import InitialWeights
 
-__all__ = ["Files", "settled"]
+__all__ = ["Files", "resume_command", "settled"]
+
+_NOT_REPEATED = {"resume", "init", "trust_pickle", "output"}
+"""Options that a run to resume does not take, or that are said anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,23 @@ def settled(
         require_writable(path)
         remove_leftovers(path)  # of a process that was killed while it wrote
     return settings, files
+
+
+def resume_command(context: typer.Context, files: Files) -> str:
+    """Return the command that goes on with an interrupted run, with all options that this one was given."""
+    words = ["lenetx", "train", "--resume", "-o", str(files.checkpoint)]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name in _NOT_REPEATED or source is None or source.name != "COMMANDLINE":
+            continue
+        option, value = parameter.opts[0], context.params[name]
+        if isinstance(value, bool):
+            words.append(option)
+        else:
+            for each in value if isinstance(value, list | tuple) else (value,):
+                words += [option, str(each)]
+    return shlex.join(words)
 
 
 def _require_named(base: "TrainConfig", named: set[str]) -> None:
