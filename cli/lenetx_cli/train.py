@@ -8,12 +8,13 @@ import typer
 
 from . import render
 from .options import ArchArg, DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, TrustPickle
-from .train_files import Saving, settled
+from .train_files import Saving, resume_command, settled
 
 __all__ = ["train"]
 
 
 def train(
+    context: typer.Context,
     data: Annotated[
         str | None,
         typer.Option(
@@ -173,7 +174,7 @@ def train(
     settings, files = settled(_said(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have gone on with it.")
-    saving = Saving(files, notice)
+    saving = Saving(files, resume_command(context, files), notice)
     with saving, render.training(quiet=quiet) as progress:
         try:
             checkpoint = run(

@@ -1,5 +1,6 @@
 """What ``lenetx train`` is told, and the files that it reads and writes."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from lenetx import Checkpoint, TrainConfig
     from lenetx.training import InitialWeights
 
-__all__ = ["Files", "Saving", "settled"]
+__all__ = ["Files", "Saving", "resume_command", "settled"]
+
+_NOT_REPEATED = {"resume", "init", "trust_pickle", "output"}
+"""Options that a run to resume does not take, or that are said anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,12 @@ class Saving:
 
     Args:
         files: of the run.
+        again: the command that goes on with the run.
         note: told, in a sentence, what the user can go on with.
     """
 
-    def __init__(self, files: Files, note: Callable[[str], None]) -> None:
-        self._files, self._note, self._saved = files, note, False
+    def __init__(self, files: Files, again: str, note: Callable[[str], None]) -> None:
+        self._files, self._again, self._note, self._saved = files, again, note, False
         self._before = _written_at(files.state)
 
     def first(self, checkpoint: "Checkpoint") -> None:
@@ -102,12 +107,11 @@ class Saving:
         if kind is None or issubclass(kind, Diverged):
             return
         files, written = self._files, _written_at(self._files.state)
-        again = f"lenetx train --resume -o {files.checkpoint}"
         if self._saved:
-            self._note(f"The training was done, and its weights are saved; '{again}' makes up for what is missing.")
+            self._note(f"The training was done, and its weights are saved; '{self._again}' makes up for what is missing.")
         elif written is not None and (written != self._before or issubclass(kind, KeyboardInterrupt)):
             self._note(
-                f"'{files.state}' has where the run stood: go on with '{again}', or take its weights with "
+                f"'{files.state}' has where the run stood: go on with '{self._again}', or take its weights with "
                 f"'lenetx convert {files.state} {files.checkpoint}'."
             )
 
@@ -156,6 +160,23 @@ def settled(
         require_writable(path)
         remove_leftovers(path)  # of a process that was killed while it wrote
     return settings, files
+
+
+def resume_command(context: typer.Context, files: Files) -> str:
+    """Return the command that goes on with an interrupted run, with all options that this one was given."""
+    words = ["lenetx", "train", "--resume", "-o", str(files.checkpoint)]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name in _NOT_REPEATED or source is None or source.name != "COMMANDLINE":
+            continue
+        option, value = parameter.opts[0], context.params[name]
+        if isinstance(value, bool):
+            words.append(option)
+        else:
+            for each in value if isinstance(value, list | tuple) else (value,):
+                words += [option, str(each)]
+    return shlex.join(words)
 
 
 def _require_named(base: "TrainConfig", named: set[str]) -> None:

@@ -2,8 +2,11 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 
 import lenetx
@@ -18,22 +21,32 @@ def empty_folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def interrupted(tmp_path, monkeypatch, cli):
-    """The folder of a run that ended after its fifth step of eight."""
+def interrupt(monkeypatch, cli):
+    """The function that runs ``lenetx train ARGUMENTS`` up to a step and returns the command that goes on."""
     from lenetx.training.state import StateFile
 
     write = StateFile.write
 
-    def writing(self, loop):
-        write(self, loop)
-        if loop["stepper"]["step"] == 5:
-            raise KeyboardInterrupt
+    def run(step, *arguments):
+        def writing(self, loop):
+            write(self, loop)
+            if loop["stepper"]["step"] == step:
+                raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(StateFile, "write", writing)
-        result = cli("train", *QUICK, "--save-every", 0)
-    assert result.exit_code == 130
-    assert "go on with 'lenetx train --resume -o artifacts/lenet5.pt'" in result.stderr
+        with monkeypatch.context() as patch:
+            patch.setattr(StateFile, "write", writing)
+            result = cli("train", *arguments, "--save-every", 0)
+        assert result.exit_code == 130
+        return re.search("has where the run stood; go on with: (.*)", result.stderr)[1]
+
+    return run
+
+
+@pytest.fixture
+def interrupted(tmp_path, interrupt):
+    """The folder of a run that ended after its fifth step of eight."""
+    command = "lenetx train --resume -o artifacts/lenet5.pt --epochs 2 --batch-size 300 --save-every 0.0"
+    assert interrupt(5, *QUICK) == command
     assert (tmp_path / "artifacts" / "lenet5.resume").exists()
     assert not (tmp_path / "artifacts" / "lenet5.pt").exists()
     return tmp_path / "artifacts"
@@ -57,6 +70,36 @@ def test_resume_alone_goes_on_with_the_newest_run_and_tidies_up(cli, interrupted
     assert sorted(path.name for path in interrupted.iterdir()) == ["lenet5.history.jsonl", "lenet5.pt"]
     records = [json.loads(line) for line in (interrupted / "lenet5.history.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in records] == [1, 2]
+
+
+def test_the_command_that_goes_on_names_all_that_is_needed(cli, interrupt, tmp_path):
+    for name in ("cat", "dog"):
+        for number in range(6):
+            (tmp_path / "my 'set'" / name).mkdir(parents=True, exist_ok=True)
+            levels = np.full((6, 6 + number), 20 * number + len(name), np.uint8)
+            PIL.Image.fromarray(levels).save(tmp_path / "my 'set'" / name / f"{number}.png")
+    (tmp_path / "my 'set'/cat/bad.png").write_text("no picture")
+    network = "import torch\n\n\nclass Net(torch.nn.Sequential):\n    def __init__(self, width):\n"
+    network += "        super().__init__(torch.nn.Flatten(), torch.nn.Linear(784, width), torch.nn.Linear(width, 2))\n"
+    (tmp_path / "my net.py").write_text(network)
+    options = (
+        "--data",
+        "my 'set'/",
+        "--skip-bad",
+        "--arch",
+        "my net.py:Net",
+        "--arch-arg",
+        "width=7",
+        "--freeze",
+        "1.*",
+    )
+    size = ("--input-size", 28, "--channels", 1, "--epochs", 2, "--batch-size", 4, "--shift", 0, "-q")
+    command = interrupt(1, *options, *size[:-1], "-o", "a b.pt")
+    program, *arguments = shlex.split(command)
+    assert program == "lenetx"
+    assert cli(*arguments).exit_code == 0
+    assert cli("train", *options, *size, "-o", "alone.pt").exit_code == 0
+    assert (tmp_path / "a b.pt").read_bytes() == (tmp_path / "alone.pt").read_bytes()
 
 
 @pytest.mark.parametrize(
