@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .foreign import in_one_sentence
-from .probe import count_logits, require_logits
+from .probe import count_logits, eval_mode, require_logits
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,14 +52,7 @@ class Architecture:
         Raises:
             InputError: it does not take such inputs or arguments, gives something else, or its code raised an error.
         """
-        from torch import nn
-
-        self._require_size(input_shape)
-        arguments = self._complete(input_shape[0], classes)
-        with in_one_sentence(self.title):
-            module = self.factory(**arguments)
-        if not isinstance(module, nn.Module):
-            raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
+        module = self._construct(input_shape, classes)
         require_logits(module, self.title, input_shape, classes)
         return module
 
@@ -77,10 +70,7 @@ class Architecture:
         """
         if self.takes_classes:
             return classes
-        self._require_size(input_shape)
-        with in_one_sentence(self.title):
-            module = self.factory(**self._complete(input_shape[0], classes))
-        return count_logits(module, self.title, input_shape, classes)
+        return count_logits(self._construct(input_shape, classes), self.title, input_shape, classes)
 
     def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":
         """Return the state_dict of a freshly built network, without numbers where its code allows that.
@@ -91,9 +81,8 @@ class Architecture:
         try:
             module = self.hollow(input_shape, classes)
         except InputError:  # code that computes with its weights while it is built
-            with in_one_sentence(self.title):
-                module = self.factory(**self._complete(input_shape[0], classes))
-        return module.state_dict() if hasattr(module, "state_dict") else {}
+            module = self._construct(input_shape, classes)
+        return module.state_dict()
 
     def hollow(self, input_shape: Shape, classes: int) -> "nn.Module":
         """Build the network on torch's meta device, where tensors have shapes and take no memory.
@@ -103,10 +92,30 @@ class Architecture:
         """
         import torch
 
+        with torch.device("meta"):
+            return self._construct(input_shape, classes)
+
+    def _construct(self, input_shape: Shape, classes: int) -> "nn.Module":
+        """Call the factory, and take what it returns out of the wrappers of ``torch.compile`` and data parallelism."""
+        import torch
+        from torch import nn
+
         self._require_size(input_shape)
         arguments = self._complete(input_shape[0], classes)
-        with in_one_sentence(self.title), torch.device("meta"):
-            return self.factory(**arguments)
+        with in_one_sentence(self.title):
+            module = self.factory(**arguments)
+        if not isinstance(module, nn.Module):
+            raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
+        while isinstance(inner := getattr(module, _inner(module), None), nn.Module):
+            module = inner
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"{self.title} gives a TorchScript module, whose code is compiled: return the module itself."
+            )
+        if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):
+            with in_one_sentence(self.title), torch.no_grad(), eval_mode(module):
+                module(torch.zeros(2, *input_shape))  # shapes of lazy layers follow from an input
+        return module
 
     def _require_size(self, given: Shape) -> None:
         if self.input_shape is None or not self.one_size:
@@ -151,6 +160,12 @@ class Architecture:
 
     def _takes_any(self) -> bool:
         return any(one.kind is inspect.Parameter.VAR_KEYWORD for one in _signature(self.factory).values())
+
+
+def _inner(module: "nn.Module") -> str:
+    """Return the name under which a wrapper has the module itself; a text that is no name for anything else."""
+    kind = type(module).__name__
+    return {"OptimizedModule": "_orig_mod", "DataParallel": "module", "DistributedDataParallel": "module"}.get(kind, "")
 
 
 def _signature(factory: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
