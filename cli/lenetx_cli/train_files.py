@@ -108,7 +108,7 @@ class Saving:
             return
         files, written = self._files, _written_at(self._files.state)
         if self._saved:
-            self._note(f"The training was done, and its weights are saved; '{self._again}' makes up for what is missing.")
+            self._note(f"The training is done and its weights are saved; '{self._again}' adds what is missing.")
         elif written is not None and (written != self._before or issubclass(kind, KeyboardInterrupt)):
             self._note(
                 f"'{files.state}' has where the run stood: go on with '{self._again}', or take its weights with "

@@ -29,7 +29,8 @@ def verify(
         typer.Argument(help="Files to judge. [default: those of the newest checkpoint]", show_default=False),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option("--against", help="Checkpoint to compare with. [default: the one of that name]")
+        Path | None,
+        typer.Option("--against", help="Checkpoint or weights to compare with. [default: the one of that name]"),
     ] = None,
     data: Annotated[
         str | None, typer.Option("--data", help="Whose test split to use. [default: the checkpoint's own data]")
@@ -158,6 +159,7 @@ def _judge(
         LenetxError: there is no report at all.
     """
     import lenetx
+    from lenetx.foreign import load_against
     from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
@@ -170,7 +172,7 @@ def _judge(
             checkpoint = against or checkpoint_beside(path)
             if checkpoint not in references:
                 step(f"reading {checkpoint}")
-                known = lenetx.load(checkpoint, architecture=arch)
+                known = load_against(checkpoint, path, architecture=arch, on_notice=options["on_notice"])
                 references[checkpoint] = lenetx.reference(known, **options, file=checkpoint.name, on_progress=step)
             step(f"proving {path.name}")
             report = lenetx.verify(path, against=references[checkpoint], device=device, on_progress=step)

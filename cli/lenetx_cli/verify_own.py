@@ -22,7 +22,7 @@ def judge_logits(
     theirs, values = read_array(logits), read_array(inputs)  # what is wrong with them is found soonest
     checkpoint = against or newest_checkpoint()
     step(f"reading {checkpoint}")
-    known = lenetx.load(checkpoint, architecture=arch)
+    known = lenetx.load_weights(checkpoint, architecture=arch)
     reference = lenetx.Reference(known, None, "No data set is asked.", file=checkpoint.name)
     step(f"proving {logits.name}")
     return None, lenetx.verify_logits(theirs, values, against=reference, name=logits.name)
@@ -42,7 +42,7 @@ def write_inputs(
 
     checkpoint = against or newest_checkpoint()
     step(f"reading {checkpoint}")
-    known = lenetx.load(checkpoint, architecture=arch)
+    known = lenetx.load_weights(checkpoint, architecture=arch)
     values = lenetx.reference(known, **options, file=checkpoint.name, on_progress=step).inputs()
     write_array(path, values)
     return checkpoint, values.shape, len(known.spec.labels)

@@ -11,7 +11,7 @@ from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import POLARITIES, UNKNOWN
 
 from . import checkpoint as checkpoints
-from . import models, weights
+from . import formats, models, weights
 from .checkpoint import Checkpoint, weights_sha256
 from .errors import ArtifactError, CheckpointError, InputError
 from .models import Architecture
@@ -24,7 +24,7 @@ from .weights import Found, fit
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ASSUMED", "checkpoint_of", "load_weights", "require_architecture"]
+__all__ = ["ASSUMED", "checkpoint_of", "load_against", "load_weights", "require_architecture"]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
 """(channels, height, width) of LeNet-5's input, and of MNIST's images: the first that the network takes is assumed
@@ -88,6 +88,36 @@ def checkpoint_of(
     return _assemble(path, found, network, tensors, stated, on_notice)
 
 
+def load_against(
+    path: Path,
+    artifact: Path,
+    *,
+    architecture: str | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
+
+    Args:
+        path: the file, as :func:`load_weights` reads it.
+        artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
+        architecture: the network; that of the artifact if ``None`` and the weights do not say it.
+        on_notice: told what was assumed or changed, a sentence at a time.
+
+    Raises:
+        InputError, ArtifactError: as :func:`load_weights` for either file.
+    """
+    found = weights.read(path, on_notice=on_notice)
+    if found is None or found.ours or found.spec is not None:
+        return checkpoint_of(path, found, architecture, None, Statement(), on_notice)
+    spec = formats.open_artifact(artifact).artifact.spec
+    if architecture is None and models.is_safe(spec.architecture):
+        architecture = spec.architecture
+    stated = Statement.of_spec(spec)
+    if stated.framing is not None:
+        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
+    return checkpoint_of(path, found, architecture, None, stated, on_notice)
+
+
 def require_architecture(path: Path, found: Found, architecture: str | None) -> str:
     """Return the name of the network that weights from elsewhere are said to be of.
 
@@ -99,9 +129,8 @@ def require_architecture(path: Path, found: Found, architecture: str | None) -> 
     fits = fit.fitting(fit.as_float32(found.tensors, lambda _: None))
     hint = f"they fit {', '.join(fits)}" if fits else "they fit none of the built-in networks"
     if found.network is not None:
-        hint = (
-            f"it was made by a class {found.network}, so give --arch FILE.py:{found.network} with the file that has it"
-        )
+        name = found.network
+        hint = f"its class is {name}, so give --arch FILE.py:{name} with the file that has it; {hint}"
     raise InputError(
         f"'{path}' ({found.kind}) does not say of which network its weights are: name it with --arch; {hint}. "
         f"It holds {fit.listed(found.tensors)}."

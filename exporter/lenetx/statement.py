@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
 
 from .errors import InputError, UnknownName
@@ -57,6 +58,14 @@ class Statement:
         if self.labels is not None and not (len(self.labels) > 1 and all(self.labels)):
             raise InputError(f"The labels are {self.labels!r}; there must be at least two, none of them empty.")
 
+    @classmethod
+    def of_spec(cls, spec: ModelSpec) -> "Statement":
+        """State all that an artifact says of its inputs and labels."""
+        size, channels = (spec.height, spec.width), spec.channels
+        if spec.framing == UNKNOWN:
+            return cls(labels=spec.labels, input_size=size, channels=channels)
+        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels)
+
     def _require_scale_of_one(self) -> None:
         """Raise InputError if a mean or std can only be one of levels from 0 to 255."""
         largest = {name: max(getattr(self, name) or (0.0,)) for name in ("mean", "std")}
@@ -69,8 +78,8 @@ class Statement:
         )
         name = "mean" if largest["mean"] > 1 else "std"
         raise InputError(
-            f"The {name} is {', '.join(map(str, getattr(self, name)))}, as of levels from 0 to 255, but they are on a scale "
-            f"of 1 here: give {cure}."
+            f"The {name} is {', '.join(map(str, getattr(self, name)))}, as of levels from 0 to 255, but they are on a "
+            f"scale of 1 here: give {cure}."
         )
 
     @classmethod

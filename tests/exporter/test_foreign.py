@@ -281,3 +281,30 @@ def test_real_images_need_a_framing(plain):
         lenetx.reference(unknown, data_name="digits")
     known = lenetx.load_weights(plain, architecture="lenet5", stated=Statement("mnist"))
     assert lenetx.reference(known, data_name="digits").real is not None
+
+
+def test_weights_that_are_transposed_are_told_so(tmp_path, saved, checkpoint):
+    turned = {name: each.t() if each.ndim == 2 else each for name, each in checkpoint.state_dict.items()}
+    (tmp_path / "keras.pth").write_bytes(saved(turned))
+    with pytest.raises(CheckpointError) as caught:
+        lenetx.load_weights(tmp_path / "keras.pth", architecture="lenet5")
+    assert "fc3.weight has shape [84, 10] instead of [10, 84], which is it transposed" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrapped", ["torch.compile(net())", "nn.DataParallel(net())", "nn.DataParallel(torch.compile(net()))"]
+)
+def test_wrappers_of_a_network_are_taken_off_and_lazy_layers_get_their_shapes(tmp_path, saved, wrapped):
+    (tmp_path / "net.py").write_text(
+        "import torch\nfrom torch import nn\n"
+        "def net():\n    return nn.Sequential(nn.LazyConv2d(2, 5), nn.MaxPool2d(4), nn.Flatten(), nn.LazyLinear(6))\n"
+        f"def wrapped():\n    return {wrapped}\n"
+    )
+    name = f"{tmp_path / 'net.py'}:"
+    network = models.resolve(name + "net").build((1, 28, 28), 6)
+    (tmp_path / "w.pth").write_bytes(saved({f"module._orig_mod.{k}": v for k, v in network.state_dict().items()}))
+    stated = Statement(input_size=(28, 28), channels=1)
+    found = lenetx.load_weights(tmp_path / "w.pth", architecture=name + "wrapped", stated=stated)
+    assert len(found.spec.labels) == 6
+    inputs = torch.randn(2, 1, 28, 28)
+    assert torch.equal(found.module()(inputs), network.eval()(inputs))

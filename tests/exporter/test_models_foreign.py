@@ -257,11 +257,11 @@ def test_a_name_without_a_colon_is_told_the_network_that_it_may_mean(name, meant
         models.require_name(name)
 
 
-def test_a_file_without_a_class_is_told_its_class(net, tmp_path):
+def test_a_file_without_a_class_is_told_its_class(net):
     path = net().removesuffix(":Net")
     with pytest.raises(UnknownName, match=f"Did you mean '{path}:Net'"):
         models.require_name(path)
-    with pytest.raises(UnknownName, match="Did you mean 'nothing.py:NAME'"):
+    with pytest.raises(UnknownName, match=r"Did you mean 'nothing\.py:NAME'"):
         models.require_name("nothing.py")
 
 

@@ -130,7 +130,9 @@ def test_the_weights_of_a_custom_class_are_read_and_its_code_does_not_run(tmp_pa
     checkpoint = lenetx.load_weights(path, architecture="lenet5", trust_pickle=trust)
     assert checkpoint.module()
     assert not marker.exists()
-    with pytest.raises(InputError, match=r"made by a class Own, so give --arch FILE\.py:Own"):
+    with pytest.raises(
+        InputError, match=r"its class is Own, so give --arch FILE\.py:Own with the file that has it; they fit lenet5"
+    ):
         lenetx.load_weights(path)
 
 

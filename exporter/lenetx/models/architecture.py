@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..user_code import user_code
-from .probe import count_logits, require_logits
+from .probe import count_logits, eval_mode, require_logits
 from .wrappers import unwrapped
 
 if TYPE_CHECKING:
@@ -53,14 +53,7 @@ class Architecture:
         Raises:
             InputError: it does not take such inputs or arguments, gives something else, or its code raised an error.
         """
-        from torch import nn
-
-        self._require_size(input_shape)
-        arguments = self._complete(input_shape[0], classes)
-        with user_code(self.title):
-            module = unwrapped(self.factory(**arguments))
-        if not isinstance(module, nn.Module):
-            raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
+        module = self._construct(input_shape, classes)
         require_logits(module, self.title, input_shape, classes)
         return module
 
@@ -78,10 +71,7 @@ class Architecture:
         """
         if self.takes_classes:
             return classes
-        self._require_size(input_shape)
-        with user_code(self.title):
-            module = unwrapped(self.factory(**self._complete(input_shape[0], classes)))
-        return count_logits(module, self.title, input_shape, classes)
+        return count_logits(self._construct(input_shape, classes), self.title, input_shape, classes)
 
     def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":
         """Return the state_dict of a freshly built network, without numbers where its code allows that.
@@ -92,9 +82,8 @@ class Architecture:
         try:
             module = self.hollow(input_shape, classes)
         except InputError:  # code that computes with its weights while it is built
-            with user_code(self.title):
-                module = unwrapped(self.factory(**self._complete(input_shape[0], classes)))
-        return module.state_dict() if hasattr(module, "state_dict") else {}
+            module = self._construct(input_shape, classes)
+        return module.state_dict()
 
     def hollow(self, input_shape: Shape, classes: int) -> "nn.Module":
         """Build the network on torch's meta device, where tensors have shapes and take no memory.
@@ -104,10 +93,28 @@ class Architecture:
         """
         import torch
 
+        with torch.device("meta"):
+            return self._construct(input_shape, classes)
+
+    def _construct(self, input_shape: Shape, classes: int) -> "nn.Module":
+        """Call the factory, and take what it returns out of the wrappers of ``torch.compile`` and data parallelism."""
+        import torch
+        from torch import nn
+
         self._require_size(input_shape)
         arguments = self._complete(input_shape[0], classes)
-        with user_code(self.title), torch.device("meta"):
-            return unwrapped(self.factory(**arguments))
+        with user_code(self.title):
+            module = unwrapped(self.factory(**arguments))
+        if not isinstance(module, nn.Module):
+            raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"{self.title} gives a TorchScript module, whose code is compiled: return the module itself."
+            )
+        if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):
+            with user_code(self.title), torch.no_grad(), eval_mode(module):
+                module(torch.zeros(2, *input_shape))  # shapes of lazy layers follow from an input
+        return module
 
     def _require_size(self, given: Shape) -> None:
         if self.input_shape is None or not self.one_size:

@@ -60,7 +60,8 @@ def classes_of(tensors: "Mapping[str, Tensor]", architecture: Architecture, shap
     Raises:
         InputError: the network's code raised an error.
     """
-    for name, (axis, least, step) in _grows(architecture, shape, _DEFAULT_CLASSES).items():
+    growing = _grows(architecture, shape, _DEFAULT_CLASSES).items()
+    for name, (axis, least, step) in sorted(growing, key=lambda each: each[0] in tensors and tensors[each[0]].ndim):
         if name in tensors and tensors[name].ndim > axis:
             classes, rest = divmod(tensors[name].shape[axis] - least, step)
             if classes > 0 and not rest:
@@ -147,7 +148,8 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
     for name in expected.keys() & given.keys():
         if given[name].shape != expected[name].shape:
             shapes = (list(given[name].shape), list(expected[name].shape))
-            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}")
+            turned = ", which is it transposed" * (len(shapes[0]) > 1 and shapes[0] == shapes[1][::-1])
+            problems.append(f"{name} has shape {shapes[0]} instead of {shapes[1]}{turned}")
         elif given[name].dtype != expected[name].dtype:
             problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
     more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
