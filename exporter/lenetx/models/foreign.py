@@ -12,7 +12,7 @@ from typing import Any
 from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError, UnknownName
-from ..user_code import user_code
+from ..user_code import no_warning_is_an_error, user_code
 
 __all__ = ["from_file", "from_package", "own_input_shape"]
 
@@ -46,7 +46,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
         InputError: there is no such module, or its code raised an error.
         UnknownName: the module has no such name.
     """
-    with _first_on_path(Path.cwd()), user_code(module):
+    with _first_on_path(Path.cwd()), user_code(module), no_warning_is_an_error():
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
 
@@ -70,7 +70,7 @@ def _run(source: bytes, path: Path, name: str) -> None:
     module.__file__ = str(path)
     sys.modules[name] = module  # data classes look their own module up
     try:
-        with _first_on_path(path.absolute().parent), user_code(path.name):
+        with _first_on_path(path.absolute().parent), user_code(path.name), no_warning_is_an_error():
             exec(compile(source, str(path), "exec"), module.__dict__)  # noqa: S102  # the user named this file
     except BaseException:
         del sys.modules[name]
