@@ -129,3 +129,8 @@ def test_what_can_be_trained_is_and_prints_nothing_to_stdout(train, capsys, name
     assert checkpoint.state_dict.keys() == {"body.weight", "body.bias", "fc.weight", "fc.bias"}
     assert checkpoint.metrics["test_images"] == 360
     assert capsys.readouterr().out == ""
+
+
+def test_a_batch_norm_is_not_trained_on_one_image_at_a_time():
+    with pytest.raises(InputError, match=r"^lenet5-bn cannot learn from one image at a time, as no batch norm can"):
+        lenetx.train(TrainConfig(architecture="lenet5-bn", batch_size=1, epochs=1))
