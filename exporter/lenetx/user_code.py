@@ -18,6 +18,8 @@ __all__ = ["described", "no_warning_is_an_error", "place_of", "user_code"]
 
 _INSTALLED = ("/site-packages/", "/dist-packages/")
 _NOT_THEIRS = ("lenetx", "lenetx_cli", "lenetx_runtime", "numpy", "onnx", "onnxruntime", "onnxscript", "torch")
+_SCRIPT = "The following operation failed in the TorchScript interpreter"
+"""How torch begins what a scripted network raises; the reason follows a trace of its code."""
 _LONGEST = 300
 """Characters of an exception's text that a sentence quotes."""
 
@@ -99,14 +101,15 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _text(error: BaseException) -> str:
-    """Return the first line of an exception's text; an exception that cannot say its text has none."""
+    """Return the line of an exception's text that says what is wrong; one that cannot say its text has none."""
     try:
         lines = str(error).strip().splitlines()
     except BaseException:  # __str__ is their code too
         return ""
     if not lines:
         return ""
-    return lines[0] if len(lines[0]) <= _LONGEST else f"{lines[0][:_LONGEST]}…"
+    line = lines[-1] if lines[0].startswith(_SCRIPT) else lines[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def _is_theirs(filename: str) -> bool:

@@ -1,5 +1,7 @@
 """Networks by name on the command line."""
 
+import json
+
 import pytest
 
 NET = """
@@ -68,3 +70,67 @@ def test_a_built_in_network_takes_colours(cli, here):
 def test_what_does_not_fit_is_one_sentence_and_leaves_nothing(refused, here, arguments, words):
     assert words in refused(2, "train", *arguments)
     assert not (here / "artifacts").exists()
+
+
+AT_WORK = """
+import torch
+from torch import nn
+
+class Prints(nn.Module):
+    input_shape = (1, 28, 28)
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(784, 10)
+
+    def forward(self, x):
+        print("forward", x.shape)
+        return self.fc(self.before(x).flatten(1))
+
+    def before(self, x):
+        return x
+
+class NotTraced(Prints):
+    def before(self, x):
+        if torch.compiler.is_exporting() or torch.jit.is_tracing():
+            raise RuntimeError("I am not to be exported")
+        return x
+
+class Leaves(Prints):
+    def before(self, x):
+        raise SystemExit(0)
+
+class Branches(Prints):
+    def before(self, x):
+        return 1 - x if x.mean() > 0.5 else x
+"""
+
+
+@pytest.fixture
+def at_work(here):
+    """The function that gives the arguments for a network of the file above."""
+    import torch
+
+    (here / "work.py").write_text(AT_WORK, encoding="ascii")
+    weights = {"fc.weight": torch.rand(10, 784) - 0.5, "fc.bias": torch.zeros(10)}
+    torch.save(weights, here / "w.pth")
+    return lambda name: ("w.pth", "--arch", f"work.py:{name}")
+
+
+def test_a_network_that_prints_leaves_stdout_one_document(cli, at_work):
+    done = cli("export", *at_work("Prints"), "-f", "onnx", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "forward" not in done.stdout
+    assert json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NotTraced", "work.py:NotTraced raised RuntimeError in line 22 of work.py on its way to onnx: I am not to be"),
+        ("Leaves", "work.py:Leaves raised SystemExit in line 27 of work.py: 0."),
+        ("Branches", "work.py:Branches reads a number of its input in line 31 of work.py and goes on by it"),
+    ],
+)
+def test_a_fault_of_the_networks_code_is_one_sentence_about_it(refused, at_work, name, words):
+    assert words in refused(2, "export", *at_work(name), "-f", "onnx")

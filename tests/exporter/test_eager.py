@@ -9,6 +9,7 @@ from lenetx.data import load
 from lenetx.devices import torch_device
 from lenetx.eager import TorchBackend
 from lenetx.errors import ArtifactError, DeviceUnavailable, InputError
+from lenetx.user_code import user_code
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,39 @@ def test_a_module_that_cannot_run_is_an_error_of_one_line(checkpoint):
     with pytest.raises(ArtifactError, match=r"torch cannot run the model on \(2, 1, 28, 28\): mat1 and mat2") as caught:
         backend.run(np.zeros((2, 1, 28, 28), np.float32))
     assert "\n" not in str(caught.value)
+
+
+class Changes(torch.nn.Module):
+    """Writes into its input, by a view of it."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, image):
+        rows = image.flatten(1)
+        rows += 1
+        return self.inner(image)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_network_that_writes_into_its_input_leaves_the_callers_array_as_it_is(checkpoint, traced):
+    module = Changes(checkpoint.module()).eval()
+    expected = TorchBackend(checkpoint.module(), "cpu").run(np.ones((2, 1, 32, 32), np.float32))
+    if traced:
+        module = torch.jit.trace(module, torch.zeros(2, 1, 32, 32))
+    images = np.zeros((2, 1, 32, 32), np.float32)
+    images.flags.writeable = False
+    backend = TorchBackend(module, "cpu")
+    for _ in range(2):
+        np.testing.assert_array_equal(backend.run(images), expected)
+    assert not images.any()
+
+
+def test_what_a_custom_network_raises_is_one_sentence_about_its_code():
+    def fails(_):
+        raise KeyError("rotation")
+
+    backend = TorchBackend(fails, "cpu", lambda: user_code("mine.py:Net"))
+    with pytest.raises(InputError, match=r"mine.py:Net raised KeyError in line \d+ of test_eager.py: 'rotation'\."):
+        backend.run(np.zeros((2, 1, 32, 32), np.float32))

@@ -39,6 +39,10 @@ def run(tmp_path):
         ),
         ("def down(n): return down(n + 1)\ndown(0)", "RecursionError in line 6 of mine.py in float64: maximum"),
         ("torch.zeros(2, 3) @ torch.zeros(2, 3)", "RuntimeError in line 6 of mine.py in float64: mat1 and mat2"),
+        (
+            "raise OSError('The following operation failed in the TorchScript interpreter.\\n\\nmat1 and mat2')",
+            "OSError in line 6 of mine.py in float64: mat1 and mat2.",
+        ),
         ("json.loads('{')", "JSONDecodeError in line 6 of mine.py in float64: Expecting"),
         ("raise ValueError('x' * 10_000)", f"ValueError in line 6 of mine.py in float64: {'x' * 300}…."),
     ],

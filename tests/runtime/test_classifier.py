@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -72,6 +73,19 @@ def test_any_iterable_of_images_of_mixed_sizes_is_taken_in_order(classifier, pic
 def test_no_images_give_no_answers(classifier):
     assert classifier.predict_batch([]) == []
     assert classifier.logits(INPUTS[:0]).shape == (0, 10)
+
+
+@pytest.mark.parametrize("batch", ["dynamic", 4])
+def test_no_images_are_never_asked_of_an_engine_which_might_abort(spec, batch):
+    class Engine:
+        device = "cpu"
+
+        def run(self, images):
+            raise AssertionError(f"an engine was asked for {len(images)} images")
+
+    alone = Classifier.from_backend(dataclasses.replace(spec, batch=batch), Engine())
+    assert alone.predict_batch([]) == [*alone.stream([])] == []
+    assert alone.logits(INPUTS[:0]).shape == (0, 10)
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 9])

@@ -14,7 +14,7 @@ from typing import Any
 from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError, UnknownName
-from ..user_code import described, user_code
+from ..user_code import described, no_warning_is_an_error, user_code
 from .importing import package_of, roots_of, surroundings
 from .scripts import trains_on_import
 
@@ -61,7 +61,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
         InputError: there is no such module, or its code raised an error.
         UnknownName: the module has no such name.
     """
-    with surroundings([Path.cwd()], module), user_code(module), _missing_in_words(module):
+    with surroundings([Path.cwd()], module), user_code(module), no_warning_is_an_error(), _missing_in_words(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
 
@@ -86,7 +86,12 @@ def _run(source: bytes, path: Path, name: str) -> None:
     sys.modules[name] = module  # data classes look their own module up
     folders = roots_of(path)
     try:
-        with surroundings(folders, str(path)), user_code(path.name), _missing_in_words(path.name):
+        with (
+            surroundings(folders, str(path)),
+            user_code(path.name),
+            no_warning_is_an_error(),
+            _missing_in_words(path.name),
+        ):
             tree = ast.parse(source, str(path))
             _require_no_script(tree, path.name)
             module.__package__ = package_of(path, source)

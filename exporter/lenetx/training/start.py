@@ -29,6 +29,9 @@ from .randomness import seeded
 
 __all__ = ["Start", "start"]
 
+_IMAGES = 2
+"""On which a network is tried in training mode, where its batches are not smaller."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -62,10 +65,16 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
     _require_trainable(network, architecture.title)
     if not models.is_safe(architecture.name):
         require_steady(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
-    wanted = (2, len(dataset.class_names))
+    images = min(config.batch_size or dataset.batch_size, len(dataset.train), _IMAGES)
+    wanted = (images, len(dataset.class_names))
     if _runs_channels_last(network, shape, wanted):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
     else:
+        if images < _IMAGES and _learns_from(network, shape, (_IMAGES, wanted[1])):
+            raise InputError(
+                f"{architecture.title} cannot learn from one image at a time, as no batch norm can: it needs at least "
+                "two training images and a --batch-size of at least 2."
+            )
         _require_logits_in_training(network, architecture.title, shape, wanted)
     framing, notice = framing_of(config, dataset, shape)
     channels, height, width = shape
@@ -109,9 +118,19 @@ def _runs_channels_last(network: nn.Module, shape: Shape, wanted: tuple[int, int
     try:
         with user_code("It"):
             tried = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            found = _in_training(tried, shape)
-            return isinstance(found, Tensor) and found.shape == wanted and _learns(tried, found)
     except InputError:  # whatever it raises, the other layout tells whether it is at fault
+        return False
+    return _learns_from(tried, shape, wanted)
+
+
+def _learns_from(network: nn.Module, shape: Shape, wanted: tuple[int, int]) -> bool:
+    """Return whether a network in training mode gives logits of the shape that is wanted, and learns."""
+    try:
+        with user_code("It"):
+            tried = copy.deepcopy(network)
+            found = _in_training(tried, shape, wanted[0])
+            return isinstance(found, Tensor) and found.shape == wanted and _learns(tried, found)
+    except InputError:
         return False
 
 
@@ -119,7 +138,7 @@ def _require_logits_in_training(network: nn.Module, title: str, shape: Shape, wa
     """Raise InputError if a network in training mode raises an error, gives more than logits, or cannot learn."""
     with user_code(title, " in training mode"):
         copied = copy.deepcopy(network)
-        found = _in_training(copied, shape)
+        found = _in_training(copied, shape, wanted[0])
         if not isinstance(found, Tensor):
             raise InputError(
                 f"{title} gives {type(found).__name__} in training mode, not a tensor of logits: give "
@@ -137,9 +156,9 @@ def _require_logits_in_training(network: nn.Module, title: str, shape: Shape, wa
             )
 
 
-def _in_training(copied: nn.Module, shape: Shape) -> object:
+def _in_training(copied: nn.Module, shape: Shape, images: int) -> object:
     with fork_random():
-        found: object = copied.train()(torch.zeros(2, *shape))
+        found: object = copied.train()(torch.zeros(images, *shape))
     return found
 
 

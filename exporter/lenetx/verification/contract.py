@@ -75,7 +75,8 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
     words = f"{len(selftest.logits)} golden images"
     if not selftest.fits(checkpoint.spec):
         return Check(name, words, "failed", detail="They are not of the network's size or classes.", group=_GROUP)
-    right = golden_answers(*reference.modules, checkpoint.spec, selftest.frames(checkpoint.spec))
+    with checkpoint.guard():
+        right = golden_answers(*reference.modules, checkpoint.spec, selftest.frames(checkpoint.spec))
     logits, limits = np.array(selftest.logits), np.array(selftest.limits)
     off = np.abs(logits - right.exact) > _SELF_TEST * right.limits
     wide = np.abs(limits - right.limits) > _SELF_TEST * right.limits
