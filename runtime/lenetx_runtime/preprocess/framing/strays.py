@@ -1,4 +1,4 @@
-"""What is on the paper beside the digit: specks, the lines of a form or of ruled paper, the paper's edge."""
+"""What is on the paper beside the digit: specks, the lines of a form or of ruled paper, its edge, a thumb."""
 
 from typing import TYPE_CHECKING, Any
 
