@@ -28,8 +28,8 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
 
     A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel
     colour becomes luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey becomes three equal ones.
-    Grey of 16 bits is scaled by its depth (see below), and what is transparent is laid on black or white, whichever the luma of
-    its visible part stands out from.
+    Grey of 16 bits is scaled by its depth (see below), and what is transparent is laid on black or white, whichever the
+    luma of its visible part stands out from.
 
     An array is H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA), of bool, of whole numbers in any dtype, or of floats. Whole
     numbers other than uint8 have 8, 10, 12 or 16 bits: the fewest that hold the largest of them, and white is 255,
