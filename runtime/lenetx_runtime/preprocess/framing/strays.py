@@ -38,7 +38,7 @@ INSIDE = 4
 def without(
     mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None" = None
 ) -> "tuple[NDArray[np.bool_], bool]":
-    """Return bool[h, w], the ink of a picture, without what is no part of its digit, and whether one stands free in it.
+    """Return bool[h, w], the ink of a picture, without what is no part of its digit; and is a digit free beside that?
 
     Parts are connected by sides or corners.
 
@@ -50,7 +50,7 @@ def without(
     import numpy as np
 
     parts, has_lines = _parts_without_lines(mask, beyond)
-    if not parts.any():
+    if parts.max(initial=0) < 2 and not has_lines:
         return mask, False
     kept = np.zeros(int(parts.max()) + 1, np.bool_)
     kept[parts[sure]] = True
