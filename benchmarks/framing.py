@@ -1,6 +1,6 @@
-"""What framing costs in accuracy and time: MNIST's test images enlarged, inverted, moved, photographed in bad light.
+"""What framing costs in accuracy and time: MNIST's test images enlarged, inverted, moved, in bad light, on ruled pages.
 
-LENETX_DATA=FOLDER python benchmarks/framing.py [canvas] [light]
+LENETX_DATA=FOLDER python benchmarks/framing.py [canvas] [light] [pages]
 """
 
 import sys
@@ -12,21 +12,23 @@ from statistics import median
 import numpy as np
 import PIL.Image
 from _measure import heading, table, verdict
+from _pages import PAGES, TINY
 from _photos import LIGHTS, Levels, canvas, chalk, mnist_test, photo, spoilt
 
 from lenetx_runtime import Classifier, InputError
-from lenetx_runtime.preprocess import frame
+from lenetx_runtime.preprocess import decode, frame
 
 MODEL = Path(__file__).parents[1] / "artifacts" / "reference" / "lenet5.onnx"
 TARGET, TARGET_MS = 0.3, 15.0
 PHOTOS, BLANKS = 1_000, 100
+DRAWN, OF_PLAIN = 500, 0.95
 
-Make = Callable[[Levels, np.random.Generator], Levels]
+Make = Callable[[Levels, np.random.Generator], np.ndarray]
 HOW = PIL.Image.Resampling
 
 
 def main() -> None:
-    parts = sys.argv[1:] or ["canvas", "light"]
+    parts = sys.argv[1:] or ["canvas", "light", "pages"]
     images, labels = mnist_test()
     heading("Framing")
     with Classifier(MODEL) as classifier:
@@ -35,6 +37,8 @@ def main() -> None:
             bench.canvases()
         if "light" in parts:
             bench.lights(len(images) // PHOTOS)
+        if "pages" in parts:
+            bench.pages(len(images) // DRAWN)
 
 
 class Bench:
@@ -96,6 +100,16 @@ class Bench:
             f"{len(some.images):,} test images, every {every}th, of which {raw} are right raw; ×8 (bicubic), dark ink."
         )
 
+    def pages(self, every: int) -> None:
+        some = Bench(self.classifier, self.images[::every], self.labels[::every])
+        raw, rows = some.right(some.images), []
+        for name, make in (PAGES | TINY).items():
+            row = some.row(name, make, raw, target=None)
+            share = float(row[1]) / 100 * len(some.images) / raw
+            rows.append([name, row[1], f"{share:.1%}", f"≥ {OF_PLAIN:.0%}", verdict(share >= OF_PLAIN), row[-1]])
+        table(["page, or levels of 28×28 pixels", "accuracy, %", "of plain", "target", "", "framing, ms: median"], rows)
+        print(f"{len(some.images):,} test images, every {every}th, of which {raw} are right raw.")
+
     def right(self, frames: Levels) -> int:
         answers = self.classifier.predict_batch(frames)
         return sum(answer.index == label for answer, label in zip(answers, self.labels, strict=True))
@@ -109,7 +123,7 @@ class Bench:
             picture = make(image, random)
             began = time.perf_counter()
             try:
-                frames[index] = frame(picture, self.classifier.spec)
+                frames[index] = frame(decode(picture), self.classifier.spec)
             except InputError:
                 refused[index] = True
                 frames[index] = image

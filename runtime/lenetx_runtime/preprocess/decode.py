@@ -30,10 +30,13 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
 
     A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel
     colour becomes luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey becomes three equal ones.
-    16-bit grey is divided by 257 and rounded, and what is transparent is laid on black or white, whichever the luma of
-    its visible part stands out from.
+    Grey of 16 bits is scaled by its depth (see below), and what is transparent is laid on black or white, whichever the
+    luma of its visible part stands out from.
 
-    An array is H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA), of dtype uint8, uint16, bool, or float in 0.0 to 1.0.
+    An array is H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA), of bool, of whole numbers in any dtype, or of floats. Whole
+    numbers other than uint8 have 8, 10, 12 or 16 bits: the fewest that hold the largest of them, and white is 255,
+    1023, 4095 or 65535. Floats lie in 0.0 to 1.0, or are whole and lie in 0 to 255; none above 1/255 means that they
+    were divided by 255 twice, which is undone.
 
     A file object is read from where it stands to its end, and is left open.
 

@@ -19,8 +19,11 @@ SMALL = 48
 """Pixels of a side, below which all is too short to be a line."""
 GAP = 2
 """A pixel that is missing in a path costs as many that are there."""
-REACHING, LONG = 0.9, 0.8
-"""Shares of the picture's side: of a line from border to border, and of any that is …"""
+REACHING, LONG, END = 0.9, 0.8, 0.3
+"""Shares of the picture's side: of a line from border to border, of any other, and how much less is enough for each end
+at the border. There is one from border to border, or it is …"""
+SEEN = 0.5
+"""Such a line is seen in this share of the columns at least: it may leave the picture above or below."""
 FINE = 0.5
 """… thinner than the digit's strokes times this."""
 THIN = 25
@@ -36,29 +39,30 @@ def without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
 def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
     import numpy as np
 
-    if min(mask.shape) < SMALL:
+    if min(mask.shape) < SMALL or mask.any(axis=0).mean() < LONG:
         return mask
     step = min(STEP, mask.shape[1] // STEPS)
-    lengths = _path_lengths(mask, step)
+    lengths, ends = _paths(mask, step)
     columns = lengths.shape[1]
-    path = (lengths >= LONG * columns).repeat(step, axis=1)[:, : mask.shape[1]] & mask
+    long, reaching = lengths >= (LONG - END * ends) * columns, (ends == 2) & (lengths >= REACHING * columns)
+    path, whole = (blocks.repeat(step, axis=1)[:, : mask.shape[1]] & mask for blocks in (long, reaching))
     if not path.any():
         return mask
     high = _run_lengths(mask)
     thickness = float(np.median(high[path & ~np.pad(path, ((1, 0), (0, 0)))[:-1]]))
     strokes = float(np.percentile(np.minimum(high, _run_lengths(mask.T).T)[mask], 90))
-    is_line = lengths.max() >= (2 + REACHING) * columns or thickness <= FINE * strokes
+    is_line = whole.any(axis=0).mean() >= SEEN or thickness <= FINE * strokes
     if not is_line or thickness > max(2, min(mask.shape) / THIN):
         return mask
     thinned: NDArray[np.bool_] = mask & ~(path & (high <= thickness + 1))
     return thinned
 
 
-def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
-    """Return int[h, ⌈w / step⌉]: of the longest path from left to right through each block, what it covers.
+def _paths(mask: "NDArray[np.bool_]", step: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """Return int[h, ⌈w / step⌉] twice: of a path from left to right through each block, its length, and its ends.
 
-    Each end of a path that is at the picture's border adds the picture's width. A path may go on outside, above and
-    below, since a line aslant leaves the picture there.
+    It is the longest of those with most ends at the picture's border, which may be 2. A path may go on outside, above
+    and below, since a line aslant leaves the picture there.
     """
     import numpy as np
 
@@ -70,7 +74,8 @@ def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
     gains = np.where(blocks, 1, -GAP)
     both = np.stack([gains.T, gains.T[::-1]], axis=1)  # from the left and from the right
     lengths = np.zeros_like(both)
-    best = np.where(both[0] > 0, columns, 0)
+    end = 10 * columns  # more than any path loses
+    best = np.where(both[0] > 0, end, 0)
     for column in range(columns):
         if column:
             near = np.maximum(best[:, 1:], best[:, :-1])
@@ -79,7 +84,8 @@ def _path_lengths(mask: "NDArray[np.bool_]", step: int) -> "NDArray[np.int64]":
         best = np.maximum(best + both[column], 0)
         lengths[column] = best
     total: NDArray[np.int64] = lengths[:, 0] + lengths[::-1, 1] - gains.T
-    return total.T[1:-1]
+    ends = (total + end // 2) // end
+    return (total - ends * end).T[1:-1], ends.T[1:-1]
 
 
 def _run_lengths(mask: "NDArray[np.bool_]") -> "NDArray[Any]":

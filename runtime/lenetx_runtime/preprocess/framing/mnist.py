@@ -36,10 +36,11 @@ SOFT = 4
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """Give the uint8[28, 28] frame of one uint8[H, W] image, light ink on dark.
 
-    A 28×28 image with a dark border passes through unchanged. Of a drawing, whose border is plain, or of a picture
-    smaller than 28 pixels, the background is the border's median and the ink what differs most from it, lighter or
-    darker; of any other, see :mod:`paper`. Specks and lines (see :mod:`strays`) are left out, and the ink is cropped,
-    scaled into 20×20 and centred by mass.
+    A 28×28 image with a dark border passes through, stretched if it is faint. An edge around the page is cut off (see
+    :mod:`edges`). Of a drawing, whose border is plain, or of a picture smaller than 28 pixels, the background is the
+    border's median, or the picture's where the border frames a page, and the ink what differs most from it, lighter or
+    darker; of any other, see :mod:`paper`. Specks, lines and thumbs (see :mod:`strays`) are left out, and the ink is
+    cropped, scaled into 20×20 and centred by mass.
 
     Raises:
         InputError: nothing stands out from the background.

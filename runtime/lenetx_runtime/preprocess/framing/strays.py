@@ -1,4 +1,4 @@
-"""What is on the paper beside the digit: specks, the lines of a form or of ruled paper, the paper's edge."""
+"""What is on the paper beside the digit: specks, the lines of a form or of ruled paper, its edge, a thumb."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ __all__ = ["without"]
 
 SPECK = 0.02
 """A part whose area is less than this share of the largest one's is a speck."""
+PIECE, CLOSE = 0.25, 12
+"""Where lines were, a part of less than this share is a rest of them, unless it is nearer to the largest part than that
+one's longer side divided by the second."""
 SPAN, THIN = 0.9, 30
 """A part at the picture's border that spans this share of a side, or is thinner than the picture's shorter side divided
 by this, is a line or an edge, if a digit is left …"""
@@ -35,7 +38,7 @@ INSIDE = 4
 def without(
     mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None" = None
 ) -> "tuple[NDArray[np.bool_], bool]":
-    """Return bool[h, w], the ink of a picture, without what is no part of its digit, and whether one stands free in it.
+    """Return bool[h, w], the ink of a picture, without what is no part of its digit; and is a digit free beside that?
 
     Parts are connected by sides or corners.
 
@@ -46,8 +49,8 @@ def without(
     """
     import numpy as np
 
-    parts = _parts_without_lines(mask, beyond)
-    if not parts.any():
+    parts, has_lines = _parts_without_lines(mask, beyond)
+    if parts.max(initial=0) < 2 and not has_lines:
         return mask, False
     kept = np.zeros(int(parts.max()) + 1, np.bool_)
     kept[parts[sure]] = True
@@ -56,19 +59,28 @@ def without(
     kept, is_free = _kept(parts, areas, beyond)
     areas *= kept
     kept &= areas >= SPECK * areas.max()
+    if has_lines:
+        kept &= (areas >= PIECE * areas.max()) | _near(_boxes(parts), int(np.argmax(areas)), CLOSE)
     return np.concatenate([[False], kept])[parts], is_free
 
 
-def _parts_without_lines(mask: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None") -> "NDArray[np.int64]":
-    """Return the parts of the mask without its lines if that leaves a digit which stands free, else those of all."""
+def _parts_without_lines(
+    mask: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None"
+) -> "tuple[NDArray[np.int64], bool]":
+    """Return the parts of the mask without its lines if that leaves a digit which stands free, else those of all.
+
+    And whether there were lines.
+    """
     import numpy as np
 
     thinned = without_lines(mask)
     parts = _parts(thinned)
     if np.array_equal(thinned, mask):
-        return parts
+        return parts, False
     boxes, areas = _boxes(parts), np.bincount(parts.ravel())[1:]
-    return parts if _free(boxes, areas, _touching(parts, boxes, beyond), mask.shape).any() else _parts(mask)
+    if _free(boxes, areas, _touching(parts, boxes, beyond), mask.shape).any():
+        return parts, True
+    return _parts(mask), False
 
 
 def _free(
@@ -125,11 +137,17 @@ def _belong(parts: "NDArray[Any]", boxes: "NDArray[Any]", areas: "NDArray[Any]",
 
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     thickness = areas / sides
-    room = sides[digit] / NEAR
-    apart = (boxes[:, :2] > boxes[digit, 2:] + room) | (boxes[:, 2:] < boxes[digit, :2] - room)
     met = np.bincount(borders(parts[None])[0], minlength=len(boxes) + 1)[1:]
-    strokes: NDArray[np.bool_] = (thickness <= THICK * thickness[digit]) & (met * SLIM <= sides) & ~apart.any(axis=1)
-    return strokes
+    strokes: NDArray[np.bool_] = (thickness <= THICK * thickness[digit]) & (met * SLIM <= sides)
+    return strokes & _near(boxes, digit, NEAR)
+
+
+def _near(boxes: "NDArray[Any]", digit: int, share: int) -> "NDArray[np.bool_]":
+    """Return bool[parts]: True for those no further from the digit than its longer side divided by ``share``."""
+    room = (boxes[digit, 2:] - boxes[digit, :2]).max() / share
+    apart = (boxes[:, :2] > boxes[digit, 2:] + room) | (boxes[:, 2:] < boxes[digit, :2] - room)
+    near: NDArray[np.bool_] = ~apart.any(axis=1)
+    return near
 
 
 def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
