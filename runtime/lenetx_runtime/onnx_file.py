@@ -16,6 +16,7 @@ from typing import TypeAlias
 from .errors import ArtifactError
 from .protobuf import Walk
 from .spec import METADATA_KEY, ModelSpec
+from .values import LARGEST_JSON
 
 __all__ = ["read_spec", "seal"]
 
@@ -112,7 +113,7 @@ def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
     for field, value in walk.messages(data):
         if field == _MODEL_METADATA:
             outer = walk.start
-            parts = [(part, outer + walk.start, bytes(text)) for part, text in walk.messages(value)]
+            parts = [(part, outer + walk.start, bytes(text[: LARGEST_JSON + 1])) for part, text in walk.messages(value)]
             texts = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, b"")]
             yield from ((key, *text) for part, _, key in parts if part == _ENTRY_KEY for text in texts)
 
