@@ -45,8 +45,6 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
-_SETTINGS = b"ort_config"
-"""The metadata from which onnxruntime takes a session's settings where ORT_LOAD_CONFIG_FROM_MODEL is 1."""
 
 
 class _Kind(Enum):
@@ -120,8 +118,6 @@ def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
 
 def _only_spec(entries: list[tuple[bytes, int, bytes]]) -> tuple[int, bytes]:
     """Return where the text of the spec begins in the file, and that text."""
-    if any(key == _SETTINGS for key, _, _ in entries):
-        raise ArtifactError("It carries settings for onnxruntime's session, which lenetx never follows.")
     found = [(start, text) for key, start, text in entries if key == _KEY]
     if len(found) > 1:
         raise ArtifactError("It carries more than one lenetx spec.")
