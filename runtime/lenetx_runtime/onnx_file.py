@@ -16,6 +16,7 @@ from typing import TypeAlias
 from .errors import ArtifactError
 from .protobuf import Walk
 from .spec import METADATA_KEY, ModelSpec
+from .values import LARGEST_JSON
 
 __all__ = ["read_spec", "seal"]
 
@@ -44,8 +45,6 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
-_SETTINGS = b"ort_config"
-"""The metadata from which onnxruntime takes a session's settings where ORT_LOAD_CONFIG_FROM_MODEL is 1."""
 
 
 class _Kind(Enum):
@@ -112,15 +111,13 @@ def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
     for field, value in walk.messages(data):
         if field == _MODEL_METADATA:
             outer = walk.start
-            parts = [(part, outer + walk.start, bytes(text)) for part, text in walk.messages(value)]
+            parts = [(part, outer + walk.start, bytes(text[: LARGEST_JSON + 1])) for part, text in walk.messages(value)]
             texts = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, b"")]
             yield from ((key, *text) for part, _, key in parts if part == _ENTRY_KEY for text in texts)
 
 
 def _only_spec(entries: list[tuple[bytes, int, bytes]]) -> tuple[int, bytes]:
     """Return where the text of the spec begins in the file, and that text."""
-    if any(key == _SETTINGS for key, _, _ in entries):
-        raise ArtifactError("It carries settings for onnxruntime's session, which lenetx never follows.")
     found = [(start, text) for key, start, text in entries if key == _KEY]
     if len(found) > 1:
         raise ArtifactError("It carries more than one lenetx spec.")

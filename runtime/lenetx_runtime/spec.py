@@ -37,6 +37,8 @@ _CHANNELS = (1, 3)
 _LARGEST_INPUT = 2**26
 """Of levels in one input, so that no file makes a program take all memory: a quarter of a GiB in float32."""
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
+_LONGEST = 200
+"""Characters of a wrong value that an error shows."""
 _OPTIONAL = "selftest"
 """The one field that a text may lack."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
@@ -166,7 +168,12 @@ def _problems(spec: ModelSpec) -> list[str]:
 
 
 def _sentences(spec: ModelSpec, wrong: dict[str, str]) -> list[str]:
-    return [f"{name} is {getattr(spec, name)!r}, not {wanted}" for name, wanted in wrong.items()]
+    return [f"{name} is {_short(getattr(spec, name))}, not {wanted}" for name, wanted in wrong.items()]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _wrong_together(spec: ModelSpec) -> dict[str, str]:

@@ -3,10 +3,12 @@
 import sys
 from typing import Any, TypeGuard
 
-__all__ = ["LARGEST_COUNT", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
+__all__ = ["LARGEST_COUNT", "LARGEST_JSON", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
 
 LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
+LARGEST_JSON, _MOST_VALUES = 2**27, 2**20
+"""Of a text: a self-test of 2,000×2,000 RGB pixels has as many characters, one of 1,000 classes 20,000 numbers."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
 """Spaces and joiners of scripts that change nothing else, of those that Python does not call printable."""
@@ -33,7 +35,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
-    """Parse JSON that has no name twice in an object: readers differ in which of the two they take.
+    """Parse JSON without a name twice in an object, of which readers take one or the other.
 
     Args:
         text: of the document.
@@ -44,6 +46,10 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     """
     import json
 
+    if isinstance(text, bytes):
+        text = text.decode()
+    if len(text) > LARGEST_JSON or sum(map(text.count, ",[{")) > _MOST_VALUES:
+        raise ValueError(f"it has more than {LARGEST_JSON // 2**20} MiB or {_MOST_VALUES:,} values")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse if finite else None)
     except RecursionError:

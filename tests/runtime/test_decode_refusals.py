@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lenetx_runtime import InputError
+from lenetx_runtime import InputError, Limits
 from lenetx_runtime.preprocess import decode
 
 
@@ -70,6 +70,12 @@ def test_a_file_of_too_many_bytes_is_refused_unread(tmp_path):
         file.truncate(256 * 2**20 + 1)
     with pytest.raises(InputError, match="larger than 256 MiB"):
         decode(path)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda data: memoryview(data).cast("H")])
+def test_too_many_bytes_in_memory_are_refused_uncopied(kind):
+    with pytest.raises(InputError, match="The image given as bytes is larger than 1,000 bytes"):
+        decode(kind(bytes(1002)), limits=Limits(image_bytes=1000))
 
 
 def test_a_missing_file_is_named(tmp_path):

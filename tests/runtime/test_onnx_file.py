@@ -283,14 +283,6 @@ def test_an_entry_of_several_keys_or_values_is_refused(build_model, spec, entry)
         read_spec(data + written)
 
 
-def test_settings_for_the_engine_are_refused(build_model, refused):
-    def configure(model):
-        entry = model.metadata_props.add()
-        entry.key, entry.value = "ort_config", json.dumps({"session_options": {"enable_profiling": 1}})
-
-    assert refused(build_model(configure))
-
-
 @pytest.mark.parametrize("operator", ["Max", "Min", "Sum", "Mean", "Concat", "Einsum"])
 @pytest.mark.parametrize("inputs", [["maps", "", "maps"], [""]])
 def test_an_operator_of_any_number_of_inputs_that_lacks_one_is_refused(build_model, refused, operator, inputs):

@@ -207,10 +207,16 @@ def test_an_onnxruntime_that_is_made_otherwise_inside_is_called_by_its_public_na
 
 
 @pytest.mark.parametrize("value", ["0", "1", "nonsense"])
-def test_the_environment_does_not_replace_the_settings_of_sessions(sealed, spec, monkeypatch, value):
+def test_the_environment_does_not_replace_the_settings_of_sessions(build_model, spec, monkeypatch, value):
+    def configure(model):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = "ort_config", '{"session_options": {"intra_op_num_threads": 2, "enable_profiling": 1}}'
+
+    sealed = build_model(configure)
     monkeypatch.setenv("ORT_LOAD_CONFIG_FROM_MODEL", value)
     with ThreadPoolExecutor(4) as threads:
         backends = [*threads.map(lambda count: OrtBackend(sealed, spec, threads=count), [3] * 8)]
     used = [backend._session.get_session_options() for backend in backends]
-    assert {(each.intra_op_num_threads, each.log_severity_level) for each in used} == {(3, 4)}
+    asked = {(each.intra_op_num_threads, each.log_severity_level, each.enable_profiling) for each in used}
+    assert asked == {(3, 4, False)}
     assert os.environ["ORT_LOAD_CONFIG_FROM_MODEL"] == value

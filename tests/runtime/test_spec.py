@@ -268,3 +268,15 @@ def test_a_name_that_is_there_twice_is_refused(spec, name, again):
 def test_a_text_nested_too_deep_is_refused(spec):
     with pytest.raises(ArtifactError, match="nested too deep"):
         ModelSpec.from_json(spec.to_json().replace('"tiny"', "[" * 10**6))
+
+
+def test_a_text_that_would_take_long_to_read_is_refused(spec):
+    with pytest.raises(ArtifactError, match="more than 128 MiB or 1,048,576 values"):
+        ModelSpec.from_json(spec.to_json().replace('"tiny"', f"[{'[],' * 2**20}0]"))
+
+
+def test_a_large_wrong_value_is_not_shown_whole(spec):
+    text = spec.to_json().replace('"tiny"', f"[{'7,' * 10**5}7]")
+    with pytest.raises(ArtifactError, match=r"architecture is .*…, not a text") as caught:
+        ModelSpec.from_json(text)
+    assert len(str(caught.value)) < 400

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import METADATA_KEY
-from lenetx_runtime.values import parse_json
+from lenetx_runtime.values import LARGEST_JSON, parse_json
 
 from ..errors import ArtifactError
 from .found import Found, Source
@@ -45,6 +45,8 @@ def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    if int.from_bytes(data[:_LENGTH], "little") > LARGEST_JSON:
+        raise ArtifactError(f"Its header has more than {LARGEST_JSON // 2**20} MiB.")
     try:
         tensors = load(data)
         header, _ = _split(data)

@@ -55,9 +55,9 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
     if isinstance(image, np.ndarray):
         return from_array(image, channels, limits)
     if isinstance(image, bytearray | memoryview):
-        image = bytes(image)
-    if isinstance(image, bytes):
-        if len(image) > limits.image_bytes:
+        image = image if memoryview(image).nbytes > limits.image_bytes else bytes(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        if len(image) > limits.image_bytes or not isinstance(image, bytes):
             raise InputError(f"The image given as bytes is larger than {size_in_words(limits.image_bytes)}.")
         return _from_file(image, f"given as {len(image)} bytes", channels, limits)
     if isinstance(image, str | os.PathLike):
