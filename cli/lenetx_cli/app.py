@@ -1,6 +1,7 @@
 """The commands by name, and what becomes of their errors."""
 
 import contextlib
+import logging
 import sys
 import traceback
 import warnings
@@ -77,6 +78,7 @@ for command in (train, export, verify, predict, inspect, convert, doctor):
 
 def main() -> None:
     """Run the command line; it ends with the exit code."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home folder it warns, and works
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         app()
