@@ -1,6 +1,7 @@
 """The commands by name, and what becomes of their errors."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -80,6 +81,7 @@ for command in (train, export, verify, predict, inspect, convert, doctor):
 def main() -> None:
     """Run the command line; it ends with the exit code."""
     _tidy_up_when_terminated()
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home folder it warns, and works
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
     try:
         app()

@@ -2,9 +2,9 @@
 
 import json
 import re
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -33,12 +33,17 @@ def test_help_imports_nothing_heavy(python, arguments):
 
 
 def test_help_is_quick(python):
-    """The best of a few: the machine may be busy."""
+    """Seconds of the processor, the best of a few: the machine may be busy."""
+
+    def used():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = used()
         assert python("-m", "lenetx_cli", "--help").returncode == 0
-        seconds.append(time.perf_counter() - start)
+        seconds.append(used() - start)
     assert min(seconds) < 1.0
 
 

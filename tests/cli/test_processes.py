@@ -98,7 +98,7 @@ def started():
 def test_an_interrupt_of_training_ends_with_130_and_one_line(started, tmp_path):
     process = started(tmp_path, "train", "--epochs", 100_000, "-o", "out/lenet5.pt", until="epoch 1/")
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=250)
     assert process.returncode == 130
     assert stdout == ""
     *epochs, last = stderr.splitlines()
@@ -112,7 +112,7 @@ def test_an_interrupt_of_an_export_ends_with_130_and_the_old_artifacts_stand(sta
     before = contents(workspace)
     process = started(workspace.parent, "export", until="proving lenet5.onnx")
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=250)
     assert process.returncode == 130
     assert stdout == ""
     assert stderr.splitlines()[-1] == "lenetx: Interrupted."
@@ -126,7 +126,7 @@ def on_a_terminal(arguments, folder):
     command = [sys.executable, "-m", "lenetx_cli", *map(str, arguments)]
     with subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
         os.close(theirs)
-        shown, until = b"", time.monotonic() + 60
+        shown, until = b"", time.monotonic() + 250
         while time.monotonic() < until:
             if select.select([ours], [], [], 0.1)[0]:
                 try:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 COMMAND = ("-m", "lenetx_cli", "train")
 OPTIONS = ("--epochs", "2", "--batch-size", "33", "--optimizer", "sgd", "--lr", "0.05", "--rotate", "5", "--ema", "0.9")
-PATIENCE = 100
+PATIENCE = 250
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ class Program:
             text=True,
             start_new_session=True,
         )
-        self._watch = threading.Timer(100, self._kill_all)  # a line that never comes must not hold up the tests
+        self._watch = threading.Timer(280, self._kill_all)  # a line that never comes must not hold up the tests
         self._watch.start()
 
     def line(self):
@@ -85,13 +85,13 @@ class Program:
     def end(self, number=signal.SIGTERM):
         """Send a signal and give the exit code and what else was written on stdout and stderr."""
         self.process.send_signal(number)
-        out, errors = self.process.communicate(timeout=30)
+        out, errors = self.process.communicate(timeout=250)
         return self.process.returncode, out, errors
 
     def kill(self):
         self._watch.cancel()
         self._kill_all()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=250)
 
     def _kill_all(self):
         """Also the processes that it has started, which would keep its pipes open."""

@@ -67,7 +67,7 @@ def test_its_commands_run_one_after_the_other_as_they_are_copied(page, clone):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

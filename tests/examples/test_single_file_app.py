@@ -12,7 +12,7 @@ def app(tmp_path_factory, root, model, program):
     target = tmp_path_factory.mktemp("built") / "digits.pyz"
     built = program(root / "examples" / "single_file_app" / "build.py", model, target)
     line = built.line()
-    assert built.process.wait(60) == 0
+    assert built.process.wait(250) == 0
     assert line == f"Wrote {target}, {target.stat().st_size / 1024:.0f} KiB.\n"
     return target
 

@@ -55,6 +55,14 @@ def workers(process):
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
+def wait_until_gone(processes):
+    """Return once none of them is there any more."""
+    deadline = time.monotonic() + 250
+    while any(Path(f"/proc/{process}").exists() for process in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.fixture
 def many(pictures):
     """More pictures than are labelled while a test looks."""
@@ -69,7 +77,7 @@ def test_a_worker_that_is_killed_ends_it_with_a_sentence(program, script, model,
     pool = program(script, model, many)
     pool.line()
     os.kill(workers(pool.process)[0], signal.SIGKILL)
-    out, errors = pool.process.communicate(timeout=60)
+    out, errors = pool.process.communicate(timeout=250)
     assert pool.process.returncode == 1
     assert errors == "A worker died, perhaps for lack of memory: the pictures after the last line are not labelled.\n"
     assert all(json.loads(line)["label"] for line in out.splitlines())
@@ -86,9 +94,8 @@ def test_an_interrupt_ends_it_and_its_workers(program, script, model, many):
         pool.line()
     code, _, errors = pool.end(signal.SIGINT)
     assert (code, errors) == (130, "")
-    time.sleep(1)
     assert children
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    wait_until_gone(children)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
@@ -98,10 +105,10 @@ def test_sigterm_ends_it_and_its_workers(program, script, model, many, everyone)
     pool.line()
     children = workers(pool.process)
     (os.killpg if everyone else os.kill)(pool.process.pid, signal.SIGTERM)
-    _, errors = pool.process.communicate(timeout=30)  # only when no worker holds stdout any more
+    _, errors = pool.process.communicate(timeout=250)  # only when no worker holds stdout any more
     assert (pool.process.returncode, errors) == (143, "")
     assert children
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    wait_until_gone(children)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
@@ -110,7 +117,7 @@ def test_workers_end_by_themselves_when_their_parent_is_killed(program, script, 
     pool.line()
     assert workers(pool.process)
     pool.process.kill()
-    pool.process.communicate(timeout=30)  # ends when no worker holds stdout any more
+    pool.process.communicate(timeout=250)  # ends when no worker holds stdout any more
 
 
 # What was started in the background has SIGINT ignored, and so have its children: run the script as it is otherwise.

@@ -97,6 +97,8 @@ def test_pictures_are_decoded_by_the_runtime(table, pictures):
         "picture,species\n" + rows(),
         rows().replace(".png", ""),
         "file,label,\n" + rows().replace("\n", ",\n"),
+        "Width;ClassId;Image_Path\n" + "".join(f"7;{LABELS[number % 2]};{number}.png\n" for number in range(20)),
+        rows().replace("\n", "\r"),
         "file,label,photographer\n" + rows().replace("\n", ",Ann\n"),
         "file,cat,dog\n" + "".join(f"{number}.png,{1 - number % 2},{number % 2}.0\n" for number in range(20)),
         "file,label,split\n" + rows().replace("\n", ",train\n"),
@@ -218,6 +220,7 @@ def test_a_table_of_pixels_is_a_set_of_images(table, content):
         (lambda number: (number % 2, *(pixels(number) + 1000)), "levels from 10.. to 12..; they run from 0 to 255"),
         (lambda number: (number * 200, *pixels(number)), "is not the number of a class"),
         (lambda number: (number % 2, *([99999] * 64)), "is no table of pixels"),
+        (lambda number: (number % 2, *(pixels(number) / 255)), "is no table of pixels: .* whole levels from 0 to 255"),
     ],
 )
 def test_a_table_of_other_numbers_is_refused(table, line, words):

@@ -135,7 +135,7 @@ def test_a_worker_that_dies_ends_the_training_with_a_sentence(tmp_path):
         workers = workers_of(process.pid)
         assert len(workers) == 2
         os.kill(int(workers[0].name), signal.SIGKILL)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=250)
     assert process.returncode == 2
     assert told.splitlines()[-1].startswith("lenetx: A process that decodes images has died: DataLoader worker (pid")
     assert "Traceback" not in told

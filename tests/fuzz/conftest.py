@@ -34,7 +34,7 @@ def watched(tmp_path):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=800,
             check=False,
             **options,
         )

@@ -88,7 +88,7 @@ def test_spawned_workers_get_it_and_give_predictions_back(model_path, images):
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, context) as pool:
         found = [pool.submit(classifier.predict_batch, images[start : start + 100]) for start in (0, 100)]
-        first, second = (future.result(timeout=120) for future in found)
+        first, second = (future.result(timeout=250) for future in found)
     assert first + second == classifier.predict_batch(images)
 
 
@@ -104,7 +104,7 @@ def test_it_goes_on_in_a_process_that_is_forked(sealed, images, threads):
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
-    process.join(60)
+    process.join(250)
     alive = process.is_alive()
     process.kill()
     assert not alive

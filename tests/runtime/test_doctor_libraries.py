@@ -41,7 +41,7 @@ def missing(tmp_path):
     def run(*names, **variables):
         command = ["env", *(f"{key}={value}" for key, value in variables.items()), sys.executable, "-c", ASK]
         done = subprocess.run(
-            [*command, capi.parent / "__init__.py", *names], capture_output=True, text=True, check=True, timeout=60
+            [*command, capi.parent / "__init__.py", *names], capture_output=True, text=True, check=True, timeout=250
         )
         return {*done.stdout.splitlines()}
 

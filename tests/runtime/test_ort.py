@@ -79,7 +79,7 @@ def test_bytes_that_onnxruntime_cannot_open_are_refused_in_one_line(spec, model)
 
 
 def python(code, *arguments):
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=250)
 
 
 OPEN = """

@@ -20,7 +20,7 @@ LATER = {"onnxruntime", "PIL", "numpy"}
 def modules_after(code):
     command = f"import json, sys\n{code}\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     # -I leaves out the working directory and the user's site, as for an installed app
-    result = subprocess.run([sys.executable, "-I", "-c", command], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-I", "-c", command], capture_output=True, text=True, timeout=250)
     assert result.stderr == ""
     return set(json.loads(result.stdout))
 

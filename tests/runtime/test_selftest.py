@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 import random
+import time
 
 import numpy as np
 import onnx
@@ -139,12 +140,14 @@ def test_one_made_in_code_takes_no_text_for_images(selftest):
 
 
 def test_an_honest_model_passes(selftested_model, selftest):
+    start = time.perf_counter()
     result = Classifier(selftested_model).self_test()
+    elapsed = time.perf_counter() - start
     assert result.passed
     assert result.images == 4
     assert 0 < result.worst < 1
     assert result.device == "cpu"
-    assert 0 < result.seconds < 10
+    assert 0 < result.seconds <= elapsed
     worst = (
         np.abs(Classifier(selftested_model).logits(_inputs(selftested_model)) - np.array(selftest.logits)).max() / 1e-4
     )

@@ -1,6 +1,7 @@
 """Find which columns of a table hold the pictures' paths, their labels and their parts."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from .table import Table
 __all__ = ["Columns", "find_columns", "found_picture"]
 
 _PATHS = {
-    *("path", "file", "filename", "file_name", "filepath", "file_path", "filenames", "files", "id", "image_id"),
-    *("image", "images", "image_path", "image_name", "img", "img_path", "name"),
+    *("path", "file", "files", "filename", "filenames", "filepath", "image", "images", "imagepath", "imagename"),
+    *("imageid", "img", "imgpath", "imgname", "name", "id"),
 }
 _LABELS = (
-    *("label", "labels", "class", "class_name", "class_id", "category", "target", "digit", "y", "label_name"),
-    *("classname", "class_label"),
+    *("label", "labels", "class", "classname", "classid", "category", "target", "digit", "y", "labelname"),
+    "classlabel",
 )
 """The first of them that there is holds the labels."""
 _SPLITS = {"split", "subset", "part", "partition", "set", "usage"}
@@ -86,7 +87,7 @@ def find_columns(table: Table, folder: Path) -> Columns:
     """
     sample = table.sample
     there = [[found_picture(folder, row[column]) for row in sample] for column in range(len(sample[0]))]
-    known = [cell.lower() for cell in sample[0]]
+    known = [_key(cell) for cell in sample[0]]
     path = max(range(len(known)), key=lambda column: (*_evidence(sample, there, column), known[column] in _PATHS))
     headings = tuple(sample[0]) if _is_heading(sample, path, there[path][0]) else ()
     rows = sample[bool(headings) :]
@@ -117,7 +118,12 @@ def _is_heading(sample: list[list[str]], path: int, picture: str | None) -> bool
 
 
 def _are_usual(headings: Sequence[str]) -> bool:
-    return any(cell.lower() in _PATHS or cell.lower() in _LABELS for cell in headings)
+    return any(_key(cell) in _PATHS or _key(cell) in _LABELS for cell in headings)
+
+
+def _key(heading: str) -> str:
+    """Return a heading as it is listed: ``Image_ID`` as ``imageid``."""
+    return re.sub(r"[\s_-]", "", heading.lower())
 
 
 def _is_part(heading: str, rows: list[list[str]], column: int) -> bool:
@@ -129,7 +135,7 @@ def _label_columns(
 ) -> tuple[int, ...]:
     if not rows:
         return ()
-    named = {headings[column].lower(): column for column in reversed(columns)} if headings else {}
+    named = {_key(headings[column]): column for column in reversed(columns)} if headings else {}
     for name in _LABELS:
         if name in named:
             return (named[name],)

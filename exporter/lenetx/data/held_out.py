@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SHARE", "hold_out_by_class"]
+__all__ = ["FEWEST", "SHARE", "hold_out_by_class"]
 
 SHARE = 0.1
 """Of each class and for each part that is missing."""
-_FEWEST = 3
+FEWEST = 3
 """Images of a class from which at least one is held out."""
 
 
@@ -31,7 +31,7 @@ def hold_out_by_class(
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         rows = rows[np.argsort(chance[rows], kind="stable")]
-        count = max(1, round(SHARE * len(rows))) if len(rows) >= _FEWEST else 0
+        count = max(1, round(SHARE * len(rows))) if len(rows) >= FEWEST else 0
         for number, part in enumerate(held):
             part += rows[number * count : (number + 1) * count].tolist()
     chosen = tuple(np.array(sorted(part), np.int64) for part in held)

@@ -9,7 +9,7 @@ from .class_folders import read_folders
 from .csv_file import read_csv
 from .dataset import Dataset, Part
 from .file_split import FileSplit
-from .held_out import SHARE, hold_out_by_class
+from .held_out import FEWEST, SHARE, hold_out_by_class
 from .labels import are_numbers, as_text, class_numbers, in_order
 from .npz_file import read_npz
 from .options import DataOptions
@@ -131,7 +131,10 @@ def _assembled(
     whole: dict[str, Part] = {**parts, "train": train.take(left)}
     whole |= {part: train.take(rows) for part, rows in zip(missing, held, strict=True)}
     if empty := [part for part, images in whole.items() if not len(images)]:
-        raise DataError(f"'{name}' has too few images: none is left for {' and '.join(empty)}.")
+        raise DataError(
+            f"'{name}' has too few images: none is left for {' and '.join(empty)}. Give each class "
+            f"{FEWEST} images or more, or divide them into folders train, val and test."
+        )
     if missing:
         counts = " and ".join(f"{len(whole[part]):,} for {part}" for part in missing)
         notices = [

@@ -1,6 +1,5 @@
 """Read a CSV file of pixels: a row per image, its label and then its grey levels, as MNIST is often passed around."""
 
-import io
 import math
 
 import numpy as np
@@ -21,7 +20,7 @@ def holds_pixels(table: Table) -> bool:
     """Return whether the rows are numbers, as many as the pixels of a square image and one or two more."""
     rows = table.sample[1:] or table.sample
     width = len(rows[0]) if rows else 0
-    return width > _FEWEST and table.delimiter is not None and all(cell.isdecimal() for row in rows for cell in row)
+    return width > _FEWEST and table.delimiter is not None and all(_is_number(cell) for row in rows for cell in row)
 
 
 def read_pixels(table: Table, known: tuple[str, ...] | None) -> tuple[Split, tuple[str, ...]]:
@@ -37,7 +36,7 @@ def read_pixels(table: Table, known: tuple[str, ...] | None) -> tuple[Split, tup
         DataError: the pixels are no square or no levels of 0 to 255, or a label is not the number of a class.
     """
     first = table.sample[0]
-    headings = [] if all(cell.isdecimal() for cell in first) else [cell.lower() for cell in first]
+    headings = [] if all(map(_is_number, first)) else [cell.lower() for cell in first]
     values = _values(table, heading=bool(headings))
     if headings and headings[0] in ("", "index", "id"):  # pandas numbers the rows
         values, headings = values[:, 1:], headings[1:]
@@ -58,10 +57,18 @@ def read_pixels(table: Table, known: tuple[str, ...] | None) -> tuple[Split, tup
     return Split(levels.astype(np.uint8).reshape(-1, side, side), numbers), names
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def _values(table: Table, *, heading: bool) -> NDArray[np.int16]:
     try:
         values: NDArray[np.int16] = np.loadtxt(
-            io.StringIO(table.text), np.int16, delimiter=table.delimiter, skiprows=int(heading), ndmin=2, quotechar='"'
+            table.lines(), np.int16, delimiter=table.delimiter, skiprows=int(heading), ndmin=2, quotechar='"'
         )
     except ValueError as error:
         reason = " ".join(str(error).split()).rstrip(".")

@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import io
 import itertools
 import re
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ _SAMPLE = 100
 _DELIMITERS = (",", "\t", ";", "|")
 _DECLARED = re.compile(r"sep=(.)\r?\n")
 """What Excel reads, and writes, before the first row."""
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -58,6 +58,10 @@ class Table:
                 )
             yield line, cells
 
+    def lines(self) -> Iterator[str]:
+        """Yield the lines with their ends, one at a time: a table of pixels is large."""
+        return (found[0] for found in _LINE.finditer(self.text))
+
     @cached_property
     def sample(self) -> list[list[str]]:
         """The first rows."""
@@ -73,12 +77,10 @@ class Table:
 
     def _read(self) -> Iterator[tuple[int, list[str]]]:
         if self.delimiter is None:
-            lines = enumerate(io.StringIO(self.text), 1 + self.skipped)
+            lines = enumerate(self.lines(), 1 + self.skipped)
             yield from ((line, text.rsplit(None, 1)) for line, text in lines if text.strip())
             return
-        reader = csv.reader(
-            io.StringIO(self.text, newline=""), delimiter=self.delimiter, skipinitialspace=True, strict=True
-        )
+        reader = csv.reader(self.lines(), delimiter=self.delimiter, skipinitialspace=True, strict=True)
         try:
             for cells in reader:
                 if any(cell.strip() for cell in cells):

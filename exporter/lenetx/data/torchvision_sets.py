@@ -115,9 +115,9 @@ def _files_in(source: Source, folder: Path) -> list[Path]:
         raise DataError(f"{source.kind} in '{folder}' cannot be read: {error.strerror}.") from None
     missing = [name for name, path in zip(source.files, found, strict=True) if path is None]
     if missing:
-        lacking = f"'{folder}' is no folder" if not folder.is_dir() else f"it has no {' and no '.join(missing)}"
+        lacking = f"it has no {' and no '.join(missing)}, plain or .gz" if folder.is_dir() else "that is no folder"
         raise DataError(
-            f"{source.kind} is not in '{folder}': {lacking}, plain or .gz. Name its folder with --data-root or "
+            f"{source.kind} is not in '{folder}': {lacking}. Name its folder with --data-root or "
             "LENETX_DATA, or leave both away to download it."
         )
     return [path for path in found if path is not None]
