@@ -81,11 +81,12 @@ def test_a_path_of_any_length_is_found_anywhere_in_an_onnx_file(model, place):
 
 
 def test_a_path_in_a_record_of_a_torchscript_file_is_found(published, tmp_path):
-    """Behind the end of a pickle libtorch reads nothing."""
+    """In its spec, for the other records are what lenetx writes."""
     from lenetx import archive
 
     records = archive.unpack((published / "lenet5.torchscript").read_bytes())
     path = tmp_path / "lenet5.torchscript"
-    path.write_bytes(archive.pack(records | {"data.pkl": records["data.pkl"] + b"\n/home/somebody/net.py"}))
+    spec = records["extra/lenetx.json"].replace(b'"producer":"lenetx', b'"producer":"/home/somebody/net.py')
+    path.write_bytes(archive.pack(records | {"extra/lenetx.json": spec}))
     (check,) = (check for check in open_torchscript(path).structure if check.name == "local paths")
     assert check.status == "failed"

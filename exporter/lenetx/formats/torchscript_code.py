@@ -235,11 +235,16 @@ def _statement(line: str) -> Statement:
         raise ValueError("it has more than calls of torch")
     arguments: list[Any] = []
     keywords: list[tuple[str, Any]] = []
-    for name, text in _ARGUMENT.findall(parts[4]):
-        if name:
-            keywords.append((name, _value(text)))
+    text, place = parts[4], 0
+    while place < len(text):
+        argument = _ARGUMENT.match(text, place)
+        if argument is None:
+            raise ValueError("it has more than names, numbers and lists of them as arguments")
+        if argument[1]:
+            keywords.append((argument[1], _value(argument[2])))
         else:
-            arguments.append(_value(text))
+            arguments.append(_value(argument[2]))
+        place = argument.end()
     results, unpacked = tuple(parts[1].split(", ")), bool(parts[2])
     if len(results) > 1 and not unpacked:
         raise ValueError("it is spelled in another way")

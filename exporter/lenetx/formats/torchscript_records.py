@@ -29,6 +29,8 @@ _STORAGES = {
     "ByteStorage": "uint8",
     "BoolStorage": "bool",
 }
+_LONGEST = 2**21
+"""Bytes of code; 300 layers take a twentieth of it."""
 _OLDEST = 3
 """Version of the format that torch writes where no operator needs a later one."""
 
@@ -54,7 +56,9 @@ def unpacked(records: Mapping[str, bytes]) -> Program:
     """
     code = [name for name in records if name.startswith("code/")]
     if len(code) != 1:
-        raise ArtifactError("Its code is not that of a network of lenetx: it has more than one file.")
+        raise ArtifactError(f"Its code is not that of a network of lenetx: it has {len(code)} files instead of one.")
+    if len(records[code[0]]) > _LONGEST:
+        raise ArtifactError(f"Its code has more than {_LONGEST:,} bytes, which no network here needs.")
     program = read(records[code[0]].decode("latin-1"))
     constants = _constants(records)
     used = {each for call in program.statements for each in leaves(call.values) if isinstance(each, Constant)}
@@ -99,9 +103,11 @@ def _constants(records: Mapping[str, bytes]) -> "list[Tensor]":
         for place, (storage, shape) in enumerate(_sizes(records["constants.pkl"])):
             dtype = getattr(torch, _STORAGES[storage])
             contents = bytearray(records[f"constants/{place}"])
-            empty = torch.empty(shape, dtype=dtype) if not contents else torch.frombuffer(contents, dtype=dtype)
-            found.append(empty.reshape(shape))
-    except (KeyError, ValueError, RuntimeError):
+            if math.prod(shape) * dtype.itemsize != len(contents):  # libtorch would read on into other memory
+                raise ValueError("a shape of another size")
+            flat = torch.frombuffer(contents, dtype=dtype) if contents else torch.empty(0, dtype=dtype)
+            found.append(flat.reshape(shape))
+    except (KeyError, ValueError, IndexError, OverflowError, RuntimeError):
         raise ArtifactError("Its constants are not as lenetx writes them.") from None
     return found
 
