@@ -83,13 +83,12 @@ class Attending(Classifier):
         super().__init__()
         self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
         self.token = nn.Parameter(torch.rand(1, 1, 4))
-        self.recurrent = nn.GRU(4, 4, batch_first=True)
 
     def between(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.flatten(2).transpose(1, 2)
-        rows = torch.cat([self.token.expand(len(rows), -1, -1), rows], 1)
+        rows = torch.cat([self.token.expand(x.shape[0], -1, -1), rows], 1)
         rows = rows + self.attention(rows, rows, rows, need_weights=False)[0]
-        return self.recurrent(rows)[0][:, 1:]
+        return rows[:, 1:]
 
 
 NETWORKS = {each.__name__: each for each in (Classifier, Parametrised, Normed, Moved, Attending)}
