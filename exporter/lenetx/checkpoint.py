@@ -13,7 +13,7 @@ from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 from lenetx_runtime.values import parse_json
 
-from . import models, tensor_file
+from . import models, tensor_file, weights
 from .errors import ArtifactError, CheckpointError, InputError
 from .files import write_atomically
 from .host import own_settings
@@ -154,8 +154,20 @@ def read(path: Path) -> Checkpoint:
         if models.is_safe(checkpoint.spec.architecture):
             checkpoint.module()
     except (ArtifactError, InputError) as error:
-        raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
+        raise CheckpointError(f"'{path}' is not a usable checkpoint. {_foreign(path) or error}") from None
     return checkpoint
+
+
+def _foreign(path: Path) -> str | None:
+    """Return what to do with a file of weights that lenetx did not save; ``None`` for any other file."""
+    with contextlib.suppress(CheckpointError, InputError):
+        found = weights.read(path)
+        if found is not None and not found.ours:
+            return (
+                f"It holds weights that lenetx did not save ({found.kind}): make a checkpoint of them with "
+                f"'lenetx convert {path.name} OUT.pt --arch …'."
+            )
+    return None
 
 
 def _require_own(path: Path, checkpoint: Checkpoint) -> None:

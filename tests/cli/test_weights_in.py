@@ -75,14 +75,14 @@ def test_code_is_not_run_and_trusting_it_is_offered(refused, tmp_path, monkeypat
     assert not (tmp_path / "it-ran").exists()
 
 
-def test_trusted_code_runs_and_that_is_said(cli, tmp_path, monkeypatch, saved):
-    (tmp_path / "nets_of_theirs.py").write_text("from lenetx.models.lenet5 import LeNet5\nclass Own(LeNet5): pass\n")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_trusted_code_runs_and_that_is_said(cli, tmp_path, monkeypatch, planted, saved):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.pt").write_bytes(saved(__import__("nets_of_theirs").Own()))
+    state = models.build("lenet5", (1, 32, 32), 10).state_dict()
+    (tmp_path / "own.pt").write_bytes(saved({"model": state, "extra": planted(tmp_path / "it-ran")}))
     done = cli("convert", "own.pt", "mine.pt", "--arch", "lenet5", "--trust-pickle")
     assert done.exit_code == 0
     assert done.stderr.count("Code in 'own.pt' is run, since its pickle is trusted") == 1
+    assert (tmp_path / "it-ran").exists()
 
 
 def test_fine_tuning_says_what_it_changes(cli, tmp_path, monkeypatch, saved):

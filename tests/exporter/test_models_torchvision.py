@@ -13,7 +13,7 @@ def test_a_classifier_has_random_weights_and_as_many_classes_as_are_asked_for():
 
 
 def test_a_size_or_a_channel_that_does_not_fit_is_told_what_does():
-    with pytest.raises(InputError, match=r"but of 3 channels and 17×17 to 256×256 \(--input-size 17\)"):
+    with pytest.raises(InputError, match=r"but of 3 channels and 17×17 to 256×256 \(--input-size 28\)"):
         models.build("torchvision:squeezenet1_1", (3, 8, 8), 10)
     with pytest.raises(InputError, match=r"but of 3 channels \(--channels 3\)"):
         models.build("torchvision:squeezenet1_1", (1, 32, 32), 10)

@@ -77,3 +77,21 @@ def test_arrays_that_mean_nothing_are_not_read(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="holds images, labels, more"):
         read_npz(tmp_path / "set.npz", None, None)
     assert not read
+
+
+def test_a_pickle_that_names_thousands_of_classes_is_refused(tmp_path):
+    pickled = b"\x80\x02" + b"".join(b"cnets\nClass%d\n0" % number for number in range(3000)) + b"}."
+    sound = archived({})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(sound)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, pickled if name.endswith("data.pkl") else old.read(name))
+    (tmp_path / "net.pth").write_bytes(buffer.getvalue())
+    with pytest.raises(CheckpointError, match="asks for 3,000 classes and functions"):
+        lenetx.load_weights(tmp_path / "net.pth", architecture="lenet5")
+
+
+def test_weights_named_as_a_checkpoint_are_told_how_to_become_one(tmp_path):
+    (tmp_path / "net.pt").write_bytes(archived({"weight": torch.zeros(2)}))
+    with pytest.raises(CheckpointError, match=r"did not save \(state_dict\): .*lenetx convert net\.pt OUT\.pt --arch"):
+        lenetx.load(tmp_path / "net.pt")

@@ -86,7 +86,7 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
         endings = ", ".join(map(suffix, FORMATS))
         raise InputError(
             f"'{path}' is no artifact that lenetx knows: their names end in {endings}; "
-            "checkpoints in .pt or .safetensors."
+            "checkpoints in .pt or .safetensors, which 'lenetx convert' makes of other weights."
         )
     try:
         return get(name).open(path, device=device)

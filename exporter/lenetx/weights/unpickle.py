@@ -28,6 +28,8 @@ _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is a
 _FILLED = re.compile(rf"Can only .* but got <class '(?:{re.escape(__name__)}\.([\w.]+))?")
 _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KINDS})
 """What torch's restricted unpickler makes of any size that a pickle says."""
+_MOST_NAMES = 1000
+"""Of classes and functions: torch looks through all of them at each object."""
 _PICKLES = 5
 """One after the other in the older form, before the numbers."""
 _READ = re.compile(r"data\.pkl|data/\d+|version|byteorder", re.ASCII)
@@ -131,6 +133,8 @@ def inert(
     data, asked_for = plain(source)
     known: list[Any] = [*((StandIn, name) for name in classes), *((_first, name) for name in values)]
     others = sorted(asked_for - {name for _, name in known}) if any_class else []
+    if len(others) > _MOST_NAMES:
+        raise ArtifactError(f"It asks for {len(others):,} classes and functions, which no weights need.")
     for name in others:
         if _is_program(name):
             raise OtherClass(name)
