@@ -102,10 +102,14 @@ def test_missing_and_folders_are_bad_input(tmp_path):
 def test_torchs_own_files_are_no_checkpoints(checkpoint, tmp_path):
     path = tmp_path / "plain.pt"
     torch.save(dict(checkpoint.state_dict), path)
-    with pytest.raises(CheckpointError, match=r"is not a usable checkpoint\. It was not written by lenetx"):
+    with pytest.raises(
+        CheckpointError, match=r"is not a usable checkpoint\. It holds weights that lenetx did not save"
+    ):
         lenetx.load(path)
     path.write_bytes(archive.pack(archive.normalise(path.read_bytes())))
-    with pytest.raises(CheckpointError, match="It is no checkpoint of lenetx: 'lenetx train' makes them"):
+    with pytest.raises(
+        CheckpointError, match=r"did not save \(state_dict\): make a checkpoint of them with 'lenetx convert plain\.pt"
+    ):
         lenetx.load(path)
 
 

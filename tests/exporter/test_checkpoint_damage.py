@@ -174,7 +174,7 @@ def test_a_spec_whose_input_does_not_fit_the_network_is_refused(forged, refusal)
 
 @pytest.mark.parametrize(
     "content",
-    [torch.zeros(3), torch.zeros(2, 2), [1], "text", None, 3, {}, (), {"state_dict": torch.zeros(2, 2)}],
+    [torch.zeros(3), torch.zeros(2, 2), [1], "text", None, 3, {}, (), {"state_dict": [3]}],
     ids=repr,
 )
 def test_what_is_no_record_of_ours_is_refused(tmp_path, content):
