@@ -201,7 +201,7 @@ def train(
     if json and leads:
         render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
     if not quiet:
-        render.trained(checkpoint, files.checkpoint)
+        render.unless_closed(lambda path: render.trained(checkpoint, path))(files.checkpoint)
 
 
 def _said(options: Mapping[str, object]) -> dict[str, object]:
