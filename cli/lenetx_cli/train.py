@@ -1,6 +1,7 @@
 """``lenetx train``."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -202,7 +203,8 @@ def train(
     if json and leads:
         render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
     if not quiet:
-        render.trained(checkpoint, files.checkpoint)
+        with suppress(OSError, ValueError):  # the checkpoint is there, whoever reads of it
+            render.trained(checkpoint, files.checkpoint)
 
 
 def _said(options: Mapping[str, object]) -> dict[str, object]:

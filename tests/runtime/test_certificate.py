@@ -76,6 +76,22 @@ def test_a_model_and_certificate_that_are_renamed_together_stay_verified(model_p
         assert classifier.device == "cpu"
 
 
+@pytest.mark.parametrize("place", [".lenetx-0123", ".lenetx-0123/old"])
+@pytest.mark.parametrize("older", [True, False], ids=["beside an older one", "beside none"])
+def test_a_certificate_that_is_about_to_be_moved_to_its_place_counts(model_path, document, certify, place, older):
+    """As while an export replaces model and certificate, or after it was killed there."""
+    staging = model_path.parent / place
+    staging.mkdir(parents=True)
+    (staging / certificate_path(model_path).name).write_text(json.dumps(document), encoding="ascii")
+    if older:
+        document["artifact"]["sha256"] = "0" * 64
+        certify(document)
+    Classifier(model_path, require_verified=True).close()
+    model_path.with_name("other.onnx").write_bytes(model_path.read_bytes())
+    with pytest.raises(ArtifactError, match="there is no certificate"):
+        Classifier(model_path.with_name("other.onnx"), require_verified=True)
+
+
 def test_without_a_certificate_it_is_refused(model_path):
     assert f"there is no certificate '{model_path}.verified.json'" in refusal(model_path)
 
