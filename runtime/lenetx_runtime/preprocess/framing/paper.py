@@ -36,7 +36,7 @@ DARKEST = 16
 """Levels below which light is too weak to be compared in logarithms."""
 DIMMEST = 64
 """A level: paper that is darker is taken to be as light, since its noise would look like ink."""
-BEYOND = 0.8
+BEYOND = 0.7
 """Paper that is darker, by this factor, than it is two cells away ends there."""
 DETAIL = 100
 """The ink is given with about so many pixels on its longer side, or up to twice as many: averages have less noise."""
