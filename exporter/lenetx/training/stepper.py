@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ..errors import InputError
 from .augment import Augmenter
 from .config import TrainConfig
 from .diverged import Diverged
@@ -106,7 +107,7 @@ class Stepper:
             inputs = self._augmenter(inputs, self._batch_size)
         self._optimizer.zero_grad()
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._config.amp):
-            logits = self._trained(inputs)
+            logits = self._logits(inputs)
             losses = self._loss(logits, labels, reduction=self._reduction)
         loss = losses.mean()
         if self._group.count > 1:
@@ -126,6 +127,18 @@ class Stepper:
         self._losses.append(loss.detach())
         self._hits.append(hits)
         return losses.detach()
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        try:
+            logits: Tensor = self._trained(inputs)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise InputError(
+                f"The batch norm of {self._config.architecture} needs two images or more per step; the batch size is "
+                f"{self._batch_size}: raise it with --batch-size."
+            ) from None
+        return logits
 
     def due(self) -> bool:
         """Say whether it is time for a report."""
