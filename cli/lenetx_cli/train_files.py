@@ -95,6 +95,10 @@ class Saving:
             return ""
         return f" The checkpoint is in '{path}' instead."
 
+    @property
+    def _convert(self) -> list[str]:
+        return ["lenetx", "convert", str(self._files.state), str(self._files.checkpoint)]
+
     def __enter__(self) -> Self:
         return self
 
@@ -108,12 +112,10 @@ class Saving:
             return
         files, written = self._files, _written_at(self._files.state)
         if self._saved:
-            self._note(f"The training is done and its weights are saved; '{self._again}' adds what is missing.")
+            self._note(f"The training is done and its weights are saved; add what is missing with: {self._again}")
         elif written is not None and (written != self._before or issubclass(kind, KeyboardInterrupt)):
-            self._note(
-                f"'{files.state}' has where the run stood: go on with '{self._again}', or take its weights with "
-                f"'lenetx convert {files.state} {files.checkpoint}'."
-            )
+            self._note(f"Take the weights of '{files.state}' as they are with: {shlex.join(self._convert)}")
+            self._note(f"'{files.state}' has where the run stood; go on with: {self._again}")
 
 
 def _written_at(path: Path) -> int | None:

@@ -143,10 +143,10 @@ def test_another_set_than_that_of_the_labels_is_refused(cli, refused, here):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--data", "labels.csv"], "360 rows of 'labels.csv' cannot be used; mend them"),
+        (["--data", "labels.csv"], "Its paths start from its own folder, or from the one that --images names"),
         (["--data", "labels.csv", "--images", "none"], "There is no folder of images 'none'"),
         (["--data", "ragged.csv"], "Line 2 of 'ragged.csv' has 3 cells instead of 2"),
-        (["--data", "utf16.csv"], "'utf16.csv' is not UTF-8"),
+        (["--data", "utf16.csv"], "No picture of 'utf16.csv' can be used; line 1: There is no image"),
         (["--data", "empty.csv"], "'empty.csv' has no rows"),
         (["--data", "none.csv"], "There is no data set 'none.csv'"),
         (["--data", "./none"], "There is no folder 'none'"),

@@ -77,7 +77,7 @@ def test_an_interrupt_after_the_last_epoch_leaves_the_weights(cli, here, monkeyp
         patch.setattr("lenetx.training.outcome.with_self_test", interrupted)
         result = cli("train", *QUICK, "--save-every", 0, "-o", "net.pt")
     assert result.exit_code == 130
-    assert "its weights are saved; 'lenetx train --resume -o net.pt' makes up for what is missing" in result.stderr
+    assert "its weights are saved; add what is missing with: lenetx train --resume -o net.pt" in result.stderr
     weights = lenetx.load(here / "net.pt").spec.weights_sha256
     assert cli("train", "--resume", "-o", "net.pt").exit_code == 0
     assert lenetx.load(here / "net.pt").spec.weights_sha256 == weights

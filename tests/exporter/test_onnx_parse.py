@@ -213,5 +213,5 @@ def test_a_sealed_file_is_refused_before_an_engine_sees_it(tmp_path, monkeypatch
     data = re.sub(rb'"content_sha256":"\w{64}"', b'"content_sha256":"' + b"0" * 64 + b'"', model.SerializeToString())
     path = tmp_path / "dead.onnx"
     path.write_bytes(seal(data))
-    with pytest.raises(ArtifactError, match=r"'.*dead.onnx' cannot be used. Max lacks an input"):
+    with pytest.raises(ArtifactError, match=r"'.*dead.onnx' cannot be used. .*'?Max'? .*lacks an input"):
         open_artifact(path)

@@ -78,9 +78,9 @@ def test_the_test_split_is_judged_once_and_at_the_end(monkeypatch):
 
     seen, original = [], module.judge
 
-    def noting(network, split, *others):
+    def noting(network, split, *others, **options):
         seen.append(len(split))
-        return original(network, split, *others)
+        return original(network, split, *others, **options)
 
     monkeypatch.setattr("lenetx.training.loop.judge", noting)
     monkeypatch.setattr("lenetx.training.outcome.judge", noting)
@@ -183,7 +183,9 @@ def validation_says(monkeypatch):
 
     def say(*accuracies):
         told = iter(accuracies)
-        monkeypatch.setattr("lenetx.training.loop.judge", lambda *_: SimpleNamespace(accuracy=next(told), loss=1.0))
+        monkeypatch.setattr(
+            "lenetx.training.loop.judge", lambda *_, **__: SimpleNamespace(accuracy=next(told), loss=1.0)
+        )
 
     return say
 

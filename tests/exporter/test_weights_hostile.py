@@ -256,6 +256,7 @@ def with_record(data, name, contents):
 
 
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor, :UserWarning")
 def test_tensors_of_other_kinds_are_refused_by_name(tmp_path, saved):
     kinds = {
         "nested": torch.nested.nested_tensor([torch.zeros(3), torch.zeros(2)]),

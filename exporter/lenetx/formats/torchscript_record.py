@@ -29,7 +29,7 @@ def trace(network: "nn.Module", sample: "Tensor") -> Any:
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operator for all of it, which no other program knows
     try:
-        with deprecated_api(), warnings.catch_warnings(), _plain_functions():
+        with deprecated_api(), warnings.catch_warnings(), _plain_functions(), _cudnn_as_usual():
             warnings.simplefilter("ignore", torch.jit._trace.TracerWarning)  # two traces are compared
             return torch.jit.trace(network, sample, check_trace=False)  # type: ignore[no-untyped-call]
     finally:
@@ -53,6 +53,15 @@ def _tensors(network: "nn.Module") -> "Iterator[Tensor]":
             left += (vars(value) if isinstance(value, torch.nn.Module) else value).values()
         elif isinstance(value, list | tuple):
             left += value
+
+
+@contextlib.contextmanager
+def _cudnn_as_usual() -> Iterator[None]:
+    """Trace with torch's defaults for cuDNN, which the arguments of a convolution record, whatever the host has set."""
+    import torch
+
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True):
+        yield
 
 
 @contextlib.contextmanager
