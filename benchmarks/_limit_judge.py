@@ -91,7 +91,7 @@ def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[La
 
 def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], logits: Floats) -> tuple[Layer, ...]:
     network = case.reference.doubled
-    own = {id(tensor): name for name, tensor in network.named_parameters()}
+    own = network.names()
     results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
     with own_settings():
         found = judge_layers(
