@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Step", "Tape", "record", "trains"]
+__all__ = ["Step", "Tape", "record", "trains", "unread"]
 
 _SAME_NUMBERS = ("t", "transpose", "permute", "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias")
 """Operators that change nothing but the order or the shape."""
@@ -103,6 +103,20 @@ def record(
     with torch.no_grad(), _watch()(recorder):
         output = run(inputs)
     return recorder.tape(output)
+
+
+def unread(tape: Tape) -> list[str]:
+    """Return the operators of a tape whose results no later one of it reads.
+
+    Some of torch's operators read numbers without calling another: what these decide stands in no step.
+    """
+    wanted, found = {tape.output}, []
+    for step in reversed(tape.steps):
+        if wanted.isdisjoint(step.outputs):
+            found.append(step.operator)
+        else:
+            wanted.update(step.sources.values())
+    return found[::-1]
 
 
 def trains(step: Step) -> bool:

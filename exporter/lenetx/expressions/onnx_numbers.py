@@ -78,7 +78,7 @@ def _same(node: Node) -> Expression:
 
 def _dropout(node: Node) -> Expression:
     node.integer("seed", 0)
-    node.optional(1)  # the share, which means nothing to inference
+    node.number(1)  # the share, which means nothing to inference, but would be computed
     if node.optional(2) is not None:
         raise Strange("with a training mode")
     return node.value()

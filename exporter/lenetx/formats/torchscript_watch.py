@@ -8,7 +8,7 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import batches
 
 from ..bounds.layers import weight_of
-from ..bounds.tape import Tape, record
+from ..bounds.tape import Tape, record, unread
 from ..devices import torch_device
 from ..expressions import Expression, Unknown, of_tape
 from ..host import own_settings
@@ -84,4 +84,6 @@ def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | 
         tape = watched.record_zeros()
     except RuntimeError as error:  # above its last line stands a trace of the code
         return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1].removeprefix('RuntimeError: ')}")
+    if beside := unread(tape):
+        return Unknown(f"it computes what no operator is seen to read ({beside[0]})")
     return of_tape(tape, aliases)

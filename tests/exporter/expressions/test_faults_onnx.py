@@ -177,6 +177,14 @@ FAULTS = {
     ),
     "the input once more": (second_use_of_the_input, f"{MORE}1 of axis 2 from 0 on, step 1; a shape of 32; "),
     "dropout in training": (training_dropout, f"{MORE}Dropout (with a training mode)."),
+    "a computed share of a dropout": (
+        lambda model: behind(
+            model,
+            ("ReduceMax", ["image"], ["share"], {"keepdims": 0}),
+            ("Dropout", ["clean", "share"], ["logits"], {}),
+        ),
+        "Dropout (where a number should be it has none).",
+    ),
     "a batch norm in training": (training_norm, "the artifact has BatchNormalization (in training mode)."),
     "an early end": (
         lambda model: setattr(model.graph.output[0], "name", find(model, "Relu", 3).output[0]),

@@ -69,6 +69,15 @@ FAULTS = {
         (LAST, "    _1 = torch.dropout(_0, 0.5, True)\n    return _1"),
         "What the artifact computes cannot be read: it changes a part of a value in place (bernoulli_).",
     ),
+    "a slice whose end is computed": (
+        (
+            LAST,
+            "    _1 = torch.flatten(image, 1)\n    _2 = torch.argmax(_1, 1)\n"
+            "    _3 = torch.amax(_2, [0], True)\n    _4 = torch.add(_3, 10)\n"
+            "    _5, _6, = torch.tensor_split(_0, _4, 1)\n    return _5",
+        ),
+        "What the artifact computes cannot be read: it computes what no operator is seen to read",
+    ),
     "changed weights": (
         (
             "    input8 = torch.linear(input7, CONSTANTS.c6",
