@@ -30,7 +30,9 @@ def predict(
     with _classifier(model, device, arch) as classifier:
         predictions = classifier.predict_batch(images)
         if show_frame is not None:
-            _write_frames(classifier, images, show_frame)
+            from lenetx.arrays import write_picture
+
+            write_picture(show_frame, [classifier.frame(image) for image in images])
         if json:
             render.document(
                 {
@@ -59,16 +61,3 @@ def _classifier(model: Path, device: str, arch: str | None) -> "Classifier":
     import lenetx
 
     return lenetx.classifier(model, device=device, architecture=arch)
-
-
-def _write_frames(classifier: "Classifier", images: list[Path], path: Path) -> None:
-    import io
-
-    import numpy as np
-    import PIL.Image
-
-    from lenetx.files import write_atomically
-
-    png = io.BytesIO()
-    PIL.Image.fromarray(np.concatenate([classifier.frame(image) for image in images])).save(png, "PNG")
-    write_atomically(path, png.getvalue())

@@ -244,7 +244,9 @@ def training(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
-        with _bar() as show:
+        from .render_training import bar
+
+        with bar(_console(stderr=True)) as show:
             yield show
     else:
         yield _epoch_line
@@ -259,26 +261,6 @@ def _epoch_line(progress: "Progress") -> None:
             file=sys.stderr,
             flush=True,
         )
-
-
-@contextmanager
-def _bar() -> "Iterator[Callable[[Progress], None]]":
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.fields[figures]}")
-    with Bar(*columns, console=_console(stderr=True)) as bar:
-        task = bar.add_task("train", total=None, epoch="", figures="reading the data")
-
-        def show(progress: "Progress") -> None:
-            figures = (
-                f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  "
-                f"{progress.images_per_second:,.0f} images/s  {progress.seconds_left:.0f} s left"
-            )
-            epoch = f"{progress.epoch}/{progress.epochs}"
-            bar.update(task, total=progress.steps, completed=progress.step, epoch=epoch, figures=figures)
-
-        yield show
 
 
 def _console(*, stderr: bool | None = None, needed: bool = False) -> "Console":

@@ -1,6 +1,7 @@
-"""Arrays of numbers in .npy files, for and from programs of someone else's."""
+"""Arrays in files: .npy, for and from programs of someone else's, and PNG, to be looked at."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ from .errors import InputError
 from .files import write_atomically
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["read_array", "write_array"]
+__all__ = ["read_array", "write_array", "write_picture"]
 
 
 def read_array(path: Path) -> "NDArray[Any]":
@@ -43,4 +45,18 @@ def write_array(path: Path, array: "NDArray[Any]") -> None:
 
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
+    write_atomically(path, content.getvalue())
+
+
+def write_picture(path: Path, frames: "Sequence[NDArray[np.uint8]]") -> None:
+    """Write uint8[h, w] or uint8[h, w, 3] frames of one size as a PNG file, one below another.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    import numpy as np
+    import PIL.Image
+
+    content = io.BytesIO()
+    PIL.Image.fromarray(np.concatenate(frames)).save(content, "PNG")
     write_atomically(path, content.getvalue())

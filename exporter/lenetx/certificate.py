@@ -102,7 +102,7 @@ def conclusion_of(artifact: Path, sha256: str) -> str:
         return f"not proven: there is no usable certificate '{place.name}' beside it; 'lenetx verify' makes one."
     if about[0] != sha256:
         return f"not proven: the certificate '{place.name}' is of another file, or of this one before it was changed."
-    return str(json.loads(place.read_bytes())["conclusion"])
+    return about[4]
 
 
 def stronger(place: Path, report: Report) -> str | None:
@@ -122,8 +122,11 @@ def _identity(report: Report) -> tuple[object, object]:
     return report.artifact.get("sha256"), report.reference.get("weights_sha256")
 
 
-def _about(place: Path) -> tuple[object, object, int, str] | None:
-    """Give the digests of bytes and weights, the number of real images and the scope; ``None`` for what is no proof."""
+def _about(place: Path) -> tuple[object, object, int, str, str] | None:
+    """Return the digests of bytes and weights, the number of real images, the scope and the conclusion.
+
+    ``None`` for what is no proof.
+    """
     try:
         document = parse_json(read_bytes(place, "certificate", limit=LARGEST_CERTIFICATE))
         reference, images = document["reference"], _images(document["reference"].get("images"))
@@ -132,7 +135,8 @@ def _about(place: Path) -> tuple[object, object, int, str] | None:
         if document["passed"] is not True or any(check["status"] == "failed" for check in document["checks"]):
             return None
         seen = f"{images:,} test image{'s' * (images != 1)} of {reference.get('data')}"
-        return document["artifact"]["sha256"], reference["weights_sha256"], images, seen
+        conclusion = str(document["conclusion"])
+        return document["artifact"]["sha256"], reference["weights_sha256"], images, seen, conclusion
     except (InputError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

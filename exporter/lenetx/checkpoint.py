@@ -19,6 +19,7 @@ from .files import write_atomically
 from .host import own_settings
 from .models.probe import fork_random
 from .models.weights import load_into
+from .plain_tensors import plain, require_plain, weights_sha256
 from .user_code import no_warning_is_an_error, user_code
 from .weights import run_state, safetensors_file
 from .weights.fit import difference
@@ -194,21 +195,11 @@ def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
     return f"{held}: {differing}." if differing else f"{held}."
 
 
-def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
-    """Digest the names, dtypes, shapes and little-endian bytes of all tensors, in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(state_dict):
-        array = state_dict[name].detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype.name} {list(array.shape)}\n".encode())
-        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()
-
-
 def _as_archive(checkpoint: Checkpoint) -> bytes:
     return tensor_file.pack(
         {
             METADATA_KEY: checkpoint.spec.to_json(),
-            "state_dict": {name: _plain(tensor) for name, tensor in checkpoint.state_dict.items()},
+            "state_dict": {name: plain(tensor) for name, tensor in checkpoint.state_dict.items()},
             "record": _record_of(checkpoint),
         }
     )
@@ -217,7 +208,7 @@ def _as_archive(checkpoint: Checkpoint) -> bytes:
 def _as_safetensors(checkpoint: Checkpoint) -> bytes:
     texts = {METADATA_KEY: checkpoint.spec.to_json(), _RECORD: _record_of(checkpoint), "format": "pt"}
     texts |= {_ORDER: json.dumps(list(checkpoint.state_dict)), _DIGEST: _digest(texts)}
-    return safetensors_file.pack({name: _plain(each) for name, each in checkpoint.state_dict.items()}, texts)
+    return safetensors_file.pack({name: plain(each) for name, each in checkpoint.state_dict.items()}, texts)
 
 
 def _record_of(checkpoint: Checkpoint) -> str:
@@ -256,15 +247,15 @@ def _from_archive(data: bytes) -> Checkpoint:
         raise TypeError("a checkpoint is a dict")
     spec = ModelSpec.from_json(content[METADATA_KEY])
     weights = dict(content["state_dict"])
-    _require_plain(weights)
+    require_plain(weights)
     return Checkpoint(spec, weights, *_record(content["record"]))
 
 
 def _from_state(content: Mapping[str, Any]) -> Checkpoint:
     """Make a checkpoint of what an interrupted run had kept: it was never judged on the test split."""
     held, epoch = run_state.kept_weights(content)
-    weights = {name: _plain(tensor) for name, tensor in held.items()}
-    _require_plain(weights)
+    weights = {name: plain(tensor) for name, tensor in held.items()}
+    require_plain(weights)
     records = [{key: each[key] for key in each if key != "seconds"} for each in content["loop"]["history"]]
     found = {"metrics": {"chosen_epoch": epoch}, "config": content["config"] | content["origin"], "history": records}
     spec = dataclasses.replace(ModelSpec.from_json(content["spec"]), weights_sha256=weights_sha256(weights))
@@ -278,29 +269,6 @@ def _from_safetensors(data: bytes) -> Checkpoint:
     if texts[_DIGEST] != _digest(texts) or _as_safetensors(checkpoint) != data:
         raise ArtifactError("It was not written by lenetx, or it is damaged.")
     return checkpoint
-
-
-def _plain(tensor: "Tensor") -> "Tensor":
-    import torch
-
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-
-
-def _require_plain(weights: "Mapping[str, Tensor]") -> None:
-    """Raise ValueError unless all are dense tensors of their own: a view can be larger than any memory."""
-    import torch
-
-    for name, tensor in weights.items():
-        dense = isinstance(name, str) and isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
-        if (
-            not dense
-            or tensor.device.type != "cpu"
-            or tensor.is_conj()
-            or tensor.is_neg()
-            or tensor.requires_grad
-            or not tensor.is_contiguous()
-        ):
-            raise ValueError(f"{name} is no plain tensor")
 
 
 def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, float], ...]]:

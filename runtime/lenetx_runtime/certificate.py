@@ -42,16 +42,10 @@ def certificate_path(artifact: Path) -> Path:
 
 
 def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
-    """Do nothing if the certificate beside a model says that exactly these bytes were proven.
-
-    Args:
-        path: of the model.
-        data: its bytes.
-        spec: what it says of itself.
+    """Do nothing if the certificate beside a model's path says that exactly its bytes, of this spec, were proven.
 
     Raises:
-        ArtifactError: there is no certificate, or it is damaged, another file's, another checkpoint's, or none of a
-            proof that passed.
+        ArtifactError: there is none, or it is damaged, of another file or checkpoint, or of a proof that failed.
     """
     place = certificate_path(path)
     if (problem := _problem(place, data, spec)) and all(_problem(each, data, spec) for each in _meanwhile(place)):
@@ -62,11 +56,7 @@ def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
 
 
 def _meanwhile(place: Path) -> Iterator[Path]:
-    """Yield where a certificate is while model and certificate are replaced, or after that was cut short.
-
-    It is beside the model of which it speaks, in lenetx's staging folder; last comes its place once more, to which it
-    may just have been moved.
-    """
+    """Yield where it is while model and certificate are replaced: in lenetx's staging folder, or just moved back."""
     for pattern in (f"{_STAGING}/{glob.escape(place.name)}", f"{_STAGING}/old/{glob.escape(place.name)}"):
         yield from place.parent.glob(pattern)
     yield place

@@ -13,12 +13,11 @@ from .device import DEFAULT_CUDA, CudaOptions
 from .errors import InputError, LenetxError
 from .limits import DEFAULT, Limits
 from .opening import Opened, Request, as_request
-from .parts import Part, is_open_file, parts_of, require_several
 from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
 from .selftest import SelfTestResult, judge, require_selftest
 from .spec import UNKNOWN, ModelSpec
-from .workers import CLOSED, Workers
+from .workers import CLOSED, Part, Workers, is_open_file, parts_of, require_several
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +32,7 @@ __all__ = ["Classifier"]
 _STREAMED = 64
 """Images that are labelled together where each is read by itself, by default."""
 _LONG = 1e-3
-"""Seconds to read an image, from which on threads read them: its decoding takes most of that."""
+"""Seconds to read an image, from which on threads read them."""
 
 _Framed: TypeAlias = "tuple[NDArray[np.uint8], InputError | None]"
 """Frames of the images up to the first that cannot be used, and its error."""
@@ -249,11 +248,7 @@ class Classifier:
         return self._framer
 
     def _labelled(self, parts: Iterator[Part]) -> Iterator[_Labelled]:
-        """Label parts, sharing the work.
-
-        Small images are read here, while other threads compute: to read them takes Python's lock, for which threads
-        would wait. Large ones are decoded without it, so all threads read them.
-        """
+        """Label parts: small images are read here, under Python's lock; large ones, without it, by all threads."""
         first = next(parts, None)
         if first is None:
             return
@@ -266,7 +261,7 @@ class Classifier:
         yield from self._workers.map(lambda task: task(), map(self._task, parts))
 
     def _task(self, part: Part) -> "Callable[[], _Labelled]":
-        """Give what a thread does with a part; what several images may be read from is read here, one after another."""
+        """Return what a thread does; what several images may be read from is read here."""
         if any(map(is_open_file, part[1])):
             return partial(self._label, self._framed(part))
         return lambda: self._label(self._framed(part))
@@ -278,7 +273,6 @@ class Classifier:
         return self._framing().several(part[1], part[0])
 
     def _label(self, framed: _Framed) -> _Labelled:
-        """Label the frames of the images up to the first that cannot be used."""
         frames, problem = framed
         return (self._opened().labels(frames) if len(frames) else []), problem
 

@@ -158,7 +158,7 @@ def _certificate_problem(model: Path, data: bytes, spec: "ModelSpec") -> str | N
 
 
 def _rows(document: dict[str, Any], spec: "ModelSpec", facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Give pairs of a name and words, in the words of ``lenetx inspect``."""
+    """Use the words of ``lenetx inspect``."""
     said = {key: value for key, value in document["spec"].items() if value is not None}
     if spec.selftest is not None:  # itself it would fill the screen
         said["selftest"] = f"{len(spec.selftest.logits)} images"

@@ -61,7 +61,6 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
 
 def _quota(folder: Path) -> float | None:
-    """Read the quota of one cgroup: microseconds of CPU time in each period of microseconds."""
     fields = " ".join(_lines(folder / "cpu.max")).split()  # version 2: "150000 100000", or "max 100000"
     if not fields:
         fields = [line for name in ("quota", "period") for line in _lines(folder / f"cpu.cfs_{name}_us")]
@@ -73,10 +72,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
-    """Give the folders of the cgroups of this process that can limit its CPU time, with all around them.
-
-    A container may be told the path that its host sees and see its own cgroup at the top: what is not there is skipped.
-    """
+    """Yield the folders of this process's cgroups and all around them; a container may be told its host's paths."""
     for line in _lines(root / "proc/self/cgroup"):  # cgroups(7): "4:cpu,cpuacct:/path" or "0::/path"
         _, controllers, path = (line.split(":", 2) + [""] * 2)[:3]
         if controllers and "cpu" not in controllers.split(","):

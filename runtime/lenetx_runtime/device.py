@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 from .errors import InputError
 
-__all__ = ["DEFAULT_CUDA", "CudaOptions", "cuda_index", "is_device"]
+__all__ = ["DEFAULT_CUDA", "MOST_THREADS", "CudaOptions", "cuda_index", "is_device"]
 
+MOST_THREADS = 1024
+"""Each is a real thread with a stack of its own."""
 _DIGITS = 3
 
 

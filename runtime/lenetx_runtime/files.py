@@ -64,10 +64,7 @@ def open_file(path: Union[str, "os.PathLike[str]"], kind: str) -> tuple[int, int
 
 
 def _to_the_end(descriptor: int, begun: bytes, most: int) -> bytes:
-    """Read on in a file that is not as long as it says, but no more than a byte beyond the most.
-
-    It grows or shrinks meanwhile, is made as it is read, as in ``/proc``, or has more than one call reads.
-    """
+    """Read on in a file that is not as long as it says, as in ``/proc``, or has more than one call reads."""
     parts, total = [begun], len(begun)
     while total <= most and (part := os.read(descriptor, min(_AT_ONCE, most + 1 - total))):
         parts.append(part)

@@ -23,12 +23,11 @@ __all__ = ["Inference"]
 
 _FLOAT32 = np.dtype(np.float32)
 _PART, _NUMBERS = 32, 2**21
-"""Images of one call of the engine, and numbers of their inputs: what they become stays in a core's cache."""
+"""Images of one call, and numbers of their inputs: what they become stays in a core's cache."""
 _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
 """The same where something else than the CPU computes."""
 _CALLS = 16
-"""Calls of a thread before it gives back what it has, if all their inputs are not more numbers than those above:
-threads that meet in Python wait for each other."""
+"""Calls of a thread before it gives back what it has: threads that meet in Python wait for each other."""
 _SMALL = 1e-32
 """A factor with which no sum of a few thousand finite float32 overflows."""
 
@@ -36,13 +35,7 @@ _SMALL = 1e-32
 class Inference:
     """A model that runs.
 
-    Args:
-        spec: of the model.
-        backend: computes its logits.
-        workers: share the parts of a call.
-
     Attributes:
-        backend: as given.
         part: images of a call of the backend: a result has the same bits however many threads there are.
     """
 
@@ -122,7 +115,6 @@ class Inference:
         return logits
 
     def _of_frames(self, frames: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-        """Give the logits of one share of the frames."""
         logits = np.empty((len(frames), len(self._labels)), np.float32)
         done = 0
         for inputs in self._normaliser.parts(frames, self.part):
@@ -136,7 +128,6 @@ class Inference:
     def _shared(
         self, work: "Callable[[NDArray[Any]], NDArray[np.float32]]", given: "NDArray[Any]"
     ) -> "NDArray[np.float32]":
-        """Give the logits of what is given, share by share from all threads."""
         size = self.share(len(given))
         found = self._workers.together(work, (given[start : start + size] for start in range(0, len(given), size)))
         return np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)

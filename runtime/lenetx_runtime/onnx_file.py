@@ -25,21 +25,21 @@ _FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 4, 5
 _VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
-"""Operators of any number of inputs; onnxruntime reads memory that is not there where one of them has no name."""
+"""onnxruntime reads memory that is not there where an input of these has no name."""
 _ATTRIBUTE_NAME, _ATTRIBUTE_INTS = 1, 8
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _SPARSE_TENSORS = (1, 2)
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
-"""Of inputs, outputs and their sizes: onnxruntime keeps any bytes there, and cannot hand them over as text."""
+"""Of inputs, outputs and their sizes, which onnxruntime cannot hand over if they are no text."""
 _DEEPEST_GRAPH = 32
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
 _MARGIN = 64
 """Pixels that a window may be wider than the network's input, which is padded for it."""
 
 _OTHER_FORMAT = b"ORTM"
-"""What onnxruntime looks for first, at this place: it then reads another graph than the one that was looked at here."""
+"""onnxruntime looks for this first, and then reads another graph than the one that was looked at here."""
 
 _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
@@ -97,7 +97,6 @@ def seal(data: bytes) -> bytes:
 
 
 def _digest(data: bytes, place: int) -> bytes:
-    """Return the digest in 64 digits, those at this place being counted as zeros."""
     import hashlib
 
     digest, view = hashlib.sha256(), memoryview(data)
@@ -107,7 +106,7 @@ def _digest(data: bytes, place: int) -> bytes:
 
 
 def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """Give (key, where the value begins in the file, value) of every entry, and of one with several, each with each."""
+    """Yield (key, where the value begins, value) of every entry, and of one with several, each with each."""
     for field, value in walk.messages(data):
         if field == _MODEL_METADATA:
             outer = walk.start
@@ -117,7 +116,6 @@ def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
 
 
 def _only_spec(entries: list[tuple[bytes, int, bytes]]) -> tuple[int, bytes]:
-    """Return where the text of the spec begins in the file, and that text."""
     found = [(start, text) for key, start, text in entries if key == _KEY]
     if len(found) > 1:
         raise ArtifactError("It carries more than one lenetx spec.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .backend import Backend, run_in_batches
-from .device import DEFAULT_CUDA, CudaOptions, is_device
+from .device import DEFAULT_CUDA, MOST_THREADS, CudaOptions, is_device
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
 from .limits import DEFAULT, Limits, size_in_words
@@ -18,21 +18,12 @@ from .workers import Workers
 
 __all__ = ["Opened", "Request", "as_request"]
 
-_MOST_THREADS = 1024
-"""Each is a real thread with a stack of its own."""
 _LARGE = 16 * 2**20
 """Bytes of a model of which a single image is worth several threads: LeNet-5 has 0.25 MiB, and one is faster."""
 
 
 class Opened(NamedTuple):
-    """A model that is ready.
-
-    Attributes:
-        spec: what it says of itself.
-        backend: computes its logits.
-        workers: share the parts of a call.
-        limits: how large an image may be.
-    """
+    """A model that is ready."""
 
     spec: ModelSpec
     backend: Backend
@@ -41,16 +32,9 @@ class Opened(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Everything that :class:`~lenetx_runtime.classifier.Classifier` was asked for; it can be pickled.
+    """The arguments of :class:`~lenetx_runtime.classifier.Classifier`; they can be pickled.
 
     Attributes:
-        model: path of the file, or its bytes.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: the most of one call; all that this process may use when ``None``.
-        require_verified: only with the certificate of a proof.
-        providers: execution providers instead of a device.
-        cuda: how CUDA computes.
-        limits: how large the model and images may be.
         content_sha256: only this model, whatever lies there now; any when ``None``.
     """
 
@@ -78,8 +62,8 @@ class Request(NamedTuple):
             raise InputError(f"A device is a name, not {type(self.device).__name__}: auto, cpu, cuda or cuda:N.")
         if self.threads is not None:
             whole = isinstance(self.threads, int) and not isinstance(self.threads, bool)
-            if not whole or not 1 <= self.threads <= _MOST_THREADS:
-                raise InputError(f"threads is {self.threads!r}; it must be a whole number, 1 to {_MOST_THREADS}.")
+            if not whole or not 1 <= self.threads <= MOST_THREADS:
+                raise InputError(f"threads is {self.threads!r}; it must be a whole number, 1 to {MOST_THREADS}.")
         if self.require_verified and isinstance(self.model, bytes):
             raise InputError("A model is verified by the file beside it: require_verified needs a path, not bytes.")
         if self.providers is not None and self.device != "auto":
@@ -132,7 +116,6 @@ class Request(NamedTuple):
         return OrtBackend(data, spec, device=self.device, threads=threads, cuda=self.cuda)
 
     def _on_cuda(self, data: bytes, spec: ModelSpec, threads: int) -> Backend | None:
-        """Give the model on CUDA where that is there and its self-test passes on it."""
         from .ort import OrtBackend
 
         if CUDA not in execution_providers():

@@ -1,10 +1,12 @@
 """onnxruntime as a backend: the device that was asked for, or an error."""
 
+import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .cpus import available_cpus
-from .device import DEFAULT_CUDA, CudaOptions, cuda_index
+from .device import DEFAULT_CUDA, MOST_THREADS, CudaOptions, cuda_index
 from .errors import ArtifactError, InputError
 from .ort_session import CPU, CUDA, Provider, execution_providers, import_engine, one_line, open_session
 from .spec import ModelSpec
@@ -13,13 +15,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .ort_cuda import CudaRun
-
-__all__ = ["OrtBackend", "execution_providers"]
+__all__ = ["CudaRun", "OrtBackend", "execution_providers"]
 
 _FATAL = 4
-_MOST_THREADS = 1024
-"""Each is a real thread with a stack of its own."""
+_GRAPH_ID = "gpu_graph_id"
+_NO_GRAPH = "-1"
+_OFTEN, _MOST_GRAPHS = 3, 8
+"""Calls of a batch size until it gets a graph, and how many may have one: each keeps its buffers."""
+_RUNS_TO_CAPTURE = 3
+"""onnxruntime runs a graph plainly before it captures it, and then replays it."""
 
 
 class OrtBackend:
@@ -60,8 +64,8 @@ class OrtBackend:
         optimised: bool = True,
     ) -> None:
         index = cuda_index(device)
-        if threads is not None and not 1 <= threads <= _MOST_THREADS:
-            raise InputError(f"threads is {threads}; it must be 1 to {_MOST_THREADS}.")
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise InputError(f"threads is {threads}; it must be 1 to {MOST_THREADS}.")
         if providers is not None and index is not None:
             raise InputError(f"Give the device {device} or providers, not both.")
         if providers is not None and not providers:
@@ -82,10 +86,8 @@ class OrtBackend:
         self._outputs, self._input = [spec.output_name], spec.input_name
         self._on_cuda: CudaRun | None = None
         if [name for name, _ in asked] == [CUDA]:
-            from . import ort_cuda
-
             names = spec.input_name, spec.output_name
-            self._on_cuda = ort_cuda.CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
+            self._on_cuda = CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Take float32[N, C, H, W] and give float32[N, K] logits.
@@ -120,8 +122,84 @@ def _options(ort: Any, threads: int | None, optimised: bool) -> Any:
 
 
 def _require_same_contract(session: Any, spec: ModelSpec) -> None:
-    """Compare names and shapes, but for the batch axis, with what the spec says."""
     wanted = [(spec.input_name, list(spec.input_shape)), (spec.output_name, [len(spec.labels)])]
     found = [(value.name, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
     if found != wanted:
         raise ArtifactError(f"Its spec says {wanted}, its graph has {found}.")
+
+
+class CudaRun:
+    """Runs a session that is on CUDA alone, for any number of threads: its buffers are bound, and graphs replayed.
+
+    No run on a GPU has shown this yet (docs/gpu.md says what has been seen); its tests use a made-up engine.
+    """
+
+    def __init__(
+        self, ort: Any, session: Any, names: tuple[str, str], classes: int, index: int, *, graphs: bool
+    ) -> None:
+        self._ort, self._session = ort, session
+        self._names = names
+        self._classes, self._index = classes, index
+        self._graphs: dict[int, _Graph] = {}
+        self._asked: Counter[int] = Counter()
+        self._one_at_a_time = threading.Lock()  # onnxruntime allows no other run of a session with graphs
+        self._plain = self._options(_NO_GRAPH) if graphs else None
+
+    def __call__(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Take float32[N, C, H, W] on the host and give float32[N, K] there."""
+        size = len(batch)
+        if self._plain is None:
+            return self._bound(batch)
+        with self._one_at_a_time:
+            if (graph := self._graphs.get(size)) is not None:
+                return graph.replay(batch)
+            logits = self._bound(batch)
+            self._asked[size] += 1
+            if self._asked[size] == _OFTEN and len(self._graphs) < _MOST_GRAPHS:
+                self._capture(batch, logits)
+            return logits
+
+    def _bound(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        binding = self._session.io_binding()
+        binding.bind_cpu_input(self._names[0], batch)
+        binding.bind_output(self._names[1], "cpu")
+        self._session.run_with_iobinding(binding, self._plain)
+        logits: NDArray[np.float32] = binding.copy_outputs_to_cpu()[0]
+        return logits
+
+    def _capture(self, batch: "NDArray[np.float32]", right: "NDArray[np.float32]") -> None:
+        """Give a batch size its graph, if that computes the same bits."""
+        options = self._options(str(len(self._graphs) + 1))
+        try:
+            graph = _Graph(self._session, self._names, *self._buffers(batch), options)
+            if all((graph.replay(batch) == right).all() for _ in range(_RUNS_TO_CAPTURE)):
+                self._graphs[len(batch)] = graph
+        except Exception:  # onnxruntime's errors have no common base but Exception
+            return  # this size goes on without one
+
+    def _buffers(self, batch: "NDArray[np.float32]") -> tuple[Any, Any]:
+        made = self._ort.OrtValue
+        logits = made.ortvalue_from_shape_and_type([len(batch), self._classes], batch.dtype, "cuda", self._index)
+        return made.ortvalue_from_numpy(batch, "cuda", self._index), logits
+
+    def _options(self, graph: str) -> Any:
+        options = self._ort.RunOptions()
+        options.add_run_config_entry(_GRAPH_ID, graph)
+        return options
+
+
+class _Graph:
+    """One batch size with its buffers on the device: a graph remembers their addresses."""
+
+    def __init__(self, session: Any, names: tuple[str, str], given: Any, found: Any, options: Any) -> None:
+        self._session, self._options = session, options
+        self._given, self._found = given, found
+        self._binding = session.io_binding()
+        self._binding.bind_ortvalue_input(names[0], given)
+        self._binding.bind_ortvalue_output(names[1], found)
+
+    def replay(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        self._given.update_inplace(batch)
+        self._session.run_with_iobinding(self._binding, self._options)
+        logits: NDArray[np.float32] = self._found.numpy()
+        return logits

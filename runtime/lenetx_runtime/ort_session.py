@@ -26,7 +26,7 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 """An execution provider by onnxruntime's name for it, perhaps with settings of its own."""
 
 _FROM_MODEL = "ORT_LOAD_CONFIG_FROM_MODEL"
-"""Where it is 1, a session has the settings that are in the model, or none, instead of those that it was given."""
+"""Where it is 1, a session has the settings of the model instead of those that it was given."""
 _hiding, _hidden = threading.Lock(), list[str | None]()
 """What the variable was, once for each session that is being opened."""
 _preloading, _preloaded = threading.Lock(), list[object]()
@@ -78,7 +78,7 @@ def import_engine() -> Any:
 
 
 def _import_numpy() -> None:
-    """Import what onnxruntime's compiled module imports, where an interrupt would become an ImportError."""
+    """Import it here: in onnxruntime's compiled module an interrupt would become an ImportError."""
     with contextlib.suppress(ImportError):  # then onnxruntime says so
         import numpy  # noqa: F401
 
@@ -170,7 +170,6 @@ def _require_available(ort: Any, provider: str) -> None:
 
 
 def _prepare(ort: Any, options: Any, names: Sequence[str]) -> None:
-    """Let other providers leave nothing to the CPU, unless it is asked for too, and load what CUDA needs."""
     if names == [CPU]:
         return
     _preload(ort)
@@ -179,9 +178,9 @@ def _prepare(ort: Any, options: Any, names: Sequence[str]) -> None:
 
 
 def _preload(ort: Any) -> None:
-    """Load the libraries that pip has installed, once: stdout, where JSON may go, is turned aside meanwhile."""
+    """Load the libraries that pip has installed, once."""
     with _preloading:
         if hasattr(ort, "preload_dlls") and ort not in _preloaded:
-            with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+            with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find; stdout may be JSON
                 ort.preload_dlls()
             _preloaded.append(ort)

@@ -35,7 +35,7 @@ _CHOICES = {
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
 _LARGEST_INPUT = 2**26
-"""Of levels in one input, so that no file makes a program take all memory: a quarter of a GiB in float32."""
+"""Of levels in one input: a quarter of a GiB in float32."""
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
 """Characters of a wrong value that an error shows."""
@@ -147,7 +147,6 @@ def _as_tuple(value: Any) -> Any:
 
 
 def _problems(spec: ModelSpec) -> list[str]:
-    """Say which fields are wrong by themselves or, if none is, together."""
     wrong = {
         **{name: f"1 to {LARGEST_COUNT}" for name in _COUNTS if not is_count(getattr(spec, name), least=1)},
         **{name: "a text" for name in _TEXTS if not is_text(getattr(spec, name))},
@@ -177,7 +176,6 @@ def _short(value: object) -> str:
 
 
 def _wrong_together(spec: ModelSpec) -> dict[str, str]:
-    """Say which fields, each of them valid by itself, do not go with the others."""
     wrong = {}
     if spec.polarity != POLARITIES[spec.framing]:
         wrong["polarity"] = f"{POLARITIES[spec.framing]}, that of the framing {spec.framing}"
@@ -214,7 +212,6 @@ def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
 
 
 def _fits_float32(mean: float, std: float, scale: float) -> bool:
-    """Say whether the lowest and the highest level, and so each one between, become finite inputs."""
     return all(abs((level * float(scale) - float(mean)) / float(std)) <= _LARGEST_FLOAT32 for level in (0, 255))
 
 

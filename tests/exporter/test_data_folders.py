@@ -1,5 +1,6 @@
 """A folder per class, with or without parts."""
 
+import hashlib
 import os
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from lenetx import DataOptions, data
 from lenetx.errors import DataError
+from lenetx_runtime.limits import DEFAULT
 
 
 def fill(folder, classes, count=10):
@@ -208,3 +210,11 @@ def test_known_class_names_settle_the_numbers(folder):
     assert len(dataset.unusable) == 10
     assert dataset.unusable[0] == "ant/0.png: there is no class 'ant'"
     assert {file[:3] for file in dataset.train.take((dataset.train.labels == 0).nonzero()[0]).files} == {"dog"}
+
+
+def test_a_file_that_is_too_large_for_an_image_is_not_read_for_the_digest(tmp_path):
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(DEFAULT.image_bytes + 1)
+    digest = hashlib.sha256()
+    data.FileSplit(tmp_path, ("large.png",), np.array([1])).add_to(digest)
+    assert digest.hexdigest() == hashlib.sha256(b"large.png\n1 unreadable\n").hexdigest()

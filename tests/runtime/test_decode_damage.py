@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from lenetx_runtime import InputError
 from lenetx_runtime.preprocess import decode
-from lenetx_runtime.preprocess.gif_file import first_frame
-from lenetx_runtime.preprocess.jpeg_file import without_notes
+from lenetx_runtime.preprocess.stripped import first_frame, without_notes
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "GIF"]

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.preprocess import Normaliser, decode, frame, lookup_table, normalise, planes
 from lenetx_runtime.preprocess.frames import Framer, is_frame
-from lenetx_runtime.preprocess.framing.ready import are_frames
+from lenetx_runtime.preprocess.framing import are_frames
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=300)
 levels = st.sampled_from([0, 1, 15, 16, 17, 128, 255])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lenetx_runtime import CudaOptions
-from lenetx_runtime.ort_cuda import CudaRun
+from lenetx_runtime.ort import CudaRun
 
 WEIGHTS = np.random.default_rng(0).normal(size=(12, 10)).astype(np.float32)
 

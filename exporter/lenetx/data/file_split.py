@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.files import read_bytes
+from lenetx_runtime.limits import DEFAULT
 from lenetx_runtime.preprocess import decode, frame
 
 from ..errors import InputError
@@ -67,7 +68,7 @@ class FileSplit:
         """Feed names, labels and the digests of the files to a digest of :mod:`hashlib`."""
         for file, label in zip(self.files, self.labels.tolist(), strict=True):
             try:
-                content = hashlib.sha256(read_bytes(self.folder / file, "image")).hexdigest()
+                content = hashlib.sha256(read_bytes(self.folder / file, "image", limit=DEFAULT.image_bytes)).hexdigest()
             except InputError:
                 content = "unreadable"
             digest.update(f"{file}\n{label} {content}\n".encode(errors="surrogateescape"))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import batches
+from lenetx_runtime.ort_session import CPU, import_engine, open_session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +25,13 @@ def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "R
     """
     import numpy as np
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_engine()
     outputs, names, more = _with_results(onnx.load_from_string(data))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(data + more, options, providers=["CPUExecutionProvider"])
+    session = open_session(onnxruntime, data + more, options, [(CPU, {})])
     parts = []
     for part, count in batches(inputs, spec):
         found = session.run(names, {spec.input_name: part})

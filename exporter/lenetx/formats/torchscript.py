@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
+from lenetx_runtime.values import parse_json
 
 from .. import archive
 from ..artifact import Artifact, OpenedArtifact
@@ -173,8 +174,8 @@ def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[s
 def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
     """Return the names of each constant: in the file a text, or a list where there are none or several."""
     try:
-        found = json.loads(records[_NAMES])
-    except (KeyError, ValueError, RecursionError):
+        found = parse_json(records[_NAMES])
+    except (KeyError, ValueError):
         return []
     names = [each if isinstance(each, list) else [each] for each in found] if isinstance(found, list) else []
     return names if all(isinstance(name, str) for each in names for name in each) else []

@@ -1,21 +1,95 @@
 """What this device can run, and what is in the way: what is installed, what works and what to do about the rest."""
 
+import dataclasses
 import platform
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
-from ..cpus import count_cpus
+from ..cpus import Cpus, count_cpus
 from ..ort_session import CPU, CUDA, WITH_CUDA
-from .diagnosis import Diagnosis, Provider
 from .engine import DRIVER
 from .trials import attempt
 
 __all__ = ["Diagnosis", "Provider", "examine", "package_problem", "provider_problem", "providers", "version_of"]
 
+_MARKS = {"works": "works", "failed": "FAILED", "not_applicable": "n/a"}
 _PACKAGES = ("numpy", "pillow")
 _ENGINE = "onnxruntime"
 _NO_CUDA = f"This onnxruntime has no CUDA. Where you want it: 'pip uninstall -y onnxruntime', then '{WITH_CUDA}'."
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One execution provider.
+
+    Attributes:
+        name: onnxruntime's name of it.
+        status: ``works`` where a session was opened on it alone and computed what it should; ``not_applicable`` where
+            it is none of this device's or not in this onnxruntime.
+        detail: why it does not work, sentences.
+        missing: names of the shared libraries that it needs and that cannot be loaded.
+    """
+
+    name: str
+    status: Literal["works", "failed", "not_applicable"]
+    detail: str = ""
+    missing: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why it does not work: the libraries by name where some are missing, else the detail."""
+        return f"Cannot be loaded: {', '.join(self.missing)}." if self.missing else self.detail
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What this device can run.
+
+    Attributes:
+        versions: of Python and of distributions, by name; ``None`` where one is not installed.
+        engines: versions of the distributions that own the module ``onnxruntime``, by name; at most one should.
+        providers: every execution provider.
+        cpus: what this process may use of the CPUs.
+        can_predict: whether numpy and Pillow can be imported and some execution provider works.
+        problems: sentences that say what is wrong and what to do.
+    """
+
+    versions: Mapping[str, str | None]
+    engines: Mapping[str, str]
+    providers: tuple[Provider, ...]
+    cpus: Cpus
+    can_predict: bool
+    problems: tuple[str, ...]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Give values for JSON."""
+        return {
+            "can_predict": self.can_predict,
+            "versions": dict(self.versions),
+            "engines": dict(self.engines),
+            "providers": [dataclasses.asdict(provider) for provider in self.providers],
+            "cpus": self.cpus._asdict() | {"threads": self.cpus.usable},
+            "problems": list(self.problems),
+        }
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Give what was found as pairs of a name and words."""
+        engines: Mapping[str, str | None] = self.engines or {"onnxruntime": None}
+        providers = [(each.name, f"{_MARKS[each.status]:6} {each.reason}".rstrip()) for each in self.providers]
+        versions = [(name, version or "not installed") for name, version in {**self.versions, **engines}.items()]
+        return [*versions, ("CPUs", self._cpus()), *providers]
+
+    def conclusions(self) -> list[str]:
+        """Give every problem, then whether predictions can be made."""
+        last = "Predictions can be made here." if self.can_predict else "No predictions can be made here."
+        return [*(f"Problem: {problem}" for problem in self.problems), last]
+
+    def _cpus(self) -> str:
+        quota = "no quota" if self.cpus.quota is None else f"a quota of {self.cpus.quota:g}"
+        limits = f"{self.cpus.machine} in this machine, {self.cpus.affinity} by affinity, {quota}"
+        return f"{limits}: up to {self.cpus.usable} threads"
 
 
 def examine() -> Diagnosis:
@@ -71,7 +145,7 @@ def package_problem(name: str, version: str | None, outcome: Mapping[str, Any]) 
 
 
 def _engines(outcome: Mapping[str, Any]) -> dict[str, str]:
-    """Find the distributions that own the module onnxruntime: each of its wheels is one, under a name of its own."""
+    """Find the distributions that own the module onnxruntime: each of its wheels is one."""
     found = {}
     for distribution in metadata.distributions():
         about = distribution.metadata
@@ -84,7 +158,6 @@ def _engines(outcome: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _tops(distribution: metadata.Distribution) -> set[str]:
-    """Name the folders and modules that a distribution writes, by what it says or by its files."""
     said = (distribution.read_text("top_level.txt") or "").split()
     return {*said, *(file.parts[0] for file in distribution.files or ())}
 

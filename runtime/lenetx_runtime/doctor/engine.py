@@ -114,7 +114,7 @@ def _cuda_library(ort: Any) -> Path:
 
 
 def _missing(name: str) -> str:
-    """Load a library; give the name of the one that is not there, itself or one that it needs, or nothing."""
+    """Return the name of the library that is not there, itself or one that it needs, or nothing."""
     import ctypes
 
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Image", "decode"]
 
 _LARGEST_EXIF = 2**16
-"""Bytes that Pillow's reader is left with: of each of its entries it keeps a copy."""
+"""Bytes for Pillow's reader: of each of its entries it keeps a copy."""
 _AT_ONCE = 2**30
 """Bytes that a file object is asked for: some take no larger number."""
 
@@ -80,7 +80,7 @@ def _from_file(data: bytes, name: str, channels: int, limits: Limits) -> "NDArra
 
 
 def _read(file: Any, limit: int) -> bytes:
-    """Read a file object in as many parts as it gives, and no more than one byte beyond the limit."""
+    """Read no more than one byte beyond the limit."""
     parts: list[bytes] = []
     left = limit + 1
     while left > 0:
@@ -104,7 +104,7 @@ def _read(file: Any, limit: int) -> bytes:
 
 
 def _from_given(image: "PIL.Image.Image", channels: int, limits: Limits) -> "NDArray[np.uint8]":
-    from .orientation import upright
+    from .image_file import upright
 
     require_size(*image.size, "given", limits)
     try:
@@ -117,8 +117,7 @@ def _from_given(image: "PIL.Image.Image", channels: int, limits: Limits) -> "NDA
 
 
 def _turned(image: "PIL.Image.Image") -> int:
-    """Return the orientation of a Pillow image, 1 to 8; 1 where it has none."""
-    from .orientation import orientation
+    from .image_file import orientation
     from .png_file import unpacked
 
     exif, note = image.info.get("exif", b""), image.info.get("Raw profile type exif", "")

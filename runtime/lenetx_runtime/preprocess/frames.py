@@ -12,8 +12,7 @@ from ..errors import InputError
 from ..limits import DEFAULT, Limits
 from ..spec import MNIST_SIDE, ModelSpec
 from .decode import Image, decode
-from .framing import frame, require_known
-from .framing.ready import CLEAN_BACKGROUND, CORNERS, LIGHT, are_frames
+from .framing import CLEAN_BACKGROUND, CORNERS, LIGHT, are_frames, frame, require_known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,12 +28,7 @@ _DARK = bytes(level < CLEAN_BACKGROUND for level in range(256))
 
 
 class Framer:
-    """Makes the frames of one model.
-
-    Args:
-        spec: names the framing; an unknown one refuses every picture.
-        limits: how large a picture may be.
-    """
+    """Makes the frames of one model."""
 
     def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT) -> None:
         self._spec, self._limits = spec, limits
@@ -88,7 +82,6 @@ class Framer:
         return frame(levels, self._spec)
 
     def _stacked(self, images: Sequence[Image]) -> "NDArray[np.uint8] | None":
-        """Give uint8[n, h, w] or uint8[n, h, w, 3] of images that all have the size of frames."""
         if not self.have_size(images):
             return None
         if isinstance(images, np.ndarray):
@@ -96,7 +89,7 @@ class Framer:
         return np.frombuffer(_joined(images), np.uint8).reshape(len(images), *self._shape)
 
     def _have_shape(self, images: Sequence[Any]) -> bool:
-        """Say whether :meth:`_has_shape` is true of all; counted, which takes half the time of asking one by one."""
+        """Say whether :meth:`_has_shape` is true of all; counting takes half the time of asking one by one."""
         count = len(images)
         if not self._is_allowed or not count or list(map(type, images)).count(np.ndarray) != count:
             return False
@@ -107,7 +100,7 @@ class Framer:
 
 
 def is_frame(image: "NDArray[np.uint8]") -> bool:
-    """Say of one uint8[28, 28] what :func:`lenetx_runtime.preprocess.framing.ready.are_frames` says of many."""
+    """Say of one uint8[28, 28] what :func:`lenetx_runtime.preprocess.framing.are_frames` says of many."""
     raw = image.tobytes()
     border = raw[:MNIST_SIDE] + raw[-MNIST_SIDE:] + raw[MNIST_SIDE:-MNIST_SIDE:MNIST_SIDE]
     border += raw[2 * MNIST_SIDE - 1 : -MNIST_SIDE : MNIST_SIDE]
@@ -117,7 +110,6 @@ def is_frame(image: "NDArray[np.uint8]") -> bool:
 
 
 def _joined(arrays: "Sequence[Any]") -> bytes:
-    """Give the bytes of arrays, one after the other."""
     try:
         return b"".join(arrays)
     except (BufferError, TypeError, ValueError):  # one of them does not lie in one piece

@@ -1,14 +1,14 @@
 """From the bytes of an image file to levels, in bounded time and memory whatever the bytes are."""
 
-from typing import TYPE_CHECKING, NamedTuple
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InputError
 from ..limits import Limits, size_in_words
-from .gif_file import first_frame
-from .jpeg_file import scans, without_notes
 from .levels import from_pillow, require_size
-from .orientation import orientation, upright
 from .png_file import SIGNATURE, read_png
+from .stripped import first_frame, scans, without_notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,16 +16,21 @@ if TYPE_CHECKING:
     import PIL.ImageFile
     from numpy.typing import NDArray
 
-__all__ = ["from_bytes"]
+__all__ = ["from_bytes", "orientation", "upright"]
 
 _MOST_PASSES = 100
 _FULL_PASSES = 10
-"""As many as programs write: the most passes over the pixels of the largest JPEG, up to 10 ns each for every pixel."""
+"""As many as programs write: of the largest JPEG, at up to 10 ns for every pixel."""
 _LARGEST_WEBP = 16 * 2**20
 """Bytes; they take up to 120 ns each, four times as long as those of a PNG or JPEG file."""
 _LARGEST_PACKED = 2**20
 _MOST_PACKED_PIXELS = 2**22
 """Of a run-length encoded BMP file, which Pillow unpacks in Python."""
+_PREFIX = b"Exif\0\0"
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_TAG = 0x0112
+_FORMATS = {3: "H", 4: "I"}
+"""TIFF's types SHORT and LONG."""
 
 
 class _Opened(NamedTuple):
@@ -110,9 +115,50 @@ def _open_bmp(data: bytes, name: str, limits: Limits) -> _Opened:
 def _opened(
     plugin: "type[PIL.ImageFile.ImageFile]", data: bytes, name: str, limits: Limits, exif: bytes | None = None
 ) -> _Opened:
-    """Open a file without decoding its pixels yet, and check its size."""
     import io
 
     image = plugin(io.BytesIO(data))
     require_size(*image.size, name, limits)
     return _Opened(image, exif or image.info.get("exif"))
+
+
+def orientation(exif: bytes | None) -> int:
+    """Give 1 to 8 as EXIF 2.3, section 4.6.4, numbers them; 1, upright, where the data does not say or is damaged.
+
+    Pillow's own reader keeps a copy of whatever each of up to 65,535 entries points at: hundreds of megabytes.
+    """
+    if not exif:
+        return 1
+    tiff = exif.removeprefix(_PREFIX)
+    order = _ORDERS.get(tiff[:4])
+    if order is None or len(tiff) < 8:
+        return 1
+    [start] = struct.unpack_from(f"{order}I", tiff, 4)
+    if start + 2 > len(tiff):
+        return 1
+    [count] = struct.unpack_from(f"{order}H", tiff, start)
+    for entry in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
+        tag, kind = struct.unpack_from(f"{order}HH", tiff, entry)
+        if tag == _TAG:
+            if kind not in _FORMATS:
+                return 1
+            [value] = struct.unpack_from(f"{order}{_FORMATS[kind]}", tiff, entry + 8)
+            return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
+def upright(levels: "NDArray[np.uint8]", turned: Any) -> "NDArray[np.uint8]":
+    """Turn or mirror uint8[H, W] or uint8[H, W, 3] as its orientation says; one that is not 1 to 8 does nothing."""
+    import numpy as np
+
+    turns: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+        2: np.fliplr,
+        3: lambda stored: np.rot90(stored, 2),
+        4: np.flipud,
+        5: lambda stored: stored.swapaxes(0, 1),
+        6: lambda stored: np.rot90(stored, -1),
+        7: lambda stored: np.rot90(stored, 2).swapaxes(0, 1),
+        8: np.rot90,
+    }
+    turn = turns.get(turned)
+    return levels if turn is None else np.ascontiguousarray(turn(levels))

@@ -16,7 +16,7 @@ __all__ = ["from_array", "from_pillow", "require_size"]
 _BAND = 2**15
 """Pixels."""
 _DEPTHS = 2**8 - 1, 2**10 - 1, 2**12 - 1, 2**16 - 1
-"""Levels of white of whole numbers that are not known to be of 8 bits: cameras and medicine have 10 and 12."""
+"""White of whole numbers: cameras and medicine have 10 and 12 bits."""
 _TWICE = 1.01 / 255
 """A float image with no more than this was divided by 255 twice: it would be black."""
 
@@ -107,7 +107,6 @@ def _to_uint8(array: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.uint
 
 
 def _range(array: "NDArray[Any]") -> tuple[Any, Any]:
-    """Return the smallest and the largest number; NaN where there is one."""
     import numpy as np
 
     with np.errstate(all="ignore"):
@@ -117,7 +116,7 @@ def _range(array: "NDArray[Any]") -> tuple[Any, Any]:
 
 
 def _parts(array: "NDArray[Any]") -> "Iterator[NDArray[Any]]":
-    """Yield the array a part at a time: numbers on the way have up to 8 bytes, those of a large array 1 GiB."""
+    """Yield the array in parts: numbers on the way have up to 8 bytes, those of a large array 1 GiB."""
     height, width = array.shape[:2]
     for rows in _bands(height, width):
         for columns in _bands(width, 1):
@@ -125,7 +124,6 @@ def _parts(array: "NDArray[Any]") -> "Iterator[NDArray[Any]]":
 
 
 def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[Any]]") -> "NDArray[np.uint8]":
-    """Convert the array a part at a time, see :func:`_parts`."""
     import numpy as np
 
     levels = np.empty(array.shape, np.uint8)
@@ -136,11 +134,7 @@ def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[
 
 
 def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.uint8]":
-    """Return uint8 levels of whole numbers of 8, 10, 12 or 16 bits: the fewest that hold the largest of them.
-
-    Raises:
-        InputError: they do not lie in 0 to 65535.
-    """
+    """Convert whole numbers of 8, 10, 12 or 16 bits: the fewest that hold the largest of them."""
     import numpy as np
 
     if least < 0 or most > _DEPTHS[-1]:
@@ -152,7 +146,7 @@ def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.ui
 
 
 def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint8]":
-    """Give uint8[H, W] or uint8[H, W, depth]; half the time of ``np.asarray`` for a small image."""
+    """Return the pixels; half the time of ``np.asarray`` for a small image."""
     import numpy as np
 
     width, height = image.size
@@ -161,7 +155,6 @@ def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint
 
 
 def _as_channels(levels: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
-    """Give grey uint8[H, W] as three equal channels, RGB uint8[H, W, 3] as luma, and the others as they are."""
     import numpy as np
 
     if levels.ndim == 2:
@@ -170,7 +163,6 @@ def _as_channels(levels: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint
 
 
 def _luma(colours: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give uint8[H, W] for RGB or RGBA, whose alpha makes no difference."""
     import numpy as np
     import PIL.Image
 
@@ -195,13 +187,12 @@ def _flatten(rgba: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
 
 
 def _bands(height: int, width: int) -> list[slice]:
-    """Cut the rows into parts whose products of 16 bits stay in a processor's cache."""
+    """Cut the rows into parts that stay in a processor's cache."""
     step = max(1, _BAND // width)
     return [slice(top, top + step) for top in range(0, height, step)]
 
 
 def _laid(levels: "NDArray[np.uint8]", alpha: "NDArray[np.uint8]", on_white: bool) -> "NDArray[np.uint16]":
-    """Give uint16[h, W], 0 to 255: one channel on its background, rounded."""
     import numpy as np
 
     laid = np.multiply(levels, alpha, dtype=np.uint16)  # at most 255 · 255, here and below

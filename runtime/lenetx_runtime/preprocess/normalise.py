@@ -89,7 +89,6 @@ class Normaliser:
     def _filled(
         self, frames: "NDArray[np.uint8]", places: "NDArray[np.intp]", inputs: "NDArray[np.float32]"
     ) -> "NDArray[np.float32]":
-        """Make the inputs of as many frames at once as there are places for."""
         for start in range(0, len(frames), len(places) or 1):
             some = frames[start : start + len(places)]
             self._gathered(some, places[: len(some)], inputs[start : start + len(some)])
@@ -98,7 +97,7 @@ class Normaliser:
     def _gathered(
         self, frames: "NDArray[np.uint8]", places: "NDArray[np.intp]", out: "NDArray[np.float32] | None" = None
     ) -> "NDArray[np.float32]":
-        """Look the levels up, at places in the table that are already those of black levels."""
+        """Look the levels up, at places that are already those of black levels."""
         import numpy as np
 
         if frames.ndim == 3:

@@ -81,7 +81,6 @@ class Png(NamedTuple):
         return image
 
     def _transparency(self, mode: str) -> bytes | int | tuple[int, ...]:
-        """Return the transparent colour, or the alpha of every entry of the palette, as Pillow keeps it."""
         if mode == "P":
             return self.transparent
         count = 3 if mode == "RGB" else 1
@@ -129,7 +128,7 @@ def read_png(data: bytes) -> Png:
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
-    """Give (type, start and end of the body) of every chunk before IEND, all sums checked."""
+    """Return (type, start and end of the body) of every chunk, all sums checked."""
     found: list[tuple[bytes, int, int]] = []
     view, position = memoryview(data), len(SIGNATURE)
     while len(found) < _MOST_CHUNKS:

@@ -15,10 +15,12 @@ import lenetx
 from lenetx import Reference, Report
 from lenetx.artifact import Engine, OpenedArtifact
 from lenetx.checkpoint import Checkpoint
+from lenetx.formats.onnx_layers import layers_of
 from lenetx.golden import with_self_test
 from lenetx.manifest import MANIFEST, merged
 from lenetx.verification import contract, prove
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.onnx_file import read_spec
 from lenetx_runtime.ort import OrtBackend
 
 from .conftest import check_of, failed, make_checkpoint, only, resealed, respell
@@ -241,3 +243,17 @@ def flip(tensor: str, bit: int) -> Callable[[onnx.ModelProto], None]:
         weight.CopyFrom(numpy_helper.from_array(bits.view(np.float32), tensor))
 
     return damage
+
+
+def test_the_environment_does_not_replace_the_settings_of_the_session_that_gives_layers(
+    onnx_bytes: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A model may carry settings; by this variable they would count, and this one would write a file."""
+    model = onnx.load_from_string(onnx_bytes)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "ort_config", '{"session_options": {"enable_profiling": 1}}'
+    spec = read_spec(onnx_bytes)
+    monkeypatch.setenv("ORT_LOAD_CONFIG_FROM_MODEL", "1")
+    monkeypatch.chdir(tmp_path)
+    layers_of(model.SerializeToString(), spec, np.zeros((1, *spec.input_shape), np.float32))
+    assert [*tmp_path.iterdir()] == []

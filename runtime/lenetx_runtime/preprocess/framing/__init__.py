@@ -1,4 +1,4 @@
-"""From a picture of any size to a frame: one file per framing.
+"""From a picture of any size to a frame.
 
 ``mnist`` finds the ink of a digit, ``stretch`` fills the frame and ``letterbox`` keeps the picture's aspect.
 """
@@ -6,15 +6,23 @@
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
+from ...spec import MNIST_SIDE as SIDE
 from ...spec import UNKNOWN, ModelSpec
 from ..decode import decode
-from .ready import are_frames
+from .resize import borders
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["frame", "frame_batch", "require_known"]
+__all__ = ["CLEAN_BACKGROUND", "CORNERS", "LIGHT", "are_frames", "frame", "frame_batch", "require_known"]
+
+CLEAN_BACKGROUND = 16
+"""A 28×28 image of whose border more than half is darker than this is taken to be a frame already …"""
+LIGHT = 128
+"""… if it has a pixel of at least this: what has none is a mask of 0 and 1, or faint …"""
+CORNERS = [row * SIDE + column for row in (4, SIDE - 5) for column in (4, SIDE - 5)]
+"""… and one of these four pixels, which are dark in all of MNIST, is darker than that."""
 
 
 def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
@@ -32,13 +40,10 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
         from . import mnist
 
         return mnist.frame(levels)
-    if spec.framing == "stretch":
-        from . import stretch
+    from . import whole
 
-        return stretch.frame(levels, *spec.frame_size)
-    from . import letterbox
-
-    return letterbox.frame(levels, *spec.frame_size)
+    make = whole.stretch if spec.framing == "stretch" else whole.letterbox
+    return make(levels, *spec.frame_size)
 
 
 def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
@@ -76,3 +81,14 @@ def require_known(spec: ModelSpec) -> None:
             "The model does not say how a picture becomes its input: export it with --framing, --mean and --std, "
             "or give float32[N, C, H, W] inputs to Classifier.logits."
         )
+
+
+def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
+    """Return bool[N] for uint8[N, 28, 28]: light ink on dark, so nothing to do.
+
+    The border is dark, something is light, and so is not the paper inside a dark frame: its four corners.
+    """
+    edges, pixels = borders(images), images.reshape(len(images), SIDE * SIDE)
+    dark = (edges < CLEAN_BACKGROUND).sum(axis=1) * 2 > edges.shape[1]
+    ready: NDArray[np.bool_] = dark & (pixels.max(axis=1) >= LIGHT) & (pixels[:, CORNERS].min(axis=1) < LIGHT)
+    return ready

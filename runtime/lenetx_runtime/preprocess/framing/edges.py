@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .ready import borders
+from .resize import borders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 __all__ = ["trimmed"]
 
 DEEP = 5
-"""An edge has at most the picture's side divided by this …"""
+"""An edge has at most the side divided by this …"""
 STEP = 40
-"""… and differs by so many levels from the paper, and from the third line after it: it ends sharply, and no
-pixels near one another do so where it ends: else it may be a stroke of a digit, or the paper around one …"""
+"""… and differs by so many levels from the paper, and from the third line after it. No pixels near one another do so
+where it ends: else it may be a stroke of a digit, or the paper around one …"""
 NEAR = 16
-"""Pixels are near one another if they are no further apart than their line's length divided by this."""
+"""Near is their line's length divided by this."""
 CLEAR = 6
 """… unless there are several, and all but one pixel in so many around what they frame is paper."""
 FADING = 64
-"""Pixels of a side, from which on an edge may fade into one line more."""
+"""Pixels of a side, from which an edge may fade into one line more."""
 SEEN = 400
-"""An edge is looked for in about so many pixels of each line."""
+"""Pixels of a line that are looked at, about."""
 
 
 def trimmed(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -44,7 +44,7 @@ def trimmed(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _edge(lines: "NDArray[np.uint8]", paper: int) -> int:
-    """Return how many lines at the start of uint8[H, W] are an edge."""
+    """Count the lines of an edge at the start."""
     import numpy as np
 
     deepest = len(lines) // DEEP
@@ -58,7 +58,7 @@ def _edge(lines: "NDArray[np.uint8]", paper: int) -> int:
 
 
 def _is_even(side: "NDArray[np.int16]") -> bool:
-    """Tell whether levels change slowly, as light does, along int16[N]."""
+    """Tell whether levels change slowly, as light does."""
     import numpy as np
 
     lag = len(side) // NEAR + 1

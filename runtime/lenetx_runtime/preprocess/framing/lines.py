@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 __all__ = ["without_lines"]
 
 STEP, STEPS = 8, 12
-"""A line rises or falls by at most one pixel in so many, that is 7°, or in fewer where the side has fewer than 12 steps
-of 8 pixels; curved lines do as well."""
+"""A line, also a curved one, rises or falls by at most one pixel in so many, that is 7°; a side has so many steps at
+least."""
 SMALL = 48
-"""Pixels of a side, below which all is too short to be a line."""
+"""Pixels of a side without lines."""
 GAP = 2
-"""A pixel that is missing in a path costs as many that are there."""
+"""Pixels that one missing in a path costs."""
 REACHING, LONG, END = 0.9, 0.8, 0.3
-"""Shares of the picture's side: of a line from border to border, of any other, and how much less is enough for each end
-at the border. There is one from border to border, or it is …"""
+"""Shares of a side: of a line from border to border, of any other, and how much less is enough for each end at the
+border. There is one from border to border, or it is …"""
 SEEN = 0.5
-"""Such a line is seen in this share of the columns at least: it may leave the picture above or below."""
+"""Share of the columns in which it is seen: it may leave the picture above or below."""
 FINE = 0.5
-"""… thinner than the digit's strokes times this."""
+"""… this much thinner than the digit's strokes."""
 THIN = 25
-"""A line is thinner than the picture's shorter side divided by this, or has 2 pixels."""
+"""It is thinner than the shorter side divided by this, or has 2 pixels."""
 
 
 def without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
@@ -59,10 +59,9 @@ def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
 
 
 def _paths(mask: "NDArray[np.bool_]", step: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-    """Return int[h, ⌈w / step⌉] twice: of a path from left to right through each block, its length, and its ends.
+    """Return the length and the ends at the border, 0 to 2, of the path from left to right through each block.
 
-    It is the longest of those with most ends at the picture's border, which may be 2. A path may go on outside, above
-    and below, since a line aslant leaves the picture there.
+    It is the longest of those with most ends. It may go on above and below, where a line aslant leaves the picture.
     """
     import numpy as np
 
@@ -89,7 +88,7 @@ def _paths(mask: "NDArray[np.bool_]", step: int) -> "tuple[NDArray[np.int64], ND
 
 
 def _run_lengths(mask: "NDArray[np.bool_]") -> "NDArray[Any]":
-    """Return int[h, w]: 0 outside of the mask, and inside how many pixels it has without a gap, up and down."""
+    """Count, for each pixel of the mask, those that it has without a gap, up and down."""
     import numpy as np
 
     turned = np.pad(mask.T, ((0, 0), (1, 1)))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ...spec import MNIST_SIDE as SIDE
-from . import paper, strays
+from . import LIGHT, are_frames, paper, strays
 from .edges import trimmed
-from .ready import LIGHT, are_frames, borders
-from .resize import neighbours, reduce, resize
+from .resize import borders, neighbours, reduce, resize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,16 +20,16 @@ __all__ = ["frame"]
 
 BOX = 20
 INK = 32
-"""Grey levels above the background, on a scale of 255 for the strongest ink, from which a pixel is ink."""
+"""From this share of the strongest ink's 255 a pixel is ink."""
 GENTLE, PLAIN, CALM = 3, 8, 3
 """On a plain border most pixels have one level, at most one in 8 differs by 1 to 3 levels from the one before, and at
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
 CELLS = 320
-"""Specks and lines are looked for in a picture whose longer side is at most so many cells."""
+"""Of the longer side, at most, where specks and lines are looked for."""
 PAGE, CORNER = 0.3, 10
 """Paper covers this share of the border, or reaches into each corner of its own box to within a tenth of its sides."""
 SOFT = 4
-"""Cells in which the digit may fade, beside something that is left out and may fade in twice as many."""
+"""Cells in which the digit may fade; what is left out may in twice as many."""
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -61,11 +60,11 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
         ink = _drawn(grey, int(np.median(border)))
     else:
         ink = paper.ink_of(grey)
-    return _centre(_stretch(_scale(_crop(ink))))
+    return _centre(_stretch(_scale(ink[_box(ink >= INK)])))
 
 
 def _is_plain(border: "NDArray[np.uint8]") -> bool:
-    """Tell whether uint8[B] has neither the noise nor the slow changes of a photo; ink may cross it."""
+    """Tell whether a border has neither the noise nor the slow changes of a photo; ink may cross it."""
     import numpy as np
 
     steps = np.abs(np.diff(border.astype(np.int16)))
@@ -76,7 +75,6 @@ def _is_plain(border: "NDArray[np.uint8]") -> bool:
 
 
 def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
-    """Give uint8[H, W] with 0 for the background and 255 for the strongest ink."""
     import numpy as np
 
     contrast = grey.astype(np.int32) - background
@@ -88,7 +86,7 @@ def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
 
 
 def _stretch(ink: "NDArray[Any]") -> "NDArray[np.uint8]":
-    """Give the ink with 255 for its strongest pixel: thin strokes fade when a large picture shrinks."""
+    """Make the strongest pixel 255: thin strokes fade when a large picture shrinks."""
     import numpy as np
 
     strongest = int(ink.max())
@@ -98,7 +96,7 @@ def _stretch(ink: "NDArray[Any]") -> "NDArray[np.uint8]":
 
 
 def _drawn(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
-    """Return the ink without strays; the border may be no paper, if a digit stands free on what it surrounds."""
+    """Return the ink without strays; the border may surround a page on which a digit stands free."""
     import numpy as np
 
     step = -(-max(grey.shape) // CELLS)
@@ -113,12 +111,9 @@ def _drawn(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
 
 def _is_page(cells: "NDArray[np.bool_]") -> bool:
     """Tell whether what seems to be ink is rather paper: much of the border, or nearly a rectangle."""
-    import numpy as np
-
     if borders(cells[None]).mean() >= PAGE:
         return True
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    box = cells[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = cells[_box(cells)]
     down, right = box.shape[0] // CORNER, box.shape[1] // CORNER
     return all(line[: right + 1].any() and line[-1 - right :].any() for line in (box[down], box[-1 - down]))
 
@@ -131,7 +126,7 @@ def _cells(ink: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
 
 
 def _without_strays(ink: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], bool]":
-    """Return the ink with 0 where specks and lines are, and whether a digit stands free in it."""
+    """Return the ink without specks and lines, and whether a digit stands free in it."""
     import numpy as np
 
     cells, factor = _cells(ink), -(-max(ink.shape) // CELLS)
@@ -145,12 +140,11 @@ def _without_strays(ink: "NDArray[np.uint8]") -> "tuple[NDArray[np.uint8], bool]
     return _stretch(np.where(stray, np.uint8(0), ink)), is_free
 
 
-def _crop(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+def _box(mask: "NDArray[np.bool_]") -> tuple[slice, ...]:
     import numpy as np
 
-    mask = ink >= INK
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    places = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return tuple(slice(some[0], some[-1] + 1) for some in places)
 
 
 def _scale(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

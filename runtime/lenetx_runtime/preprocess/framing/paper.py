@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["ink_of"]
 
 CELLS = 160
-"""The paper is looked for in a picture whose longer side is at most so many cells, each a mean of its pixels."""
+"""Of the longer side, at most; each is a mean of its pixels."""
 WINDOW = 3
-"""The window's side is the picture's shorter one divided by this: no stroke is as wide in both directions."""
+"""The window is the shorter side divided by this: no stroke is as wide in both directions."""
 RIM = 30
-"""Light ink is told from dark without a rim of the picture's shorter side divided by this: frames are often there."""
+"""Light ink is told from dark without a rim of the shorter side divided by this, where frames are."""
 NOISE = 6
 """Ink is darker than the paper by so many standard deviations of the noise of a cell …"""
 CLEAR = 64
 """… or by so many levels: what is as busy as that is not blank …"""
 FAINTEST = 28
-"""… and, somewhere, by so many levels on a scale of 255 for the paper, also within 3×3 cells: light changes slowly …"""
+"""… and, somewhere within 3×3 cells, by so many of the paper's 255: light changes slowly …"""
 WEAKEST = 3
 """… and, everywhere, by as much as the strongest ink divided by this."""
 DARKEST = 16
 """Levels below which light is too weak to be compared in logarithms."""
 DIMMEST = 64
-"""A level: paper that is darker is taken to be as light, since its noise would look like ink."""
+"""Darker paper is taken to be as light: its noise would look like ink."""
 BEYOND = 0.7
 """Paper that is darker, by this factor, than it is two cells away ends there."""
 DETAIL = 100
-"""The ink is given with about so many pixels on its longer side, or up to twice as many: averages have less noise."""
+"""Pixels of the ink's longer side, or up to twice as many: averages have less noise."""
 
 
 def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -70,7 +70,7 @@ def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _with_dark_ink(grey: "NDArray[np.uint8]", factor: int) -> "tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]":
-    """Give a picture, or its negative where its ink is light, its cells and the cells of its paper."""
+    """Return a picture, or its negative where its ink is light, its cells and those of its paper."""
     cells = reduce(grey, factor)
     if _roughness(~_closing(~cells)) < _roughness(_closing(cells)):
         grey = ~grey
@@ -81,7 +81,7 @@ def _with_dark_ink(grey: "NDArray[np.uint8]", factor: int) -> "tuple[NDArray[np.
 def _fine(
     grey: "NDArray[np.uint8]", paper: "NDArray[Any]", mask: "NDArray[Any]", factor: int, level: float, weakest: float
 ) -> "NDArray[np.uint8]":
-    """Give the ink in the mask's cells and those next to them, in more detail than cells."""
+    """Return the ink in and next to the mask's cells, in more detail."""
     import numpy as np
     import PIL.Image
 
@@ -109,13 +109,7 @@ def _fine(
 
 
 def _absorbed(levels: "NDArray[Any]", paper: "NDArray[Any]", level: float) -> "NDArray[np.float32]":
-    """Give float32: the share of the paper's light that is missing, on a scale of 255.
-
-    Args:
-        levels: uint8, of the picture.
-        paper: uint8, of the same shape.
-        level: by how much the paper is brighter than the picture where there is no ink: noise lifts a closing.
-    """
+    """Return 255 times the share of the paper's light that is missing; noise lifts a closing by ``level``."""
     import numpy as np
 
     light = paper.astype(np.float32)
@@ -124,7 +118,7 @@ def _absorbed(levels: "NDArray[Any]", paper: "NDArray[Any]", level: float) -> "N
 
 
 def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give the least maximum of all square windows over each cell, also those that reach over the border."""
+    """Return the least maximum of all windows over each cell, also those that reach over the border."""
     import numpy as np
 
     side = max(3, min(cells.shape) // WINDOW)
@@ -136,9 +130,9 @@ def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
-    """Return bool[h, w]: where the paper becomes dark at once, for a thumb or a table begins, and near that.
+    """Tell where the paper becomes dark at once, for a thumb or a table begins, and near that.
 
-    A closing keeps what is wider than its window, and so cuts off the tips of it, which then look like ink.
+    A closing cuts off the tips of what is wider than its window; they then look like ink.
     """
     import numpy as np
 
@@ -147,10 +141,7 @@ def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
 
 
 def _roughness(paper: "NDArray[np.uint8]") -> float:
-    """Give the sum of the squared steps between neighbours, in logarithms, so that ink in the dark counts as well.
-
-    Paper is smooth; where ink is taken for paper its edges stay, and a sharp edge weighs more than a long slope.
-    """
+    """Sum the squared steps between neighbours, in logarithms: paper is smooth; of ink taken for it the edges stay."""
     import numpy as np
 
     rim = min(paper.shape) // RIM

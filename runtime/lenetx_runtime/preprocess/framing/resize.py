@@ -1,4 +1,4 @@
-"""The one resampling of every framing, averages of blocks to look at a large picture, and extremes of neighbours."""
+"""The one resampling of every framing, averages of blocks to look at a large picture, and borders and neighbours."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["neighbours", "reduce", "resize", "running"]
+__all__ = ["borders", "neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
 """Of the filter, per lobe: the table of the taps of a side of millions of pixels would have more than a GiB."""
@@ -54,3 +54,10 @@ def neighbours(cells: "NDArray[Any]", extreme: Any, reach: int = 1) -> "NDArray[
     padded = np.pad(cells, reach, mode="edge")
     side = 2 * reach + 1
     return running(running(padded, side, 0, extreme), side, 1, extreme)
+
+
+def borders(images: "NDArray[Any]") -> "NDArray[Any]":
+    """Return [N, B]: the outermost pixels of [N, H, W]."""
+    import numpy as np
+
+    return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)

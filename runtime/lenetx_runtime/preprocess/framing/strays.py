@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from .lines import without_lines
-from .ready import borders
+from .resize import borders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,27 +12,25 @@ if TYPE_CHECKING:
 __all__ = ["without"]
 
 SPECK = 0.02
-"""A part whose area is less than this share of the largest one's is a speck."""
+"""A part of less than this share of the largest one's area is a speck."""
 PIECE, CLOSE = 0.25, 12
-"""Where lines were, a part of less than this share is a rest of them, unless it is nearer to the largest part than that
-one's longer side divided by the second."""
+"""Where lines were, a part of less than this share is a rest of them, unless it is near the largest."""
 SPAN, THIN = 0.9, 30
-"""A part at the picture's border that spans this share of a side, or is thinner than the picture's shorter side divided
-by this, is a line or an edge, if a digit is left …"""
+"""A part at the border that spans this share of a side, or is thinner than the shorter side divided by this, is a line
+or an edge, if a digit is left …"""
 LONG, RULE = 0.8, 10
-"""So is a part of this share of a side that is as many times as long as wide, wherever it is."""
+"""So is, anywhere, a part of this share of a side that is as many times as long as wide."""
 DIGIT = 8
-"""… that touches no border, and whose longer side is the picture's shorter one divided by this at least."""
+"""… that touches no border, of at least the picture's shorter side divided by this."""
 PAPER = 3
-"""What has more than the picture's area divided by this is no digit but paper, on something else."""
+"""A larger share of the picture is paper, on something else."""
 NEAR, THICK, SLIM = 4, 1.5, 3
-"""A stroke at the picture's border belongs to the digit if it is nearer than the digit's longer side divided by the
-first, no more than so many times as thick, and meets the border with no more than its length divided by the last; else
-it is a thumb, a shadow or the paper's edge."""
+"""A stroke at the border belongs to the digit if it is near (the digit's longer side divided by this), at most so many
+times as thick, and ends there (its length divided by this); else it is a thumb, a shadow or the paper's edge."""
 DRAWN = 0.6
 """A part that has ink near this share of each side of its own box is a box drawn around what is inside …"""
 INSIDE = 4
-"""… if there is a part inside whose longer side is the box's shorter one divided by this at least: no dotted zero."""
+"""… if a part inside has at least the box's shorter side divided by this: no dotted zero."""
 
 
 def without(
@@ -67,10 +65,7 @@ def without(
 def _parts_without_lines(
     mask: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None"
 ) -> "tuple[NDArray[np.int64], bool]":
-    """Return the parts of the mask without its lines if that leaves a digit which stands free, else those of all.
-
-    And whether there were lines.
-    """
+    """Return the parts, without lines if that leaves a digit which stands free; and whether lines were left out."""
     import numpy as np
 
     thinned = without_lines(mask)
@@ -86,14 +81,13 @@ def _parts_without_lines(
 def _free(
     boxes: "NDArray[Any]", areas: "NDArray[Any]", touching: "NDArray[np.bool_]", shape: tuple[int, ...]
 ) -> "NDArray[np.bool_]":
-    """Return bool[parts]: True for those that may be digits by their size, and touch no border."""
     sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     free: NDArray[np.bool_] = ~touching & (sizes >= min(shape) / DIGIT) & (areas * PAPER <= shape[0] * shape[1])
     return free & ~_rules(boxes, shape)
 
 
 def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
-    """Return bool[parts]: True for those that are straight lines and nearly as long as the picture."""
+    """Tell which are straight lines and nearly as long as the picture."""
     import numpy as np
 
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -112,7 +106,7 @@ def _touching(parts: "NDArray[Any]", boxes: "NDArray[Any]", beyond: "NDArray[np.
 def _kept(
     parts: "NDArray[Any]", areas: "NDArray[Any]", beyond: "NDArray[np.bool_] | None"
 ) -> "tuple[NDArray[np.bool_], bool]":
-    """Return bool[parts]: False for lines and boxes around a digit, edges of the paper, thumbs; is a digit free?"""
+    """Tell which are no lines, boxes, edges of the paper or thumbs; is a digit free?"""
     import numpy as np
 
     boxes, shape = _boxes(parts), np.array(parts.shape)
@@ -132,7 +126,7 @@ def _kept(
 
 
 def _belong(parts: "NDArray[Any]", boxes: "NDArray[Any]", areas: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
-    """Return bool[parts]: True for strokes near the digit, about as thin as its own, that end at the border."""
+    """Tell which are strokes near the digit, about as thin as its own, that end at the border."""
     import numpy as np
 
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -143,7 +137,6 @@ def _belong(parts: "NDArray[Any]", boxes: "NDArray[Any]", areas: "NDArray[Any]",
 
 
 def _near(boxes: "NDArray[Any]", digit: int, share: int) -> "NDArray[np.bool_]":
-    """Return bool[parts]: True for those no further from the digit than its longer side divided by ``share``."""
     room = (boxes[digit, 2:] - boxes[digit, :2]).max() / share
     apart = (boxes[:, :2] > boxes[digit, 2:] + room) | (boxes[:, 2:] < boxes[digit, :2] - room)
     near: NDArray[np.bool_] = ~apart.any(axis=1)
@@ -151,7 +144,6 @@ def _near(boxes: "NDArray[Any]", digit: int, share: int) -> "NDArray[np.bool_]":
 
 
 def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
-    """Tell whether a part has ink along each of its four sides, within a tenth of its size."""
     top, left, bottom, right = box
     ink = parts[top:bottom, left:right] == number
     rows, columns = max(1, ink.shape[0] // 10), max(1, ink.shape[1] // 10)
@@ -160,7 +152,7 @@ def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
 
 
 def _boxes(parts: "NDArray[Any]") -> "NDArray[np.int64]":
-    """Give int64[parts, 4]: top, left, bottom, right of each part, the last two exclusive."""
+    """Return top, left, bottom, right of each part, the last two exclusive."""
     import numpy as np
 
     rows, columns = np.nonzero(parts)
@@ -175,10 +167,7 @@ def _boxes(parts: "NDArray[Any]") -> "NDArray[np.int64]":
 
 
 def _parts(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
-    """Give int64[h, w]: 0 outside of the mask and the number of the connected part, from 1, inside.
-
-    Runs of each row are joined with those of the row above that they touch (union–find).
-    """
+    """Number the connected parts from 1: runs of each row are joined with those above that they touch (union–find)."""
     import numpy as np
 
     steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
@@ -192,7 +181,7 @@ def _parts(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
 
 
 def _joined(rows: list[int], starts: list[int], ends: list[int]) -> list[int]:
-    """Give the first run of the part of each run; runs come row by row, from left to right, ends exclusive."""
+    """Return the first run of the part of each run; runs come row by row, ends exclusive."""
     parents = list(range(len(rows)))
 
     def root(run: int) -> int:

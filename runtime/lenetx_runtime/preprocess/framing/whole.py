@@ -1,4 +1,4 @@
-"""The whole picture, its aspect kept, as large as the frame allows and in the middle of black."""
+"""The whole picture: ``stretch`` fills the frame, ``letterbox`` keeps the aspect, in the middle of black."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["frame"]
+__all__ = ["letterbox", "stretch"]
 
 
-def frame(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
+def stretch(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
+    """Give uint8[height, width] of uint8[H, W], or the same with 3 channels; a picture of that size as it is."""
+    return levels if levels.shape[:2] == (height, width) else resize(levels, height, width)
+
+
+def letterbox(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
     """Give uint8[height, width] of uint8[H, W], or the same with 3 channels; a picture of that size as it is.
 
     An odd line of black is the last row or column.
@@ -28,10 +33,7 @@ def frame(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.u
 
 
 def _fitted(height: int, width: int, frame_height: int, frame_width: int) -> tuple[int, int]:
-    """Give the largest (height, width) of the picture's aspect in the frame: whole pixels, halves to even, 1 at least.
-
-    Multiplied before it is divided, so that no rounding but the last can move a pixel.
-    """
+    """Return the largest size of the picture's aspect; multiplied first, so that no rounding but the last matters."""
     if height * frame_width >= width * frame_height:
         return frame_height, max(1, round(width * frame_height / height))
     return max(1, round(height * frame_width / width)), frame_width

@@ -1,12 +1,11 @@
-"""JPEG files, walked marker by marker: only what decides a pixel reaches the decoder.
+"""JPEG and GIF files without the notes that decide no pixel, which Pillow reads in Python, slowly.
 
-Pillow reads every note of a JPEG file in Python, byte by byte where it finds none; libjpeg reads every scan of a
-progressive file over the whole picture. Source: ITU-T T.81, annex B.
+Sources: ITU-T T.81, annex B; Graphics Interchange Format, version 89a, CompuServe, 1990.
 """
 
 import re
 
-__all__ = ["scans", "without_notes"]
+__all__ = ["first_frame", "scans", "without_notes"]
 
 _START = b"\xff\xd8"
 _FILLED = re.compile(rb"\xff+")
@@ -16,10 +15,17 @@ _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
 """Markers without a body; 00 is no marker at all."""
 _NOTES = {*range(0xE1, 0xF0), 0xFE} - {0xEE}
-"""Of what programs add, APP0 (JFIF) and APP14 (Adobe) alone say something about colour."""
+"""APP0 (JFIF) and APP14 (Adobe) say something about colour."""
 _MOST_MARKERS = 2**13
 _LARGEST_HEAD = 2**16
 """Bytes of all that is kept before the first scan; a decoder has room for 4 KiB of tables."""
+_SCREEN_SIZE = 13
+_EXTENSION, _FRAME, _TRAILER = 0x21, 0x2C, 0x3B
+_CONTROL = 0xF9
+_TRANSPARENT = 1
+_MOST_BLOCKS = 2**17
+_ROOM, _PER_PIXEL = 2**16, 2
+"""The most bytes of a frame, of which a pixel takes up to 12 bits; what stands behind them is other frames."""
 
 
 def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
@@ -58,14 +64,43 @@ def scans(data: bytes) -> int:
 
 
 def _unfilled(data: bytes, start: int) -> bytes | memoryview:
-    """Leave out fill bytes: a decoder that is given a file in parts looks at all of them again with each part."""
+    """Leave out fill bytes: a decoder looks at all of them again with each part of a file."""
     rest = memoryview(data)[start:]
     return rest if data.find(b"\xff\xff", start) < 0 else _FILLED.sub(b"\xff", rest)
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """Give the next marker and the place behind it, past fill bytes and what does not belong there."""
+    """Return the next marker and the place behind it."""
     filled = _FILLED.search(data, position)
     if filled is None or filled.end() == len(data):
         return _END, len(data)
     return data[filled.end()], filled.end() + 1
+
+
+def first_frame(data: bytes) -> bytes:
+    """Return the file up to its first frame, but without the extensions that do not say what is transparent in it.
+
+    Raises:
+        ValueError: it is damaged before its first frame.
+    """
+    if len(data) < _SCREEN_SIZE:
+        raise ValueError("it is cut off")
+    flags = data[10]
+    start = _SCREEN_SIZE + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    control, position, blocks = b"", start, 0
+    while position + 1 < len(data) and data[position] != _TRAILER and blocks < _MOST_BLOCKS:
+        if data[position] == _FRAME:
+            width, height = (int.from_bytes(data[position + at : position + at + 2], "little") for at in (5, 7))
+            return data[:start] + control + data[position : position + _ROOM + _PER_PIXEL * width * height]
+        if data[position] != _EXTENSION:  # writers leave an end of blocks too many
+            position, blocks = position + 1, blocks + 1
+            continue
+        if data[position + 1] == _CONTROL and data[position + 2 : position + 3] == b"\4":
+            transparent = data[position + 3 : position + 4] + b"\0\0" + data[position + 6 : position + 7]
+            if transparent[0] & _TRANSPARENT:
+                control = bytes((_EXTENSION, _CONTROL, 4, _TRANSPARENT)) + transparent[1:] + b"\0"
+        position += 2
+        while position < len(data) and data[position] and blocks < _MOST_BLOCKS:
+            position, blocks = position + 1 + data[position], blocks + 1
+        position, blocks = position + 1, blocks + 1
+    raise ValueError("it has no frame")
