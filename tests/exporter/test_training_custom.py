@@ -1,10 +1,13 @@
 """Custom networks in training: each learns, or is told in one sentence why it cannot, and never by a traceback."""
 
+import dataclasses
+
 import pytest
 
 import lenetx
-from lenetx import TrainConfig
+from lenetx import TrainConfig, data
 from lenetx.errors import InputError
+from lenetx.training.start import start
 
 SOURCE = """
 import torch
@@ -134,3 +137,10 @@ def test_what_can_be_trained_is_and_prints_nothing_to_stdout(train, capsys, name
 def test_a_batch_norm_is_not_trained_on_one_image_at_a_time():
     with pytest.raises(InputError, match=r"^lenet5-bn cannot learn from one image at a time, as no batch norm can"):
         lenetx.train(TrainConfig(architecture="lenet5-bn", batch_size=1, epochs=1))
+
+
+def test_a_batch_norm_is_not_trained_on_one_image_at_a_time_by_several_processes():
+    config, dataset = TrainConfig(architecture="lenet5-bn", batch_size=5), data.load("digits")
+    with pytest.raises(InputError, match=r"^lenet5-bn cannot learn .* --batch-size of at least 6\.$"):
+        start(config, dataset, processes=3)
+    assert start(dataclasses.replace(config, batch_size=6), dataset, processes=3).spec.architecture == "lenet5-bn"

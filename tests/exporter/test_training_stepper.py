@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-import lenetx
-from lenetx.errors import InputError
 from lenetx.training import TrainConfig
 from lenetx.training.config import OPTIMIZERS, SCHEDULES
 from lenetx.training.stepper import Stepper
@@ -162,8 +160,3 @@ def test_every_optimizer_with_every_schedule_goes_downhill(network, optimizer, s
     for _ in range(60):
         one.step(INPUTS, LABELS)
     assert float(one._losses[-1]) < 0.8 * float(one._losses[0])
-
-
-def test_a_batch_norm_that_has_one_image_per_step_is_a_sentence():
-    with pytest.raises(InputError, match=r"batch norm of lenet5-bn needs two images or more .*--batch-size"):
-        lenetx.train(lenetx.TrainConfig(architecture="lenet5-bn", batch_size=1, epochs=1))

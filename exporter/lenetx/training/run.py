@@ -88,7 +88,7 @@ def train(
         if config.data not in data.SOURCES:  # a path of this machine, of which the base name is recorded
             config = dataclasses.replace(config, data=dataset.name)
         _require_full_batch(config.batch_size or 1, len(dataset.train))
-        begun = start(config, dataset)
+        begun = start(config, dataset, group.count)
         if init is not None:
             init.put_into(begun.network, begun.architecture, begun.spec, on_notice)
         freeze(begun.network, config.freeze)

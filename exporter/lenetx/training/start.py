@@ -52,8 +52,13 @@ class Start:
     notices: tuple[str, ...]
 
 
-def start(config: TrainConfig, dataset: Dataset) -> Start:
+def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
     """Build the network of a configuration for the images and classes of a data set.
+
+    Args:
+        config: how it is to be trained.
+        dataset: what it is to learn.
+        processes: that share each batch.
 
     Raises:
         UnknownName, InputError: there is no such network, or it does not fit.
@@ -65,7 +70,8 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
     _require_trainable(network, architecture.title)
     if not models.is_safe(architecture.name):
         require_steady(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
-    images = min(config.batch_size or dataset.batch_size, len(dataset.train), _IMAGES)
+    share = min(config.batch_size or dataset.batch_size, len(dataset.train)) // processes
+    images = max(1, min(share, _IMAGES))
     wanted = (images, len(dataset.class_names))
     if _runs_channels_last(network, shape, wanted):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
@@ -73,7 +79,7 @@ def start(config: TrainConfig, dataset: Dataset) -> Start:
         if images < _IMAGES and _learns_from(network, shape, (_IMAGES, wanted[1])):
             raise InputError(
                 f"{architecture.title} cannot learn from one image at a time, as no batch norm can: it needs at least "
-                "two training images and a --batch-size of at least 2."
+                f"two training images and a --batch-size of at least {_IMAGES * processes}."
             )
         _require_logits_in_training(network, architecture.title, shape, wanted)
     framing, notice = framing_of(config, dataset, shape)

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ..errors import InputError
 from ..models.weights import load_into
 from .augment import Augmenter
 from .config import TrainConfig
@@ -114,7 +113,7 @@ class Stepper:
         self._optimizer.zero_grad()
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self._config.amp):
             with self._guard():
-                logits = self._logits(inputs)
+                logits: Tensor = self._trained(inputs)
             losses = self._loss(logits, labels, reduction=self._reduction)
         loss = losses.mean()
         if self._group.count > 1:
@@ -135,18 +134,6 @@ class Stepper:
         self._losses.append(loss.detach())
         self._hits.append(hits)
         return losses.detach()
-
-    def _logits(self, inputs: Tensor) -> Tensor:
-        try:
-            logits: Tensor = self._trained(inputs)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise InputError(
-                f"The batch norm of {self._config.architecture} needs two images or more per step; the batch size is "
-                f"{self._batch_size}: raise it with --batch-size."
-            ) from None
-        return logits
 
     def due(self) -> bool:
         """Say whether it is time for a report."""
