@@ -113,4 +113,7 @@ def test_an_unknown_ending_is_told_the_known_ones(tmp_path, wrong):
     (tmp_path / wrong).write_bytes(b"")
     with pytest.raises(InputError) as caught:
         formats.open_artifact(tmp_path / wrong)
-    assert str(caught.value).endswith("their names end in .onnx, .torchscript; checkpoints in .pt or .safetensors.")
+    assert str(caught.value).endswith(
+        "their names end in .onnx, .torchscript; checkpoints in .pt or .safetensors, which 'lenetx convert' makes of "
+        "other weights."
+    )

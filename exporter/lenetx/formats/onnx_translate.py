@@ -2,6 +2,7 @@
 
 import io
 import logging
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.spec import ModelSpec
 
 from ..errors import InputError
+from ..user_code import place_of
 
 if TYPE_CHECKING:
     import onnx
@@ -55,6 +57,8 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
             again = _traced(network, sample, shapes)
             program = program if again is None else _program(again, sample, None, spec, opset)
         if isinstance(program, Exception) and not _is_frozen(program):
+            if place_of(traceback.extract_tb(_cause(program).__traceback__)):
+                raise _cause(program)  # of the network's own code, and told as such
             raise InputError(f"torch's exporter cannot write this network as ONNX: {_reason(program)}")
         if shapes is not None and _is_frozen(program):
             raise InputError(_FROZEN)
@@ -113,10 +117,15 @@ def _rrelu(inputs: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, 
 
 def _reason(error: BaseException) -> str:
     """Give the first line of what the exporter's errors say that they come from."""
+    cause = _cause(error)
+    words = (str(cause).strip().splitlines() or [""])[0].removesuffix(".")
+    return f"{words[:_LONGEST] or type(cause).__name__}."
+
+
+def _cause(error: BaseException) -> BaseException:
     while error.__cause__ is not None:
         error = error.__cause__
-    words = (str(error).strip().splitlines() or [""])[0].removesuffix(".")
-    return f"{words[:_LONGEST] or type(error).__name__}."
+    return error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from importlib import metadata
 
 from ..artifact import OpenedArtifact
 from ..bounds.calibrated import MULTIPLE
+from ..host import own_settings
 from ..report import Check, Report
 from .apart import Apart, ask_apart
 from .batches import batch_axis
@@ -26,6 +27,7 @@ __all__ = ["about_reference", "environment", "prove"]
 _PACKAGES = ("lenetx", "lenetx-runtime", "torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow")
 
 
+@own_settings()
 def prove(
     opened: OpenedArtifact,
     reference: Reference,

@@ -90,6 +90,6 @@ def test_a_function_has_no_definition_to_ask(file: OpenedArtifact, few: Referenc
 
 
 def test_what_a_file_says_of_itself_is_no_quarrel(file: OpenedArtifact, few: Reference) -> None:
-    report = prove(dataclasses.replace(file, numbers=frozenset({7.5})), few)
+    report = prove(dataclasses.replace(file, numbers=frozenset({7.5}), fresh=None), few)
     assert not report.passed
     assert check_of(report, "quarrel").status == "not_applicable"
