@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "batches", "run_in_batches"]
 
 LARGEST_BATCH = 1024
-"""Images per call for a dynamic batch axis: bounds the memory of intermediates."""
+"""Images per call for a dynamic batch axis."""
 
 
 class Backend(Protocol):

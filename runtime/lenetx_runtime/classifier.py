@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Classifier"]
 
 _STREAMED = 64
-"""Images that are labelled together where each is read by itself, by default."""
+"""Images that are labelled together, by default."""
 _LONG = 1e-3
 """Seconds to read an image, from which on threads read them."""
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 __all__ = ["Cpus", "available_cpus", "count_cpus", "cpu_quota"]
 
 _TOPS = (("sys/fs/cgroup", "sys/fs/cgroup/unified"), ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"))
-"""Where systems mount cgroups of version 2, alone or beside version 1, and those of version 1 that count CPU time."""
+"""Where cgroups are mounted: of version 2, alone or beside version 1, and of version 1."""
 
 
 class Cpus(NamedTuple):

@@ -29,7 +29,7 @@ _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
 _CALLS = 16
 """Calls of a thread before it gives back what it has: threads that meet in Python wait for each other."""
 _SMALL = 1e-32
-"""A factor with which no sum of a few thousand finite float32 overflows."""
+"""No sum of a few thousand finite float32 overflows with this factor."""
 
 
 class Inference:

@@ -34,9 +34,8 @@ class OrtBackend:
         spec: its spec, already checked against the bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``; never replaced by another one.
         threads: intra-op threads; all CPUs that this process may use when ``None``.
-        providers: execution providers by onnxruntime's names, one of :func:`execution_providers` each, perhaps with
-            settings, instead of a device. They run the whole model: onnxruntime may leave no operator to the CPU,
-            unless that is named too.
+        providers: execution providers, as :class:`~lenetx_runtime.classifier.Classifier` takes them; no operator is
+            left to the CPU unless that is named too.
         cuda: how CUDA computes.
         optimised: let onnxruntime rewrite the graph before it runs; else it runs as it stands in the file.
 

@@ -28,7 +28,7 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 _FROM_MODEL = "ORT_LOAD_CONFIG_FROM_MODEL"
 """Where it is 1, a session has the settings of the model instead of those that it was given."""
 _hiding, _hidden = threading.Lock(), list[str | None]()
-"""What the variable was, once for each session that is being opened."""
+"""Its value, for each session that is being opened."""
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'

@@ -10,7 +10,7 @@ from .errors import ArtifactError
 __all__ = ["Walk"]
 
 _MOST_FIELDS = 2**18
-"""A network of a thousand layers has some 20,000; two bytes are enough for a field, so files could hold millions."""
+"""A network of a thousand layers has some 20,000."""
 
 
 class Walk:

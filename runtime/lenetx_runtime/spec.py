@@ -24,7 +24,7 @@ POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is"
 """Every framing, and the polarity of its frames."""
 
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
-"""What a network returns for each class: what a softmax makes probabilities of, their logarithms, or themselves."""
+"""What a network returns for each class."""
 
 _CHOICES = {
     "framing": tuple(POLARITIES),

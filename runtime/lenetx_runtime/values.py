@@ -8,10 +8,10 @@ __all__ = ["LARGEST_COUNT", "LARGEST_JSON", "is_count", "is_digest", "is_number"
 LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 LARGEST_JSON, _MOST_VALUES = 2**27, 2**20
-"""Of a text: a self-test of 2,000×2,000 RGB pixels has as many characters, one of 1,000 classes 20,000 numbers."""
+"""Of a text: a self-test of 2,000×2,000 RGB pixels has as many characters."""
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
-"""Spaces and joiners of scripts that change nothing else, of those that Python does not call printable."""
+"""Spaces and joiners that Python does not call printable."""
 
 
 def is_text(value: object) -> TypeGuard[str]:

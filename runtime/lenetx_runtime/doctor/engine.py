@@ -27,7 +27,7 @@ PROBE = (
     b"b\x1b\n\x01y\x12\x16\n\x14\x08\x01\x12\x10\n\x02\x08\x01\n\x02\x08\x01\n\x02\x08\x02\n\x02\x08\x02"  # y: 2 × 2
     b"B\x04\n\x00\x10\r"  # opset 13
 )
-"""A convolution, as ONNX: what CUDA needs cuDNN for. Its numbers are exact in float16 and TF32 too."""
+"""A convolution, for which CUDA needs cuDNN. Its numbers are exact in float16 and TF32 too."""
 
 _RIGHT = [37.0, 47.0, 67.0, 77.0]
 """What it gives for 1 to 9."""

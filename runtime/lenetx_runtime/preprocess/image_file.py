@@ -22,7 +22,7 @@ _MOST_PASSES = 100
 _FULL_PASSES = 10
 """As many as programs write: of the largest JPEG, at up to 10 ns for every pixel."""
 _LARGEST_WEBP = 16 * 2**20
-"""Bytes; they take up to 120 ns each, four times as long as those of a PNG or JPEG file."""
+"""Bytes; they take up to 120 ns each."""
 _LARGEST_PACKED = 2**20
 _MOST_PACKED_PIXELS = 2**22
 """Of a run-length encoded BMP file, which Pillow unpacks in Python."""

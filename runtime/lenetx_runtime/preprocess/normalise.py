@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Normaliser", "lookup_table", "normalise", "planes"]
 
 _AT_ONCE = 64
-"""Frames whose places in the table are in memory, at 8 bytes each."""
+"""Frames whose places in the table are in memory."""
 
 
 def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":

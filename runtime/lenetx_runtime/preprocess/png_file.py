@@ -1,7 +1,6 @@
 """PNG files, walked chunk by chunk: every checksum is checked, and only what decides a pixel reaches the decoder.
 
-Pillow skips the checksums of pixel data, and unpacks every compressed note: a file of 2 MiB can keep it busy for
-seconds. Source: Portable Network Graphics Specification, Third Edition, sections 5 and 11.
+Pillow skips checksums of pixels, and unpacks every note. Source: PNG Specification, Third Edition, sections 5 and 11.
 """
 
 import struct
@@ -19,13 +18,13 @@ _HEAD = struct.Struct(">I4s")
 _SUM = struct.Struct(">I")
 _HEADER = struct.Struct(">II5B")
 _MOST_CHUNKS = 2**17
-"""Four times what a file of 256 MiB has where a chunk of pixels is 8 KiB, as libpng writes them."""
+"""Four times what libpng writes for 256 MiB."""
 _NOTE = b"Raw profile type exif\0"
-"""Keyword of the notes in which programs kept EXIF before PNG had a chunk for it."""
+"""Keyword of the notes that kept EXIF before PNG had a chunk for it."""
 _LARGEST_NOTE = 2**20
 """Bytes of a note that are looked at, packed or not."""
 _SHORT = {b"PLTE": 3 * 256, b"tRNS": 256}
-"""The most bytes of a chunk that says what the pixels' numbers stand for."""
+"""The most bytes of these chunks."""
 _MODES = {
     0: {1: ("1", "1"), 2: ("L", "L;2"), 4: ("L", "L;4"), 8: ("L", "L"), 16: ("I;16", "I;16B")},
     2: {8: ("RGB", "RGB"), 16: ("RGB", "RGB;16B")},

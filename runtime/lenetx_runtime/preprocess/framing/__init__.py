@@ -9,7 +9,7 @@ from ...errors import InputError
 from ...spec import MNIST_SIDE as SIDE
 from ...spec import UNKNOWN, ModelSpec
 from ..decode import decode
-from .resize import borders
+from .resize import borders, resize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,9 +40,7 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
         from . import mnist
 
         return mnist.frame(levels)
-    from . import whole
-
-    make = whole.stretch if spec.framing == "stretch" else whole.letterbox
+    make = _stretch if spec.framing == "stretch" else _letterbox
     return make(levels, *spec.frame_size)
 
 
@@ -92,3 +90,28 @@ def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     dark = (edges < CLEAN_BACKGROUND).sum(axis=1) * 2 > edges.shape[1]
     ready: NDArray[np.bool_] = dark & (pixels.max(axis=1) >= LIGHT) & (pixels[:, CORNERS].min(axis=1) < LIGHT)
     return ready
+
+
+def _stretch(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
+    """Fill the frame, whatever that does to the picture's aspect."""
+    return levels if levels.shape[:2] == (height, width) else resize(levels, height, width)
+
+
+def _letterbox(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
+    """Keep the picture's aspect, in the middle of black, of which an odd line is the last row or column."""
+    import numpy as np
+
+    if levels.shape[:2] == (height, width):
+        return levels
+    inner_height, inner_width = _fitted(levels.shape[0], levels.shape[1], height, width)
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    framed = np.zeros((height, width, *levels.shape[2:]), np.uint8)
+    framed[top : top + inner_height, left : left + inner_width] = resize(levels, inner_height, inner_width)
+    return framed
+
+
+def _fitted(height: int, width: int, frame_height: int, frame_width: int) -> tuple[int, int]:
+    """Return the largest size of the picture's aspect; multiplied first, so that no rounding but the last matters."""
+    if height * frame_width >= width * frame_height:
+        return frame_height, max(1, round(width * frame_height / height))
+    return max(1, round(height * frame_width / width)), frame_width

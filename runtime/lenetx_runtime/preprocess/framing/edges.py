@@ -1,4 +1,4 @@
-"""What frames a page at the picture's very edge: a dark line of one pixel or more, the table, the scanner's lid."""
+"""What frames a page at the picture's edge: a dark line, the table, the scanner's lid."""
 
 from typing import TYPE_CHECKING
 

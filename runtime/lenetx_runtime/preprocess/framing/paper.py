@@ -1,9 +1,8 @@
 """Ink on paper that is lit unevenly: a photo or scan of a digit, with falling light, soft shadows and noise.
 
-The paper under the ink is found by a morphological closing: whatever is darker than all around it and narrower than
-the window is filled, and light that varies over more than the window is kept. Windows reach over the picture's border,
-so that a dark corner is no ink. Source: Serra, "Image Analysis and Mathematical Morphology", 1982, ch. XII (the
-black top-hat).
+The paper under the ink is found by a morphological closing: what is darker than all around it and narrower than the
+window is filled. Windows reach over the picture's border, so that a dark corner is no ink. Source: Serra, "Image
+Analysis and Mathematical Morphology", 1982, ch. XII (the black top-hat).
 """
 
 from typing import TYPE_CHECKING, Any
