@@ -220,13 +220,12 @@ def converted(source: Path, target: Path) -> None:
 
 
 def inputs_written(
-    path: Path, checkpoint: Path, shape: Sequence[int], logits: int, arch: str | None, *, quiet: bool
+    path: Path, checkpoint: Path, shape: Sequence[int], logits: int, network: Sequence[str], *, quiet: bool
 ) -> None:
     """Say what was written for a program of someone's own, and what to do with it."""
     if quiet:
         return
     size = ", ".join(map(str, shape))
-    network = ["--arch", arch] if arch is not None else []
     command = ["lenetx", "verify", "--against", str(checkpoint), *network, "--logits", "theirs.npy", "--inputs", path]
     _console().print(
         f"Wrote {visible(str(path))}: float32[{size}], batch, channels, height, width.\nLet your program compute "

@@ -13,7 +13,7 @@ from lenetx_runtime.files import require_file
 from . import render
 from . import verify_own as own
 from .exit_codes import PROOF_FAILED
-from .options import Arch, DataRoot, Device, FollowLinks, Json, Quiet, SkipBad
+from .options import Arch, ArchArg, DataRoot, Device, FollowLinks, Json, Quiet, SkipBad, TrustPickle
 
 if TYPE_CHECKING:
     from lenetx import Report
@@ -37,6 +37,8 @@ def verify(
     ] = None,
     data_root: DataRoot = None,
     arch: Arch = None,
+    arch_arg: ArchArg = None,
+    trust_pickle: TrustPickle = False,
     images: Annotated[
         list[str] | None,
         typer.Option("--images", help="How many test images, evenly spread; or the folder of a CSV file's paths."),
@@ -65,6 +67,7 @@ def verify(
 ) -> None:
     """Compare published artifacts with their checkpoint; certify those that pass."""
     from lenetx import DataOptions
+    from lenetx.models.arguments import parse
 
     documents = report or []
     for path in documents:
@@ -72,6 +75,7 @@ def verify(
     count, folder = _images(images or [], quick=quick)
     cuda_index(device)
     note = render.notices(quiet=quiet)
+    network = {"architecture": arch, "arguments": parse(arch_arg or ()), "trust_pickle": trust_pickle}
     options: dict[str, Any] = {
         "data_name": data,
         "data_root": data_root,
@@ -84,8 +88,10 @@ def verify(
         _alone("--write-inputs", problem, artifacts, logits, inputs, report, json, device != "cpu")
         _require(write_inputs, (".npy",), "--write-inputs")
         with render.steps(quiet=quiet) as step:
-            written = own.write_inputs(write_inputs, against, arch, options, step)
-        render.inputs_written(write_inputs, *written, arch, quiet=quiet)
+            written = own.write_inputs(write_inputs, against, network, options, step)
+        given = _texts("--arch", [arch] if arch else []) + _texts("--arch-arg", arch_arg or [])
+        given += ["--trust-pickle"] * trust_pickle
+        render.inputs_written(write_inputs, *written, given, quiet=quiet)
         return
     judged: list[tuple[Path | None, Report]]
     problems: list[LenetxError] = []
@@ -96,10 +102,10 @@ def verify(
             problem = "--logits and --inputs go together, and without artifacts."
             raise typer.BadParameter(problem, param_hint="'--logits'")
         with render.steps(quiet=quiet) as step:
-            judged = [own.judge_logits(logits, inputs, against, arch, step)]
+            judged = [own.judge_logits(logits, inputs, against, network, step)]
     else:
         with render.steps(quiet=quiet) as step:
-            judged, problems = _judge(artifacts, against, arch, options, device, step)
+            judged, problems = _judge(artifacts, against, network, options, device, step)
     _certify(judged, note)
     _show([one for _, one in judged], documents, verbose=verbose, quiet=quiet, json=json)
     for error in problems[1:]:
@@ -108,6 +114,10 @@ def verify(
         raise problems[0]
     if not all(one.passed for _, one in judged):
         raise typer.Exit(PROOF_FAILED)
+
+
+def _texts(option: str, values: Sequence[str]) -> list[str]:
+    return [text for value in values for text in (option, value)]
 
 
 def _alone(option: str, problem: str, *others: object) -> None:
@@ -145,7 +155,7 @@ def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | No
 def _judge(
     artifacts: list[Path] | None,
     against: Path | None,
-    arch: str | None,
+    network: dict[str, Any],
     options: dict[str, Any],
     device: str,
     step: render.Step,
@@ -172,7 +182,7 @@ def _judge(
             checkpoint = against or checkpoint_beside(path)
             if checkpoint not in references:
                 step(f"reading {checkpoint}")
-                known = load_against(checkpoint, path, architecture=arch, on_notice=options["on_notice"])
+                known = load_against(checkpoint, path, **network, on_notice=options["on_notice"])
                 references[checkpoint] = lenetx.reference(known, **options, file=checkpoint.name, on_progress=step)
             step(f"proving {path.name}")
             report = lenetx.verify(path, against=references[checkpoint], device=device, on_progress=step)

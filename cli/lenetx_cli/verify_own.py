@@ -12,7 +12,7 @@ __all__ = ["judge_logits", "write_inputs"]
 
 
 def judge_logits(
-    logits: Path, inputs: Path, against: Path | None, arch: str | None, step: render.Step
+    logits: Path, inputs: Path, against: Path | None, network: dict[str, Any], step: render.Step
 ) -> "tuple[Path | None, Report]":
     """Compare the logits in a file with a checkpoint's; there is no artifact to certify."""
     import lenetx
@@ -22,7 +22,7 @@ def judge_logits(
     theirs, values = read_array(logits), read_array(inputs)  # what is wrong with them is found soonest
     checkpoint = against or newest_checkpoint()
     step(f"reading {checkpoint}")
-    known = lenetx.load_weights(checkpoint, architecture=arch)
+    known = lenetx.load_weights(checkpoint, **network)
     reference = lenetx.Reference(known, None, "No data set is asked.", file=checkpoint.name)
     step(f"proving {logits.name}")
     return None, lenetx.verify_logits(theirs, values, against=reference, name=logits.name)
@@ -31,7 +31,7 @@ def judge_logits(
 def write_inputs(
     path: Path,
     against: Path | None,
-    arch: str | None,
+    network: dict[str, Any],
     options: dict[str, Any],
     step: render.Step,
 ) -> tuple[Path, tuple[int, ...], int]:
@@ -42,7 +42,7 @@ def write_inputs(
 
     checkpoint = against or newest_checkpoint()
     step(f"reading {checkpoint}")
-    known = lenetx.load_weights(checkpoint, architecture=arch)
+    known = lenetx.load_weights(checkpoint, **network)
     values = lenetx.reference(known, **options, file=checkpoint.name, on_progress=step).inputs()
     write_array(path, values)
     return checkpoint, values.shape, len(known.spec.labels)

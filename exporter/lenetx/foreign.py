@@ -93,6 +93,8 @@ def load_against(
     artifact: Path,
     *,
     architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
@@ -101,21 +103,23 @@ def load_against(
         path: the file, as :func:`load_weights` reads it.
         artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
         architecture: the network; that of the artifact if ``None`` and the weights do not say it.
+        arguments: for the network's factory, by name.
+        trust_pickle: run the code of a pickle that cannot be read without.
         on_notice: told what was assumed or changed, a sentence at a time.
 
     Raises:
         InputError, ArtifactError: as :func:`load_weights` for either file.
     """
-    found = weights.read(path, on_notice=on_notice)
+    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
     if found is None or found.ours or found.spec is not None:
-        return checkpoint_of(path, found, architecture, None, Statement(), on_notice)
+        return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if architecture is None and models.is_safe(spec.architecture):
         architecture = spec.architecture
     stated = Statement.of_spec(spec)
     if stated.framing is not None:
         on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
-    return checkpoint_of(path, found, architecture, None, stated, on_notice)
+    return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
 
 
 def require_architecture(path: Path, found: Found, architecture: str | None) -> str:

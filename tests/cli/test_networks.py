@@ -1,8 +1,11 @@
 """Networks by name on the command line."""
 
+import collections
 import json
 
 import pytest
+
+from lenetx import models
 
 NET = """
 from torch import nn
@@ -37,6 +40,19 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert cli("inspect", checkpoint).exit_code == 0
     (here / "mynet.py").write_text(NET + "\n", encoding="ascii")
     assert "another version of mynet.py:MyNet" in refused(4, "export", "--arch", "mynet.py:MyNet")
+
+
+def test_weights_that_need_an_argument_and_trust_are_what_an_artifact_is_compared_with(cli, refused, here):
+    import torch
+
+    weights = models.resolve("mynet.py:MyNet", {"width": 6}).build((1, 28, 28), 10).state_dict()
+    torch.save({"state_dict": weights, "seen": collections.deque([1])}, here / "w.pth")
+    stated = ("--arch", "mynet.py:MyNet", "--arch-arg", "width=6", "--input-size", "28", "--channels", "1")
+    assert cli("export", "w.pth", *stated, "--trust-pickle", "-f", "onnx", "-q").exit_code == 0
+    compare = ("verify", "w.onnx", "--against", "w.pth", *stated[:2], "-q")
+    assert "--trust-pickle" in refused(4, *compare, *stated[2:4])
+    assert "conv.weight" in refused(4, *compare, "--trust-pickle")
+    assert cli(*compare, *stated[2:4], "--trust-pickle").exit_code == 0
 
 
 @pytest.mark.usefixtures("here")
