@@ -8,23 +8,29 @@ have second names in the staging folder, go back to their places.
 
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lenetx_runtime.certificate import certificate_path
 from lenetx_runtime.files import read_bytes
 
 from .errors import InputError, OutputError
 from .files import exists, make_folder, write_atomically
+from .formats import FORMATS, suffix
 from .locking import held, is_abandoned, marked
+from .manifest import MANIFEST
 
 __all__ = ["move_into_place", "settled", "staging", "tidy_up"]
 
 _PREFIX = ".lenetx-"
 _FORWARD, _BACK = "journal.json", "journal.back.json"
 _OLD = "old"
+_ENDINGS = (*map(suffix, FORMATS), certificate_path(Path("x")).name[1:])
+"""Of the names of published files, but for the manifest."""
 _LARGEST = 2**20
 """Bytes of a journal, which has a few names."""
 _MOVED_WITHIN = 60.0
@@ -43,17 +49,26 @@ class _Journal:
 
     @classmethod
     def read(cls, path: Path) -> "_Journal | None":
-        """Read a journal; ``None`` where there is none, or what is there does not name plain files."""
+        """Read a journal; ``None`` where there is none, or it names other files than a publication replaces."""
         try:
             document = json.loads(read_bytes(path, "journal", limit=_LARGEST))
             journal = cls(tuple(document["names"]), tuple(document["fresh"]))
         except (InputError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        plain = all(isinstance(name, str) and Path(name).name == name for name in journal.names + journal.fresh)
-        return journal if plain else None
+        return journal if all(map(_is_ours, journal.names + journal.fresh)) else None
 
     def to_bytes(self) -> bytes:
         return json.dumps({"names": self.names, "fresh": self.fresh}).encode()
+
+
+def _is_ours(name: object) -> bool:
+    """Return whether a publication could replace a file of this name: nobody's journal touches any other."""
+    if not isinstance(name, str) or Path(name).name != name or not (name == MANIFEST or name.endswith(_ENDINGS)):
+        return False
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 @contextlib.contextmanager

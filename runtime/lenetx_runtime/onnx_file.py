@@ -9,6 +9,7 @@ The digest finds damage, not ill will: whoever can seal a file can put any graph
 engine from taking the time and memory that a graph asks for. Open models of people whom you would let run a program.
 """
 
+import re
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import TypeAlias
@@ -26,7 +27,7 @@ _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 4, 5
 _VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
 """onnxruntime reads memory that is not there where an input of these has no name."""
-_ATTRIBUTE_NAME, _ATTRIBUTE_INTS = 1, 8
+_ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_INTS = 1, 4, 8
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _SPARSE_TENSORS = (1, 2)
@@ -35,6 +36,10 @@ _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1
 """Of inputs, outputs and their sizes, which onnxruntime cannot hand over if they are no text."""
 _DEEPEST_GRAPH = 32
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
+_EQUATION = b"equation"
+_TERM = rb"[^.,>]*(?:\.{3}[^.,>]*)?"
+_EQUATIONS = re.compile(_TERM + rb"(?:[,>]" + _TERM + rb")*", re.DOTALL)
+"""Of Einsum: on other dots than one "..." for each operand, onnx's own reading of it never ends."""
 _MARGIN = 64
 """Pixels that a window may be wider than the network's input, which is padded for it."""
 
@@ -163,8 +168,16 @@ def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
             name = bytes(value)
         elif field == _ATTRIBUTE_INTS:
             numbers += [value] if isinstance(value, int) else walk.numbers(value)
+    if name == _EQUATION:
+        _refuse_endless_equation(walk, attribute)
     if name in _WINDOWS and max(numbers, default=0) > widest:  # a negative number is a very large one here
         raise ArtifactError(f"A layer's {name.decode()} is {max(numbers)}, far beyond the pictures that it takes.")
+
+
+def _refuse_endless_equation(walk: Walk, attribute: memoryview) -> None:
+    for text in walk.at(attribute, _ATTRIBUTE_TEXT):
+        if not _EQUATIONS.fullmatch(text):
+            raise ArtifactError("An Einsum in it has an equation with other dots than '...', once for each operand.")
 
 
 def _model_parts(walk: Walk, data: bytes) -> Parts:

@@ -255,6 +255,17 @@ def test_a_folder_without_a_sound_journal_only_goes_away(folder, journal):
     assert (folder.parent / "outside").read_bytes() == b"untouched"
 
 
+@pytest.mark.parametrize("journal", ["journal.json", "journal.back.json"])
+@pytest.mark.parametrize("name", ["thesis.onnx.txt", "a\0.onnx", "\ud800.onnx"], ids=ascii)
+def test_nobody_s_journal_touches_files_that_lenetx_never_publishes(folder, journal, name):
+    staged = folder / ".lenetx-abcdefgh"
+    (staged / "old").mkdir(parents=True)
+    for place in (folder, staged / "old"):
+        (place / "thesis.onnx.txt").write_bytes(b"mine")
+    (staged / journal).write_text(json.dumps({"names": [name], "fresh": [name]}))
+    assert repaired(folder) == {**OLD, **OTHER, "thesis.onnx.txt": b"mine"}
+
+
 def test_a_link_is_neither_followed_nor_removed(folder, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()

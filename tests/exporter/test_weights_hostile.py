@@ -6,6 +6,7 @@ import pickletools
 import sys
 import tarfile
 import zipfile
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -269,3 +270,12 @@ def test_tensors_of_other_kinds_are_refused_by_name(tmp_path, saved):
         path.write_bytes(saved({"weight": tensor}))
         with pytest.raises(CheckpointError, match=r"weight is no dense tensor|were refused and not executed"):
             weights.read(path)
+
+
+@pytest.mark.parametrize("attribute", ["values", "keys", "__len__", "class of the pickle"])
+def test_attributes_that_hide_what_a_dict_does_are_refused(tmp_path, saved, attribute):
+    content = OrderedDict(weight=torch.zeros(2))
+    content.__dict__[attribute] = 5
+    (tmp_path / "w.pth").write_bytes(saved({"state_dict": content}))
+    with pytest.raises(CheckpointError, match="It holds a dict with attributes that no weights need"):
+        weights.read(tmp_path / "w.pth")

@@ -191,6 +191,22 @@ def test_a_window_far_larger_than_the_picture_is_refused(build_model, refused, n
     assert refused(seal(build_model(sealed=False) + message(7, message(1, node))))
 
 
+EQUATIONS = {"ij,jk": False, "...ij , ...jk->...ik": False, "a...": False}
+EQUATIONS |= {".ij": True, "..": True, "....a": True, "......": True, "...a...": True, "a->....": True}
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_an_equation_that_is_never_read_to_its_end_is_refused(build_model, spec, equation):
+    def add(model):
+        model.graph.node.append(helper.make_node("Einsum", ["image"], ["product"], equation=equation))
+
+    if EQUATIONS[equation]:
+        with pytest.raises(ArtifactError, match="other dots"):
+            read_spec(build_model(add))
+    else:
+        assert read_spec(build_model(add)).labels == spec.labels
+
+
 def test_a_window_that_fits_the_picture_is_fine(build_model, spec):
     def widen(model):
         next(one for one in model.graph.node if one.op_type == "Conv").attribute.append(

@@ -44,6 +44,7 @@ _BUILTINS = ("set", "frozenset", "complex", "slice", "range", "object", "int", "
 _VALUES = {"_codecs.encode", "copyreg._reconstructor", "functools.partial", "types.SimpleNamespace"}
 _VALUES |= {f"builtins.{name}" for name in (*_BUILTINS, "dict", "tuple")}
 """What of Python's own library stands for data. A pickle that asks for more of it is a program, and is refused."""
+_METHODS = frozenset(dir(OrderedDict))
 _OF = "class of the pickle"
 """Attribute of a dict that stands for an object."""
 
@@ -141,7 +142,7 @@ def inert(
         known.append((_placeholder(name), name))
     try:
         with torch.serialization.safe_globals(known):
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
     except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
         if asked := _REFUSED.search(str(error)):
             raise OtherClass(asked[1] or "a whole module in the form of before torch 1.6") from None
@@ -150,6 +151,8 @@ def inert(
             raise OtherClass(filled[1] or next(iter(unknown), "an object that is no dict")) from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
+    _require_own_methods(content)
+    return content
 
 
 def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
@@ -190,6 +193,24 @@ def trusted(data: bytes) -> Any:
         raise ArtifactError(
             f"Its own code failed ({reason}): its classes must be importable here under the names that they had."
         ) from None
+
+
+def _require_own_methods(content: Any) -> None:
+    """Refuse dicts to which a pickle has given attributes that hide what a dict does, or whose it is."""
+    waiting, seen = [content], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen or not isinstance(each, dict | list | tuple | StandIn | Opaque):
+            continue
+        seen.add(id(each))
+        attributes = getattr(each, "__dict__", {})
+        if isinstance(each, dict):
+            if not _METHODS.isdisjoint(attributes) or not isinstance(attributes.get(_OF, ""), str):
+                raise ArtifactError("It holds a dict with attributes that no weights need.")
+            waiting.extend(dict.values(each))
+        elif isinstance(each, list | tuple):
+            waiting.extend(each)
+        waiting.extend(attributes.values())
 
 
 def _is_program(name: str) -> bool:
