@@ -20,6 +20,7 @@ from .calibrated import self_calibrated
 from .layers import weight_of
 from .operators import is_affine
 from .tape import record
+from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,7 +152,18 @@ def measure(
     bounds = [bound for *_, bound in parts if bound is not None]
     if len(bounds) == len(parts):
         return Measured(exact, eager, torch.cat(bounds).numpy())
-    return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager, extreme=extreme)))
+    limit = self_calibrated(exact, eager, moved=lambda: _moved(float64, inputs, exact), extreme=extreme)
+    return Measured(exact, eager, np.full_like(exact, limit))
+
+
+def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
+    """Return how far the logits move in float64 if each number of the inputs is off by a rounding, up or down."""
+    import torch
+
+    signs = np.random.default_rng(0).choice((-UNIT_ROUNDOFF, UNIT_ROUNDOFF), inputs.shape)
+    with own_settings(), torch.no_grad():
+        parts = torch.from_numpy(inputs * (1 + signs)).split(_batch(inputs))  # type: ignore[no-untyped-call]
+        return float(np.abs(torch.cat([double(part) for part in parts]).numpy() - exact).max())
 
 
 def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":
