@@ -19,6 +19,7 @@ from .affine import terms_of
 from .calibrated import self_calibrated
 from .layers import weight_of
 from .operators import is_affine
+from .plain import call_plainly
 from .tape import record
 from .units import UNIT_ROUNDOFF
 
@@ -125,6 +126,8 @@ def measure(
     """
     import torch
 
+    from ..carrier import Watch
+
     pairs = _pairs(float32, float64)
     free: queue.SimpleQueue[Pair] = queue.SimpleQueue()
     for pair in pairs:
@@ -139,7 +142,7 @@ def measure(
 
     def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
         with torch.no_grad():
-            with user_code(double.title):
+            with user_code(double.title), Watch(call_plainly) if extreme else contextlib.nullcontext():
                 eager = single(part.clone()).float()  # its code may change its input
             if method != "adjoint":
                 return double(part.double()), eager, None
