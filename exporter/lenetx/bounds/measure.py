@@ -19,7 +19,9 @@ from .affine import terms_of
 from .calibrated import self_calibrated
 from .layers import weight_of
 from .operators import is_affine
+from .plain import call_plainly
 from .tape import record
+from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,6 +126,8 @@ def measure(
     """
     import torch
 
+    from ..carrier import Watch
+
     pairs = _pairs(float32, float64)
     free: queue.SimpleQueue[Pair] = queue.SimpleQueue()
     for pair in pairs:
@@ -138,7 +142,7 @@ def measure(
 
     def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
         with torch.no_grad():
-            with user_code(double.title):
+            with user_code(double.title), Watch(call_plainly) if extreme else contextlib.nullcontext():
                 eager = single(part.clone()).float()  # its code may change its input
             if method != "adjoint":
                 return double(part.double()), eager, None
@@ -151,7 +155,18 @@ def measure(
     bounds = [bound for *_, bound in parts if bound is not None]
     if len(bounds) == len(parts):
         return Measured(exact, eager, torch.cat(bounds).numpy())
-    return Measured(exact, eager, np.full_like(exact, self_calibrated(exact, eager, extreme=extreme)))
+    limit = self_calibrated(exact, eager, moved=lambda: _moved(float64, inputs, exact), extreme=extreme)
+    return Measured(exact, eager, np.full_like(exact, limit))
+
+
+def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
+    """Return how far the logits move in float64 if each number of the inputs is off by a rounding, up or down."""
+    import torch
+
+    signs = np.random.default_rng(0).choice((-UNIT_ROUNDOFF, UNIT_ROUNDOFF), inputs.shape)
+    with own_settings(), torch.no_grad():
+        parts = torch.from_numpy(inputs * (1 + signs)).split(_batch(inputs))  # type: ignore[no-untyped-call]
+        return float(np.abs(torch.cat([double(part) for part in parts]).numpy() - exact).max())
 
 
 def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":

@@ -23,6 +23,7 @@ __all__ = ["first_on_path", "from_file", "from_package", "own_input_shape"]
 _DIGITS = 16
 """Of a source's SHA-256, in hexadecimal, that a checkpoint records."""
 _LARGEST_SOURCE = 2**22
+_CHANNELS = (1, 3)
 _GUARD = "'if __name__ == \"__main__\":'"
 _PACKAGES = {
     "PIL": "pillow",
@@ -72,12 +73,23 @@ def own_input_shape(factory: Any, name: str) -> tuple[int, int, int] | None:
     Raises:
         InputError: it is not (channels, height, width).
     """
-    shape = getattr(factory, "input_shape", None)
+    name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
     if shape is None:
         return None
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
-    return shape[0], shape[1], shape[2]
+    channels, height, width = shape
+    if channels not in _CHANNELS:
+        cure = ""
+        if width in _CHANNELS:
+            cure = (
+                f" Its channels come last: write {(width, channels, height)}, and leave the permute out of forward, "
+                "which gets float32[N, channels, height, width]."
+            )
+        raise InputError(
+            f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels.{cure}"
+        )
+    return channels, height, width
 
 
 def _run(source: bytes, path: Path, name: str) -> None:

@@ -32,7 +32,6 @@ def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], 
     """
     import torch
 
-    _require_float32(module, name)
     found = _outputs(module, name, shape)
     if found.dtype != torch.float32 or tuple(found.shape) != (_BATCH, classes):
         got = f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
@@ -55,6 +54,7 @@ def count_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], ot
 def _outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> "Tensor":
     import torch
 
+    _require_float32(module, name)
     with eval_mode(module), fork_random():
         try:
             with user_code(name):
@@ -62,7 +62,10 @@ def _outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> "Te
         except InputError:  # code that needs numbers, or that fails anyway
             found = _forward(module, name, shape)
     if not isinstance(found, torch.Tensor):
-        raise InputError(f"{name} gives {type(found).__name__} in eval mode, not a tensor of logits.")
+        raise InputError(
+            f"{name} gives {type(found).__name__} in eval mode, not a tensor of logits: let its forward return the "
+            "logits alone."
+        )
     return found
 
 

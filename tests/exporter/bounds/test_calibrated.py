@@ -32,6 +32,14 @@ def test_eager_that_errs_far_more_than_float32_is_no_measure(error):
         self_calibrated(EXACT, (EXACT + error).astype(np.float32))
 
 
+def test_eager_errs_much_where_its_input_lets_no_program_do_better():
+    """As where the code divides by the spread of an image of one grey level."""
+    eager = (EXACT + 2.0**-8).astype(np.float32)
+    assert self_calibrated(EXACT, eager, moved=lambda: 2.0**-9) == MULTIPLE * 2.0**-8
+    with pytest.raises(LenetxError, match="Eager PyTorch is not computing in float32"):
+        self_calibrated(EXACT, eager, moved=lambda: 2.0**-20)
+
+
 def test_extreme_inputs_on_which_eager_overflows_are_left_out():
     eager = EXACT.astype(np.float32)
     eager[1, 1] = np.inf

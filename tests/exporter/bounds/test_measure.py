@@ -52,3 +52,20 @@ def test_what_is_measured_is_the_network_in_both_precisions_whatever_the_batches
     calibrated = measure(float32, Double(float32), inputs, "self-calibrated")
     assert torch.get_num_threads() == threads
     assert np.unique(calibrated.limits).size == 1
+
+
+class PerImage(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(784, 3)
+
+    def forward(self, x):
+        mean, spread = x.mean(dim=(1, 2, 3), keepdim=True), x.std(dim=(1, 2, 3), keepdim=True)
+        return self.head(((x - mean) / (spread + 1e-5)).flatten(1))
+
+
+def test_images_of_one_grey_level_are_measured_where_the_code_divides_by_their_spread():
+    network = PerImage().eval()
+    levels = np.linspace(0.05, 1, 18, dtype=np.float32)[:, None, None, None]
+    found = measure(network, Double(network), np.tile(levels, (1, 1, 28, 28)), "self-calibrated")
+    assert (np.abs(found.eager - found.exact) <= found.limits / 16).all()

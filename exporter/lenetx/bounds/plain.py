@@ -1,0 +1,35 @@
+"""Spreads as a program of elementary float32 operators computes them.
+
+torch takes the variance of float32 numbers in float64, so that squares of 1e30 do not overflow. An artifact that
+squares in float32 is honest too, and so is the infinite spread that it finds.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["call_plainly"]
+
+_SPREADS = ("aten::std", "aten::std_mean", "aten::var", "aten::var_mean")
+
+
+def call_plainly(func: Any, args: Any, kwargs: Any) -> Any:
+    """Call an operator, or for a spread what it consists of; for :class:`lenetx.carrier.Watch`."""
+    name = func._schema.name
+    if name not in _SPREADS or func._overloadname != "correction":
+        return func(*args, **kwargs)
+    return _spread(name, *args, **kwargs)
+
+
+def _spread(
+    name: str, values: "Tensor", dim: Any = None, *, correction: float | None = None, keepdim: bool = False
+) -> Any:
+    axes = list(dim or range(values.ndim))
+    mean = values.mean(axes, keepdim=True)
+    squares = ((values - mean) ** 2).sum(axes, keepdim=keepdim)
+    count = values.numel() // max(1, mean.numel())
+    found = squares / max(0, count - (1 if correction is None else correction))
+    if "std" in name:
+        found = found.sqrt()
+    return (found, mean.reshape(found.shape)) if name.endswith("_mean") else found
