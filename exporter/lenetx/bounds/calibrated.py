@@ -44,7 +44,8 @@ def self_calibrated(exact: NDArray[np.float64], eager: NDArray[np.float32], *, e
     one_rounding = UNIT_ROUNDOFF * float(np.abs(exact).max())
     if observed > _MOST_ROUNDINGS * one_rounding + _LOST and not extreme:
         raise LenetxError(
-            f"Eager PyTorch is not computing in float32: it is {observed:.3g} away from float64 on logits of "
-            f"{np.abs(exact).max():.3g}. Nothing can be proven against it."
+            f"Eager PyTorch is not computing in float32, or the network jumps where it rounds or compares numbers: "
+            f"it is {observed:.3g} away from float64 on logits of {np.abs(exact).max():.3g}. "
+            "Nothing can be proven against it."
         )
     return MULTIPLE * max(observed, one_rounding) + (_LOST if exact.any() else 0.0)
