@@ -26,7 +26,8 @@ class Usage:
 
     Attributes:
         tensors: parameters and buffers by name, one name for each that is shared.
-        numbers: all plain numbers that operators were called with, or that are their defaults, as floats.
+        numbers: all plain numbers that operators were called with, or that are their defaults, as floats, and the
+            tensors of one number that are not the network's own.
         computed: :func:`digest` of every other tensor that operators read and that does not depend on the input: made
             by the code itself, or of the network's own.
     """
@@ -80,7 +81,9 @@ def usage_of(network: "nn.Module", shape: tuple[int, int, int]) -> Usage:
         network(inputs)
     own = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     used = {name: tensor.detach() for name, tensor in own.items() if id(tensor) in read}
-    return Usage(used, frozenset(numbers), _digests(beside.values(), list(own.values())))
+    others = _others(beside.values(), list(own.values()))
+    numbers |= {float(each) for each in others if each.numel() == 1 and each.is_floating_point()}
+    return Usage(used, frozenset(numbers), frozenset(digest(each.detach().numpy()) for each in others))
 
 
 def digest(array: "NDArray[Any]") -> bytes:
@@ -90,8 +93,7 @@ def digest(array: "NDArray[Any]") -> bytes:
     return hashlib.sha256(array.dtype.str.encode() + np.ascontiguousarray(array).tobytes()).digest()
 
 
-def _digests(tensors: "Iterable[Tensor]", own: "Sequence[Tensor]") -> frozenset[bytes]:
-    """Digest tensors that are neither the network's own nor these in another order or shape."""
+def _others(tensors: "Iterable[Tensor]", own: "Sequence[Tensor]") -> "list[Tensor]":
+    """Return the tensors that are neither the network's own nor these in another order or shape."""
     sizes = {tensor.untyped_storage().data_ptr(): tensor.numel() for tensor in own}
-    others = [each for each in tensors if sizes.get(each.untyped_storage().data_ptr()) != each.numel()]
-    return frozenset(digest(each.detach().numpy()) for each in others)
+    return [each for each in tensors if sizes.get(each.untyped_storage().data_ptr()) != each.numel()]

@@ -55,7 +55,8 @@ def self_calibrated(
     most = _MOST_ROUNDINGS * one_rounding + _LOST
     if observed > most and not extreme and observed > _MOST_ROUNDINGS * moved():
         raise LenetxError(
-            f"Eager PyTorch is not computing in float32: it is {observed:.3g} away from float64 on logits of "
-            f"{np.abs(exact).max():.3g}. Nothing can be proven against it."
+            f"Eager PyTorch is not computing in float32, or the network jumps where it rounds or compares numbers: "
+            f"it is {observed:.3g} away from float64 on logits of {np.abs(exact).max():.3g}. "
+            "Nothing can be proven against it."
         )
     return MULTIPLE * max(observed, one_rounding) + (_LOST if exact.any() else 0.0)

@@ -6,8 +6,8 @@ PyTorch did, eager or TorchScript, and ``onnx_graph`` from an ONNX file; ``diffe
 
 from .aliases import aliases
 from .difference import difference
-from .expression import Expression, Unknown
+from .expression import Expression, Unknown, ordered
 from .onnx_graph import of_onnx
 from .tape import of_tape
 
-__all__ = ["Expression", "Unknown", "aliases", "difference", "of_onnx", "of_tape"]
+__all__ = ["Expression", "Unknown", "aliases", "difference", "of_onnx", "of_tape", "ordered"]

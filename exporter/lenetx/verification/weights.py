@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..artifact import OpenedArtifact
-from ..expressions import Expression, Unknown, difference
+from ..expressions import Expression, Unknown, difference, ordered
 from ..report import Check
 from ..usage import Usage, digest
 from .failures import reason
@@ -30,25 +30,22 @@ _DEFINITIONS = frozenset(
 def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
     """Compare the weights bit for bit, the numbers beside them, and the operators one by one.
 
-    What cannot be followed by itself is compared with a fresh export of the checkpoint.
+    What cannot be followed by itself is compared with a fresh export of the checkpoint. A graph that can be followed
+    and differs from the network fails, although a fresh export is the same: then the exporter is wrong.
     """
     usage = reference.usage
     if opened.weights is None or opened.numbers is None or opened.expression is None:
         names = ("weights", "numbers", "graph")
         return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
     expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
-    checks = (
-        _weights(opened.weights, expected),
-        _numbers(opened.numbers, opened.constants, usage),
-        _graph(opened.expression, reference),
-    )
-    if all(check.status == "passed" for check in checks):
-        return checks
+    weights, numbers = _weights(opened.weights, expected), _numbers(opened.numbers, opened.constants, usage)
+    graph, is_final = _graph(opened.expression, reference)
+    if all(check.status == "passed" for check in (weights, numbers, graph)):
+        return weights, numbers, graph
     fresh = _is_fresh(opened, reference)
-    weights, *others = checks
     if _keeps(opened.weights, expected):
         weights = _settled(weights, fresh)
-    return (weights, *(_settled(check, fresh) for check in others))
+    return weights, _settled(numbers, fresh), graph if is_final else _settled(graph, fresh)
 
 
 def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
@@ -88,18 +85,30 @@ def _settled(check: Check, fresh: bool | str) -> Check:
     return replace(check, detail=f"{check.detail} And {fresh}.")
 
 
-def _graph(found: Callable[[Mapping[str, str]], Expression | Unknown], reference: Reference) -> Check:
-    """Compare what the artifact computes, operator by operator, with what the network's own code does."""
+def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], reference: Reference) -> tuple[Check, bool]:
+    """Compare the operators of an artifact one by one with those of the network's own code.
+
+    Returns:
+        The check, and whether it is final because both can be followed.
+    """
     name, words = "graph", "all operators and what each reads"
     expected, names = reference.expression
     if isinstance(expected, Unknown):
         detail = f"The network's own code has no canonical form: {expected.reason}."
-        return Check(name, words, "not_applicable", detail=detail, group=_GROUP)
+        return Check(name, words, "not_applicable", detail=detail, group=_GROUP), False
     try:
-        problem = difference(expected, found(names))
+        found = compute(names)
+        problem = difference(expected, found)
+        is_final = not isinstance(found, Unknown) and _reads_only(found, set(names.values()))
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        problem = f"It could not be read: {reason(error)}"
-    return Check.verdict(name, words, problem, "Operator by operator the network's own, and nothing more.", _GROUP)
+        problem, is_final = f"It could not be read: {reason(error)}", False
+    detail = "Operator by operator the network's own, and nothing more."
+    return Check.verdict(name, words, problem, detail, _GROUP), is_final
+
+
+def _reads_only(found: Expression, names: Container[object]) -> bool:
+    """Return whether every tensor is one of the network's, none a constant that the exporter has computed from them."""
+    return all(each.attributes["name"] in names for each in ordered(found) if each.operator == "weight")
 
 
 def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:
