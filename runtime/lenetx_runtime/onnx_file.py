@@ -34,6 +34,8 @@ _SPARSE_TENSORS = (1, 2)
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
 """Of inputs, outputs and their sizes, which onnxruntime cannot hand over if they are no text."""
+_SHOWN = 200
+"""Bytes of such a name that an error shows."""
 _DEEPEST_GRAPH = 32
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
 _EQUATION = b"equation"
@@ -78,9 +80,9 @@ def read_spec(data: bytes) -> ModelSpec:
     walk = Walk()
     if all(field != _MODEL_GRAPH for field, _ in walk.fields(data)):
         raise ArtifactError("It is not an ONNX model.")
-    start, text = _only_spec([*_metadata(walk, data)])
+    start, text = _only_spec(walk, data)
     try:
-        spec = ModelSpec.from_json(text.decode())
+        spec = ModelSpec.from_json(text.decode("ascii"))
     except UnicodeDecodeError:
         raise ArtifactError("Its lenetx spec is not readable text.") from None
     written = str(spec.content_sha256).encode()
@@ -94,7 +96,7 @@ def read_spec(data: bytes) -> ModelSpec:
 def seal(data: bytes) -> bytes:
     """Fill in the digest of a serialised model whose spec has ``content_sha256`` written as 64 zeros."""
     empty = _DIGEST_FIELD + _NO_DIGEST
-    places = [start + text.find(empty) for key, start, text in _metadata(Walk(), data) if key == _KEY and empty in text]
+    places = [start + text.find(empty) for start, text in _specs(Walk(), data) if empty in text]
     if len(places) != 1:
         raise ValueError("the file must hold exactly one empty content_sha256")
     place = places[0] + len(_DIGEST_FIELD)
@@ -110,23 +112,32 @@ def _digest(data: bytes, place: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _metadata(walk: Walk, data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
-    """Yield (key, where the value begins, value) of every entry, and of one with several, each with each."""
-    for field, value in walk.messages(data):
-        if field == _MODEL_METADATA:
-            outer = walk.start
-            parts = [(part, outer + walk.start, bytes(text[: LARGEST_JSON + 1])) for part, text in walk.messages(value)]
-            texts = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, b"")]
-            yield from ((key, *text) for part, _, key in parts if part == _ENTRY_KEY for text in texts)
+def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield where each text of a spec begins in the file, and that text, or a little more than is ever read of it."""
+    for field, entry in walk.messages(data):
+        if field != _MODEL_METADATA:
+            continue
+        outer = walk.start
+        parts = [(part, outer + walk.start, text) for part, text in walk.messages(entry)]
+        keys = [text for part, _, text in parts if part == _ENTRY_KEY]
+        if _KEY not in keys:
+            continue
+        values = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, memoryview(b""))]
+        if len(keys) > 1 or len(values) > 1:  # readers take one or the other
+            raise ArtifactError("It carries more than one lenetx spec.")
+        [(start, text)] = values
+        yield start, bytes(text[: LARGEST_JSON + 1])
 
 
-def _only_spec(entries: list[tuple[bytes, int, bytes]]) -> tuple[int, bytes]:
-    found = [(start, text) for key, start, text in entries if key == _KEY]
-    if len(found) > 1:
-        raise ArtifactError("It carries more than one lenetx spec.")
-    if not found:
+def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
+    found = None
+    for spec in _specs(walk, data):
+        if found is not None:
+            raise ArtifactError("It carries more than one lenetx spec.")
+        found = spec
+    if found is None:
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.")
-    return found[0]
+    return found
 
 
 def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
@@ -136,7 +147,7 @@ def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
             try:
                 str(name, "utf-8")
             except ValueError:
-                raise ArtifactError(f"A name in it is not readable text: {bytes(name)!r}.") from None
+                raise ArtifactError(f"A name in it is not readable text: {bytes(name[:_SHOWN])!r}.") from None
     widest = max(spec.height, spec.width) + _MARGIN
     for kind, part in _model_parts(walk, data):
         if kind is _Kind.TENSOR:

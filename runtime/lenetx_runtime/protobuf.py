@@ -14,7 +14,7 @@ _MOST_FIELDS = 2**18
 
 
 class Walk:
-    """Reads messages, up to 262,144 fields in all of them together.
+    """Reads messages, up to 262,144 fields and packed numbers in all of them together.
 
     Attributes:
         start: where the bytes of the field that was given last begin in its message.
@@ -42,9 +42,7 @@ class Walk:
         """
         data, position = memoryview(data), 0
         while position < len(data):
-            self._left -= 1
-            if self._left < 0:
-                raise ArtifactError(f"It has more than {_MOST_FIELDS:,} fields, which no model needs.")
+            self._count()
             key, position = _varint(data, position)
             if key >> 32:  # readers drop these bits, so that a field could hide behind them
                 raise ArtifactError("It is not an ONNX model, or it is damaged.")
@@ -69,10 +67,15 @@ class Walk:
         """Give the numbers of a packed field, the negative ones as their two's complement in 64 bits."""
         numbers, position = [], 0
         while position < len(packed):
+            self._count()
             number, position = _varint(packed, position)
             numbers.append(number)
-        self._left -= len(numbers)
         return numbers
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise ArtifactError(f"It has more than {_MOST_FIELDS:,} fields, which no model needs.")
 
 
 def _varint(data: memoryview, position: int) -> tuple[int, int]:

@@ -9,14 +9,21 @@ LARGEST_COUNT = 2**14
 """Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
 LARGEST_JSON, _MOST_VALUES = 2**27, 2**20
 """Of a text: a self-test of 2,000×2,000 RGB pixels has as many characters."""
+_LONGEST_TEXT = 2**16
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
 """Spaces and joiners that Python does not call printable."""
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Say whether it is a text that can be printed: not an empty one, and none with halves of UTF-16 pairs."""
-    return isinstance(value, str) and value != "" and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    """Say whether it is a text that can be printed: of 1 to 65,536 characters, and none with halves of UTF-16 pairs."""
+    if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_TEXT:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_digest(value: object) -> TypeGuard[str]:

@@ -152,11 +152,27 @@ def test_a_number_in_the_place_of_the_spec_takes_no_memory():
         read_spec(message(7, b"") + message(14, entry))
 
 
+def test_an_entry_of_a_hundred_thousand_keys_and_values_is_no_ten_thousand_million_entries():
+    entry = message(1, METADATA_KEY.encode()) * 10**5 + message(2, b"") * 10**5
+    start = time.process_time()
+    with pytest.raises(ArtifactError, match="more than one lenetx spec"):
+        read_spec(message(7, b"") + message(14, entry))
+    assert time.process_time() - start < 2
+
+
 MILLION = b"\x18\0" * 10**6
 
 
-@pytest.mark.parametrize("fields", [MILLION, message(7, message(1, MILLION)), message(7, message(5, MILLION))])
-def test_millions_of_fields_are_not_walked(build_model, fields):
+@pytest.mark.parametrize(
+    "fields",
+    [
+        MILLION,
+        message(7, message(1, MILLION)),
+        message(7, message(5, MILLION)),
+        message(7, message(1, message(5, message(1, b"pads") + message(8, bytes(2**25))))),
+    ],
+)
+def test_millions_of_fields_and_of_packed_numbers_are_not_walked(build_model, fields):
     data = build_model(sealed=False) + fields
     start = time.process_time()
     with pytest.raises(ArtifactError, match="more than 262,144 fields"):

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -133,6 +134,7 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("labels", ["a", 1]),
         ("labels", ["a", ""]),
         ("labels", ["a", "\ud800"]),
+        ("labels", ["a", "b" * (2**16 + 1)]),
         ("weights_sha256", None),
         ("weights_sha256", "AB" * 32),
         ("weights_sha256", "ab" * 31),
@@ -142,6 +144,15 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
 def test_a_field_that_makes_no_sense_is_refused_by_name(spec, name, value):
     with pytest.raises(ArtifactError, match=name):
         ModelSpec.from_json(json.dumps(json.loads(spec.to_json()) | {name: value}))
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "\U0001f600"])
+def test_a_text_of_millions_of_letters_is_refused_at_once(spec, letter):
+    text = json.dumps(json.loads(spec.to_json()) | {"architecture": letter * 10**7}, ensure_ascii=False)
+    start = time.process_time()
+    with pytest.raises(ArtifactError, match=r"architecture is .{200,210}, not a text"):
+        ModelSpec.from_json(text)
+    assert time.process_time() - start < 1
 
 
 def test_the_largest_inputs_that_float32_holds_are_taken(spec):
