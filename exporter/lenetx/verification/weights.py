@@ -42,10 +42,10 @@ def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
     graph, is_final = _graph(opened.expression, reference)
     if all(check.status == "passed" for check in (weights, numbers, graph)):
         return weights, numbers, graph
+    if not _keeps(opened.weights, expected) or (is_final and graph.status == "failed"):
+        return weights, numbers, graph  # it is no fresh export's
     fresh = _is_fresh(opened, reference)
-    if _keeps(opened.weights, expected):
-        weights = _settled(weights, fresh)
-    return weights, _settled(numbers, fresh), graph if is_final else _settled(graph, fresh)
+    return _settled(weights, fresh), _settled(numbers, fresh), graph if is_final else _settled(graph, fresh)
 
 
 def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
