@@ -1,6 +1,7 @@
 """No file may take far more memory than it has bytes."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -11,7 +12,10 @@ import lenetx
 from lenetx import models
 from lenetx.data.npz_file import read_npz
 from lenetx.errors import CheckpointError, DataError
+from lenetx.weights.safetensors_file import unpack
 from lenetx.weights.unpickle import inert
+
+EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 
 
 class Hungry:
@@ -95,3 +99,10 @@ def test_weights_named_as_a_checkpoint_are_told_how_to_become_one(tmp_path):
     (tmp_path / "net.pt").write_bytes(archived({"weight": torch.zeros(2)}))
     with pytest.raises(CheckpointError, match=r"did not save \(state_dict\): .*lenetx convert net\.pt OUT\.pt --arch"):
         lenetx.load(tmp_path / "net.pt")
+
+
+def test_a_table_of_more_tensors_than_any_network_has_is_not_walked(monkeypatch):
+    table = json.dumps({f"w{place}": EMPTY for place in range(20_000)}).encode()
+    monkeypatch.setattr("safetensors.torch.load", lambda _: pytest.fail("its tensors were made"))
+    with pytest.raises(lenetx.ArtifactError, match=r"20,000 tensors, and no network here more than 16,384"):
+        unpack(len(table).to_bytes(8, "little") + table)
