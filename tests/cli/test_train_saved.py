@@ -127,7 +127,7 @@ def test_the_weights_of_an_interrupted_run_are_converted(cli, refused, here, mon
     with monkeypatch.context() as patch:
         patch.setattr(StateFile, "write", writing)
         result = cli("train", *QUICK, "--save-every", 0, "--arch", "net.py:Cast", "-o", "net.pt")
-    assert "or take its weights with 'lenetx convert net.resume net.pt'" in result.stderr
+    assert "as they are with: lenetx convert net.resume net.pt\n" in result.stderr
     assert "name it with --arch" in refused(4, "convert", "net.resume", "net.pt")
     assert cli("convert", "net.resume", "net.pt", "--arch", "net.py:Cast").exit_code == 0
     assert lenetx.load(here / "net.pt", architecture="net.py:Cast").history == ()

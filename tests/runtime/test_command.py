@@ -193,7 +193,8 @@ def engine(folder, code):
 
 
 def test_an_interrupt_ends_with_130(refused, here):
-    code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)"
+    handled = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job ignores it
+    code = f"import os, signal, time\n{handled}\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)"
     assert refused(130, "m.onnx", **engine(here, code)) == "Interrupted."
 
 
