@@ -74,7 +74,7 @@ def test_after_a_bad_image_little_more_is_computed(counted, seven, blank):
     classifier, calls = counted
     with pytest.raises(InputError, match=r"Image 0: .*blank"):
         classifier.predict_batch([blank, *[seven] * 4000])
-    assert sum(calls) <= 1024
+    assert sum(calls) <= 2048  # of 4001: two threads, of which a busy machine may stop one for a while
 
 
 def test_the_error_is_that_of_the_first_bad_image_whatever_it_is(counted, seven):
