@@ -15,7 +15,7 @@ Rounding = Callable[[Tensor], Tensor]
 
 
 def faulty(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Program]]:
-    """Give the kind of fault, where it is, and the program."""
+    """Return the kind of fault, where it is, and the program."""
     for kind, rounding in _ROUNDINGS.items():
         weights = {name: rounding(tensor) for name, tensor in _fractions(checkpoint).items()}
         yield f"weights rounded to {kind}", "all layers", eager(_module(checkpoint, weights))
@@ -69,7 +69,7 @@ def _module(checkpoint: Checkpoint, changed: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _fractions(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Give all tensors but what counts."""
+    """Return all tensors except integer counters."""
     return {name: tensor for name, tensor in checkpoint.state_dict.items() if tensor.is_floating_point()}
 
 

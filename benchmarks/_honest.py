@@ -50,7 +50,7 @@ class Compiled:
         self._compiled = torch.compile(self._module, dynamic=False)
 
     def program(self, checkpoint: Checkpoint) -> Program:
-        """Give the program with a checkpoint's weights, which holds until the next one is asked for."""
+        """Return the program with a checkpoint's weights, which holds until the next one is asked for."""
         self._module.load_state_dict(checkpoint.state_dict)
         return self._run
 
@@ -81,7 +81,7 @@ def exported(checkpoint: Checkpoint) -> Exported:
 
 
 def honest(checkpoint: Checkpoint, files: Exported, compiled: Compiled) -> Iterator[Honest]:
-    """Give float32 programs that differ in nothing but the order of their sums, and in what an engine fuses."""
+    """Yield float32 programs that differ only in the order of their sums and in what an engine fuses."""
     for name, level in _LEVELS.items():
         for threads in (1, 2):
             words = f"onnxruntime, optimisation {name}, {threads} thread{'s'[: threads - 1]}"

@@ -46,7 +46,7 @@ class Case:
     layer_rows: int
 
     def probes(self) -> Iterator[Probe]:
-        """Give every group of inputs."""
+        """Return every group of inputs."""
         for name in GROUPS:
             yield self.reference.made_up(name)
         assert self.reference.real is not None
@@ -54,7 +54,7 @@ class Case:
 
 
 def cases(names: Sequence[str]) -> Iterator[Case]:
-    """Give every network of the names with each seed's weights."""
+    """Yield every named network with each seed's weights."""
     for architecture in names:
         if architecture == GAP:
             yield from _averaging()

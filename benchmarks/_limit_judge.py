@@ -70,7 +70,7 @@ def answer(case: Case, program: str, where: str, run: Program, probe: Probe) -> 
 
 
 def calibrated_limit(probe: Probe) -> float:
-    """Give the one limit that would hold for all logits of a group, were the operators unknown."""
+    """Return the limit that all logits of a group would share if the operators were unknown."""
     return self_calibrated(probe.exact, probe.eager, extreme=probe.name == EXTREME)
 
 

@@ -134,7 +134,7 @@ def is_caught(answers: Sequence[Answer]) -> bool:
 
 
 def multiple(answers: Sequence[Answer]) -> tuple[float, float]:
-    """Give the largest multiple of the adjoint and of the self-calibrated limit."""
+    """Return the largest multiple of the adjoint and of the self-calibrated limit."""
     usual = [one for one in answers if one.group != EXTREME]  # where float16 overflows: infinite in any comparison
     return max(map(largest, usual)), max(float(one.calibrated.max(initial=0)) for one in usual)
 

@@ -55,7 +55,7 @@ def alternate(functions: Mapping[str, Callable[[], T]], rounds: int, *, warm_up:
 
 
 def python(*arguments: str | Path) -> list[str]:
-    """Give the command line of a fresh Python of this environment."""
+    """Return the command line of a fresh Python of this environment."""
     return [sys.executable, *map(str, arguments)]
 
 
@@ -97,7 +97,7 @@ def run_installed(*arguments: str | Path) -> Run:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Give 'median (smallest–largest)'."""
+    """Return 'median (smallest–largest)'."""
     low, middle, high = (f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
     return f"{middle} ({low}–{high})"
 
@@ -112,7 +112,7 @@ def heading(title: str) -> None:
 
 
 def machine() -> str:
-    """Give CPU model, cores that this process may use, Python and package versions in words."""
+    """Return CPU model, cores that this process may use, Python and package versions in words."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {version}" for name in _PACKAGES if (version := _version(name)))
     return f"{_cpu()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, {versions}"

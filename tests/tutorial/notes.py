@@ -1,4 +1,4 @@
-# ruff: noqa
+# ruff: noqa  # it stays as a newcomer types it
 """The program of a course: a folder of pictures and a CSV file, LeNet, a training loop, and the model saved twice."""
 
 import csv
