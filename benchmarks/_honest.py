@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lenetx import Checkpoint, formats
-from lenetx.artifact import OpenedArtifact
 from lenetx.eager import TorchBackend
+from lenetx.formats.artifact import OpenedArtifact
 
 __all__ = ["Compiled", "Exported", "Floats", "Honest", "Program", "eager", "exported", "honest"]
 

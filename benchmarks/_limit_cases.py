@@ -12,9 +12,9 @@ from _honest import Compiled
 
 import lenetx
 from lenetx import Checkpoint, Reference, Statement, models
-from lenetx.checkpoint import weights_sha256
-from lenetx.verification.inputs import GROUPS
-from lenetx.verification.reference import Probe
+from lenetx.proof.inputs import GROUPS
+from lenetx.proof.reference import Probe
+from lenetx.weights.checkpoint import weights_sha256
 
 __all__ = ["EPOCHS", "GAP", "SEEDS", "Case", "cases"]
 

@@ -10,13 +10,13 @@ from _honest import Exported, Floats, Program
 from _limit_cases import Case
 from numpy.typing import NDArray
 
+from lenetx.bounds.affine_layers import Layer, judge_layers
 from lenetx.bounds.calibrated import self_calibrated
-from lenetx.bounds.layers import Layer, judge_layers
-from lenetx.host import own_settings
-from lenetx.usage import exported_network
-from lenetx.verification.compare import compare, shares
-from lenetx.verification.inputs import EXTREME
-from lenetx.verification.reference import Probe
+from lenetx.execution.host import own_settings
+from lenetx.graph.usage import exported_network
+from lenetx.proof.compare import compare, shares
+from lenetx.proof.inputs import EXTREME
+from lenetx.proof.reference import Probe
 
 __all__ = ["Answer", "Layered", "answer", "calibrated_limit", "layered"]
 

@@ -9,7 +9,7 @@ from _limit_judge import Answer, Layered
 from _measure import table, verdict
 from numpy.typing import NDArray
 
-from lenetx.verification.inputs import EXTREME
+from lenetx.proof.inputs import EXTREME
 
 __all__ = ["Ratio", "report_faulty", "report_honest", "report_layers", "report_ratios"]
 

@@ -22,7 +22,7 @@ from _measure import heading
 
 from lenetx import models
 from lenetx.bounds import CHANCE, LAMBDA
-from lenetx.verification.reference import Probe
+from lenetx.proof.reference import Probe
 
 NETWORKS = (*models.names(), GAP)
 

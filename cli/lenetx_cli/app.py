@@ -102,7 +102,7 @@ def _tidy_up_when_terminated() -> None:
 
 def _terminate(*_: object) -> None:
     """End at once: an exception would have to pass through torch, where it can abort the process."""
-    publication = sys.modules.get("lenetx.publication")  # nothing is published by who has not imported it
+    publication = sys.modules.get("lenetx.publishing.transaction")  # nothing is published by who has not imported it
     if publication is not None:
         publication.tidy_up()
     with contextlib.suppress(OSError, ValueError, RuntimeError):

@@ -62,8 +62,8 @@ def export(
     import lenetx
     from lenetx import formats
     from lenetx.errors import ProofFailed
-    from lenetx.locate import newest_checkpoint
     from lenetx.models.arguments import parse
+    from lenetx.publishing.locate import newest_checkpoint
 
     names = list(dict.fromkeys(format)) if format else None
     for name in names or ():

@@ -16,7 +16,7 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Print what a file says of itself, and its parameters."""
-    from lenetx.inspection import inspect as describe
+    from lenetx.publishing.inspection import inspect as describe
 
     description = describe(file)
     if json:

@@ -30,7 +30,7 @@ def predict(
     with _classifier(model, device, arch) as classifier:
         predictions = classifier.predict_batch(images)
         if show_frame is not None:
-            from lenetx.arrays import write_picture
+            from lenetx.data.array_files import write_picture
 
             write_picture(show_frame, [classifier.frame(image) for image in images])
         if json:

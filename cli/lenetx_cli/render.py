@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from lenetx import Checkpoint, Progress, Report
     from lenetx.doctor import FullDiagnosis
-    from lenetx.inspection import Description
-    from lenetx.publish import Refusal
+    from lenetx.publishing.inspection import Description
+    from lenetx.publishing.publish import Refusal
     from lenetx_runtime import Prediction
 
 __all__ = [
@@ -158,7 +158,7 @@ def description(content: "Description") -> None:
     """Draw what a file says of itself, then its parameters."""
     from rich.table import Table
 
-    from lenetx.reporting.words import visible
+    from lenetx.report.words import visible
 
     plain = content.to_dict()
     facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}

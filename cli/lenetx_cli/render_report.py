@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lenetx.reporting import MARKS, table_lines
+from lenetx.report import MARKS, table_lines
 
 if TYPE_CHECKING:
     from rich.console import Console

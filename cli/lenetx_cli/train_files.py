@@ -77,7 +77,7 @@ class Saving:
             raise OutputError(f"{error}{self._elsewhere(checkpoint)}") from None
 
     def _save(self, checkpoint: "Checkpoint", path: Path) -> None:
-        from lenetx.checkpoint import save
+        from lenetx.weights.checkpoint import save
 
         save(checkpoint, path)
         self._saved = True
@@ -141,8 +141,8 @@ def settled(
     """
     from lenetx.errors import InputError
     from lenetx.files import remove_leftovers, require_writable
-    from lenetx.locate import ARTIFACTS, newest
     from lenetx.models import file_stem
+    from lenetx.publishing.locate import ARTIFACTS, newest
     from lenetx.training import settle
     from lenetx.training.settings import names
     from lenetx.training.state import SUFFIX, read

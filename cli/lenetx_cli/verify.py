@@ -137,7 +137,7 @@ def _require(path: Path, endings: tuple[str, ...], option: str) -> None:
 def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | None]:
     """Tell a number of images from a folder of them."""
     from lenetx.files import exists
-    from lenetx.proving import QUICK
+    from lenetx.publishing.verify import QUICK
 
     counts = [int(text) for text in given if text.isdecimal()]
     folders = [Path(text) for text in given if not text.isdecimal()]
@@ -169,8 +169,8 @@ def _judge(
         LenetxError: there is no report at all.
     """
     import lenetx
-    from lenetx.foreign import load_against
-    from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
+    from lenetx.publishing.locate import artifacts_of, checkpoint_beside, newest_checkpoint
+    from lenetx.weights.load import load_against
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
     references: dict[Path, lenetx.Reference] = {}
@@ -213,8 +213,8 @@ def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) 
 def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bool, quiet: bool, json: bool) -> None:
     """Write the reports to files, print them for machines and for people."""
     from lenetx.files import write_atomically
-    from lenetx.report import to_json
-    from lenetx.reporting import to_html
+    from lenetx.report import to_html
+    from lenetx.report.report import to_json
 
     for path in documents:
         write = to_html if path.suffix == ".html" else to_json

@@ -16,8 +16,8 @@ def judge_logits(
 ) -> "tuple[Path | None, Report]":
     """Compare the logits in a file with a checkpoint's; there is no artifact to certify."""
     import lenetx
-    from lenetx.arrays import read_array
-    from lenetx.locate import newest_checkpoint
+    from lenetx.data.array_files import read_array
+    from lenetx.publishing.locate import newest_checkpoint
 
     theirs, values = read_array(logits), read_array(inputs)  # what is wrong with them is found soonest
     checkpoint = against or newest_checkpoint()
@@ -37,8 +37,8 @@ def write_inputs(
 ) -> tuple[Path, tuple[int, ...], int]:
     """Write all inputs that the proof of a function asks; give the checkpoint, their shape and the number of logits."""
     import lenetx
-    from lenetx.arrays import write_array
-    from lenetx.locate import newest_checkpoint
+    from lenetx.data.array_files import write_array
+    from lenetx.publishing.locate import newest_checkpoint
 
     checkpoint = against or newest_checkpoint()
     step(f"reading {checkpoint}")

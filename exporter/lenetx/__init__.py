@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import classifier, convert, export, load, load_weights, save
-    from .certificate import certify
-    from .checkpoint import Checkpoint
     from .data import DataOptions
     from .errors import (
         ArtifactError,
@@ -27,13 +25,15 @@ if TYPE_CHECKING:
         OutputError,
         ProofFailed,
     )
-    from .proving import reference, verify, verify_logits
-    from .publish import Refusal
-    from .report import Check, Report
-    from .statement import Statement
+    from .proof import Reference
+    from .publishing.certificate import certify
+    from .publishing.publish import Refusal
+    from .publishing.verify import reference, verify, verify_logits
+    from .report.report import Check, Report
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
-    from .verification import Reference
     from .version import __version__
+    from .weights.checkpoint import Checkpoint
+    from .weights.statement import Statement
 
 __all__ = [
     "ArtifactError",
@@ -73,8 +73,8 @@ __all__ = [
 
 _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
-    "certificate": ("certify",),
-    "checkpoint": ("Checkpoint",),
+    "publishing.certificate": ("certify",),
+    "weights.checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),
     "errors": (
         "ArtifactError",
@@ -88,11 +88,11 @@ _HOMES = {
         "ProofFailed",
     ),
     "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
-    "proving": ("reference", "verify", "verify_logits"),
-    "publish": ("Refusal",),
+    "publishing.verify": ("reference", "verify", "verify_logits"),
+    "publishing.publish": ("Refusal",),
     "report": ("Check", "Report"),
-    "statement": ("Statement",),
-    "verification": ("Reference",),
+    "weights.statement": ("Statement",),
+    "proof": ("Reference",),
     "version": ("__version__",),
 }
 

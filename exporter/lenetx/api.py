@@ -6,20 +6,22 @@ from pathlib import Path
 
 from lenetx_runtime import Classifier
 
-from . import checkpoint as checkpoints
-from . import conversion, eager, foreign, formats
-from .checkpoint import SUFFIXES, Checkpoint
+from . import eager, formats
+from .bounds.self_test import with_self_test
 from .data import DataOptions
 from .errors import InputError, LenetxError
+from .execution.host import own_settings
+from .execution.user_code import described
 from .formats import DEFAULT, Batch
-from .golden import with_self_test
-from .host import own_settings
 from .models import file_stem
-from .proving import reference
-from .publish import Refusal, publish
-from .report import Report
-from .statement import Statement
-from .user_code import described
+from .publishing.publish import Refusal, publish
+from .publishing.verify import reference
+from .report.report import Report
+from .weights import checkpoint as checkpoints
+from .weights import convert as conversion
+from .weights import load as foreign
+from .weights.checkpoint import SUFFIXES, Checkpoint
+from .weights.statement import Statement
 
 __all__ = ["classifier", "convert", "export", "load", "load_weights", "save"]
 
@@ -30,7 +32,7 @@ _LARGEST_BATCH = 10_000
 
 @own_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint; see :func:`lenetx.checkpoint.load`."""
+    """Read a checkpoint; see :func:`lenetx.weights.checkpoint.load`."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
@@ -44,7 +46,7 @@ def load_weights(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere; see :func:`lenetx.foreign.load_weights`."""
+    """Read a checkpoint, or make one of weights from elsewhere; see :func:`lenetx.weights.load.load_weights`."""
     return foreign.load_weights(
         Path(path),
         architecture=architecture,
@@ -66,7 +68,7 @@ def convert(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write weights to another kind of file; see :func:`lenetx.conversion.convert`."""
+    """Write weights to another kind of file; see :func:`lenetx.weights.convert.convert`."""
     conversion.convert(
         Path(source),
         Path(target),
@@ -80,7 +82,7 @@ def convert(
 
 @own_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
-    """Write a checkpoint; see :func:`lenetx.checkpoint.save`."""
+    """Write a checkpoint; see :func:`lenetx.weights.checkpoint.save`."""
     checkpoints.save(checkpoint, Path(path))
 
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import Classifier
 
-from .devices import torch_device
 from .errors import ArtifactError
-from .host import own_settings
+from .execution.devices import torch_device
+from .execution.host import own_settings
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .checkpoint import Checkpoint
+    from .weights.checkpoint import Checkpoint
 
 __all__ = ["TorchBackend", "classifier"]
 

@@ -56,7 +56,7 @@ class ModelSpec:
         scale: factor from a level (0 to 255) to the unit in which ``mean`` and ``std`` are given.
         mean, std: per channel; the input is ``(level * scale - mean) / std``.
         labels: class names in the order of the logits.
-        weights_sha256: digest of the trained weights (``lenetx.checkpoint.weights_sha256``).
+        weights_sha256: digest of the trained weights (``lenetx.weights.checkpoint.weights_sha256``).
         producer: name and version of the program that made the file.
         batch: ``"dynamic"`` or the one batch size that the artifact takes.
         framing: how an image becomes a frame of :attr:`frame_size`: ``mnist`` (grey, 28×28), ``stretch`` or

@@ -141,7 +141,7 @@ def test_a_value_of_the_wrong_kind_is_wrong_usage(cli, tmp_path, monkeypatch, ar
 def test_a_fault_of_our_own_is_shown_whole_with_its_own_code(python):
     """1 would say that a proof failed."""
     code = (
-        "import sys, lenetx_cli.app as app, lenetx.inspection as inspection\n"
+        "import sys, lenetx_cli.app as app, lenetx.publishing.inspection as inspection\n"
         "def broken(*_, **__): raise RuntimeError('a bug of ours')\n"
         "inspection.inspect = broken\n"
         "sys.argv = ['lenetx', 'inspect', 'model.onnx']\n"

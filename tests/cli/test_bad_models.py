@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from lenetx import archive
+from lenetx.weights import archive
 
 MISSING, DAMAGED = 2, 4
 

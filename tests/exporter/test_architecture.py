@@ -101,7 +101,7 @@ def test_no_modules_import_each_other_in_a_circle():
 
     for name in graph:
         walk(name)
-    assert graph["lenetx.publish"] >= {"lenetx.formats", "lenetx.verification"}
+    assert graph["lenetx.publishing.publish"] >= {"lenetx.formats", "lenetx.proof"}
 
 
 @source

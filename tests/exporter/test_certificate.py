@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import lenetx
-from lenetx.certificate import certificate_of
+from lenetx.publishing.certificate import certificate_of
 from lenetx_runtime import ArtifactError, Classifier
 
 ONNX, CERTIFICATE = "lenet5.onnx", "lenet5.onnx.verified.json"

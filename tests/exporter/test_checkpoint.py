@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import archive
-from lenetx.checkpoint import weights_sha256
 from lenetx.errors import CheckpointError, InputError, OutputError, UnknownName
+from lenetx.weights import archive
+from lenetx.weights.checkpoint import weights_sha256
 
 RESAVE = """
 import sys, lenetx

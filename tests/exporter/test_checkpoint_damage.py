@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import archive
-from lenetx.checkpoint import weights_sha256
 from lenetx.errors import CheckpointError
+from lenetx.weights import archive
+from lenetx.weights.checkpoint import weights_sha256
 from lenetx_runtime.spec import METADATA_KEY
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import archive, formats
+from lenetx import formats
 from lenetx.errors import ArtifactError, CheckpointError, InputError
+from lenetx.weights import archive
 from lenetx_runtime.spec import METADATA_KEY
 
 UNPICKLE = "import pickle, sys; pickle.loads(open(sys.argv[1], 'rb').read())"

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import inspection, models
-from lenetx.checkpoint import Checkpoint, weights_sha256
+from lenetx import models
 from lenetx.errors import CheckpointError, InputError
+from lenetx.publishing import inspection
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 
 NET = """
 from pathlib import Path

@@ -12,8 +12,8 @@ from lenetx import TrainConfig, models
 from lenetx.data import Dataset, Split
 from lenetx.eager import TorchBackend
 from lenetx.errors import InputError
+from lenetx.proof import inputs
 from lenetx.training.tensors import to_device
-from lenetx.verification import inputs
 from lenetx_runtime import Classifier, ModelSpec
 from lenetx_runtime.preprocess import decode, frame, lookup_table, normalise
 
@@ -149,9 +149,9 @@ def test_the_published_file_runs_in_the_runtime_alone(trained, tmp_path):
     ids=["mean", "framing", "padding"],
 )
 def test_another_preprocessing_than_the_checkpoints_fails_the_proof(trained, change):
-    from lenetx.verification import Reference
-    from lenetx.verification.contract import contract
-    from lenetx.verification.subject import Subject
+    from lenetx.proof import Reference
+    from lenetx.proof.contract import contract
+    from lenetx.proof.subject import Subject
 
     checkpoint = trained("colour", "letterbox")
     other = dataclasses.replace(checkpoint.spec, selftest=None, **change)

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 import lenetx
 from lenetx import Statement
-from lenetx.checkpoint import weights_sha256
 from lenetx.errors import CheckpointError, InputError, OutputError
 from lenetx.weights import safetensors_file
+from lenetx.weights.checkpoint import weights_sha256
 
 KINDS = (".pt", ".safetensors", ".pth")
 

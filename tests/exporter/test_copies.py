@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from lenetx import models
-from lenetx.copies import sharing
-from lenetx.folding import fold
-from lenetx.verification import Reference
+from lenetx.execution.copies import sharing
+from lenetx.graph.fold import fold
+from lenetx.proof import Reference
 
 SHAPE = (1, 32, 32)
 

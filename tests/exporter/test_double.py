@@ -8,10 +8,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from lenetx import models
-from lenetx.copies import sharing
-from lenetx.double import Double
 from lenetx.errors import InputError
-from lenetx.folding import fold
+from lenetx.execution.copies import sharing
+from lenetx.execution.double import Double
+from lenetx.graph.fold import fold
 
 EDGES = torch.tensor([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
 ROWS = torch.linspace(0, 1, 8)

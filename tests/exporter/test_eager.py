@@ -6,10 +6,10 @@ import torch
 
 import lenetx
 from lenetx.data import load
-from lenetx.devices import torch_device
 from lenetx.eager import TorchBackend
 from lenetx.errors import ArtifactError, DeviceUnavailable, InputError
-from lenetx.user_code import user_code
+from lenetx.execution.devices import torch_device
+from lenetx.execution.user_code import user_code
 
 
 @pytest.fixture(scope="module")

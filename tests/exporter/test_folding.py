@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from lenetx.folding import fold
-from lenetx.usage import usage_of
+from lenetx.graph.fold import fold
+from lenetx.graph.usage import usage_of
 
 SHAPE = (3, 12, 12)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import lenetx
-from lenetx.checkpoint import weights_sha256
-from lenetx.golden import GOLDEN, with_self_test
+from lenetx.bounds.self_test import GOLDEN, with_self_test
+from lenetx.weights.checkpoint import weights_sha256
 from lenetx_runtime import Classifier
 from lenetx_runtime.preprocess import normalise
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lenetx
-from lenetx.host import own_settings
+from lenetx.execution.host import own_settings
 
 TINY = sys.float_info.min
 

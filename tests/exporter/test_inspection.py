@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from lenetx import inspection
 from lenetx.errors import ArtifactError, InputError
+from lenetx.publishing import inspection
 from lenetx_runtime.certificate import certificate_path
 
 KINDS = {"checkpoint": "lenet5.pt", "onnx": "lenet5.onnx", "torchscript": "lenet5.torchscript"}

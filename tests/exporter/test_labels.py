@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lenetx.errors import InputError
-from lenetx.labels import read_labels
+from lenetx.weights.label_file import read_labels
 
 NAMES = ("zero", "one", "two")
 LINES = "\r\n".join(NAMES)

@@ -4,7 +4,7 @@ import onnx
 import pytest
 
 from lenetx.formats.local_paths import local_paths
-from lenetx.formats.onnx_structure import structure
+from lenetx.formats.onnx.structure import structure
 from lenetx.formats.torchscript import open as open_torchscript
 from lenetx_runtime import ModelSpec
 
@@ -82,7 +82,7 @@ def test_a_path_of_any_length_is_found_anywhere_in_an_onnx_file(model, place):
 
 def test_a_path_in_a_record_of_a_torchscript_file_is_found(published, tmp_path):
     """In its spec, for the other records are what lenetx writes."""
-    from lenetx import archive
+    from lenetx.weights import archive
 
     records = archive.unpack((published / "lenet5.torchscript").read_bytes())
     path = tmp_path / "lenet5.torchscript"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lenetx.errors import InputError
-from lenetx.locate import ARTIFACTS, artifacts_of, checkpoint_beside, newest_checkpoint
+from lenetx.publishing.locate import ARTIFACTS, artifacts_of, checkpoint_beside, newest_checkpoint
 
 
 @pytest.fixture

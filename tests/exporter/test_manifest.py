@@ -7,9 +7,9 @@ import os
 import pytest
 
 import lenetx
-from lenetx.certificate import stronger
-from lenetx.manifest import entry_of
-from lenetx.publish import publish
+from lenetx.publishing.certificate import stronger
+from lenetx.publishing.manifest import entry_of
+from lenetx.publishing.publish import publish
 from lenetx_runtime import ArtifactError, Classifier
 
 

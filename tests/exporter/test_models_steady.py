@@ -6,8 +6,8 @@ import pytest
 
 from lenetx import models
 from lenetx.errors import InputError
+from lenetx.models.load_into import load_into
 from lenetx.models.steady import require_steady
-from lenetx.models.weights import load_into
 
 SHAPE = (1, 8, 8)
 SOURCE = """

@@ -9,9 +9,9 @@ import torch
 
 import lenetx
 from lenetx import data, formats, models
-from lenetx.checkpoint import Checkpoint, weights_sha256
 from lenetx.errors import InputError
-from lenetx.verification import Reference, prove
+from lenetx.proof import Reference, prove
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 
 ZOO = """

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from lenetx import formats
-from lenetx.checkpoint import weights_sha256
 from lenetx.data import load
 from lenetx.errors import ArtifactError
+from lenetx.weights.checkpoint import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 

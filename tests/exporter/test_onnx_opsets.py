@@ -5,7 +5,7 @@ import pytest
 
 from lenetx import formats
 from lenetx.errors import InputError
-from lenetx.verification import prove
+from lenetx.proof import prove
 
 # From the table of versions in the ONNX repository: the first IR version of the release that brought the opset.
 IR_VERSIONS = {14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}

@@ -10,7 +10,7 @@ from onnx import helper, numpy_helper
 
 from lenetx.errors import ArtifactError
 from lenetx.formats import open_artifact
-from lenetx.formats.onnx_parse import parse
+from lenetx.formats.onnx.parse import parse
 from lenetx_runtime.onnx_file import seal
 
 REFERENCE = Path(__file__).parents[2] / "artifacts" / "reference" / "lenet5.onnx"

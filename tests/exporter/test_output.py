@@ -6,7 +6,7 @@ import torch
 
 import lenetx
 from lenetx import models, train
-from lenetx.output import output_of
+from lenetx.graph.output import output_of
 from lenetx.training import TrainConfig
 from lenetx_runtime import Classifier
 

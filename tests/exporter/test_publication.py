@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lenetx.errors import OutputError
-from lenetx.publication import move_into_place, settled, staging
+from lenetx.publishing.transaction import move_into_place, settled, staging
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

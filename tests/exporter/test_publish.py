@@ -4,7 +4,7 @@ import pytest
 
 from lenetx import formats
 from lenetx.errors import InputError, OutputError, ProofFailed
-from lenetx.publish import publish
+from lenetx.publishing.publish import publish
 
 CERTIFICATES = ("lenet5.onnx.verified.json", "lenet5.torchscript.verified.json")
 OLD = {"lenet5.onnx": b"the old model", "lenet5.torchscript": b"the old archive"}
@@ -137,7 +137,7 @@ def test_an_interrupt_while_proving_leaves_everything_as_it_was(
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lenetx.publish.prove", interrupt)
+    monkeypatch.setattr("lenetx.publishing.publish.prove", interrupt)
     with pytest.raises(KeyboardInterrupt):
         publish(reference, folder if existed else tmp_path / "new" / "models", "lenet5", formats.DEFAULT)
     assert contents(tmp_path) == {"models": None} | {f"models/{name}": data for name, data in OLD.items()}

@@ -10,8 +10,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lenetx.report import Check, Report
-from lenetx.reporting import to_html
+from lenetx.report import to_html
+from lenetx.report.report import Check, Report
 
 Figures = dict[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from lenetx.report import Check, Report
-from lenetx.reporting import to_html
+from lenetx.report import to_html
+from lenetx.report.report import Check, Report
 
 HOSTILE = (
     "</td></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;\x1b]0;\u202e\ud800$\\frac{1}{0}$層🙂"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lenetx
-from lenetx.golden import with_self_test
+from lenetx.bounds.self_test import with_self_test
 from lenetx_runtime import ArtifactError, ModelSpec, SelfTest
 
 
@@ -89,7 +89,7 @@ def test_it_does_not_outlive_a_statement_of_other_inputs(checkpoint, tmp_path):
 
 
 def test_inspection_tells_of_it_whole(folder, tested):
-    from lenetx.inspection import inspect
+    from lenetx.publishing.inspection import inspect
 
     plain = inspect(folder / "lenet5.onnx").to_dict()["spec"]["selftest"]
     assert SelfTest.from_plain(plain) == tested.spec.selftest

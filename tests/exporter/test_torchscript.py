@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from lenetx import archive, formats
-from lenetx.checkpoint import weights_sha256
+from lenetx import formats
 from lenetx.data import load
 from lenetx.errors import ArtifactError, DeviceUnavailable
+from lenetx.weights import archive
+from lenetx.weights.checkpoint import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 

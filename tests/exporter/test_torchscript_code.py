@@ -3,7 +3,7 @@
 import pytest
 
 from lenetx.errors import ArtifactError
-from lenetx.formats.torchscript_code import Constant, Name, Program, Statement, numbers, read, renamed, write
+from lenetx.formats.torchscript.code import Constant, Name, Program, Statement, numbers, read, renamed, write
 
 FRAME = """class Net(Module):
   __parameters__ = []

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from lenetx.errors import ArtifactError
-from lenetx.formats.torchscript_code import Name, Statement
-from lenetx.formats.torchscript_graph import program_of, training_operators
+from lenetx.formats.torchscript.code import Name, Statement
+from lenetx.formats.torchscript.graph import program_of, training_operators
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 CODE = "def forward(self, x):\n    {}\n    return y\n"

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from lenetx import archive
-from lenetx.checkpoint import Checkpoint, weights_sha256
 from lenetx.errors import InputError
-from lenetx.expressions import Unknown
 from lenetx.formats import get, open_artifact
-from lenetx.formats.torchscript_batch import program_of_traces
-from lenetx.formats.torchscript_code import Name, leaves, write
-from lenetx.formats.torchscript_record import trace
-from lenetx.formats.torchscript_trace import Traced
+from lenetx.formats.torchscript.batch import program_of_traces
+from lenetx.formats.torchscript.code import Name, leaves, write
+from lenetx.formats.torchscript.record import trace
+from lenetx.formats.torchscript.trace import Traced
+from lenetx.graph import Unknown
+from lenetx.weights import archive
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 
 F = nn.functional

@@ -131,7 +131,7 @@ def test_weights_are_taken_from_an_interrupted_run(tmp_path):
 
 
 def test_an_interrupted_run_that_was_changed_is_refused(tmp_path):
-    from lenetx import tensor_file
+    from lenetx.weights import tensor_file
 
     def stop(_):
         raise KeyboardInterrupt

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import tensor_file
 from lenetx.errors import CheckpointError, InputError
 from lenetx.training import Augmentation, TrainConfig
 from lenetx.training.state import read
-from lenetx.weights import run_state
+from lenetx.weights import run_state, tensor_file
 
 RICH = TrainConfig(
     epochs=3,

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from lenetx.errors import DataError, InputError
-from lenetx.user_code import no_warning_is_an_error, user_code
+from lenetx.execution.user_code import no_warning_is_an_error, user_code
 
 HEAD = "import json\nimport sys\nimport warnings\nimport torch\n\n"
 

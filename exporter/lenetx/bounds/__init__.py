@@ -4,7 +4,7 @@
 ``adjoint`` follows it to the logits.
 """
 
+from ..graph.tape import Step, Tape, record
 from .adjoint import CHANCE, LAMBDA, limits, unknown
-from .tape import Step, Tape, record
 
 __all__ = ["CHANCE", "LAMBDA", "Step", "Tape", "limits", "record", "unknown"]

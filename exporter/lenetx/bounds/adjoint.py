@@ -13,8 +13,8 @@ errors are the same: there they are added up.
 import math
 from typing import TYPE_CHECKING
 
+from ..graph.tape import Step, Tape
 from .operators import is_affine, known, operator_of
-from .tape import Step, Tape
 from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .tape import Step
+    from ..graph.tape import Step
 
 __all__ = ["batched_gradients"]
 

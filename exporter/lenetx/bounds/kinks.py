@@ -12,7 +12,7 @@ from .units import SMALLEST_NORMAL, UNIT_ROUNDOFF
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .tape import Step
+    from ..graph.tape import Step
 
 __all__ = ["OPERATORS"]
 

@@ -11,24 +11,24 @@ import numpy as np
 
 from lenetx_runtime.cpus import available_cpus
 
-from ..copies import sharing
-from ..host import own_settings
-from ..user_code import user_code
+from ..execution.copies import sharing
+from ..execution.host import own_settings
+from ..execution.user_code import user_code
+from ..graph.tape import record
 from .adjoint import limits, unknown
 from .affine import terms_of
+from .affine_layers import weight_of
 from .calibrated import self_calibrated
-from .layers import weight_of
 from .operators import is_affine
 from .plain import call_plainly
-from .tape import record
 from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from ..double import Double
-    from .tape import Step
+    from ..execution.double import Double
+    from ..graph.tape import Step
 
     Pair = tuple[nn.Module, Double]
 
@@ -126,7 +126,7 @@ def measure(
     """
     import torch
 
-    from ..carrier import Watch
+    from ..execution.carrier import Watch
 
     pairs = _pairs(float32, float64)
     free: queue.SimpleQueue[Pair] = queue.SimpleQueue()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .tape import Step
+    from ..graph.tape import Step
 
 __all__ = ["Operator", "is_affine", "known", "operator_of"]
 
@@ -43,7 +43,7 @@ _HOMES = {
     "averages": ("avg_pool2d", "_adaptive_avg_pool2d", "mean"),
     "kinks": ("relu", "leaky_relu", "hardtanh", "clamp"),
     "pointwise": ("tanh", "sigmoid", "add", "sub", "mul", "div", "native_batch_norm"),
-    "shapes": (
+    "reshaping": (
         *("view", "_unsafe_view", "reshape", "permute", "transpose", "t", "squeeze", "unsqueeze", "select", "slice"),
         *("cat", "clone", "alias", "detach", "expand", "constant_pad_nd", "neg", "dropout"),
     ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .tape import Step
+    from ..graph.tape import Step
 
 __all__ = ["OPERATORS"]
 

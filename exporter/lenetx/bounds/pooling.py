@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .tape import Step
+    from ..graph.tape import Step
 
 __all__ = ["OPERATORS"]
 

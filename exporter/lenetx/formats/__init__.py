@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import require_file
 
-from ..artifact import OpenedArtifact
 from ..errors import UnknownName
+from .artifact import OpenedArtifact
 
 if TYPE_CHECKING:
-    from ..checkpoint import Checkpoint
+    from ..weights.checkpoint import Checkpoint
 
 __all__ = ["DEFAULT", "FORMATS", "Batch", "Format", "export", "get", "open_artifact", "require", "suffix"]
 

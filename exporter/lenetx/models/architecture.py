@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..user_code import user_code
+from ..execution.user_code import user_code
 from .probe import count_logits, eval_mode, require_logits
 from .wrappers import unwrapped
 

@@ -14,7 +14,7 @@ from typing import Any
 from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError, UnknownName
-from ..user_code import described, no_warning_is_an_error, user_code
+from ..execution.user_code import described, no_warning_is_an_error, user_code
 from .importing import package_of, roots_of, surroundings
 from .scripts import trains_on_import
 

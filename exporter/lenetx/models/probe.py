@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..user_code import described, user_code
+from ..execution.user_code import described, user_code
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..user_code import place_of, user_code
+from ..execution.user_code import place_of, user_code
 from .probe import eval_mode, fork_random
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def require_steady(
     """
     import torch
 
-    from ..carrier import Watch
+    from ..execution.carrier import Watch
 
     images = torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(0))
     given = images.clone()  # the code may change its input

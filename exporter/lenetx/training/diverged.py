@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from ..errors import LenetxError
 
 if TYPE_CHECKING:
-    from ..checkpoint import Checkpoint
+    from ..weights.checkpoint import Checkpoint
 
 __all__ = ["Diverged"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from .. import models
-from ..user_code import user_code
+from ..execution.user_code import user_code
 from .config import TrainConfig
 from .parallel import Group
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import UNKNOWN
 
-from .. import checkpoint as checkpoints
 from .. import models, weights
-from ..checkpoint import weights_sha256
 from ..errors import CheckpointError, InputError
-from ..foreign import require_architecture
 from ..models import Architecture
-from ..models.weights import load_into
+from ..models.load_into import load_into
 from ..weights import Found, fit
+from ..weights import checkpoint as checkpoints
+from ..weights.checkpoint import weights_sha256
+from ..weights.load import require_architecture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

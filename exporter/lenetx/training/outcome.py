@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..checkpoint import Checkpoint, weights_sha256
+from ..bounds.self_test import with_self_test
 from ..errors import LenetxError
-from ..golden import with_self_test
-from ..models.weights import load_into
-from ..user_code import described
+from ..execution.user_code import described
+from ..models.load_into import load_into
+from ..weights.checkpoint import Checkpoint, weights_sha256
 from . import plots as pictures
 from .augment import Augmenter
 from .guard import guard_of

@@ -14,8 +14,8 @@ from typing import cast
 import torch
 from torch import Tensor, distributed, nn
 
-from ..devices import torch_device
 from ..errors import InputError, LenetxError
+from ..execution.devices import torch_device
 
 __all__ = ["ALONE", "Group", "current", "device_of", "joined"]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.cpus import available_cpus
 
+from ..bounds.self_test import GOLDEN
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
 from ..errors import DataError
-from ..golden import GOLDEN
 from .findings import PARTS, dropped_colour, missing_classes, shared_images
 from .memory import default_limit
 from .reading import Reader, Task

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import data
-from ..checkpoint import Checkpoint
 from ..data import DataOptions, Dataset
 from ..errors import InputError
-from ..host import own_settings
+from ..execution.host import own_settings
+from ..weights.checkpoint import Checkpoint
 from .config import TrainConfig
 from .freeze import freeze
 from .initial import InitialWeights

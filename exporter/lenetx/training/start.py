@@ -11,17 +11,17 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
 
 from .. import models
-from ..checkpoint import weights_sha256
 from ..data import Dataset
 from ..errors import InputError
+from ..execution.user_code import user_code
+from ..graph.output import output_of
 from ..models import Architecture
 from ..models.architecture import Shape
+from ..models.load_into import load_into
 from ..models.probe import fork_random
 from ..models.steady import require_steady
-from ..models.weights import load_into
-from ..output import output_of
-from ..user_code import user_code
 from ..version import PRODUCER
+from ..weights.checkpoint import weights_sha256
 from .config import TrainConfig
 from .geometry import framing_of, settle_input
 from .losses import applied_twice

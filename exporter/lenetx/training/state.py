@@ -13,11 +13,10 @@ import torch
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.files import read_bytes
 
-from .. import tensor_file
 from ..errors import ArtifactError, CheckpointError, InputError, OutputError
 from ..files import exists, remove_leftovers, write_atomically
 from ..version import PRODUCER
-from ..weights import run_state
+from ..weights import run_state, tensor_file
 from .config import TrainConfig
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ..models.weights import load_into
+from ..models.load_into import load_into
 from .augment import Augmenter
 from .config import TrainConfig
 from .diverged import Diverged

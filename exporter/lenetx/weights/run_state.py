@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .. import tensor_file
 from ..errors import ArtifactError
+from . import tensor_file
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import METADATA_KEY
 
-from .. import archive
 from ..errors import ArtifactError
+from . import archive
 from .found import Found, Source
 from .unpickle import StandIn, inert, plain
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lenetx.bounds.layers import OUTPUT, judge_layers
+from lenetx.bounds.affine_layers import OUTPUT, judge_layers
 
 from .conftest import float64, images
 

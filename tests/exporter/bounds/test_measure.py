@@ -8,7 +8,7 @@ from torch import nn
 from lenetx import models
 from lenetx.bounds import limits, record
 from lenetx.bounds.measure import MADE_UP, measure, plan
-from lenetx.double import Double
+from lenetx.execution.double import Double
 
 from .conftest import float64
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lenetx.bounds.plain import call_plainly
-from lenetx.carrier import Watch
+from lenetx.execution.carrier import Watch
 
 SPREADS = {
     "std": lambda x: x.std(dim=(1, 2), keepdim=True),

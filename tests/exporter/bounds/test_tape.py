@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from lenetx.bounds import record, unknown
-from lenetx.bounds.layers import weight_of
+from lenetx.bounds.affine_layers import weight_of
 
 from .conftest import float64, images, names
 

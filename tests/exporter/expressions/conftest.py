@@ -9,12 +9,13 @@ import onnx
 import pytest
 import torch
 
-from lenetx import archive, models
+from lenetx import models
 from lenetx.bounds import record
-from lenetx.checkpoint import Checkpoint, weights_sha256
-from lenetx.expressions import aliases, of_onnx, of_tape
 from lenetx.formats import get, open_artifact
-from lenetx.usage import exported_network, usage_of
+from lenetx.graph import aliases, of_onnx, of_tape
+from lenetx.graph.usage import exported_network, usage_of
+from lenetx.weights import archive
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 
 

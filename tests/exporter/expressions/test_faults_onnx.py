@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lenetx.expressions import difference
+from lenetx.graph import difference
 
 
 def find(model, operator, place=0):

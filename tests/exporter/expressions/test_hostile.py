@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
-from lenetx.expressions import Unknown, difference, of_onnx
+from lenetx.graph import Unknown, difference, of_onnx
 
 from .conftest import exported, known
 

@@ -3,8 +3,8 @@
 import pytest
 
 from lenetx import models
-from lenetx.expressions import Expression, Unknown, difference
 from lenetx.formats.onnx import OPSETS
+from lenetx.graph import Expression, Unknown, difference
 
 from .conftest import exported, known
 

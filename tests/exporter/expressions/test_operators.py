@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from lenetx.bounds import record
-from lenetx.expressions import Unknown, aliases, difference, of_tape
-from lenetx.formats.onnx_canonical import canonical
+from lenetx.formats.onnx.canonical import canonical
+from lenetx.graph import Unknown, aliases, difference, of_tape
 
 from .conftest import Known
 

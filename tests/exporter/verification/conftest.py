@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from lenetx import Reference, Report, data, models
-from lenetx.artifact import OpenedArtifact
-from lenetx.checkpoint import Checkpoint, weights_sha256
 from lenetx.formats import get, open_artifact
-from lenetx.report import Check
-from lenetx.verification import as_artifact, prove
+from lenetx.formats.artifact import OpenedArtifact
+from lenetx.proof import as_artifact, prove
+from lenetx.report.report import Check
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.onnx_file import seal
 from lenetx_runtime.spec import METADATA_KEY

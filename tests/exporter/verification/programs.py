@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lenetx.checkpoint import Checkpoint
+from lenetx.weights.checkpoint import Checkpoint
 
 from .conftest import Floats, Function
 

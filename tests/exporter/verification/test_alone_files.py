@@ -13,12 +13,12 @@ from onnx import helper, numpy_helper
 
 import lenetx
 from lenetx import Reference, Report
-from lenetx.artifact import Engine, OpenedArtifact
-from lenetx.checkpoint import Checkpoint
-from lenetx.formats.onnx_layers import layers_of
-from lenetx.golden import with_self_test
-from lenetx.manifest import MANIFEST, merged
-from lenetx.verification import contract, prove
+from lenetx.bounds.self_test import with_self_test
+from lenetx.formats.artifact import Engine, OpenedArtifact
+from lenetx.formats.onnx.intermediates import layers_of
+from lenetx.proof import contract, prove
+from lenetx.publishing.manifest import MANIFEST, merged
+from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.onnx_file import read_spec
 from lenetx_runtime.ort import OrtBackend

@@ -11,7 +11,7 @@ import pytest
 import lenetx_runtime.inference
 from lenetx import Reference, Report, data
 from lenetx.formats import get
-from lenetx.verification import inputs
+from lenetx.proof import inputs
 from lenetx_runtime import Prediction
 from lenetx_runtime.preprocess import lookup_table
 

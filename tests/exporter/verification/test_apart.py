@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lenetx.artifact import Artifact, Engine, OpenedArtifact
-from lenetx.verification import apart
-from lenetx.verification.batches import _empty
-from lenetx.verification.prove import prove
-from lenetx.verification.subject import Subject
+from lenetx.formats.artifact import Artifact, Engine, OpenedArtifact
+from lenetx.proof import apart
+from lenetx.proof.batch_axis import _empty
+from lenetx.proof.prove import prove
+from lenetx.proof.subject import Subject
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 

@@ -5,9 +5,9 @@ import base64
 import numpy as np
 import pytest
 
-from lenetx.report import Check
-from lenetx.verification.compare import compare, errors_of, shares
-from lenetx.verification.reference import Probe
+from lenetx.proof.compare import compare, errors_of, shares
+from lenetx.proof.reference import Probe
+from lenetx.report.report import Check
 
 LIMIT = 1e-5
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lenetx import ArtifactError, Reference, Report, data
-from lenetx.checkpoint import Checkpoint
 from lenetx.formats import get
+from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime.preprocess import normalise
 
 from .conftest import ORDINARY, Floats, Function, check_of, failed, first, make_checkpoint

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lenetx import Reference, Report, archive
-from lenetx.checkpoint import Checkpoint
+from lenetx import Reference, Report
 from lenetx.formats import get
-from lenetx.verification import prove
+from lenetx.proof import prove
+from lenetx.weights import archive
+from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime import ArtifactError
 from lenetx_runtime.spec import METADATA_KEY
 

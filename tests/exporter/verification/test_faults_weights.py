@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from lenetx import Reference, Report
-from lenetx.verification import prove
+from lenetx.proof import prove
 
 from .conftest import ORDINARY, Damage, Floats, check_of, failed, only, resealed, session_of
 from .programs import ROUNDED

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lenetx import Reference, Report, data
-from lenetx.verification import as_artifact, prove
+from lenetx.proof import as_artifact, prove
 
 from .conftest import Floats, Function, check_of, failed, first
 

@@ -11,13 +11,13 @@ from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
-from lenetx.artifact import OpenedArtifact
-from lenetx.checkpoint import Checkpoint, weights_sha256
 from lenetx.formats import get
+from lenetx.formats.artifact import OpenedArtifact
 from lenetx.models.architecture import Architecture
-from lenetx.report import Check
-from lenetx.verification.reference import Reference
-from lenetx.verification.weights import held
+from lenetx.proof.reference import Reference
+from lenetx.proof.same_weights import held
+from lenetx.report.report import Check
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 
 from .conftest import resealed

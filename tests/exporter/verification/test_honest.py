@@ -13,13 +13,13 @@ from torch import nn
 
 from lenetx import Reference, Report, data, models
 from lenetx.bounds.measure import measure
-from lenetx.checkpoint import Checkpoint, weights_sha256
-from lenetx.double import Double
+from lenetx.execution.double import Double
 from lenetx.formats import DEFAULT, get
 from lenetx.models.architecture import Architecture
-from lenetx.verification import inputs
-from lenetx.verification.compare import shares
-from lenetx.verification.reference import Probe
+from lenetx.proof import inputs
+from lenetx.proof.compare import shares
+from lenetx.proof.reference import Probe
+from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 
 from .conftest import Function, failed, first, make_checkpoint, session_of, with_weights
 from .programs import eager, in_order, term_by_term, with_layers

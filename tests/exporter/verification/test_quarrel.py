@@ -8,8 +8,8 @@ import onnx
 import pytest
 
 from lenetx import Reference, Report
-from lenetx.artifact import Engine, OpenedArtifact
-from lenetx.verification import as_artifact, prove
+from lenetx.formats.artifact import Engine, OpenedArtifact
+from lenetx.proof import as_artifact, prove
 
 from .conftest import Floats, check_of
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lenetx import Reference
-from lenetx.verification import as_artifact, prove
-from lenetx.verification.real import certain, mcnemar
-from lenetx.verification.reference import Probe
+from lenetx.proof import as_artifact, prove
+from lenetx.proof.real_data import certain, mcnemar
+from lenetx.proof.reference import Probe
 
 from .conftest import Function, check_of
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lenetx.verification.eval_mode import _repeats
-from lenetx.verification.reference import Probe
-from lenetx.verification.subject import Subject
+from lenetx.proof.eval_mode import _repeats
+from lenetx.proof.reference import Probe
+from lenetx.proof.subject import Subject
 
 EXACT = np.arange(8, dtype=np.float64).reshape(2, 4)
 

@@ -1,0 +1,117 @@
+"""Each affine layer by itself: its result in float32 against float64, on the very numbers that it was given.
+
+The network is run in float64, but every affine layer's result is replaced by the one that is judged. So each layer
+reads what the one before it really gave, passed through what stands between them, and an error shows in the layer that
+makes it and in no other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..graph.tape import Step, Tape, record
+from .operators import is_affine, operator_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["OUTPUT", "Layer", "judge_layers", "weight_of"]
+
+OUTPUT = "output"
+"""The name of what follows the last affine layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer on some inputs.
+
+    Attributes:
+        name: of its weight without the last part, such as ``conv1``.
+        units: numbers that were compared.
+        share: the largest error ÷ its bound; not finite where a number is not.
+        broken: numbers that are beyond their bounds.
+    """
+
+    name: str
+    units: int
+    share: float
+    broken: int
+
+
+def weight_of(step: Step) -> str | None:
+    """Give the name of the weight of an affine step, or ``None`` for any other step."""
+    if not is_affine(step):
+        return None
+    named = {place: name.split(":")[0] for place, name in step.names.items()}
+    weight = 2 if step.operator == "addmm" else 1
+    return named.get(weight)
+
+
+def judge_layers(
+    run: "Callable[[Tensor], Tensor]",
+    inputs: "Tensor",
+    own: Mapping[int, str],
+    given: "Mapping[str, Sequence[Tensor]]",
+    logits: "Tensor",
+) -> "tuple[Layer, ...] | str":
+    """Compare what each affine layer gave with float64.
+
+    Args:
+        run: the network in float64, its batch norms folded.
+        inputs: float64[N, C, H, W].
+        own: name by ``id`` of its tensors.
+        given: by the name of a weight, what its layer gave, once for each time that it was used, float64.
+        logits: what the whole gave, float64[N, K].
+
+    Returns:
+        The layers in their order, or why there is nothing to compare.
+    """
+    left = {name: list(results) for name, results in given.items()}
+
+    def instead(step: Step) -> "Tensor | None":
+        name = weight_of(step)
+        results = left.get(name, []) if name else []
+        if results and results[0].shape == step.results[0].shape:
+            return results.pop(0)
+        return None
+
+    tape = record(run, inputs, own, instead)
+    missing = [name for name in map(weight_of, tape.steps) if name is not None and name not in given]
+    if missing or any(left.values()):
+        names = ", ".join(sorted({*missing, *(name for name, results in left.items() if results)}))
+        return f"its layers are not those of the network: {names}"
+    return _judge(tape, logits)
+
+
+def _judge(tape: Tape, logits: "Tensor") -> "tuple[Layer, ...]":
+    import torch
+
+    errors: dict[int, Tensor] = {}
+    layers: list[Layer] = []
+    with torch.no_grad():
+        for step in tape.steps:
+            output = step.outputs[0]
+            assert output is not None
+            known = {place: errors[value] for place, value in step.sources.items() if value in errors}
+            worst = operator_of(step.operator).worst(step, known)
+            name = weight_of(step)
+            if name is None:
+                errors[output] = worst
+            else:
+                layers.append(_compare(name.rpartition(".")[0] or name, step.results[0], step.again()[0], worst))
+            step.computed.clear()
+        last = tape.values[tape.output]
+        if logits.shape != last.shape:
+            return (*layers, Layer(OUTPUT, logits.numel(), float("inf"), logits.numel()))
+        layers.append(_compare(OUTPUT, logits, last, errors.get(tape.output, torch.zeros_like(last))))
+    return tuple(layers)
+
+
+def _compare(name: str, found: "Tensor", right: "Tensor", bound: "Tensor") -> Layer:
+    import torch
+
+    error = (found - right).abs()
+    share = torch.where(error == 0, 0.0, error / bound)  # nothing is no error, even where none is allowed
+    broken = int((~(share <= 1)).sum())  # written so that NaN is broken
+    worst = float("inf") if bool(share.isnan().any()) else float(share.max()) if share.numel() else 0.0
+    return Layer(name, found.numel(), worst, broken)

@@ -1,0 +1,30 @@
+"""The torch device that was asked for, or an error."""
+
+from typing import TYPE_CHECKING
+
+from lenetx_runtime.device import cuda_index
+
+from ..errors import DeviceUnavailable
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["torch_device"]
+
+
+def torch_device(name: str) -> "torch.device":
+    """Give torch's device for ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InputError: no such device name.
+        DeviceUnavailable: torch has no CUDA, or no GPU of that number.
+    """
+    import torch
+
+    index = cuda_index(name)
+    if index is None:
+        return torch.device("cpu")
+    if index >= torch.cuda.device_count():
+        reason = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no such GPU"
+        raise DeviceUnavailable(f"{name} was asked for, but {reason}: use --device cpu, or install torch for CUDA.")
+    return torch.device("cuda", index)

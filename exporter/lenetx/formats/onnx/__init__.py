@@ -1,0 +1,125 @@
+"""ONNX: one sealed file for ``lenetx_runtime``, and for any other engine that reads ONNX."""
+
+import dataclasses
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import InputError
+from lenetx_runtime.backend import batches
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.onnx_file import read_spec, seal
+from lenetx_runtime.ort import OrtBackend
+from lenetx_runtime.spec import METADATA_KEY, ModelSpec
+
+from ...graph import of_onnx
+from ...graph.onnx_names import CONSTANT
+from ...graph.usage import exported_network, usage_of
+from ..artifact import Artifact, OpenedArtifact
+from .engines import engines_of
+from .intermediates import layers_of
+from .parse import parse
+from .structure import OPSETS, constants, numbers, structure, training_operators
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+    from numpy.typing import NDArray
+
+    from ...weights.checkpoint import Checkpoint
+    from .. import Batch
+
+__all__ = ["DEFAULT_OPSET", "OPSETS", "export", "open"]
+
+DEFAULT_OPSET = 18
+"""The oldest that torch's exporter writes by itself, so the one that most readers know."""
+_TORCH_OPSETS = range(18, 24)
+
+
+def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
+    """Give a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
+
+    Raises:
+        InputError: an opset that cannot be written.
+    """
+    opset = DEFAULT_OPSET if opset is None else opset
+    if opset not in OPSETS:
+        raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
+    from .canonical import canonical
+    from .translate import translate
+
+    network = exported_network(checkpoint)
+    used = usage_of(network, checkpoint.spec.input_shape)
+    weights = {name: tensor.numpy() for name, tensor in used.tensors.items()}
+    translated = translate(network, checkpoint.spec, batch, max(opset, _TORCH_OPSETS[0]))
+    model = canonical(translated, weights, opset)
+    spec = dataclasses.replace(checkpoint.spec, batch=batch, content_sha256="0" * 64)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, spec.to_json()
+    return seal(model.SerializeToString(deterministic=True))
+
+
+def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
+    """Open the file with onnxruntime and read its weights with onnx."""
+    data = read_bytes(path, "model")
+    spec = read_spec(data)
+    model = parse(data)
+    again = partial(_load, data)  # where it is needed: what is kept of large ones adds up
+    return OpenedArtifact(
+        artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        backend=OrtBackend(data, spec, device=device),
+        structure=structure(model, spec),
+        weights=_weights(model),
+        numbers=numbers(model),
+        constants=constants(model),
+        engines=engines_of(data, spec, device),
+        layers=partial(layers_of, data, spec),
+        training=lambda: training_operators(again()),
+        expression=lambda names: of_onnx(again(), names),
+        fresh=lambda checkpoint: _is_fresh(again(), spec, checkpoint),
+        evaluate=lambda inputs: _evaluate(again(), spec, inputs),
+    )
+
+
+def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, checkpoint: "Checkpoint") -> bool:
+    """Export a checkpoint once more, and compare all but what the file says of itself."""
+    import onnx
+
+    opset = next(entry.version for entry in model.opset_import)
+    fresh = onnx.load_from_string(export(checkpoint, batch=spec.batch, opset=opset))
+    for each in (model, fresh):
+        del each.metadata_props[:]
+        each.producer_name = each.producer_version = ""
+    return bool(model.SerializeToString(deterministic=True) == fresh.SerializeToString(deterministic=True))
+
+
+def _load(data: bytes) -> "onnx.ModelProto":
+    """Read what :func:`parse` has accepted."""
+    import onnx
+
+    return onnx.load_from_string(data)
+
+
+def _evaluate(model: "onnx.ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Compute the logits as onnx defines them."""
+    import numpy as np
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(model)
+    found = []
+    for part, count in batches(inputs, spec):
+        values: Any = evaluator.run([spec.output_name], {spec.input_name: part})
+        found.append(values[0][:count])
+    logits: NDArray[np.float32] = np.concatenate(found)
+    return logits
+
+
+def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":
+    """Give the initializers by name, in the order in which the graph reads them."""
+    import onnx.numpy_helper
+
+    read = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.input)}
+    named = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(CONSTANT)]
+    tensors = sorted(named, key=lambda tensor: read.get(tensor.name, len(read)))
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}

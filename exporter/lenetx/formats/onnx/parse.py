@@ -1,0 +1,180 @@
+"""Parse an ONNX file into the plain subset that lenetx writes; everything else is refused before an engine sees it.
+
+An engine runs nodes that nothing reads, and reads fields and spellings that a checker may pass over. So a file must be
+spelled as it is written anew from what was parsed, each message may hold only known fields, every node and tensor must
+lead to the output, and nothing has two names or none.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import ArtifactError
+
+from ...graph.expression import plain
+from .nodes import Schemas
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, TensorProto
+
+__all__ = ["parse"]
+
+_FIELDS = {
+    "ModelProto": {
+        *("ir_version", "opset_import", "producer_name", "producer_version", "domain", "model_version", "doc_string"),
+        *("graph", "metadata_props"),
+    },
+    "GraphProto": {"node", "name", "initializer", "input", "output", "doc_string"},
+    "NodeProto": {"input", "output", "name", "op_type", "domain", "attribute", "doc_string"},
+    "AttributeProto": {"name", "type", "f", "i", "s", "t", "ints", "floats", "strings", "doc_string"},
+    "TensorProto": {"dims", "data_type", "name", "raw_data", "float_data", "int64_data", "doc_string"},
+    "ValueInfoProto": {"name", "type", "doc_string"},
+    "TypeProto": {"tensor_type"},
+    "Tensor": {"elem_type", "shape"},
+    "TensorShapeProto": {"dim"},
+    "Dimension": {"dim_value", "dim_param"},
+    "StringStringEntryProto": {"key", "value"},
+    "OperatorSetIdProto": {"domain", "version"},
+}
+"""What lenetx writes, and texts that no engine looks at; of each kind of message."""
+_VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
+"""Where an attribute of each type has its value."""
+_SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
+"""Bytes of one number of each type of tensor."""
+_FRACTIONS = (1, 10, 11, 16)
+_TYPED = {"float_data": 1, "int64_data": 7}
+_OPTIONAL_RESULTS = ("Split",)
+"""Operators each of whose outputs must be named, though nothing may read it."""
+
+
+def parse(data: bytes) -> "ModelProto":
+    """Parse a model.
+
+    Raises:
+        ArtifactError: it is no ONNX model, or holds what lenetx never writes.
+    """
+    import onnx
+
+    try:
+        model = onnx.load_from_string(data)
+        written = model.SerializeToString(deterministic=True)
+    except Exception:  # protobuf's errors on fields that are cut off, nested too deeply or of another type
+        raise ArtifactError("It is not an ONNX model, or it is nested too deeply.") from None
+    _require_known(model)
+    if written != data:
+        raise ArtifactError("It was not written by lenetx: the same model is spelled otherwise there.")
+    for tensor in model.graph.initializer:
+        _require_whole(tensor)
+    _require_nodes(model)
+    _require_quotients(model)
+    return model
+
+
+def _require_known(message: Any) -> None:
+    """Refuse unknown fields, and texts that are none."""
+    from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
+
+    waiting = [message]
+    while waiting:
+        each = waiting.pop()
+        kind = each.DESCRIPTOR.name
+        if len(UnknownFieldSet(each)):
+            raise ArtifactError(f"It holds a field of {kind} that this version of onnx does not know.")
+        for field, value in each.ListFields():
+            if field.name not in _FIELDS.get(kind, ()):
+                raise ArtifactError(f"It holds {field.name} in {kind}, which lenetx never writes.")
+            values = [value] if hasattr(value, "ListFields") or isinstance(value, str | bytes | int | float) else value
+            if field.message_type is not None:
+                waiting.extend(values)
+            elif field.type == field.TYPE_STRING and not all(isinstance(text, str) for text in values):
+                raise ArtifactError(f"A {field.name} in {kind} is not readable text: {next(map(bytes, values))!r}.")
+        if kind == "AttributeProto":
+            _require_one_value(each)
+
+
+def _require_one_value(attribute: Any) -> None:
+    found = {field.name for field, _ in attribute.ListFields()} - {"name", "type", "doc_string"}
+    if attribute.type not in _VALUES or found - {_VALUES[attribute.type]}:
+        raise ArtifactError(f"The attribute {plain(attribute.name)} is a graph, or of a kind that lenetx never writes.")
+
+
+def _require_whole(tensor: "TensorProto") -> None:
+    """Refuse a tensor that has not exactly the numbers that its shape asks for."""
+    count = math.prod(tensor.dims)
+    held = [name for name in ("raw_data", *_TYPED) if len(getattr(tensor, name))]
+    fits = tensor.data_type in _SIZES and min(tensor.dims, default=1) >= 0 and len(held) <= 1
+    if fits and tensor.raw_data:
+        fits = len(tensor.raw_data) == count * _SIZES[tensor.data_type]
+    elif fits:
+        fits = sum(len(getattr(tensor, name)) for name in held) == count
+        fits = fits and all(tensor.data_type == _TYPED[name] for name in held)
+    if not fits:
+        raise ArtifactError(f"The tensor {plain(tensor.name)} has not the numbers that its shape asks for.")
+
+
+def _require_nodes(model: "ModelProto") -> None:
+    graph, schemas = model.graph, Schemas(model)
+    known: set[str] = set()
+
+    def define(name: str, what: str) -> None:
+        if not name or name in known:
+            raise ArtifactError(f"Two values have one name, or one has none: {plain(name) or what}.")
+        known.add(name)
+
+    for value in (*graph.input, *graph.initializer):
+        define(value.name, "an input or a tensor")
+    for node in graph.node:
+        schemas.require(node)
+        if missing := [name for name in node.input if name and name not in known]:
+            raise ArtifactError(f"{plain(node.op_type)} reads {plain(missing[0])}, which nothing before it gives.")
+        for name in filter(None, node.output):
+            define(name, node.op_type)
+    _require_read(graph)
+
+
+def _require_quotients(model: "ModelProto") -> None:
+    """Refuse quotients of whole numbers by anything but constants above zero: the least one by −1 ends the process."""
+    from onnx import numpy_helper
+
+    divisors = {node.input[1] for node in model.graph.node if node.op_type == "Div"}
+    tensors = {each.name: each for each in model.graph.initializer}
+    types = _types(model) if divisors - tensors.keys() else {}
+    for name in sorted(divisors):
+        if name not in tensors:
+            safe = types.get(name) in _FRACTIONS
+        else:
+            safe = tensors[name].data_type in _FRACTIONS or bool((numpy_helper.to_array(tensors[name]) > 0).all())
+        if not safe:
+            raise ArtifactError(f"It divides whole numbers by {plain(name)}, which may be below zero.")
+
+
+def _types(model: "ModelProto") -> dict[str, int]:
+    """Return the types of all values by name, found without the numbers of tensors."""
+    import onnx
+
+    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    bare.graph.node.extend(model.graph.node)
+    bare.graph.input.extend(model.graph.input)
+    for each in model.graph.initializer:
+        bare.graph.input.append(onnx.helper.make_tensor_value_info(each.name, each.data_type, each.dims))
+    try:
+        found = onnx.shape_inference.infer_shapes(bare).graph
+    except Exception:  # of several unrelated classes
+        return {}
+    return {each.name: each.type.tensor_type.elem_type for each in (*found.input, *found.value_info)}
+
+
+def _require_read(graph: "GraphProto") -> None:
+    """Refuse nodes and tensors that do not lead to the output: an engine runs them, and no comparison sees them."""
+    read = {value.name for value in graph.output}
+    for node in reversed(graph.node):
+        unread = [name for name in node.output if name and name not in read]
+        if len(unread) == len([name for name in node.output if name]):
+            names = plain(", ".join(node.output))
+            raise ArtifactError(f"No node reads what {plain(node.op_type)} gives ({names}): it would run unseen.")
+        if unread and node.op_type not in _OPTIONAL_RESULTS:
+            raise ArtifactError(f"No node reads {plain(unread[0])}, which {plain(node.op_type)} gives beside the rest.")
+        read.update(node.input)
+    for what, values in (("tensor", graph.initializer), ("input", graph.input)):
+        for value in values:
+            if value.name not in read:
+                raise ArtifactError(f"No node reads the {what} {plain(value.name)}.")

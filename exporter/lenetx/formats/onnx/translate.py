@@ -1,0 +1,155 @@
+"""Translate a network to ONNX with torch's exporter, but keep torch's optimiser from changing its weights."""
+
+import io
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime.spec import ModelSpec
+
+from ...errors import InputError
+from ...execution.user_code import place_of
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import nn
+
+    from .. import Batch
+
+__all__ = ["translate"]
+
+_TRACE_BATCH = 2
+"""A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
+_FROZEN = (
+    "The network's code fixes the batch size while it is traced: int(x.shape[0]) or a loop over the images does that. "
+    "Write x.shape[0] where the size is needed, or export a fixed batch with --batch N."
+)
+_LONGEST = 300
+"""Letters of what the exporter says."""
+_HIDDEN = "lenetx.hidden"
+"""A domain that torch's optimiser does not know."""
+_FOLDED = ("BatchNormalization",)
+"""Operators that torch's optimiser folds into the layer before them, in float32."""
+
+
+def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int) -> "onnx.ModelProto":
+    """Translate a network with torch's exporter.
+
+    Args:
+        network: in eval mode, on the CPU.
+        spec: names and shape of its input and output.
+        batch: ``"dynamic"`` or a fixed size.
+        opset: one that the exporter writes itself.
+
+    Raises:
+        InputError: torch's exporter cannot write it, or its code fixes the batch size and ``batch`` is dynamic.
+    """
+    import torch
+
+    sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
+    shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
+    with _quiet():
+        program = _program(network, sample, shapes, spec, opset)
+        if shapes is not None and (isinstance(program, Exception) or _is_frozen(program)):
+            again = _traced(network, sample, shapes)
+            program = program if again is None else _program(again, sample, None, spec, opset)
+        if isinstance(program, Exception) and not _is_frozen(program):
+            if place_of(traceback.extract_tb(_cause(program).__traceback__)):
+                raise _cause(program)  # of the network's own code, and told as such
+            raise InputError(f"torch's exporter cannot write this network as ONNX: {_reason(program)}")
+        if shapes is not None and _is_frozen(program):
+            raise InputError(_FROZEN)
+        with _hidden(program):
+            program.optimize()
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _program(network: Any, sample: Any, shapes: Any, spec: ModelSpec, opset: int) -> Any:
+    """Give torch's own program of operators, or what the exporter raised."""
+    import torch
+
+    try:
+        return torch.onnx.export(
+            network,
+            (sample,),
+            dynamo=True,
+            input_names=[spec.input_name],
+            output_names=[spec.output_name],
+            dynamic_shapes=shapes,
+            opset_version=opset,
+            external_data=False,
+            verbose=False,
+            optimize=False,
+            custom_translation_table={torch.ops.aten.rrelu_with_noise_functional.default: _rrelu},
+        )
+    except Exception as error:  # whatever the exporter and the network's code raise
+        return error
+
+
+def _traced(network: "nn.Module", sample: Any, shapes: Any) -> Any:
+    """Trace a network with dynamo, which alone follows len(x) and int(x.shape[0]) as symbols; ``None`` if it cannot."""
+    import torch
+
+    try:
+        return torch.export.export(network, (sample,), dynamic_shapes=shapes, strict=True)
+    except Exception:  # whatever the tracer raises on code that it cannot follow
+        return None
+
+
+def _is_frozen(program: Any) -> bool:
+    """Say whether the batch axis became a number, in the program or on the way to none."""
+    if isinstance(program, Exception):
+        return "Constraints violated" in str(program)
+    shape = program.model.graph.inputs[0].shape
+    return shape is not None and isinstance(shape[0], int)
+
+
+def _rrelu(inputs: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, *_: Any, **__: Any) -> Any:
+    """Translate RReLU in eval mode: leaky ReLU with the mean slope; torch's exporter has no translation of its own."""
+    from onnxscript import opset18
+
+    return opset18.LeakyRelu(inputs, alpha=(lower + upper) / 2), noise
+
+
+def _reason(error: BaseException) -> str:
+    """Give the first line of what the exporter's errors say that they come from."""
+    cause = _cause(error)
+    words = (str(cause).strip().splitlines() or [""])[0].removesuffix(".")
+    return f"{words[:_LONGEST] or type(cause).__name__}."
+
+
+def _cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+@contextmanager
+def _hidden(program: Any) -> Iterator[None]:
+    """Keep operators from being folded: ours are folded in float64, and the others stay as they are in every format."""
+    nodes = [node for node in program.model.graph if node.op_type in _FOLDED]
+    for node in nodes:
+        node.domain = _HIDDEN
+    yield
+    for node in program.model.graph:
+        if node.domain == _HIDDEN:
+            node.domain = ""
+    program.model.opset_imports.pop(_HIDDEN, None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing whole graphs where it cannot follow the code: what it raises is said in a sentence."""
+    level, nowhere = logging.root.manager.disable, io.StringIO()
+    logging.disable(max(level, logging.ERROR))
+    try:
+        with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
+            # The exporter warns of torch's own code, such as the weights of its LSTM, also where warnings are errors.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,197 @@
+"""TorchScript: a straight line of calls in a canonical archive, for programs that embed libtorch."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.spec import METADATA_KEY
+from lenetx_runtime.values import parse_json
+
+from ...eager import TorchBackend
+from ...execution.devices import torch_device
+from ...graph.usage import exported_network, usage_of
+from ...report.report import Check
+from ...weights import archive
+from ..artifact import Artifact, OpenedArtifact
+from ..local_paths import local_paths
+from .batch import COUNTS, bits_of, program_of_traces
+from .code import names_of, numbers, renamed, write
+from .engines import engines_of
+from .graph import constants_of, program_of, training_operators
+from .record import deprecated_api, trace
+from .records import packed, unpacked
+from .trace import Traced
+from .watch import Watched, expression_of, layers_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from ...weights.checkpoint import Checkpoint
+    from .. import Batch
+
+__all__ = ["export", "open"]
+
+_SPEC = f"extra/{METADATA_KEY}.json"
+_NAMES = f"extra/{METADATA_KEY}.weights.json"
+
+
+def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
+    """Return the archive; ``opset`` does not apply to this format.
+
+    Raises:
+        InputError: the network is no straight line of operators.
+    """
+    network = exported_network(checkpoint)
+    used = usage_of(network, checkpoint.spec.input_shape)
+    program, tensors = program_of_traces(_class_path(network), *_traces(network, checkpoint.spec.input_shape, batch))
+    module = _load(packed(program, tensors), "cpu")
+    if random := training_operators(module.graph):
+        raise InputError(
+            f"In eval mode too, the network draws random numbers or takes statistics of the whole batch "
+            f"({', '.join(sorted(set(random)))}): an image's answer would not be its own."
+        )
+    records = packed(renamed(program_of(module.graph), program.path, names_of(program)), tensors)
+    constants = constants_of(module)  # their order is that of a module that was loaded
+    names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
+    records[_SPEC] = dataclasses.replace(checkpoint.spec, batch=batch).to_json().encode()
+    records[_NAMES] = json.dumps(names).encode()
+    return archive.pack(records)
+
+
+def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
+    """Open the archive with libtorch, which is given only what was written anew from what was read here."""
+    data = read_bytes(path, "model")
+    records = archive.unpack(data)
+    try:
+        spec = ModelSpec.from_json(records[_SPEC].decode())
+    except (KeyError, ValueError):
+        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
+    code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
+    program = unpacked(code)
+    load = partial(_load, code, device)  # what packed() writes, byte for byte
+    module = load()
+    if write(renamed(program_of(module.graph))) != write(renamed(program)):
+        raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
+    constants = constants_of(module)
+    weights = _weights(records, constants)
+    others = _unnamed(records, constants)
+    watched = Watched(load, _names_of(records), spec, device)
+    return OpenedArtifact(
+        artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        backend=TorchBackend(module, device),
+        weights=weights,
+        engines=engines_of(watched.load, device),
+        layers=partial(layers_of, watched),
+        training=lambda: training_operators(module.graph),
+        expression=partial(expression_of, watched),
+        fresh=lambda checkpoint: _is_fresh(records, export(checkpoint, batch=spec.batch)),
+        structure=(
+            Check("file", f"archive of {len(records)} records", "passed", detail="Canonical, checksums right."),
+            Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
+            local_paths([contents for name, contents in records.items() if not name.startswith("constants/")]),
+        ),
+        numbers=numbers(program) | {float(array.flat[0]) for array in others.values() if _is_one_number(array)},
+        constants={name: array for name, array in others.items() if array.ndim and not _is_one_number(array)},
+    )
+
+
+def _traces(network: "nn.Module", shape: tuple[int, ...], batch: "Batch") -> tuple[Traced, Traced]:
+    """Trace a network on black and on other images, of two numbers where the file takes any."""
+    import torch
+
+    counts = COUNTS if batch == "dynamic" else (batch, batch)
+    module = network if batch == "dynamic" else _fixed(network, (batch, *shape))
+    other = torch.rand(counts[1], *shape, generator=torch.Generator().manual_seed(0)) + 1
+    first, second = (Traced(trace(module, each)) for each in (torch.zeros(counts[0], *shape), other))
+    return first, second
+
+
+def _class_path(network: "nn.Module") -> str:
+    """Return the name of a network's class as TorchScript has it."""
+    kind = type(network)
+    parts = re.findall(r"[A-Za-z_]\w*", f"{kind.__module__}.{kind.__qualname__}", re.ASCII)
+    return ".".join(["__torch__", *(f"{each}_" if keyword.iskeyword(each) else each for each in parts)])
+
+
+def _is_fresh(records: Mapping[str, bytes], exported: bytes) -> bool:
+    """Return whether all but what it says of itself is what another archive has."""
+    fresh = archive.unpack(exported)
+    return {**records, _SPEC: b""} == {**fresh, _SPEC: b""}
+
+
+def _is_one_number(array: "NDArray[Any]") -> bool:
+    return array.size > 0 and array.dtype.kind == "f" and bool((array == array.flat[0]).all())
+
+
+def _load(records: Mapping[str, bytes], device: str) -> Any:
+    import torch
+
+    target = torch_device(device)
+    with deprecated_api():
+        try:
+            return torch.jit.load(io.BytesIO(archive.pack(records)), map_location=target)
+        except (RuntimeError, ValueError) as error:
+            raise ArtifactError(f"libtorch cannot open it: {str(error).strip().splitlines()[0]}") from None
+
+
+def _names(constants: "Sequence[Tensor]", tensors: "Mapping[str, Tensor]") -> list[list[str]]:
+    """Return the names of each constant in the network: the archive itself has only numbers.
+
+    Tensors with the same bits share a constant. What the network's code makes by itself has no name.
+    """
+    names: dict[object, list[str]] = {}
+    for name, tensor in tensors.items():
+        names.setdefault(bits_of(tensor), []).append(name)
+    return [names.get(bits_of(constant), []) for constant in constants]
+
+
+def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[np.float32]]":
+    """Return the constants by the names that the archive has for them."""
+    names = _names_of(records)
+    every = [name for each in names for name in each]
+    if len(names) != len(constants) or len(every) != len(set(every)):
+        raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
+    return {name: c.cpu().numpy() for each, c in zip(names, constants, strict=True) for name in each}
+
+
+def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[Any]]":
+    """Return the constants that are no weights, by their places."""
+    pairs = enumerate(zip(_names_of(records), constants, strict=True))
+    return {f"constant {place}": constant.cpu().numpy() for place, (names, constant) in pairs if not names}
+
+
+def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
+    """Return the names of each constant: in the file a text, or a list where there are none or several."""
+    try:
+        found = parse_json(records[_NAMES])
+    except (KeyError, ValueError):
+        return []
+    names = [each if isinstance(each, list) else [each] for each in found] if isinstance(found, list) else []
+    return names if all(isinstance(name, str) for each in names for name in each) else []
+
+
+def _fixed(network: "nn.Module", shape: tuple[int, ...]) -> "nn.Module":
+    """Return a module that takes inputs of one shape only, in libtorch too, where no spec is read."""
+    from torch import nn
+
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image: "Tensor") -> "Tensor":
+            logits: Tensor = self.network(image.view(shape))
+            return logits
+
+    return Fixed().eval()

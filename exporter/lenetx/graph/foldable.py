@@ -1,0 +1,139 @@
+"""Find the batch norms that can be folded, in what a network really did with one batch.
+
+The operators are watched, not the code: so blocks in lists, sizes and Python's own control flow are no obstacle.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["foldable"]
+
+_NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training")
+_READS_NUMBERS = ("_local_scalar_dense", "is_nonzero", "equal", "item")
+"""Operators that tell Python a number: with another picture the code may go another way."""
+
+
+def foldable(network: "nn.Module", shape: tuple[int, int, int]) -> "list[tuple[Any, Any]]":
+    """Find each layer and the batch norm that alone reads what it gives.
+
+    Args:
+        network: in eval mode, on the CPU.
+        shape: (channels, height, width) of its input.
+
+    Returns:
+        Pairs of a plain convolution or dense layer and a batch norm, both called once; none where the code cannot be
+        run on zeros or reads single numbers of a tensor.
+    """
+    watch = _watched(network, shape)
+    if watch is None:
+        return []
+    modules = list(network.modules())
+    owners = {id(each.weight): each for each in modules if _is_layer(each)}
+    norms = {id(each.running_mean): each for each in modules if _is_norm(each)}
+    shared = Counter(id(tensor) for each in modules for tensor in each.parameters(recurse=False))
+    found = []
+    for inputs, mean in watch.norms:
+        norm, layer = norms.get(id(mean)), owners.get(watch.weight_of(inputs))
+        if norm is None or layer is None or watch.reads[id(inputs)] != 1:
+            continue
+        tensors = [*layer.parameters(recurse=False), *norm.parameters(recurse=False), norm.running_mean]
+        if all(watch.reads[id(tensor)] == 1 and shared[id(tensor)] <= 1 for tensor in tensors):
+            found.append((layer, norm))
+    return found
+
+
+class _Watch:
+    """Remembers who gave each tensor, and how often each was read.
+
+    Attributes:
+        norms: the input and the running mean of each batch norm that was called.
+        reads: number of readers by ``id`` of a tensor.
+        tells: the code was told a number.
+    """
+
+    def __init__(self) -> None:
+        self.norms: list[tuple[Tensor, Tensor]] = []
+        self.reads: Counter[int] = Counter()
+        self.tells = False
+        self._affine: dict[int, int] = {}
+        """``id`` of the weight by that of what a convolution or a dense layer gave."""
+        self._turned: dict[int, int] = {}
+        self._kept: list[Any] = []
+        """Whatever was numbered lives on, so that no other tensor gets its id."""
+
+    def weight_of(self, value: "Tensor") -> int:
+        return self._affine.get(id(value), 0)
+
+    def see(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        import torch
+        from torch.utils._pytree import tree_leaves
+
+        name = func._schema.name.removeprefix("aten::")
+        tensors = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+        self._kept += [tensors, result]
+        self.reads.update(map(id, tensors))
+        self.tells |= name in _READS_NUMBERS
+        for each in result if isinstance(result, list | tuple) else [result]:
+            self._affine.pop(id(each), None)  # changed in place
+        if name == "t":
+            self._turned[id(result)] = id(tensors[0])
+        elif name == "convolution" and not args[6]:
+            self._affine[id(result)] = id(args[1])
+        elif name in ("addmm", "mm"):
+            self._affine[id(result)] = self._turned.get(id(tensors[-1]), 0)
+        elif name in _NORMS and args[3] is not None and not (name == _NORMS[0] and args[5]):
+            self.norms.append((args[0], args[3]))
+
+
+def _watched(network: "nn.Module", shape: tuple[int, int, int]) -> _Watch | None:
+    """Run a network on zeros; give nothing where it cannot be run or reads single numbers."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    from ..models.probe import fork_random
+
+    watch = _Watch()
+
+    class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = func(*args, **(kwargs or {}))
+            watch.see(func, args, kwargs or {}, result)
+            return result
+
+    try:
+        with torch.no_grad(), fork_random(), Mode():  # type: ignore[no-untyped-call]
+            watch.reads.update(map(id, tree_leaves(network(torch.zeros(2, *shape)))))
+    except Exception:  # whatever its code raises
+        return None
+    return None if watch.tells else watch
+
+
+def _is_layer(module: Any) -> bool:
+    """Say whether it is a layer that computes what torch's own does, with float32 weights of its own."""
+    import torch
+    from torch import nn
+
+    plain = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+    is_plain = isinstance(module, plain) and any(type(module).forward is each.forward for each in plain)
+    return is_plain and _is_quiet(module) and all(each.dtype == torch.float32 for each in module.parameters())
+
+
+def _is_norm(module: Any) -> bool:
+    """Say whether it is a batch norm that does nothing beside, with float32 statistics."""
+    import torch
+    from torch import nn
+
+    plain = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    if not isinstance(module, plain) or type(module).forward is not nn.BatchNorm2d.forward or module.training:
+        return False
+    tensors = [*module.parameters(), module.running_mean, module.running_var]
+    return _is_quiet(module) and all(each is not None and each.dtype == torch.float32 for each in tensors)
+
+
+def _is_quiet(module: "nn.Module") -> bool:
+    """Say whether nothing else happens when it is called."""
+    return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

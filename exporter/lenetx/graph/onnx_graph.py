@@ -1,0 +1,142 @@
+"""From an ONNX file to an expression."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from .expression import Expression, Strange, Unknown, aliased, make, number, plain, strange, weight
+from .onnx_layers import LAYERS
+from .onnx_names import CONSTANT
+from .onnx_node import Node
+from .onnx_numbers import NUMBERS
+from .onnx_shapes import SHAPES
+from .torch_graph import known
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+__all__ = ["of_onnx"]
+
+_OPERATORS = {**LAYERS, **NUMBERS, **SHAPES}
+_OPSETS = range(14, 24)
+"""Whose meaning of each operator is known here."""
+_DOMAINS = ("", "ai.onnx")
+_FLOAT = 1
+_GRAPH = 5
+"""onnx.AttributeProto's number of the type."""
+
+
+class _Unreadable(Exception):
+    """The graph is none that runs."""
+
+
+def of_onnx(model: "ModelProto", aliases: Mapping[str, str] | None = None) -> Expression | Unknown:
+    """Give what an ONNX file computes in canonical form.
+
+    Args:
+        model: any; nothing of it is trusted.
+        aliases: the name under which a tensor is compared, for those that have several, see :func:`aliases`.
+    """
+    try:
+        return known(_Graph(model, aliases).output())
+    except _Unreadable as error:
+        return Unknown(str(error))
+
+
+class _Graph:
+    """Expressions for the values of a graph, node by node."""
+
+    def __init__(self, model: "ModelProto", aliases: Mapping[str, str] | None) -> None:
+        graph = model.graph
+        _require_plain(model)
+        self._graph, self._aliases = graph, aliases
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        (given,) = graph.input
+        self._batch, axes = _input_axes(given)
+        self._values = {given.name: make("input", (), axes, batched=True, axes=axes)}
+        self._values |= {name: self._constant(tensor) for name, tensor in self._constants.items()}
+        if len(self._values) != len(graph.initializer) + 1 or "" in self._values:
+            raise _Unreadable("two of its values have one name")
+
+    def output(self) -> Expression:
+        for node in self._graph.node:
+            for name in node.input:
+                if name and name not in self._values:
+                    raise _Unreadable(f"{plain(node.op_type)} reads {plain(name)}, which nothing before it gives")
+            given = [name for name in node.output if name]
+            if len(set(given)) != len(given) or self._values.keys() & set(given):
+                raise _Unreadable(f"{plain(node.op_type)} gives a value that there is already")
+            outputs = self._outputs(node)
+            self._values |= {name: found for name, found in zip(node.output, outputs, strict=True) if name}
+        (wanted,) = self._graph.output
+        if wanted.name not in self._values:
+            raise _Unreadable(f"nothing gives its output {plain(wanted.name)}")
+        return self._values[wanted.name]
+
+    def _outputs(self, proto: "NodeProto") -> list[Expression]:
+        read = [self._values[name] for name in (*proto.input, *_read_within(proto)) if name in self._values]
+        count = len(proto.output)
+        try:
+            operator = _OPERATORS.get(proto.op_type)
+            if operator is None or proto.domain not in _DOMAINS or proto.overload:
+                raise Strange("it is not known")
+            node = Node(proto, self._values, self._constants, self._batch)
+            found = operator(node)
+            node.finish()
+        except Strange as error:
+            return [strange(proto.op_type, str(error), read, place) for place in range(count)]
+        outputs = (found if isinstance(found, list) else [found])[:count]
+        others = range(len(outputs), count)
+        return [*outputs, *(strange(proto.op_type, "its second result", read, place) for place in others)]
+
+    def _constant(self, tensor: "TensorProto") -> Expression:
+        """Give a tensor of the file: one by the name of a weight, or a number."""
+        from onnx import numpy_helper
+
+        if tensor.data_type != _FLOAT or tensor.data_location or min(tensor.dims, default=1) < 1:
+            return strange(tensor.name, "no float32 numbers of its own", ())
+        if tensor.name.startswith(CONSTANT) and not tensor.dims:
+            try:
+                return number(float(numpy_helper.to_array(tensor)))
+            except (ValueError, TypeError, RuntimeError, IndexError):
+                return strange(tensor.name, "it cannot be read", ())
+        return weight(aliased(tensor.name, self._aliases), tensor.dims)
+
+
+def _read_within(node: "NodeProto") -> Iterator[str]:
+    """Give the names that the graphs within a node read."""
+    graphs = [each.g for each in node.attribute if each.type == _GRAPH]
+    while graphs:
+        for inner in graphs.pop().node:
+            yield from map(str, inner.input)
+            graphs += [each.g for each in inner.attribute if each.type == _GRAPH]
+
+
+def _require_plain(model: "ModelProto") -> None:
+    graph: GraphProto = model.graph
+    versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
+    if len(versions) != 1 or versions[0] not in _OPSETS:
+        raise _Unreadable(f"its opset is {', '.join(map(str, versions)) or 'not stated'}")
+    if not all(isinstance(name, str) for name in _names(graph)):  # protobuf gives bytes where they are no UTF-8
+        raise _Unreadable("one of its names is no text")
+    if model.functions or graph.sparse_initializer:
+        raise _Unreadable("it has functions of its own or sparse weights")
+    for what, values in (("inputs", graph.input), ("outputs", graph.output)):
+        if len(values) != 1:
+            raise _Unreadable(f"it has {len(values)} {what}")
+
+
+def _names(graph: "GraphProto") -> Iterator[object]:
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        yield value.name
+    for node in graph.node:
+        yield from (node.op_type, node.domain, node.overload, *node.input, *node.output)
+        yield from (each.name for each in node.attribute)
+
+
+def _input_axes(given: "ValueInfoProto") -> tuple[int | None, tuple[int, ...]]:
+    """Give the size of the batch, ``None`` if it is any, and the other axes."""
+    kind = given.type.tensor_type
+    axes = [axis.dim_value for axis in kind.shape.dim]
+    if kind.elem_type != _FLOAT or len(axes) < 2 or min(axes[1:]) < 1:
+        raise _Unreadable("its input has no float32 numbers of a known shape")
+    return axes[0] or None, tuple(axes[1:])

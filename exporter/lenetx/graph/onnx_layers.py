@@ -1,0 +1,114 @@
+"""ONNX's layers and windows in canonical form."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from . import arithmetic, windows
+from . import layer_forms as layers
+from .expression import Expression, Strange
+from .onnx_node import Node
+from .shapes import axis_of, transpose
+
+__all__ = ["LAYERS"]
+
+Operator = Callable[[Node], Expression]
+
+
+def _convolution(node: Node) -> Expression:
+    inputs, weight = node.value(0), node.value(1)
+    kernel = list(weight.axes[2:])
+    if (node.integers("kernel_shape") or kernel) != kernel:
+        raise Strange("its kernel is not that of its weights")
+    strides, dilations = _spread(node, "strides", kernel), _spread(node, "dilations", kernel)
+    pads = _pads(node, inputs, kernel, strides, dilations)
+    return layers.convolution(inputs, weight, node.optional(2), strides, pads, dilations, node.integer("group", 1))
+
+
+def _gemm(node: Node) -> Expression:
+    node.require("alpha", 1.0)
+    node.require("beta", 1.0)
+    node.require("transA", 0)
+    matrix = node.value(1)
+    if node.integer("transB", 0):
+        matrix = transpose(matrix, (1, 0))
+    inputs = node.value(0)
+    if len(inputs.axes) != 1:
+        raise Strange("its input is no matrix")
+    return layers.linear(inputs, matrix, node.optional(2))
+
+
+def _matmul(node: Node) -> Expression:
+    return layers.linear(node.value(0), node.value(1))
+
+
+def _batch_norm(node: Node) -> Expression:
+    if node.integer("training_mode", 0):
+        raise Strange("in training mode")
+    node.fraction("momentum", 0.9)
+    return layers.batch_norm(
+        node.value(0), [node.value(place) for place in range(1, 5)], node.fraction("epsilon", 1e-5)
+    )
+
+
+def _layer_norm(node: Node) -> Expression:
+    node.require("stash_type", 1)
+    inputs = node.value(0)
+    axes = len(inputs.axes) - axis_of(inputs, node.integer("axis", -1))
+    return layers.layer_norm(inputs, node.value(1), node.optional(2), axes, node.fraction("epsilon", 1e-5))
+
+
+def _max_pool(node: Node) -> Expression:
+    node.integer("storage_order", 0)  # of the places of the greatest numbers, which are its second output
+    inputs, kernel = node.value(0), node.integers("kernel_shape") or []
+    strides, dilations = _spread(node, "strides", kernel), _spread(node, "dilations", kernel)
+    pads = _pads(node, inputs, kernel, strides, dilations)
+    return windows.max_pool(inputs, kernel, strides, pads, dilations, bool(node.integer("ceil_mode", 0)))
+
+
+def _average_pool(node: Node) -> Expression:
+    inputs, kernel = node.value(0), node.integers("kernel_shape") or []
+    strides, dilations = _spread(node, "strides", kernel), _spread(node, "dilations", kernel)
+    if set(dilations) - {1}:
+        raise Strange("with dilations")
+    pads = _pads(node, inputs, kernel, strides, dilations)
+    ceil, include = node.integer("ceil_mode", 0), node.integer("count_include_pad", 0)
+    return windows.average_pool(inputs, kernel, strides, pads, bool(ceil), bool(include))
+
+
+def _global_average(node: Node) -> Expression:
+    inputs = node.value(0)
+    return arithmetic.reduce("mean", inputs, range(1, len(inputs.axes)), keep=True)
+
+
+def _spread(node: Node, name: str, kernel: Sequence[int]) -> list[int]:
+    return node.integers(name) or [1] * len(kernel)
+
+
+def _pads(
+    node: Node, inputs: Expression, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
+    given, how = node.integers("pads"), node.text("auto_pad", "NOTSET")
+    if how == "NOTSET":
+        return given or [0, 0] * len(kernel)
+    spatial = inputs.axes[1:]
+    if given or how not in ("VALID", "SAME_UPPER", "SAME_LOWER") or min(strides, default=0) < 1:
+        raise Strange("pads that are not known")
+    if how == "VALID" or not len(spatial) == len(kernel) == len(strides) == len(dilations):
+        return [0, 0] * len(kernel)
+    less, more = [], []
+    for size, width, stride, dilation in zip(spatial, kernel, strides, dilations, strict=True):
+        total = max(0, (-(-size // stride) - 1) * stride + dilation * (width - 1) + 1 - size)
+        less.append(total // 2)
+        more.append(total - total // 2)
+    return [*less, *more] if how == "SAME_UPPER" else [*more, *less]
+
+
+LAYERS: Mapping[str, Operator] = {
+    "Conv": _convolution,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "BatchNormalization": _batch_norm,
+    "LayerNormalization": _layer_norm,
+    "MaxPool": _max_pool,
+    "AveragePool": _average_pool,
+    "GlobalAveragePool": _global_average,
+}

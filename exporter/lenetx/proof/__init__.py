@@ -1,0 +1,12 @@
+"""The proof that an artifact computes what eager eval-mode PyTorch computes.
+
+``inputs`` says on what, ``reference`` what is right and how far from it honest rounding may be (:mod:`lenetx.bounds`);
+each other file asks one group of questions, ``prove`` asks them all, and :mod:`lenetx.report.report` is the answer.
+"""
+
+from .function import as_artifact
+from .given import prove_logits
+from .prove import prove
+from .reference import Reference
+
+__all__ = ["Reference", "as_artifact", "prove", "prove_logits"]

@@ -1,0 +1,42 @@
+"""The same artifact in every way that its engine can run it here: optimisation, threads, execution providers."""
+
+import numpy as np
+
+from ..formats.artifact import Engine, OpenedArtifact
+from ..report.report import Check
+from .compare import compare
+from .failures import reason
+from .reference import Probe, Reference
+from .subject import answer
+
+__all__ = ["engines"]
+
+_GROUP = "engines"
+_IMAGES = 512
+
+
+def engines(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
+    """Compare the logits of each way to run it; one that is not what was asked for has failed."""
+    probe = reference.real or reference.made_up("random inputs")
+    if len(probe) > _IMAGES:
+        probe = probe.take(np.arange(_IMAGES), f"{_IMAGES} of {probe.subject}")
+    if not opened.engines:
+        return (Check("engines", "function", "not_applicable", detail="There is one way to call it.", group=_GROUP),)
+    checks = [_one(engine, opened, probe) for engine in opened.engines]
+    runs = [
+        {"engine": check.name, "share": check.share, "comparisons": probe.exact.size}
+        for check in checks
+        if check.share is not None
+    ]
+    return (checks[0].with_figures({"kind": "runs", "runs": runs}) if runs else checks[0], *checks[1:])
+
+
+def _one(engine: Engine, opened: OpenedArtifact, probe: Probe) -> Check:
+    if engine.missing:
+        return Check(engine.name, probe.subject, "not_applicable", detail=engine.missing, group=_GROUP)
+    try:
+        backend = engine.open()
+    except Exception as error:  # DeviceUnavailable, and whatever an engine raises that cannot open a model
+        problem = f"It was asked for and did not run: {reason(error)}"
+        return Check(engine.name, probe.subject, "failed", detail=problem, group=_GROUP)
+    return compare(engine.name, _GROUP, probe, answer(backend, opened.artifact.spec, probe))

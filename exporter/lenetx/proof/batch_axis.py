@@ -1,0 +1,159 @@
+"""The batch axis: how many images there are, where each stands and what its neighbours are must not matter.
+
+Every row of every batch is compared with float64 and its own limit. Rows that are within it agree with their batch-1
+results within both rows' limits.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bounds.measure import MADE_UP
+from ..report.report import Check, Status
+from .apart import Answer
+from .compare import place, shares, wrong_shape
+from .failures import WrongAnswer, could_not_run, reason
+from .reference import Probe, Reference, counted
+from .subject import Subject
+
+__all__ = ["SIZES", "batch_axis"]
+
+_GROUP = "batch axis"
+SIZES = (0, 1, 2, 3, 7, 8, 64, 257, 1000)
+_PERMUTED = 257
+_SURELY = 8
+"""Sizes that are tried with networks of any cost."""
+
+
+def batch_axis(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+    """Ask for rows in batches of many sizes and in another order; a fixed batch size must refuse any other."""
+    most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
+    fixed = subject.spec.batch != "dynamic"
+    sizes = (int(subject.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
+    probe = _pool(reference, max(sizes))
+    order = max(each for each in sizes if each <= _PERMUTED) if not fixed else sizes[0]
+    every = f"batches of {', '.join(map(str, sizes))} from {probe.subject}"
+    permuted = f"{counted(order, 'row')} from {probe.subject}, backwards and in a random order"
+    asked: dict[str, tuple[str, Callable[[], Check]]] = {
+        "batch sizes": (every, lambda: _sizes("batch sizes", every, subject, probe, sizes)),
+        "row order": (permuted, lambda: _order("row order", permuted, subject, probe, order)),
+    }
+    checks = []
+    for name, (words, ask) in asked.items():
+        try:
+            checks.append(ask())
+        except Exception as error:  # whatever an engine raises on a batch that it cannot run
+            checks.append(Check(name, words, "failed", detail=could_not_run(error), group=_GROUP))
+    return tuple(checks)
+
+
+def _pool(reference: Reference, size: int) -> Probe:
+    """Give the rows that batches are made of: real ones, each of them once, for equal rows may change places unseen.
+
+    Where these are too few for a batch in another order, random ones follow.
+    """
+    random, real = reference.made_up("random inputs"), reference.real
+    if real is None:
+        return random.take(np.arange(len(random)), counted(len(random), "random input"))
+    first = {hashlib.sha256(real.inputs[row].data).digest(): row for row in reversed(range(min(size, len(real))))}
+    rows = np.array(sorted(first.values()))
+    distinct = real.take(rows, counted(len(rows), "distinct real input"))
+    if len(rows) >= min(size, _PERMUTED):
+        return distinct
+    return distinct.joined(random, f"{distinct.subject} and {counted(len(random), 'random one')}")
+
+
+def _sizes(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[int, ...]) -> Check:
+    run, rows = subject.backend.run, _rows(probe, max(sizes))
+    notes, worst = [], 0.0
+    if subject.spec.batch == "dynamic":
+        alone = np.concatenate([run(rows.inputs[row : row + 1]) for row in range(len(rows))])
+        worst, problem = _agree(rows, alone, "by itself")
+        if problem:
+            return Check(name, words, "failed", worst, 1.0, problem, _GROUP)
+        if 0 in sizes:
+            problem, note = _empty(subject, rows)
+            notes.append(note)
+    elif _accepts(subject, _rows(probe, max(sizes) + 1).inputs):
+        problem = f"It takes a batch of {max(sizes) + 1}, though its spec says {subject.spec.batch}."
+    else:
+        problem = None
+    for size in sizes:
+        if problem:
+            break
+        if size:
+            part = rows.take(np.arange(size), words)
+            share, problem = _agree(part, run(part.inputs), f"in a batch of {size}")
+            worst = max(worst, share)
+    status: Status = "failed" if problem else "passed"
+    return Check(name, words, status, worst, 1.0, problem or " ".join(notes), _GROUP)
+
+
+def _order(name: str, words: str, subject: Subject, probe: Probe, size: int) -> Check:
+    if size == 1:
+        return Check(name, "1 row", "not_applicable", detail="A batch of 1 has no other order.", group=_GROUP)
+    rows = _rows(probe, size)
+    worst, problem = 0.0, None
+    for order, how in (
+        (np.arange(size)[::-1], "backwards"),
+        (np.random.default_rng(6).permutation(size), "in a random order"),
+    ):
+        part = rows.take(order.copy(), words)
+        share, problem = _agree(part, subject.backend.run(part.inputs), how)
+        worst = max(worst, share)
+        if problem:
+            break
+    return Check(name, words, "failed" if problem else "passed", worst, 1.0, problem or "", _GROUP)
+
+
+def _agree(rows: Probe, logits: NDArray[np.float32], how: str) -> tuple[float, str | None]:
+    """Give the largest share of a limit, and what is wrong."""
+    if problem := wrong_shape(rows, logits):
+        return float("inf"), f"{how.capitalize()}: {problem}"
+    used = shares(rows, logits)
+    worst = float(used.max(initial=0.0))
+    if worst <= 1:
+        return worst, None
+    row, column = np.unravel_index(int(used.argmax()), used.shape)
+    return worst, place(rows, logits, int(row), int(column), f" {how}")
+
+
+def _rows(probe: Probe, count: int) -> Probe:
+    """Give as many rows, the first ones again where there are too few; none that eager itself cannot compute."""
+    return probe.take(np.arange(count) % len(probe), probe.subject)
+
+
+def _empty(subject: Subject, rows: Probe) -> tuple[str | None, str]:
+    """Give what is wrong with the answer to no image at all, and what it is if it is right."""
+    wanted = (0, rows.exact.shape[1])
+    if subject.is_function:
+        try:
+            answer = Answer(subject.backend.run(rows.inputs[:0]).shape)
+        except WrongAnswer as error:
+            return f"Of a batch of 0: {error}", ""
+        except Exception as error:  # a refusal, in whatever class the engine has for it
+            answer = Answer(refused=reason(error))
+    elif subject.apart is None:
+        return None, "A batch of 0 was not asked, which can end a process: there was none of its own to ask it in."
+    elif subject.apart.ended == 0:
+        return None, (
+            f"A batch of 0 ends the process that runs it ({subject.apart.signal}), so no program may ask for it: "
+            "lenetx_runtime answers it without the engine."
+        )
+    else:
+        answer = subject.apart.answers[0]
+    if answer.shape is None:
+        return None, f"A batch of 0 is refused: {answer.refused}"
+    if answer.shape != wanted:
+        return f"A batch of 0 gives logits of shape {list(answer.shape)} instead of {list(wanted)}.", ""
+    return None, f"A batch of 0 gives logits of shape {list(wanted)}."
+
+
+def _accepts(subject: Subject, images: NDArray[np.float32]) -> bool:
+    try:
+        subject.backend.run(images)
+    except Exception:  # a refusal, in whatever class the engine has for it
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""What the artifact says of itself, against the checkpoint: labels, preprocessing, identity and self-test."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.preprocess import normalise
+
+from ..bounds.self_test import golden_answers
+from ..report.report import Check
+from .reference import Reference
+from .subject import Subject
+
+__all__ = ["contract"]
+
+_GROUP = "contract"
+_ONLY_AN_ARTIFACTS = ("batch", "content_sha256")
+_SELF_TEST = 0.02
+"""Of a limit: how far a stored logit, and a stored limit itself, may be off. They are rounded, to 9 and 3 digits."""
+_MACHINES = 8
+"""How many times as far eager may err on one machine as on another, where limits are calibrated by it."""
+_FRAMES, _NUMBERS = 256, 2**24
+
+
+_NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
+
+
+def contract(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+    """Compare the embedded spec, the inputs that follow from it, and the answers of the self-test."""
+    if subject.is_function:
+        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+        return tuple(
+            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in asked.items()
+        )
+    found = subject.spec
+    return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
+
+
+def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
+    """Compare every field but those that only an artifact has, as the self-test of weights that came with no images."""
+    ignored = _ONLY_AN_ARTIFACTS if expected.selftest is not None else (*_ONLY_AN_ARTIFACTS, "selftest")
+    differing = [
+        f"{field.name} is {getattr(found, field.name)!r} instead of {getattr(expected, field.name)!r}"
+        for field in dataclasses.fields(ModelSpec)
+        if field.name not in ignored and getattr(found, field.name) != getattr(expected, field.name)
+    ]
+    problem = f"It is not the checkpoint's: {'; '.join(differing)}." if differing else None
+    if found.weights_sha256 != expected.weights_sha256:
+        problem = f"It was made of other weights: name its own checkpoint with --against. {problem}"
+    detail = "Labels and preprocessing are the checkpoint's."
+    return Check.verdict("spec", "embedded spec", problem, detail, group=_GROUP)
+
+
+def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
+    """Compare the runtime's inputs with those that training makes: every level in every channel, and real images."""
+    expected, frames = reference.checkpoint.spec, _frames(reference)
+    subject = f"{len(frames)} images"
+    if found.input_shape != expected.input_shape or found.frame_size != expected.frame_size:
+        shapes = f"Inputs are {list(found.input_shape)} instead of {list(expected.input_shape)}."
+        return Check("preprocessing", subject, "failed", detail=shapes, group=_GROUP)
+    runtime, training = normalise(frames, found), _as_in_training(frames, expected)
+    differing = int((runtime.view(np.uint32) != training.view(np.uint32)).sum())
+    problem = f"{differing:,} of {training.size:,} numbers are not those that training makes." if differing else None
+    return Check.verdict("preprocessing", subject, problem, "Bit for bit as in training.", group=_GROUP)
+
+
+def _self_test(found: ModelSpec, reference: Reference) -> Check:
+    """Compute the answers of the embedded self-test anew: they are what a device without torch will believe."""
+    name, selftest, checkpoint = "self-test", found.selftest, reference.checkpoint
+    if selftest is None:
+        return Check(name, "no images", "not_applicable", detail="It carries none.", group=_GROUP)
+    calibrated = reference.plan.method == "self-calibrated"
+    words = f"{len(selftest.logits)} golden images"
+    if not selftest.fits(checkpoint.spec):
+        return Check(name, words, "failed", detail="They are not of the network's size or classes.", group=_GROUP)
+    with checkpoint.guard():
+        right = golden_answers(*reference.modules, checkpoint.spec, selftest.frames(checkpoint.spec))
+    logits, limits = np.array(selftest.logits), np.array(selftest.limits)
+    off = np.abs(logits - right.exact) > _SELF_TEST * right.limits
+    wide = np.abs(limits - right.limits) > _SELF_TEST * right.limits
+    if calibrated:  # by what eager errs on the machine that wrote it, which is not this one
+        wide = (limits > _MACHINES * right.limits) | (_MACHINES * limits < right.limits)
+    problem = None
+    if off.any() or wide.any():
+        problem = f"{int(off.sum())} of its logits and {int(wide.sum())} of its limits are not the network's."
+    return Check.verdict(name, words, problem, "Logits and limits are the network's.", group=_GROUP)
+
+
+def _frames(reference: Reference) -> NDArray[np.uint8]:
+    """Give one image with all levels, random ones, and real ones where there are some."""
+    spec = reference.checkpoint.spec
+    shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+    size = int(np.prod(shape))
+    levels = np.resize(np.arange(256, dtype=np.uint8), (-(-256 // size), *shape))
+    random = np.random.default_rng(5).integers(0, 256, (4, *shape), np.uint8)
+    real = [] if reference.frames is None else [reference.frames[: max(1, min(_FRAMES, _NUMBERS // size))]]
+    return np.concatenate([levels, random, *real])
+
+
+def _as_in_training(frames: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
+    from ..data import Split
+    from ..execution.devices import torch_device
+    from ..training.tensors import to_device
+
+    split = to_device(Split(frames, np.zeros(len(frames), np.int64)), spec, torch_device("cpu"))
+    inputs: NDArray[np.float32] = next(split.in_order(len(frames)))[0].numpy()
+    return inputs

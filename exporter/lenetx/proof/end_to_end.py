@@ -1,0 +1,67 @@
+"""End to end, on the shipped file: logits on ordinary inputs, and on those that break things."""
+
+import numpy as np
+
+from lenetx_runtime import Classifier, InputError
+
+from ..report.report import Check
+from . import inputs
+from .compare import compare, errors_of
+from .failures import reason
+from .reference import Reference
+from .subject import Subject
+
+__all__ = ["end_to_end", "hard_inputs"]
+
+
+def end_to_end(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+    """Compare the logits on random inputs and on every test image."""
+    group = "end to end"
+    random = reference.made_up("random inputs")
+    checks = [compare("random inputs", group, random, subject.logits(random))]
+    probe = reference.real
+    if probe is None or reference.frames is None:
+        return (*checks, Check("real inputs", "test images", "not_run", detail=reference.missing, group=group))
+    logits = subject.logits(probe)
+    check = compare("real inputs", group, probe, logits)
+    if isinstance(logits, np.ndarray) and logits.shape == probe.exact.shape:
+        figures = errors_of(probe, logits, reference.frames, reference.checkpoint.spec.labels)
+        check = check.with_figures(figures)
+    return (*checks, check)
+
+
+def hard_inputs(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+    """Compare the logits on inputs of every extreme, and see NaN and infinity refused."""
+    group = "hard inputs"
+    checks = []
+    for name in inputs.HARD:
+        probe = reference.made_up(name)
+        checks.append(compare(name, group, probe, subject.logits(probe), extreme=name == inputs.EXTREME))
+    hardest = reference.hardest
+    if hardest is None:
+        checks.append(Check("lowest margins", "test images", "not_run", detail=reference.missing, group=group))
+    else:
+        checks.append(compare("lowest margins", group, hardest, subject.logits(hardest)))
+    return (*checks, _refusals(subject, reference))
+
+
+def _refusals(subject: Subject, reference: Reference) -> Check:
+    """See that the runtime refuses what is no number, wherever in a batch it stands."""
+    name, words, accepted = "refusals", "NaN, infinity and −infinity in one pixel", []
+    if subject.is_function:
+        detail = "It is the runtime that refuses them, and a function runs without it."
+        return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
+    classifier = Classifier.from_backend(subject.spec, subject.backend)
+    for value in (np.nan, np.inf, -np.inf):
+        images = np.zeros((2, *reference.checkpoint.spec.input_shape), np.float32)
+        images[1, -1, -1, -1] = value
+        try:
+            classifier.logits(images)
+        except InputError:
+            continue
+        except Exception as error:  # it was run, or refused for another reason
+            accepted.append(f"{value} ({reason(error)})")
+        else:
+            accepted.append(str(value))
+    problem = f"The runtime does not refuse {', '.join(accepted)}." if accepted else None
+    return Check.verdict(name, words, problem, "The runtime refuses each.", group="hard inputs")

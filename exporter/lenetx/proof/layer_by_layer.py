@@ -1,0 +1,104 @@
+"""Layer by layer, on the artifact's own intermediates: which layer is the first one that is wrong?"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bounds.affine_layers import OUTPUT, Layer, judge_layers
+from ..execution.host import own_settings
+from ..formats.artifact import OpenedArtifact
+from ..graph import aliases
+from ..report.report import Check
+from .failures import could_not_run
+from .reference import Probe, Reference, counted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["layer_by_layer"]
+
+_GROUP = _NAME = "layers"
+_IMAGES = 64
+_NUMBERS = 2**18
+"""Of the inputs that are judged at once."""
+
+
+def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
+    """Compare every affine layer's results, on the numbers that it was given, with float64 and the bound γₙ₊₁·S."""
+    if opened.layers is None:
+        return Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP)
+    if reference.plan.unknown:
+        return Check(_NAME, "layers", "not_applicable", detail=f"No bound: {reference.plan.reason}.", group=_GROUP)
+    probes = [reference.made_up("random inputs"), *filter(None, [reference.real])]
+    images = max(1, min(_IMAGES, reference.plan.made_up))
+    inputs = np.concatenate([probe.inputs[:images] for probe in probes])
+    subject = f"{len(inputs)} inputs: {' and '.join(_words(probe, images) for probe in probes)}"
+    try:
+        results, logits = opened.layers(inputs.copy())  # an archive may write into its input
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        return Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP)
+    return _verdict(subject, _judged(reference, inputs, results, logits))
+
+
+def _judged(
+    reference: Reference,
+    inputs: NDArray[np.float32],
+    results: Mapping[str, Sequence[NDArray[np.float32]]],
+    logits: NDArray[np.float32],
+) -> tuple[Layer, ...] | str:
+    """Judge a few inputs at a time, which bounds the memory."""
+    import torch
+
+    network = reference.doubled
+    names = aliases(reference.usage.tensors)  # of equal weights, one may be named for all
+    own = {place: names.get(name, name) for place, name in network.names().items()}
+    size = max(1, _NUMBERS // inputs[0].size)
+    parts = []
+    for start in range(0, len(inputs), size):
+        given: dict[str, list[Tensor]] = {}
+        for name, some in results.items():
+            doubles = (torch.from_numpy(each[start : start + size]).double() for each in some)
+            given.setdefault(names.get(name, name), []).extend(doubles)
+        part, right = (torch.from_numpy(each[start : start + size]).double() for each in (inputs, logits))
+        with own_settings():
+            found = judge_layers(network, part, own, given, right)
+        if isinstance(found, str):
+            return found
+        parts.append(found)
+    return tuple(map(_together, zip(*parts, strict=True)))
+
+
+def _together(parts: tuple[Layer, ...]) -> Layer:
+    units, broken = sum(part.units for part in parts), sum(part.broken for part in parts)
+    return Layer(parts[0].name, units, max(part.share for part in parts), broken)
+
+
+def _verdict(subject: str, layers: "Sequence[Layer] | str") -> Check:
+    if isinstance(layers, str):
+        return Check(_NAME, subject, "failed", detail=f"It cannot be compared: {layers}.", group=_GROUP)
+    worst = max(layers, key=lambda layer: layer.share)
+    figures = {
+        "kind": "layers",
+        "layers": [
+            {"layer": each.name, "share": each.share, "units": each.units, "passed": not each.broken} for each in layers
+        ],
+    }
+    wrong = [layer for layer in layers if layer.broken]
+    if not wrong:
+        detail = f"{worst.name} uses most of its bound, {worst.share:.2%}."
+        return Check(_NAME, subject, "passed", worst.share, 1.0, detail, _GROUP, figures)
+    first = wrong[0]
+    where = "what follows the last layer" if first.name == OUTPUT else f"{first.name}, or what leads to it,"
+    detail = (
+        f"The first that is wrong is {where} in {first.broken:,} of {first.units:,} numbers, by up to "
+        f"{first.share:.3g} times its bound."
+    )
+    if others := [layer.name for layer in wrong[1:]]:
+        detail += f" Wrong by themselves are also {', '.join(others)}."
+    return Check(_NAME, subject, "failed", worst.share, 1.0, detail, _GROUP, figures)
+
+
+def _words(probe: Probe, images: int) -> str:
+    return counted(min(len(probe), images), probe.name.removesuffix("s"))

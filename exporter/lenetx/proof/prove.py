@@ -1,0 +1,124 @@
+"""All questions, asked of one opened artifact."""
+
+import os
+import platform
+from collections.abc import Callable
+from importlib import metadata
+
+from ..bounds.calibrated import MULTIPLE
+from ..execution.host import own_settings
+from ..formats.artifact import OpenedArtifact
+from ..report.report import Check, Report
+from .all_engines import engines
+from .apart import Apart, ask_apart
+from .batch_axis import batch_axis
+from .contract import contract
+from .end_to_end import end_to_end, hard_inputs
+from .eval_mode import eval_mode
+from .layer_by_layer import layer_by_layer
+from .quarrel import quarrel
+from .real_data import real_data
+from .reference import Reference, counted
+from .same_weights import held
+from .subject import Subject
+
+__all__ = ["about_reference", "environment", "prove"]
+
+_PACKAGES = ("lenetx", "lenetx-runtime", "torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow")
+
+
+@own_settings()
+def prove(
+    opened: OpenedArtifact,
+    reference: Reference,
+    *,
+    also: tuple[Check, ...] = (),
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Compare an artifact with its checkpoint in every way that is known here.
+
+    Args:
+        opened: the artifact, reopened from disk, or a function.
+        reference: the checkpoint with the inputs and their right answers.
+        also: checks that the caller has made of the file already.
+        on_progress: told what goes on, a few words at a time.
+    """
+    fixed = opened.artifact.spec.batch
+    apart = ask_apart(opened, (1, 0) if fixed == "dynamic" else (fixed,))
+    if apart is not None and apart.ended:
+        return Report((*also, *opened.structure, _ended(apart)), *_about(opened, reference))
+    subject = Subject(opened.backend, opened.artifact.spec, is_function=opened.artifact.is_function, apart=apart)
+    asked = [*also, *opened.structure, *contract(subject, reference), *held(opened, reference)]
+    questions: dict[str, Callable[[], tuple[Check, ...]]] = {
+        "layers": lambda: (layer_by_layer(opened, reference),),
+        "logits": lambda: end_to_end(subject, reference),
+        "batches": lambda: batch_axis(subject, reference),
+        "engines": lambda: engines(opened, reference),
+        "hard inputs": lambda: hard_inputs(subject, reference),
+        "labels": lambda: real_data(subject, reference),
+        "eval mode": lambda: eval_mode(opened, subject, reference),
+        "quarrel": lambda: (quarrel(opened, subject, reference, tuple(asked)),),
+    }
+    for name, ask in questions.items():
+        on_progress(f"{opened.artifact.path.name}: {name}")
+        asked += ask()
+    return Report(tuple(asked), *_about(opened, reference))
+
+
+def _ended(apart: Apart) -> Check:
+    """Make the check that stands for all others where to run the artifact ends the process."""
+    words = f"{counted(apart.ended or 0, 'image')}, in a process of their own"
+    detail = f"To run it ends the process ({apart.signal}): nothing else was asked."
+    return Check("batch sizes", words, "failed", detail=detail, group="batch axis")
+
+
+def _about(
+    opened: OpenedArtifact, reference: Reference
+) -> tuple[dict[str, str], dict[str, str | int], dict[str, str | int]]:
+    return environment(opened.backend.device), _artifact(opened), about_reference(reference)
+
+
+def environment(device: str) -> dict[str, str]:
+    """Give versions and machine, in words."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "device": device,
+    }
+
+
+def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
+    artifact = opened.artifact
+    about: dict[str, str | int] = {
+        "name": artifact.path.name,
+        "format": artifact.format,
+        "precision": artifact.precision,
+    }
+    if artifact.is_function:
+        return about
+    return about | {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+
+
+def about_reference(reference: Reference) -> dict[str, str | int]:
+    """Give what was compared with, in words."""
+    spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
+    known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
+    if reference.file is not None:
+        known["checkpoint"] = reference.file
+    calibrated = f"self-calibrated, {MULTIPLE} x eager's own error: {plan.reason}"
+    limit = "adjoint bound" if plan.method == "adjoint" else calibrated
+    return known | {
+        "architecture": spec.architecture,
+        "weights_sha256": spec.weights_sha256,
+        "arithmetic": "eager PyTorch, eval mode, float64",
+        "limit": limit,
+        "data": reference.dataset.name if reference.dataset else "none",
+        "images": 0 if reference.frames is None else len(reference.frames),
+    }

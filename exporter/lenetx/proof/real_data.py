@@ -1,0 +1,143 @@
+"""Labels of real images: do they stay, how sure is that, and is the artifact as accurate as the network?"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime import Classifier
+
+from ..report.report import Check
+from .failures import could_not_run
+from .reference import Probe, Reference, counted
+from .subject import Subject
+
+__all__ = ["certain", "certificate", "flips", "mcnemar", "real_data"]
+
+_GROUP = "real data"
+_LISTED = 5
+_UNLIKELY = 1e-6
+"""A p-value below which flips are no chance."""
+_NAMES = ("labels", "accuracy", "margin certificate")
+
+
+def real_data(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+    """Label every test image as an app would, through the runtime, and compare with the float64 reference."""
+    probe = reference.real
+    if probe is None or reference.frames is None:
+        missing = reference.missing
+        return tuple(Check(name, "test images", "not_run", detail=missing, group=_GROUP) for name in _NAMES)
+    expected = reference.checkpoint.spec.labels
+    classifier = Classifier.from_backend(subject.spec, subject.backend)
+    try:
+        found = [each.label for each in classifier.predict_batch(list(reference.frames))]
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        return tuple(Check(name, probe.subject, "failed", detail=could_not_run(error), group=_GROUP) for name in _NAMES)
+    right = [expected[column] for column in probe.exact.argmax(axis=1)]
+    truth = [expected[label] for label in reference.truth]
+    accuracies = _accuracies(found, right, truth)
+    labels = flips(probe, found, right, expected, accuracies, _GROUP)
+    return (labels, _accuracy(probe, accuracies), certificate(probe, _GROUP))
+
+
+def certain(probe: Probe) -> NDArray[np.bool_]:
+    """Give bool[N]: z_top − z_j > limit_top + limit_j for every other j, so that rounding cannot flip the label."""
+    rows, top = np.arange(len(probe)), probe.exact.argmax(axis=1)
+    gaps = probe.exact[rows, top][:, None] - probe.exact
+    margins = gaps > probe.limits[rows, top][:, None] + probe.limits
+    margins[rows, top] = True
+    found: NDArray[np.bool_] = margins.all(axis=1)
+    return found
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Give the exact two-sided p-value of two classifiers on the same images.
+
+    Source: McNemar 1947, with the binomial distribution in the place of χ².
+
+    Args:
+        only_first: images that the first labels rightly and the second wrongly.
+        only_second: the other way round.
+    """
+    count, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(count, each) for each in range(fewer + 1))
+    chance: float = 2 * tail / 2**count
+    return min(1.0, chance)
+
+
+def flips(
+    probe: Probe,
+    found: Sequence[str],
+    right: Sequence[str],
+    names: tuple[str, ...],
+    accuracies: Mapping[str, float],
+    group: str,
+) -> Check:
+    """List the images whose label is not the reference's, and fail if rounding cannot explain one.
+
+    Args:
+        probe: N images.
+        found: the label of each.
+        right: that of the reference.
+        names: of all labels, in the order of the logits.
+        accuracies: what is to be said of them in the figures.
+        group: of checks that this one belongs to.
+    """
+    changed = [_flip(probe, row, found[row], names) for row in range(len(probe)) if found[row] != right[row]]
+    wrong = [flip for flip in changed if not flip["explained"]]
+    figures = {"kind": "flips", "flips": changed, **accuracies}
+    if not changed:
+        return Check("labels", probe.subject, "passed", 0, 0, "No label flips.", group, figures)
+    listed = "; ".join(
+        f"{probe.kind} {flip['image']} from {flip['reference']} (reference) to {flip['artifact']}, "
+        f"margin {flip['margin']:.3g}"
+        for flip in (wrong or changed)[:_LISTED]
+    )
+    flipping = f"{counted(len(changed), 'label')} flip{'s' if len(changed) == 1 else ''}"
+    if wrong:
+        detail = f"{flipping}, of which rounding cannot explain {len(wrong)}: {listed}. {probe.numbering}"
+        return Check("labels", probe.subject, "failed", len(wrong), 0, detail, group, figures)
+    detail = f"{flipping}, and rounding explains each: {listed}. {probe.numbering}"
+    return Check("labels", probe.subject, "passed", 0, 0, detail, group, figures)
+
+
+def _flip(probe: Probe, row: int, found: str, names: tuple[str, ...]) -> dict[str, object]:
+    exact, limits = probe.exact[row], probe.limits[row]
+    top = int(exact.argmax())
+    other = names.index(found) if found in names else None
+    margin = float(exact[top] - exact[other]) if other is not None else math.inf
+    explained = other is not None and bool(margin <= limits[top] + limits[other])
+    image = int(probe.indices[row])
+    return {"image": image, "reference": names[top], "artifact": found, "margin": margin, "explained": explained}
+
+
+def _accuracies(found: Sequence[str], right: Sequence[str], truth: Sequence[str]) -> Mapping[str, float]:
+    ours = np.array([a == b for a, b in zip(found, truth, strict=True)])
+    theirs = np.array([a == b for a, b in zip(right, truth, strict=True)])
+    return {
+        "reference_accuracy": float(theirs.mean()),
+        "artifact_accuracy": float(ours.mean()),
+        "p_value": mcnemar(int((ours & ~theirs).sum()), int((theirs & ~ours).sum())),
+    }
+
+
+def _accuracy(probe: Probe, accuracies: Mapping[str, float]) -> Check:
+    ours, theirs, chance = (accuracies[name] for name in ("artifact_accuracy", "reference_accuracy", "p_value"))
+    detail = f"Accuracy {ours:.2%}, the reference's {theirs:.2%}; exact McNemar p = {chance:.3g}."
+    if chance >= _UNLIKELY:
+        return Check("accuracy", probe.subject, "passed", ours, None, detail, _GROUP)
+    detail += " So many flips to one side are no chance, even where rounding explains each."
+    return Check("accuracy", probe.subject, "failed", ours, None, detail, _GROUP)
+
+
+def certificate(probe: Probe, group: str) -> Check:
+    """State, rather than ask, of how many images no rounding can change the label."""
+    sure = int(certain(probe).sum())
+    share = sure / len(probe)
+    detail = (
+        f"No rounding can change the label of {sure:,} of {counted(len(probe), probe.kind)} ({share:.2%}), if the "
+        "assumptions of the limits hold."
+    )
+    figures = {"kind": "margins", "certified": sure, "images": len(probe)}
+    return Check("margin certificate", probe.subject, "passed", share, None, detail, group, figures)

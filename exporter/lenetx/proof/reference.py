@@ -1,0 +1,260 @@
+"""What is right: the eager module in eval mode, in float64, on every group of inputs, and how far from it is honest."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lenetx_runtime.preprocess import normalise
+
+from .. import models
+from ..bounds.measure import Measured, Plan, measure, plan
+from ..data import Dataset
+from ..execution.copies import another
+from ..execution.double import Double
+from ..graph import Expression, Unknown, aliases, of_tape
+from ..graph.fold import fold
+from ..graph.tape import record
+from ..graph.usage import Usage, usage_of
+from ..models.steady import require_steady
+from . import inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..weights.checkpoint import Checkpoint
+
+__all__ = ["Probe", "Reference", "counted"]
+
+_TRACED = 2
+"""Images of which the network's operators are learnt: more than one, whose axis would look like others of one place."""
+_HARDEST = 64
+"""Real images with the smallest margins that are asked again by themselves."""
+
+
+_REAL = "real inputs"
+
+
+def counted(number: int, thing: str) -> str:
+    """Give a number with the name of what is counted, in the singular where it is one."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A group of inputs with the right answers.
+
+    Attributes:
+        name: of the group.
+        subject: what they are and how many, in words.
+        inputs: float32[N, C, H, W].
+        exact: float64[N, K] logits of the float64 module.
+        eager: float32[N, K] logits of the float32 module.
+        limits: float64[N, K], the largest |logit − exact| that passes.
+        indices: int64[N], the number of each among the test images, or in the group.
+        kind: what one of them is: ``test image``, or ``input``.
+    """
+
+    name: str
+    subject: str
+    inputs: NDArray[np.float32]
+    exact: NDArray[np.float64]
+    eager: NDArray[np.float32]
+    limits: NDArray[np.float64]
+    indices: NDArray[np.int64]
+    kind: str = "input"
+
+    @property
+    def numbering(self) -> str:
+        """Say from where the numbers in :meth:`named` count."""
+        return f"{self.kind.capitalize()}s are numbered from 0."
+
+    def named(self, row: int) -> str:
+        """Give the word and the number of an input."""
+        return f"{self.kind} {self.indices[row]}"
+
+    def __len__(self) -> int:
+        """Count the inputs."""
+        return len(self.inputs)
+
+    def take(self, rows: NDArray[np.int64], subject: str, name: str | None = None) -> "Probe":
+        """Give the probe of some of the inputs."""
+        parts = (each[rows] for each in (self.inputs, self.exact, self.eager, self.limits, self.indices))
+        return Probe(name or self.name, subject, *parts, self.kind)  # type: ignore[call-arg,arg-type]  # in the order of fields
+
+    def joined(self, others: "Probe", subject: str) -> "Probe":
+        """Give these inputs and others after them, numbered anew."""
+        parts = (
+            np.concatenate([getattr(self, name), getattr(others, name)])
+            for name in ("inputs", "exact", "eager", "limits")
+        )
+        return Probe(self.name, subject, *parts, np.arange(len(self) + len(others)))  # type: ignore[call-arg,arg-type]  # as above
+
+
+class Reference:
+    """A checkpoint's module on all groups of inputs, each computed once however many artifacts are judged.
+
+    Args:
+        checkpoint: the weights that artifacts are compared with.
+        dataset: whose test split is used, or ``None``.
+        missing: why there is no data set.
+        numbers: int64[N], those of its test images in the whole test split; by default they are the whole.
+        spread: they are so many of the split, evenly spread.
+        file: name of the checkpoint's file, if it came from one.
+        on_progress: told what goes on, a few words at a time.
+    """
+
+    def __init__(
+        self,
+        checkpoint: "Checkpoint",
+        dataset: Dataset | None,
+        missing: str = "",
+        *,
+        numbers: NDArray[np.int64] | None = None,
+        spread: bool = False,
+        file: str | None = None,
+        on_progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.checkpoint, self.dataset, self.missing, self.file = checkpoint, dataset, missing, file
+        self._numbers, self._spread = numbers, spread
+        self._on_progress = on_progress
+        self._float32 = checkpoint.module()
+        with checkpoint.guard():
+            if not models.is_safe(checkpoint.spec.architecture):
+                shape = checkpoint.spec.input_shape
+                require_steady(self._float32, checkpoint.title, shape, checkpoint.module)
+            self._float64 = Double(another(self._float32, checkpoint.module), checkpoint.title)
+        self._probes: dict[str, Probe] = {}
+        self.written: set[str] = set()
+        """SHA-256 of files that were exported from the checkpoint just now."""
+
+    @property
+    def modules(self) -> "tuple[nn.Module, Double]":
+        """The checkpoint's module in eval mode, and the same as it computes in float64."""
+        return self._float32, self._float64
+
+    @property
+    def network(self) -> "nn.Module":
+        """The network that every format writes, batch norms folded here again, not taken from the export.
+
+        It is made anew each time, and has the tensors of the module where nothing was folded.
+        """
+        with self.checkpoint.guard():
+            return fold(another(self._float32, self.checkpoint.module), self.checkpoint.spec.input_shape)
+
+    @property
+    def doubled(self) -> Double:
+        """The same in float64, made anew each time."""
+        return Double(self.network, self.checkpoint.title, self._float64.twins)
+
+    @cached_property
+    def usage(self) -> Usage:
+        """What an honest artifact computes with."""
+        with self.checkpoint.guard():
+            return usage_of(self.network, self.checkpoint.spec.input_shape)
+
+    @cached_property
+    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
+        """What the network's own code computes in canonical form, and the name under which each tensor is compared."""
+        import torch
+
+        network = self.network
+        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
+        names = aliases(self.usage.tensors)
+        with self.checkpoint.guard():
+            tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
+        return of_tape(tape, names), names
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How the limits are found."""
+        images = 0 if self.frames is None else len(self.frames)
+        with self.checkpoint.guard():
+            return plan(self._float32, self.checkpoint.spec.input_shape, images)
+
+    @cached_property
+    def frames(self) -> NDArray[np.uint8] | None:
+        """The test images, framed; ``None`` without a data set."""
+        return None if self.dataset is None else self.dataset.test.framed(self.checkpoint.spec).images
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """int64[N], the labels of :attr:`frames`."""
+        assert self.dataset is not None
+        return self.dataset.test.labels
+
+    def made_up(self, name: str) -> Probe:
+        """Give a group of :data:`inputs.GROUPS`."""
+        make, words = inputs.GROUPS[name]
+        return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
+
+    @property
+    def real(self) -> Probe | None:
+        """The test images, preprocessed by the runtime; ``None`` without a data set."""
+        if self.dataset is None or self.frames is None:
+            return None
+        frames, name = self.frames, self.dataset.name
+        words = f"{'test images' if len(frames) != 1 else 'test image'} of {name}"
+        if self._spread and len(frames) > 1:
+            words += ", evenly spread"
+        return self._probe(_REAL, words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
+
+    def inputs(self) -> NDArray[np.float32]:
+        """Give float32[N, C, H, W]: all groups that are made up, in their order, and then the test images."""
+        spec = self.checkpoint.spec
+        groups = [make(spec, self.plan.made_up) for make, _ in inputs.GROUPS.values()]
+        return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
+
+    def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:
+        """Give the right answers for inputs of someone's own.
+
+        Args:
+            values: float32[N, C, H, W].
+            extreme: bool[N], those on which eager float32 itself may overflow: what they allow is not for the others.
+        """
+        shape = len(values), len(self.checkpoint.spec.labels)
+        exact, eager, limits = np.empty(shape), np.empty(shape, np.float32), np.empty(shape)
+        for part in (False, True):
+            rows = np.flatnonzero(extreme == part)
+            if len(rows):
+                found = self._measured(values[rows], extreme=part)
+                exact[rows], eager[rows], limits[rows] = found.exact, found.eager, found.limits
+        subject = counted(len(values), "given input")
+        return Probe("given inputs", subject, values, exact, eager, limits, np.arange(len(values)))
+
+    @property
+    def hardest(self) -> Probe | None:
+        """The real images whose two largest logits are nearest to each other."""
+        real = self.real
+        if real is None:
+            return None
+        top = np.partition(real.exact, -2, axis=1)[:, -2:]
+        rows = np.argsort(top[:, 1] - top[:, 0], kind="stable")[:_HARDEST]
+        words = counted(len(rows), "test image")
+        return real.take(rows, f"{words} of the smallest margin{'s' * (len(rows) != 1)}", "lowest margins")
+
+    def _probe(
+        self,
+        name: str,
+        words: str,
+        make: Callable[[], NDArray[np.float32]],
+        numbers: NDArray[np.int64] | None = None,
+    ) -> Probe:
+        if name not in self._probes:
+            values = make()
+            self._on_progress(f"reference: {len(values):,} {words}")
+            extreme = name == inputs.EXTREME
+            found = self._measured(values, extreme=extreme)
+            answers = (found.exact, found.eager, found.limits)
+            indices = np.arange(len(values)) if numbers is None else numbers
+            kind = "test image" if name == _REAL else "input"
+            self._probes[name] = Probe(name, f"{len(values):,} {words}", values, *answers, indices, kind)
+        return self._probes[name]
+
+    def _measured(self, values: NDArray[np.float32], *, extreme: bool) -> Measured:
+        method = self.plan.method
+        with self.checkpoint.guard():
+            return measure(*self.modules, values, method, extreme=extreme)

@@ -1,0 +1,158 @@
+"""The numbers and operators that the artifact holds, against those of the network: bit for bit, and one by one."""
+
+import hashlib
+import math
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats.artifact import OpenedArtifact
+from ..graph import Expression, Unknown, difference, ordered
+from ..graph.usage import Usage, digest
+from ..report.report import Check
+from .failures import reason
+from .reference import Reference
+
+__all__ = ["held"]
+
+_GROUP = "weights"
+_LISTED = 5
+_UNSEEN = "It shows none: what changes a logit by less than rounding may cannot be seen."
+_DEFINITIONS = frozenset(
+    {0.0, 0.5, 1.0, 3.0, 6.0, 1 / 6, math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715}
+)
+"""Of hard-swish, hard-sigmoid and GELU, where a format has no operator for them, and what changes nothing."""
+
+
+def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
+    """Compare the weights bit for bit, the numbers beside them, and the operators one by one.
+
+    What cannot be followed by itself is compared with a fresh export of the checkpoint. A graph that can be followed
+    and differs from the network fails, although a fresh export is the same: then the exporter is wrong.
+    """
+    usage = reference.usage
+    if opened.weights is None or opened.numbers is None or opened.expression is None:
+        names = ("weights", "numbers", "graph")
+        return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
+    expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
+    weights, numbers = _weights(opened.weights, expected), _numbers(opened.numbers, opened.constants, usage)
+    graph, is_final = _graph(opened.expression, reference)
+    if all(check.status == "passed" for check in (weights, numbers, graph)):
+        return weights, numbers, graph
+    if not _keeps(opened.weights, expected) or (is_final and graph.status == "failed"):
+        return weights, numbers, graph  # it is no fresh export's
+    fresh = _is_fresh(opened, reference)
+    return _settled(weights, fresh), _settled(numbers, fresh), graph if is_final else _settled(graph, fresh)
+
+
+def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
+    """Say whether all weights in a file are the checkpoint's, though some may have become constants."""
+    return all(name in expected and _bits(array) == _bits(expected[name]) for name, array in found.items())
+
+
+def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
+    """Say whether a file is what a fresh export of the checkpoint gives, or why there is none."""
+    if opened.artifact.sha256 in reference.written:
+        return True
+    if opened.fresh is None:
+        return "this format has no fresh export to compare it with"
+    try:
+        return opened.fresh(reference.checkpoint)
+    except Exception as error:  # whatever an exporter raises on a network that it cannot write
+        return f"it cannot be exported anew: {reason(error)}"
+
+
+def _settled(check: Check, fresh: bool | str) -> Check:
+    """Give a check its last word once it is known whether the file is a fresh export's."""
+    import torch
+
+    if check.status == "passed":
+        return check
+    if fresh is True:
+        detail = f"It is what torch {torch.__version__} exports anew, bit for bit. By itself: {check.detail}"
+        return replace(check, status="passed", detail=detail)
+    if check.status == "failed":
+        return check
+    if fresh is False:
+        detail = (
+            f"It is not what torch {torch.__version__} exports anew for this network: it was changed, or another "
+            f"version wrote it, and then a new export can be compared. {check.detail}"
+        )
+        return replace(check, status="failed", detail=detail)
+    return replace(check, detail=f"{check.detail} And {fresh}.")
+
+
+def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], reference: Reference) -> tuple[Check, bool]:
+    """Compare the operators of an artifact one by one with those of the network's own code.
+
+    Returns:
+        The check, and whether it is final because both can be followed.
+    """
+    name, words = "graph", "all operators and what each reads"
+    expected, names = reference.expression
+    if isinstance(expected, Unknown):
+        detail = f"The network's own code has no canonical form: {expected.reason}."
+        return Check(name, words, "not_applicable", detail=detail, group=_GROUP), False
+    try:
+        found = compute(names)
+        problem = difference(expected, found)
+        is_final = not isinstance(found, Unknown) and _reads_only(found, set(names.values()))
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        problem, is_final = f"It could not be read: {reason(error)}", False
+    detail = "Operator by operator the network's own, and nothing more."
+    return Check.verdict(name, words, problem, detail, _GROUP), is_final
+
+
+def _reads_only(found: Expression, names: Container[object]) -> bool:
+    """Return whether every tensor is one of the network's, none a constant that the exporter has computed from them."""
+    return all(each.attributes["name"] in names for each in ordered(found) if each.operator == "weight")
+
+
+def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:
+    """Compare the weights bit for bit, by name; of tensors with the same bits a file may hold one."""
+    kept = {_bits(expected[name]) for name in expected.keys() & found.keys()}
+    absent = sorted(name for name in expected.keys() - found.keys() if _bits(expected[name]) not in kept)
+    problems = [f"{name} is missing" for name in absent]
+    problems += [f"{name} is unexpected" for name in sorted(found.keys() - expected.keys())]
+    differing = []
+    for name in sorted(expected.keys() & found.keys()):
+        ours, theirs = expected[name], found[name]
+        if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
+            problems.append(f"{name} is {theirs.dtype}{list(theirs.shape)} instead of {ours.dtype}{list(ours.shape)}")
+        elif changed := _changed(ours, theirs):
+            differing.append(f"{changed} of {ours.size} numbers in {name} differ")
+    problems += differing
+    more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    count = sum(array.size for array in expected.values())
+    subject = f"{count:,} numbers in {len(expected)} tensors"
+    detail = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
+    return Check.verdict("weights", subject, detail, "Bit for bit the checkpoint's, batch norms folded.", group=_GROUP)
+
+
+def _bits(array: NDArray[np.float32]) -> tuple[object, ...]:
+    return array.dtype, array.shape, hashlib.sha256(np.ascontiguousarray(array).data).digest()
+
+
+def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
+    """Count the numbers whose bits differ, in arrays of one shape and type."""
+    bits = [np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}") for array in (ours, theirs)]
+    return int((bits[0] != bits[1]).sum())
+
+
+def _numbers(found: frozenset[float], constants: Mapping[str, NDArray[Any]], usage: Usage) -> Check:
+    """Compare the numbers and tensors beside the weights with those that the network's own code computes with."""
+    known = {float(np.float32(number)) for number in usage.numbers | _DEFINITIONS}
+    strange = [f"{number:.9g}" for number in sorted(found) if float(np.float32(number)) not in known]
+    strange += [
+        f"{name} of {'×'.join(map(str, array.shape))}"
+        for name, array in constants.items()
+        if digest(array) not in usage.computed
+    ]
+    more = f" and {len(strange) - _LISTED} more" if len(strange) > _LISTED else ""
+    problem = f"The network's code holds no {', '.join(strange[:_LISTED])}{more}." if strange else None
+    detail = "Each is one of the network's code."
+    words = f"{len(found) + len(constants)} beside the weights"
+    return Check.verdict("numbers", words, problem, detail, group=_GROUP)

@@ -1,0 +1,145 @@
+"""The certificate of a proof that passed, beside the artifact; :mod:`lenetx_runtime.certificate` reads it."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lenetx_runtime.certificate import CERTIFICATE_VERSION, LARGEST_CERTIFICATE, certificate_path
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.values import parse_json
+
+from ..errors import InputError, OutputError
+from ..files import write_atomically
+from ..report.report import Report
+from .transaction import settled
+
+__all__ = ["certificate_of", "certify", "conclusion_of", "stronger"]
+
+_FIELDS = {
+    "certificate_version",
+    "passed",
+    "conclusion",
+    "artifact",
+    "reference",
+    "environment",
+    "checks",
+    "date",
+}
+
+
+def certificate_of(report: Report) -> bytes:
+    """Give the certificate, JSON text, of an artifact whose proof passed; schema: docs/files.md.
+
+    Raises:
+        ValueError: the proof did not pass.
+    """
+    if not report.passed:
+        raise ValueError(f"there is no certificate of a proof that failed: {report.conclusion}")
+    document = {
+        "certificate_version": CERTIFICATE_VERSION,
+        "passed": True,
+        "conclusion": report.conclusion,
+        "artifact": dict(report.artifact),
+        "reference": dict(report.reference),
+        "environment": dict(report.environment),
+        "checks": [{"name": each.name, "subject": each.subject, "status": each.status} for each in report.checks],
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def certify(artifact: str | Path, report: Report) -> str | None:
+    """Write the certificate beside an artifact or, where the proof failed, remove the one that is there.
+
+    A certificate of the same bytes and other weights stays: who compares with another checkpoint learns nothing of it.
+    So does one of the same bytes and weights whose proof saw more real images than this one.
+
+    Args:
+        artifact: path of the file that was judged.
+        report: what :func:`lenetx.verify` gave for it.
+
+    Returns:
+        A sentence where a stronger certificate stays, else ``None``.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+        InputError: the report is of something else than that file.
+    """
+    path = Path(artifact)
+    with settled(path.parent):
+        is_same = hashlib.sha256(read_bytes(path, "artifact")).hexdigest() == report.artifact.get("sha256")
+        return _certify(certificate_path(path), path, report, is_same=is_same)
+
+
+def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str | None:
+    if report.passed:
+        if not is_same:
+            raise InputError(f"'{path}' was replaced while it was judged, and is not certified: verify it again.")
+        if note := stronger(place, report):
+            return note
+        write_atomically(place, certificate_of(report))
+        return None
+    if _is_of_other_weights(place, report) or ("sha256" in report.artifact and not is_same):
+        return None
+    try:
+        place.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"'{place}' does not hold any more and could not be removed: {error.strerror}.") from None
+    return None
+
+
+def conclusion_of(artifact: Path, sha256: str) -> str:
+    """Return what the certificate beside an artifact concludes, or why there is none that counts.
+
+    Args:
+        artifact: path of the file.
+        sha256: of its bytes.
+    """
+    place = certificate_path(artifact)
+    about = _about(place)
+    if about is None:
+        return f"not proven: there is no usable certificate '{place.name}' beside it; 'lenetx verify' makes one."
+    if about[0] != sha256:
+        return f"not proven: the certificate '{place.name}' is of another file, or of this one before it was changed."
+    return about[4]
+
+
+def stronger(place: Path, report: Report) -> str | None:
+    """Say that the certificate at ``place`` is of the same bytes and weights, and of more real images, if it is so."""
+    about = _about(place)
+    if about is None or about[:2] != _identity(report) or about[2] <= _images(report.reference.get("images")):
+        return None
+    return f"'{place}' is of a proof that saw more ({about[3]}), and stays as it is."
+
+
+def _is_of_other_weights(place: Path, report: Report) -> bool:
+    about, (sha256, weights) = _about(place), _identity(report)
+    return about is not None and about[0] == sha256 and about[1] != weights
+
+
+def _identity(report: Report) -> tuple[object, object]:
+    return report.artifact.get("sha256"), report.reference.get("weights_sha256")
+
+
+def _about(place: Path) -> tuple[object, object, int, str, str] | None:
+    """Return the digests of bytes and weights, the number of real images, the scope and the conclusion.
+
+    ``None`` for what is no proof.
+    """
+    try:
+        document = parse_json(read_bytes(place, "certificate", limit=LARGEST_CERTIFICATE))
+        reference, images = document["reference"], _images(document["reference"].get("images"))
+        if document.keys() != _FIELDS or document["certificate_version"] != CERTIFICATE_VERSION:
+            return None
+        if document["passed"] is not True or any(check["status"] == "failed" for check in document["checks"]):
+            return None
+        seen = f"{images:,} test image{'s' * (images != 1)} of {reference.get('data')}"
+        conclusion = str(document["conclusion"])
+        return document["artifact"]["sha256"], reference["weights_sha256"], images, seen, conclusion
+    except (InputError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _images(number: object) -> int:
+    return number if type(number) is int else 0

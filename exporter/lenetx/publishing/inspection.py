@@ -1,0 +1,100 @@
+"""What a checkpoint or artifact says of itself."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import ModelSpec
+
+from .. import formats
+from ..report.report import plain_number
+from ..weights import checkpoint
+from .certificate import conclusion_of
+from .manifest import entry_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Description", "Parameter", "inspect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One weight tensor: its name, shape, count of numbers, smallest and largest value."""
+
+    name: str
+    shape: tuple[int, ...]
+    count: int
+    minimum: float
+    maximum: float
+
+    @classmethod
+    def of(cls, name: str, array: "NDArray[np.float32]") -> "Parameter":
+        """Describe an array of any shape with at least one number."""
+        return cls(name, array.shape, array.size, float(array.min()), float(array.max()))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A file in words and numbers.
+
+    Attributes:
+        kind: ``checkpoint`` or the format's name.
+        name: of the file.
+        size_bytes: its length.
+        spec: what it says of itself.
+        parameters: its weights.
+        facts: what else is known: figures of the training, or the certificate's conclusion and the manifest's entry, as
+            plain values.
+    """
+
+    kind: str
+    name: str
+    size_bytes: int
+    spec: ModelSpec
+    parameters: tuple[Parameter, ...]
+    facts: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, ready for JSON. A number that is not finite becomes a text."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        spec = json.loads(self.spec.to_json())
+        parameters = [
+            {key: plain_number(value) for key, value in dataclasses.asdict(each).items()} for each in self.parameters
+        ]
+        return fields | {"spec": spec, "parameters": parameters}
+
+
+def inspect(path: Path) -> Description:
+    """Describe a checkpoint or an artifact of any format.
+
+    Raises:
+        InputError: missing, a directory, or of no known ending.
+        ArtifactError: unreadable, damaged or not made by lenetx.
+    """
+    return _checkpoint(path) if path.suffix in checkpoint.SUFFIXES else _artifact(path)
+
+
+def _checkpoint(path: Path) -> Description:
+    found = checkpoint.read(path)
+    arrays = {name: tensor.numpy() for name, tensor in found.state_dict.items()}
+    facts = {**found.metrics, "config": dict(found.config), "history": [dict(epoch) for epoch in found.history]}
+    return _description("checkpoint", path, found.spec, arrays, facts)
+
+
+def _artifact(path: Path) -> Description:
+    opened = formats.open_artifact(path)
+    proof = conclusion_of(path, opened.artifact.sha256)
+    facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
+    return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights or {}, facts)
+
+
+def _description(
+    kind: str, path: Path, spec: ModelSpec, arrays: "Mapping[str, NDArray[np.float32]]", facts: Mapping[str, Any]
+) -> Description:
+    parameters = tuple(Parameter.of(name, array) for name, array in arrays.items())
+    return Description(kind, path.name, path.stat().st_size, spec, parameters, facts)

@@ -1,0 +1,62 @@
+"""What a command means when it is told nothing: the newest checkpoint and the artifacts beside it."""
+
+from pathlib import Path
+
+from lenetx_runtime.files import require_file
+
+from .. import formats
+from ..errors import InputError
+from ..files import exists
+
+__all__ = ["ARTIFACTS", "artifacts_of", "checkpoint_beside", "newest", "newest_checkpoint"]
+
+ARTIFACTS = Path("artifacts")
+"""The folder, below the current one, where commands read and write by default."""
+
+
+def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
+    """Give the checkpoint in ``folder`` that was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    return newest(".pt", "checkpoint", folder)
+
+
+def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
+    """Give the file of that ending in ``folder`` that was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = (path for path in folder.glob(f"*{suffix}") if path.is_file())
+    found = sorted(files, key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise InputError(f"There is no {kind} in '{folder}': run 'lenetx train' first, or name one.")
+    return found[-1]
+
+
+def artifacts_of(checkpoint: Path) -> list[Path]:
+    """Give the artifacts beside a checkpoint that bear its name.
+
+    Raises:
+        InputError: there are none.
+    """
+    candidates = (checkpoint.parent / f"{checkpoint.stem}{formats.suffix(name)}" for name in formats.FORMATS)
+    found = [path for path in candidates if exists(path)]
+    if not found:
+        raise InputError(f"There is no artifact of '{checkpoint}': run 'lenetx export' first, or name one.")
+    return found
+
+
+def checkpoint_beside(artifact: Path) -> Path:
+    """Give the checkpoint that an artifact was made from, by its name.
+
+    Raises:
+        InputError: there is none, or no such artifact.
+    """
+    require_file(artifact, "artifact")
+    path = artifact.parent / f"{artifact.stem}.pt"
+    if not exists(path):
+        raise InputError(f"There is no checkpoint '{path}' to compare '{artifact}' with: name one with --against.")
+    return path

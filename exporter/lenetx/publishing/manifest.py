@@ -1,0 +1,61 @@
+"""What was published to a folder: a JSON file beside the artifacts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.values import parse_json
+
+from ..errors import ArtifactError, InputError
+from ..files import exists
+from ..report.report import Report
+
+__all__ = ["MANIFEST", "entry_of", "merged"]
+
+MANIFEST = "manifest.json"
+_VERSION = 1
+_LARGEST = 2**24
+"""Bytes; an artifact takes some 600."""
+
+
+def entry_of(artifact: Path) -> Mapping[str, Any] | None:
+    """Give what the manifest beside an artifact says of it, ``None`` where it says nothing or there is no manifest.
+
+    Raises:
+        ArtifactError: the manifest is damaged.
+    """
+    return _entries(artifact.parent / MANIFEST).get(artifact.name)
+
+
+def merged(folder: Path, reports: Sequence[Report], weights_sha256: str) -> bytes:
+    """Give a manifest with the artifacts of these reports, and those of the old one that are still in the folder.
+
+    An old one that is damaged says nothing that could be kept.
+    """
+    try:
+        old = _entries(folder / MANIFEST)
+    except ArtifactError:
+        old = {}
+    entries = {name: entry for name, entry in old.items() if exists(folder / name)}
+    for report in reports:
+        entry = {key: value for key, value in report.artifact.items() if key != "name"}
+        entry |= {"weights_sha256": weights_sha256, "conclusion": report.conclusion}
+        entries[str(report.artifact["name"])] = entry
+    document = {"manifest_version": _VERSION, "artifacts": dict(sorted(entries.items()))}
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
+    if not exists(path):
+        return {}
+    try:
+        document = parse_json(read_bytes(path, "manifest", limit=_LARGEST))
+        entries = dict(document["artifacts"])
+        sound = document["manifest_version"] == _VERSION and all(isinstance(each, dict) for each in entries.values())
+    except (InputError, ValueError, KeyError, TypeError):
+        sound, entries = False, {}
+    if not sound:
+        raise ArtifactError(f"The manifest '{path}' is damaged: export anew.")
+    return entries

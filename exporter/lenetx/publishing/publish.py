@@ -1,0 +1,189 @@
+"""Stage, prove, replace: nothing is published unproven, and what is proven is published."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lenetx_runtime.certificate import certificate_path
+
+from .. import formats
+from ..errors import InputError, LenetxError, OutputError, ProofFailed
+from ..execution.user_code import described
+from ..files import exists, write_atomically
+from ..proof import Reference, prove
+from ..report.report import Report
+from .certificate import certificate_of, stronger
+from .manifest import MANIFEST, merged
+from .transaction import move_into_place, settled, staging
+
+if TYPE_CHECKING:
+    from ..formats import Batch
+
+__all__ = ["Refusal", "publish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A format that was not published; what stood in its place stands.
+
+    Attributes:
+        name: of the file.
+        format: of the file.
+        reason: in a sentence or two.
+        report: of the proof, if it came to one.
+    """
+
+    name: str
+    format: str
+    reason: str
+    report: Report | None = None
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What became of each format: reports of those that are proven, by the staged file, and why the others are not."""
+
+    proven: dict[Path, Report] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+
+def publish(
+    reference: Reference,
+    folder: Path,
+    stem: str,
+    names: Sequence[str],
+    *,
+    batch: "Batch" = "dynamic",
+    opset: int | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    on_refusal: Callable[[Refusal], None] | None = None,
+) -> list[Report]:
+    """Export a checkpoint to each format, prove what was written, and only then move what is proven into place.
+
+    Args:
+        reference: the checkpoint and what is right.
+        folder: where the artifacts, their certificates and the manifest go.
+        stem: file name without its ending.
+        names: of the formats.
+        batch: ``"dynamic"`` or a fixed batch size.
+        opset: of the ONNX file.
+        on_progress: told what goes on, a few words at a time.
+        on_refusal: told of each format that could not be exported or proven, which is then no error as long as another
+            one is published.
+
+    Returns:
+        The reports of what was published.
+
+    Raises:
+        ProofFailed: an artifact is wrong, and it was asked for by name or is the only one; those that are proven were
+            published, and where others are wrong the old ones stand.
+        OutputError: a file could not be written; the old ones stand.
+        InputError: ``stem`` is not a file name.
+        Exception: as :class:`ProofFailed`, where a format could not be exported at all.
+    """
+    if not stem or Path(stem).name != stem:
+        raise InputError(f"'{stem}' is not a file name without its ending.")
+    for name in names:
+        formats.require(name)
+    targets = [folder / f"{stem}{formats.suffix(name)}" for name in names]
+    _refuse_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
+    trial = _Trial()
+    with staging(folder, on_progress) as staged:
+        for name, target in zip(names, targets, strict=True):
+            _try(trial, name, staged / target.name, target, reference, batch, opset, on_progress)
+        if not trial.proven:
+            raise _failure(trial)
+        _move(staged, trial.proven, folder, reference.checkpoint.spec.weights_sha256, on_progress)
+    for refusal in trial.refusals:
+        if on_refusal is None:
+            raise _failure(trial)
+        on_refusal(refusal)
+    return list(trial.proven.values())
+
+
+def _try(
+    trial: _Trial,
+    name: str,
+    path: Path,
+    target: Path,
+    reference: Reference,
+    batch: "Batch",
+    opset: int | None,
+    on_progress: Callable[[str], None],
+) -> None:
+    """Export and prove one format; what is wrong with it says nothing of the others."""
+    try:
+        on_progress(f"exporting {path.name}")
+        contents = formats.export(name, reference.checkpoint, batch=batch, opset=opset)
+        write_atomically(path, contents, named=target)
+        reference.written.add(hashlib.sha256(contents).hexdigest())
+        on_progress(f"proving {path.name}")
+        report = prove(formats.open_artifact(path), reference)
+    except OutputError:
+        raise
+    except Exception as error:  # an exporter raises anything
+        words = str(error) if isinstance(error, LenetxError) else f"Its export raised {described(error)}"
+        trial.refusals.append(Refusal(path.name, name, words))
+        trial.errors.append(error)
+        return
+    if report.passed:
+        trial.proven[path] = report
+    else:
+        trial.refusals.append(Refusal(path.name, name, f"{report.conclusion} {_why(report)}".strip(), report))
+
+
+def _why(report: Report) -> str:
+    return next((failed.detail for failed in report.failures if failed.detail), "")
+
+
+def _failure(trial: _Trial) -> Exception:
+    """Make the error of what could not be published: what its exporter raised, else that the proof failed."""
+    there = "".join(f" {report.artifact['name']} is proven and published." for report in trial.proven.values())
+    failed = [refusal.report for refusal in trial.refusals if refusal.report is not None]
+    if failed:
+        reasons = (refusal.report.conclusion if refusal.report else _named(refusal) for refusal in trial.refusals)
+        return ProofFailed(
+            f"{' '.join(reasons)}{there or ' Nothing was published.'}", (*trial.proven.values(), *failed)
+        )
+    error = trial.errors[0]
+    if isinstance(error, LenetxError) and (there or len({refusal.reason for refusal in trial.refusals}) > 1):
+        error.args = (f"{' '.join(map(_named, trial.refusals))}{there}",)
+    return error
+
+
+def _named(refusal: Refusal) -> str:
+    return f"{refusal.name} was not published: {refusal.reason}"
+
+
+def _move(
+    staged: Path,
+    proven: dict[Path, Report],
+    folder: Path,
+    weights_sha256: str,
+    on_progress: Callable[[str], None],
+) -> None:
+    """Publish what is proven in one step, with certificates and manifest as they are to be beside what is there now.
+
+    Certificates come after their artifacts: until then the runtime finds them in the staging folder.
+    """
+    with settled(folder, on_progress):
+        names = [path.name for path in proven]
+        for path, report in proven.items():
+            place = certificate_path(path)
+            if note := stronger(folder / place.name, report):
+                on_progress(note)
+                continue
+            write_atomically(place, certificate_of(report), named=folder / place.name)
+            names.append(place.name)
+        contents = merged(folder, list(proven.values()), weights_sha256)
+        write_atomically(staged / MANIFEST, contents, named=folder / MANIFEST)
+        move_into_place(staged, [*names, MANIFEST], folder)
+
+
+def _refuse_folders(targets: Iterable[Path]) -> None:
+    for target in targets:
+        if exists(target) and target.is_dir():
+            raise OutputError(f"'{target}' could not be replaced: it is a directory.")

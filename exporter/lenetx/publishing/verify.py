@@ -1,0 +1,213 @@
+"""The proof as a library: of files, of functions, and of logits that something else has computed."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime.device import cuda_index
+from lenetx_runtime.files import require_file
+from lenetx_runtime.spec import UNKNOWN
+
+from .. import data, formats
+from ..data import DataOptions
+from ..data.framed_test import evenly, with_test_frames
+from ..errors import ArtifactError, DataMissing, InputError, OutputError
+from ..execution.host import own_settings
+from ..proof import Reference, as_artifact, prove, prove_logits
+from ..report.report import Check, Report
+from ..weights import checkpoint as checkpoints
+from ..weights.checkpoint import Checkpoint
+from .manifest import MANIFEST, entry_of
+from .transaction import settled
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["QUICK", "reference", "verify", "verify_logits"]
+
+PathLike = str | Path
+Function = Callable[["NDArray[np.float32]"], Any]
+"""From float32[N, C, H, W] of any N to float32[N, K] logits."""
+
+QUICK = 512
+"""Test images of a quick proof."""
+
+
+@own_settings()
+def reference(
+    checkpoint: Checkpoint,
+    *,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
+    images: int | None = None,
+    file: str | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Reference:
+    """Make what artifacts of a checkpoint are compared with, to be used for several of them.
+
+    Args:
+        checkpoint: the weights.
+        data_name: whose test split to use. By default the checkpoint's own data set, if it is on this machine;
+            if it is not, the real-data checks are ``not_run`` and say so.
+        data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        data_options: how to read a set of one's own.
+        images: how many of the test images, evenly spread; all by default, and where there are no more.
+        file: name of the checkpoint's file, for the report.
+        on_progress: told what goes on, a few words at a time.
+        on_notice: told in a sentence that there are fewer images than were asked for.
+
+    Raises:
+        UnknownName, DataError: the data set that was asked for is not there, or cannot be used.
+        InputError: its labels are not the checkpoint's, or there is no such number of images.
+    """
+    if images is not None and images < 1:
+        raise InputError(f"The number of images is {images}; it must be at least 1.")
+    name = data_name or checkpoint.config["data"]
+    if name is None:
+        why = "the weights came without a data set; name one with --data."
+        return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
+    if checkpoint.spec.framing == UNKNOWN:
+        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
+    root, options = Path(data_root) if data_root else None, data_options or DataOptions()
+    labels = checkpoint.spec.labels
+    if data_name is None and name not in data.SOURCES:
+        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
+    try:
+        dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
+    except DataMissing as error:
+        return Reference(checkpoint, None, f"No real images were seen. {error}", file=file)
+    if dataset.class_names != checkpoint.spec.labels:
+        raise InputError(
+            f"The labels of {name} are {', '.join(dataset.class_names)}; "
+            f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
+        )
+    indices = None
+    if images is not None and images < len(dataset.test):
+        dataset, indices = evenly(dataset, images)
+    elif images is not None and images > len(dataset.test):
+        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
+    framed, usable = with_test_frames(dataset, checkpoint.spec, options)
+    numbers = usable if indices is None else indices[usable]
+    spread = indices is not None
+    return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
+
+
+@own_settings()
+def verify(
+    artifact: PathLike | Function,
+    *,
+    against: Checkpoint | PathLike | Reference,
+    data_name: str | None = None,
+    data_root: PathLike | None = None,
+    data_options: DataOptions | None = None,
+    images: int | None = None,
+    device: str = "cpu",
+    name: str | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """Compare a published artifact, or a function of one's own, with a checkpoint.
+
+    Args:
+        artifact: path of the file, or a function that takes float32[N, C, H, W] of any N ≥ 0 and gives float32[N, K]
+            logits, such as a binding of one's own C++ program; what it raises is a failure of its.
+        against: the checkpoint, its path, or a :func:`reference` made of it before.
+        data_name: on whose test split, see :func:`reference`.
+        data_root: folder of its files.
+        data_options: how to read a set of one's own.
+        images: how many of the test images, evenly spread; all by default.
+        device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``.
+        name: of a function, in the report; its own by default.
+        on_progress: told what goes on, a few words at a time.
+
+    Returns:
+        The report, whose ``passed`` says what came out.
+
+    Raises:
+        InputError, ArtifactError, CheckpointError, DeviceUnavailable: it could not be compared at all.
+    """
+    options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
+    if not callable(artifact):
+        cuda_index(device)  # what is no name at all is found before anything is loaded
+        require_file(Path(artifact), "artifact")
+    judge = _reference_of(against, **options, images=images, on_progress=on_progress)
+    if callable(artifact):
+        if device != "cpu":
+            raise InputError(f"A function runs where it runs: the device '{device}' means nothing to it.")
+        return prove(as_artifact(artifact, judge.checkpoint.spec, name), judge, on_progress=on_progress)
+    if name is not None:
+        raise InputError(f"A file has its name already: '{name}' means nothing to it.")
+    path = Path(artifact)
+    with _settled(path.parent, on_progress):  # the file and the manifest are of one publication
+        opened = formats.open_artifact(path, device=device)
+        published = _manifest(path, opened.artifact.sha256)
+    return prove(opened, judge, also=(published,), on_progress=on_progress)
+
+
+@own_settings()
+def verify_logits(
+    logits: "NDArray[np.float32]",
+    inputs: "NDArray[Any]",
+    *,
+    against: Checkpoint | PathLike | Reference,
+    name: str = "logits",
+) -> Report:
+    """Compare logits that some other program has computed with a checkpoint.
+
+    Args:
+        logits: float32[N, K].
+        inputs: float32[N, C, H, W] that it was given, or uint8 frames of the spec's ``frame_size``, [N, h, w] or
+            [N, h, w, 3], which are normalised as the runtime does it.
+        against: the checkpoint, its path, or a :func:`reference`.
+        name: of the program, in the report.
+
+    Raises:
+        InputError: the inputs are not those of the network, or not finite.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    if not isinstance(against, Reference):
+        known, file = _loaded(against)
+        against = Reference(known, None, "No data set is asked.", file=file)
+    return prove_logits(logits, inputs, against, name)
+
+
+def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) -> Reference:
+    if isinstance(against, Reference):
+        if given := [name for name, value in options.items() if value is not None and not callable(value)]:
+            raise InputError(f"A reference has its images already: {', '.join(given)} mean nothing beside it.")
+        return against
+    known, file = _loaded(against)
+    return reference(known, **options, file=file)
+
+
+def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
+    """Give a checkpoint, and the name of its file where it came from one."""
+    if isinstance(against, Checkpoint):
+        return against, None
+    return checkpoints.load(Path(against)), Path(against).name
+
+
+@contextlib.contextmanager
+def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
+    """Hold the folder of an artifact; what was half-done in one that cannot be written to is judged as it is."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(settled(folder, on_progress))
+        except OutputError as error:
+            on_progress(str(error))
+        yield
+
+
+def _manifest(path: Path, sha256: str) -> Check:
+    try:
+        entry = entry_of(path)
+    except ArtifactError as error:
+        return Check("manifest", MANIFEST, "failed", detail=str(error))
+    if entry is None:
+        return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
+    problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."
+    return Check.verdict("manifest", MANIFEST, problem, "The file is the one that was published.")

@@ -1,0 +1,130 @@
+"""One HTML file of any number of reports that needs nothing beside it."""
+
+from collections.abc import Iterator, Sequence
+
+from .figures import drawn, listing
+from .groups import GroupSummary, advice, summaries
+from .markup import Markup, element, join
+from .report import Check, Report
+from .style import CSS
+from .words import MARKS, number, share
+
+__all__ = ["to_html"]
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""What a browser may do with the page: nothing but draw it, should a text of an artifact ever get through as code."""
+
+
+def to_html(reports: Sequence[Report]) -> str:
+    """Give one document for one or more reports, without scripts, links to elsewhere, dates and paths."""
+    title = _title(reports)
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("title", title),
+        element("style", Markup(CSS)),
+    )
+    passed = all(report.passed for report in reports)
+    heading = element("h1", title, class_="passed" if passed else "failed")
+    several = len(reports) > 1
+    contents = _contents(reports) if several else ""
+    sections = (_section(report, f"artifact-{index}", named=several) for index, report in enumerate(reports, 1))
+    body = element("body", element("main", heading, contents, *sections))
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _title(reports: Sequence[Report]) -> str:
+    if len(reports) == 1:
+        return reports[0].conclusion
+    failed = sum(not report.passed for report in reports)
+    if failed:
+        return f"{failed} of {len(reports)} artifacts {'is' if failed == 1 else 'are'} NOT proven."
+    return f"All {len(reports)} artifacts compute what eager PyTorch computes."
+
+
+def _contents(reports: Sequence[Report]) -> Markup:
+    links = (
+        element("li", element("a", report.conclusion, href=f"#artifact-{index}"))
+        for index, report in enumerate(reports, 1)
+    )
+    return element("ul", *links)
+
+
+def _section(report: Report, anchor: str, *, named: bool) -> Markup:
+    """Show a report; its conclusion is ``named`` where the title of the page is not the same."""
+    groups = summaries(report)
+    verdict = element("strong", f"{report.conclusion} ", class_="passed" if report.passed else "failed")
+    facts = (("Artifact", report.artifact), ("Reference", report.reference), ("Environment", report.environment))
+    return element(
+        "section",
+        element("h2", str(report.artifact["name"])),
+        element("p", verdict if named else "", advice(report)),
+        _checks(groups, anchor),
+        *_figures(groups, anchor),
+        *(join(element("h3", heading), listing(values)) for heading, values in facts if values),
+        id=anchor,
+    )
+
+
+def _place(anchor: str, group: GroupSummary, index: int) -> str:
+    """Name a check of a section: its name alone may be there twice."""
+    return f"{anchor}-{group.group.replace(' ', '-')}-{index}"
+
+
+def _checks(groups: Sequence[GroupSummary], anchor: str) -> Markup:
+    numbers = ("measured", "limit", "of the limit")
+    head = element(
+        "tr",
+        element("th", "check", scope="col"),
+        element("th", "verdict", scope="col"),
+        *(element("th", name, scope="col", class_="number") for name in numbers),
+        element("th", "on", scope="col"),
+    )
+    bodies = (_group(group, anchor) for group in groups)
+    return element("div", element("table", element("thead", head), *bodies, class_="checks"), class_="scroll")
+
+
+def _group(group: GroupSummary, anchor: str) -> Markup:
+    ran = f"{group.ran} of {group.asked} ran" if group.asked else ""
+    heading = element(
+        "tr",
+        element("th", group.group, scope="rowgroup"),
+        element("td", MARKS[group.verdict], class_=f"status {group.verdict}"),
+        element("td"),
+        element("td"),
+        element("td", share(group.share), class_="number"),
+        element("td", ran, class_="soft"),
+        class_="group",
+    )
+    rows = (_check(check, _place(anchor, group, index)) for index, check in enumerate(group.checks))
+    return element("tbody", heading, *rows)
+
+
+def _check(check: Check, place: str) -> Markup:
+    name = element("a", check.name, href=f"#{place}") if check.figures else check.name
+    subject: str = check.subject
+    if check.detail:
+        is_open = None if check.status in ("passed", "not_applicable") else ""
+        subject = element("details", element("summary", check.subject), element("p", check.detail), open=is_open)
+    return element(
+        "tr",
+        element("th", name, scope="row"),
+        element("td", MARKS[check.status], class_=f"status {check.status}"),
+        element("td", number(check.measured), class_="number"),
+        element("td", number(check.limit), class_="number"),
+        element("td", share(check.share), class_="number"),
+        element("td", subject),
+    )
+
+
+def _figures(groups: Sequence[GroupSummary], anchor: str) -> Iterator[Markup]:
+    """Draw what was measured, in the order of the table."""
+    for group in groups:
+        for index, check in enumerate(group.checks):
+            if check.figures:
+                place = _place(anchor, group, index)
+                heading = element("h3", check.name, " ", element("span", MARKS[check.status], class_=check.status))
+                about = element("p", check.subject, class_="soft")
+                yield element("section", heading, about, drawn(check, f"{place}-plot"), id=place)

@@ -1,0 +1,91 @@
+"""The table of one report as lines: one per group, details under what failed or was not run, the conclusion last."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from .groups import GroupSummary, advice, summaries
+from .report import Check, Report, Status
+from .words import MARKS, number, share, visible
+
+__all__ = ["WIDTH", "Line", "table_lines"]
+
+WIDTH = 110
+"""Of the table, in characters, where nothing says how much room there is."""
+_LEAST_ROOM = 20
+_LONGEST_NAME = 30
+_ABOVE = "as above"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table, of visible characters only.
+
+    Attributes:
+        text: what stands in it.
+        kind: ``heading``, ``row`` of a group or a check, ``detail`` under one, or the ``conclusion``.
+        status: of the group or check of a row; ``None`` elsewhere.
+        mark: where in a row the word for the status begins.
+    """
+
+    text: str
+    kind: Literal["heading", "row", "detail", "conclusion"]
+    status: Status | None = None
+    mark: int = 0
+
+
+def table_lines(report: Report, *, verbose: bool = False, width: int = WIDTH, fresh: bool = False) -> tuple[Line, ...]:
+    """Give the table of a report.
+
+    Args:
+        report: what to show.
+        verbose: show every check, not only those that failed or were not run.
+        width: to which the subjects of groups are cut, in characters.
+        fresh: the file has just been exported.
+    """
+    groups = [(group, _shown(group, verbose=verbose)) for group in summaries(report)]
+    names = [group.group for group, _ in groups] + [f"  {check.name}" for _, checks in groups for check in checks]
+    first = min(max(map(len, names), default=0), _LONGEST_NAME)
+    room = max(width - first - len(_columns("passed", "", "")), _LEAST_ROOM)
+    heading = f"{visible(str(report.artifact['name'])):<{first}}{_columns('', 'ran', 'of limit')}on"
+    lines, said = [Line(heading, "heading")], set[str]()
+    for group, checks in groups:
+        lines.append(_row(group.group, first, group.verdict, _ran(group), group.share, _cut(group.subject, room)))
+        for check in checks:
+            lines.append(_row(f"  {check.name}", first, check.status, "", check.share, check.subject))
+            lines += [Line(f"    {sentence}", "detail") for sentence in _found(check, said)]
+    last = " ".join(filter(None, (report.conclusion, advice(report, fresh=fresh))))
+    return (*lines, Line(visible(last), "conclusion"))
+
+
+def _shown(group: GroupSummary, *, verbose: bool) -> list[Check]:
+    return [check for check in group.checks if verbose or check.status in ("failed", "not_run")]
+
+
+def _found(check: Check, said: set[str]) -> Iterator[str]:
+    """Say what was measured and found, the same thing once: one fault may fail every check in the same words."""
+    if check.measured is not None:
+        limit = "" if check.limit is None else f", limit {number(check.limit)}"
+        yield f"measured {number(check.measured)}{limit}"
+    if check.detail:
+        yield _ABOVE if check.detail in said else visible(check.detail)
+        said.add(check.detail)
+
+
+def _row(name: str, width: int, status: Status, ran: str, used: float | None, on: str) -> Line:
+    start, columns = f"{visible(name):<{width}}", _columns(MARKS[status], ran, share(used))
+    mark = len(start) + columns.index(MARKS[status])
+    return Line(f"{start}{columns}{visible(on)}", "row", status, mark)
+
+
+def _columns(verdict: str, ran: str, used: str) -> str:
+    return f"  {verdict:<7}  {ran:>8}  {used:>10}  "
+
+
+def _ran(group: GroupSummary) -> str:
+    return f"{group.ran} of {group.asked}" if group.asked else ""
+
+
+def _cut(text: str, room: int) -> str:
+    seen = visible(text)
+    return seen if len(seen) <= room else f"{seen[: room - 1]}…"

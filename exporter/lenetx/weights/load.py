@@ -1,0 +1,268 @@
+"""Weights from elsewhere as a checkpoint: the network and the user say what the file does not."""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes
+from lenetx_runtime.spec import POLARITIES, UNKNOWN
+
+from .. import formats, models, weights
+from ..errors import ArtifactError, CheckpointError, InputError
+from ..graph.output import output_of
+from ..models import Architecture
+from ..models.architecture import Shape
+from ..version import PRODUCER
+from . import Found, fit
+from . import checkpoint as checkpoints
+from .checkpoint import Checkpoint, weights_sha256
+from .statement import Statement
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["ASSUMED", "checkpoint_of", "load_against", "load_weights", "require_architecture"]
+
+ASSUMED = ((1, 32, 32), (1, 28, 28))
+"""(channels, height, width) of LeNet-5's input, and of MNIST's images: the first that the network takes is assumed
+where nothing says it."""
+
+
+def load_weights(
+    path: Path,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    stated: Statement | None = None,
+    trust_pickle: bool = False,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Read a checkpoint, or make one of weights from elsewhere, see :mod:`lenetx.weights`.
+
+    Args:
+        path: the file.
+        architecture: the network, as :func:`lenetx.models.resolve` takes it; needed unless lenetx made the file.
+        arguments: for the network's factory, by name.
+        stated: preprocessing and labels, of weights that do not say them.
+        trust_pickle: run the code of a pickle that cannot be read without.
+        on_notice: told what was assumed or changed, a sentence at a time.
+
+    Returns:
+        The checkpoint. The preprocessing of weights from elsewhere is unknown unless it is stated, and their labels
+        are then the numbers of the classes.
+
+    Raises:
+        InputError: no file, no architecture, or a statement that contradicts what is known.
+        UnknownName: no such architecture.
+        CheckpointError: the file is damaged, holds code, or weights of another network.
+    """
+    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    return checkpoint_of(path, found, architecture, arguments, stated or Statement(), on_notice)
+
+
+def checkpoint_of(
+    path: Path,
+    found: Found | None,
+    architecture: str | None,
+    arguments: Mapping[str, object] | None,
+    stated: Statement,
+    on_notice: Callable[[str], None],
+) -> Checkpoint:
+    """Do what :func:`load_weights` does with what was read from the file already."""
+    if stated.framing is not None and stated.mean is None and stated.std is None:
+        on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
+    if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
+        repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
+        on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
+    if found is None or found.ours:
+        checkpoint = checkpoints.load(path, architecture=architecture)
+        return dataclasses.replace(checkpoint, spec=_stated(path, checkpoint.spec, stated))
+    if found.spec is not None and architecture is None:
+        network = models.recorded(found.spec.architecture, arguments)
+    else:
+        network = models.resolve(require_architecture(path, found, architecture), arguments)
+    tensors = fit.as_float32(found.tensors, on_notice)
+    return _assemble(path, found, network, tensors, stated, on_notice)
+
+
+def load_against(
+    path: Path,
+    artifact: Path,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    trust_pickle: bool = False,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
+
+    Args:
+        path: the file, as :func:`load_weights` reads it.
+        artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
+        architecture: the network; that of the artifact if ``None`` and the weights do not say it.
+        arguments: for the network's factory, by name.
+        trust_pickle: run the code of a pickle that cannot be read without.
+        on_notice: told what was assumed or changed, a sentence at a time.
+
+    Raises:
+        InputError, ArtifactError: as :func:`load_weights` for either file.
+    """
+    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    if found is None or found.ours or found.spec is not None:
+        return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
+    spec = formats.open_artifact(artifact).artifact.spec
+    if architecture is None and models.is_safe(spec.architecture):
+        architecture = spec.architecture
+    stated = Statement.of_spec(spec)
+    if stated.framing is not None:
+        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
+    return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
+
+
+def require_architecture(path: Path, found: Found, architecture: str | None) -> str:
+    """Return the name of the network that weights from elsewhere are said to be of.
+
+    Raises:
+        InputError: nobody has said; the tensors are listed, with the built-in networks that they fit.
+    """
+    if architecture is not None:
+        return architecture
+    fits = fit.fitting(fit.as_float32(found.tensors, lambda _: None))
+    hint = f"they fit {', '.join(fits)}" if fits else "they fit none of the built-in networks"
+    if found.network is not None:
+        name = found.network
+        hint = f"its class is {name}, so give --arch FILE.py:{name} with the file that has it; {hint}"
+    raise InputError(
+        f"'{path}' ({found.kind}) does not say of which network its weights are: name it with --arch; {hint}. "
+        f"It holds {fit.listed(found.tensors)}."
+    )
+
+
+def _assemble(
+    path: Path,
+    found: Found,
+    network: Architecture,
+    tensors: "Mapping[str, Tensor]",
+    stated: Statement,
+    on_notice: Callable[[str], None],
+) -> Checkpoint:
+    shapes, assumed = _input_shapes(network, found.spec, stated)
+    known = len(found.spec.labels) if found.spec is not None else None
+    if found.spec is not None and models.is_safe(network.name):  # no file may make a program take all memory
+        _require_same(path, network, tensors, network.hollow(shapes[0], len(found.spec.labels)))
+    module, classes, shape = _build(network, shapes, known, tensors)
+    tensors, changed = fit.matched(tensors, module.state_dict())
+    if changed:
+        on_notice(f"'{path.name}': {changed}.")
+    _require_same(path, network, tensors, module)
+    config: dict[str, Any] = {
+        "data": None,
+        "architecture": network.name,
+        "architecture_args": dict(network.arguments),
+        "source": {
+            "name": path.name,
+            "kind": found.kind,
+            "sha256": hashlib.sha256(read_bytes(path, "checkpoint")).hexdigest(),
+        },
+    }
+    if assumed:
+        config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network says it"
+        on_notice(f"The input is taken to be {config['input']}; --input-size and --channels do.")
+    digest = weights_sha256(tensors)
+    if found.spec is not None:
+        spec = dataclasses.replace(
+            found.spec,
+            architecture=network.name,
+            weights_sha256=digest,
+            batch="dynamic",
+            content_sha256=None,
+            selftest=None,  # of whatever wrote the file
+        )
+    else:
+        output = output_of(module, network, shape)
+        spec = dataclasses.replace(_unknown(network.name, shape, classes, digest), output=output)
+    ordered = {name: tensors[name] for name in module.state_dict()}
+    return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
+
+
+def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:
+    if differing := fit.difference(tensors, module.state_dict()):
+        raise CheckpointError(f"The weights in '{path}' are not those of {network.title}: {differing}.")
+
+
+def _build(
+    network: Architecture, shapes: Sequence[Shape], classes: int | None, tensors: "Mapping[str, Tensor]"
+) -> "tuple[nn.Module, int, Shape]":
+    """Build the network for the first of some inputs that it takes, and return the classes and that input too."""
+    refusals = []
+    for shape in shapes:
+        try:
+            return *fit.build(network, shape, classes, tensors), shape
+        except InputError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Statement) -> tuple[list[Shape], bool]:
+    """Return (channels, height, width), in the order in which they are tried, and whether they are but assumed."""
+    if spec is not None:
+        return [spec.input_shape], False
+    known = [network.input_shape] if network.input_shape is not None else list(ASSUMED)
+    assumed = network.input_shape is None and (stated.input_size is None or stated.channels is None)
+    shapes = [(stated.channels or shape[0], *(stated.input_size or shape[1:])) for shape in known]
+    return list(dict.fromkeys(shapes)), assumed
+
+
+def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
+    """Say all that is known of weights alone."""
+    channels, height, width = shape
+    return ModelSpec(
+        architecture=architecture,
+        channels=channels,
+        height=height,
+        width=width,
+        padding=0,
+        scale=1 / 255,
+        mean=(0.0,) * channels,
+        std=(1.0,) * channels,
+        labels=tuple(map(str, range(classes))),
+        weights_sha256=digest,
+        producer=PRODUCER,
+        framing=UNKNOWN,
+        polarity=POLARITIES[UNKNOWN],
+    )
+
+
+def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
+    """Give the spec with what is stated.
+
+    Raises:
+        InputError: the file says it itself, or it cannot be.
+    """
+    if stated == Statement():
+        return spec
+    if spec.framing != UNKNOWN:
+        raise InputError(f"'{path}' says itself what its inputs and labels are: nothing can be stated of it.")
+    size, channels = stated.input_size or (spec.height, spec.width), stated.channels or spec.channels
+    if (channels, *size) != spec.input_shape:
+        raise InputError(f"The input of '{path}' is {'×'.join(map(str, spec.input_shape))}: no other can be stated.")
+    labels = stated.labels or spec.labels
+    if len(labels) != len(spec.labels):
+        raise InputError(f"There are {len(labels)} labels, but the weights in '{path}' are for {len(spec.labels)}.")
+    framing = stated.framing or UNKNOWN
+    try:
+        return dataclasses.replace(
+            spec,
+            labels=labels,
+            framing=framing,
+            polarity=POLARITIES[framing],
+            padding=stated.padding(spec.input_shape),
+            mean=stated.per_channel("mean", spec.channels),
+            std=stated.per_channel("std", spec.channels),
+            selftest=None,  # of other inputs
+        )
+    except ArtifactError as error:
+        raise InputError(f"What is stated of '{path}' cannot be: {error}") from None

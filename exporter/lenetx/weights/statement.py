@@ -1,0 +1,154 @@
+"""What a user states of weights that do not say it themselves."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
+
+from ..errors import InputError, UnknownName
+from ..models.arguments import parse_size
+from .label_file import read_labels
+
+__all__ = ["FRAMINGS", "Statement"]
+
+FRAMINGS = tuple(name for name in POLARITIES if name != UNKNOWN)
+_LARGEST_STD = 10.0
+"""From which on a std is none of levels on a scale of 1, whose largest is 0.5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """How pictures become inputs, and what the outputs mean; ``None`` for what is not stated.
+
+    Attributes:
+        framing: ``mnist``, ``stretch`` or ``letterbox``, see ``ModelSpec.framing``.
+        mean, std: per channel, on a scale of 1; with a framing they are 0 and 1 when ``None``.
+        labels: class names in the order of the logits; their numbers when ``None``.
+        input_size: (height, width) of the input, for a network that takes several.
+        channels: of the input, 1 or 3, the same.
+
+    Raises:
+        UnknownName: there is no such framing.
+        InputError: mean or std without a framing, or other values that cannot be used.
+    """
+
+    framing: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    input_size: tuple[int, int] | None = None
+    channels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.framing is not None and self.framing not in FRAMINGS:
+            raise UnknownName("framing", self.framing, FRAMINGS)
+        if self.framing is None and (self.mean, self.std) != (None, None):
+            raise InputError("A mean or std means nothing without a framing: state one with --framing.")
+        for name, given in (("mean", self.mean), ("std", self.std)):
+            if given is not None and not all(map(math.isfinite, given)):
+                raise InputError(f"The {name} is {', '.join(map(str, given))}; each must be finite.")
+        self._require_scale_of_one()
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"The number of channels is {self.channels}; it must be 1 (grey) or 3 (RGB).")
+        if self.std is not None and not all(number > 0 for number in self.std):
+            raise InputError(f"The std is {', '.join(map(str, self.std))}; each must be positive.")
+        if self.labels is not None and not (len(self.labels) > 1 and all(self.labels)):
+            raise InputError(f"The labels are {self.labels!r}; there must be at least two, none of them empty.")
+
+    @classmethod
+    def of_spec(cls, spec: ModelSpec) -> "Statement":
+        """State all that an artifact says of its inputs and labels."""
+        size, channels = (spec.height, spec.width), spec.channels
+        if spec.framing == UNKNOWN:
+            return cls(labels=spec.labels, input_size=size, channels=channels)
+        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels)
+
+    def _require_scale_of_one(self) -> None:
+        """Raise InputError if a mean or std can only be one of levels from 0 to 255."""
+        largest = {name: max(getattr(self, name) or (0.0,)) for name in ("mean", "std")}
+        if largest["mean"] <= 1 and largest["std"] < _LARGEST_STD:
+            return
+        cure = " ".join(
+            f"--{name} {','.join(f'{number / 255:.4g}' for number in getattr(self, name))}"
+            for name in largest
+            if getattr(self, name)
+        )
+        name = "mean" if largest["mean"] > 1 else "std"
+        raise InputError(
+            f"The {name} is {', '.join(map(str, getattr(self, name)))}, as of levels from 0 to 255, but they are on a "
+            f"scale of 1 here: give {cure}."
+        )
+
+    @classmethod
+    def of_texts(
+        cls,
+        *,
+        framing: str | None = None,
+        mean: str | None = None,
+        std: str | None = None,
+        labels: str | None = None,
+        input_size: str | None = None,
+        channels: int | None = None,
+    ) -> "Statement":
+        """Read what a command line says: lists have commas, and a size is ``32`` or ``32x48`` (height and width).
+
+        Labels may also be the name of a file, see :func:`lenetx.weights.label_file.read_labels`.
+        """
+        return cls(
+            framing=framing,
+            mean=_numbers("mean", mean),
+            std=_numbers("std", std),
+            labels=None if labels is None else read_labels(labels),
+            input_size=None if input_size is None else parse_size(input_size),
+            channels=channels,
+        )
+
+    def padding(self, shape: tuple[int, int, int]) -> int:
+        """Give the pixels of black around a frame, so that it has the input's (channels, height, width).
+
+        Raises:
+            InputError: the framing ``mnist`` cannot give such an input.
+        """
+        if self.framing != "mnist":
+            return 0
+        channels, height, width = shape
+        if channels != 1 or height != width or height < MNIST_SIDE or (height - MNIST_SIDE) % 2:
+            size = "×".join(map(str, shape))
+            raise InputError(
+                f"The framing mnist gives 1×{MNIST_SIDE}×{MNIST_SIDE} and the same padding on every side, "
+                f"not {size}: state stretch or letterbox."
+            )
+        return (height - MNIST_SIDE) // 2
+
+    def per_channel(self, name: str, channels: int) -> tuple[float, ...]:
+        """Give ``mean`` or ``std`` for so many channels, what is stated once being for all.
+
+        Raises:
+            InputError: there are more or fewer.
+        """
+        given: Sequence[float] = getattr(self, name) or ((0.0,) if name == "mean" else (1.0,))
+        if len(given) not in (1, channels):
+            cure = (
+                "give one number, or --channels 3 for a network that takes colours" if channels == 1 else "give 1 or 3"
+            )
+            raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
+        return tuple(given) * (channels if len(given) == 1 else 1)
+
+
+def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    """Read numbers with commas or spaces between them, as a tuple of Python too."""
+    if text is None:
+        return None
+    plain = text.strip().strip("()[]").strip(" ,")
+    if re.fullmatch(r"\d+,\d{2,}", plain):
+        point = plain.replace(",", ".")
+        raise InputError(f"The {name} is '{text}', two numbers: write decimals with a point, as in {point}.")
+    try:
+        return tuple(float(part) for part in re.split(r"\s*,\s*|\s+", plain))
+    except ValueError:
+        raise InputError(
+            f"The {name} is '{text}', not numbers with commas between them, as in 0.1307 or 0.485,0.456,0.406."
+        ) from None
