@@ -213,8 +213,7 @@ def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) 
 def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bool, quiet: bool, json: bool) -> None:
     """Write the reports to files, print them for machines and for people."""
     from lenetx.files import write_atomically
-    from lenetx.report import to_html
-    from lenetx.report.report import to_json
+    from lenetx.report import to_html, to_json
 
     for path in documents:
         write = to_html if path.suffix == ".html" else to_json

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .publishing.certificate import certify
     from .publishing.publish import Refusal
     from .publishing.verify import reference, verify, verify_logits
-    from .report.report import Check, Report
+    from .report import Check, Report
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
     from .version import __version__
     from .weights.checkpoint import Checkpoint

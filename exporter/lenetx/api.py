@@ -16,7 +16,7 @@ from .formats import DEFAULT, Batch
 from .models import file_stem
 from .publishing.publish import Refusal, publish
 from .publishing.verify import reference
-from .report.report import Report
+from .report import Report
 from .weights import checkpoint as checkpoints
 from .weights import convert as conversion
 from .weights import load as foreign

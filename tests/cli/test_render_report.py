@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lenetx.report.report import Check, Report
+from lenetx.report import Check, Report
 from lenetx_cli import render
 
 WEIGHTS = Check("tensors", "61,706 numbers", "passed", detail="Bit for bit.", group="weights")

@@ -12,7 +12,7 @@ import lenetx
 from lenetx.bounds.measure import Plan
 from lenetx.errors import DataError, InputError
 from lenetx.execution.double import Double
-from lenetx.report.report import Report
+from lenetx.report import Report
 
 
 class Skip(nn.Module):

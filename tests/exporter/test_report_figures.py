@@ -10,8 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from lenetx.report import to_html
-from lenetx.report.report import Check, Report
+from lenetx.report import Check, Report, to_html
 
 Figures = dict[str, Any]
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenetx.report import advice, number, share, summaries, visible
-from lenetx.report.report import GROUPS, Check, Report, Status
+from lenetx.report import GROUPS, Check, Report, Status, advice, number, share, summaries, visible
 
 WORST_FIRST: tuple[Status, ...] = ("failed", "not_run", "passed", "not_applicable")
 

@@ -11,8 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from lenetx.report import to_html
-from lenetx.report.report import Check, Report
+from lenetx.report import Check, Report, to_html
 
 HOSTILE = (
     "</td></svg><script>alert(1)</script><img src=x onerror=alert(1)>\"'&amp;\x1b]0;\u202e\ud800$\\frac{1}{0}$層🙂"

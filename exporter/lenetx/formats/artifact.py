@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..graph import Expression, Unknown
-    from ..report.report import Check
+    from ..report import Check
     from ..weights.checkpoint import Checkpoint
 
 __all__ = ["FUNCTION", "Artifact", "Engine", "Intermediates", "OpenedArtifact"]

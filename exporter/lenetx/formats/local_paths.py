@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from ..report.report import Check
+from ..report import Check
 
 __all__ = ["local_paths"]
 

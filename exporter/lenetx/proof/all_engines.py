@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..formats.artifact import Engine, OpenedArtifact
-from ..report.report import Check
+from ..report import Check
 from .compare import compare
 from .failures import reason
 from .reference import Probe, Reference

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bounds.measure import MADE_UP
-from ..report.report import Check, Status
+from ..report import Check, Status
 from .apart import Answer
 from .compare import place, shares, wrong_shape
 from .failures import WrongAnswer, could_not_run, reason

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..report.report import Check
+from ..report import Check
 from .reference import Probe, counted
 
 __all__ = ["compare", "errors_of", "place", "shares", "wrong_shape"]

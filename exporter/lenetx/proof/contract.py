@@ -9,7 +9,7 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 
 from ..bounds.self_test import golden_answers
-from ..report.report import Check
+from ..report import Check
 from .reference import Reference
 from .subject import Subject
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lenetx_runtime import Classifier, InputError
 
-from ..report.report import Check
+from ..report import Check
 from . import inputs
 from .compare import compare, errors_of
 from .failures import reason

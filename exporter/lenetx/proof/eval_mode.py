@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..formats.artifact import OpenedArtifact
-from ..report.report import Check
+from ..report import Check
 from .compare import shares, wrong_shape
 from .failures import could_not_run
 from .reference import Reference, counted

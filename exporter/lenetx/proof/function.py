@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats.artifact import FUNCTION, Artifact, OpenedArtifact
-from ..report.report import Check
+from ..report import Check
 from .failures import WrongAnswer, reason
 
 if TYPE_CHECKING:

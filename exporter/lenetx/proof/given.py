@@ -9,7 +9,7 @@ from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.spec import UNKNOWN
 
 from ..errors import InputError
-from ..report.report import Check, Report
+from ..report import Check, Report
 from .compare import compare, wrong_shape
 from .function import as_float32
 from .inputs import beyond_pictures

@@ -10,7 +10,7 @@ from ..bounds.affine_layers import OUTPUT, Layer, judge_layers
 from ..execution.host import own_settings
 from ..formats.artifact import OpenedArtifact
 from ..graph import aliases
-from ..report.report import Check
+from ..report import Check
 from .failures import could_not_run
 from .reference import Probe, Reference, counted
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from ..bounds.calibrated import MULTIPLE
 from ..execution.host import own_settings
 from ..formats.artifact import OpenedArtifact
-from ..report.report import Check, Report
+from ..report import Check, Report
 from .all_engines import engines
 from .apart import Apart, ask_apart
 from .batch_axis import batch_axis

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lenetx_runtime import Classifier
 
-from ..report.report import Check
+from ..report import Check
 from .failures import could_not_run
 from .reference import Probe, Reference, counted
 from .subject import Subject

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..formats.artifact import OpenedArtifact
 from ..graph import Expression, Unknown, difference, ordered
 from ..graph.usage import Usage, digest
-from ..report.report import Check
+from ..report import Check
 from .failures import reason
 from .reference import Reference
 

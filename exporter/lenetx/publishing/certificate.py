@@ -11,7 +11,7 @@ from lenetx_runtime.values import parse_json
 
 from ..errors import InputError, OutputError
 from ..files import write_atomically
-from ..report.report import Report
+from ..report import Report
 from .transaction import settled
 
 __all__ = ["certificate_of", "certify", "conclusion_of", "stronger"]

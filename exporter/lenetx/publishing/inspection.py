@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ModelSpec
 
 from .. import formats
-from ..report.report import plain_number
+from ..report import plain_number
 from ..weights import checkpoint
 from .certificate import conclusion_of
 from .manifest import entry_of

@@ -10,7 +10,7 @@ from lenetx_runtime.values import parse_json
 
 from ..errors import ArtifactError, InputError
 from ..files import exists
-from ..report.report import Report
+from ..report import Report
 
 __all__ = ["MANIFEST", "entry_of", "merged"]
 

@@ -13,7 +13,7 @@ from ..errors import InputError, LenetxError, OutputError, ProofFailed
 from ..execution.user_code import described
 from ..files import exists, write_atomically
 from ..proof import Reference, prove
-from ..report.report import Report
+from ..report import Report
 from .certificate import certificate_of, stronger
 from .manifest import MANIFEST, merged
 from .transaction import move_into_place, settled, staging

@@ -15,7 +15,7 @@ from ..data.framed_test import evenly, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import own_settings
 from ..proof import Reference, as_artifact, prove, prove_logits
-from ..report.report import Check, Report
+from ..report import Check, Report
 from ..weights import checkpoint as checkpoints
 from ..weights.checkpoint import Checkpoint
 from .manifest import MANIFEST, entry_of

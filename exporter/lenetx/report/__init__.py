@@ -1,19 +1,28 @@
-"""Reports for people: the checks by group as a table of lines, and one self-contained HTML file."""
+"""Reports: checks and their outcome, as values, as a table of lines, as JSON and as one self-contained HTML file."""
 
+from .check import GROUPS, Check, Status
 from .groups import GroupSummary, advice, summaries
+from .outcome import plain_number
 from .page import to_html
+from .report import Report, to_json
 from .table import Line, table_lines
 from .words import MARKS, number, share, visible
 
 __all__ = [
+    "GROUPS",
     "MARKS",
+    "Check",
     "GroupSummary",
     "Line",
+    "Report",
+    "Status",
     "advice",
     "number",
+    "plain_number",
     "share",
     "summaries",
     "table_lines",
     "to_html",
+    "to_json",
     "visible",
 ]

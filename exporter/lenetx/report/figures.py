@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .check import Check
 from .markup import Markup, element, join
 from .pictures import picture
 from .plots import Bar, bars, histogram
-from .report import Check
 from .words import number, share
 
 __all__ = ["drawn", "listing", "table"]

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from .report import GROUPS, Check, Report, Status
+from .check import GROUPS, Check, Status
+from .outcome import Outcome
 
 __all__ = ["GroupSummary", "advice", "summaries"]
 
@@ -43,7 +44,7 @@ class GroupSummary:
     """The checks of one group.
 
     Attributes:
-        group: what they are about, see ``lenetx.report.report.GROUPS``.
+        group: what they are about, see ``lenetx.report.GROUPS``.
         checks: at least one, in the order in which they ran.
     """
 
@@ -80,14 +81,14 @@ class GroupSummary:
         return f"{deciding.subject}, and {len(others)} more" if others else deciding.subject
 
 
-def summaries(report: Report) -> tuple[GroupSummary, ...]:
-    """Give the groups that have a check, in the order of ``lenetx.report.report.GROUPS``; a strange one comes last."""
+def summaries(report: Outcome) -> tuple[GroupSummary, ...]:
+    """Give the groups that have a check, in the order of ``lenetx.report.GROUPS``; a strange one comes last."""
     names = dict.fromkeys([*GROUPS, *(check.group for check in report.checks)])
     groups = (GroupSummary(name, tuple(check for check in report.checks if check.group == name)) for name in names)
     return tuple(group for group in groups if group.checks)
 
 
-def advice(report: Report, *, fresh: bool = False) -> str:
+def advice(report: Outcome, *, fresh: bool = False) -> str:
     """Return what to do now in a sentence or two, nothing where there is nothing to do.
 
     Args:
@@ -106,7 +107,7 @@ def advice(report: Report, *, fresh: bool = False) -> str:
     return ""
 
 
-def _decisive(report: Report) -> str | None:
+def _decisive(report: Outcome) -> str | None:
     """Name the group that says what to do: the first that failed, but other weights before what follows from them.
 
     A sound file that is not the published one is another network's, where its weights or its spec are not the

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from .check import Check
 from .figures import drawn, listing
 from .groups import GroupSummary, advice, summaries
 from .markup import Markup, element, join
-from .report import Check, Report
+from .outcome import Outcome
 from .style import CSS
 from .words import MARKS, number, share
 
@@ -15,7 +16,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may do with the page: nothing but draw it, should a text of an artifact ever get through as code."""
 
 
-def to_html(reports: Sequence[Report]) -> str:
+def to_html(reports: Sequence[Outcome]) -> str:
     """Give one document for one or more reports, without scripts, links to elsewhere, dates and paths."""
     title = _title(reports)
     head = element(
@@ -35,7 +36,7 @@ def to_html(reports: Sequence[Report]) -> str:
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _title(reports: Sequence[Report]) -> str:
+def _title(reports: Sequence[Outcome]) -> str:
     if len(reports) == 1:
         return reports[0].conclusion
     failed = sum(not report.passed for report in reports)
@@ -44,7 +45,7 @@ def _title(reports: Sequence[Report]) -> str:
     return f"All {len(reports)} artifacts compute what eager PyTorch computes."
 
 
-def _contents(reports: Sequence[Report]) -> Markup:
+def _contents(reports: Sequence[Outcome]) -> Markup:
     links = (
         element("li", element("a", report.conclusion, href=f"#artifact-{index}"))
         for index, report in enumerate(reports, 1)
@@ -52,7 +53,7 @@ def _contents(reports: Sequence[Report]) -> Markup:
     return element("ul", *links)
 
 
-def _section(report: Report, anchor: str, *, named: bool) -> Markup:
+def _section(report: Outcome, anchor: str, *, named: bool) -> Markup:
     """Show a report; its conclusion is ``named`` where the title of the page is not the same."""
     groups = summaries(report)
     verdict = element("strong", f"{report.conclusion} ", class_="passed" if report.passed else "failed")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from .check import Check, Status
 from .groups import GroupSummary, advice, summaries
-from .report import Check, Report, Status
+from .outcome import Outcome
 from .words import MARKS, number, share, visible
 
 __all__ = ["WIDTH", "Line", "table_lines"]
@@ -34,7 +35,7 @@ class Line:
     mark: int = 0
 
 
-def table_lines(report: Report, *, verbose: bool = False, width: int = WIDTH, fresh: bool = False) -> tuple[Line, ...]:
+def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, fresh: bool = False) -> tuple[Line, ...]:
     """Give the table of a report.
 
     Args:

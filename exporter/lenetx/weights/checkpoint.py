@@ -89,7 +89,7 @@ class Checkpoint:
 
     @contextlib.contextmanager
     def guard(self, doing: str = "") -> Iterator[None]:
-        """Run the network's own code (:func:`~lenetx.execution.user_code.user_code`); errors of a built-in one are ours."""
+        """Run the network's own code under :func:`user_code`; errors of a built-in one are ours."""
         if models.is_built_in(self.spec.architecture):
             yield
             return

@@ -15,7 +15,7 @@ from lenetx import Reference, Report, data, models
 from lenetx.formats import get, open_artifact
 from lenetx.formats.artifact import OpenedArtifact
 from lenetx.proof import as_artifact, prove
-from lenetx.report.report import Check
+from lenetx.report import Check
 from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.onnx_file import seal

@@ -7,7 +7,7 @@ import pytest
 
 from lenetx.proof.compare import compare, errors_of, shares
 from lenetx.proof.reference import Probe
-from lenetx.report.report import Check
+from lenetx.report import Check
 
 LIMIT = 1e-5
 

@@ -16,7 +16,7 @@ from lenetx.formats.artifact import OpenedArtifact
 from lenetx.models.architecture import Architecture
 from lenetx.proof.reference import Reference
 from lenetx.proof.same_weights import held
-from lenetx.report.report import Check
+from lenetx.report import Check
 from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ModelSpec
 
 from ...graph.onnx_names import CONSTANT
-from ...report.report import Check
+from ...report import Check
 from ..local_paths import local_paths
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from lenetx_runtime.values import parse_json
 from ...eager import TorchBackend
 from ...execution.devices import torch_device
 from ...graph.usage import exported_network, usage_of
-from ...report.report import Check
+from ...report import Check
 from ...weights import archive
 from ..artifact import Artifact, OpenedArtifact
 from ..local_paths import local_paths

@@ -1,0 +1,101 @@
+"""The outcome of a proof: all checks of one artifact, and the verdict that follows from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .check import Check
+
+__all__ = ["Outcome", "plain_number"]
+
+_INSIDE = ("weights", "graph")
+"""What shows changes below the limits: that it was not seen belongs to the conclusion."""
+
+_NAMED = 3
+"""Of the checks that failed, in the conclusion."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Outcome:
+    """All checks of one artifact, and what they amount to.
+
+    Attributes:
+        checks: in the order in which they ran.
+        environment: versions and machine, in words.
+        artifact: file name, format, precision, SHA-256 and size in bytes.
+        reference: architecture, weights digest, file and data of the checkpoint, and how many real images were seen.
+    """
+
+    checks: tuple[Check, ...]
+    environment: Mapping[str, str]
+    artifact: Mapping[str, str | int]
+    reference: Mapping[str, str | int]
+
+    def __repr__(self) -> str:
+        verdict = "passed" if self.passed else "NOT passed"
+        checks = f"{len(self.checks)} check{'s' * (len(self.checks) != 1)}"
+        return f"<Report of {self.artifact['name']!r}: {verdict}, {checks}>"
+
+    @property
+    def is_unreadable(self) -> bool:
+        """The file could not be opened, so that nothing else was asked."""
+        return not self.environment
+
+    @property
+    def passed(self) -> bool:
+        """Nothing failed, and something passed."""
+        return not self.failures and any(check.status == "passed" for check in self.checks)
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.status == "failed")
+
+    @property
+    def conclusion(self) -> str:
+        """One sentence: the verdict, and over what it holds."""
+        name = self.artifact["name"]
+        if not self.passed:
+            failed = [check.name for check in self.failures]
+            more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
+            return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
+        real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
+        scope = next(real, "no real images seen")
+        if self.artifact.get("format") == "logits":
+            return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
+        unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}
+        if unseen.keys() == {"graph"}:
+            first, reason = "The graph was not compared", unseen["graph"].detail
+            return f"{first}: {reason} On the inputs, {name} computes what eager PyTorch computes ({scope})."
+        if unseen:
+            scope += f"; not seen: {', '.join(unseen)}"
+        return f"{name} computes what eager PyTorch computes ({scope})."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the report as plain values. A number that is not finite becomes a text."""
+        checks = [{each.name: _plain(getattr(check, each.name)) for each in fields(check)} for check in self.checks]
+        return {
+            "passed": self.passed,
+            "conclusion": self.conclusion,
+            "artifact": dict(self.artifact),
+            "reference": dict(self.reference),
+            "environment": dict(self.environment),
+            "checks": checks,
+        }
+
+
+def plain_number(value: Any) -> Any:
+    """Give a number that is not finite as a text, since JSON has none; anything else as it is."""
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return str(value)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Give a value of mappings, sequences, texts and numbers as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return plain_number(value)
