@@ -170,7 +170,7 @@ def _judge(
     """
     import lenetx
     from lenetx.publishing.locate import artifacts_of, checkpoint_beside, newest_checkpoint
-    from lenetx.weights.load import load_against
+    from lenetx.publishing.verify import load_against
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
     references: dict[Path, lenetx.Reference] = {}

@@ -4,7 +4,7 @@ import base64
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .errors import ArtifactError
 from .values import is_number
@@ -13,14 +13,25 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .spec import ModelSpec
-
 __all__ = ["SelfTest", "SelfTestResult", "judge", "require_selftest"]
 
 Rows = tuple[tuple[float, ...], ...]
 
 _FIELDS = ("images", "limits", "logits")
 _MOST_IMAGES = 64
+
+
+class Frames(Protocol):
+    """What a self-test has to fit: a :class:`~lenetx_runtime.ModelSpec`."""
+
+    @property
+    def channels(self) -> int: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def frame_size(self) -> tuple[int, int]: ...
+    @property
+    def selftest(self) -> "SelfTest | None": ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,14 +90,14 @@ class SelfTest:
         images = base64.urlsafe_b64encode(self.images).decode()
         return {"images": images, "logits": [*map(list, self.logits)], "limits": [*map(list, self.limits)]}
 
-    def frames(self, spec: "ModelSpec") -> "NDArray[np.uint8]":
+    def frames(self, spec: Frames) -> "NDArray[np.uint8]":
         """Give the images as :func:`lenetx_runtime.preprocess.normalise` takes them."""
         import numpy as np
 
         pixel = () if spec.channels == 1 else (spec.channels,)
         return np.frombuffer(self.images, np.uint8).reshape(len(self.logits), *spec.frame_size, *pixel)
 
-    def fits(self, spec: "ModelSpec") -> bool:
+    def fits(self, spec: Frames) -> bool:
         """Say whether the images have the spec's frame size and the rows a number per label."""
         levels = spec.channels * math.prod(spec.frame_size)
         return len(self.images) == len(self.logits) * levels and len(self.logits[0]) == len(spec.labels)
@@ -128,7 +139,7 @@ class SelfTestResult(NamedTuple):
     seconds: float
 
 
-def require_selftest(spec: "ModelSpec") -> SelfTest:
+def require_selftest(spec: Frames) -> SelfTest:
     """Give the self-test of a model.
 
     Raises:

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from lenetx.errors import ProofFailed
-from lenetx.report import to_html
-from lenetx.report.report import SCHEMA_VERSION, Check, Report, Status, to_json
+from lenetx.report import Check, Report, Status, to_html, to_json
+from lenetx.report.report import SCHEMA_VERSION
 
 PASSED = Check("weights", "10 numbers", "passed")
 FAILED = Check("spec", "embedded spec", "failed", detail="labels differ.")

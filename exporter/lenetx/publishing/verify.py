@@ -1,7 +1,7 @@
 """The proof as a library: of files, of functions, and of logits that something else has computed."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
 from lenetx_runtime.spec import UNKNOWN
 
-from .. import data, formats
+from .. import data, formats, models, weights
 from ..data import DataOptions
 from ..data.framed_test import evenly, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
@@ -18,6 +18,8 @@ from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights import checkpoint as checkpoints
 from ..weights.checkpoint import Checkpoint
+from ..weights.load import checkpoint_of
+from ..weights.statement import Statement
 from .manifest import MANIFEST, entry_of
 from .transaction import settled
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["QUICK", "reference", "verify", "verify_logits"]
+__all__ = ["QUICK", "load_against", "reference", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
@@ -173,6 +175,40 @@ def verify_logits(
         known, file = _loaded(against)
         against = Reference(known, None, "No data set is asked.", file=file)
     return prove_logits(logits, inputs, against, name)
+
+
+def load_against(
+    path: Path,
+    artifact: Path,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    trust_pickle: bool = False,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Checkpoint:
+    """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
+
+    Args:
+        path: the file, as :func:`load_weights` reads it.
+        artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
+        architecture: the network; that of the artifact if ``None`` and the weights do not say it.
+        arguments: for the network's factory, by name.
+        trust_pickle: run the code of a pickle that cannot be read without.
+        on_notice: told what was assumed or changed, a sentence at a time.
+
+    Raises:
+        InputError, ArtifactError: as :func:`load_weights` for either file.
+    """
+    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    if found is None or found.ours or found.spec is not None:
+        return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
+    spec = formats.open_artifact(artifact).artifact.spec
+    if architecture is None and models.is_safe(spec.architecture):
+        architecture = spec.architecture
+    stated = Statement.of_spec(spec)
+    if stated.framing is not None:
+        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
+    return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
 
 
 def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) -> Reference:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import data
 from ..data import DataOptions, Dataset
-from ..errors import InputError
+from ..errors import CheckpointError, InputError
 from ..execution.host import own_settings
 from ..weights.checkpoint import Checkpoint
 from .config import TrainConfig
@@ -20,7 +20,7 @@ from .progress import Progress
 from .randomness import seeded
 from .reading import worker_deaths_in_words
 from .start import start
-from .state import Identity, State, StateFile, arithmetic, go_on, read
+from .state import Identity, State, StateFile, arithmetic, read
 
 __all__ = ["train"]
 
@@ -102,7 +102,7 @@ def train(
         with seeded(config.seed, device):
             loop = Loop(begun.network.to(device), ready.train, ready.validation, config, group)
             if saved is not None:
-                identity = go_on(loop, saved, identity, on_notice)
+                identity = _go_on(loop, saved, identity, on_notice)
             leads = group.leads
             file = StateFile(state, identity, save_every, on_notice) if state is not None and leads else None
             found = loop.run(on_progress, lambda record: on_epoch(record | skipped), file)
@@ -136,3 +136,21 @@ def _with_defaults(config: TrainConfig, dataset: Dataset, images: int, group: Gr
 def _require_full_batch(size: int, images: int) -> None:
     if size > images:
         raise InputError(f"The batch size is {size}, but there are {images} training images.")
+
+
+def _go_on(loop: Loop, saved: State, identity: Identity, on_notice: Callable[[str], None]) -> Identity:
+    """Put a fresh loop where the saved one stood, and give the identity that it goes on with.
+
+    Raises:
+        InputError: the run is another one.
+        CheckpointError: what was saved does not fit.
+    """
+    saved.require_same(identity)
+    if differing := saved.differing_arithmetic(identity):
+        on_notice(f"The last bits may differ from those of a run that was not interrupted: {differing}.")
+    try:
+        loop.load_state_dict(saved.loop)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"The state of the run does not fit its network ({reason}).") from None
+    return dataclasses.replace(identity, origin=saved.identity.origin)

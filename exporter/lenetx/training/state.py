@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -19,10 +19,7 @@ from ..version import PRODUCER
 from ..weights import run_state, tensor_file
 from .config import TrainConfig
 
-if TYPE_CHECKING:
-    from .loop import Loop
-
-__all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "go_on", "read"]
+__all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "read"]
 
 SUFFIX = ".resume"
 
@@ -163,24 +160,6 @@ def _origin(found: Any) -> dict[str, Any]:
     if origin != found or not isinstance(found, dict) or settings & origin.keys():
         raise TypeError("what is recorded of the first weights is a mapping of plain values")
     return origin
-
-
-def go_on(loop: "Loop", saved: State, identity: Identity, on_notice: Callable[[str], None]) -> Identity:
-    """Put a fresh loop where the saved one stood, and give the identity that it goes on with.
-
-    Raises:
-        InputError: the run is another one.
-        CheckpointError: what was saved does not fit.
-    """
-    saved.require_same(identity)
-    if differing := saved.differing_arithmetic(identity):
-        on_notice(f"The last bits may differ from those of a run that was not interrupted: {differing}.")
-    try:
-        loop.load_state_dict(saved.loop)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"The state of the run does not fit its network ({reason}).") from None
-    return dataclasses.replace(identity, origin=saved.identity.origin)
 
 
 def arithmetic(processes: int) -> dict[str, str]:

@@ -19,6 +19,7 @@ __all__ = ["READERS", "Found", "Reader", "read"]
 READERS = {
     "safetensors": "lenetx.weights.safetensors_file",
     "another kind": "lenetx.weights.other_files",
+    "artifact in torchscript": "lenetx.formats.torchscript.weights_file",
     "torchscript": "lenetx.weights.torchscript_file",
     "torch.save": "lenetx.weights.torch_file",
     "npz": "lenetx.weights.npz_file",

@@ -10,7 +10,7 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import POLARITIES, UNKNOWN
 
-from .. import formats, models, weights
+from .. import models, weights
 from ..errors import ArtifactError, CheckpointError, InputError
 from ..graph.output import output_of
 from ..models import Architecture
@@ -24,7 +24,7 @@ from .statement import Statement
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ASSUMED", "checkpoint_of", "load_against", "load_weights", "require_architecture"]
+__all__ = ["ASSUMED", "checkpoint_of", "load_weights", "require_architecture"]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
 """(channels, height, width) of LeNet-5's input, and of MNIST's images: the first that the network takes is assumed
@@ -86,40 +86,6 @@ def checkpoint_of(
         network = models.resolve(require_architecture(path, found, architecture), arguments)
     tensors = fit.as_float32(found.tensors, on_notice)
     return _assemble(path, found, network, tensors, stated, on_notice)
-
-
-def load_against(
-    path: Path,
-    artifact: Path,
-    *,
-    architecture: str | None = None,
-    arguments: Mapping[str, object] | None = None,
-    trust_pickle: bool = False,
-    on_notice: Callable[[str], None] = lambda _: None,
-) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
-
-    Args:
-        path: the file, as :func:`load_weights` reads it.
-        artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
-        architecture: the network; that of the artifact if ``None`` and the weights do not say it.
-        arguments: for the network's factory, by name.
-        trust_pickle: run the code of a pickle that cannot be read without.
-        on_notice: told what was assumed or changed, a sentence at a time.
-
-    Raises:
-        InputError, ArtifactError: as :func:`load_weights` for either file.
-    """
-    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
-    if found is None or found.ours or found.spec is not None:
-        return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
-    spec = formats.open_artifact(artifact).artifact.spec
-    if architecture is None and models.is_safe(spec.architecture):
-        architecture = spec.architecture
-    stated = Statement.of_spec(spec)
-    if stated.framing is not None:
-        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
-    return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
 
 
 def require_architecture(path: Path, found: Found, architecture: str | None) -> str:

@@ -8,8 +8,6 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime.spec import METADATA_KEY
-
 from ..errors import ArtifactError
 from . import archive
 from .found import Found, Source
@@ -39,24 +37,11 @@ def recognises(data: bytes) -> bool:
 
 def read(source: Source) -> Found:
     """Read the tensors by the names of the attributes that hold them."""
-    if archive.has(source.data, f"extra/{METADATA_KEY}.json"):
-        return _own_artifact(source)
     attributes = archive.records_of(source.data, leave=_CODE)
     tensors = _tensors(inert(attributes, _classes(attributes), _VALUES))
     if not tensors:
         raise ArtifactError("It is a frozen TorchScript archive, in which weights have no names: save one unfrozen.")
     return Found("torchscript", source.require_plain(tensors))
-
-
-def _own_artifact(source: Source) -> Found:
-    import torch
-
-    from ..formats import torchscript
-
-    opened = torchscript.open(source.path)
-    assert opened.weights is not None
-    tensors = {name: torch.from_numpy(array.copy()) for name, array in opened.weights.items()}
-    return Found("torchscript", source.require_plain(tensors), opened.artifact.spec)
 
 
 def _classes(attributes: Mapping[str, bytes]) -> list[str]:

@@ -1,0 +1,24 @@
+"""Read the weights of TorchScript artifacts that lenetx wrote: a reader of :data:`lenetx.weights.READERS`."""
+
+from lenetx_runtime.spec import METADATA_KEY
+
+from ...weights import archive, torchscript_file
+from ...weights.found import Found, Source
+from . import open as open_artifact
+
+__all__ = ["read", "recognises"]
+
+
+def recognises(data: bytes) -> bool:
+    """Return whether lenetx wrote this TorchScript archive."""
+    return torchscript_file.recognises(data) and archive.has(data, f"extra/{METADATA_KEY}.json")
+
+
+def read(source: Source) -> Found:
+    """Read the constants by their names in the checkpoint."""
+    import torch
+
+    opened = open_artifact(source.path)
+    assert opened.weights is not None
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in opened.weights.items()}
+    return Found("torchscript", source.require_plain(tensors), opened.artifact.spec)
