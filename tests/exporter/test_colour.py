@@ -1,6 +1,7 @@
 """Networks that are not for grey digits: trained, exported, proven and run on framed pictures of any size."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -149,14 +150,17 @@ def test_the_published_file_runs_in_the_runtime_alone(trained, tmp_path):
     ids=["mean", "framing", "padding"],
 )
 def test_another_preprocessing_than_the_checkpoints_fails_the_proof(trained, change):
+    from lenetx.formats.artifact import Artifact, OpenedArtifact
     from lenetx.proof import Reference
+    from lenetx.proof.case import Case
     from lenetx.proof.contract import contract
-    from lenetx.proof.subject import Subject
 
     checkpoint = trained("colour", "letterbox")
     other = dataclasses.replace(checkpoint.spec, selftest=None, **change)
     reference = Reference(checkpoint, None)
-    spec, preprocessing, _ = contract(Subject(TorchBackend(checkpoint.module(), "cpu"), other), reference)
+    artifact = Artifact("onnx", "float32", Path("net.onnx"), "", 0, other)
+    opened = OpenedArtifact(artifact, TorchBackend(checkpoint.module(), "cpu"), ())
+    spec, preprocessing, _ = contract(Case(opened, reference))
     assert spec.status == "failed"
     assert all(name in spec.detail for name in change)
     assert preprocessing.status == ("passed" if "framing" in change else "failed")

@@ -1,7 +1,7 @@
 """Compute a network in float64, whatever dtypes its own code names.
 
-The network stays as it is, with its float32 weights. Its input is a carrier, :mod:`lenetx.execution.carrier`, which looks like
-float32 to the network's code and holds float64, and so is all that the code computes from it or from a weight: casts to
+The network stays as it is, with its float32 weights. Its input is a carrier, which looks like float32 to
+the network's code and holds float64, and so is all that the code computes from it or from a weight: casts to
 float32, masks, and layers in plain lists need no change. A constant that the code makes keeps the float32 numbers that
 every artifact holds.
 """

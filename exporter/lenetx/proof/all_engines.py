@@ -4,10 +4,10 @@ import numpy as np
 
 from ..formats.artifact import Engine, OpenedArtifact
 from ..report import Check
+from .case import Case, answer
 from .compare import compare
 from .failures import reason
-from .reference import Probe, Reference
-from .subject import answer
+from .reference import Probe
 
 __all__ = ["engines"]
 
@@ -15,8 +15,9 @@ _GROUP = "engines"
 _IMAGES = 512
 
 
-def engines(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
+def engines(case: Case) -> tuple[Check, ...]:
     """Compare the logits of each way to run it; one that is not what was asked for has failed."""
+    opened, reference = case.opened, case.reference
     probe = reference.real or reference.made_up("random inputs")
     if len(probe) > _IMAGES:
         probe = probe.take(np.arange(_IMAGES), f"{_IMAGES} of {probe.subject}")

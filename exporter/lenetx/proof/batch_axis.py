@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..bounds.measure import MADE_UP
 from ..report import Check, Status
 from .apart import Answer
+from .case import Case
 from .compare import place, shares, wrong_shape
 from .failures import WrongAnswer, could_not_run, reason
 from .reference import Probe, Reference, counted
-from .subject import Subject
 
 __all__ = ["SIZES", "batch_axis"]
 
@@ -27,18 +27,19 @@ _SURELY = 8
 """Sizes that are tried with networks of any cost."""
 
 
-def batch_axis(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+def batch_axis(case: Case) -> tuple[Check, ...]:
     """Ask for rows in batches of many sizes and in another order; a fixed batch size must refuse any other."""
+    reference = case.reference
     most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
-    fixed = subject.spec.batch != "dynamic"
-    sizes = (int(subject.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
+    fixed = case.spec.batch != "dynamic"
+    sizes = (int(case.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
     probe = _pool(reference, max(sizes))
     order = max(each for each in sizes if each <= _PERMUTED) if not fixed else sizes[0]
     every = f"batches of {', '.join(map(str, sizes))} from {probe.subject}"
     permuted = f"{counted(order, 'row')} from {probe.subject}, backwards and in a random order"
     asked: dict[str, tuple[str, Callable[[], Check]]] = {
-        "batch sizes": (every, lambda: _sizes("batch sizes", every, subject, probe, sizes)),
-        "row order": (permuted, lambda: _order("row order", permuted, subject, probe, order)),
+        "batch sizes": (every, lambda: _sizes("batch sizes", every, case, probe, sizes)),
+        "row order": (permuted, lambda: _order("row order", permuted, case, probe, order)),
     }
     checks = []
     for name, (words, ask) in asked.items():
@@ -65,19 +66,19 @@ def _pool(reference: Reference, size: int) -> Probe:
     return distinct.joined(random, f"{distinct.subject} and {counted(len(random), 'random one')}")
 
 
-def _sizes(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[int, ...]) -> Check:
-    run, rows = subject.backend.run, _rows(probe, max(sizes))
+def _sizes(name: str, words: str, case: Case, probe: Probe, sizes: tuple[int, ...]) -> Check:
+    run, rows = case.backend.run, _rows(probe, max(sizes))
     notes, worst = [], 0.0
-    if subject.spec.batch == "dynamic":
+    if case.spec.batch == "dynamic":
         alone = np.concatenate([run(rows.inputs[row : row + 1]) for row in range(len(rows))])
         worst, problem = _agree(rows, alone, "by itself")
         if problem:
             return Check(name, words, "failed", worst, 1.0, problem, _GROUP)
         if 0 in sizes:
-            problem, note = _empty(subject, rows)
+            problem, note = _empty(case, rows)
             notes.append(note)
-    elif _accepts(subject, _rows(probe, max(sizes) + 1).inputs):
-        problem = f"It takes a batch of {max(sizes) + 1}, though its spec says {subject.spec.batch}."
+    elif _accepts(case, _rows(probe, max(sizes) + 1).inputs):
+        problem = f"It takes a batch of {max(sizes) + 1}, though its spec says {case.spec.batch}."
     else:
         problem = None
     for size in sizes:
@@ -91,7 +92,7 @@ def _sizes(name: str, words: str, subject: Subject, probe: Probe, sizes: tuple[i
     return Check(name, words, status, worst, 1.0, problem or " ".join(notes), _GROUP)
 
 
-def _order(name: str, words: str, subject: Subject, probe: Probe, size: int) -> Check:
+def _order(name: str, words: str, case: Case, probe: Probe, size: int) -> Check:
     if size == 1:
         return Check(name, "1 row", "not_applicable", detail="A batch of 1 has no other order.", group=_GROUP)
     rows = _rows(probe, size)
@@ -101,7 +102,7 @@ def _order(name: str, words: str, subject: Subject, probe: Probe, size: int) -> 
         (np.random.default_rng(6).permutation(size), "in a random order"),
     ):
         part = rows.take(order.copy(), words)
-        share, problem = _agree(part, subject.backend.run(part.inputs), how)
+        share, problem = _agree(part, case.backend.run(part.inputs), how)
         worst = max(worst, share)
         if problem:
             break
@@ -125,25 +126,25 @@ def _rows(probe: Probe, count: int) -> Probe:
     return probe.take(np.arange(count) % len(probe), probe.subject)
 
 
-def _empty(subject: Subject, rows: Probe) -> tuple[str | None, str]:
+def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
     """Give what is wrong with the answer to no image at all, and what it is if it is right."""
     wanted = (0, rows.exact.shape[1])
-    if subject.is_function:
+    if case.is_function:
         try:
-            answer = Answer(subject.backend.run(rows.inputs[:0]).shape)
+            answer = Answer(case.backend.run(rows.inputs[:0]).shape)
         except WrongAnswer as error:
             return f"Of a batch of 0: {error}", ""
         except Exception as error:  # a refusal, in whatever class the engine has for it
             answer = Answer(refused=reason(error))
-    elif subject.apart is None:
+    elif case.apart is None:
         return None, "A batch of 0 was not asked, which can end a process: there was none of its own to ask it in."
-    elif subject.apart.ended == 0:
+    elif case.apart.ended == 0:
         return None, (
-            f"A batch of 0 ends the process that runs it ({subject.apart.signal}), so no program may ask for it: "
+            f"A batch of 0 ends the process that runs it ({case.apart.signal}), so no program may ask for it: "
             "lenetx_runtime answers it without the engine."
         )
     else:
-        answer = subject.apart.answers[0]
+        answer = case.apart.answers[0]
     if answer.shape is None:
         return None, f"A batch of 0 is refused: {answer.refused}"
     if answer.shape != wanted:
@@ -151,9 +152,9 @@ def _empty(subject: Subject, rows: Probe) -> tuple[str | None, str]:
     return None, f"A batch of 0 gives logits of shape {list(wanted)}."
 
 
-def _accepts(subject: Subject, images: NDArray[np.float32]) -> bool:
+def _accepts(case: Case, images: NDArray[np.float32]) -> bool:
     try:
-        subject.backend.run(images)
+        case.backend.run(images)
     except Exception:  # a refusal, in whatever class the engine has for it
         return False
     return True

@@ -10,8 +10,8 @@ from lenetx_runtime.preprocess import normalise
 
 from ..bounds.self_test import golden_answers
 from ..report import Check
+from .case import Case
 from .reference import Reference
-from .subject import Subject
 
 __all__ = ["contract"]
 
@@ -27,14 +27,14 @@ _FRAMES, _NUMBERS = 256, 2**24
 _NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
 
 
-def contract(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+def contract(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that follow from it, and the answers of the self-test."""
-    if subject.is_function:
+    if case.is_function:
         asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
             Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in asked.items()
         )
-    found = subject.spec
+    found, reference = case.spec, case.reference
     return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
 
 

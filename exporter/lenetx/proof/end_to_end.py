@@ -6,23 +6,22 @@ from lenetx_runtime import Classifier, InputError
 
 from ..report import Check
 from . import inputs
+from .case import Case
 from .compare import compare, errors_of
 from .failures import reason
-from .reference import Reference
-from .subject import Subject
 
 __all__ = ["end_to_end", "hard_inputs"]
 
 
-def end_to_end(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+def end_to_end(case: Case) -> tuple[Check, ...]:
     """Compare the logits on random inputs and on every test image."""
-    group = "end to end"
+    group, reference = "end to end", case.reference
     random = reference.made_up("random inputs")
-    checks = [compare("random inputs", group, random, subject.logits(random))]
+    checks = [compare("random inputs", group, random, case.logits(random))]
     probe = reference.real
     if probe is None or reference.frames is None:
         return (*checks, Check("real inputs", "test images", "not_run", detail=reference.missing, group=group))
-    logits = subject.logits(probe)
+    logits = case.logits(probe)
     check = compare("real inputs", group, probe, logits)
     if isinstance(logits, np.ndarray) and logits.shape == probe.exact.shape:
         figures = errors_of(probe, logits, reference.frames, reference.checkpoint.spec.labels)
@@ -30,30 +29,30 @@ def end_to_end(subject: Subject, reference: Reference) -> tuple[Check, ...]:
     return (*checks, check)
 
 
-def hard_inputs(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+def hard_inputs(case: Case) -> tuple[Check, ...]:
     """Compare the logits on inputs of every extreme, and see NaN and infinity refused."""
-    group = "hard inputs"
+    group, reference = "hard inputs", case.reference
     checks = []
     for name in inputs.HARD:
         probe = reference.made_up(name)
-        checks.append(compare(name, group, probe, subject.logits(probe), extreme=name == inputs.EXTREME))
+        checks.append(compare(name, group, probe, case.logits(probe), extreme=name == inputs.EXTREME))
     hardest = reference.hardest
     if hardest is None:
         checks.append(Check("lowest margins", "test images", "not_run", detail=reference.missing, group=group))
     else:
-        checks.append(compare("lowest margins", group, hardest, subject.logits(hardest)))
-    return (*checks, _refusals(subject, reference))
+        checks.append(compare("lowest margins", group, hardest, case.logits(hardest)))
+    return (*checks, _refusals(case))
 
 
-def _refusals(subject: Subject, reference: Reference) -> Check:
+def _refusals(case: Case) -> Check:
     """See that the runtime refuses what is no number, wherever in a batch it stands."""
     name, words, accepted = "refusals", "NaN, infinity and −infinity in one pixel", []
-    if subject.is_function:
+    if case.is_function:
         detail = "It is the runtime that refuses them, and a function runs without it."
         return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
-    classifier = Classifier.from_backend(subject.spec, subject.backend)
+    classifier = Classifier.from_backend(case.spec, case.backend)
     for value in (np.nan, np.inf, -np.inf):
-        images = np.zeros((2, *reference.checkpoint.spec.input_shape), np.float32)
+        images = np.zeros((2, *case.reference.checkpoint.spec.input_shape), np.float32)
         images[1, -1, -1, -1] = value
         try:
             classifier.logits(images)

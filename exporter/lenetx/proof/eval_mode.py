@@ -4,10 +4,10 @@ import numpy as np
 
 from ..formats.artifact import OpenedArtifact
 from ..report import Check
+from .case import Case
 from .compare import shares, wrong_shape
 from .failures import could_not_run
-from .reference import Reference, counted
-from .subject import Subject
+from .reference import counted
 
 __all__ = ["eval_mode"]
 
@@ -15,9 +15,9 @@ _GROUP = "eval mode"
 _TIMES, _IMAGES = 3, 64
 
 
-def eval_mode(opened: OpenedArtifact, subject: Subject, reference: Reference) -> tuple[Check, ...]:
+def eval_mode(case: Case) -> tuple[Check, ...]:
     """Look for operators that run as in training, and ask for the same images again."""
-    return (_training(opened), _repeats(subject, reference))
+    return (_training(case.opened), _repeats(case))
 
 
 def _training(opened: OpenedArtifact) -> Check:
@@ -32,16 +32,17 @@ def _training(opened: OpenedArtifact) -> Check:
     return Check.verdict(name, words, problem, "None drops or takes statistics of the batch.", group=_GROUP)
 
 
-def _repeats(subject: Subject, reference: Reference) -> Check:
+def _repeats(case: Case) -> Check:
     """Ask the same batch several times: each answer must be right, as the first one was."""
+    reference = case.reference
     probe = reference.real or reference.made_up("random inputs")
-    size = min(_IMAGES, len(probe)) if subject.spec.batch == "dynamic" else subject.spec.batch
+    size = min(_IMAGES, len(probe)) if case.spec.batch == "dynamic" else case.spec.batch
     words = f"{counted(size, probe.name.removesuffix('s'))}, {_TIMES} times"
     rows = probe.take(np.arange(size) % len(probe), words)
     worst, first = 0.0, None
     for time in range(1, _TIMES + 1):
         try:
-            logits = subject.backend.run(rows.inputs)
+            logits = case.backend.run(rows.inputs)
         except Exception as error:  # whatever an engine raises on a model that it cannot run
             return Check("repeats", words, "failed", detail=could_not_run(error), group=_GROUP)
         if problem := wrong_shape(rows, logits):

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ..bounds.affine_layers import OUTPUT, Layer, judge_layers
 from ..execution.host import own_settings
-from ..formats.artifact import OpenedArtifact
 from ..graph import aliases
 from ..report import Check
+from .case import Case
 from .failures import could_not_run
 from .reference import Probe, Reference, counted
 
@@ -25,12 +25,13 @@ _NUMBERS = 2**18
 """Of the inputs that are judged at once."""
 
 
-def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
+def layer_by_layer(case: Case) -> tuple[Check, ...]:
     """Compare every affine layer's results, on the numbers that it was given, with float64 and the bound γₙ₊₁·S."""
+    opened, reference = case.opened, case.reference
     if opened.layers is None:
-        return Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP)
+        return (Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP),)
     if reference.plan.unknown:
-        return Check(_NAME, "layers", "not_applicable", detail=f"No bound: {reference.plan.reason}.", group=_GROUP)
+        return (Check(_NAME, "layers", "not_applicable", detail=f"No bound: {reference.plan.reason}.", group=_GROUP),)
     probes = [reference.made_up("random inputs"), *filter(None, [reference.real])]
     images = max(1, min(_IMAGES, reference.plan.made_up))
     inputs = np.concatenate([probe.inputs[:images] for probe in probes])
@@ -38,8 +39,8 @@ def layer_by_layer(opened: OpenedArtifact, reference: Reference) -> Check:
     try:
         results, logits = opened.layers(inputs.copy())  # an archive may write into its input
     except Exception as error:  # whatever an engine raises on a model that it cannot run
-        return Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP)
-    return _verdict(subject, _judged(reference, inputs, results, logits))
+        return (Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP),)
+    return (_verdict(subject, _judged(reference, inputs, results, logits)),)
 
 
 def _judged(

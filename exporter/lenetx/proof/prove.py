@@ -1,26 +1,20 @@
-"""All questions, asked of one opened artifact."""
+"""Ask all checks of one opened artifact."""
 
+import importlib
 import os
 import platform
 from collections.abc import Callable
 from importlib import metadata
+from typing import cast
 
 from ..bounds.calibrated import MULTIPLE
 from ..execution.host import own_settings
 from ..formats.artifact import OpenedArtifact
 from ..report import Check, Report
-from .all_engines import engines
+from ..report.registry import REGISTRY
 from .apart import Apart, ask_apart
-from .batch_axis import batch_axis
-from .contract import contract
-from .end_to_end import end_to_end, hard_inputs
-from .eval_mode import eval_mode
-from .layer_by_layer import layer_by_layer
-from .quarrel import quarrel
-from .real_data import real_data
+from .case import Case
 from .reference import Reference, counted
-from .same_weights import held
-from .subject import Subject
 
 __all__ = ["about_reference", "environment", "prove"]
 
@@ -47,22 +41,17 @@ def prove(
     apart = ask_apart(opened, (1, 0) if fixed == "dynamic" else (fixed,))
     if apart is not None and apart.ended:
         return Report((*also, *opened.structure, _ended(apart)), *_about(opened, reference))
-    subject = Subject(opened.backend, opened.artifact.spec, is_function=opened.artifact.is_function, apart=apart)
-    asked = [*also, *opened.structure, *contract(subject, reference), *held(opened, reference)]
-    questions: dict[str, Callable[[], tuple[Check, ...]]] = {
-        "layers": lambda: (layer_by_layer(opened, reference),),
-        "logits": lambda: end_to_end(subject, reference),
-        "batches": lambda: batch_axis(subject, reference),
-        "engines": lambda: engines(opened, reference),
-        "hard inputs": lambda: hard_inputs(subject, reference),
-        "labels": lambda: real_data(subject, reference),
-        "eval mode": lambda: eval_mode(opened, subject, reference),
-        "quarrel": lambda: (quarrel(opened, subject, reference, tuple(asked)),),
-    }
-    for name, ask in questions.items():
-        on_progress(f"{opened.artifact.path.name}: {name}")
-        asked += ask()
-    return Report(tuple(asked), *_about(opened, reference))
+    case = Case(opened, reference, apart=apart, found=[*also, *opened.structure])
+    for group in REGISTRY:
+        if group.check is not None:
+            on_progress(f"{opened.artifact.path.name}: {group.name}")
+            case.found += _check(group.check)(case)
+    return Report(tuple(case.found), *_about(opened, reference))
+
+
+def _check(where: str) -> Callable[[Case], tuple[Check, ...]]:
+    module, name = where.split(":")
+    return cast("Callable[[Case], tuple[Check, ...]]", getattr(importlib.import_module(module), name))
 
 
 def _ended(apart: Apart) -> Check:

@@ -2,38 +2,35 @@
 
 import numpy as np
 
-from ..formats.artifact import OpenedArtifact
 from ..report import Check
+from ..report.registry import NUMERIC
+from .case import Case
 from .compare import shares, wrong_shape
 from .failures import reason
-from .reference import Probe, Reference
-from .subject import Subject
+from .reference import Probe
 
 __all__ = ["quarrel"]
 
 _GROUP = _NAME = "quarrel"
-_NUMERIC = ("layers", "end to end", "batch axis", "engines", "hard inputs", "real data", "eval mode")
 _ROWS = 4
 
 
-def quarrel(opened: OpenedArtifact, subject: Subject, reference: Reference, asked: tuple[Check, ...]) -> Check:
-    """Let the format's own definition decide, on the inputs where the artifact is furthest from right.
+def quarrel(case: Case) -> tuple[Check, ...]:
+    """Let the format's own definition decide, on the inputs where the artifact is furthest from right."""
+    return (_judged(case),)
 
-    Args:
-        opened: the artifact.
-        subject: the same, with the answers that it has given.
-        reference: what is right.
-        asked: all checks so far.
-    """
+
+def _judged(case: Case) -> Check:
+    opened = case.opened
     if opened.artifact.is_function:
         detail = "Nothing but its own answers defines what a function computes."
         return Check(_NAME, "function and eager", "not_applicable", detail=detail, group=_GROUP)
-    if not any(check.status == "failed" and check.group in _NUMERIC for check in asked):
+    if not any(check.status == "failed" and check.group in NUMERIC for check in case.found):
         return Check(_NAME, "artifact and eager", "not_applicable", detail="They agree.", group=_GROUP)
     if opened.evaluate is None:
         detail = "Nothing but its engine defines what this format computes."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
-    rows, disagree = _worst(subject, reference)
+    rows, disagree = _worst(case)
     words = f"{len(rows)} inputs, by onnx's ReferenceEvaluator"
     try:
         logits = opened.evaluate(rows.inputs).astype(np.float32)
@@ -50,12 +47,12 @@ def quarrel(opened: OpenedArtifact, subject: Subject, reference: Reference, aske
     return Check(_NAME, words, "failed", share, 1.0, detail, _GROUP)
 
 
-def _worst(subject: Subject, reference: Reference) -> tuple[Probe, bool]:
+def _worst(case: Case) -> tuple[Probe, bool]:
     """Give the inputs with the largest shares of their limits, and whether any is beyond it."""
-    probes = [reference.made_up("random inputs"), *filter(None, [reference.real])]
+    probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:
-        logits = subject.logits(probe)
+        logits = case.logits(probe)
         if isinstance(logits, str) or wrong_shape(probe, logits):
             found.append((float("inf"), probe.take(np.arange(min(_ROWS, len(probe))), probe.subject)))
             continue

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from lenetx_runtime import Classifier
 
 from ..report import Check
+from .case import Case
 from .failures import could_not_run
-from .reference import Probe, Reference, counted
-from .subject import Subject
+from .reference import Probe, counted
 
 __all__ = ["certain", "certificate", "flips", "mcnemar", "real_data"]
 
@@ -22,14 +22,15 @@ _UNLIKELY = 1e-6
 _NAMES = ("labels", "accuracy", "margin certificate")
 
 
-def real_data(subject: Subject, reference: Reference) -> tuple[Check, ...]:
+def real_data(case: Case) -> tuple[Check, ...]:
     """Label every test image as an app would, through the runtime, and compare with the float64 reference."""
+    reference = case.reference
     probe = reference.real
     if probe is None or reference.frames is None:
         missing = reference.missing
         return tuple(Check(name, "test images", "not_run", detail=missing, group=_GROUP) for name in _NAMES)
     expected = reference.checkpoint.spec.labels
-    classifier = Classifier.from_backend(subject.spec, subject.backend)
+    classifier = Classifier.from_backend(case.spec, case.backend)
     try:
         found = [each.label for each in classifier.predict_batch(list(reference.frames))]
     except Exception as error:  # whatever an engine raises on a model that it cannot run

@@ -13,10 +13,11 @@ from ..formats.artifact import OpenedArtifact
 from ..graph import Expression, Unknown, difference, ordered
 from ..graph.usage import Usage, digest
 from ..report import Check
+from .case import Case
 from .failures import reason
 from .reference import Reference
 
-__all__ = ["held"]
+__all__ = ["same_weights"]
 
 _GROUP = "weights"
 _LISTED = 5
@@ -27,12 +28,13 @@ _DEFINITIONS = frozenset(
 """Of hard-swish, hard-sigmoid and GELU, where a format has no operator for them, and what changes nothing."""
 
 
-def held(opened: OpenedArtifact, reference: Reference) -> tuple[Check, ...]:
+def same_weights(case: Case) -> tuple[Check, ...]:
     """Compare the weights bit for bit, the numbers beside them, and the operators one by one.
 
     What cannot be followed by itself is compared with a fresh export of the checkpoint. A graph that can be followed
     and differs from the network fails, although a fresh export is the same: then the exporter is wrong.
     """
+    opened, reference = case.opened, case.reference
     usage = reference.usage
     if opened.weights is None or opened.numbers is None or opened.expression is None:
         names = ("weights", "numbers", "graph")

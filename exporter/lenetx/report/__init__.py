@@ -1,9 +1,10 @@
 """Reports: checks and their outcome, as values, as a table of lines, as JSON and as one self-contained HTML file."""
 
-from .check import GROUPS, Check, Status
+from .check import Check, Status
 from .groups import GroupSummary, advice, summaries
 from .outcome import plain_number
 from .page import to_html
+from .registry import GROUPS
 from .report import Report, to_json
 from .table import Line, table_lines
 from .words import MARKS, number, share, visible

@@ -4,24 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["GROUPS", "Check", "Status"]
+__all__ = ["Check", "Status"]
 
 Status = Literal["passed", "failed", "not_applicable", "not_run"]
-
-GROUPS = (
-    "file",
-    "contract",
-    "weights",
-    "layers",
-    "end to end",
-    "batch axis",
-    "engines",
-    "hard inputs",
-    "real data",
-    "eval mode",
-    "quarrel",
-)
-"""What checks are about, in the order in which a reader meets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +21,7 @@ class Check:
         measured: the worst value found, ``None`` where nothing is measured.
         limit: the largest value that passes, in the unit of ``measured``.
         detail: one or more sentences: what was found, and what to do about it.
-        group: which of ``GROUPS`` it belongs to.
+        group: which of :data:`lenetx.report.GROUPS` it belongs to.
         figures: what can be drawn of it, as plain values with a "kind" (docs/verification.md lists them).
     """
 

@@ -3,38 +3,17 @@
 import math
 from dataclasses import dataclass
 
-from .check import GROUPS, Check, Status
+from .check import Check, Status
 from .outcome import Outcome
+from .registry import GROUPS, REGISTRY
 
 __all__ = ["GroupSummary", "advice", "summaries"]
 
 _WORST_FIRST: tuple[Status, ...] = ("failed", "not_run", "passed", "not_applicable")
 
-_ADVICE = {
-    "file": "It is not a sound file: export it again.",
-    "contract": "What it says of its inputs or labels is not what the checkpoint says: export it again, or name the "
-    "checkpoint that it was made from with --against.",
-    "weights": "Its weights are not the checkpoint's: name the one that it was made from with --against, or export it "
-    "again.",
-    "layers": "The first layer that is wrong is named: look at its operator, its padding and its arithmetic.",
-    "end to end": "It computes something else than the checkpoint's network, or in a lower precision: export it again.",
-    "batch axis": "Its answers depend on the batch: export it again, and trace it with more than one image.",
-    "engines": "An engine or a setting of it is wrong, not only the file: take another of those that passed.",
-    "hard inputs": "It is wrong where ordinary images do not show it: export it again.",
-    "real data": "It labels real images otherwise than the checkpoint: do not use it.",
-    "eval mode": "It was exported in training mode: call eval() on the module before the export.",
-    "quarrel": "The quarrel says who is wrong, the file or the engine.",
-}
-"""What to do where a group is the first to fail: those after it are often its consequences."""
 _IDENTITY = ("weights", "contract")
 """What says whose file it is, the more telling one first."""
 _OWN_FORMATS = ("function", "logits")
-_OWN_ADVICE = {
-    "batch axis": "Its answers depend on the batch: look at how the program fills, splits and pads batches.",
-    "hard inputs": "It is wrong where ordinary images do not show it: look for overflow, clipping and lost digits.",
-    "eval mode": "Its answers change from call to call: look for what the program keeps between them.",
-}
-"""Of someone's own program, which nobody can export again."""
 _FRESH = "It was not published. Another export would give the same file: take a format that is proven, or report it."
 _OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
 
@@ -99,7 +78,9 @@ def advice(report: Outcome, *, fresh: bool = False) -> str:
         return _FRESH
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
-        return f"Do not use it. {_OWN_ADVICE.get(failed, _OWN) if own else _ADVICE.get(failed, '')}".strip()
+        known = next((group for group in REGISTRY if group.name == failed), None)
+        advice = (known and known.own_advice) or _OWN if own else known.advice if known else ""
+        return f"Do not use it. {advice}".strip()
     if not report.passed:
         return "Do not use it."
     if any(check.status == "not_run" for check in report.checks):

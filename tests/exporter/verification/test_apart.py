@@ -12,8 +12,8 @@ import pytest
 from lenetx.formats.artifact import Artifact, Engine, OpenedArtifact
 from lenetx.proof import apart
 from lenetx.proof.batch_axis import _empty
+from lenetx.proof.case import Case
 from lenetx.proof.prove import prove
-from lenetx.proof.subject import Subject
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
@@ -70,8 +70,8 @@ def opened(checkpoint):
 def test_what_becomes_of_an_empty_batch_is_said_and_is_no_failure(opened, capfd, run, words):
     found = opened(run)
     rows = SimpleNamespace(exact=np.zeros((1, 10)), inputs=np.zeros((1, *found.artifact.spec.input_shape)))
-    subject = Subject(found.backend, found.artifact.spec, apart=apart.ask_apart(found, (1, 0)))
-    problem, note = _empty(subject, rows)
+    case = Case(found, None, apart=apart.ask_apart(found, (1, 0)))
+    problem, note = _empty(case, rows)
     assert problem is None
     assert note.startswith(words)
     assert capfd.readouterr() == ("", "")
@@ -80,8 +80,8 @@ def test_what_becomes_of_an_empty_batch_is_said_and_is_no_failure(opened, capfd,
 def test_an_empty_batch_with_other_logits_fails(opened):
     found = opened(lambda batch: np.zeros((max(1, len(batch)), 10), np.float32))
     rows = SimpleNamespace(exact=np.zeros((1, 10)), inputs=np.zeros((1, *found.artifact.spec.input_shape)))
-    subject = Subject(found.backend, found.artifact.spec, apart=apart.ask_apart(found, (1, 0)))
-    assert _empty(subject, rows)[0] == "A batch of 0 gives logits of shape [1, 10] instead of [0, 10]."
+    case = Case(found, None, apart=apart.ask_apart(found, (1, 0)))
+    assert _empty(case, rows)[0] == "A batch of 0 gives logits of shape [1, 10] instead of [0, 10]."
 
 
 def test_an_artifact_that_ends_its_process_fails_and_nothing_else_is_asked(opened, reference):
@@ -99,5 +99,5 @@ def test_what_cannot_be_asked_so_is_not_asked(opened, monkeypatch, device):
     began = time.monotonic()
     assert apart.ask_apart(found, (1, 0)) is None
     assert time.monotonic() - began < 60
-    subject = Subject(found.backend, found.artifact.spec)
-    assert "was not asked" in _empty(subject, SimpleNamespace(exact=np.zeros((1, 10))))[1]
+    case = Case(found, None)
+    assert "was not asked" in _empty(case, SimpleNamespace(exact=np.zeros((1, 10))))[1]

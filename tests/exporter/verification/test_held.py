@@ -14,8 +14,9 @@ from torch.nn import functional
 from lenetx.formats import get
 from lenetx.formats.artifact import OpenedArtifact
 from lenetx.models.architecture import Architecture
+from lenetx.proof.case import Case
 from lenetx.proof.reference import Reference
-from lenetx.proof.same_weights import held
+from lenetx.proof.same_weights import same_weights
 from lenetx.report import Check
 from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
@@ -174,7 +175,7 @@ def by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
 def test_right_files_pass(known: Callable, opened: Opened, name: str) -> None:
     reference, contents = known(name)
     file = opened(contents, "net.onnx")
-    checks = by_name((*file.structure, *held(file, reference)))
+    checks = by_name((*file.structure, *same_weights(Case(file, reference))))
     assert {check.status for check in checks.values()} == {"passed"}, [each.detail for each in checks.values()]
     followed = "Operator by operator" in checks["graph"].detail
     assert followed or f"It is what torch {torch.__version__} exports anew, bit for bit." in checks["graph"].detail
@@ -208,7 +209,7 @@ def one_bit(model: onnx.ModelProto) -> None:
 )
 def test_a_change_to_what_cannot_be_followed_is_seen(known: Callable, opened: Opened, name: str, damage) -> None:
     reference, contents = known(name)
-    checks = by_name(held(opened(resealed(contents, damage), "net.onnx"), reference))
+    checks = by_name(same_weights(Case(opened(resealed(contents, damage), "net.onnx"), reference)))
     assert checks["graph"].status == "failed"
     assert "exports anew for this network" in checks["graph"].detail or "numbers" in checks
 
@@ -220,7 +221,7 @@ def test_a_weight_that_keeps_its_name_must_keep_its_bits(known: Callable, opened
     file = opened(damaged, "net.onnx")
     changed = Reference(reference.checkpoint, None)
     changed.written.add(file.artifact.sha256)
-    checks = by_name(held(file, changed))
+    checks = by_name(same_weights(Case(file, changed)))
     assert checks["weights"].detail == "1 of 1200 numbers in dense.weight differ."
     assert checks["weights"].status == "failed"
 
@@ -235,7 +236,7 @@ def test_a_known_graph_that_differs_fails_though_it_is_what_an_export_gives(know
     file = opened(resealed(contents, negated), "net.onnx")
     changed = Reference(reference.checkpoint, None)
     changed.written.add(file.artifact.sha256)
-    graph = by_name(held(file, changed))["graph"]
+    graph = by_name(same_weights(Case(file, changed)))["graph"]
     assert graph.status == "failed"
     assert "the network's code has relu" in graph.detail.lower()
 
@@ -243,7 +244,8 @@ def test_a_known_graph_that_differs_fails_though_it_is_what_an_export_gives(know
 def test_numbers_in_tensors_are_the_networks(known: Callable, opened: Opened) -> None:
     reference, contents = known("Constants")
     assert (
-        by_name(held(opened(contents, "net.onnx"), reference))["numbers"].detail == "Each is one of the network's code."
+        by_name(same_weights(Case(opened(contents, "net.onnx"), reference)))["numbers"].detail
+        == "Each is one of the network's code."
     )
 
 
@@ -260,6 +262,6 @@ def test_where_nothing_can_be_compared_it_is_said(known: Callable, opened: Opene
 
     reference, contents = known("Attending")
     file = dataclasses.replace(opened(contents, "net.onnx"), fresh=fails)
-    graph = by_name(held(file, reference))["graph"]
+    graph = by_name(same_weights(Case(file, reference)))["graph"]
     assert graph.status == "not_applicable"
     assert graph.detail.endswith("it cannot be exported anew: RuntimeError: no exporter.")

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lenetx.proof.case import Case
 from lenetx.proof.eval_mode import _repeats
 from lenetx.proof.reference import Probe
-from lenetx.proof.subject import Subject
 
 EXACT = np.arange(8, dtype=np.float64).reshape(2, 4)
 
@@ -15,7 +15,8 @@ EXACT = np.arange(8, dtype=np.float64).reshape(2, 4)
 def repeats(limits, answers):
     probe = Probe("inputs", "2 inputs", np.zeros((2, 1, 8, 8), np.float32), EXACT, EXACT, limits, np.arange(2))
     backend = SimpleNamespace(run=lambda _: next(answers))
-    return _repeats(Subject(backend, SimpleNamespace(batch="dynamic")), SimpleNamespace(real=probe))
+    artifact = SimpleNamespace(spec=SimpleNamespace(batch="dynamic"), is_function=False)
+    return _repeats(Case(SimpleNamespace(backend=backend, artifact=artifact), SimpleNamespace(real=probe)))
 
 
 def shifted(*errors):

@@ -1,0 +1,59 @@
+"""A case: the artifact or function that is judged, the reference, and what has been found so far."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lenetx_runtime.backend import Backend, run_in_batches
+
+from ..formats.artifact import OpenedArtifact
+from ..report import Check
+from .apart import Apart
+from .failures import could_not_run
+from .reference import Probe, Reference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lenetx_runtime import ModelSpec
+
+__all__ = ["Case", "answer"]
+
+
+class Case:
+    """What every check is given: ``check(case) -> tuple[Check, ...]``.
+
+    Args:
+        opened: the artifact, reopened from disk, or a function.
+        reference: the checkpoint with the inputs and their right answers.
+        apart: what became of batches of 1 and 0 in a process of their own; ``None`` if that is not known.
+        found: the checks so far; the proof adds to them.
+    """
+
+    def __init__(
+        self,
+        opened: OpenedArtifact,
+        reference: Reference,
+        *,
+        apart: Apart | None = None,
+        found: "list[Check] | None" = None,
+    ) -> None:
+        self.opened, self.reference, self.apart = opened, reference, apart
+        self.found = [] if found is None else found
+        self.backend, self.spec, self.is_function = opened.backend, opened.artifact.spec, opened.artifact.is_function
+        self._answers: dict[str, NDArray[np.float32] | str] = {}
+
+    def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
+        """Return the logits for a probe, or why there are none; each probe is asked once."""
+        if probe.name not in self._answers:
+            self._answers[probe.name] = answer(self.backend, self.spec, probe)
+        return self._answers[probe.name]
+
+
+def answer(backend: Backend, spec: "ModelSpec", probe: Probe) -> "NDArray[np.float32] | str":
+    """Return the logits, or why there are none: an artifact that should run and cannot has failed."""
+    try:
+        logits: NDArray[np.float32] | str = run_in_batches(backend, probe.inputs, spec)
+    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        return could_not_run(error)
+    return logits

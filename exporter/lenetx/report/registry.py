@@ -1,0 +1,94 @@
+"""The groups of checks: one line each, with what asks them and what to do where one fails.
+
+A new check is one file, with a function ``check(case) -> tuple[Check, ...]``, and one line here.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["GROUPS", "NUMERIC", "REGISTRY", "Group"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What some checks are about.
+
+    Attributes:
+        name: in reports.
+        check: the function that makes them, ``module:function``; ``None`` where the format makes them as it opens.
+        advice: what to do about an artifact where this group is the first to fail: those after it are often its
+            consequences.
+        own_advice: the same about a custom program, which cannot be exported again.
+        is_numeric: they compare numbers that the artifact computed.
+    """
+
+    name: str
+    check: str | None
+    advice: str
+    own_advice: str = ""
+    is_numeric: bool = True
+
+
+_AGAIN = "export it again"
+REGISTRY = (
+    Group("file", None, f"It is not a sound file: {_AGAIN}.", is_numeric=False),
+    Group(
+        "contract",
+        "lenetx.proof.contract:contract",
+        f"What it says of its inputs or labels is not what the checkpoint says: {_AGAIN}, or name the checkpoint that "
+        "it was made from with --against.",
+        is_numeric=False,
+    ),
+    Group(
+        "weights",
+        "lenetx.proof.same_weights:same_weights",
+        f"Its weights are not the checkpoint's: name the one that it was made from with --against, or {_AGAIN}.",
+        is_numeric=False,
+    ),
+    Group(
+        "layers",
+        "lenetx.proof.layer_by_layer:layer_by_layer",
+        "The first layer that is wrong is named: look at its operator, its padding and its arithmetic.",
+    ),
+    Group(
+        "end to end",
+        "lenetx.proof.end_to_end:end_to_end",
+        f"It computes something else than the checkpoint's network, or in a lower precision: {_AGAIN}.",
+    ),
+    Group(
+        "batch axis",
+        "lenetx.proof.batch_axis:batch_axis",
+        f"Its answers depend on the batch: {_AGAIN}, and trace it with more than one image.",
+        "Its answers depend on the batch: look at how the program fills, splits and pads batches.",
+    ),
+    Group(
+        "engines",
+        "lenetx.proof.all_engines:engines",
+        "An engine or a setting of it is wrong, not only the file: take another of those that passed.",
+    ),
+    Group(
+        "hard inputs",
+        "lenetx.proof.end_to_end:hard_inputs",
+        f"It is wrong where ordinary images do not show it: {_AGAIN}.",
+        "It is wrong where ordinary images do not show it: look for overflow, clipping and lost digits.",
+    ),
+    Group(
+        "real data",
+        "lenetx.proof.real_data:real_data",
+        "It labels real images otherwise than the checkpoint: do not use it.",
+    ),
+    Group(
+        "eval mode",
+        "lenetx.proof.eval_mode:eval_mode",
+        "It was exported in training mode: call eval() on the module before the export.",
+        "Its answers change from call to call: look for what the program keeps between them.",
+    ),
+    Group(
+        "quarrel",
+        "lenetx.proof.quarrel:quarrel",
+        "The quarrel says who is wrong, the file or the engine.",
+        is_numeric=False,
+    ),
+)
+"""In the order in which checks run and a reader meets them."""
+GROUPS = tuple(group.name for group in REGISTRY)
+NUMERIC = tuple(group.name for group in REGISTRY if group.is_numeric)
