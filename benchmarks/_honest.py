@@ -15,6 +15,7 @@ from torch import nn
 from lenetx import Checkpoint, formats
 from lenetx.eager import TorchBackend
 from lenetx.formats.artifact import OpenedArtifact
+from lenetx.formats.network import Network
 
 __all__ = ["Compiled", "Exported", "Floats", "Honest", "Program", "eager", "exported", "honest"]
 
@@ -76,7 +77,7 @@ def exported(checkpoint: Checkpoint) -> Exported:
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"net.{name}") for name in ("onnx", "torchscript")]
         for path in paths:
-            path.write_bytes(formats.get(path.suffix[1:]).export(checkpoint, batch="dynamic", opset=None))
+            path.write_bytes(formats.get(path.suffix[1:]).export(Network(checkpoint), batch="dynamic"))
         return Exported(paths[0].read_bytes(), *map(formats.open_artifact, paths))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lenetx.bounds.affine_layers import Layer, judge_layers
 from lenetx.bounds.calibrated import self_calibrated
 from lenetx.execution.host import own_settings
-from lenetx.graph.usage import exported_network
+from lenetx.formats.network import Network
 from lenetx.proof.compare import compare, shares
 from lenetx.proof.inputs import EXTREME
 from lenetx.proof.reference import Probe
@@ -83,7 +83,7 @@ def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[La
     for program, inputs, (given, logits) in (
         ("onnxruntime, optimisation off", every, files.onnx.layers(every)),
         ("TorchScript, as written", every, files.script.layers(every)),
-        ("TF32", usual, in_tf32(exported_network(case.checkpoint), usual)),
+        ("TF32", usual, in_tf32(Network(case.checkpoint).module, usual)),
     ):
         for layer in _judged(case, inputs, given, logits):
             yield Layered(case.network, program, layer)

@@ -12,7 +12,7 @@ from .data import DataOptions
 from .errors import InputError, LenetxError
 from .execution.host import own_settings
 from .execution.user_code import described
-from .formats import DEFAULT, Batch
+from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
 from .publishing.publish import Refusal, publish
 from .publishing.verify import reference
@@ -141,8 +141,8 @@ def export(
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     names = list(formats or DEFAULT)
-    if opset is not None:
-        _require_opset(opset, names)
+    options = {} if opset is None else {"opset": opset}
+    require_options(names, options)
     if formats is None and on_refusal is None:
         on_refusal = _warn
     if checkpoint.spec.selftest is None:
@@ -155,19 +155,10 @@ def export(
         stem or file_stem(checkpoint.spec.architecture),
         names,
         batch=batch,
-        opset=opset,
+        options=options,
         on_progress=on_progress,
         on_refusal=on_refusal,
     )
-
-
-def _require_opset(opset: int, names: Sequence[str]) -> None:
-    if "onnx" not in names:
-        raise InputError(f"The opset {opset} means nothing to {', '.join(names)}: it is for onnx.")
-    from .formats.onnx import OPSETS
-
-    if opset not in OPSETS:
-        raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
 
 
 def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> Checkpoint:

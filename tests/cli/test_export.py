@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from lenetx import formats
+from lenetx.formats.network import Network
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def folder(workspace, contents):
 @pytest.fixture
 def wrong_onnx(monkeypatch, other_checkpoint):
     """Have the ONNX export write the weights of another checkpoint."""
-    data = formats.get("onnx").export(other_checkpoint, batch="dynamic", opset=None)
+    data = formats.get("onnx").export(Network(other_checkpoint), batch="dynamic")
     monkeypatch.setattr("lenetx.formats.onnx.export", lambda *_, **__: data)
 
 
@@ -128,7 +129,10 @@ def test_the_right_architecture_is_no_obstacle(cli, folder):
         (["--opset", 24], "The opset is 24; lenetx writes 14 to 23"),
         (["--batch", 0], "The batch size is 0"),
         (["--batch", 10**12], "The batch size is 1000000000000"),
-        (["-f", "torchscript", "--opset", 18], "The opset 18 means nothing to torchscript"),
+        (
+            ["-f", "torchscript", "--opset", 18],
+            "The option opset applies only to onnx; the requested formats are: torchscript.",
+        ),
         (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
     ],
     ids=str,

@@ -7,6 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
+from lenetx.formats.network import Network
+
 
 @pytest.fixture(scope="session")
 def exported(checkpoints):
@@ -14,8 +16,8 @@ def exported(checkpoints):
     from lenetx import formats
 
     @functools.cache
-    def export(name, architecture="lenet5", *, batch="dynamic", opset=None):
-        return formats.get(name).export(checkpoints[architecture], batch=batch, opset=opset)
+    def export(name, architecture="lenet5", *, batch="dynamic", **options):
+        return formats.get(name).export(Network(checkpoints[architecture]), batch=batch, **options)
 
     return export
 

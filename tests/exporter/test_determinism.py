@@ -8,14 +8,17 @@ import shutil
 import pytest
 
 from lenetx import formats
+from lenetx.formats.network import Network
+from lenetx.formats.network import Network
 
 EXPORT = """
 import hashlib, json, sys
 import lenetx
 from lenetx import formats
+from lenetx.formats.network import Network
 checkpoint = lenetx.load(sys.argv[1])
 print(json.dumps({
-    name: hashlib.sha256(formats.get(name).export(checkpoint, batch="dynamic", opset=None)).hexdigest()
+    name: hashlib.sha256(formats.get(name).export(Network(checkpoint), batch="dynamic")).hexdigest()
     for name in reversed(formats.DEFAULT)
 }))
 """
@@ -36,7 +39,7 @@ def test_another_process_in_another_folder_for_another_user(python, exported, ch
 
 @pytest.mark.parametrize("name", formats.DEFAULT)
 def test_a_second_export_in_the_same_process(exported, checkpoint, name):
-    again = formats.get(name).export(checkpoint, batch="dynamic", opset=None)
+    again = formats.get(name).export(Network(checkpoint), batch="dynamic")
     assert again == exported(name)
 
 
@@ -49,9 +52,9 @@ def test_published_files_are_what_was_exported(exported, published, name):
 def test_figures_and_history_do_not_change_the_artifact(exported, checkpoint, name):
     """What is not in the artifact's own spec does not leak into it."""
     renamed = dataclasses.replace(checkpoint, metrics={"test_accuracy": 0.1}, history=(), config={"data": "mnist"})
-    assert formats.get(name).export(renamed, batch="dynamic", opset=None) == exported(name)
+    assert formats.get(name).export(Network(renamed), batch="dynamic") == exported(name)
 
 
 @pytest.mark.parametrize("name", formats.DEFAULT)
 def test_other_weights_do_change_it(exported, other_checkpoint, name):
-    assert formats.get(name).export(other_checkpoint, batch="dynamic", opset=None) != exported(name)
+    assert formats.get(name).export(Network(other_checkpoint), batch="dynamic") != exported(name)

@@ -10,6 +10,7 @@ import torch
 import lenetx
 from lenetx import data, formats, models
 from lenetx.errors import InputError
+from lenetx.formats.network import Network
 from lenetx.proof import Reference, prove
 from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
@@ -114,7 +115,7 @@ def untrained(architecture, shape, arguments=None):
 
 def proven(checkpoint, folder, kind, against=None, **options):
     path = folder / f"net.{kind}"
-    path.write_bytes(formats.get(kind).export(checkpoint, **{"batch": "dynamic", "opset": None} | options))
+    path.write_bytes(formats.get(kind).export(Network(checkpoint), **{"batch": "dynamic"} | options))
     return prove(formats.open_artifact(path), Reference(against or checkpoint, None))
 
 
@@ -137,12 +138,12 @@ def test_fixed_batches_and_other_opsets(zoo, tmp_path, name, options):
 def test_an_opset_that_an_operator_does_not_reach_is_refused(zoo):
     checkpoint = untrained(f"{zoo}:Preactivated", (1, 28, 28))
     with pytest.raises(InputError, match=r"cannot be written in opset 14; try a later one: .*BatchNormalization"):
-        formats.get("onnx").export(checkpoint, batch="dynamic", opset=14)
+        formats.get("onnx").export(Network(checkpoint), batch="dynamic", opset=14)
 
 
 @pytest.mark.parametrize("name", ["Shuffled", "Preactivated"])
 def test_no_arithmetic_of_shapes_is_left_in_an_onnx_file(zoo, name):
-    model = onnx.load_from_string(formats.get("onnx").export(untrained(f"{zoo}:{name}", (1, 28, 28)), opset=None))
+    model = onnx.load_from_string(formats.get("onnx").export(Network(untrained(f"{zoo}:{name}", (1, 28, 28)))))
     assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Constant", "Cast"}
 
 
@@ -154,7 +155,7 @@ def test_a_fold_with_another_epsilon_fails_the_proof(tmp_path, kind):
     assert reference.usage.tensors.keys() == models.build("lenet5", (1, 32, 32), 10).state_dict().keys()
     wrong = dataclasses.replace(checkpoint, network=dataclasses.replace(checkpoint.network, factory=other_epsilon))
     path = tmp_path / f"net.{kind}"
-    path.write_bytes(formats.get(kind).export(wrong, batch="dynamic", opset=None))
+    path.write_bytes(formats.get(kind).export(Network(wrong), batch="dynamic"))
     report = prove(formats.open_artifact(path), reference)
     assert "weights" in [check.name for check in report.failures]
 
@@ -195,7 +196,7 @@ def test_names_of_weights_that_share_their_bits_are_all_kept(tmp_path):
     zeros = {name: torch.zeros_like(t) if "fc2" in name else t for name, t in checkpoint.state_dict.items()}
     spec = dataclasses.replace(checkpoint.spec, weights_sha256=weights_sha256(zeros), selftest=None)
     same = dataclasses.replace(checkpoint, state_dict=zeros, spec=spec)
-    contents = formats.get("torchscript").export(same, batch="dynamic", opset=None)
+    contents = formats.get("torchscript").export(Network(same), batch="dynamic")
     (tmp_path / "net.torchscript").write_bytes(contents)
     opened = formats.open_artifact(tmp_path / "net.torchscript")
     assert opened.weights.keys() == Reference(same, None).usage.tensors.keys()

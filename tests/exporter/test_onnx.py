@@ -17,6 +17,7 @@ import torch
 from lenetx import formats
 from lenetx.data import load
 from lenetx.errors import ArtifactError
+from lenetx.formats.network import Network
 from lenetx.weights.checkpoint import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
@@ -173,7 +174,7 @@ def test_a_bias_of_zeros_is_kept(checkpoint, zeros):
     weights = {k: torch.zeros_like(v) if k in zeros else v for k, v in checkpoint.state_dict.items()}
     spec = dataclasses.replace(checkpoint.spec, weights_sha256=weights_sha256(weights), selftest=None)
     changed = dataclasses.replace(checkpoint, state_dict=weights, spec=spec)
-    model = onnx.load_from_string(formats.get("onnx").export(changed))
+    model = onnx.load_from_string(formats.get("onnx").export(Network(changed)))
     found = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     assert found.keys() == weights.keys()
     read = [name for node in model.graph.node for name in node.input]

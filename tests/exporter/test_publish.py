@@ -4,6 +4,7 @@ import pytest
 
 from lenetx import formats
 from lenetx.errors import InputError, OutputError, ProofFailed
+from lenetx.formats.network import Network
 from lenetx.publishing.publish import publish
 
 CERTIFICATES = ("lenet5.onnx.verified.json", "lenet5.torchscript.verified.json")
@@ -36,7 +37,7 @@ def exports(monkeypatch, exported):
 @pytest.fixture(scope="session")
 def wrong(other_checkpoint):
     """Honest artifacts of another checkpoint: sound files with the wrong numbers."""
-    return {name: formats.get(name).export(other_checkpoint, batch="dynamic", opset=None) for name in formats.DEFAULT}
+    return {name: formats.get(name).export(Network(other_checkpoint), batch="dynamic") for name in formats.DEFAULT}
 
 
 @pytest.mark.usefixtures("exports")

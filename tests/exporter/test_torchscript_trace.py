@@ -9,6 +9,7 @@ from torch import nn
 
 from lenetx.errors import InputError
 from lenetx.formats import get, open_artifact
+from lenetx.formats.network import Network
 from lenetx.formats.torchscript.batch import program_of_traces
 from lenetx.formats.torchscript.code import Name, leaves, write
 from lenetx.formats.torchscript.record import trace
@@ -150,7 +151,7 @@ def checkpoint_of(network, monkeypatch):
 def opened_of(network, tmp_path, monkeypatch):
     path = tmp_path / "net.torchscript"
     checkpoint = checkpoint_of(network, monkeypatch)
-    path.write_bytes(get("torchscript").export(checkpoint, batch="dynamic", opset=None))
+    path.write_bytes(get("torchscript").export(Network(checkpoint), batch="dynamic"))
     return open_artifact(path), checkpoint
 
 

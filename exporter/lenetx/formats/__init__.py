@@ -1,12 +1,14 @@
 """The export formats: one file each with the same two verbs, and a line here.
 
-``export(checkpoint, batch=…, opset=…) -> bytes`` gives the file's contents, the same bytes for the same checkpoint.
-``open(path, device=…) -> OpenedArtifact`` reopens it with the engine that users will use.
+``export(network, batch=…, **options) -> bytes`` returns the file's contents, the same bytes for the same checkpoint.
+``open(path, device=…) -> OpenedArtifact`` reopens it with the engine that users will use. ``OPTIONS`` holds what only
+that format understands, each with the function that checks its value.
 """
 
 import importlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import require_file
@@ -15,9 +17,20 @@ from ..errors import UnknownName
 from .artifact import OpenedArtifact
 
 if TYPE_CHECKING:
-    from ..weights.checkpoint import Checkpoint
+    from .network import Network
 
-__all__ = ["DEFAULT", "FORMATS", "Batch", "Format", "export", "get", "open_artifact", "require", "suffix"]
+__all__ = [
+    "DEFAULT",
+    "FORMATS",
+    "Batch",
+    "Format",
+    "export",
+    "get",
+    "open_artifact",
+    "require",
+    "require_options",
+    "suffix",
+]
 
 FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
 DEFAULT = tuple(FORMATS)
@@ -28,8 +41,10 @@ Batch = int | Literal["dynamic"]
 class Format(Protocol):
     """What each module of :data:`FORMATS` is."""
 
-    def export(self, checkpoint: "Checkpoint", *, batch: Batch, opset: int | None) -> bytes:
-        """Give the contents of the file."""
+    OPTIONS: Mapping[str, Callable[[Any], None]]
+
+    def export(self, network: "Network", *, batch: Batch, **options: Any) -> bytes:
+        """Return the contents of the file."""
 
     def open(self, path: Path, *, device: str) -> OpenedArtifact:
         """Open a file of this format; errors that name no file are completed by :func:`open_artifact`."""
@@ -55,16 +70,41 @@ def get(name: str) -> Format:
     return cast("Format", importlib.import_module(FORMATS[name]))
 
 
-def export(name: str, checkpoint: "Checkpoint", *, batch: Batch = "dynamic", opset: int | None = None) -> bytes:
+def require_options(names: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Raise if an option applies to none of the formats, or has a value that it cannot have.
+
+    Raises:
+        InputError: so it is.
+    """
+    for option, value in options.items():
+        knowing = [name for name in FORMATS if option in get(name).OPTIONS]
+        if not set(knowing) & set(names):
+            raise InputError(
+                f"The option {option} applies only to {', '.join(knowing)}; "
+                f"the requested formats are: {', '.join(names)}."
+            )
+        get(knowing[0]).OPTIONS[option](value)
+
+
+def export(
+    name: str, network: "Network", *, batch: Batch = "dynamic", options: Mapping[str, Any] | None = None
+) -> bytes:
     """Return the contents of the file of a format.
+
+    Args:
+        name: of the format.
+        network: to write.
+        batch: ``"dynamic"`` or a fixed batch size.
+        options: of any formats; those of others are left out.
 
     Raises:
         UnknownName: no such format.
         InputError: the format cannot hold the network, or the network's code raised an error.
     """
     exporter = get(name)
-    with checkpoint.guard(f" on its way to {name}"):
-        return exporter.export(checkpoint, batch=batch, opset=opset)
+    own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
+    with network.checkpoint.guard(f" on its way to {name}"):
+        return exporter.export(network, batch=batch, **own)
 
 
 def suffix(name: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..graph import Expression, Unknown
     from ..report import Check
-    from ..weights.checkpoint import Checkpoint
+    from .network import Network
 
 __all__ = ["FUNCTION", "Artifact", "Engine", "Intermediates", "OpenedArtifact"]
 
@@ -82,7 +82,7 @@ class OpenedArtifact:
         layers: gives its intermediates, where it can show them.
         training: names the operators in it that run as in training, where the format has such a thing.
         expression: what it computes in canonical form, given the name under which each tensor is compared.
-        fresh: tells whether it computes bit for bit what a new export of a checkpoint would, where that can be asked.
+        fresh: tells whether it computes bit for bit what a new export of a network would, where that can be asked.
         evaluate: computes logits by the definition of the format, with no engine, where there is such a thing.
     """
 
@@ -96,5 +96,5 @@ class OpenedArtifact:
     layers: Intermediates | None = None
     expression: "Callable[[Mapping[str, str]], Expression | Unknown] | None" = None
     training: "Callable[[], Sequence[str]] | None" = None
-    fresh: "Callable[[Checkpoint], bool] | None" = None
+    fresh: "Callable[[Network], bool] | None" = None
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..models.probe import fork_random
-from .fold import fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from ..weights.checkpoint import Checkpoint
 
-__all__ = ["Usage", "digest", "exported_network", "usage_of"]
+__all__ = ["Usage", "digest", "usage_of"]
 
 _NUMBERS = ("Tensor", "number", "Optional[number]")
 """Types of arguments for which a whole number is one to compute with, not a size or an axis."""
@@ -35,11 +33,6 @@ class Usage:
     tensors: "Mapping[str, Tensor]"
     numbers: frozenset[float]
     computed: frozenset[bytes]
-
-
-def exported_network(checkpoint: "Checkpoint") -> "nn.Module":
-    """Give the network that every format writes: the checkpoint's in eval mode, its batch norms folded."""
-    return fold(checkpoint.module(), checkpoint.spec.input_shape)
 
 
 def usage_of(network: "nn.Module", shape: tuple[int, int, int]) -> Usage:

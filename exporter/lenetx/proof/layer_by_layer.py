@@ -53,7 +53,7 @@ def _judged(
     import torch
 
     network = reference.doubled
-    names = aliases(reference.usage.tensors)  # of equal weights, one may be named for all
+    names = aliases(reference.network.usage.tensors)  # of equal weights, one may be named for all
     own = {place: names.get(name, name) for place, name in network.names().items()}
     size = max(1, _NUMBERS // inputs[0].size)
     parts = []

@@ -15,10 +15,9 @@ from ..bounds.measure import Measured, Plan, measure, plan
 from ..data import Dataset
 from ..execution.copies import another
 from ..execution.double import Double
+from ..formats.network import Network
 from ..graph import Expression, Unknown, aliases, of_tape
-from ..graph.fold import fold
 from ..graph.tape import record
-from ..graph.usage import Usage, usage_of
 from ..models.steady import require_steady
 from . import inputs
 
@@ -136,34 +135,24 @@ class Reference:
         """The checkpoint's module in eval mode, and the same as it computes in float64."""
         return self._float32, self._float64
 
-    @property
-    def network(self) -> "nn.Module":
-        """The network that every format writes, batch norms folded here again, not taken from the export.
-
-        It is made anew each time, and has the tensors of the module where nothing was folded.
-        """
-        with self.checkpoint.guard():
-            return fold(another(self._float32, self.checkpoint.module), self.checkpoint.spec.input_shape)
+    @cached_property
+    def network(self) -> Network:
+        """The network that every format writes: batch norms are folded here again, not taken from an artifact."""
+        return Network(self.checkpoint, self._float32)
 
     @property
     def doubled(self) -> Double:
         """The same in float64, made anew each time."""
-        return Double(self.network, self.checkpoint.title, self._float64.twins)
-
-    @cached_property
-    def usage(self) -> Usage:
-        """What an honest artifact computes with."""
-        with self.checkpoint.guard():
-            return usage_of(self.network, self.checkpoint.spec.input_shape)
+        return Double(self.network.module, self.checkpoint.title, self._float64.twins)
 
     @cached_property
     def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
         """What the network's own code computes in canonical form, and the name under which each tensor is compared."""
         import torch
 
-        network = self.network
+        network = self.network.module
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        names = aliases(self.usage.tensors)
+        names = aliases(self.network.usage.tensors)
         with self.checkpoint.guard():
             tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
         return of_tape(tape, names), names

@@ -35,7 +35,7 @@ def same_weights(case: Case) -> tuple[Check, ...]:
     and differs from the network fails, although a fresh export is the same: then the exporter is wrong.
     """
     opened, reference = case.opened, case.reference
-    usage = reference.usage
+    usage = reference.network.usage
     if opened.weights is None or opened.numbers is None or opened.expression is None:
         names = ("weights", "numbers", "graph")
         return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
@@ -62,7 +62,7 @@ def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
     if opened.fresh is None:
         return "this format has no fresh export to compare it with"
     try:
-        return opened.fresh(reference.checkpoint)
+        return opened.fresh(reference.network)
     except Exception as error:  # whatever an exporter raises on a network that it cannot write
         return f"it cannot be exported anew: {reason(error)}"
 

@@ -1,10 +1,10 @@
 """Stage, prove, replace: nothing is published unproven, and what is proven is published."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.certificate import certificate_path
 
@@ -57,7 +57,7 @@ def publish(
     names: Sequence[str],
     *,
     batch: "Batch" = "dynamic",
-    opset: int | None = None,
+    options: Mapping[str, Any] | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     on_refusal: Callable[[Refusal], None] | None = None,
 ) -> list[Report]:
@@ -69,7 +69,7 @@ def publish(
         stem: file name without its ending.
         names: of the formats.
         batch: ``"dynamic"`` or a fixed batch size.
-        opset: of the ONNX file.
+        options: of the formats, such as ``opset``.
         on_progress: told what goes on, a few words at a time.
         on_refusal: told of each format that could not be exported or proven, which is then no error as long as another
             one is published.
@@ -93,7 +93,7 @@ def publish(
     trial = _Trial()
     with staging(folder, on_progress) as staged:
         for name, target in zip(names, targets, strict=True):
-            _try(trial, name, staged / target.name, target, reference, batch, opset, on_progress)
+            _try(trial, name, staged / target.name, target, reference, batch, options, on_progress)
         if not trial.proven:
             raise _failure(trial)
         _move(staged, trial.proven, folder, reference.checkpoint.spec.weights_sha256, on_progress)
@@ -111,13 +111,13 @@ def _try(
     target: Path,
     reference: Reference,
     batch: "Batch",
-    opset: int | None,
+    options: Mapping[str, Any] | None,
     on_progress: Callable[[str], None],
 ) -> None:
     """Export and prove one format; what is wrong with it says nothing of the others."""
     try:
         on_progress(f"exporting {path.name}")
-        contents = formats.export(name, reference.checkpoint, batch=batch, opset=opset)
+        contents = formats.export(name, reference.network, batch=batch, options=options)
         write_atomically(path, contents, named=target)
         reference.written.add(hashlib.sha256(contents).hexdigest())
         on_progress(f"proving {path.name}")

@@ -12,8 +12,9 @@ import torch
 from lenetx import models
 from lenetx.bounds import record
 from lenetx.formats import get, open_artifact
+from lenetx.formats.network import Network
 from lenetx.graph import aliases, of_onnx, of_tape
-from lenetx.graph.usage import exported_network, usage_of
+from lenetx.graph.usage import usage_of
 from lenetx.weights import archive
 from lenetx.weights.checkpoint import Checkpoint, weights_sha256
 from lenetx_runtime import ModelSpec
@@ -72,12 +73,12 @@ class Known:
 @functools.cache
 def known(architecture, shape=None):
     checkpoint = make_checkpoint(architecture, shape)
-    return Known(exported_network(checkpoint), checkpoint.spec.input_shape)
+    return Known(Network(checkpoint).module, checkpoint.spec.input_shape)
 
 
 @functools.cache
-def exported(format_name, architecture, shape=None, *, batch="dynamic", opset=None):
-    return get(format_name).export(make_checkpoint(architecture, shape), batch=batch, opset=opset)
+def exported(format_name, architecture, shape=None, *, batch="dynamic", **options):
+    return get(format_name).export(Network(make_checkpoint(architecture, shape)), batch=batch, **options)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lenetx import Reference, Report, data, models
 from lenetx.formats import get, open_artifact
 from lenetx.formats.artifact import OpenedArtifact
+from lenetx.formats.network import Network
 from lenetx.proof import as_artifact, prove
 from lenetx.report import Check
 from lenetx.weights.checkpoint import Checkpoint, weights_sha256
@@ -83,12 +84,12 @@ def few(checkpoint: Checkpoint, digits: data.Dataset) -> Reference:
 
 @pytest.fixture(scope="session")
 def onnx_bytes(checkpoint: Checkpoint) -> bytes:
-    return get("onnx").export(checkpoint, batch="dynamic", opset=None)
+    return get("onnx").export(Network(checkpoint), batch="dynamic")
 
 
 @pytest.fixture(scope="session")
 def torchscript_bytes(checkpoint: Checkpoint) -> bytes:
-    return get("torchscript").export(checkpoint, batch="dynamic", opset=None)
+    return get("torchscript").export(Network(checkpoint), batch="dynamic")
 
 
 @pytest.fixture

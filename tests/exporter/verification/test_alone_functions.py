@@ -11,6 +11,7 @@ import pytest
 import lenetx_runtime.inference
 from lenetx import Reference, Report, data
 from lenetx.formats import get
+from lenetx.formats.network import Network
 from lenetx.proof import inputs
 from lenetx_runtime import Prediction
 from lenetx_runtime.preprocess import lookup_table
@@ -133,7 +134,7 @@ def test_wrong_where_the_brightest_image_comes_first(judge_function: Judge, chec
     ordered = dataclasses.replace(digits, test=digits.test.take(order[np.linspace(0, 359, 257).astype(int)]))
     reference = Reference(checkpoint, ordered)
     sums = reference.real.inputs.sum(axis=(1, 2, 3), dtype=np.float64)
-    run = session_of(get("onnx").export(checkpoint, batch="dynamic", opset=None))
+    run = session_of(get("onnx").export(Network(checkpoint), batch="dynamic"))
     step = 0.9 * (sums[-1] - sums[0])
     assert step > 0
 
@@ -195,7 +196,7 @@ def test_flips_that_rounding_explains_and_that_all_go_to_one_side(judge_function
     tied = with_weights("lenet5", weights)
     without_nine = digits.test.take(np.flatnonzero(digits.test.labels != 9))
     reference = Reference(tied, dataclasses.replace(digits, test=without_nine))
-    run = session_of(get("onnx").export(tied, batch="dynamic", opset=None))
+    run = session_of(get("onnx").export(Network(tied), batch="dynamic"))
     last = np.eye(10, dtype=np.float32)[9] * np.float32(8e-6)
 
     report = judge_function(lambda x: run(x) + last, reference)

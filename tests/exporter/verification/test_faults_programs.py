@@ -9,6 +9,7 @@ import torch
 
 from lenetx import ArtifactError, Reference, Report, data
 from lenetx.formats import get
+from lenetx.formats.network import Network
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime.preprocess import normalise
 
@@ -154,7 +155,7 @@ def test_a_module_in_training_mode(judge_function: Judge, digits: data.Dataset, 
 
 @pytest.mark.parametrize("architecture", ["lenet5", "lenet5-3x3"])
 def test_another_models_file(judge: Judge, architecture: str) -> None:
-    other = get("onnx").export(make_checkpoint(architecture, seed=1), batch="dynamic", opset=None)
+    other = get("onnx").export(Network(make_checkpoint(architecture, seed=1)), batch="dynamic")
     report = judge(other, "lenet5.onnx")
     assert {"spec", "weights", "layers", "random inputs", "real inputs"} <= set(failed(report))
     assert "name its own checkpoint with --against" in check_of(report, "spec").detail

@@ -9,6 +9,7 @@ import pytest
 
 from lenetx import Reference, Report
 from lenetx.formats import get
+from lenetx.formats.network import Network
 from lenetx.proof import prove
 from lenetx.weights import archive
 from lenetx.weights.checkpoint import Checkpoint
@@ -230,12 +231,12 @@ def test_dropout_that_is_left_on_and_hardly_ever_drops(judge: Judge, records: di
 def test_a_layer_of_other_weights(judge: Judge, checkpoint: Checkpoint, layer: str) -> None:
     name = f"{layer}.weight"
     other = with_weights("lenet5", {**checkpoint.state_dict, name: checkpoint.state_dict[name] * (1 + 1e-4)})
-    report = judge(get("torchscript").export(other, batch="dynamic", opset=None), NAME)
+    report = judge(get("torchscript").export(Network(other), batch="dynamic"), NAME)
     assert {"spec", "weights", "layers", "real inputs"} <= set(failed(report))
     assert check_of(report, "layers").detail.startswith(f"The first that is wrong is {layer}, or what leads to it, in ")
 
 
 def test_another_seeds_weights(judge: Judge) -> None:
-    other = get("torchscript").export(make_checkpoint(seed=1), batch="dynamic", opset=None)
+    other = get("torchscript").export(Network(make_checkpoint(seed=1)), batch="dynamic")
     report = judge(other, NAME)
     assert {"spec", "weights", "layers", "random inputs", "real inputs"} <= set(failed(report))

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from lenetx.formats import get
 from lenetx.formats.artifact import OpenedArtifact
+from lenetx.formats.network import Network
 from lenetx.models.architecture import Architecture
 from lenetx.proof.case import Case
 from lenetx.proof.reference import Reference
@@ -157,7 +158,7 @@ def known() -> Callable[[str], tuple[Reference, bytes]]:
     def export(name: str) -> tuple[Reference, bytes]:
         if name not in found:
             checkpoint = checkpoint_of(NETWORKS[name])
-            contents = get("onnx").export(checkpoint, batch="dynamic", opset=None)
+            contents = get("onnx").export(Network(checkpoint), batch="dynamic")
             found[name] = Reference(checkpoint, None), contents
         return found[name]
 

@@ -15,6 +15,7 @@ from lenetx import Reference, Report, data, models
 from lenetx.bounds.measure import measure
 from lenetx.execution.double import Double
 from lenetx.formats import DEFAULT, get
+from lenetx.formats.network import Network
 from lenetx.models.architecture import Architecture
 from lenetx.proof import inputs
 from lenetx.proof.compare import shares
@@ -36,7 +37,7 @@ def test_every_network_and_format_passes(
     judge: Judge, digits: data.Dataset, architecture: str, name: str, batch: int | str
 ) -> None:
     checkpoint = make_checkpoint(architecture, seed=3)
-    contents = get(name).export(checkpoint, batch=batch, opset=None)
+    contents = get(name).export(Network(checkpoint), batch=batch)
     report = judge(contents, f"net.{name}", Reference(checkpoint, digits))
     assert failed(report) == []
     assert {check.status for check in report.checks} <= {"passed", "not_applicable"}
@@ -69,7 +70,7 @@ def test_every_question_is_asked(judge: Judge, onnx_bytes: bytes, torchscript_by
 @pytest.mark.parametrize("name", DEFAULT)
 def test_a_fixed_batch_runs_in_every_way(judge: Judge, checkpoint: Checkpoint, name: str) -> None:
     """One of more images than libtorch is warmed up with."""
-    assert failed(judge(get(name).export(checkpoint, batch=3, opset=None), f"lenet5.{name}")) == []
+    assert failed(judge(get(name).export(Network(checkpoint), batch=3), f"lenet5.{name}")) == []
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -104,7 +105,7 @@ def test_batch_norm_has_the_adjoint_bound_too(digits: data.Dataset) -> None:
     checkpoint = make_checkpoint("lenet5-bn")
     reference = Reference(checkpoint, first(digits, 16))
     assert reference.plan.method == "adjoint"
-    for module in (checkpoint.module(), reference.network):
+    for module in (checkpoint.module(), reference.network.module):
         assert 0 < largest_share(eager(module), reference) < 0.2
 
 
@@ -131,7 +132,7 @@ def of_zeros(checkpoint: Checkpoint, *suffixes: str) -> Checkpoint:
 def test_a_network_of_zeros(judge: Judge, digits: data.Dataset, name: str, suffixes: tuple[str, ...]) -> None:
     """torch leaves a bias of zeros out, and without weights no error is allowed: both were the end of honest files."""
     checkpoint = of_zeros(make_checkpoint(), *suffixes)
-    contents = get(name).export(checkpoint, batch="dynamic", opset=None)
+    contents = get(name).export(Network(checkpoint), batch="dynamic")
     report = judge(contents, f"lenet5.{name}", Reference(checkpoint, first(digits, 16)))
     assert failed(report) == []
 
@@ -151,7 +152,7 @@ def test_layers_that_have_no_bias_at_all(judge: Judge, digits: data.Dataset, nam
         make_checkpoint("lenet5-3x3").spec, architecture=architecture.name, weights_sha256=weights_sha256(weights)
     )
     checkpoint = Checkpoint(spec, weights, {}, {"data": "digits"}, (), architecture)
-    contents = get(name).export(checkpoint, batch="dynamic", opset=None)
+    contents = get(name).export(Network(checkpoint), batch="dynamic")
     assert failed(judge(contents, f"bare.{name}", Reference(checkpoint, first(digits, 16)))) == []
 
 

@@ -15,7 +15,6 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ...graph import of_onnx
 from ...graph.onnx_names import CONSTANT
-from ...graph.usage import exported_network, usage_of
 from ..artifact import Artifact, OpenedArtifact
 from .engines import engines_of
 from .intermediates import layers_of
@@ -27,34 +26,40 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-    from ...weights.checkpoint import Checkpoint
     from .. import Batch
+    from ..network import Network
 
-__all__ = ["DEFAULT_OPSET", "OPSETS", "export", "open"]
+__all__ = ["DEFAULT_OPSET", "OPSETS", "OPTIONS", "export", "open"]
 
 DEFAULT_OPSET = 18
 """The oldest that torch's exporter writes by itself, so the one that most readers know."""
 _TORCH_OPSETS = range(18, 24)
 
 
-def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
+def _require_opset(opset: int) -> None:
+    if opset not in OPSETS:
+        raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
+
+
+OPTIONS = {"opset": _require_opset}
+"""What this format alone understands: ``opset``, a number of :data:`OPSETS`."""
+
+
+def export(network: "Network", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
     """Give a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
 
     Raises:
         InputError: an opset that cannot be written.
     """
     opset = DEFAULT_OPSET if opset is None else opset
-    if opset not in OPSETS:
-        raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
+    _require_opset(opset)
     from .canonical import canonical
     from .translate import translate
 
-    network = exported_network(checkpoint)
-    used = usage_of(network, checkpoint.spec.input_shape)
-    weights = {name: tensor.numpy() for name, tensor in used.tensors.items()}
-    translated = translate(network, checkpoint.spec, batch, max(opset, _TORCH_OPSETS[0]))
+    weights = {name: tensor.numpy() for name, tensor in network.usage.tensors.items()}
+    translated = translate(network.module, network.spec, batch, max(opset, _TORCH_OPSETS[0]))
     model = canonical(translated, weights, opset)
-    spec = dataclasses.replace(checkpoint.spec, batch=batch, content_sha256="0" * 64)
+    spec = dataclasses.replace(network.spec, batch=batch, content_sha256="0" * 64)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
     return seal(model.SerializeToString(deterministic=True))
@@ -77,17 +82,17 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         layers=partial(layers_of, data, spec),
         training=lambda: training_operators(again()),
         expression=lambda names: of_onnx(again(), names),
-        fresh=lambda checkpoint: _is_fresh(again(), spec, checkpoint),
+        fresh=lambda network: _is_fresh(again(), spec, network),
         evaluate=lambda inputs: _evaluate(again(), spec, inputs),
     )
 
 
-def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, checkpoint: "Checkpoint") -> bool:
-    """Export a checkpoint once more, and compare all but what the file says of itself."""
+def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> bool:
+    """Export the network once more, and compare all but what the file says of itself."""
     import onnx
 
     opset = next(entry.version for entry in model.opset_import)
-    fresh = onnx.load_from_string(export(checkpoint, batch=spec.batch, opset=opset))
+    fresh = onnx.load_from_string(export(network, batch=spec.batch, opset=opset))
     for each in (model, fresh):
         del each.metadata_props[:]
         each.producer_name = each.producer_version = ""

@@ -6,7 +6,7 @@ import io
 import json
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from lenetx_runtime.values import parse_json
 
 from ...eager import TorchBackend
 from ...execution.devices import torch_device
-from ...graph.usage import exported_network, usage_of
 from ...report import Check
 from ...weights import archive
 from ..artifact import Artifact, OpenedArtifact
@@ -37,34 +36,35 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from ...weights.checkpoint import Checkpoint
     from .. import Batch
+    from ..network import Network
 
-__all__ = ["export", "open"]
+__all__ = ["OPTIONS", "export", "open"]
+
+OPTIONS: Mapping[str, Callable[[Any], None]] = {}
 
 _SPEC = f"extra/{METADATA_KEY}.json"
 _NAMES = f"extra/{METADATA_KEY}.weights.json"
 
 
-def export(checkpoint: "Checkpoint", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:  # noqa: ARG001
-    """Return the archive; ``opset`` does not apply to this format.
+def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
+    """Return the archive.
 
     Raises:
         InputError: the network is no straight line of operators.
     """
-    network = exported_network(checkpoint)
-    used = usage_of(network, checkpoint.spec.input_shape)
-    program, tensors = program_of_traces(_class_path(network), *_traces(network, checkpoint.spec.input_shape, batch))
-    module = _load(packed(program, tensors), "cpu")
-    if random := training_operators(module.graph):
+    module, used = network.module, network.usage
+    program, tensors = program_of_traces(_class_path(module), *_traces(module, network.spec.input_shape, batch))
+    loaded = _load(packed(program, tensors), "cpu")
+    if random := training_operators(loaded.graph):
         raise InputError(
             f"In eval mode too, the network draws random numbers or takes statistics of the whole batch "
             f"({', '.join(sorted(set(random)))}): an image's answer would not be its own."
         )
-    records = packed(renamed(program_of(module.graph), program.path, names_of(program)), tensors)
-    constants = constants_of(module)  # their order is that of a module that was loaded
+    records = packed(renamed(program_of(loaded.graph), program.path, names_of(program)), tensors)
+    constants = constants_of(loaded)  # their order is that of a module that was loaded
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
-    records[_SPEC] = dataclasses.replace(checkpoint.spec, batch=batch).to_json().encode()
+    records[_SPEC] = dataclasses.replace(network.spec, batch=batch).to_json().encode()
     records[_NAMES] = json.dumps(names).encode()
     return archive.pack(records)
 
@@ -95,7 +95,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         layers=partial(layers_of, watched),
         training=lambda: training_operators(module.graph),
         expression=partial(expression_of, watched),
-        fresh=lambda checkpoint: _is_fresh(records, export(checkpoint, batch=spec.batch)),
+        fresh=lambda network: _is_fresh(records, export(network, batch=spec.batch)),
         structure=(
             Check("file", f"archive of {len(records)} records", "passed", detail="Canonical, checksums right."),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
