@@ -7,7 +7,7 @@ from pathlib import Path
 from lenetx_runtime import Classifier
 
 from . import eager, formats
-from .bounds.self_test import with_self_test
+from .bounds.selftest import with_self_test
 from .data import DataOptions
 from .errors import InputError, LenetxError
 from .execution.host import own_settings

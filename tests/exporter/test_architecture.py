@@ -26,6 +26,31 @@ FORBIDDEN = {
     "lenetx_cli": {"torch", "torchvision", "onnx", "onnxruntime", "numpy", "PIL", "click"},
 }
 
+ROOMS = (
+    "__init__",
+    "api",
+    "publishing",
+    "proof",
+    "training",
+    "frames",
+    "formats",
+    "eager",
+    "bounds",
+    "weights",
+    "graph",
+    "data",
+    "models",
+    "report",
+    "execution",
+    "doctor",
+    "files",
+    "locking",
+    "torchvision_loader",
+    "errors",
+    "version",
+)
+"""Of lenetx, from the top down: each may import those that follow it."""
+
 source = pytest.mark.parametrize(
     ("package", "path"),
     [pytest.param(*each, id=f"{each[0]}/{each[1].relative_to(PACKAGES[each[0]])}") for each in SOURCES],
@@ -77,6 +102,29 @@ def test_the_scan_sees_every_package():
 def test_imports_go_one_way(package, path):
     roots = {name.split(".")[0] for name in imports(package, path, at_start=False)}
     assert not roots & FORBIDDEN[package]
+
+
+def room_of(module):
+    """Return the room of a module of lenetx, ``None`` for one of another package."""
+    package, _, rest = module.partition(".")
+    return (rest.split(".")[0] or "__init__") if package == "lenetx" else None
+
+
+@pytest.mark.parametrize("path", [path for package, path in SOURCES if package == "lenetx"], ids=str)
+def test_rooms_import_only_rooms_below_them(path):
+    """Wherever in a file the import stands; ``from . import name`` of the top is one of the module ``name``."""
+    modules = {module_name("lenetx", each) for package, each in SOURCES if package == "lenetx"} - {"lenetx"}
+    own = room_of(module_name("lenetx", path))
+    below = ROOMS[ROOMS.index(own) + 1 :]
+    wanted = {room_of(each) for each in imports("lenetx", path, at_start=False) & modules}
+    assert wanted - {own} <= set(below)
+
+
+def test_every_room_has_its_place_and_there_are_few():
+    rooms = {room_of(module_name(package, path)) for package, path in SOURCES} - {None}
+    assert rooms == set(ROOMS)
+    assert len(list(PACKAGES["lenetx"].glob("*.py"))) <= 9
+    assert len(list((PACKAGES["lenetx"] / "training").glob("*.py"))) <= 24
 
 
 def test_no_modules_import_each_other_in_a_circle():

@@ -9,7 +9,6 @@ import pytest
 
 from lenetx import formats
 from lenetx.formats.network import Network
-from lenetx.formats.network import Network
 
 EXPORT = """
 import hashlib, json, sys

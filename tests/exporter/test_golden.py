@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import lenetx
-from lenetx.bounds.self_test import GOLDEN, with_self_test
+from lenetx.bounds.selftest import GOLDEN, with_self_test
 from lenetx.weights.checkpoint import weights_sha256
 from lenetx_runtime import Classifier
 from lenetx_runtime.preprocess import normalise

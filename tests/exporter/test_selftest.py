@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lenetx
-from lenetx.bounds.self_test import with_self_test
+from lenetx.bounds.selftest import with_self_test
 from lenetx_runtime import ArtifactError, ModelSpec, SelfTest
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from lenetx.frames.tensors import DeviceSplit
 from lenetx.training.judge import Judgement, judge
-from lenetx.training.tensors import DeviceSplit
 
 NAMES = ("cat", "dog", "cow")
 LABELS = np.array([0, 0, 0, 1, 1, 0])

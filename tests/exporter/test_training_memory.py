@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from lenetx.training.memory import default_limit
+from lenetx.frames.memory import default_limit
 
 CPU = torch.device("cpu")
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

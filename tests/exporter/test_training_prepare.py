@@ -10,7 +10,7 @@ import torch
 import lenetx
 from lenetx import DataOptions, TrainConfig, data
 from lenetx.errors import DataError, InputError
-from lenetx.training.prepare import prepare
+from lenetx.frames.prepare import prepare
 from lenetx_runtime.preprocess import normalise
 
 CPU = torch.device("cpu")

@@ -66,8 +66,8 @@ def test_what_the_callback_raises_ends_the_run():
 def test_the_history_is_of_the_whole_epoch():
     """With a learning rate of next to nothing every step sees the first network, and 419 steps of 3 see every image."""
     from lenetx import data
+    from lenetx.frames.tensors import to_device
     from lenetx.training.judge import judge
-    from lenetx.training.tensors import to_device
 
     checkpoint = train(TrainConfig(epochs=1, batch_size=3, learning_rate=1e-12))
     split = data.load("digits").train.framed(checkpoint.spec)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from lenetx.frames.tensors import DeviceSplit
 from lenetx.training import TrainConfig
 from lenetx.training.loop import Loop
-from lenetx.training.tensors import DeviceSplit
 
 CLASSES, IMAGES, BATCH, EPOCHS = 3, 16, 4, 2
 REFUSALS = (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)

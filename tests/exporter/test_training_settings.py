@@ -6,7 +6,7 @@ import pytest
 
 from lenetx import Augmentation, TrainConfig, settle
 from lenetx.errors import InputError, UnknownName
-from lenetx.training.recipes import RECIPES
+from lenetx.training.settings import RECIPES
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lenetx import data
+from lenetx.frames.tensors import to_device
 from lenetx.training.judge import judge
-from lenetx.training.tensors import to_device
 from lenetx_runtime.preprocess import normalise
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint
 @pytest.mark.parametrize("mean", [0.1307, 0.2860, 0.5])
 @pytest.mark.parametrize("std", [0.3081, 0.2470, 1.0])
 def test_multiplying_and_looking_up_give_the_same_bits(checkpoint, mean, std):
-    from lenetx.training.tensors import to_inputs
+    from lenetx.frames.tensors import to_inputs
 
     spec = dataclasses.replace(checkpoint.spec, mean=(mean,), std=(std,))
     split = to_device(data.load("digits").test.framed(spec), spec, CPU)
@@ -67,7 +67,7 @@ def test_multiplying_and_looking_up_give_the_same_bits(checkpoint, mean, std):
 
 def test_tables_that_are_no_line_are_looked_up(checkpoint, monkeypatch):
     crooked = np.linspace(-1, 1, 256, dtype=np.float32)[None] ** 3
-    monkeypatch.setattr("lenetx.training.tensors.lookup_table", lambda _: crooked)
+    monkeypatch.setattr("lenetx.frames.tensors.lookup_table", lambda _: crooked)
     split = to_device(data.load("digits").test.framed(checkpoint.spec), checkpoint.spec, CPU)
     assert split.line is None
     (inputs, _), *_ = split.in_order(len(split))

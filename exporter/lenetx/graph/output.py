@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING
 
 from .. import models
-from ..bounds import record
 from ..execution.user_code import user_code
 from ..models import Architecture
 from ..models.architecture import Shape
 from ..models.probe import eval_mode, fork_random
+from .tape import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
-    from ..bounds import Step, Tape
+    from .tape import Step, Tape
 
 __all__ = ["output_of"]
 

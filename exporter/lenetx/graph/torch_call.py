@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .expression import Expression, Strange, number
 
 if TYPE_CHECKING:
-    from ..bounds import Step
+    from .tape import Step
 
 __all__ = ["Call"]
 

@@ -11,7 +11,7 @@ from .torch_operators import OPERATORS
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..bounds import Step, Tape
+    from .tape import Step, Tape
 
 __all__ = ["known", "of_tape"]
 

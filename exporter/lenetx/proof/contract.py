@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 
-from ..bounds.self_test import golden_answers
+from ..bounds.selftest import golden_answers
 from ..report import Check
 from .case import Case
 from .reference import Reference
@@ -102,7 +102,7 @@ def _frames(reference: Reference) -> NDArray[np.uint8]:
 def _as_in_training(frames: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
     from ..data import Split
     from ..execution.devices import torch_device
-    from ..training.tensors import to_device
+    from ..frames.tensors import to_device
 
     split = to_device(Split(frames, np.zeros(len(frames), np.int64)), spec, torch_device("cpu"))
     inputs: NDArray[np.float32] = next(split.in_order(len(frames)))[0].numpy()

@@ -11,7 +11,7 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats, models, weights
 from ..data import DataOptions
-from ..data.framed_test import evenly, with_test_frames
+from ..data.framed import evenly, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import own_settings
 from ..proof import Reference, as_artifact, prove, prove_logits

@@ -2,13 +2,11 @@
 
 from .augment import Augmentation
 from .config import TrainConfig
-from .data_settings import settle_data_options
-from .diverged import Diverged
 from .history import HistoryFile
 from .initial import InitialWeights
-from .progress import Progress
+from .progress import Diverged, Progress
 from .run import train
-from .settings import settle
+from .settings import settle, settle_data_options
 
 __all__ = [
     "Augmentation",

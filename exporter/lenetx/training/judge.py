@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..frames.tensors import Inputs
 from .guard import Guard
 from .losses import Loss
-from .tensors import Inputs
 
 __all__ = ["Judgement", "judge"]
 

@@ -8,19 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..frames.tensors import Inputs
 from .augment import Augmenter
 from .config import TrainConfig
-from .diverged import Diverged
 from .guard import guard_of
 from .judge import judge
 from .losses import evaluation_loss
 from .order import Order
 from .parallel import ALONE, Group
-from .progress import Progress
+from .progress import Diverged, Progress
 from .restore import Misfit, count, fields, number, tensor, tensors
 from .state import StateFile
 from .stepper import Stepper
-from .tensors import Inputs
 
 __all__ = ["Fitted", "Loop", "Record"]
 

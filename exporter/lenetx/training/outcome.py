@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..bounds.self_test import with_self_test
+from ..bounds.selftest import with_self_test
 from ..errors import LenetxError
 from ..execution.user_code import described
+from ..frames.prepare import Prepared
 from ..models.load_into import load_into
 from ..weights.checkpoint import Checkpoint, weights_sha256
 from . import plots as pictures
@@ -22,7 +23,6 @@ from .judge import Judgement, judge
 from .loop import Fitted, Record
 from .losses import evaluation_loss
 from .parallel import ALONE, Group
-from .prepare import Prepared
 from .start import Start
 from .state import Identity
 

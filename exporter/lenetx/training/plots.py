@@ -13,8 +13,8 @@ from torch import Tensor
 from lenetx_runtime import ModelSpec
 
 from ..files import write_atomically
+from ..frames.tensors import Inputs
 from .judge import Judgement
-from .tensors import Inputs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,8 +1,15 @@
-"""What a training run tells while it goes on."""
+"""What a run reports while it goes on, and the error of one whose numbers are NaN or infinite."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Progress"]
+from ..errors import LenetxError
+
+if TYPE_CHECKING:
+    from ..weights.checkpoint import Checkpoint
+
+__all__ = ["Diverged", "Progress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +35,24 @@ class Progress:
     images_per_second: float
     seconds_left: float
     validation_accuracy: float | None = None
+
+
+class Diverged(LenetxError):
+    """The loss or a weight became NaN or infinite.
+
+    Attributes:
+        step: at which it was seen, from 1.
+        rate: learning rate of that step.
+        checkpoint: the weights that were the best until then, judged; ``None`` if no epoch was finished.
+    """
+
+    def __init__(self, what: str, step: int, rate: float) -> None:
+        super().__init__(f"{what} at step {step}, at learning rate {rate:.3g}; try a lower --lr.")
+        self.step, self.rate = step, rate
+        self.checkpoint: Checkpoint | None = None
+
+    def kept_in(self, path: Path) -> None:
+        """Say where the caller has saved the checkpoint."""
+        assert self.checkpoint is not None, "there is one to be saved"
+        epoch = self.checkpoint.metrics["chosen_epoch"]
+        self.args = (f"{self} '{path}' holds the weights of epoch {epoch}, the last good ones that were kept.",)

@@ -8,6 +8,8 @@ from .. import data
 from ..data import DataOptions, Dataset
 from ..errors import CheckpointError, InputError
 from ..execution.host import own_settings
+from ..frames.prepare import prepare
+from ..frames.reading import worker_deaths_in_words
 from ..weights.checkpoint import Checkpoint
 from .config import TrainConfig
 from .freeze import freeze
@@ -15,10 +17,8 @@ from .initial import InitialWeights
 from .loop import Loop, Record
 from .outcome import completed, kept
 from .parallel import Group, current, device_of, joined
-from .prepare import prepare
 from .progress import Progress
 from .randomness import seeded
-from .reading import worker_deaths_in_words
 from .start import start
 from .state import Identity, State, StateFile, arithmetic, read
 

@@ -1,18 +1,19 @@
-"""A configuration from a recipe, a file and what is said beside them, each overriding the one before."""
+"""Configurations of a run and of its data: from a recipe, a file and options, each overriding the one before."""
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from lenetx_runtime.files import read_bytes
 
-from ..errors import InputError
+from ..data.options import DataOptions, parse_size
+from ..errors import InputError, UnknownName
 from .config import TrainConfig
 from .initial import InitialWeights
-from .recipes import DEFAULT, recipe
 
-__all__ = ["names", "read_table", "settle"]
+__all__ = ["DEFAULT", "RECIPES", "names", "read_table", "recipe", "settle", "settle_data_options"]
 
 
 def settle(
@@ -82,3 +83,84 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, no TOML, or nested too deep
         raise InputError(f"The configuration '{file}' is not TOML: {error}.") from None
+
+
+DEFAULT = "default"
+
+_AS_THEY_ARE = {"shift": 0, "rotate": 0, "scale": 0}
+
+RECIPES: dict[str, Mapping[str, Any]] = {
+    DEFAULT: {},
+    "fast": {
+        "epochs": 3,
+        "batch_size": 128,
+        "hardest": 0.06,
+        "label_smoothing": 0.05,
+        "schedule": "linear",
+        "learning_rate": 0.01,
+        "momentum": 0.7,
+        "second_moment": 0.9,
+        "keep": "last",
+        "augmentation": _AS_THEY_ARE,
+    },
+    "accurate": {
+        "epochs": 40,
+        "batch_size": 256,
+        "optimizer": "adamw",
+        "learning_rate": 0.008,
+        "weight_decay": 0.1,
+        "label_smoothing": 0.05,
+        "ema": 0.999,
+        "keep": "last",
+        "augmentation": {"shift": 1.5, "rotate": 10, "scale": 0.12, "shear": 0.15},
+    },
+    "notes": {
+        "epochs": 10,
+        "batch_size": 64,
+        "optimizer": "sgd",
+        "learning_rate": 1e-3,
+        "momentum": 0.0,
+        "schedule": "constant",
+        "augmentation": _AS_THEY_ARE,
+    },
+}
+
+
+def recipe(name: str) -> dict[str, Any]:
+    """Give the values of a recipe by field name, as :meth:`TrainConfig.from_mapping` takes them.
+
+    Raises:
+        UnknownName: no such recipe.
+    """
+    if name not in RECIPES:
+        raise UnknownName("recipe", name, RECIPES)
+    return dict(RECIPES[name])
+
+
+def settle_data_options(given: Mapping[str, Any], *, file: Path | None = None) -> DataOptions:
+    """Give the options that hold ``given``, else the table ``data_options`` of the file, else the defaults.
+
+    Args:
+        given: values by the field names of :class:`DataOptions`; a folder and a size may be texts.
+        file: TOML, see :func:`settle`.
+
+    Raises:
+        UnknownName: there is no such field.
+        InputError: the file is missing or no TOML, or a value cannot be used.
+    """
+    written = read_table(file, "data_options") if file is not None else {}
+    return DataOptions(**{name: _value(name, value) for name, value in (written | dict(given)).items()})
+
+
+def _value(name: str, value: Any) -> Any:
+    known = [each.name for each in fields(DataOptions)]
+    if name not in known:
+        raise UnknownName("data option", name, known)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if name == "images" and isinstance(value, str | Path):
+        return Path(value)
+    if name == "memory_limit" and isinstance(value, str):
+        return parse_size(value)
+    if isinstance(value, bool) if name in ("skip_bad", "follow_links") else is_number and name != "images":
+        return value
+    raise InputError(f"The data option {name} is {value!r}, which it cannot be.")

@@ -12,13 +12,12 @@ from torch.optim.swa_utils import AveragedModel
 from ..models.load_into import load_into
 from .augment import Augmenter
 from .config import TrainConfig
-from .diverged import Diverged
 from .freeze import learning, still_statistics
 from .guard import guard_of
 from .losses import training_loss
 from .optimizers import optimizer, schedule
 from .parallel import ALONE, Group
-from .progress import Progress
+from .progress import Diverged, Progress
 from .randomness import reseed
 from .restore import Misfit, count, fields, number, optimizer_state, tensors, vector
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lenetx.bounds import Tape, record
 from lenetx.bounds.operators import is_affine, operator_of
+from lenetx.graph.tape import Tape, record
 
 
 @pytest.fixture(autouse=True)

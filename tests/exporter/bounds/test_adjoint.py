@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lenetx.bounds import LAMBDA, limits, record, unknown
+from lenetx.bounds import LAMBDA, limits, unknown
 from lenetx.bounds.operators import operator_of
+from lenetx.graph.tape import record
 
 from .conftest import float64, images
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from lenetx.bounds import record
 from lenetx.bounds.affine import sums
+from lenetx.graph.tape import record
 
 from .conftest import float64, images
 

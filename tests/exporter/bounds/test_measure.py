@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from lenetx import models
-from lenetx.bounds import limits, record
+from lenetx.bounds import limits
 from lenetx.bounds.measure import MADE_UP, measure, plan
 from lenetx.execution.double import Double
+from lenetx.graph.tape import record
 
 from .conftest import float64
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lenetx.bounds import record
 from lenetx.bounds.operators import operator_of
+from lenetx.graph.tape import record
 
 from .conftest import float64, images, worst_of
 

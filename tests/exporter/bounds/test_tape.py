@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lenetx.bounds import record, unknown
+from lenetx.bounds import unknown
 from lenetx.bounds.affine_layers import weight_of
+from lenetx.graph.tape import record
 
 from .conftest import float64, images, names
 

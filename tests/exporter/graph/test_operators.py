@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lenetx.bounds import record
 from lenetx.formats.onnx.canonical import canonical
 from lenetx.graph import Unknown, aliases, difference, of_tape
+from lenetx.graph.tape import record
 
 from .conftest import Known
 

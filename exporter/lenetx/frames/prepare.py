@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.cpus import available_cpus
 
-from ..bounds.self_test import GOLDEN
+from ..bounds.selftest import GOLDEN
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
 from ..errors import DataError

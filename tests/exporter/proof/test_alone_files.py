@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 
 import lenetx
 from lenetx import Reference, Report
-from lenetx.bounds.self_test import with_self_test
+from lenetx.bounds.selftest import with_self_test
 from lenetx.formats.artifact import Engine, OpenedArtifact
 from lenetx.formats.onnx.intermediates import layers_of
 from lenetx.proof import contract, prove
