@@ -47,5 +47,5 @@ def convert(
     )
     if json:
         render.document({"source": str(source), "target": str(target)})
-    if not quiet:
+    elif not quiet:
         render.converted(source, target)

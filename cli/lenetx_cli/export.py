@@ -104,14 +104,13 @@ def export(
         except ProofFailed as error:
             if json:
                 render.exported(folder, error.reports)
-            for report in error.reports:
-                render.report(report, verbose=False, fresh=True)
+            else:
+                render.reports(error.reports, fresh=True)
             raise
     if json:
         render.exported(folder, reports, refusals)
-    if not quiet:
-        for report in [*reports, *(each.report for each in refusals if each.report is not None)]:
-            render.report(report, verbose=False, fresh=True)
+    elif not quiet:
+        render.reports([*reports, *(each.report for each in refusals if each.report is not None)], fresh=True)
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")

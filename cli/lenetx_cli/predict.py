@@ -26,31 +26,22 @@ def predict(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Label images."""
+    """Label images; one that cannot be used is named, and the others are labelled."""
+    from lenetx_runtime.commands import label
+
     with _classifier(model, device, arch) as classifier:
-        predictions = classifier.predict_batch(images)
-        if show_frame is not None:
+        status, found = label(classifier, images, top_k, lambda _: None, render.error)
+        answers = found["predictions"]
+        if show_frame is not None and answers:
             from lenetx.data.array_files import write_picture
 
-            write_picture(show_frame, [classifier.frame(image) for image in images])
-        if json:
-            render.document(
-                {
-                    "model": str(model),
-                    "device": classifier.device,
-                    "predictions": [
-                        {
-                            "image": str(image),
-                            "label": prediction.label,
-                            "probability": prediction.probability,
-                            "top": [{"label": name, "probability": p} for name, p in prediction.top(top_k)],
-                        }
-                        for image, prediction in zip(images, predictions, strict=True)
-                    ],
-                }
-            )
-        else:
-            render.predictions([str(image) for image in images], predictions, top_k)
+            write_picture(show_frame, [classifier.frame(Path(answer["image"])) for answer in answers])
+    if json:
+        render.document({"model": str(model)} | found)
+    elif answers:
+        render.predictions(answers)
+    if status:
+        raise typer.Exit(status)
 
 
 def _classifier(model: Path, device: str, arch: str | None) -> "Classifier":

@@ -1,16 +1,12 @@
-"""The only place that prints.
+"""The only place that prints: results to stdout; progress, notes and errors to stderr."""
 
-Results for people go to stdout on a terminal and to stderr when stdout is not one, so that stdout can carry JSON.
-"""
-
-import io
 import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lenetx_runtime.values import visible
 
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from lenetx.doctor import FullDiagnosis
     from lenetx.publishing.inspection import Description
     from lenetx.publishing.publish import Refusal
-    from lenetx_runtime import Prediction
 
 __all__ = [
     "Step",
@@ -35,7 +30,7 @@ __all__ = [
     "notices",
     "predictions",
     "published",
-    "report",
+    "reports",
     "steps",
     "text",
     "trained",
@@ -132,14 +127,15 @@ def published(folder: Path, reports: "Sequence[Report]") -> None:
     _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
 
 
-def report(content: "Report", *, verbose: bool, fresh: bool = False) -> None:
-    """Draw the table of one report."""
+def reports(content: "Sequence[Report]", *, verbose: bool = False, fresh: bool = False) -> None:
+    """Draw the table of each report."""
     from .render_report import draw
 
-    draw(_console(), content, verbose=verbose, fresh=fresh)
+    for one in content:
+        draw(_console(), one, verbose=verbose, fresh=fresh)
 
 
-def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int) -> None:
+def predictions(answers: Sequence[Mapping[str, Any]]) -> None:
     """Draw a line per image: its label, probability and the next classes."""
     from rich.table import Table
 
@@ -148,10 +144,11 @@ def predictions(images: Sequence[str], found: "Sequence[Prediction]", top_k: int
     for heading in ("label", "probability"):
         table.add_column(heading, justify="right")
     table.add_column("then")
-    for image, one in zip(images, found, strict=True):
-        others = ", ".join(f"{label} {share:.2%}" for label, share in one.top(top_k)[1:])
-        table.add_row(visible(image), visible(one.label), f"{one.probability:.2%}", visible(others))
-    _console(needed=True).print(table, markup=False)
+    for answer in answers:
+        others = ", ".join(f"{each['label']} {each['probability']:.2%}" for each in answer["top"][1:])
+        shown = (answer["image"], answer["label"], f"{answer['probability']:.2%}", others)
+        table.add_row(*map(visible, shown))
+    _console().print(table, markup=False)
 
 
 def description(content: "Description") -> None:
@@ -179,7 +176,7 @@ def description(content: "Description") -> None:
         shape = "×".join(map(str, each.shape))
         parameters.add_row(visible(each.name), shape, f"{each.count:,}", f"{each.minimum:.6f}", f"{each.maximum:.6f}")
     parameters.add_row("all", "", f"{sum(each.count for each in content.parameters):,}")
-    console = _console(needed=True)
+    console = _console()
     console.print(about, markup=False, highlight=False)
     console.print(parameters, highlight=False, markup=False)
 
@@ -193,7 +190,7 @@ def diagnosis(content: "FullDiagnosis") -> None:
     table.add_column("words", overflow="fold")
     for name, words in content.rows():
         table.add_row(name, visible(words))
-    console = _console(needed=True)
+    console = _console()
     console.print(table, markup=False, highlight=False)
     for sentence in content.conclusions():
         console.print(visible(sentence), markup=False, highlight=False, soft_wrap=True)
@@ -262,27 +259,8 @@ def _epoch_line(progress: "Progress") -> None:
         )
 
 
-def _console(*, stderr: bool | None = None, needed: bool = False) -> "Console":
-    """Return where to print; what is ``needed``, since no file holds it, raises OSError where it cannot be shown."""
+def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    shown = sys.stdout if sys.stdout.isatty() else cast("TextIO", _Results(needed=needed))
-    stream = sys.stderr if stderr else shown
+    stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else _WIDTH, emoji=False)
-
-
-class _Results(io.TextIOBase):
-    """Standard error as the place of results; where it is full or closed, standard output."""
-
-    def __init__(self, *, needed: bool) -> None:
-        self._needed = needed
-
-    def isatty(self) -> bool:
-        return sys.stderr.isatty()
-
-    def write(self, content: str) -> int:
-        sys.stderr.write(content)
-        sys.stderr.flush()
-        if self._needed and getattr(sys.stderr, "is_lost", False):
-            print(content, end="", flush=True)
-        return len(content)

@@ -9,7 +9,7 @@ import typer
 
 from . import render
 from .options import ArchArg, DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, TrustPickle
-from .train_files import Saving, resume_command, settled
+from .train_files import resume_command
 
 __all__ = ["train"]
 
@@ -130,6 +130,7 @@ def train(
     from lenetx.models.arguments import parse
     from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
     from lenetx.training.parallel import current
+    from lenetx.training.run_files import Saving, settled
 
     given = {
         "data": data,
@@ -202,7 +203,7 @@ def train(
             files.state.unlink(missing_ok=True)
     if json and leads:
         render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
-    if not quiet:
+    elif not quiet:
         with suppress(OSError, ValueError):  # the checkpoint is there, whoever reads of it
             render.trained(checkpoint, files.checkpoint)
 

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lenetx_runtime import ArtifactError, LenetxError
 from lenetx_runtime.device import cuda_index
-from lenetx_runtime.files import require_file
 
 from . import render
-from . import verify_own as own
 from .exit_codes import PROOF_FAILED
 from .options import Arch, ArchArg, DataRoot, Device, FollowLinks, Json, Quiet, SkipBad, TrustPickle
 
@@ -68,6 +65,7 @@ def verify(
     """Compare published artifacts with their checkpoint; certify those that pass."""
     from lenetx import DataOptions
     from lenetx.models.arguments import parse
+    from lenetx.publishing import verify_files as files
 
     documents = report or []
     for path in documents:
@@ -76,25 +74,24 @@ def verify(
     cuda_index(device)
     note = render.notices(quiet=quiet)
     network = {"architecture": arch, "arguments": parse(arch_arg or ()), "trust_pickle": trust_pickle}
-    options: dict[str, Any] = {
+    reading: dict[str, Any] = {
         "data_name": data,
         "data_root": data_root,
         "data_options": DataOptions(images=folder, skip_bad=skip_bad, follow_links=follow_links),
         "images": count,
-        "on_notice": note,
     }
     if write_inputs is not None:
         problem = "nothing is judged: no artifact, logits, inputs, report, document or device goes with it."
         _alone("--write-inputs", problem, artifacts, logits, inputs, report, json, device != "cpu")
         _require(write_inputs, (".npy",), "--write-inputs")
         with render.steps(quiet=quiet) as step:
-            written = own.write_inputs(write_inputs, against, network, options, step)
+            written = files.write_inputs(
+                write_inputs, against, network=network, data=reading, on_progress=step, on_notice=note
+            )
         given = _texts("--arch", [arch] if arch else []) + _texts("--arch-arg", arch_arg or [])
         given += ["--trust-pickle"] * trust_pickle
         render.inputs_written(write_inputs, *written, given, quiet=quiet)
         return
-    judged: list[tuple[Path | None, Report]]
-    problems: list[LenetxError] = []
     if logits is not None or inputs is not None:
         problem = "logits are judged on --inputs alone: no data set, number of images or device goes with them."
         _alone("--logits", problem, data, data_root, images, quick, skip_bad, follow_links, device != "cpu")
@@ -102,17 +99,18 @@ def verify(
             problem = "--logits and --inputs go together, and without artifacts."
             raise typer.BadParameter(problem, param_hint="'--logits'")
         with render.steps(quiet=quiet) as step:
-            judged = [own.judge_logits(logits, inputs, against, network, step)]
+            found = files.verify_logits_file(logits, inputs, against, network=network, on_progress=step, on_notice=note)
     else:
         with render.steps(quiet=quiet) as step:
-            judged, problems = _judge(artifacts, against, network, options, device, step)
-    _certify(judged, note)
-    _show([one for _, one in judged], documents, verbose=verbose, quiet=quiet, json=json)
-    for error in problems[1:]:
+            found = files.verify_files(
+                artifacts, against, network=network, data=reading, device=device, on_progress=step, on_notice=note
+            )
+    _show(found.reports, documents, verbose=verbose, quiet=quiet, json=json)
+    for error in found.problems[1:]:
         render.error(str(error))
-    if problems:
-        raise problems[0]
-    if not all(one.passed for _, one in judged):
+    if found.problems:
+        raise found.problems[0]
+    if not all(one.passed for one in found.reports):
         raise typer.Exit(PROOF_FAILED)
 
 
@@ -152,64 +150,6 @@ def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | No
     return (QUICK if quick else count), (folders[0] if folders else None)
 
 
-def _judge(
-    artifacts: list[Path] | None,
-    against: Path | None,
-    network: dict[str, Any],
-    options: dict[str, Any],
-    device: str,
-    step: render.Step,
-) -> "tuple[list[tuple[Path | None, Report]], list[LenetxError]]":
-    """Give each artifact with its report, and why some could not be judged.
-
-    Those that could not be opened have failed reports. Whatever else is in the way of one, such as a device that is not
-    there, loses no report of another.
-
-    Raises:
-        LenetxError: there is no report at all.
-    """
-    import lenetx
-    from lenetx.publishing.locate import artifacts_of, checkpoint_beside, newest_checkpoint
-    from lenetx.publishing.verify import load_against
-
-    paths = artifacts or artifacts_of(against or newest_checkpoint())
-    references: dict[Path, lenetx.Reference] = {}
-    judged: list[tuple[Path | None, Report]] = []
-    problems: list[LenetxError] = []
-    for path in paths:
-        try:
-            require_file(path, "artifact")
-            checkpoint = against or checkpoint_beside(path)
-            if checkpoint not in references:
-                step(f"reading {checkpoint}")
-                known = load_against(checkpoint, path, **network, on_notice=options["on_notice"])
-                references[checkpoint] = lenetx.reference(known, **options, file=checkpoint.name, on_progress=step)
-            step(f"proving {path.name}")
-            report = lenetx.verify(path, against=references[checkpoint], device=device, on_progress=step)
-        except LenetxError as error:
-            problems.append(error)
-            if isinstance(error, ArtifactError) and not isinstance(error, lenetx.CheckpointError):
-                judged.append((path, lenetx.Report.unreadable(path.name, str(error))))
-        else:
-            judged.append((path, report))
-    if not judged:
-        raise problems[0]
-    return judged, problems
-
-
-def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) -> None:
-    """Write or remove the certificates; a folder that cannot be written to changes no verdict."""
-    import lenetx
-
-    for path, report in judged:
-        if path is not None:
-            try:
-                if kept := lenetx.certify(path, report):
-                    note(kept)
-            except (lenetx.OutputError, lenetx.InputError) as error:
-                note(str(error))
-
-
 def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bool, quiet: bool, json: bool) -> None:
     """Write the reports to files, print them for machines and for people."""
     from lenetx.files import write_atomically
@@ -220,6 +160,6 @@ def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bo
         write_atomically(path, write(reports).encode())
     if json:
         render.text(to_json(reports))
-    for one in reports:
-        if not one.is_unreadable and (not one.passed or not quiet):
-            render.report(one, verbose=verbose)
+        return
+    shown = [one for one in reports if not one.is_unreadable and (not one.passed or not quiet)]
+    render.reports(shown, verbose=verbose)

@@ -7,10 +7,21 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import InputError, OutputError
 from .locking import is_abandoned, marked
 
-__all__ = ["exists", "make_folder", "remove_leftovers", "require_writable", "write_atomically"]
+__all__ = [
+    "ARTIFACTS",
+    "exists",
+    "make_folder",
+    "newest",
+    "remove_leftovers",
+    "require_writable",
+    "write_atomically",
+]
+
+ARTIFACTS = Path("artifacts")
+"""The folder, below the current one, where commands read and write by default."""
 
 
 def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> None:
@@ -82,3 +93,16 @@ def exists(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
+    """Give the file of that ending in ``folder`` that was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    files = (path for path in folder.glob(f"*{suffix}") if path.is_file())
+    found = sorted(files, key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise InputError(f"There is no {kind} in '{folder}': run 'lenetx train' first, or name one.")
+    return found[-1]

@@ -1,7 +1,7 @@
 """What can be asked of a model and of a device that has no torch: a function per command, none of which prints."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ from .values import visible
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from .classifier import Classifier
     from .prediction import Prediction
     from .reprove import ProviderOutcome
     from .spec import ModelSpec
 
-__all__ = ["Screen", "doctor", "inspect", "predict", "selftest"]
+__all__ = ["Screen", "doctor", "inspect", "label", "predict", "selftest"]
 
 _FAILED, _NOT_HERE = 1, 3
 _MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
@@ -45,29 +46,58 @@ class Screen:
 
 
 def predict(asked: "Namespace", screen: Screen) -> int:
-    """Label each image by itself, so that none is lost with another."""
+    """Label images."""
     from .classifier import Classifier
+
+    def show(answer: dict[str, Any]) -> None:
+        if not asked.json:
+            screen.line(_sentence(answer))
+
+    with Classifier(asked.model, device=asked.device) as classifier:
+        status, found = label(classifier, asked.images, asked.top_k, show, screen.complain)
+    if asked.json:
+        screen.document({"model": str(asked.model)} | found)
+    return status
+
+
+def label(
+    classifier: "Classifier",
+    images: "Sequence[Path]",
+    top_k: int,
+    on_answer: Callable[[dict[str, Any]], None],
+    on_error: Callable[[str], None],
+) -> tuple[int, dict[str, Any]]:
+    """Label each image by itself, so that none is lost with another.
+
+    Args:
+        classifier: of known preprocessing.
+        images: files.
+        top_k: how many classes an answer names.
+        on_answer: called with each answer as it comes.
+        on_error: called with a sentence about each image that cannot be used.
+
+    Returns:
+        The exit code, and ``device``, ``predictions`` and ``errors`` as JSON has them.
+
+    Raises:
+        ArtifactError: the model does not say how images become inputs.
+    """
     from .preprocess import require_known
 
+    require_known(classifier.spec)
     predictions, errors, status = [], [], 0
-    with Classifier(asked.model, device=asked.device) as classifier:
-        require_known(classifier.spec)
-        for image in asked.images:
-            try:
-                (prediction,) = classifier.predict_batch([image])
-            except (InputError, ArtifactError) as error:
-                status = max(status, error.exit_code)
-                sentence = str(error) if isinstance(error, InputError) else f"'{image}': {error}"
-                errors.append({"image": str(image), "error": sentence})
-                screen.complain(sentence)
-                continue
-            predictions.append(_labelled(image, prediction, asked.top_k))
-            if not asked.json:
-                screen.line(_sentence(predictions[-1]))
-        if asked.json:
-            about = {"model": str(asked.model), "device": classifier.device}
-            screen.document(about | {"predictions": predictions, "errors": errors})
-    return status
+    for image in images:
+        try:
+            (prediction,) = classifier.predict_batch([image])
+        except (InputError, ArtifactError) as error:
+            status = max(status, error.exit_code)
+            sentence = str(error) if isinstance(error, InputError) else f"'{image}': {error}"
+            errors.append({"image": str(image), "error": sentence})
+            on_error(sentence)
+            continue
+        predictions.append(_labelled(image, prediction, top_k))
+        on_answer(predictions[-1])
+    return status, {"device": classifier.device, "predictions": predictions, "errors": errors}
 
 
 def inspect(asked: "Namespace", screen: Screen) -> int:

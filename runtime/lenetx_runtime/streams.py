@@ -14,7 +14,6 @@ def make_safe() -> None:
     Else the next file that is opened gets the number of a closed stream, and all that is printed. To write to a
     standard output that was closed raises OSError, as for a full one; what standard error cannot take is lost.
     """
-    absent = sys.stderr is None
     modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
     for number, mode in enumerate(modes.values()):
         try:
@@ -31,7 +30,6 @@ def make_safe() -> None:
             each.reconfigure(errors="backslashreplace")  # names of files may hold anything
     if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
         sys.stderr = _Lossy(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
-        sys.stderr.is_lost = absent
 
 
 def silence(stream: Any) -> None:
@@ -40,14 +38,11 @@ def silence(stream: Any) -> None:
 
 
 class _Lossy(io.TextIOWrapper):
-    """Standard error; ``is_lost`` once it has failed."""
-
-    is_lost = False
+    """Standard error that loses what it cannot write."""
 
     def write(self, text: str) -> int:
         try:
             return super().write(text)
         except OSError:
             silence(self)
-            self.is_lost = True
             return len(text)

@@ -1,4 +1,4 @@
-"""What a command means when it is told nothing: the newest checkpoint and the artifacts beside it."""
+"""Defaults for commands called without arguments: the newest checkpoint and the artifacts beside it."""
 
 from pathlib import Path
 
@@ -6,12 +6,9 @@ from lenetx_runtime.files import require_file
 
 from .. import formats
 from ..errors import InputError
-from ..files import exists
+from ..files import ARTIFACTS, exists, newest
 
-__all__ = ["ARTIFACTS", "artifacts_of", "checkpoint_beside", "newest", "newest_checkpoint"]
-
-ARTIFACTS = Path("artifacts")
-"""The folder, below the current one, where commands read and write by default."""
+__all__ = ["artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
 
 def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
@@ -21,19 +18,6 @@ def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
         InputError: there is none.
     """
     return newest(".pt", "checkpoint", folder)
-
-
-def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
-    """Give the file of that ending in ``folder`` that was written last.
-
-    Raises:
-        InputError: there is none.
-    """
-    files = (path for path in folder.glob(f"*{suffix}") if path.is_file())
-    found = sorted(files, key=lambda path: path.stat().st_mtime_ns)
-    if not found:
-        raise InputError(f"There is no {kind} in '{folder}': run 'lenetx train' first, or name one.")
-    return found[-1]
 
 
 def artifacts_of(checkpoint: Path) -> list[Path]:

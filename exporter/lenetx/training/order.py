@@ -1,11 +1,12 @@
-"""Which images an epoch goes through, and in which order.
+"""Which images an epoch goes through and in which order, and the seeding of torch's own random numbers.
 
 Source of going through the hardest only: I. Loshchilov, F. Hutter, "Online Batch Selection for Faster Training of
 Neural Networks", 2015; here the ranking is by the loss that each image had when it was last seen.
 """
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from .config import TrainConfig
 from .parallel import Group
 from .restore import Misfit, fields, tensor, vector
 
-__all__ = ["Order"]
+__all__ = ["Order", "reseed", "seeded"]
 
 
 class Order:
@@ -94,3 +95,19 @@ class Order:
         if length and not (int(rows.min()) >= 0 and int(rows.max()) < self._images and len(rows.unique()) == length):
             raise Misfit("the order of the images does not name each at most once")
         self._rows, self._losses = rows, losses
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Let the generators of the CPU and of ``device`` start at a seed; the caller's state is as it was afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        reseed(seed, device)
+        yield
+
+
+def reseed(seed: int, device: torch.device) -> None:
+    """Set the generators of the CPU and of ``device``; ``torch.manual_seed`` notes a stack trace at each call."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)

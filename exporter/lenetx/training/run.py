@@ -15,10 +15,10 @@ from .config import TrainConfig
 from .freeze import freeze
 from .initial import InitialWeights
 from .loop import Loop, Record
+from .order import seeded
 from .outcome import completed, kept
 from .parallel import Group, current, device_of, joined
 from .progress import Progress
-from .randomness import seeded
 from .start import start
 from .state import Identity, State, StateFile, arithmetic, read
 

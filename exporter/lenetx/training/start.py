@@ -25,7 +25,7 @@ from ..weights.checkpoint import weights_sha256
 from .config import TrainConfig
 from .geometry import framing_of, settle_input
 from .losses import applied_twice
-from .randomness import seeded
+from .order import seeded
 
 __all__ = ["Start", "start"]
 

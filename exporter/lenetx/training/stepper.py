@@ -16,9 +16,9 @@ from .freeze import learning, still_statistics
 from .guard import guard_of
 from .losses import training_loss
 from .optimizers import optimizer, schedule
+from .order import reseed
 from .parallel import ALONE, Group
 from .progress import Diverged, Progress
-from .randomness import reseed
 from .restore import Misfit, count, fields, number, optimizer_state, tensors, vector
 
 __all__ = ["Stepper"]
