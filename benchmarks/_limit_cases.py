@@ -14,7 +14,7 @@ import lenetx
 from lenetx import Checkpoint, Reference, Statement, models
 from lenetx.proof.inputs import GROUPS
 from lenetx.proof.reference import Probe
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 
 __all__ = ["EPOCHS", "GAP", "SEEDS", "Case", "cases"]
 

@@ -47,7 +47,7 @@ def checkpoint(checkpoints):
 @pytest.fixture(scope="session")
 def other_checkpoint(checkpoint):
     """An honest checkpoint of the same network with other weights."""
-    from lenetx.weights.checkpoint import weights_sha256
+    from lenetx.weights.plain_tensors import weights_sha256
 
     weights = {name: tensor * 1.01 for name, tensor in checkpoint.state_dict.items()}
     spec = dataclasses.replace(checkpoint.spec, weights_sha256=weights_sha256(weights), selftest=None)

@@ -17,10 +17,11 @@ from .models import file_stem
 from .publishing.publish import Refusal, publish
 from .publishing.verify import reference
 from .report import Report
-from .weights import checkpoint as checkpoints
+from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
 from .weights import load as foreign
-from .weights.checkpoint import SUFFIXES, Checkpoint
+from .weights.checkpoint import Checkpoint
+from .weights.checkpoint_file import SUFFIXES
 from .weights.statement import Statement
 
 __all__ = ["classifier", "convert", "export", "load", "load_weights", "save"]
@@ -32,7 +33,7 @@ _LARGEST_BATCH = 10_000
 
 @own_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint; see :func:`lenetx.weights.checkpoint.load`."""
+    """Read a checkpoint; see :func:`lenetx.weights.checkpoint_file.load`."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
@@ -82,7 +83,7 @@ def convert(
 
 @own_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
-    """Write a checkpoint; see :func:`lenetx.weights.checkpoint.save`."""
+    """Write a checkpoint; see :func:`lenetx.weights.checkpoint_file.save`."""
     checkpoints.save(checkpoint, Path(path))
 
 

@@ -136,14 +136,14 @@ def test_the_weights_of_an_interrupted_run_are_converted(cli, refused, here, mon
 def test_a_checkpoint_that_cannot_be_written_lies_elsewhere(cli, monkeypatch, tmp_path):
     """The disk of the checkpoint is full at the end of hours of work."""
     from lenetx.errors import OutputError
-    from lenetx.weights.checkpoint import save
+    from lenetx.weights.checkpoint_file import save
 
     def refusing(checkpoint, path, save=save):
         if path == Path("net.pt"):
             raise OutputError("'net.pt' could not be written: No space left on device.")
         save(checkpoint, path)
 
-    monkeypatch.setattr("lenetx.weights.checkpoint.save", refusing)
+    monkeypatch.setattr("lenetx.weights.checkpoint_file.save", refusing)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = cli("train", *QUICK, "-o", "net.pt")
     assert result.exit_code == 2

@@ -10,7 +10,7 @@ import torch
 import lenetx
 from lenetx.errors import CheckpointError, InputError, OutputError, UnknownName
 from lenetx.weights import archive
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 
 RESAVE = """
 import sys, lenetx

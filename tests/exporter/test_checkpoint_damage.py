@@ -11,7 +11,7 @@ import torch
 import lenetx
 from lenetx.errors import CheckpointError
 from lenetx.weights import archive
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime.spec import METADATA_KEY
 
 

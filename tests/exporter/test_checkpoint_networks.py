@@ -10,7 +10,8 @@ import lenetx
 from lenetx import models
 from lenetx.errors import CheckpointError, InputError
 from lenetx.publishing import inspection
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 
 NET = """
 from pathlib import Path

@@ -13,7 +13,7 @@ import lenetx
 from lenetx import Statement
 from lenetx.errors import CheckpointError, InputError, OutputError
 from lenetx.weights import safetensors_file
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 
 KINDS = (".pt", ".safetensors", ".pth")
 

@@ -8,7 +8,7 @@ import torch
 
 import lenetx
 from lenetx.bounds.selftest import GOLDEN, with_self_test
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import Classifier
 from lenetx_runtime.preprocess import normalise
 

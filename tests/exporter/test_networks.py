@@ -12,7 +12,8 @@ from lenetx import data, formats, models
 from lenetx.errors import InputError
 from lenetx.formats.network import Network
 from lenetx.proof import Reference, prove
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 
 ZOO = """

@@ -18,7 +18,7 @@ from lenetx import formats
 from lenetx.data import load
 from lenetx.errors import ArtifactError
 from lenetx.formats.network import Network
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 

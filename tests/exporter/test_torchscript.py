@@ -14,7 +14,7 @@ from lenetx.data import load
 from lenetx.errors import ArtifactError, DeviceUnavailable
 from lenetx.formats.network import Network
 from lenetx.weights import archive
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 

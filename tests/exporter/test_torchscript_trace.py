@@ -16,7 +16,8 @@ from lenetx.formats.torchscript.record import trace
 from lenetx.formats.torchscript.trace import Traced
 from lenetx.graph import Unknown
 from lenetx.weights import archive
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 
 F = nn.functional

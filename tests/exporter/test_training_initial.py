@@ -9,7 +9,7 @@ import lenetx
 from lenetx import TrainConfig, models, train
 from lenetx.errors import CheckpointError, InputError
 from lenetx.training import InitialWeights, settle
-from lenetx.weights.checkpoint import weights_sha256
+from lenetx.weights.plain_tensors import weights_sha256
 
 QUICK = TrainConfig(epochs=1, batch_size=400)
 

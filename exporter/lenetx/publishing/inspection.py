@@ -11,7 +11,7 @@ from lenetx_runtime import ModelSpec
 
 from .. import formats
 from ..report import plain_number
-from ..weights import checkpoint
+from ..weights import checkpoint_file
 from .certificate import conclusion_of
 from .manifest import entry_of
 
@@ -76,11 +76,11 @@ def inspect(path: Path) -> Description:
         InputError: missing, a directory, or of no known ending.
         ArtifactError: unreadable, damaged or not made by lenetx.
     """
-    return _checkpoint(path) if path.suffix in checkpoint.SUFFIXES else _artifact(path)
+    return _checkpoint(path) if path.suffix in checkpoint_file.SUFFIXES else _artifact(path)
 
 
 def _checkpoint(path: Path) -> Description:
-    found = checkpoint.read(path)
+    found = checkpoint_file.read(path)
     arrays = {name: tensor.numpy() for name, tensor in found.state_dict.items()}
     facts = {**found.metrics, "config": dict(found.config), "history": [dict(epoch) for epoch in found.history]}
     return _description("checkpoint", path, found.spec, arrays, facts)

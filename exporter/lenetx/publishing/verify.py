@@ -9,16 +9,16 @@ from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
 from lenetx_runtime.spec import UNKNOWN
 
-from .. import data, formats, models, weights
+from .. import data, formats, models
 from ..data import DataOptions
 from ..data.framed import evenly, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import own_settings
 from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
-from ..weights import checkpoint as checkpoints
+from ..weights import checkpoint_file as checkpoints
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of
+from ..weights.load import checkpoint_of, foreign_weights
 from ..weights.statement import Statement
 from .manifest import MANIFEST, entry_of
 from .transaction import settled
@@ -199,7 +199,7 @@ def load_against(
     Raises:
         InputError, ArtifactError: as :func:`load_weights` for either file.
     """
-    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
     if found is None or found.ours or found.spec is not None:
         return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
     spec = formats.open_artifact(artifact).artifact.spec

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import UNKNOWN
 
-from .. import models, weights
+from .. import models
 from ..errors import CheckpointError, InputError
 from ..models import Architecture
 from ..models.load_into import load_into
 from ..weights import Found, fit
-from ..weights import checkpoint as checkpoints
-from ..weights.checkpoint import weights_sha256
-from ..weights.load import require_architecture
+from ..weights import checkpoint_file as checkpoints
+from ..weights.load import foreign_weights, require_architecture
+from ..weights.plain_tensors import weights_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,8 +44,8 @@ class InitialWeights:
     def read(
         cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
     ) -> "InitialWeights":
-        """Read any file that :func:`lenetx.load_into` reads; the errors are the same."""
-        found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
+        """Read any file that :func:`lenetx.load_weights` reads; the errors are the same."""
+        found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
         if found is None or found.ours:
             checkpoint = checkpoints.read(path)
             spec = checkpoint.spec

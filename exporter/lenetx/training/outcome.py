@@ -15,7 +15,8 @@ from ..errors import LenetxError
 from ..execution.user_code import described
 from ..frames.prepare import Prepared
 from ..models.load_into import load_into
-from ..weights.checkpoint import Checkpoint, weights_sha256
+from ..weights.checkpoint import Checkpoint
+from ..weights.plain_tensors import weights_sha256
 from . import plots as pictures
 from .augment import Augmenter
 from .guard import guard_of

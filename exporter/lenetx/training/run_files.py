@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from .. import data, models
 from ..errors import InputError, OutputError
 from ..files import ARTIFACTS, newest, remove_leftovers, require_writable
-from ..weights.checkpoint import Checkpoint, save
+from ..weights.checkpoint import Checkpoint
+from ..weights.checkpoint_file import save
 from .config import TrainConfig
 from .initial import InitialWeights
 from .progress import Diverged

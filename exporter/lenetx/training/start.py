@@ -21,7 +21,7 @@ from ..models.load_into import load_into
 from ..models.probe import fork_random
 from ..models.steady import require_steady
 from ..version import PRODUCER
-from ..weights.checkpoint import weights_sha256
+from ..weights.plain_tensors import weights_sha256
 from .config import TrainConfig
 from .geometry import framing_of, settle_input
 from .losses import applied_twice

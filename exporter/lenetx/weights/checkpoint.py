@@ -1,41 +1,27 @@
-"""The only reader and writer of checkpoints."""
+"""Trained weights and all that is known of them."""
 
 import contextlib
-import dataclasses
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime.files import read_bytes
-from lenetx_runtime.spec import METADATA_KEY, ModelSpec
-from lenetx_runtime.values import parse_json
+from lenetx_runtime.spec import ModelSpec
 
-from .. import models, weights
-from ..errors import ArtifactError, CheckpointError, InputError
+from .. import models
+from ..errors import CheckpointError
 from ..execution.host import own_settings
 from ..execution.user_code import no_warning_is_an_error, user_code
-from ..files import write_atomically
 from ..models.load_into import load_into
 from ..models.probe import fork_random
-from . import run_state, safetensors_file, tensor_file
 from .fit import difference
-from .plain_tensors import plain, require_plain, weights_sha256
+from .plain_tensors import weights_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..models import Architecture
 
-__all__ = ["SUFFIXES", "Checkpoint", "load", "read", "save", "weights_sha256"]
-
-SUFFIXES = (".pt", ".safetensors")
-"""Of the two kinds of file that hold a whole checkpoint."""
-
-_RECORD, _ORDER, _DIGEST = (f"{METADATA_KEY}.{name}" for name in ("record", "order", "sha256"))
-"""Texts of a safetensors file beside the spec."""
+__all__ = ["Checkpoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,195 +81,6 @@ class Checkpoint:
             return
         with no_warning_is_an_error(), user_code(self.title, doing):
             yield
-
-
-def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint whole or not at all; equal checkpoints give equal bytes.
-
-    Args:
-        checkpoint: what to write.
-        path: the file: safetensors if its name ends in ``.safetensors``, else an archive of torch.
-
-    Raises:
-        OutputError: the file could not be written.
-    """
-    write = _as_safetensors if path.suffix == ".safetensors" else _as_archive
-    write_atomically(path, write(checkpoint))
-
-
-def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed or says what is.
-
-    Args:
-        path: the file, of either kind, told by what it holds.
-        architecture: refuse a checkpoint of another one; needed where the network is someone's own, since no code is
-            run that only the file names.
-
-    Raises:
-        InputError: missing or a directory, or the network's own code raised an error.
-        UnknownName: no such architecture.
-        CheckpointError: unreadable, damaged, holding code, changed after training, of another architecture, or of
-            someone's own and ``architecture`` was not given.
-    """
-    checkpoint = read(path)
-    recorded = checkpoint.spec.architecture
-    if architecture is not None:
-        network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
-        if network.name != recorded:  # weights alone do not tell ReLU from tanh
-            raise CheckpointError(f"'{path}' holds {_another(checkpoint, models.resolve(architecture))}")
-        checkpoint = dataclasses.replace(checkpoint, network=network)
-    elif not models.is_safe(recorded):
-        raise CheckpointError(
-            f"'{path}' is of the network '{recorded}', someone's own code, which lenetx does not run because a file "
-            f"says so: name it with --arch."
-        )
-    if not models.is_safe(recorded):
-        _require_own(path, checkpoint)
-    return checkpoint
-
-
-def read(path: Path) -> Checkpoint:
-    """Read a checkpoint without building a network that is someone's own: to look at it, not to run it.
-
-    Raises:
-        InputError: missing or a directory.
-        CheckpointError: unreadable, damaged, holding code or changed after training.
-    """
-    data = read_bytes(path, "checkpoint")
-    try:
-        checkpoint = _parse(data)
-        if models.is_safe(checkpoint.spec.architecture):
-            checkpoint.module()
-    except (ArtifactError, InputError) as error:
-        raise CheckpointError(f"'{path}' is not a usable checkpoint. {_foreign(path) or error}") from None
-    return checkpoint
-
-
-def _foreign(path: Path) -> str | None:
-    """Return what to do with a file of weights that lenetx did not save; ``None`` for any other file."""
-    with contextlib.suppress(CheckpointError, InputError):
-        found = weights.read(path)
-        if found is not None and not found.ours:
-            return (
-                f"It holds weights that lenetx did not save ({found.kind}): make a checkpoint of them with "
-                f"'lenetx convert {path.name} OUT.pt --arch …'."
-            )
-    return None
-
-
-def _require_own(path: Path, checkpoint: Checkpoint) -> None:
-    try:
-        checkpoint.module()
-    except CheckpointError as error:
-        raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
-
-
-def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
-    """Say how the weights are not those of the network that the user named."""
-    recorded = checkpoint.spec.architecture
-    if recorded.split("@")[0] == named.title:
-        return (
-            f"weights of another version of {named.title}: the digest of its source was {recorded.split('@')[-1]} and "
-            f"is {named.name.split('@')[-1]}."
-        )
-    held = f"weights of {recorded}, not of {named.name}"
-    try:
-        expected = named.build(named.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
-    except InputError:
-        return f"{held}."
-    differing = difference(checkpoint.state_dict, expected.state_dict())
-    return f"{held}: {differing}." if differing else f"{held}."
-
-
-def _as_archive(checkpoint: Checkpoint) -> bytes:
-    return tensor_file.pack(
-        {
-            METADATA_KEY: checkpoint.spec.to_json(),
-            "state_dict": {name: plain(tensor) for name, tensor in checkpoint.state_dict.items()},
-            "record": _record_of(checkpoint),
-        }
-    )
-
-
-def _as_safetensors(checkpoint: Checkpoint) -> bytes:
-    texts = {METADATA_KEY: checkpoint.spec.to_json(), _RECORD: _record_of(checkpoint), "format": "pt"}
-    texts |= {_ORDER: json.dumps(list(checkpoint.state_dict)), _DIGEST: _digest(texts)}
-    return safetensors_file.pack({name: plain(each) for name, each in checkpoint.state_dict.items()}, texts)
-
-
-def _record_of(checkpoint: Checkpoint) -> str:
-    record = {
-        "metrics": dict(checkpoint.metrics),
-        "config": dict(checkpoint.config),
-        "history": [dict(epoch) for epoch in checkpoint.history],
-    }
-    return json.dumps(record, sort_keys=True)
-
-
-def _digest(texts: Mapping[str, str]) -> str:
-    """Digest what a safetensors file says beside its weights: it has no checksums of its own."""
-    return hashlib.sha256(f"{texts[METADATA_KEY]}\n{texts[_RECORD]}".encode()).hexdigest()
-
-
-def _parse(data: bytes) -> Checkpoint:
-    if not data:
-        raise ArtifactError("It is empty.")
-    try:
-        read = _from_safetensors if safetensors_file.recognises(data) else _from_archive
-        checkpoint = read(data)
-        digest = weights_sha256(checkpoint.state_dict)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
-    if digest != checkpoint.spec.weights_sha256:
-        raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
-    return checkpoint
-
-
-def _from_archive(data: bytes) -> Checkpoint:
-    content = tensor_file.unpack(data)
-    if run_state.recognises(content):
-        return _from_state(run_state.require_whole(content))
-    if not isinstance(content, dict):
-        raise TypeError("a checkpoint is a dict")
-    spec = ModelSpec.from_json(content[METADATA_KEY])
-    weights = dict(content["state_dict"])
-    require_plain(weights)
-    return Checkpoint(spec, weights, *_record(content["record"]))
-
-
-def _from_state(content: Mapping[str, Any]) -> Checkpoint:
-    """Make a checkpoint of what an interrupted run had kept: it was never judged on the test split."""
-    held, epoch = run_state.kept_weights(content)
-    weights = {name: plain(tensor) for name, tensor in held.items()}
-    require_plain(weights)
-    records = [{key: each[key] for key in each if key != "seconds"} for each in content["loop"]["history"]]
-    found = {"metrics": {"chosen_epoch": epoch}, "config": content["config"] | content["origin"], "history": records}
-    spec = dataclasses.replace(ModelSpec.from_json(content["spec"]), weights_sha256=weights_sha256(weights))
-    return Checkpoint(spec, weights, *_record(json.dumps(found)))
-
-
-def _from_safetensors(data: bytes) -> Checkpoint:
-    tensors, texts = safetensors_file.unpack(data)
-    weights = {name: tensors[name] for name in parse_json(texts[_ORDER])}
-    checkpoint = Checkpoint(ModelSpec.from_json(texts[METADATA_KEY]), weights, *_record(texts[_RECORD]))
-    if texts[_DIGEST] != _digest(texts) or _as_safetensors(checkpoint) != data:
-        raise ArtifactError("It was not written by lenetx, or it is damaged.")
-    return checkpoint
-
-
-def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, float], ...]]:
-    """Read metrics, config and history; a ValueError or KeyError says that they are not what :func:`save` writes."""
-    record = parse_json(text, finite=False)
-    metrics, config, history = record["metrics"], record["config"], record["history"]
-    if not isinstance(history, list) or not all(isinstance(each, dict) for each in (metrics, config, *history)):
-        raise TypeError("metrics, config and each epoch are objects")
-    tables = [value for value in metrics.values() if isinstance(value, dict)]
-    figures = {name: value for name, value in metrics.items() if not isinstance(value, dict)}
-    if not all(isinstance(number, int | float) for each in (figures, *tables, *history) for number in each.values()):
-        raise ValueError("metrics and history hold numbers")
-    if not isinstance(config["data"], str | None) or not isinstance(config.get("architecture_args", {}), dict):
-        raise ValueError("the configuration names its data and the arguments of its network")
-    return metrics, config, tuple(history)
 
 
 def _require_same_shapes(architecture: str, given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> None:

@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import weights
 from ..errors import InputError
 from ..files import exists, require_writable, write_atomically
 from . import archive, safetensors_file
-from . import checkpoint as checkpoints
-from .load import checkpoint_of
+from . import checkpoint_file as checkpoints
+from .load import checkpoint_of, foreign_weights
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def convert(
     if exists(source) and exists(target) and target.samefile(source):
         raise InputError(f"'{target}' would be overwritten by what is made of it: name another file.")
     require_writable(target)
-    found = weights.read(source, trust_pickle=trust_pickle, on_notice=on_notice)
+    found = foreign_weights(source, trust_pickle=trust_pickle, on_notice=on_notice)
     foreign = found is not None and not found.ours and found.spec is None
     if found is None or not foreign or architecture is not None or target.suffix == ".pt":
         checkpoint = checkpoint_of(source, found, architecture, arguments, stated or Statement(), on_notice)

@@ -87,7 +87,7 @@ class Found:
         kind: what the file is, in words.
         tensors: dense tensors on the CPU, of any dtype, by name.
         spec: what the file says of them, if it is lenetx's.
-        ours: it is a checkpoint, which :func:`lenetx.weights.checkpoint.load` reads with all that belongs to it.
+        ours: it is a checkpoint, which :func:`lenetx.weights.checkpoint_file.load` reads with all that belongs to it.
         network: the class of a whole module, if it is custom code.
     """
 

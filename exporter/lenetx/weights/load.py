@@ -17,14 +17,15 @@ from ..models import Architecture
 from ..models.architecture import Shape
 from ..version import PRODUCER
 from . import Found, fit
-from . import checkpoint as checkpoints
-from .checkpoint import Checkpoint, weights_sha256
+from . import checkpoint_file as checkpoints
+from .checkpoint import Checkpoint
+from .plain_tensors import weights_sha256
 from .statement import Statement
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ASSUMED", "checkpoint_of", "load_weights", "require_architecture"]
+__all__ = ["ASSUMED", "checkpoint_of", "foreign_weights", "load_weights", "require_architecture"]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
 """(channels, height, width) of LeNet-5's input, and of MNIST's images: the first that the network takes is assumed
@@ -59,8 +60,21 @@ def load_weights(
         UnknownName: no such architecture.
         CheckpointError: the file is damaged, holds code, or weights of another network.
     """
-    found = weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
     return checkpoint_of(path, found, architecture, arguments, stated or Statement(), on_notice)
+
+
+def foreign_weights(
+    path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
+) -> Found | None:
+    """Read weights that are no checkpoint of lenetx, see :func:`lenetx.weights.read`; ``None`` for one of lenetx.
+
+    Raises:
+        InputError, CheckpointError: as :func:`lenetx.weights.read`.
+    """
+    if checkpoints.recognises(read_bytes(path, "checkpoint")):
+        return None
+    return weights.read(path, trust_pickle=trust_pickle, on_notice=on_notice)
 
 
 def checkpoint_of(

@@ -16,7 +16,8 @@ from lenetx.graph import aliases, of_onnx, of_tape
 from lenetx.graph.tape import record
 from lenetx.graph.usage import usage_of
 from lenetx.weights import archive
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 
 

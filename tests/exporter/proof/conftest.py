@@ -17,7 +17,8 @@ from lenetx.formats.artifact import OpenedArtifact
 from lenetx.formats.network import Network
 from lenetx.proof import as_artifact, prove
 from lenetx.report import Check
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.onnx_file import seal
 from lenetx_runtime.spec import METADATA_KEY

@@ -19,7 +19,8 @@ from lenetx.proof.case import Case
 from lenetx.proof.reference import Reference
 from lenetx.proof.same_weights import same_weights
 from lenetx.report import Check
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 
 from .conftest import resealed

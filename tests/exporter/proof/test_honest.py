@@ -20,7 +20,8 @@ from lenetx.models.architecture import Architecture
 from lenetx.proof import inputs
 from lenetx.proof.compare import shares
 from lenetx.proof.reference import Probe
-from lenetx.weights.checkpoint import Checkpoint, weights_sha256
+from lenetx.weights.checkpoint import Checkpoint
+from lenetx.weights.plain_tensors import weights_sha256
 
 from .conftest import Function, failed, first, make_checkpoint, session_of, with_weights
 from .programs import eager, in_order, term_by_term, with_layers
