@@ -20,11 +20,14 @@ def bar(console: "Console") -> "Iterator[Callable[[Progress], None]]":
 
     columns = TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.fields[figures]}")
     with Bar(*columns, console=console) as bar:
-        task = bar.add_task("train", total=None, epoch="", figures="reading the data")
+        task, validation = bar.add_task("train", total=None, epoch="", figures="reading the data"), ""
 
         def show(progress: "Progress") -> None:
+            nonlocal validation
+            if progress.validation_accuracy is not None:
+                validation = f"validation {progress.validation_accuracy:.2%}  "
             figures = (
-                f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  "
+                f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}  {validation}"
                 f"{progress.images_per_second:,.0f} images/s  {progress.seconds_left:.0f} s left"
             )
             epoch = f"{progress.epoch}/{progress.epochs}"

@@ -39,6 +39,8 @@ def test_each_epoch_ends_with_its_validation_accuracy(told):
     moments, _, checkpoint = told
     found = [moment.validation_accuracy for moment in moments if moment.validation_accuracy is not None]
     assert found == [epoch["validation_accuracy"] for epoch in checkpoint.history]
+    ends = [(one.loss, one.accuracy) for one in moments if one.validation_accuracy is not None]
+    assert ends == [(epoch["train_loss"], epoch["train_accuracy"]) for epoch in checkpoint.history]
     assert len(found) == EPOCHS
 
 

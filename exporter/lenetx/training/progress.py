@@ -19,7 +19,7 @@ class Progress:
     Attributes:
         epoch, epochs: the current one, from 1, and how many there are.
         step, steps: finished over the whole run, and how many there are.
-        loss: mean cross-entropy in nats over the latest steps of this epoch.
+        loss: mean loss in nats over the latest steps of this epoch; over all of them right after it, as in the history.
         accuracy: share of right labels over the same steps, 0.0 to 1.0.
         images_per_second: mean over the run so far.
         seconds_left: estimated for the rest of the run.

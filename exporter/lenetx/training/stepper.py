@@ -139,12 +139,13 @@ class Stepper:
         return self._step % _STEPS_PER_REPORT == 0
 
     def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
-        """Read the figures of the latest steps of this epoch.
+        """Return the figures of the latest steps of this epoch, or of all its steps once it was validated.
 
         Raises:
             Diverged: a loss is NaN or infinite.
         """
-        loss, accuracy = self._means(self._losses[-_STEPS_PER_REPORT:], self._hits[-_STEPS_PER_REPORT:])
+        first = 0 if validation_accuracy is not None else -_STEPS_PER_REPORT
+        loss, accuracy = self._means(self._losses[first:], self._hits[first:])
         return Progress(
             epoch=epoch,
             epochs=epochs,

@@ -1,0 +1,39 @@
+"""Fail on docstrings whose first line is not in the imperative that CONTRIBUTING.md asks for.
+
+    python tools/check_english.py FOLDER…
+
+It knows the few forms that can be told by machine.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+REFUSED = {
+    "Give": "Return",
+    "Say whether": "Return whether",
+    "Do nothing if": "Check that, or Raise if",
+}
+
+
+def findings(path: Path) -> Iterator[str]:
+    """Return a sentence for each docstring of a file that begins in a refused form."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = (ast.get_docstring(node) or "").partition("\n")[0]
+            for form, instead in REFUSED.items():
+                if first.startswith(f"{form} "):
+                    yield f"{path}:{node.body[0].lineno}: '{form}' begins the docstring: write {instead} …"
+
+
+def main() -> None:
+    """Print what was found; the exit code is 1 if anything was."""
+    paths = (path for folder in sys.argv[1:] for path in sorted(Path(folder).rglob("*.py")))
+    found = [sentence for path in paths for sentence in findings(path)]
+    print("\n".join(found), end="\n" * bool(found))
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
