@@ -20,7 +20,7 @@ def draw(console: "Console", content: "Report", *, verbose: bool, fresh: bool = 
     Args:
         console: to draw on.
         content: what to draw.
-        verbose: show every check, not only those that failed or were not run.
+        verbose: show every check, not only those that failed.
         fresh: the file has just been exported.
     """
     from rich.text import Text

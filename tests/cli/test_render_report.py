@@ -21,10 +21,10 @@ def shown(capsys):
     """The function that gives the lines that people see."""
 
     def show(*checks, verbose=False, name="net.onnx"):
-        render.report(Report(checks, {"python": "3"}, {"name": name}, {}), verbose=verbose)
+        render.reports([Report(checks, {"python": "3"}, {"name": name}, {})], verbose=verbose)
         captured = capsys.readouterr()
-        assert captured.out == ""
-        return captured.err.splitlines()
+        assert captured.err == ""
+        return captured.out.splitlines()
 
     return show
 
@@ -35,7 +35,7 @@ def cells(line):
 
 def test_a_line_per_group_and_the_conclusion_last(shown):
     heading, *groups, last = shown(EVAL, REAL, NOISE, WEIGHTS)
-    assert cells(heading) == ["net.onnx", "ran", "of limit", "on"]
+    assert cells(heading) == ["net.onnx", "checks", "error/limit", "on"]
     assert [cells(line) for line in groups] == [
         ["weights", "passed", "1 of 1", "61,706 numbers"],
         ["end to end", "passed", "2 of 2", "2.05%", "10,000 test images, and 1 more"],
@@ -54,12 +54,13 @@ def test_what_failed_stands_under_its_group_with_its_numbers(shown):
     assert last.startswith("net.onnx is NOT proven: real inputs. Do not use it. ")
 
 
-def test_what_was_not_run_stands_under_its_group_with_the_reason(shown):
+def test_what_was_not_run_is_one_line_for_each_reason(shown):
     ran = Check("accuracy", "digits", "passed", group="real data")
-    _, _, group, check, reason, last = shown(WEIGHTS, ran, UNSEEN)
-    assert cells(group) == ["real data", "not run", "1 of 2", "test images, and 1 more"]
-    assert cells(check) == ["flips", "not run", "test images"]
-    assert reason == "    There is no data set."
+    others = [dataclasses.replace(UNSEEN, name=name, group="hard inputs") for name in ("margins", "refusals")]
+    _, _, unseen, group, line, last = shown(WEIGHTS, ran, UNSEEN, *others)
+    assert cells(group) == ["real data", "passed", "1 of 2", "digits, and 1 more"]
+    assert cells(unseen) == ["hard inputs", "not run", "0 of 2", "test images"]
+    assert cells(line) == ["not run", "flips, margins, refusals. There is no data set."]
     assert last.endswith("What was not run says what it needs.")
 
 
@@ -96,8 +97,8 @@ def test_what_an_artifact_says_does_not_steer_the_terminal(shown):
 
 
 def test_of_a_file_that_could_not_be_opened(capsys):
-    render.report(Report.unreadable("net.onnx", "It is truncated."), verbose=False)
-    assert "    It is truncated." in capsys.readouterr().err.splitlines()
+    render.reports([Report.unreadable("net.onnx", "It is truncated.")])
+    assert "    It is truncated." in capsys.readouterr().out.splitlines()
 
 
 def test_the_same_words_are_said_once(shown):

@@ -72,9 +72,9 @@ def test_the_conclusion_of_a_failure_names_the_checkpoint() -> None:
 def test_a_report_prints_as_its_table_and_is_short_in_a_session() -> None:
     one = report(PASSED, FAILED, UNSEEN)
     heading, *rows, last = str(one).splitlines()
-    assert heading.split() == ["net.onnx", "ran", "of", "limit", "on"]
+    assert heading.split() == ["net.onnx", "checks", "error/limit", "on"]
     assert last.startswith(one.conclusion)
-    assert [row.split()[0] for row in rows] == ["file", "spec", "labels", "test", "No"]
+    assert [row.split()[0] for row in rows] == ["file", "spec", "labels", "not"]
     assert repr(one) == "<Report of 'net.onnx': NOT passed, 3 checks>"
     assert repr(report(PASSED)) == "<Report of 'net.onnx': passed, 1 check>"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lenetx.report import GROUPS, Check, Report, Status, advice, number, share, summaries, visible
 
-WORST_FIRST: tuple[Status, ...] = ("failed", "not_run", "passed", "not_applicable")
+MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applicable")
 
 
 def check(status: Status = "passed", group: str = "weights", subject: str = "all", **numbers: float) -> Check:
@@ -20,10 +20,10 @@ def report(*checks: Check) -> Report:
     return Report(checks, {"python": "3"}, {"name": "net.onnx"}, {})
 
 
-@pytest.mark.parametrize("statuses", list(itertools.permutations(WORST_FIRST, 2)))
-def test_the_worst_status_is_the_verdict(statuses: tuple[Status, ...]) -> None:
+@pytest.mark.parametrize("statuses", list(itertools.permutations(MOST_TELLING, 2)))
+def test_the_most_telling_status_is_the_verdict(statuses: tuple[Status, ...]) -> None:
     (group,) = summaries(report(*map(check, statuses)))
-    assert group.verdict == min(statuses, key=WORST_FIRST.index)
+    assert group.verdict == min(statuses, key=MOST_TELLING.index)
 
 
 def test_how_many_ran_of_those_that_there_are_to_run() -> None:
@@ -55,7 +55,7 @@ def test_a_share_that_is_no_number_is_the_worst() -> None:
 
 
 def test_the_subject_is_that_of_the_check_that_decided() -> None:
-    checks = (check(subject="noise", measured=0.9, limit=1.0), check("not_run", subject="digits"))
+    checks = (check(subject="noise", measured=0.9, limit=1.0), check("failed", subject="digits"))
     assert summaries(report(*checks))[0].subject == "digits, and 1 more"
 
 

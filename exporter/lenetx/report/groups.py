@@ -9,7 +9,7 @@ from .registry import GROUPS, REGISTRY
 
 __all__ = ["GroupSummary", "advice", "summaries"]
 
-_WORST_FIRST: tuple[Status, ...] = ("failed", "not_run", "passed", "not_applicable")
+_MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applicable")
 
 _IDENTITY = ("weights", "contract")
 """What says whose file it is, the more telling one first."""
@@ -32,8 +32,8 @@ class GroupSummary:
 
     @property
     def verdict(self) -> Status:
-        """The worst status: failed, then not run, then passed; not applicable only where all are."""
-        return next(status for status in _WORST_FIRST if any(check.status == status for check in self.checks))
+        """Failed if one failed, else passed if one passed, else not run; not applicable only where all are."""
+        return next(status for status in _MOST_TELLING if any(check.status == status for check in self.checks))
 
     @property
     def ran(self) -> int:

@@ -83,9 +83,9 @@ REGISTRY = (
         "Its answers change from call to call: look for what the program keeps between them.",
     ),
     Group(
-        "quarrel",
-        "lenetx.proof.quarrel:quarrel",
-        "The quarrel says who is wrong, the file or the engine.",
+        "diagnosis",
+        "lenetx.proof.diagnosis:diagnosis",
+        "The diagnosis says who is wrong, the file or the engine.",
         is_numeric=False,
     ),
 )

@@ -12,7 +12,7 @@ from .table import table_lines
 
 __all__ = ["Report", "to_json"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, repr=False)

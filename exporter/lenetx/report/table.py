@@ -1,4 +1,4 @@
-"""The table of one report as lines: one per group, details under what failed or was not run, the conclusion last."""
+"""The table of one report as lines: one per group, details under what failed, what was not run, the conclusion."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, f
 
     Args:
         report: what to show.
-        verbose: show every check, not only those that failed or were not run.
+        verbose: show every check, not only those that failed.
         width: to which the subjects of groups are cut, in characters.
         fresh: the file has just been exported.
     """
@@ -48,19 +48,32 @@ def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, f
     names = [group.group for group, _ in groups] + [f"  {check.name}" for _, checks in groups for check in checks]
     first = min(max(map(len, names), default=0), _LONGEST_NAME)
     room = max(width - first - len(_columns("passed", "", "")), _LEAST_ROOM)
-    heading = f"{visible(str(report.artifact['name'])):<{first}}{_columns('', 'ran', 'of limit')}on"
+    heading = f"{visible(str(report.artifact['name'])):<{first}}{_columns('', 'checks', 'error/limit')}on"
     lines, said = [Line(heading, "heading")], set[str]()
     for group, checks in groups:
         lines.append(_row(group.group, first, group.verdict, _ran(group), group.share, _cut(group.subject, room)))
         for check in checks:
             lines.append(_row(f"  {check.name}", first, check.status, "", check.share, check.subject))
             lines += [Line(f"    {sentence}", "detail") for sentence in _found(check, said)]
+    if not verbose:
+        lines += _not_run(report, first)
     last = " ".join(filter(None, (report.conclusion, advice(report, fresh=fresh))))
     return (*lines, Line(visible(last), "conclusion"))
 
 
 def _shown(group: GroupSummary, *, verbose: bool) -> list[Check]:
-    return [check for check in group.checks if verbose or check.status in ("failed", "not_run")]
+    return [check for check in group.checks if verbose or check.status == "failed"]
+
+
+def _not_run(report: Outcome, width: int) -> Iterator[Line]:
+    """Yield one line for each reason that kept checks from running, with the names of these checks."""
+    names: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.status == "not_run":
+            names.setdefault(check.detail, []).append(check.name)
+    for reason, kept in names.items():
+        words = visible(f"{', '.join(kept)}. {reason}".strip())
+        yield Line(f"{'':<{width}}  {MARKS['not_run']}  {words}", "row", "not_run", width + 2)
 
 
 def _found(check: Check, said: set[str]) -> Iterator[str]:

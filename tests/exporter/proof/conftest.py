@@ -167,14 +167,14 @@ def respell(change: Callable[[ModelSpec], ModelSpec]) -> Damage:
 
 
 def failed(report: Report) -> list[str]:
-    """Name the checks that failed; a quarrel only says of them whose fault it is."""
-    return [check.name for check in report.failures if check.group != "quarrel"]
+    """Name the checks that failed; a diagnosis only says of them whose fault it is."""
+    return [check.name for check in report.failures if check.group != "diagnosis"]
 
 
 def only(report: Report, name: str) -> Check:
     """Assert that one check alone stands between a fault and a passed report, and give it."""
     assert failed(report) == [name]
-    others = [check for check in report.checks if check.group != "quarrel" and check.name != name]
+    others = [check for check in report.checks if check.group != "diagnosis" and check.name != name]
     assert dataclasses.replace(report, checks=tuple(others)).passed
     return check_of(report, name)
 

@@ -26,9 +26,9 @@ def test_what_says_nothing_of_a_function_never_passes(few: Reference, honest: Fu
     report = prove(as_artifact(honest, few.checkpoint.spec), few)
     assert report.passed
     unasked = {check.name for check in report.checks if check.status == "not_applicable"}
-    assert unasked == NOTHING_TO_ASK | {"training operators", "refusals", "quarrel"}
+    assert unasked == NOTHING_TO_ASK | {"training operators", "refusals", "diagnosis"}
     assert all(check.detail for check in report.checks if check.status == "not_applicable")
-    assert "agree" not in check_of(report, "quarrel").detail
+    assert "agree" not in check_of(report, "diagnosis").detail
 
 
 def test_it_has_no_digest_and_no_size_and_the_name_that_it_is_given(few: Reference, honest: Function) -> None:

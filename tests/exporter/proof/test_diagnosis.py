@@ -29,7 +29,7 @@ class Elsewhere:
 
 
 def test_there_is_none_where_they_agree(file: OpenedArtifact, few: Reference) -> None:
-    check = check_of(prove(file, few), "quarrel")
+    check = check_of(prove(file, few), "diagnosis")
     assert (check.status, check.detail) == ("not_applicable", "They agree.")
 
 
@@ -37,7 +37,7 @@ def test_a_changed_graph_is_the_exporters_fault(judge_damaged: Callable[..., Rep
     def damage(model: onnx.ModelProto) -> None:
         next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Tanh"
 
-    check = check_of(judge_damaged(damage), "quarrel")
+    check = check_of(judge_damaged(damage), "diagnosis")
     assert check.status == "failed"
     assert check.measured > 1
     assert check.detail == "The file itself is wrong: the exporter, or someone after it, wrote another network."
@@ -45,20 +45,20 @@ def test_a_changed_graph_is_the_exporters_fault(judge_damaged: Callable[..., Rep
 
 def test_an_engine_that_is_off_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
     off = Elsewhere(lambda x: file.backend.run(x) + np.float32(1e-3))
-    check = check_of(prove(dataclasses.replace(file, backend=off), few), "quarrel")
+    check = check_of(prove(dataclasses.replace(file, backend=off), few), "diagnosis")
     assert (check.status, check.subject) == ("failed", "4 inputs, by onnx's ReferenceEvaluator")
     assert check.measured < 1
     assert check.detail == "The file is right: the engine that ran it computes something else."
 
 
 def test_an_engine_that_cannot_run_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
-    check = check_of(prove(dataclasses.replace(file, backend=Elsewhere(lambda _: 1 / 0)), few), "quarrel")
+    check = check_of(prove(dataclasses.replace(file, backend=Elsewhere(lambda _: 1 / 0)), few), "diagnosis")
     assert check.detail == "The file is right: the engine that ran it computes something else."
 
 
 def test_one_way_to_run_it_that_is_off_is_pointed_at(file: OpenedArtifact, few: Reference) -> None:
     engine = Engine("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
-    check = check_of(prove(dataclasses.replace(file, engines=(engine,)), few), "quarrel")
+    check = check_of(prove(dataclasses.replace(file, engines=(engine,)), few), "diagnosis")
     assert check.detail.startswith("The file is right, and its engine too as it runs by default")
 
 
@@ -70,26 +70,26 @@ def test_the_worst_images_decide(file: OpenedArtifact, few: Reference) -> None:
         return file.backend.run(x) + np.float32(1e-3) * (x == picture).all(axis=(1, 2, 3))[:, None]
 
     both = dataclasses.replace(file, backend=Elsewhere(wrong), evaluate=wrong)
-    assert "The file itself is wrong" in check_of(prove(both, few), "quarrel").detail
+    assert "The file itself is wrong" in check_of(prove(both, few), "diagnosis").detail
 
 
 def test_a_file_that_onnx_cannot_follow_is_wrong(file: OpenedArtifact, few: Reference) -> None:
     off = Elsewhere(lambda x: file.backend.run(x) + np.float32(1e-3))
-    check = check_of(prove(dataclasses.replace(file, backend=off, evaluate=lambda _: 1 / 0), few), "quarrel")
+    check = check_of(prove(dataclasses.replace(file, backend=off, evaluate=lambda _: 1 / 0), few), "diagnosis")
     assert check.detail == "The file itself is wrong: ZeroDivisionError: division by zero"
 
 
 def test_a_function_has_no_definition_to_ask(file: OpenedArtifact, few: Reference) -> None:
     report = prove(as_artifact(lambda x: file.backend.run(x) * 2, few.checkpoint.spec), few)
     assert not report.passed
-    check = check_of(report, "quarrel")
+    check = check_of(report, "diagnosis")
     assert (check.status, check.detail) == (
         "not_applicable",
         "Nothing but its own answers defines what a function computes.",
     )
 
 
-def test_what_a_file_says_of_itself_is_no_quarrel(file: OpenedArtifact, few: Reference) -> None:
+def test_what_a_file_says_of_itself_is_no_diagnosis(file: OpenedArtifact, few: Reference) -> None:
     report = prove(dataclasses.replace(file, numbers=frozenset({7.5}), fresh=None), few)
     assert not report.passed
-    assert check_of(report, "quarrel").status == "not_applicable"
+    assert check_of(report, "diagnosis").status == "not_applicable"

@@ -9,13 +9,13 @@ from .compare import shares, wrong_shape
 from .failures import reason
 from .reference import Probe
 
-__all__ = ["quarrel"]
+__all__ = ["diagnosis"]
 
-_GROUP = _NAME = "quarrel"
+_GROUP = _NAME = "diagnosis"
 _ROWS = 4
 
 
-def quarrel(case: Case) -> tuple[Check, ...]:
+def diagnosis(case: Case) -> tuple[Check, ...]:
     """Let the format's own definition decide, on the inputs where the artifact is furthest from right."""
     return (_judged(case),)
 
