@@ -153,13 +153,16 @@ def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | No
 def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bool, quiet: bool, json: bool) -> None:
     """Write the reports to files, print them for machines and for people."""
     from lenetx.files import write_atomically
-    from lenetx.report import to_html, to_json
+    from lenetx.report import advice, to_html, to_json
 
     for path in documents:
         write = to_html if path.suffix == ".html" else to_json
         write_atomically(path, write(reports).encode())
     if json:
         render.text(to_json(reports))
+        for one in reports:
+            if not one.passed:
+                render.error(f"{one.conclusion} {advice(one)}")
         return
     shown = [one for one in reports if not one.is_unreadable and (not one.passed or not quiet)]
     render.reports(shown, verbose=verbose)

@@ -26,8 +26,8 @@ def doctor(python, tmp_path):
 
 def test_people_read_what_the_runtime_finds_and_the_packages_of_the_exporter(doctor):
     done = doctor()
-    assert (done.returncode, done.stdout) == (0, "")
-    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
     assert lines[-1] == "Predictions can be made here."
     rows = {line.split()[0]: line.split(maxsplit=1)[1].strip() for line in lines[:-1]}
     for name in ("lenetx", "lenetx-runtime", "numpy", "pillow", "torch", "torchvision", "onnx"):
@@ -71,9 +71,9 @@ def test_a_missing_package_is_told_from_a_broken_one(monkeypatch):
 def test_without_torch_nothing_that_needs_it_is_blamed(doctor):
     done = doctor(torch="raise ImportError('libtorch.so: cannot open shared object file')")
     assert done.returncode == 0
-    (problem,) = (line for line in done.stderr.splitlines() if line.startswith("Problem: "))
+    (problem,) = (line for line in done.stdout.splitlines() if line.startswith("Problem: "))
     assert "torch cannot be imported: ImportError: libtorch.so" in problem
-    assert "CUDA in torch           unknown: torch does not work" in done.stderr
+    assert "CUDA in torch           unknown: torch does not work" in done.stdout
 
 
 def test_where_no_prediction_can_be_made_the_end_is_3(doctor):

@@ -18,8 +18,8 @@ def kind(request):
 
 def test_people_read_every_weight_with_its_shape_count_and_range(cli, published, checkpoint, kind):
     result = cli("inspect", published / KINDS[kind])
-    assert (result.exit_code, result.stdout) == (0, "")
-    rows = [line.split() for line in result.stderr.splitlines()]
+    assert (result.exit_code, result.stderr) == (0, "")
+    rows = [line.split() for line in result.stdout.splitlines()]
     for name, tensor in checkpoint.state_dict.items():
         shape = "×".join(map(str, tensor.shape))
         limits = [f"{float(tensor.min()):.6f}", f"{float(tensor.max()):.6f}"]
@@ -30,7 +30,7 @@ def test_people_read_every_weight_with_its_shape_count_and_range(cli, published,
 
 
 def test_people_read_how_pictures_are_prepared(cli, published, checkpoint, kind):
-    text = cli("inspect", published / KINDS[kind]).stderr
+    text = cli("inspect", published / KINDS[kind]).stdout
     for key in ("architecture", "labels", "mean", "std", "scale", "padding", "framing", "weights_sha256"):
         assert any(line.startswith(key) for line in text.splitlines()), key
     assert checkpoint.spec.weights_sha256 in text
@@ -55,7 +55,7 @@ def test_json_is_one_document_on_stdout(cli, published, checkpoint, kind):
 
 @pytest.mark.parametrize(("name", "count"), [("lenet5-3x3", "60,074"), ("lenet5-1998", "61,706")])
 def test_the_other_networks_are_shown_too(cli, checkpoint_paths, name, count):
-    text = cli("inspect", checkpoint_paths[name]).stderr
+    text = cli("inspect", checkpoint_paths[name]).stdout
     assert ["architecture", name] in [line.split() for line in text.splitlines()]
     assert count in text
 
@@ -64,7 +64,7 @@ def test_people_read_how_many_images_the_self_test_has_and_not_the_images(cli, c
     rows = ((0.0,) * 10,) * 8
     spec = dataclasses.replace(checkpoint.spec, selftest=SelfTest(bytes(8 * 28 * 28), rows, rows))
     lenetx.save(dataclasses.replace(checkpoint, spec=spec), tmp_path / "tested.pt")
-    text = cli("inspect", tmp_path / "tested.pt").stderr
+    text = cli("inspect", tmp_path / "tested.pt").stdout
     assert ["selftest", "8", "images"] in [line.split() for line in text.splitlines()]
     assert "AAAA" not in text
     document = json.loads(cli("inspect", tmp_path / "tested.pt", "--json").stdout)

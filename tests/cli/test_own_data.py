@@ -73,7 +73,7 @@ def test_a_list_of_pictures_goes_from_training_to_the_proof(cli, here):
     verified = cli("verify", "artifacts/own.onnx", "--data", "labels.csv", "--images", "pictures", "-v")
     assert verified.exit_code == 0
     accuracy = checkpoint.metrics["test_accuracy"]
-    assert f"Accuracy {accuracy:.2%}, the reference's {accuracy:.2%}" in verified.stderr
+    assert f"Accuracy {accuracy:.2%}, the reference's {accuracy:.2%}" in verified.stdout
 
 
 def test_no_file_that_is_written_names_a_place(cli, here):

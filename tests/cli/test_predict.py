@@ -1,7 +1,10 @@
 """``lenetx predict``."""
 
+import contextlib
 import dataclasses
+import io
 import json
+import pathlib
 
 import numpy as np
 import PIL.Image
@@ -64,10 +67,10 @@ def test_all_kinds_of_models_agree(cli, published, pictures):
     assert np.ptp(found, axis=0).max() < 1e-5
 
 
-def test_people_read_a_line_per_picture_on_stderr(cli, published, picture):
+def test_people_read_a_line_per_picture(cli, published, picture):
     result = cli("predict", published / "lenet5.onnx", picture, picture)
-    assert result.stdout == ""
-    heading, *rows = result.stderr.splitlines()
+    assert result.stderr == ""
+    heading, *rows = result.stdout.splitlines()
     assert heading.split() == ["image", "label", "probability", "then"]
     assert len([row for row in rows if " 7 " in row and "%" in row]) == 2
 
@@ -94,13 +97,27 @@ def test_the_answer_is_that_of_the_library(cli, published, picture):
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, published, picture, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     picture.rename(tmp_path / "[red]:cat:.png")
-    assert "[red]:cat:.png" in cli("predict", published / "lenet5.onnx", "[red]:cat:.png").stderr
+    assert "[red]:cat:.png" in cli("predict", published / "lenet5.onnx", "[red]:cat:.png").stdout
 
 
-def test_one_bad_picture_stops_them_all_and_is_named(refused, published, picture, tmp_path):
-    (tmp_path / "bad.png").write_bytes(b"no picture")
-    message = refused(2, "predict", published / "lenet5.onnx", picture, tmp_path / "bad.png", "--json")
-    assert "bad.png" in message
+def test_a_bad_picture_is_named_and_the_others_are_labelled(cli, published, picture, tmp_path, monkeypatch):
+    """In one JSON with the runtime's own command."""
+    from lenetx_runtime.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("bad.png").write_bytes(b"no picture")
+    arguments = ("predict", published / "lenet5.onnx", "bad.png", picture.name)
+    shown = cli(*arguments, "--show-frame", "seen.png")
+    assert shown.exit_code == 2
+    assert shown.stderr.startswith("lenetx: 'bad.png' is not a readable PNG")
+    assert picture.name in shown.stdout
+    assert pathlib.Path("seen.png").exists()
+    found = cli(*arguments, "--json")
+    assert found.exit_code == 2
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert main([*map(str, arguments), "--json"]) == 2
+    assert json.loads(found.stdout) == json.loads(output.getvalue())
+    assert [each["image"] for each in json.loads(found.stdout)["errors"]] == ["bad.png"]
 
 
 def test_an_onnx_model_is_read_without_torch(python, published, picture):

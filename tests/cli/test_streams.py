@@ -24,7 +24,7 @@ def redirected(tmp_path):
 
 
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
-def test_a_result_that_standard_error_cannot_take_goes_to_standard_output(redirected, published, picture, redirection):
+def test_a_result_comes_where_standard_error_takes_nothing(redirected, published, picture, redirection):
     done = redirected(redirection, "predict", published / "lenet5.onnx", picture)
     assert done.returncode == 0
     assert str(picture.name) in done.stdout

@@ -48,7 +48,7 @@ def test_a_network_that_eager_pytorch_trains_has_a_checkpoint(cli, here, name):
     result = cli("train", *QUICK, "--arch", f"net.py:{name}", "-o", "net.pt")
     assert result.exit_code == 0
     assert lenetx.load(here / "net.pt", architecture=f"net.py:{name}").metrics["test_accuracy"] > 0.1
-    assert "Wrote net.pt" in result.stderr
+    assert "Wrote net.pt" in result.stdout
     assert not (here / "net.resume").exists()
 
 
@@ -65,7 +65,7 @@ def test_what_fails_is_a_note_and_no_failure(cli, here, monkeypatch):
         "The test split could not be judged",
         "The checkpoint has no self-test, which could not be made",
     ]
-    assert result.stderr.splitlines()[-1] == "Wrote net.pt, the weights of epoch 1, which validation chose."
+    assert result.stdout.splitlines()[-1] == "Wrote net.pt, the weights of epoch 1, which validation chose."
     assert lenetx.load(here / "net.pt").spec.selftest is None
 
 

@@ -81,7 +81,7 @@ def test_where_nothing_can_be_written_a_note_says_so_and_the_verdict_stands(cli,
     assert done.exit_code == 0
     notes = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
     assert notes == [f"Note: '{fixed_disk / CERTIFICATES[0]}' could not be written: Read-only file system."]
-    assert "lenet5.onnx computes what eager PyTorch computes" in done.stderr
+    assert "lenet5.onnx computes what eager PyTorch computes" in done.stdout
     assert cli("verify", "-q", fixed_disk / "lenet5.onnx").stderr == ""
 
 
@@ -95,7 +95,7 @@ def test_a_weaker_proof_leaves_the_certificate_and_says_so(cli, workspace):
     before = (workspace / CERTIFICATES[0]).read_bytes()
     done = cli("verify", workspace / "lenet5.onnx", "--images", "1")
     assert done.exit_code == 0
-    assert "lenet5.onnx computes what eager PyTorch computes (1 test image of digits)." in done.stderr
+    assert "lenet5.onnx computes what eager PyTorch computes (1 test image of digits)." in done.stdout
     (note,) = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
     assert "is of a proof that saw more (360 test images of digits), and stays as it is." in note
     assert (workspace / CERTIFICATES[0]).read_bytes() == before

@@ -44,8 +44,8 @@ def test_safetensors_are_a_checkpoint_too(cli, workspace, picture):
 def test_an_export_of_weights_alone_is_proven_and_says_what_it_saw(cli, refused, plain, picture):
     done = cli("export", plain, "--arch", "lenet5", "-f", "onnx")
     assert done.exit_code == 0
-    assert "no real images seen" in done.stderr
-    assert "came without a data set" in done.stderr
+    assert "no real images seen" in done.stdout
+    assert "came without a data set" in done.stdout
     assert "--framing" in refused(2, "predict", "plain.onnx", picture)
 
 
