@@ -5,6 +5,7 @@ the values (big-endian).
 """
 
 import gzip
+import math
 import struct
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,12 @@ from ..errors import DataError
 __all__ = ["REMEDY", "find", "read"]
 
 _TYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(np.uint8), 0x0C: np.dtype(">i4")}
-_GZIP = b"\x1f\x8b"
+_GZIP, _OF_GZIP = b"\x1f\x8b", 31
+"""How a packed file begins, and zlib's number for the format."""
+_START, _HEAD = 2**16, 64
+"""Bytes of a file that are unpacked to see what it announces, and of those that are needed."""
+_DENSE = 0.75
+"""The most packed bytes for each byte: Fashion-MNIST has 0.56. Empty blocks take 75 ns a byte."""
 REMEDY = "Put the original file there, or delete it and name no folder to have it downloaded."
 
 
@@ -66,7 +72,7 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     if not size:
         raise DataError(f"'{path}' cannot be read: it is empty. {REMEDY}")
     most = int(np.prod([length if length > 0 else 16 for length in shape])) * 4 + 64
-    data = _content(path, most)
+    data = _content(path, size, most)
     axes = data[3] if len(data) > 3 else 0
     start = 4 + 4 * axes
     if data[:2] != b"\0\0" or len(data) < start or data[2] not in _TYPES or axes != len(shape):
@@ -82,17 +88,29 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     return values.reshape(lengths)
 
 
-def _content(path: Path, most: int) -> bytes:
-    """Return the content, unpacked whatever the name says, but no more than so many bytes."""
+def _content(path: Path, size: int, most: int) -> bytes:
+    """Return the content, unpacked whatever the name says, but no more than ``most`` bytes of a file of ``size``."""
     try:
         with path.open("rb") as file:
-            packed = file.read(2) == _GZIP
+            start = file.read(_START)
+            if not start.startswith(_GZIP):
+                return start + file.read(max(0, most - len(start)))
+            head = zlib.decompressobj(_OF_GZIP).decompress(start, _HEAD)
+            if size > _START + min(most, _claimed(head)) * _DENSE:
+                raise DataError(
+                    f"'{path}' cannot be read: its {size:,} packed bytes hold next to nothing. Unpack it with gunzip."
+                )
             file.seek(0)
-            if not packed:
-                return file.read(most)
             with gzip.open(file) as stream:
                 return stream.read(most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"'{path}' cannot be read: {' '.join(str(error).split()).rstrip('.')}. {REMEDY}") from None
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}.") from None
+
+
+def _claimed(head: bytes) -> int:
+    """Return how many bytes of values the start of a file announces."""
+    count = min(head[3] if len(head) > 3 else 0, (len(head) - 4) // 4)
+    kind = _TYPES.get(head[2]) if count > 0 else None
+    return kind.itemsize * math.prod(struct.unpack_from(f">{count}I", head, 4)) if kind else 0

@@ -1,5 +1,6 @@
 """An ``.npz`` of images and labels, in the layouts that are usual."""
 
+import mmap
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from lenetx_runtime.files import open_file
 from lenetx_runtime.limits import DEFAULT, size_in_words
 
-from ..errors import DataError, InputError
+from ..archive import require_few, require_modest
+from ..errors import ArtifactError, DataError, InputError
 from .dataset import Split
 
 __all__ = ["read_npz"]
@@ -76,14 +78,20 @@ def read_npz(
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with _opened(file) as stream:
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                require_few(mapped)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
-            _require_modest(file, archive.zip.infolist() if archive.zip else [])
+            members = archive.zip.infolist() if archive.zip else []
+            _require_modest(file, members)
+            require_modest(members, os.fstat(stream.fileno()).st_size)
             unknown = set(archive.files) - _KEYS  # named, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except (DataError, InputError):
         raise
+    except ArtifactError as error:
+        raise DataError(f"'{file}' cannot be read: {str(error)[0].lower()}{str(error)[1:]}") from None
     except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways
         if "allow_pickle" in str(error):
             reason = "it holds Python objects, or is no .npz at all: save plain arrays"

@@ -30,8 +30,12 @@ _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KIND
 """What torch's restricted unpickler makes of any size that a pickle says."""
 _MOST_NAMES = 1000
 """Of classes and functions: torch looks through all of them at each object."""
+_MOST_STEPS = 2**19
+"""Of a pickle: a tensor takes 30, and torch and we some microseconds for each."""
 _PICKLES = 5
 """One after the other in the older form, before the numbers."""
+_ENDLESS = ""
+"""Stands among the names of a pickle for more steps than are looked at."""
 _READ = re.compile(r"data\.pkl|data/\d+|version|byteorder", re.ASCII)
 """Records that torch reads tensors from."""
 _BESIDE = re.compile(r"\.data/(serialization_id|version)|\.format_version|\.storage_alignment", re.ASCII)
@@ -236,6 +240,8 @@ def _require_modest(pickles: bytes) -> set[str]:
         ArtifactError: a few bytes ask for any amount of memory: torch lets these through.
     """
     named = set(_globals(io.BytesIO(pickles)))
+    if _ENDLESS in named:
+        raise ArtifactError(f"It has more than {_MOST_STEPS:,} steps, which no weights need.")
     if hungry := {name.rpartition(".")[2] for name in named} & _HUNGRY:
         raise ArtifactError(f"It asks for a {min(hungry)} of any size, which no weights need.")
     return named
@@ -243,9 +249,14 @@ def _require_modest(pickles: bytes) -> set[str]:
 
 def _globals(stream: io.BytesIO) -> Iterator[str]:
     """Yield what the pickles of a stream name, by today's names, up to where they are damaged or end."""
+    steps = 0
     with contextlib.suppress(Exception):  # the unpickler will say it
         for _ in range(_PICKLES):
             for code, argument, _ in pickletools.genops(stream):
+                steps += 1
+                if steps > _MOST_STEPS:
+                    yield _ENDLESS
+                    return
                 if code.name == "GLOBAL":
                     module, name = str(argument).split(" ", 1)
                     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
