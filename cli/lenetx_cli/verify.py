@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lenetx_runtime import ArtifactError, LenetxError
+from lenetx_runtime import ArtifactError, InputError, LenetxError
 from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
 
@@ -170,7 +170,7 @@ def _judge(
     """
     import lenetx
     from lenetx.foreign import load_against
-    from lenetx.locate import artifacts_of, checkpoint_beside, newest_checkpoint
+    from lenetx.locate import artifacts_of, newest_checkpoint
 
     paths = artifacts or artifacts_of(against or newest_checkpoint())
     references: dict[Path, lenetx.Reference] = {}
@@ -179,7 +179,7 @@ def _judge(
     for path in paths:
         try:
             require_file(path, "artifact")
-            checkpoint = against or checkpoint_beside(path)
+            checkpoint = against or _beside(path)
             if checkpoint not in references:
                 step(f"reading {checkpoint}")
                 known = load_against(checkpoint, path, **network, on_notice=options["on_notice"])
@@ -195,6 +195,18 @@ def _judge(
     if not judged:
         raise problems[0]
     return judged, problems
+
+
+def _beside(artifact: Path) -> Path:
+    """Return the checkpoint of an artifact by its name; without one, whether the artifact is damaged comes first."""
+    from lenetx.inspection import inspect
+    from lenetx.locate import checkpoint_beside
+
+    try:
+        return checkpoint_beside(artifact)
+    except InputError:
+        inspect(artifact)
+        raise
 
 
 def _certify(judged: "Sequence[tuple[Path | None, Report]]", note: render.Step) -> None:

@@ -28,7 +28,7 @@ ROOT = "archive/"
 _START = b"PK\x03\x04"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENTRY = re.compile(rb"PK\x01\x02")
-_MOST_ENTRIES = 2**16
+_MOST_ENTRIES = 2**15
 _TABLES = 64
 """Of packed bytes, one of so many may be no contents, and so many bytes more: of a thousand where nothing shrinks."""
 _VOLATILE = (".data/serialization_id", ".debug_pkl")

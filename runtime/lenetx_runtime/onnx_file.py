@@ -28,7 +28,7 @@ _NODE_PARTS = 1, 2, 5
 _VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
 """onnxruntime reads memory that is not there where an input of these has no name."""
 _UNSAFE = {b"STFT"}
-"""onnxruntime divides by its length, 0 too, which ends the process."""
+"""It divides by its length, 0 too."""
 _ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 4, 5, 8
 _ATTRIBUTE_GRAPHS = {6, 11, 22, 23}
 """Graphs and sparse tensors."""
@@ -41,7 +41,7 @@ OTHERS = frozenset(
     b"ArgMax ArgMin Bernoulli BitCast CastLike Constant ConstantOfShape ConvInteger EyeLike MatMulInteger Multinomial "
     b"NonMaxSuppression NonZero OneHot SequenceLength Shape Size Where".split()
 )
-"""Operators whose first result may be whole numbers though their first input is none; Cast's type is its attribute."""
+"""Operators whose first result may be int32 or int64 though their first input is not; Cast's is its attribute."""
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
 """Of inputs, outputs and their sizes, which onnxruntime cannot hand over if they are no text."""
@@ -213,7 +213,7 @@ def _refuse_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: l
     """Refuse to divide int32 or int64 by anything but constants above zero: the least number by -1 ends the process."""
     held = {dict(tensor).get(_TENSOR_NAME, b""): dict(tensor) for tensor in tensors}
     if len(held) < len(tensors):
-        raise ArtifactError("Two tensors in it have one name.")
+        raise ArtifactError("Two of its tensors have one name.")
     safe = {image, *(name for name, tensor in held.items() if tensor.get(_TENSOR_TYPE) not in _WHOLE)}
     for operator, fields in nodes:
         inputs, outputs, attributes = ([value for field, value in fields if field == part] for part in _NODE_PARTS)

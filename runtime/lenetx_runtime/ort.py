@@ -20,7 +20,7 @@ __all__ = ["CudaRun", "OrtBackend", "execution_providers", "memory_for"]
 
 _FATAL = 4
 _LEAST, _MOST = 3 * 2**28, 2**34
-"""Bytes of tensors: 768 MiB that any model may take, and 16 GiB that none may, beside its weights."""
+"""Bytes beside the weights: any model may take 768 MiB, none 16 GiB."""
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = "-1"
 _OFTEN, _MOST_GRAPHS = 3, 8
@@ -103,7 +103,7 @@ class OrtBackend:
 
 
 def memory_for(model: bytes, spec: ModelSpec) -> int:
-    """Return the most bytes that a session's tensors may take: for each number of an input, 128 more."""
+    """Return the most bytes that a session's tensors may take: 128 numbers for each of an input."""
     batch = 1 if spec.batch == "dynamic" else spec.batch
     return 6 * len(model) + max(_LEAST, min(512 * batch * math.prod(spec.input_shape), _MOST))
 

@@ -143,7 +143,7 @@ def open_session(
 
 @contextlib.contextmanager
 def _own_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
-    """Hide the host's variable while one session is opened, and bound the memory of its tensors."""
+    """Hide the host's variable while a session opens, and bound its memory."""
     with _opening:
         value = os.environ.pop(_FROM_MODEL, None)
         with contextlib.suppress(Exception):  # an old onnxruntime shares once: later models have no bound
@@ -159,7 +159,7 @@ def _own_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
 
 
 def _share(ort: Any, memory: int) -> None:
-    """Bound the memory of the next sessions, together; 0 for no bound."""
+    """Bound the memory of the next sessions; 0 is no bound."""
     place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": memory}))
 

@@ -86,7 +86,7 @@ def test_two_values_of_one_name_are_trusted_in_neither(build_model):
         dividing([("Identity", ["least"], ["a"])], b=np.array([3]))(model)
         model.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "b"))
 
-    with pytest.raises(ArtifactError, match="Two tensors in it have one name"):
+    with pytest.raises(ArtifactError, match="Two of its tensors have one name"):
         read_spec(build_model(edit))
 
 

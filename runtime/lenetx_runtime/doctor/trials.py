@@ -16,7 +16,7 @@ Step = tuple[str, dict[str, Any] | None]
 """The name of what is tried, and its plain outcome; ``None`` when it begins."""
 
 _LONGEST = 120
-"""Seconds; the first session on a GPU takes many."""
+"""Seconds."""
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; from lenetx_runtime.doctor.trials import report; report(sys.argv[1])"
 )
