@@ -23,6 +23,8 @@ _DECLARED = re.compile(r"sep=(.)\r?\n")
 """What Excel reads, and writes, before the first row."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_UNMARKED = {0: "utf-16-be", 1: "utf-16-le"}
+"""By which of the first two bytes is zero: UTF-16 without a mark, the text beginning with a letter or a digit."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Table:
     Attributes:
         file: for messages.
         text: its content.
-        delimiter: between two cells; ``None`` for a list whose lines end in white space and a label.
+        delimiter: between two cells; a space for any white space; ``None`` for a list whose lines end in white space
+            and a label.
         skipped: lines before the text.
     """
 
@@ -101,14 +104,14 @@ def tables(file: Path) -> list[Table]:
     if declared := _DECLARED.match(text):
         return [Table(file, text[declared.end() :], declared[1], skipped=1)]
     found = [table for table in (Table(file, text, mark) for mark in _DELIMITERS) if table.is_even]
-    if not found and (spaced := Table(file, text, None)).is_even:
-        found = [spaced]
+    found = found or [table for table in (Table(file, text, mark) for mark in (" ", None)) if table.is_even]
     return found or [Table(file, text, ",")]
 
 
 def _text(file: Path) -> str:
     content = read_bytes(file, "data set", limit=_LARGEST)
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    unmarked = _UNMARKED.get(content[:2].find(0), "utf-8")
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), unmarked)
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
