@@ -1,6 +1,5 @@
 """Read the cells of a CSV file or list, whatever delimiter and Unicode encoding it was saved with."""
 
-import codecs
 import csv
 import itertools
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 from lenetx_runtime.files import read_bytes
 
 from ..errors import DataError
+from ..files import decode_text
 
 __all__ = ["SUFFIXES", "Table", "tables"]
 
@@ -22,9 +22,6 @@ _DELIMITERS = (",", "\t", ";", "|")
 _DECLARED = re.compile(r"sep=(.)\r?\n")
 """What Excel reads, and writes, before the first row."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_UNMARKED = {0: "utf-16-be", 1: "utf-16-le"}
-"""By which of the first two bytes is zero: UTF-16 without a mark, the text beginning with a letter or a digit."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +107,8 @@ def tables(file: Path) -> list[Table]:
 
 def _text(file: Path) -> str:
     content = read_bytes(file, "data set", limit=_LARGEST)
-    unmarked = _UNMARKED.get(content[:2].find(0), "utf-8")
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), unmarked)
     try:
-        return content.decode(encoding)
+        return decode_text(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
