@@ -6,6 +6,7 @@ import datetime
 import gzip
 import io
 import pickle
+import re
 import sys
 import tarfile
 import types
@@ -126,6 +127,12 @@ FILES = {
         lambda net: torch_saved({"state_dict": net.state_dict(), **OBJECTS}, **OLD),
     ),
     "wrapped module": ("module", lambda net: torch_saved(nn.DataParallel(net))),
+    "compiled module": ("module", lambda net: torch_saved(torch.compile(net))),
+    "compiled and wrapped": ("module", lambda net: torch_saved({"net": nn.DataParallel(torch.compile(net)), "at": 1})),
+    "flags and methods beside": (
+        "state_dict",
+        lambda net: torch_saved({"state_dict": net.state_dict(), "f": re.I | re.M, "m": nn.Identity().forward}),
+    ),
     "module of a custom class": (
         "module",
         lambda net: of_another_program(net),
