@@ -42,7 +42,7 @@ _SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 1
 """Bytes of one number of each type of tensor."""
 _FRACTIONS = (1, 10, 11, 16)
 _TYPED = {"float_data": 1, "int64_data": 7}
-_OPTIONAL_RESULTS = ("Split",)
+_OPTIONAL_RESULTS = ("Split", "TopK")
 """Operators each of whose outputs must be named, though nothing may read it."""
 
 
