@@ -165,11 +165,14 @@ def complete():
         ("{name}/{dotted}", ""),
         ("MNIST/raw/{name}/{name}", ""),
         ("{dotted}.gz", ""),
+        ("MNIST/RAW/{capitals}", ""),
+        ("{underscored}.gz", ""),
     ],
 )
 def test_the_files_are_found_in_the_layouts_that_people_have(tmp_path, monkeypatch, complete, place, root):
     for name, content in complete.items():
-        path = tmp_path / place.format(name=name, dotted=name.replace("-idx", ".idx"))
+        spellings = {"dotted": name.replace("-idx", ".idx"), "underscored": name.replace("-", "_")}
+        path = tmp_path / place.format(name=name, capitals=name.upper(), **spellings)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
     monkeypatch.setenv("LENETX_DATA", str(tmp_path / root))

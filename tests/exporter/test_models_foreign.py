@@ -65,6 +65,7 @@ def needy(classes, depth):
     return None
 
 some = 3
+made = Net(2)
 """
 
 
@@ -144,10 +145,23 @@ def test_a_network_that_looks_at_numbers_is_tried_with_numbers(net):
         ("needy", None, "mynet.py:needy needs the argument 'depth': give it with --arch-arg depth=…."),
         ("Net", {"wdth": 4}, "takes no argument 'wdth'; there are: num_classes, in_channels, width, broken."),
         ("some", None, "some in mynet.py is int, not a class or a function."),
+        ("made", None, "made in mynet.py is an instance of Net: name the class, or a function that returns one."),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(net, name, args, words):
     assert words in refusal(net(name), args)
+
+
+@pytest.mark.parametrize("name", ["nets/mine", "./net.ipynb", "net.ipynb", "nets"])
+def test_a_place_that_is_no_file_of_python_is_told_what_to_name(tmp_path, monkeypatch, name):
+    (tmp_path / "nets/mine").mkdir(parents=True)
+    (tmp_path / "net.ipynb").write_text("{}")
+    (tmp_path / "nets/mine/__init__.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    expected = (
+        "There is no network" if name == "nets" else "is no file of Python and no name of a module: name the file"
+    )
+    assert expected in refusal(f"{name}:Net")
 
 
 def test_a_mistyped_name_gets_a_suggestion(net):

@@ -158,6 +158,16 @@ def test_what_lenetx_writes_is_read(plain):
     assert parse(data).SerializeToString(deterministic=True) == data
 
 
+def test_a_sort_gives_indices_that_nothing_has_to_read(plain):
+    def sort(model):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([16]), "constant:1"))
+        model.graph.node.insert(4, helper.make_node("TopK", ["flat", "constant:1"], ["sorted", "indices"]))
+        model.graph.node[5].input[0] = "sorted"
+
+    data = changed(plain, sort)
+    assert parse(data).SerializeToString(deterministic=True) == data
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_lenetx_never_writes_is_refused(plain, fault):
     change, words = FAULTS[fault]

@@ -6,6 +6,7 @@ the values (big-endian).
 
 import gzip
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -34,8 +35,8 @@ REMEDY = "Put the original file there, or delete it and name no folder to have i
 def find(folder: Path, kind: str, others: set[str], name: str) -> Path | None:
     """Return the file of that name in a folder that was named, or ``None``.
 
-    It may lie in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, be compressed with gzip, be spelled
-    ``train-images.idx3-ubyte``, or lie in a folder of its own name.
+    It may lie in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, be compressed with gzip, be spelled with other
+    signs between its words, as ``train-images.idx3-ubyte``, or in capitals, or lie in a folder of its own name.
 
     Args:
         folder: as it was named.
@@ -43,22 +44,42 @@ def find(folder: Path, kind: str, others: set[str], name: str) -> Path | None:
         others: the kinds whose files may have the same names: their folders are not searched.
         name: of the original file.
     """
-    spellings = [name, name.replace("-idx", ".idx"), name.replace("-idx", "_idx")]
     for place in _places(folder, kind, others):
-        for spelling in spellings:
-            for path in (place / spelling, place / f"{spelling}.gz", *(place / spelling / each for each in spellings)):
-                if path.is_file():
-                    return path
+        alike = _alike(place, name)
+        inside = (path for entry in alike if entry.is_dir() for path in _alike(entry, name))
+        for path in (*alike, *inside):
+            if path.is_file():
+                return path
     return None
 
 
 def _places(folder: Path, kind: str, others: set[str]) -> Iterator[Path]:
-    entries = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
-    bases = [entry for entry in entries if entry.name.lower() == kind.lower()]
+    bases = _named(folder, kind)
     if not {part.lower() for part in folder.absolute().parts} & {other.lower() for other in others}:
         bases.append(folder)
     for base in bases:
-        yield from (base / "raw", base, base / "gzip", base / "raw" / "gzip")
+        places = [*_named(base, "raw"), base]
+        yield from places
+        yield from (packed for place in places for packed in _named(place, "gzip"))
+
+
+def _named(folder: Path, name: str) -> list[Path]:
+    """Return the folders of that name in a folder, in any case."""
+    return [entry for entry in _entries(folder) if entry.name.lower() == name.lower() and entry.is_dir()]
+
+
+def _alike(folder: Path, name: str) -> list[Path]:
+    """Return what has a file's name, plain before compressed, whatever case and signs it is spelled with."""
+    entries = sorted(_entries(folder), key=lambda entry: (len(entry.name), entry.name))
+    return [entry for entry in entries if _letters(entry.name).removesuffix("gz") == _letters(name)]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:

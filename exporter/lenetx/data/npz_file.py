@@ -15,6 +15,7 @@ from lenetx_runtime.limits import DEFAULT, size_in_words
 from ..archive import require_few, require_modest
 from ..errors import ArtifactError, DataError, InputError
 from .dataset import Split
+from .levels import exact_levels
 
 __all__ = ["read_npz"]
 
@@ -128,13 +129,8 @@ def _levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], list[st
     if array.dtype == np.uint8:
         return array, []
     if array.dtype.kind in "iuf":
-        low, high = array.min(), array.max()
-        scale = 255 if array.dtype.kind == "f" and high <= 1 else 1
-        if low >= 0 and high * scale <= 255:  # written so that NaN is refused
-            levels: NDArray[np.uint8] = np.rint(array * scale).astype(np.uint8)
-            if np.array_equal((levels / scale).astype(array.dtype), array):
-                return levels, [f"{place} is {got}: taken as levels of 0 to 255{' ÷ 255' * (scale > 1)}, exactly."]
-        raise DataError(f"{place} is {got} from {low} to {high}, no exact grey levels: save them as uint8, 0 to 255.")
+        levels, divided = exact_levels(f"{place} is {got}", array)
+        return levels, [f"{place} is {got}: taken as levels of 0 to 255{divided}, exactly."]
     raise DataError(f"{place} is {got}; images are uint8, 0 to 255.")
 
 

@@ -41,7 +41,7 @@ _VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
 _SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
 """Bytes of one number of each type of tensor."""
 _TYPED = {"float_data": 1, "int64_data": 7}
-_OPTIONAL_RESULTS = ("Split",)
+_OPTIONAL_RESULTS = ("Split", "TopK")
 """Operators each of whose outputs must be named, though nothing may read it."""
 
 

@@ -59,9 +59,11 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
     """Import a module that the user named, from the current folder too, and give what it calls ``factory``.
 
     Raises:
-        InputError: there is no such module, or its code raised an error.
+        InputError: that is no name of a module, there is no such module, or its code raised an error.
         UnknownName: the module has no such name.
     """
+    if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
+        raise InputError(f"'{module}' is no file of Python and no name of a module: name the file, FILE.py:{factory}.")
     with surroundings([Path.cwd()], module), user_code(module), no_warning_is_an_error(), _missing_in_words(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
@@ -155,8 +157,8 @@ def _missing_in_words(name: str) -> Iterator[None]:
         package = _PACKAGES.get(missing, missing)
         where = described(error).rstrip(".")
         raise InputError(
-            f"{name} raised {where}: install it with 'pip install {package}', or name the file from the folder where "
-            f"its module {missing} lies."
+            f"{name} raised {where}: install it with 'pip install {package}', or run lenetx in the folder where its "
+            f"module {missing} lies."
         ) from None
 
 
@@ -176,6 +178,11 @@ def _member(module: ModuleType, factory: str, where: str) -> Any:
     if not hasattr(module, factory):
         raise UnknownName(f"network in {where}", factory, known)
     found = getattr(module, factory)
+    if "state_dict" in dir(found) and not isinstance(found, type):
+        kind = type(found).__name__
+        raise InputError(
+            f"{factory} in {where} is an instance of {kind}: name the class, or a function that returns one."
+        )
     if not callable(found):
         raise InputError(f"{factory} in {where} is {type(found).__name__}, not a class or a function.")
     return found

@@ -106,8 +106,9 @@ def matched(
 ) -> "tuple[dict[str, Tensor], str | None]":
     """Return the tensors under the names that a network has for them, and a note about what changed.
 
-    A prefix of all its names is taken away, what belongs to the training is left out, and the counters of batches,
-    which batch norms of before torch 0.4 lack and no inference reads, are added. Anything else stays as it is.
+    A prefix of all its names is taken away, and what belongs to the training is left out. Counters of batches that are
+    missing, as before torch 0.4, or of another dtype are the network's own: no inference reads them. Anything else
+    stays as it is.
     """
     wanted = [name for name in expected if not name.endswith(_COUNTER)]
     prefix = _prefix(tensors, wanted)
@@ -119,7 +120,8 @@ def matched(
         return dict(tensors), None
     found = {name: tensor for name, tensor in named.items() if name not in extra}
     if complete:
-        found |= {name: each for name, each in expected.items() if name.endswith(_COUNTER) and name not in found}
+        counters = {name: each for name, each in expected.items() if name.endswith(_COUNTER)}
+        found |= {name: each for name, each in counters.items() if name not in found or found[name].dtype != each.dtype}
     notes = [f"the prefix '{prefix}' of the names was taken away"] * bool(prefix)
     left = beside + [prefix + name for name in extra]
     if left:
