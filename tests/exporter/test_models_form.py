@@ -51,6 +51,10 @@ class Probabilities(Net):
     def after(self, z, x):
         return z, z.softmax(1)
 
+class Named(Net):
+    def after(self, z, x):
+        return {"hidden": 2 * z, "logits": z, "mean": x.mean((2, 3))}
+
 class Logarithms(Net):
     def after(self, z, x):
         return {"p": z.softmax(1), "log": z.log_softmax(1), "z": z, "label": z.argmax(1)}
@@ -130,6 +134,7 @@ NOTES = {
     "Whole": ("gives a dict of outputs: 'logits' is taken, which alone is float32[N, 4].",),
     "Decoded": ("gives a tuple of outputs: [1] is taken, which alone is float32[N, 4].",),
     "Probabilities": ("gives a tuple of outputs: [0] is taken, of which the others are probabilities.",),
+    "Named": ("gives a dict of outputs: 'logits' is taken, by its name.",),
     "Logarithms": ("gives a dict of outputs: 'z' is taken, of which the others are probabilities.",),
     "Listed": (
         "gives a list of outputs: [1] is taken, which alone is float32[N, 4, 1].",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["logits_of", "take_channels_first"]
 
+_LOGITS = "logits"
 _IMAGES = 4
 _ALIKE = 1e-4
 """By which probabilities may differ from the softmax of the logits."""
@@ -140,7 +141,7 @@ def _chosen(
 ) -> tuple[Any, str]:
     """Return the key of the logits among several outputs, and why they are the logits."""
     parts = _parts(found)
-    rows = {key: each for key, each in parts.items() if _is_row(each)}
+    rows = {key: each for key, each in parts.items() if _is_row(each) and each.shape[1:].numel() > 1}
     fit = {key: each for key, each in rows.items() if each.shape[1:].numel() == classes} or ({} if exact else rows)
     if not fit:
         wanted = f"float32[2, {classes}]"
@@ -151,6 +152,8 @@ def _chosen(
     if len(fit) == 1:
         ((key, one),) = fit.items()
         return key, f"{_named(key)} is taken, which alone is {_of_any_batch(one)}"
+    if _LOGITS in fit:
+        return _LOGITS, f"{_named(_LOGITS)} is taken, by its name"
     key = _origin(module, name, shape, list(fit))
     if key is None:
         raise InputError(
