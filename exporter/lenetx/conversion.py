@@ -41,7 +41,8 @@ def convert(
     Args:
         source: any file that :func:`lenetx.load_weights` reads.
         target: the file to write.
-        architecture: as for :func:`lenetx.load_weights`, and so are all that follow.
+        architecture: as for :func:`lenetx.load_weights`, and so are all that follow; a state_dict is taken out of any
+            checkpoint without it.
         arguments: for the network's factory, by name.
         stated: preprocessing and labels.
         trust_pickle: run the code of a pickle that cannot be read without.
