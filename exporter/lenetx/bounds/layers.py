@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .operators import is_affine, operator_of
-from .tape import Step, Tape, record
+from .tape import Step, Tape, live, record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ def judge_layers(
             done.append((step, before))
         return before
 
-    tape = record(run, inputs, own, instead)
+    tape = live(record(run, inputs, own, instead))
     missing = [name for name in map(weight_of, tape.steps) if name is not None and name not in given]
     if missing or any(left.values()):
         names = ", ".join(sorted({*missing, *(name for name, results in left.items() if results)}))

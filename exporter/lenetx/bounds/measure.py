@@ -20,7 +20,7 @@ from .calibrated import self_calibrated
 from .layers import weight_of
 from .operators import is_affine
 from .plain import call_plainly
-from .tape import record
+from .tape import live, record
 from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
 
     with own_settings():
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        tape = record(network, torch.zeros(_TRIED, *shape), own)
+        tape = live(record(network, torch.zeros(_TRIED, *shape), own))
     reason = unknown(tape)
     if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
         reason = "it computes weights before it uses them"
@@ -146,7 +146,7 @@ def measure(
                 eager = single(part.clone()).float()  # its code may change its input
             if method != "adjoint":
                 return double(part.double()), eager, None
-            tape = record(double, part.double())
+            tape = live(record(double, part.double()))
             return tape.values[tape.output], eager, None if tape.problem else limits(tape)
 
     with own_settings(), _one_thread_each(len(pairs)) as workers:

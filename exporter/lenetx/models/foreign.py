@@ -69,29 +69,25 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
     return f"{module}:{factory}", _member(found, factory, module)
 
 
-def own_input_shape(factory: Any, name: str) -> tuple[int, int, int] | None:
-    """Give the attribute ``input_shape`` of a class, or ``None`` where there is none.
+def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
+    """Return the attribute ``input_shape`` of a class as (channels, height, width), and whether its channels are last.
 
     Raises:
-        InputError: it is not (channels, height, width).
+        InputError: it is neither (channels, height, width) nor (height, width, channels).
     """
     name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
     if shape is None:
-        return None
+        return None, False
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
-    channels, height, width = shape
-    if channels not in _CHANNELS:
-        cure = ""
-        if width in _CHANNELS:
-            cure = (
-                f" Its channels come last: write {(width, channels, height)}, and leave the permute out of forward, "
-                "which gets float32[N, channels, height, width]."
-            )
-        raise InputError(
-            f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels.{cure}"
-        )
-    return channels, height, width
+    first, middle, last = shape
+    if first in _CHANNELS:
+        return (first, middle, last), False
+    if last in _CHANNELS:
+        return (last, first, middle), True
+    raise InputError(
+        f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels."
+    )
 
 
 def _run(source: bytes, path: Path, name: str) -> None:

@@ -34,7 +34,11 @@ _PROFILED = ("total_ops", "total_params")
 
 
 def build(
-    architecture: Architecture, shape: tuple[int, int, int], classes: int | None, tensors: "Mapping[str, Tensor]"
+    architecture: Architecture,
+    shape: tuple[int, int, int],
+    classes: int | None,
+    tensors: "Mapping[str, Tensor]",
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> "tuple[nn.Module, int]":
     """Build a network, in eval mode, for as many classes as the tensors are for, and return their number too.
 
@@ -43,6 +47,7 @@ def build(
         shape: (channels, height, width) of its input.
         classes: their number; told by the tensors, and else by a run of the network, when ``None``.
         tensors: its weights, which are not put into it here.
+        on_notice: as for :meth:`Architecture.build`.
 
     Raises:
         InputError: it does not take such inputs, or as many classes.
@@ -51,7 +56,7 @@ def build(
         if classes is None:
             given, _ = matched(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
             classes = classes_of(given, architecture, shape) or architecture.outputs(shape, _DEFAULT_CLASSES)
-        return architecture.build(shape, classes).eval(), classes
+        return architecture.build(shape, classes, on_notice).eval(), classes
 
 
 def classes_of(tensors: "Mapping[str, Tensor]", architecture: Architecture, shape: tuple[int, int, int]) -> int | None:
