@@ -5,9 +5,11 @@ third has the noise of a camera.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import PIL.Image
+from _photos import LIGHTS
 from numpy.typing import NDArray
 
 __all__ = ["PAGES", "TINY"]
@@ -49,8 +51,16 @@ def _taken(ink: Cover, cover: Cover, line: float, random: Random, *, light: Cove
     return ~levels if random.random() < 1 / 4 else levels
 
 
-def _rules(image: Levels, random: Random, *, squared: bool) -> Levels:
-    ink = _digit(image, random, (200, 640), (0.45, 0.95))
+def _rules(
+    image: Levels,
+    random: Random,
+    *,
+    squared: bool = False,
+    share: tuple[float, float] = (0.45, 0.95),
+    margin: float = 0,
+    lit: bool = False,
+) -> Levels:
+    ink = _digit(image, random, (200, 640), share)
     high = np.ptp(np.flatnonzero((ink > 0.3).any(axis=1))) + 1
     thickness = random.uniform(1, min(4, high / 20))
     spacing = max(random.uniform(0.2, 0.7) * high, 7 * thickness)
@@ -58,12 +68,23 @@ def _rules(image: Levels, random: Random, *, squared: bool) -> Levels:
     cover = _lines(ink.shape, angle, bend, spacing, thickness, random.uniform(0, spacing))
     if squared:
         cover = np.maximum(cover, _lines(ink.T.shape, -angle, 0, spacing, thickness, random.uniform(0, spacing)).T)
-    return _taken(ink, cover, random.uniform(0, 190), random)
+    if margin:
+        rim = round(margin * min(ink.shape))
+        cover[:rim], cover[-rim:], cover[:, :rim], cover[:, -rim:] = 0, 0, 0, 0
+    light = _light(ink.shape, random) if lit else 1.0
+    return _taken(ink, cover, random.uniform(0, 190), random, light=light)
+
+
+def _light(shape: tuple[int, ...], random: Random) -> Cover:
+    """Return one of the uneven lights of :mod:`_photos`, on each pixel."""
+    light = list(LIGHTS.values())[random.integers(1, len(LIGHTS))](random)
+    image = PIL.Image.fromarray(light.astype(np.float32)).resize(shape[::-1])
+    return np.asarray(image, np.float64)
 
 
 def ruled(image: Levels, random: Random) -> Levels:
     """Return lines across the page, of which some cross the digit."""
-    return _rules(image, random, squared=False)
+    return _rules(image, random)
 
 
 def squared(image: Levels, random: Random) -> Levels:
@@ -152,9 +173,32 @@ def side(image: Levels, random: Random) -> Levels:
     return _taken(ink, np.zeros(ink.shape), 0, random, light=light)
 
 
+def sheet(image: Levels, random: Random) -> Levels:
+    """Return a white sheet, turned by up to 10°, on a dark or grey table; half of them noisy."""
+    height, width = random.integers(260, 400), random.integers(260, 500)
+    paper = np.full((height, width), 255, np.uint8)
+    top, left = random.integers(10, height - 249), random.integers(10, width - 249)
+    large = PIL.Image.fromarray(~image).resize((240, 240), PIL.Image.Resampling.BICUBIC)
+    paper[top : top + 240, left : left + 240] = np.asarray(large)
+    table = int(random.integers(0, 150))
+    turned = PIL.Image.fromarray(paper).rotate(
+        random.uniform(-10, 10), expand=True, fillcolor=table, resample=PIL.Image.Resampling.BICUBIC
+    )
+    page = np.pad(np.asarray(turned), random.integers(3, 60), constant_values=table).astype(np.float64)
+    if random.random() < 1 / 2:
+        page = page * 0.9 + random.normal(0, 4, page.shape)
+    return np.clip(np.rint(page), 0, 255).astype(np.uint8)
+
+
 PAGES: dict[str, Page] = {
     "ruled": ruled,
     "squared": squared,
+    "ruled, in uneven light": partial(_rules, lit=True),
+    "squared, in uneven light": partial(_rules, squared=True, lit=True),
+    "ruled, with a margin": partial(_rules, margin=0.08),
+    "squared, with a margin": partial(_rules, squared=True, margin=0.08),
+    "squared, a small digit": partial(_rules, squared=True, share=(0.25, 0.45)),
+    "a sheet aslant on a table": sheet,
     "on or under a line": underlined,
     "a dark frame at the very edge": edged,
     "a thumb": thumb,

@@ -1,6 +1,7 @@
 """The commands by name, and what becomes of their errors."""
 
 import contextlib
+import difflib
 import logging
 import os
 import signal
@@ -54,6 +55,15 @@ def _in_one_sentence() -> Iterator[None]:
     except BrokenPipeError:  # as of head: it has what it wants
         silence(sys.stdout)
         raise typer.Exit(NOT_READ) from None
+    except Exception as error:  # typer's own errors have another base in each of its versions
+        _keep_the_likeliest(error)
+        raise
+
+
+def _keep_the_likeliest(error: Any) -> None:
+    """Leave one suggestion for a mistyped option: the help names the others."""
+    if possible := getattr(error, "possibilities", None):
+        error.possibilities = difflib.get_close_matches(str(getattr(error, "option_name", "")), possible, 1)
 
 
 app = typer.Typer(

@@ -16,8 +16,8 @@ def convert(
         Path, typer.Argument(metavar="IN", help="A checkpoint, state_dict, safetensors, module or TorchScript file.")
     ],
     target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A .pt (checkpoint), .safetensors or .pth (state_dict) file.")
-    ],
+        Path | None, typer.Argument(metavar="OUT", help="A .pt (checkpoint), .safetensors or .pth (state_dict) file.")
+    ] = None,
     arch: Arch = None,
     arch_arg: ArchArg = None,
     framing: Framing = None,
@@ -34,6 +34,11 @@ def convert(
     import lenetx
     from lenetx.models.arguments import parse
 
+    if target is None:
+        raise lenetx.InputError(
+            "The file to write is missing: name a .pt (checkpoint), .safetensors or .pth (state_dict) file, as in "
+            f"'lenetx convert {source} {source.stem}-new.safetensors'."
+        )
     lenetx.convert(
         source,
         target,

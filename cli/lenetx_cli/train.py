@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from . import render
-from .options import ArchArg, DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, TrustPickle
+from .options import (
+    ArchArg,
+    DataRoot,
+    FollowLinks,
+    Images,
+    Json,
+    Quiet,
+    SkipBad,
+    TrustPickle,
+    augmentation_option,
+    data_option,
+    fitting_option,
+    network_option,
+    output_option,
+)
 from .train_files import resume_command
 
 __all__ = ["train"]
@@ -18,200 +32,139 @@ def train(
     context: typer.Context,
     data: Annotated[
         str | None,
-        typer.Option(
+        data_option(
             "--data",
             help="digits (bundled), mnist, fashion-mnist, kmnist, qmnist, emnist-digits, or a set of your own: a CSV "
             "of path,label rows, a folder per class, an .npz. [default: digits]",
-            rich_help_panel="Data",
         ),
     ] = None,
     arch: Annotated[
         str | None,
-        typer.Option(
+        network_option(
             "--arch",
             help="lenet5, lenet5-3x3, lenet5-1998, lenet5-bn, lenet5-dropout, torchvision:NAME, or your own: "
             "FILE.py:NAME or package.module:NAME. [default: lenet5]",
-            rich_help_panel="Network",
         ),
     ] = None,
     arch_arg: ArchArg = None,
     input_size: Annotated[
         str | None,
-        typer.Option(
-            "--input-size",
-            help="Of the network, H or HxW. [default: its own, or the images']",
-            rich_help_panel="Network",
-        ),
+        network_option("--input-size", help="Of the network, H or HxW. [default: its own, or the images']"),
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option(
-            "--channels", help="1 (grey) or 3 (RGB). [default: its own, or the images']", rich_help_panel="Network"
-        ),
+        network_option("--channels", help="1 (grey) or 3 (RGB). [default: its own, or the images']"),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Checkpoint to write, ending in .pt. [default: artifacts/ARCH.pt]",
-            rich_help_panel="Files and output",
-        ),
+        output_option("--output", "-o", help="Checkpoint to write, ending in .pt. [default: artifacts/ARCH.pt]"),
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(
-            "--recipe", help="A whole configuration: default, fast, accurate or notes.", rich_help_panel="Optimisation"
-        ),
+        fitting_option("--recipe", help="A whole configuration: default, fast, accurate or notes."),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(
-            "--config", help="TOML file with any of the settings; options override it.", rich_help_panel="Optimisation"
-        ),
+        fitting_option("--config", help="TOML file with any of the settings; options override it."),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", help="[default: 20 for small sets, 6 for the others]", rich_help_panel="Optimisation"),
+        fitting_option("--epochs", help="[default: 20 for small sets, 6 for the others]"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(
-            "--batch-size",
-            help="Images per step. [default: 32 for small sets, 128 for the others]",
-            rich_help_panel="Optimisation",
-        ),
+        fitting_option("--batch-size", help="Images per step. [default: 32 for small sets, 128 for the others]"),
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option("--lr", help="Largest learning rate. [default: 0.003]", rich_help_panel="Optimisation"),
+        fitting_option("--lr", help="Largest learning rate. [default: 0.003]"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            "--seed", help="Of the first weights and all that is random. [default: 0]", rich_help_panel="Optimisation"
-        ),
+        fitting_option("--seed", help="Of the first weights and all that is random. [default: 0]"),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="cpu, cuda or cuda:N. [default: cpu]", rich_help_panel="Optimisation")
-    ] = None,
+    device: Annotated[str | None, fitting_option("--device", help="cpu, cuda or cuda:N. [default: cpu]")] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help="cross-entropy, nll or mse. [default: cross-entropy]", rich_help_panel="Optimisation"),
+        fitting_option(help="cross-entropy, nll or mse. [default: cross-entropy]"),
     ] = None,
-    label_smoothing: Annotated[
-        float | None, typer.Option(help="Of the cross-entropy. [default: 0]", rich_help_panel="Optimisation")
-    ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(help="sgd, adam or adamw. [default: adam]", rich_help_panel="Optimisation")
-    ] = None,
-    momentum: Annotated[
-        float | None, typer.Option(help="Of sgd, or the first beta. [default: 0.9]", rich_help_panel="Optimisation")
-    ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(help="Of every parameter. [default: 0]", rich_help_panel="Optimisation")
-    ] = None,
+    label_smoothing: Annotated[float | None, fitting_option(help="Of the cross-entropy. [default: 0]")] = None,
+    optimizer: Annotated[str | None, fitting_option(help="sgd, adam or adamw. [default: adam]")] = None,
+    momentum: Annotated[float | None, fitting_option(help="Of sgd, or the first beta. [default: 0.9]")] = None,
+    weight_decay: Annotated[float | None, fitting_option(help="Of every parameter. [default: 0]")] = None,
     schedule: Annotated[
         str | None,
-        typer.Option(
-            help="constant, one-cycle, linear or cosine. [default: one-cycle]", rich_help_panel="Optimisation"
-        ),
+        fitting_option(help="constant, one-cycle, linear or cosine. [default: one-cycle]"),
     ] = None,
     warm_up: Annotated[
         float | None,
-        typer.Option(help="Share of the run with a rising rate. [default: 0.2]", rich_help_panel="Optimisation"),
+        fitting_option(help="Share of the run with a rising rate. [default: 0.2]"),
     ] = None,
     gradient_clipping: Annotated[
-        float | None, typer.Option(help="Largest norm of the gradient. [default: any]", rich_help_panel="Optimisation")
+        float | None, fitting_option(help="Largest norm of the gradient. [default: any]")
     ] = None,
     ema: Annotated[
         float | None,
-        typer.Option(help="Decay of a moving average of the weights. [default: none]", rich_help_panel="Optimisation"),
+        fitting_option(help="Decay of a moving average of the weights. [default: none]"),
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(
-            help="Epochs without a better validation before stopping. [default: all]", rich_help_panel="Optimisation"
-        ),
+        fitting_option(help="Epochs without a better validation before stopping. [default: all]"),
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option(help="best (on validation) or last epoch. [default: best]", rich_help_panel="Optimisation"),
+        fitting_option(help="best (on validation) or last epoch. [default: best]"),
     ] = None,
     hardest: Annotated[
         float | None,
-        typer.Option(
-            help="Share of the images that later epochs go through. [default: all]", rich_help_panel="Optimisation"
-        ),
+        fitting_option(help="Share of the images that later epochs go through. [default: all]"),
     ] = None,
     amp: Annotated[
         bool | None,
-        typer.Option("--amp", help="Compute in bfloat16 where that is safe.", rich_help_panel="Optimisation"),
+        fitting_option("--amp", help="Compute in bfloat16 where that is safe."),
     ] = None,
     shift: Annotated[
         float | None,
-        typer.Option(help="Augment at random: pixels along each axis. [default: 1]", rich_help_panel="Augmentation"),
+        augmentation_option(help="Augment at random: pixels along each axis. [default: 1]"),
     ] = None,
-    rotate: Annotated[
-        float | None, typer.Option(help="The same: degrees. [default: 8]", rich_help_panel="Augmentation")
-    ] = None,
-    scale: Annotated[
-        float | None, typer.Option(help="The same: share of the size. [default: 0.08]", rich_help_panel="Augmentation")
-    ] = None,
+    rotate: Annotated[float | None, augmentation_option(help="The same: degrees. [default: 8]")] = None,
+    scale: Annotated[float | None, augmentation_option(help="The same: share of the size. [default: 0.08]")] = None,
     shear: Annotated[
         float | None,
-        typer.Option(help="The same: pixels per pixel of height. [default: 0]", rich_help_panel="Augmentation"),
+        augmentation_option(help="The same: pixels per pixel of height. [default: 0]"),
     ] = None,
     elastic: Annotated[
         float | None,
-        typer.Option(help="The same: pixels of a smooth displacement. [default: 0]", rich_help_panel="Augmentation"),
+        augmentation_option(help="The same: pixels of a smooth displacement. [default: 0]"),
     ] = None,
     init: Annotated[
         Path | None,
-        typer.Option(
-            "--init", help="Begin with these weights: of a checkpoint or from elsewhere.", rich_help_panel="Network"
-        ),
+        network_option("--init", help="Begin with these weights: of a checkpoint or from elsewhere."),
     ] = None,
     freeze: Annotated[
         list[str] | None,
-        typer.Option(
-            "--freeze", help="Parameters that stay as they are, as in 'conv*'; repeatable.", rich_help_panel="Network"
-        ),
+        network_option("--freeze", help="Parameters that stay as they are, as in 'conv*'; repeatable."),
     ] = None,
     trust_pickle: TrustPickle = False,
     plots: Annotated[
         Path | None,
-        typer.Option(
-            "--plots",
-            help="Folder for pictures: curves, samples, confusion, mistakes.",
-            rich_help_panel="Files and output",
-        ),
+        output_option("--plots", help="Folder for pictures: curves, samples, confusion, mistakes."),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option(
-            "--resume",
-            help="Go on with an interrupted run; options may be left away.",
-            rich_help_panel="Files and output",
-        ),
+        output_option("--resume", help="Go on with an interrupted run; options may be left away."),
     ] = False,
     save_every: Annotated[
         float,
-        typer.Option(
-            help="Seconds between two savings of what --resume needs; 0 for every step.",
-            min=0,
-            rich_help_panel="Files and output",
-        ),
+        output_option(help="Seconds between two savings of what --resume needs; 0 for every step.", min=0),
     ] = 10,
     framing: Annotated[
         str | None,
-        typer.Option(
-            help="mnist, stretch or letterbox. [default: mnist for digits, else stretch]", rich_help_panel="Data"
-        ),
+        data_option(help="mnist, stretch or letterbox. [default: mnist for digits, else stretch]"),
     ] = None,
     classes: Annotated[
         int | None,
-        typer.Option(help="How many classes there have to be. [default: as many as there are]", rich_help_panel="Data"),
+        data_option(help="How many classes there have to be. [default: as many as there are]"),
     ] = None,
     data_root: DataRoot = None,
     images: Images = None,
@@ -219,16 +172,11 @@ def train(
     follow_links: FollowLinks = False,
     memory_limit: Annotated[
         str | None,
-        typer.Option(
-            help="Size, such as 1GiB, above which images stream from the disk. [default: a quarter]",
-            rich_help_panel="Data",
-        ),
+        data_option(help="Size, such as 1GiB, above which images stream from the disk. [default: a quarter]"),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
-            help="Processes that decode files. [default: up to 4 for a set that streams]", rich_help_panel="Data"
-        ),
+        data_option(help="Processes that decode files. [default: up to 4 for a set that streams]"),
     ] = None,
     quiet: Quiet = False,
     json: Json = False,

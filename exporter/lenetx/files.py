@@ -1,5 +1,6 @@
 """Files on the disk: written whole or not at all."""
 
+import codecs
 import contextlib
 import glob
 import os
@@ -12,6 +13,7 @@ from .locking import is_abandoned, marked
 
 __all__ = [
     "ARTIFACTS",
+    "decode_text",
     "exists",
     "make_folder",
     "newest",
@@ -22,6 +24,20 @@ __all__ = [
 
 ARTIFACTS = Path("artifacts")
 """The folder, below the current one, where commands read and write by default."""
+
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_UNMARKED = {0: "utf-16-be", 1: "utf-16-le"}
+"""By which of the first two bytes is zero: UTF-16 without a mark, the text beginning with a letter or a digit."""
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text of a file in UTF-8 or UTF-16, with or without a byte order mark.
+
+    Raises:
+        UnicodeDecodeError: it is in another encoding.
+    """
+    unmarked = _UNMARKED.get(content[:2].find(0), "utf-8")
+    return content.decode(next((name for mark, name in _MARKS.items() if content.startswith(mark)), unmarked))
 
 
 def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> None:

@@ -1,5 +1,6 @@
 """The seam between a model and whatever computes it."""
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "batches", "run_in_batches"]
 
-LARGEST_BATCH = 1024
-"""Images per call for a dynamic batch axis."""
+LARGEST_BATCH, _NUMBERS = 1024, 2**19
+"""Images per call for a dynamic batch axis, and numbers of their inputs."""
 
 
 class Backend(Protocol):
@@ -38,18 +39,19 @@ def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "Model
 
 
 def batches(
-    inputs: "NDArray[np.float32]", spec: "ModelSpec", largest: int = LARGEST_BATCH
+    inputs: "NDArray[np.float32]", spec: "ModelSpec", largest: int | None = None
 ) -> "Iterator[tuple[NDArray[np.float32], int]]":
-    """Give the calls, each float32[n, C, H, W] of a size that the artifact takes, and how many of its rows count.
+    """Yield calls, each float32[n, C, H, W] of a size that the artifact takes, and how many of their rows count.
 
     Args:
         inputs: float32[N, C, H, W], N ≥ 0.
-        spec: says which size that is.
-        largest: the most images of a call, where any number is taken.
+        spec: names that size.
+        largest: the most images of a call with a dynamic batch.
     """
     import numpy as np
 
-    size = largest if spec.batch == "dynamic" else spec.batch
+    most = largest or max(1, min(LARGEST_BATCH, _NUMBERS // math.prod(spec.input_shape)))
+    size = most if spec.batch == "dynamic" else spec.batch
     for start in range(0, len(inputs), size):
         part = inputs[start : start + size]
         if spec.batch != "dynamic" and len(part) < size:

@@ -1,7 +1,6 @@
 """The certificate beside a model: a proof by ``lenetx export`` or ``lenetx verify``, bound to the file's bytes.
 
-It is no signature. It tells a file that was proven from one that was not, or was changed since; whoever can write to
-the folder can write a certificate too.
+It is no signature: whoever can write to the folder can write a certificate too.
 """
 
 import glob

@@ -26,12 +26,7 @@ _MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What prints for a command.
-
-    Attributes:
-        show: prints a text, at once and as it is.
-        complain: prints a sentence on something that could not be done.
-    """
+    """Prints for a command: texts at once and as they are, and sentences on what could not be done."""
 
     show: Callable[[str], None]
     complain: Callable[[str], None]

@@ -1,8 +1,4 @@
-"""How many CPUs this process may really use.
-
-A container sees all CPUs of its machine. What it may use is said by the CPU affinity and by the quota of its cgroup,
-and more threads than that wait for each other or crash (onnxruntime#7207).
-"""
+"""Count the CPUs that this process may use, by affinity and cgroup: more threads wait or crash (onnxruntime#7207)."""
 
 import math
 import os
@@ -21,8 +17,8 @@ class Cpus(NamedTuple):
 
     Attributes:
         machine: how many the machine has.
-        affinity: on how many the process may run.
-        quota: the CPU time that its cgroup has, in CPUs, as in 1.5; ``None`` where nothing limits it.
+        affinity: how many the process may run on.
+        quota: CPU time of its cgroup in CPUs, as in 1.5; ``None`` if unlimited.
     """
 
     machine: int
@@ -48,14 +44,7 @@ def count_cpus() -> Cpus:
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Give the smallest CPU quota of this process's cgroups, version 1 or 2, and of those around them.
-
-    Args:
-        root: where ``/proc`` and the mounted cgroups are found.
-
-    Returns:
-        CPUs, above 0; ``None`` without a quota, or where there are no cgroups.
-    """
+    """Return the smallest CPU quota of this process's cgroups and those around them, above 0, if there is one."""
     quotas = [_quota(folder) for folder in _cgroups(root)]
     return min((quota for quota in quotas if quota is not None), default=None)
 

@@ -5,38 +5,48 @@ SHA-256 of the whole file with those 64 digits themselves written as zeros: it c
 opset and the spec. Digits like them elsewhere in the file count as they are. onnxruntime itself loads most files with a
 flipped bit without a word.
 
-The digest finds damage, not ill will: whoever can seal a file can put any graph in it, and no check of a file keeps an
-engine from taking the time and memory that a graph asks for. Open models of people whom you would let run a program.
+The digest finds damage, not ill will: whoever can seal a file can put any graph in it. Its memory is bounded, not its
+time.
 """
 
 import re
-from collections.abc import Iterator
-from enum import Enum, auto
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeAlias
 
 from .errors import ArtifactError
 from .protobuf import Walk
 from .spec import METADATA_KEY, ModelSpec
 from .values import LARGEST_JSON
 
-__all__ = ["read_spec", "seal"]
+__all__ = ["OTHERS", "read_spec", "seal"]
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
-_FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE = 1, 4, 5
+_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 4, 5, 7
+_NODE_PARTS = 1, 2, 5
 _VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
 """onnxruntime reads memory that is not there where an input of these has no name."""
-_ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_INTS = 1, 4, 8
-_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_UNSAFE = {b"STFT"}
+"""It divides by its length, 0 too."""
+_ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 4, 5, 8
+_ATTRIBUTE_GRAPHS = {6, 11, 22, 23}
+"""Graphs and sparse tensors."""
+_STRANGE = "It holds a function, a nested graph or a sparse tensor, which lenetx never writes."
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
-_SPARSE_TENSORS = (1, 2)
+_TENSOR_TYPE, _TENSOR_NUMBERS, _TENSOR_NAME, _TENSOR_RAW = 2, 7, 8, 9
+_WHOLE = {6: "<i4", 7: "<i8"}
+"""int32 and int64, and numpy's names of them."""
+OTHERS = frozenset(
+    b"ArgMax ArgMin Bernoulli BitCast CastLike Constant ConstantOfShape ConvInteger EyeLike MatMulInteger Multinomial "
+    b"NonMaxSuppression NonZero OneHot SequenceLength Shape Size Where".split()
+)
+"""Operators whose first result may be int32 or int64 though their first input is not; Cast's is its attribute."""
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
 """Of inputs, outputs and their sizes, which onnxruntime cannot hand over if they are no text."""
 _SHOWN = 200
 """Bytes of such a name that an error shows."""
-_DEEPEST_GRAPH = 32
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
 _EQUATION = b"equation"
 _TERM = rb"[^.,>]*(?:\.{3}[^.,>]*)?"
@@ -52,15 +62,10 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
+_SEVERAL = "It carries more than one lenetx spec."
 
-
-class _Kind(Enum):
-    TENSOR = auto()
-    ATTRIBUTE = auto()
-    NODE = auto()
-
-
-Parts: TypeAlias = Iterator[tuple[_Kind, memoryview]]
+_Fields: TypeAlias = list[tuple[int, Any]]
+"""Pairs of a number and a value."""
 
 
 def read_spec(data: bytes) -> ModelSpec:
@@ -124,20 +129,16 @@ def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         values = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, memoryview(b""))]
         if len(keys) > 1 or len(values) > 1:  # readers take one or the other
-            raise ArtifactError("It carries more than one lenetx spec.")
+            raise ArtifactError(_SEVERAL)
         [(start, text)] = values
         yield start, bytes(text[: LARGEST_JSON + 1])
 
 
 def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
-    found = None
-    for spec in _specs(walk, data):
-        if found is not None:
-            raise ArtifactError("It carries more than one lenetx spec.")
-        found = spec
-    if found is None:
-        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.")
-    return found
+    found = [*islice(_specs(walk, data), 2)]
+    if len(found) == 1:
+        return found[0]
+    raise ArtifactError(_SEVERAL if found else "It is not a model that lenetx made: it carries no lenetx spec.")
 
 
 def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
@@ -149,26 +150,39 @@ def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
             except ValueError:
                 raise ArtifactError(f"A name in it is not readable text: {bytes(name[:_SHOWN])!r}.") from None
     widest = max(spec.height, spec.width) + _MARGIN
-    for kind, part in _model_parts(walk, data):
-        if kind is _Kind.TENSOR:
-            _refuse_external_data(walk, part)
-        elif kind is _Kind.NODE:
-            _refuse_missing_input(walk, part)
-        else:
-            _refuse_wide_window(walk, part, widest)
+    tensors: list[_Fields] = []
+    nodes: list[tuple[bytes, _Fields]] = []
+    for field, message in walk.messages(data):
+        if field == _MODEL_FUNCTIONS:
+            raise ArtifactError(_STRANGE)
+        for part, value in walk.messages(message) if field == _MODEL_GRAPH else ():
+            if part == _GRAPH_INITIALIZER:
+                tensors.append([*walk.fields(value)])
+                _refuse_external_data(tensors[-1])
+            elif part == _GRAPH_NODE:
+                fields = [*walk.messages(value)]
+                operator = next((bytes(text) for name, text in reversed(fields) if name == _NODE_OPERATOR), b"")
+                _refuse_node(walk, operator, fields, widest)
+                nodes.append((operator, fields))
+            elif part == _GRAPH_SPARSE:
+                raise ArtifactError(_STRANGE)
+    _refuse_divisions(walk, spec.input_name.encode(), tensors, nodes)
 
 
-def _refuse_external_data(walk: Walk, tensor: memoryview) -> None:
-    for field, value in walk.fields(tensor):
+def _refuse_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
+    for field, value in tensor:
         if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
             raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
 
 
-def _refuse_missing_input(walk: Walk, node: memoryview) -> None:
-    fields = [*walk.messages(node)]
-    operators = [bytes(value) for field, value in fields if field == _NODE_OPERATOR]
-    if _VARIADIC.intersection(operators) and any(field == _NODE_INPUT and not value for field, value in fields):
-        raise ArtifactError(f"An operator {ascii(operators[-1])[1:]} in it lacks an input.")
+def _refuse_node(walk: Walk, operator: bytes, fields: _Fields, widest: int) -> None:
+    for field, value in fields:
+        if (field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx")) or operator in _UNSAFE:
+            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is none that lenetx runs.")
+        if field == _NODE_INPUT and not value and operator in _VARIADIC:
+            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it lacks an input.")
+        if field == _NODE_ATTRIBUTE:
+            _refuse_wide_window(walk, value, widest)
 
 
 def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
@@ -177,6 +191,10 @@ def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
     for field, value in walk.fields(attribute):
         if field == _ATTRIBUTE_NAME and isinstance(value, memoryview):
             name = bytes(value)
+        elif field in _ATTRIBUTE_GRAPHS:
+            raise ArtifactError(_STRANGE)
+        elif field == _ATTRIBUTE_TENSOR and isinstance(value, memoryview):
+            _refuse_external_data(walk.fields(value))
         elif field == _ATTRIBUTE_INTS:
             numbers += [value] if isinstance(value, int) else walk.numbers(value)
     if name == _EQUATION:
@@ -191,47 +209,29 @@ def _refuse_endless_equation(walk: Walk, attribute: memoryview) -> None:
             raise ArtifactError("An Einsum in it has an equation with other dots than '...', once for each operand.")
 
 
-def _model_parts(walk: Walk, data: bytes) -> Parts:
-    for field, value in walk.messages(data):
-        if field == _MODEL_GRAPH:
-            yield from _graph_parts(walk, value, 0)
-        elif field == _MODEL_FUNCTIONS:
-            for inner, part in walk.messages(value):
-                if inner == _FUNCTION_NODE:
-                    yield from _node_parts(walk, part, 0)
-                elif inner == _FUNCTION_ATTRIBUTE:
-                    yield from _attribute_parts(walk, part, 0)
+def _refuse_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: list[tuple[bytes, _Fields]]) -> None:
+    """Refuse to divide int32 or int64 by anything but constants above zero: the least number by -1 ends the process."""
+    held = {dict(tensor).get(_TENSOR_NAME, b""): dict(tensor) for tensor in tensors}
+    if len(held) < len(tensors):
+        raise ArtifactError("Two of its tensors have one name.")
+    safe = {image, *(name for name, tensor in held.items() if tensor.get(_TENSOR_TYPE) not in _WHOLE)}
+    for operator, fields in nodes:
+        inputs, outputs, attributes = ([value for field, value in fields if field == part] for part in _NODE_PARTS)
+        divisor = (inputs or [b""])[-1]
+        if operator in (b"Div", b"Mod") and safe.isdisjoint(inputs) and not _is_above_zero(walk, held.get(divisor, {})):
+            raise ArtifactError(f"It divides whole numbers by {ascii(bytes(divisor))[1:]}, which may be -1 or 0.")
+        if operator == b"Cast":
+            is_safe = not any(_WHOLE.keys() & {value for _, value in walk.fields(each)} for each in attributes)
+        else:
+            is_safe = operator not in OTHERS and not safe.isdisjoint(inputs[:1])
+        if is_safe:
+            safe.update(outputs if operator == b"Split" else outputs[:1])
 
 
-def _graph_parts(walk: Walk, graph: memoryview, depth: int) -> Parts:
-    if depth > _DEEPEST_GRAPH:
-        raise ArtifactError(f"Its graphs are nested more than {_DEEPEST_GRAPH} deep.")
-    for field, value in walk.messages(graph):
-        if field == _GRAPH_INITIALIZER:
-            yield _Kind.TENSOR, value
-        elif field == _GRAPH_SPARSE:
-            yield from _sparse_parts(walk, value)
-        elif field == _GRAPH_NODE:
-            yield from _node_parts(walk, value, depth)
+def _is_above_zero(walk: Walk, tensor: dict[int, Any]) -> bool:
+    import numpy as np
 
-
-def _node_parts(walk: Walk, node: memoryview, depth: int) -> Parts:
-    yield _Kind.NODE, node
-    for field, attribute in walk.messages(node):
-        if field == _NODE_ATTRIBUTE:
-            yield from _attribute_parts(walk, attribute, depth)
-
-
-def _attribute_parts(walk: Walk, attribute: memoryview, depth: int) -> Parts:
-    yield _Kind.ATTRIBUTE, attribute
-    for field, value in walk.messages(attribute):
-        if field in _ATTRIBUTE_TENSORS:
-            yield _Kind.TENSOR, value
-        elif field in _ATTRIBUTE_SPARSE:
-            yield from _sparse_parts(walk, value)
-        elif field in _ATTRIBUTE_GRAPHS:
-            yield from _graph_parts(walk, value, depth + 1)
-
-
-def _sparse_parts(walk: Walk, sparse: memoryview) -> Parts:
-    return ((_Kind.TENSOR, value) for field, value in walk.messages(sparse) if field in _SPARSE_TENSORS)
+    kind, raw, listed = (tensor.get(field) for field in (_TENSOR_TYPE, _TENSOR_RAW, _TENSOR_NUMBERS))
+    if isinstance(kind, int) and isinstance(raw, memoryview):
+        return len(raw) % np.dtype(_WHOLE[kind]).itemsize == 0 and bool((np.frombuffer(raw, _WHOLE[kind]) > 0).all())
+    return isinstance(listed, memoryview) and all(0 < number < 2**63 for number in walk.numbers(listed))

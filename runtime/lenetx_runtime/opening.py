@@ -75,16 +75,14 @@ class Request(NamedTuple):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
     def again(self, spec: ModelSpec) -> "Request":
-        """Give the request that opens this very model from any folder."""
+        """Return the request that opens this very model from any folder."""
         where = self.model if isinstance(self.model, bytes) else self.model.absolute()
         return self._replace(model=where, content_sha256=spec.content_sha256)
 
     def open(self) -> Opened:
         """Read, check and open the model.
 
-        Raises:
-            InputError, ArtifactError, DeviceUnavailable, EngineMissing: as
-                :class:`~lenetx_runtime.classifier.Classifier` says.
+        Raises the errors of :class:`~lenetx_runtime.classifier.Classifier`.
         """
         from .cpus import available_cpus
         from .onnx_file import read_spec

@@ -1,5 +1,6 @@
 """onnxruntime as a backend: the device that was asked for, or an error."""
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["CudaRun", "OrtBackend", "execution_providers"]
+__all__ = ["CudaRun", "OrtBackend", "execution_providers", "memory_for"]
 
 _FATAL = 4
+_LEAST, _MOST = 3 * 2**28, 2**34
+"""Bytes beside the weights: any model may take 768 MiB, none 16 GiB."""
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = "-1"
 _OFTEN, _MOST_GRAPHS = 3, 8
@@ -32,16 +35,12 @@ class OrtBackend:
     Args:
         model: bytes of the file.
         spec: its spec, already checked against the bytes.
-        device: ``cpu``, ``cuda`` or ``cuda:N``; never replaced by another one.
-        threads: intra-op threads; all CPUs that this process may use when ``None``.
-        providers: execution providers, as :class:`~lenetx_runtime.classifier.Classifier` takes them; no operator is
-            left to the CPU unless that is named too.
-        cuda: how CUDA computes.
-        optimised: let onnxruntime rewrite the graph before it runs; else it runs as it stands in the file.
+        device, threads, providers, cuda: as :class:`~lenetx_runtime.classifier.Classifier` takes them, but for
+            ``auto``; ``threads`` are intra-op threads.
+        optimised: let onnxruntime rewrite the graph before it runs.
 
     Attributes:
-        device: where the model really runs: ``cpu``, ``cuda:N``, or the name of another execution provider. Of several
-            providers, each runs what those before it cannot: all are named, with "or".
+        device: where the model really runs: ``cpu``, ``cuda:N``, or the names of providers, with "or".
         provider: the first execution provider that was asked for.
 
     Raises:
@@ -73,7 +72,7 @@ class OrtBackend:
             providers = [CPU] if index is None else [(CUDA, {"device_id": str(index)})]
         asked = [_with_settings(each, cuda) for each in providers]
         ort = import_engine()
-        self._session = open_session(ort, model, _options(ort, threads, optimised), asked)
+        self._session = open_session(ort, model, _options(ort, threads, optimised), asked, memory_for(model, spec))
         self.provider, settings = asked[0]
         on_cuda = int(settings.get("device_id", "0"))
         self.device = {CPU: "cpu", CUDA: f"cuda:{on_cuda}"}.get(self.provider, self.provider)
@@ -101,6 +100,12 @@ class OrtBackend:
         except Exception as error:  # onnxruntime's errors have no common base but Exception
             raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
         return logits
+
+
+def memory_for(model: bytes, spec: ModelSpec) -> int:
+    """Return the most bytes that a session's tensors may take: 128 numbers for each of an input."""
+    batch = 1 if spec.batch == "dynamic" else spec.batch
+    return 6 * len(model) + max(_LEAST, min(512 * batch * math.prod(spec.input_shape), _MOST))
 
 
 def _with_settings(provider: Provider, cuda: CudaOptions) -> tuple[str, Mapping[str, str]]:

@@ -27,8 +27,7 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 
 _FROM_MODEL = "ORT_LOAD_CONFIG_FROM_MODEL"
 """Where it is 1, a session has the settings of the model instead of those that it was given."""
-_hiding, _hidden = threading.Lock(), list[str | None]()
-"""Its value, for each session that is being opened."""
+_opening = threading.Lock()
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
@@ -87,8 +86,8 @@ def _import_numpy() -> None:
 def _unobserved() -> Iterator[None]:
     """Keep onnxruntime from sending events and leaving an identity of the device in the home of the user.
 
-    From 1.29 it does both on Linux and macOS unless this variable is set when it is first imported
-    (onnxruntime#27379); whoever has set it, to either value, or has imported onnxruntime before us, has decided.
+    From 1.29 it does both unless this variable is set when it is first imported (onnxruntime#27379); whoever has set
+    it, to either value, or has imported onnxruntime before us, has decided.
     """
     if _NO_TELEMETRY in os.environ or "onnxruntime" in sys.modules:
         yield
@@ -100,18 +99,20 @@ def _unobserved() -> Iterator[None]:
         os.environ.pop(_NO_TELEMETRY, None)
 
 
-def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple[str, Mapping[str, str]]]) -> Any:
+def open_session(
+    ort: Any, model: bytes, options: Any, providers: Sequence[tuple[str, Mapping[str, str]]], memory: int = 0
+) -> Any:
     """Open a model on these execution providers and on no other.
 
     onnxruntime falls back to CPU with no more than a warning (onnxruntime#23372) and leaves to the CPU what another
     provider cannot run; here both are errors. What the session says of itself afterwards is read back.
 
     Args:
-        ort: the module ``onnxruntime``.
+        ort: onnxruntime.
         model: bytes of the file.
         options: a ``SessionOptions``, which is changed.
-        providers: onnxruntime's names with their settings, at least one; the first that can run an operator does. Only
-            if the CPU's is among them may it run some of the model. The settings of CUDA must be found in the session.
+        providers: names and settings, at least one; the first that can run an operator does, the CPU only if named.
+        memory: the most bytes of tensors on the CPU; any number if 0.
 
     Raises:
         DeviceUnavailable: a provider is not there, or they cannot run the whole model.
@@ -124,7 +125,7 @@ def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple
     _prepare(ort, options, names)
     given = [(name, dict(settings)) for name, settings in providers]
     try:
-        with _own_settings():
+        with _own_settings(ort, options, memory):
             session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
     except Exception as error:  # onnxruntime's errors have no common base but Exception
         if names == [CPU]:
@@ -141,19 +142,26 @@ def open_session(ort: Any, model: bytes, options: Any, providers: Sequence[tuple
 
 
 @contextlib.contextmanager
-def _own_settings() -> Iterator[None]:
-    """Hide the host's variable while sessions are opened, in however many threads."""
-    with _hiding:
-        _hidden.append(os.environ.pop(_FROM_MODEL, None))
-    try:
-        yield
-    finally:
-        with _hiding:
-            value = _hidden.pop()
-            if value is not None and not _hidden:
+def _own_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
+    """Hide the host's variable while a session opens, and bound its memory."""
+    with _opening:
+        value = os.environ.pop(_FROM_MODEL, None)
+        with contextlib.suppress(Exception):  # an old onnxruntime shares once: later models have no bound
+            _share(ort, memory)
+            options.add_session_config_entry("session.use_env_allocators", "1")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(Exception):
+                _share(ort, 0)  # the session keeps what it has
+            if value is not None:
                 os.environ[_FROM_MODEL] = value
-            elif value is not None:
-                _hidden[-1] = value
+
+
+def _share(ort: Any, memory: int) -> None:
+    """Bound the memory of the next sessions; 0 is no bound."""
+    place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": memory}))
 
 
 def one_line(error: Exception) -> str:

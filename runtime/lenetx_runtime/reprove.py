@@ -22,9 +22,9 @@ class ProviderOutcome:
 
     Attributes:
         provider: onnxruntime's name of it.
-        status: ``not_applicable`` where it is none of the device's, which does not count as passed.
-        result: of the self-test, ``None`` where the model did not run.
-        detail: why it did not, a sentence.
+        status: ``not_applicable`` if it is none of the device's.
+        result: ``None`` if the model did not run.
+        detail: the reason then, a sentence.
     """
 
     provider: str
@@ -41,33 +41,17 @@ class ProviderOutcome:
 
 
 def reprove(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
-    """Run the self-test on ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Args:
-        data: bytes of a sealed ONNX model.
-        spec: its spec, already checked against the bytes.
-        device: see :class:`~lenetx_runtime.classifier.Classifier`.
+    """Run the self-test of a sealed ONNX model on ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        ArtifactError: there is no self-test in it, or the model cannot run.
-        DeviceUnavailable: the device is not there, or cannot run the whole model.
-        InputError: there is no such device name.
-        EngineMissing: onnxruntime is not installed.
+        ArtifactError, DeviceUnavailable, InputError, EngineMissing: as :class:`~lenetx_runtime.ort.OrtBackend` says.
     """
     backend = OrtBackend(data, spec, device=device)
     return ProviderOutcome.of(backend.provider, Classifier.from_backend(spec, backend).self_test())
 
 
 def reprove_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome]:
-    """Run the self-test on every execution provider that onnxruntime has; one that cannot run the model has failed.
-
-    Args:
-        data: bytes of a sealed ONNX model.
-        spec: its spec, already checked against the bytes.
-
-    Raises:
-        EngineMissing: onnxruntime is not installed.
-    """
+    """Run the self-test on every execution provider that onnxruntime has; one that cannot run the model has failed."""
     for provider in execution_providers():
         if provider in REMOTE:
             yield ProviderOutcome(provider, "not_applicable", detail=REMOTE[provider])

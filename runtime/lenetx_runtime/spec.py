@@ -34,8 +34,8 @@ _CHOICES = {
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
-_LARGEST_INPUT = 2**26
-"""Of levels in one input: a quarter of a GiB in float32."""
+_LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
+"""Of numbers in one input and in those of a fixed batch: a quarter of a GiB in float32, and one."""
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
 """Characters of a wrong value that an error shows."""
@@ -189,6 +189,8 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         wrong |= {name: f"{value}: the framing is unknown" for name, value in differing.items()}
     if not all(map(_fits_float32, spec.mean, spec.std, [spec.scale] * spec.channels)):
         wrong["std"] = "one that gives finite numbers with this scale and mean"
+    if spec.batch != "dynamic" and spec.batch * math.prod(spec.input_shape) > _LARGEST_CALL:
+        wrong["batch"] = f"one whose inputs have at most {_LARGEST_CALL:,} numbers together"
     if math.prod(spec.input_shape) > _LARGEST_INPUT:
         wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
     if not wrong and spec.selftest is not None and not spec.selftest.fits(spec):

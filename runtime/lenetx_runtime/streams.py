@@ -11,8 +11,8 @@ __all__ = ["make_safe", "silence"]
 def make_safe() -> None:
     """Open the streams that are closed, and let no failure of standard error end the process.
 
-    Else the next file that is opened gets the number of a closed stream, and all that is printed. To write to a
-    standard output that was closed raises OSError, as for a full one; what standard error cannot take is lost.
+    Else the next file that is opened gets the number of a closed stream, and all that is printed. A closed standard
+    output raises OSError, as a full one does; what standard error cannot take is lost.
     """
     modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
     for number, mode in enumerate(modes.values()):

@@ -33,11 +33,7 @@ _here = threading.local()
 
 
 class Workers:
-    """Threads that are started when there is first something to share, and anew in a process that was forked.
-
-    Args:
-        count: how many at once; with one, everything runs in the thread that asks.
-    """
+    """So many threads, started when first needed, and anew after a fork; 1 is the thread that asks."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -47,8 +43,7 @@ class Workers:
     def together(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
         """Give what becomes of each part, in their order; the thread that asks works too.
 
-        After an error no further part is begun. The error of the first part that has one is raised, when no thread is
-        at work on them any more.
+        After an error no further part is begun; the error of the first such part is raised when all threads are done.
 
         Raises:
             LenetxError: it is closed, and there is something to share.

@@ -111,8 +111,14 @@ def test_a_mistyped_word_is_told_the_right_one_and_nothing_is_done(
     result = cli(*[known if argument == "CHECKPOINT" else argument for argument in arguments])
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert re.search(rf"(Did you mean|Possible options:).*{meant}", result.stderr.splitlines()[-1])
+    suggestion = re.search(r"(Did you mean|Possible options:)(.*)", result.stderr.splitlines()[-1])[2]
+    assert meant in suggestion
+    assert suggestion.count("--") <= 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_conversion_without_its_second_file_is_shown_one(refused):
+    assert "as in 'lenetx convert net.pt net-new.safetensors'" in refused(2, "convert", "net.pt")
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,11 @@ def test_without_the_checkpoint_it_says_what_to_do(refused, workspace):
 def test_data_that_was_asked_for_must_be_there(refused, workspace):
     message = refused(2, "verify", workspace / "lenet5.onnx", "--data", "mnist", "--data-root", ".", "-q")
     assert "MNIST is not in '.'" in message
+
+
+def test_a_damaged_file_without_a_checkpoint_is_called_damaged(refused, published, tmp_path):
+    whole = (published / "lenet5.onnx").read_bytes()
+    (tmp_path / "broken.onnx").write_bytes(whole[:5000])
+    (tmp_path / "whole.onnx").write_bytes(whole)
+    assert "cut off" in refused(4, "verify", tmp_path / "broken.onnx")
+    assert "name one with --against" in refused(2, "verify", tmp_path / "whole.onnx")

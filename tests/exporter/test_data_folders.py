@@ -175,6 +175,11 @@ def test_rows_that_cannot_be_used_are_named_and_nothing_hangs(folder, tmp_path):
             lambda folder: fill(folder / "inner", ("cat", "dog")),
             "holds the folder 'inner' only: name '.*inner' instead",
         ),
+        (lambda folder: fill(folder / "test", ("cat", "dog")), "holds the folder 'test' only: name '.*test' instead"),
+        (
+            lambda folder: fill(folder / "trainingSet/trainingSet", ("cat", "dog")),
+            "trainingSet' holds the folder 'trainingSet' only: name '.*trainingSet/trainingSet' instead",
+        ),
         (
             lambda folder: [fill(folder / name, ("cat", "dog")) for name in ("learn", "check")],
             "check and learn hold folders, not pictures. Call parts train, validation and test",
@@ -193,6 +198,8 @@ def test_rows_that_cannot_be_used_are_named_and_nothing_hangs(folder, tmp_path):
         "an empty part",
         "two validations",
         "a wrapper",
+        "a test part only",
+        "a wrapped part",
         "odd parts",
         "a CSV",
         "a file",

@@ -1,13 +1,16 @@
 """An ``.npz`` of images and labels."""
 
 import io
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 
+import lenetx
 from lenetx import data
-from lenetx.errors import DataError, InputError
+from lenetx.errors import CheckpointError, DataError, InputError
 
 RANDOM = np.random.default_rng(5)
 GREY = RANDOM.integers(0, 256, (40, 6, 9), np.uint8)
@@ -188,7 +191,7 @@ def test_a_method_of_compression_that_nobody_has_is_refused(tmp_path):
     content = (tmp_path / "set.npz").read_bytes()
     entry = content.index(b"PK\x01\x02")
     (tmp_path / "set.npz").write_bytes(content[: entry + 10] + b"\x63" + content[entry + 11 :])
-    with pytest.raises(DataError, match="cannot be read: That compression method is not supported"):
+    with pytest.raises(DataError, match="in it is compressed in another way than numpy does it"):
         data.load(str(tmp_path / "set.npz"))
 
 
@@ -222,3 +225,47 @@ def test_an_array_that_says_that_it_is_larger_than_it_is_is_refused(tmp_path):
         archive.writestr("labels.npy", header.getvalue() + bytes(99))
     with pytest.raises(DataError, match="cannot be read"):
         data.load(str(tmp_path / "set.npz"))
+
+
+def padded(name, content, size):
+    """Give the bytes of an archive with one record, packed in so many bytes more than it needs: of empty blocks."""
+    empty = b"\0\0\0\xff\xff" * (size // 5)
+    buffer, packed = io.BytesIO(), empty + zlib.compress(content, wbits=-15)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, packed)
+    sizes = struct.pack("<III", zlib.crc32(content), len(packed), len(content))
+    stored = struct.pack("<III", zlib.crc32(packed), len(packed), len(packed))
+    written = buffer.getvalue().replace(stored, sizes)
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = written.index(mark) + place
+        written = written[:at] + b"\x08" + written[at + 1 :]
+    return written
+
+
+def npy(array):
+    """Give the bytes of a .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+READERS = {"data": data.load, "weights": lambda path: lenetx.load_weights(path, architecture="lenet5")}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_record_of_empty_blocks_is_refused_before_it_is_unpacked(tmp_path, kind):
+    content = padded("images.npy", npy(GREY), 2**20)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("images.npy") == npy(GREY)
+    (tmp_path / "set.npz").write_bytes(content)
+    with pytest.raises((DataError, CheckpointError), match="larger packed than unpacked"):
+        READERS[kind](str(tmp_path / "set.npz"))
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_other_ways_of_packing_are_refused(tmp_path, kind):
+    with zipfile.ZipFile(tmp_path / "set.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("images.npy", npy(GREY))
+        archive.writestr("labels.npy", npy(LABELS))
+    with pytest.raises((DataError, CheckpointError), match="compressed in another way than numpy does it"):
+        READERS[kind](str(tmp_path / "set.npz"))

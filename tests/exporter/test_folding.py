@@ -157,19 +157,22 @@ def test_it_is_rounded_once_from_float64():
     assert torch.equal(folded.bias, offset.float())
 
 
-def test_usage_names_what_is_read_once():
+def test_usage_names_once_what_the_output_is_computed_from():
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
             self.first, self.unused = nn.Linear(4, 4), nn.Linear(4, 4)
             self.again = self.first
             self.register_buffer("shift", torch.ones(4), persistent=False)
+            self.written, self.decode = nn.Parameter(torch.ones(2)), nn.Linear(4, 4)
 
         def forward(self, x):
             x = nn.functional.leaky_relu(self.first(x.flatten(1)), 0.125)
+            self.decode(x) * 7  # which the output does not depend on
+            x[:, 1:3] += self.written
             return self.again(x) * 3 + self.shift
 
     found = usage_of(Net().eval(), (1, 2, 2))
-    assert list(found.tensors) == ["first.weight", "first.bias", "shift"]
+    assert sorted(found.tensors) == ["first.bias", "first.weight", "shift", "written"]
     assert {0.125, 3.0} <= found.numbers
-    assert not {2.0, 4.0} & found.numbers
+    assert not {2.0, 4.0, 7.0} & found.numbers

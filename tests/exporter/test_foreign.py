@@ -143,10 +143,12 @@ def test_a_layer_too_many_is_another_network(tmp_path, saved, checkpoint):
         lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5")
 
 
-def test_batch_norms_of_before_they_counted_batches_load(tmp_path, saved):
+@pytest.mark.parametrize("kept", [(), (torch.tensor(3.0),)], ids=["none", "floats"])
+def test_batch_norms_without_counters_of_batches_load(tmp_path, saved, kept):
     state = models.build("lenet5-bn", (1, 32, 32), 10).state_dict()
-    old = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
-    (tmp_path / "w.pth").write_bytes(saved(old))
+    counters = [name for name in state if name.endswith("num_batches_tracked")]
+    others = {name: tensor for name, tensor in state.items() if name not in counters}
+    (tmp_path / "w.pth").write_bytes(saved(others | {name: value for name in counters for value in kept}))
     found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5-bn")
     assert list(found.state_dict) == list(state)
     assert found.module()

@@ -28,10 +28,6 @@ class Wrong(Net):
     def forward(self, x):
         return super().forward(x)[:, :3]
 
-class Pair(Net):
-    def forward(self, x):
-        return super().forward(x), x
-
 class Raises(Net):
     def forward(self, x):
         raise RuntimeError("nothing works today")
@@ -49,10 +45,8 @@ class Odd(Net):
 class Last(Net):
     input_shape = (28, 20, 1)
 
-class Narrow(Net):
-    def __init__(self):
-        super().__init__(10)
-        self.half()
+class Many(Net):
+    input_shape = (28, 28, 5)
 
 def plain(classes, channels):
     print("built")
@@ -61,10 +55,14 @@ def plain(classes, channels):
 def number():
     return 3
 
+def unbuilt():
+    return Net
+
 def needy(classes, depth):
     return None
 
 some = 3
+made = Net(2)
 """
 
 
@@ -106,20 +104,9 @@ def test_a_file_is_recorded_by_its_name_and_digest_and_never_by_its_path(net, tm
 def test_its_own_input_is_known(net):
     assert models.resolve(net()).input_shape is None
     assert models.resolve(net("Sized")).input_shape == (1, 28, 28)
+    assert models.resolve(net("Last")).input_shape == (1, 28, 20)
     assert "input_shape of mynet.py:Odd is '28x28'" in refusal(net("Odd"))
-
-
-def test_an_input_whose_channels_come_last_is_told_how_to_turn_it(net):
-    message = refusal(net("Last"))
-    assert "input_shape of mynet.py:Last is (28, 20, 1)" in message
-    assert "write (1, 28, 20), and leave the permute out of forward" in message
-
-
-def test_weights_of_another_precision_are_named_before_the_network_runs(net):
-    """While its classes are counted too, as for weights from elsewhere."""
-    network = models.resolve(net("Narrow"))
-    with pytest.raises(InputError, match=r"has weights of float16, such as .*artifacts compute in float32"):
-        network.outputs((1, 28, 28), 10)
+    assert "input_shape of mynet.py:Many is (28, 28, 5), but" in refusal(net("Many"))
 
 
 def test_a_size_that_does_not_fit_is_told_the_ones_that_do(net):
@@ -137,17 +124,30 @@ def test_a_network_that_looks_at_numbers_is_tried_with_numbers(net):
     ("name", "args", "words"),
     [
         ("Net", {"broken": True}, "mynet.py:Net raised ValueError in line 8 of mynet.py: the width is odd."),
-        ("Raises", None, "mynet.py:Raises raised RuntimeError in line 26 of mynet.py: nothing works today."),
+        ("Raises", None, "mynet.py:Raises raised RuntimeError in line 22 of mynet.py: nothing works today."),
         ("Wrong", None, "mynet.py:Wrong gives float32[2, 3] for a batch of 2, not float32[2, 10]"),
-        ("Pair", None, "mynet.py:Pair gives tuple in eval mode, not a tensor of logits: let its forward"),
         ("number", None, "mynet.py:number gives int, not a torch.nn.Module."),
+        ("unbuilt", None, "mynet.py:unbuilt returns the class Net, not a network: let it call the class."),
         ("needy", None, "mynet.py:needy needs the argument 'depth': give it with --arch-arg depth=…."),
         ("Net", {"wdth": 4}, "takes no argument 'wdth'; there are: num_classes, in_channels, width, broken."),
         ("some", None, "some in mynet.py is int, not a class or a function."),
+        ("made", None, "made in mynet.py is an instance of Net: name the class, or a function that returns one."),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(net, name, args, words):
     assert words in refusal(net(name), args)
+
+
+@pytest.mark.parametrize("name", ["nets/mine", "./net.ipynb", "net.ipynb", "nets"])
+def test_a_place_that_is_no_file_of_python_is_told_what_to_name(tmp_path, monkeypatch, name):
+    (tmp_path / "nets/mine").mkdir(parents=True)
+    (tmp_path / "net.ipynb").write_text("{}")
+    (tmp_path / "nets/mine/__init__.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    expected = (
+        "There is no network" if name == "nets" else "is no file of Python and no name of a module: name the file"
+    )
+    assert expected in refusal(f"{name}:Net")
 
 
 def test_a_mistyped_name_gets_a_suggestion(net):

@@ -38,7 +38,7 @@ GUARD = "under 'if __name__ == \"__main__\":'."
         ),
         (
             "import cv2_of_nobody.core\n",
-            "install it with 'pip install cv2_of_nobody', or name the file from the folder",
+            "install it with 'pip install cv2_of_nobody', or run lenetx in the folder where its module",
         ),
     ],
 )
@@ -107,3 +107,14 @@ def test_packages_of_two_folders_do_not_mix(tmp_path, monkeypatch):
         )
         monkeypatch.chdir(tmp_path / str(number))
         assert models.resolve("package_of_both.net:net").factory(3).in_features == number
+
+
+@pytest.mark.parametrize("named", ["src/models/net.py", "{folder}/src/models/net.py"])
+def test_modules_are_found_from_the_current_folder_above_the_file(tmp_path, monkeypatch, named):
+    (tmp_path / "src/models").mkdir(parents=True)
+    (tmp_path / "src/layers_of_mine.py").write_text("from torch.nn import Flatten, Linear, Sequential\n")
+    (tmp_path / "src/models/net.py").write_text(
+        "from src.layers_of_mine import *\ndef net(classes):\n    return Sequential(Flatten(), Linear(64, classes))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert models.resolve(f"{named.format(folder=tmp_path)}:net").build((1, 8, 8), 10)

@@ -256,7 +256,9 @@ def test_a_folder_without_a_sound_journal_only_goes_away(folder, journal):
 
 
 @pytest.mark.parametrize("journal", ["journal.json", "journal.back.json"])
-@pytest.mark.parametrize("name", ["thesis.onnx.txt", "a\0.onnx", "\ud800.onnx"], ids=ascii)
+@pytest.mark.parametrize(
+    "name", ["thesis.onnx.txt", "a\0.onnx", "\ud800.onnx", "a" * 5000 + ".onnx"], ids=lambda name: ascii(name[:9])
+)
 def test_nobody_s_journal_touches_files_that_lenetx_never_publishes(folder, journal, name):
     staged = folder / ".lenetx-abcdefgh"
     (staged / "old").mkdir(parents=True)
@@ -264,6 +266,25 @@ def test_nobody_s_journal_touches_files_that_lenetx_never_publishes(folder, jour
         (place / "thesis.onnx.txt").write_bytes(b"mine")
     (staged / journal).write_text(json.dumps({"names": [name], "fresh": [name]}))
     assert repaired(folder) == {**OLD, **OTHER, "thesis.onnx.txt": b"mine"}
+
+
+def test_a_folder_in_the_place_of_a_journal_goes_too(folder):
+    (folder / ".lenetx-abcdefgh" / "journal.json" / "more").mkdir(parents=True)
+    assert repaired(folder) == {**OLD, **OTHER}
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_with_the_cure(folder):
+    staged = folder / ".lenetx-abcdefgh"
+    staged.mkdir()
+    (staged / "m.onnx").write_bytes(b"proven")
+    (staged / "journal.json").write_text(json.dumps({"names": ["m.onnx"], "fresh": []}))
+    (folder / "m.onnx").unlink()
+    (folder / "m.onnx" / "mine").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"Is a directory\. Move '.*m\.onnx' away, or delete '.*\.lenetx-abcdefgh'"):
+        repaired(folder)
+    (folder / "m.onnx" / "mine").rmdir()
+    (folder / "m.onnx").rmdir()
+    assert repaired(folder)["m.onnx"] == b"proven"
 
 
 def test_a_link_is_neither_followed_nor_removed(folder, tmp_path):

@@ -87,6 +87,12 @@ def rows_turned(x):
     return found
 
 
+def spatial_transformer(_, x):
+    means = x.mean((2, 3))
+    theta = torch.cat([means, means[:, :2]], 1).view(-1, 2, 3)
+    return F.grid_sample(x, F.affine_grid(theta, x.size(), align_corners=False), align_corners=False)
+
+
 WAYS = {
     "view of the tutorial": lambda _, x: x.view(-1, num_flat_features(x)),
     "view of a product": lambda _, x: x.view(x.size(0), int(np.prod(x.shape[1:]))),
@@ -107,6 +113,8 @@ WAYS = {
     "constants": lambda _, x: x + torch.linspace(0, 1, 8) + torch.zeros(x.shape[0], 1, 8, 8),
     "weights that are computed with": lambda net, x: x * net.centre.exp().view(1, 4, 1, 1),
     "a weight for each image": lambda net, x: x + net.centre.view(1, 4, 1, 1).expand(x.size(0), -1, 8, 8),
+    "spatial transformer": spatial_transformer,
+    "sorted": lambda _, x: x.sort(-1)[0],
     "indices": lambda _, x: x[:, [3, 2, 1, 0]][..., torch.arange(7, -1, -1)],
     "masks": lambda _, x: torch.where(x > 0, x, torch.tensor(0.5)).masked_fill(x > 1, float("-inf")).clamp(min=-2),
     "attention": lambda _, x: F.scaled_dot_product_attention(x, x, x),

@@ -6,7 +6,7 @@ import pytest
 
 import lenetx
 from lenetx import TrainConfig, data
-from lenetx.errors import InputError
+from lenetx.errors import CheckpointError, InputError
 from lenetx.training.start import start
 
 SOURCE = """
@@ -87,6 +87,26 @@ class InPlace(Net):
         x -= 0.5
         return super().forward(x)
 
+class Dropping(Net):
+    def after(self, z):
+        return nn.functional.dropout(z, 0.1)
+
+class Mixing(Net):
+    def after(self, z):
+        return z - z.mean()
+
+class Unregistered(Dropping):
+    def __init__(self):
+        super().__init__()
+        self.others = [nn.Linear(10, 10)]
+
+    def after(self, z):
+        return super().after(self.others[0](z))
+
+class Several(Net):
+    def after(self, z):
+        return {"logits": z[:, :, None], "shares": z.softmax(1)}
+
 def parallel():
     return nn.DataParallel(Net())
 
@@ -100,8 +120,8 @@ def train(tmp_path_factory):
     """The function that trains a network of the file above for an epoch."""
     path = tmp_path_factory.mktemp("custom") / "net.py"
     path.write_text(SOURCE, encoding="ascii")
-    return lambda name: lenetx.train(
-        TrainConfig(architecture=f"{path}:{name}", epochs=1, input_size=(8, 8), framing="stretch")
+    return lambda name, **options: lenetx.train(
+        TrainConfig(architecture=f"{path}:{name}", epochs=1, input_size=(8, 8), framing="stretch"), **options
     )
 
 
@@ -116,6 +136,7 @@ def train(tmp_path_factory):
         ("Frozen", "has no parameter to train."),
         ("Empty", "has no parameter to train."),
         ("NoWayBack", "raised OSError in line 60 of net.py in training: no way back."),
+        ("Unregistered", "computes with random numbers that are none of its weights"),
         ("Large", "raised MemoryError in line 70 of net.py in training: too many."),
     ],
 )
@@ -124,6 +145,44 @@ def test_what_cannot_be_trained_is_one_sentence(train, name, words):
         train(name)
     assert str(caught.value).startswith(f"net.py:{name} {words}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "fixed"),
+    [
+        ("Dropping", "it draws random numbers in line", ("0.1)", "0.1, self.training)")),
+        ("Mixing", "it computes something of the whole batch", ("z.mean()", "z.mean(1, True)")),
+    ],
+)
+def test_what_can_be_trained_but_not_exported_is_told_first_and_its_weights_are_of_use(
+    train, tmp_path, name, words, fixed
+):
+    """The code that is mended is another version, but has the same weights."""
+    notes = []
+    checkpoint = train(name, on_notice=notes.append)
+    (note,) = (each for each in notes if "not exported" in each)
+    assert note.startswith(f"net.py:{name} gives ")
+    assert words in note
+    assert note.endswith("As it is, it can be trained, but not exported.")
+    assert checkpoint.metrics["test_images"] == 360
+    assert checkpoint.spec.selftest is None
+    with pytest.raises(InputError, match=words):
+        lenetx.export(checkpoint, ["onnx"], folder=tmp_path)
+    path = tmp_path / "net.py"
+    path.write_text(SOURCE.replace(*fixed), encoding="ascii")
+    lenetx.save(checkpoint, tmp_path / "net.pt")
+    with pytest.raises(CheckpointError, match=r"another version of .* 'lenetx convert net\.pt weights\.pth' takes"):
+        lenetx.load(tmp_path / "net.pt", architecture=f"{path}:{name}")
+    lenetx.convert(tmp_path / "net.pt", tmp_path / "weights.pth")
+    found = lenetx.load_weights(tmp_path / "weights.pth", architecture=f"{path}:{name}")
+    assert found.spec.weights_sha256 == checkpoint.spec.weights_sha256
+    assert lenetx.export(found, ["onnx"], folder=tmp_path)[0].passed
+
+
+def test_the_output_that_is_taken_is_the_one_that_learns(train):
+    notes = []
+    assert train("Several", on_notice=notes.append).spec.weights_sha256 == train("Net").spec.weights_sha256
+    assert notes[0].startswith("net.py:Several gives a dict of outputs: 'logits' is taken")
 
 
 @pytest.mark.parametrize("name", ["InPlace", "parallel", "compiled"])

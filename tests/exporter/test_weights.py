@@ -6,6 +6,7 @@ import datetime
 import gzip
 import io
 import pickle
+import re
 import sys
 import tarfile
 import types
@@ -126,6 +127,12 @@ FILES = {
         lambda net: torch_saved({"state_dict": net.state_dict(), **OBJECTS}, **OLD),
     ),
     "wrapped module": ("module", lambda net: torch_saved(nn.DataParallel(net))),
+    "compiled module": ("module", lambda net: torch_saved(torch.compile(net))),
+    "compiled and wrapped": ("module", lambda net: torch_saved({"net": nn.DataParallel(torch.compile(net)), "at": 1})),
+    "flags and methods beside": (
+        "state_dict",
+        lambda net: torch_saved({"state_dict": net.state_dict(), "f": re.I | re.M, "m": nn.Identity().forward}),
+    ),
     "module of a custom class": (
         "module",
         lambda net: of_another_program(net),
@@ -285,6 +292,13 @@ def tarred(data):
     return buffer.getvalue()
 
 
+def exported(_):
+    program = torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),))
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    return buffer.getvalue()
+
+
 def zipped(data):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -300,6 +314,7 @@ OTHERS = {
     "LFS": (lambda _: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "git lfs pull"),
     "page": (lambda _: b"\n<!DOCTYPE html><html>404</html>", "web page"),
     "HDF5": (lambda _: b"\x89HDF\r\n\x1a\n" + b"\0" * 99, r"model\.state_dict\(\)"),
+    "program": (exported, r"program of torch.export: save the state_dict of what torch.export.load\('weights.bin'\)"),
     "npy": (lambda _: b"\x93NUMPY\x01\x00v\x00", "np.savez"),
 }
 

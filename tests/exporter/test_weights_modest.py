@@ -83,16 +83,39 @@ def test_arrays_that_mean_nothing_are_not_read(tmp_path, monkeypatch):
     assert not read
 
 
-def test_a_pickle_that_names_thousands_of_classes_is_refused(tmp_path):
-    pickled = b"\x80\x02" + b"".join(b"cnets\nClass%d\n0" % number for number in range(3000)) + b"}."
-    sound = archived({})
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(sound)) as old, zipfile.ZipFile(buffer, "w") as new:
+def pickled_as(path, pickled):
+    """Write an archive as torch.save does, with another pickle in it."""
+    with zipfile.ZipFile(io.BytesIO(archived({}))) as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
             new.writestr(name, pickled if name.endswith("data.pkl") else old.read(name))
-    (tmp_path / "net.pth").write_bytes(buffer.getvalue())
-    with pytest.raises(CheckpointError, match="asks for 3,000 classes and functions"):
-        lenetx.load_weights(tmp_path / "net.pth", architecture="lenet5")
+    return path
+
+
+def module_within_itself(kind, times):
+    """Give the pickle of a module that holds itself under so many names."""
+    names = b"".join(b"X\x05\0\0\0%05dh\0" % place for place in range(times))
+    parts = b"X\x08\0\0\0_modules}(" + names + b"u" + b"X\x0b\0\0\0_parameters}X\x08\0\0\0_buffers}"
+    return b"\x80\x02c" + kind + b"\n)\x81q\0}(" + parts + b"ub."
+
+
+ENDLESS = {
+    "classes": (b"".join(b"cnets\nClass%d\n0" % number for number in range(3000)) + b"}.", "asks for 3,000 classes"),
+    "steps": (b"N0" * 2**19 + b"}.", "more than 524,288 steps"),
+}
+ENDLESS = {name: (b"\x80\x02" + pickled, words) for name, (pickled, words) in ENDLESS.items()}
+ENDLESS |= {
+    f"{name}, {times} times": (module_within_itself(kind, times), "names of its layers have more than 16,777,216")
+    for name, kind in (("custom", b"nets\nNet"), ("torch", b"torch.nn.modules.container\nSequential"))
+    for times in (1, 2000)
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_pickle_of_little_that_takes_long_is_refused(tmp_path, kind):
+    """A module in itself took minutes and gigabytes."""
+    pickled, words = ENDLESS[kind]
+    with pytest.raises(CheckpointError, match=words):
+        lenetx.load_weights(pickled_as(tmp_path / "net.pth", pickled), architecture="lenet5")
 
 
 def test_weights_named_as_a_checkpoint_are_told_how_to_become_one(tmp_path):

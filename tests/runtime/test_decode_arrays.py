@@ -163,3 +163,15 @@ def test_the_order_of_bytes_makes_no_difference(dtype):
 def test_a_host_that_makes_events_errors_gets_levels(value):
     with np.errstate(all="raise"):
         assert not decode(np.full((3, 3), value)).any()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float16, np.float32, np.longdouble])
+@pytest.mark.parametrize("depth", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_order_in_memory_changes_nothing(dtype, depth, channels):
+    levels = np.random.default_rng(8).integers(0, 256, (40, 1000, depth))
+    array = (levels / 255).astype(dtype) if dtype(0.5) else (levels * (256 if dtype == np.uint16 else 1)).astype(dtype)
+    expected = decode(array, channels)
+    for other in (np.asfortranarray(array), array.swapaxes(0, 1).copy().swapaxes(0, 1), array[::-1].copy()[::-1]):
+        found = decode(other, channels)
+        np.testing.assert_array_equal(found, expected)

@@ -1,6 +1,7 @@
 """Digits on ruled, squared and framed paper, with thumbs and dark corners, tightly cropped, and of few levels."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from lenetx_runtime import Classifier
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))  # for _photos
 _spec = importlib.util.spec_from_file_location("pages", ROOT / "benchmarks" / "_pages.py")
 pages = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(pages)
@@ -55,6 +57,15 @@ def test_a_tightly_cropped_digit_is_no_page(reference, digits, margin, noise):
         return np.clip(230 - 200 * ink + random.normal(0, noise, ink.shape), 0, 255).astype(np.uint8)
 
     assert share_read(reference, digits, crop, times=1) >= 7 / 8
+
+
+@pytest.mark.parametrize("shape", [(28, 4000), (4000, 28), (29, 900), (300, 300)])
+@pytest.mark.parametrize("sheet", [np.s_[6:-6, 6:-6], np.s_[6:-6, 10:-10], np.s_[10:-10, 6:-6]])
+def test_a_sheet_that_is_nearly_all_edge_is_framed(reference, shape, sheet):
+    picture = np.full(shape, 20, np.uint8)
+    picture[sheet] = 230
+    picture[12:15, shape[1] // 2 - 5 : shape[1] // 2 + 5] = 20
+    assert reference.frame(picture).shape == (28, 28)
 
 
 @pytest.mark.parametrize("level", [0, 60, 150])

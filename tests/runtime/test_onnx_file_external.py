@@ -1,6 +1,7 @@
 """Weights in another file are refused wherever they hide, though onnxruntime would go and read that file.
 
-Each place is tried twice: with the weights inside, to show that the model is a good one, and outside.
+Where lenetx writes weights, each place is tried twice: with the weights inside, to show that the model is a good one,
+and outside. Graphs in nodes, functions and sparse tensors are refused whatever they hold.
 """
 
 import numpy as np
@@ -89,9 +90,8 @@ def in_function_default(model, tensor):
     in_function(model, [node], [default])
 
 
-PLACES = [
-    in_initializer,
-    in_constant,
+PLACES = [in_initializer, in_constant]
+OTHERS = [
     in_branch_initializer,
     in_branch_constant,
     in_sparse_initializer,
@@ -126,6 +126,14 @@ def test_weights_in_another_file_are_refused(build_model, seven, place):
     assert inside.predict(seven) == Classifier(build_model()).predict(seven)
     with pytest.raises(ArtifactError, match="another file"):
         Classifier(build_model(relocate(place, outside=True)))
+
+
+@pytest.mark.usefixtures("other_file")
+@pytest.mark.parametrize("place", OTHERS)
+@pytest.mark.parametrize("outside", [False, True])
+def test_places_that_lenetx_never_writes_weights_to_are_refused(build_model, place, outside):
+    with pytest.raises(ArtifactError, match=r"never writes|none that lenetx runs"):
+        read_spec(build_model(relocate(place, outside=outside)))
 
 
 @pytest.mark.parametrize("field", ["data_location", "external_data"])
@@ -174,5 +182,5 @@ def test_graphs_nested_without_end_are_refused_in_words(build_model, depth):
     graph = b""
     for _ in range(depth):
         graph = message(1, message(5, message(6, graph)))
-    with pytest.raises(ArtifactError, match="nested"):
+    with pytest.raises(ArtifactError, match="nested graph"):
         read_spec(seal(build_model(sealed=False) + message(7, graph)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..graph.tape import Step, Tape, record
+from ..graph.tape import Step, Tape, live, record
 from .operators import is_affine, operator_of
 
 if TYPE_CHECKING:
@@ -60,27 +60,50 @@ def judge_layers(
         run: the network in float64, its batch norms folded.
         inputs: float64[N, C, H, W].
         own: name by ``id`` of its tensors.
-        given: by the name of a weight, what its layer gave, once for each time that it was used, float64.
+        given: by the name of a weight, what its layer gave, once for each time that it was used, float64; calls on the
+            same numbers may have been merged.
         logits: what the whole gave, float64[N, K].
 
     Returns:
         The layers in their order, or why there is nothing to compare.
     """
     left = {name: list(results) for name, results in given.items()}
+    done: list[tuple[Step, Tensor]] = []
 
     def instead(step: Step) -> "Tensor | None":
         name = weight_of(step)
         results = left.get(name, []) if name else []
-        if results and results[0].shape == step.results[0].shape:
-            return results.pop(0)
-        return None
+        before = next((result for earlier, result in done if name and _is_repeated(step, earlier)), None)
+        if results and results[0].shape == step.results[0].shape and _may_be(before, results[0]):
+            before = results.pop(0)
+            done.append((step, before))
+        return before
 
-    tape = record(run, inputs, own, instead)
+    tape = live(record(run, inputs, own, instead))
     missing = [name for name in map(weight_of, tape.steps) if name is not None and name not in given]
     if missing or any(left.values()):
         names = ", ".join(sorted({*missing, *(name for name, results in left.items() if results)}))
         return f"its layers are not those of the network: {names}"
     return _judge(tape, logits)
+
+
+def _is_repeated(step: Step, earlier: Step) -> bool:
+    """Return whether two affine steps are the same call on the same numbers."""
+    import torch
+
+    if step.operator != earlier.operator or len(step.leaves) != len(earlier.leaves):
+        return False
+    return all(
+        torch.equal(one, other) if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor) else one == other
+        for one, other in zip(step.leaves, earlier.leaves, strict=True)
+    )
+
+
+def _may_be(before: "Tensor | None", result: "Tensor") -> bool:
+    """Return whether the next result may be that of a call whose numbers gave another result before."""
+    import torch
+
+    return before is None or torch.equal(before, result)
 
 
 def _judge(tape: Tape, logits: "Tensor") -> "tuple[Layer, ...]":

@@ -14,7 +14,7 @@ from lenetx_runtime.cpus import available_cpus
 from ..execution.copies import sharing
 from ..execution.host import own_settings
 from ..execution.user_code import user_code
-from ..graph.tape import record
+from ..graph.tape import live, record
 from .adjoint import limits, unknown
 from .affine import terms_of
 from .affine_layers import weight_of
@@ -91,7 +91,7 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
 
     with own_settings():
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        tape = record(network, torch.zeros(_TRIED, *shape), own)
+        tape = live(record(network, torch.zeros(_TRIED, *shape), own))
     reason = unknown(tape)
     if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
         reason = "it computes weights before it uses them"
@@ -146,7 +146,7 @@ def measure(
                 eager = single(part.clone()).float()  # its code may change its input
             if method != "adjoint":
                 return double(part.double()), eager, None
-            tape = record(double, part.double())
+            tape = live(record(double, part.double()))
             return tape.values[tape.output], eager, None if tape.problem else limits(tape)
 
     with own_settings(), _one_thread_each(len(pairs)) as workers:

@@ -50,11 +50,12 @@ def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
         else:
             others.append(name)
     if "train" not in parts:
-        _require_classes(folder, others)
+        _require_classes(folder)
         return {"train": ""}, []
     for part, names in parts.items():
         if len(names) > 1:
             raise DataError(f"'{folder}' has the folders {' and '.join(names)}: only one can be the {part} part.")
+        _require_classes(folder / names[0])
     for name in others:
         if part := part_named(name):  # without folders in it
             parts.setdefault(part, []).append(name)
@@ -63,8 +64,9 @@ def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
     return {part: f"{names[0]}/" for part, names in parts.items()}, notices
 
 
-def _require_classes(folder: Path, names: list[str]) -> None:
-    """Raise DataError if the folders hold folders in their turn and no picture: they are no classes."""
+def _require_classes(folder: Path) -> None:
+    """Raise DataError if its folders hold folders in their turn and no picture: they are no classes."""
+    names = _folders(folder)
     deeper = [name for name in names if _folders(folder / name)]
     if not deeper or any(_has_pictures(folder / name) for name in names):
         return

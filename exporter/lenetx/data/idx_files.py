@@ -5,6 +5,8 @@ the values (big-endian).
 """
 
 import gzip
+import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -21,15 +23,20 @@ from ..errors import DataError
 __all__ = ["REMEDY", "find", "read"]
 
 _TYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(np.uint8), 0x0C: np.dtype(">i4")}
-_GZIP = b"\x1f\x8b"
+_GZIP, _OF_GZIP = b"\x1f\x8b", 31
+"""How a packed file begins, and zlib's number for the format."""
+_START, _HEAD = 2**16, 64
+"""Bytes of a file that are unpacked to see what it announces, and of those that are needed."""
+_DENSE = 0.6
+"""The most packed bytes for each byte: Fashion-MNIST has 0.56. Empty blocks take 75 ns a byte."""
 REMEDY = "Put the original file there, or delete it and name no folder to have it downloaded."
 
 
 def find(folder: Path, kind: str, others: set[str], name: str) -> Path | None:
     """Return the file of that name in a folder that was named, or ``None``.
 
-    It may lie in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, be compressed with gzip, be spelled
-    ``train-images.idx3-ubyte``, or lie in a folder of its own name.
+    It may lie in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, be compressed with gzip, be spelled with other
+    signs between its words, as ``train-images.idx3-ubyte``, or in capitals, or lie in a folder of its own name.
 
     Args:
         folder: as it was named.
@@ -37,22 +44,42 @@ def find(folder: Path, kind: str, others: set[str], name: str) -> Path | None:
         others: the kinds whose files may have the same names: their folders are not searched.
         name: of the original file.
     """
-    spellings = [name, name.replace("-idx", ".idx"), name.replace("-idx", "_idx")]
     for place in _places(folder, kind, others):
-        for spelling in spellings:
-            for path in (place / spelling, place / f"{spelling}.gz", *(place / spelling / each for each in spellings)):
-                if path.is_file():
-                    return path
+        alike = _alike(place, name)
+        inside = (path for entry in alike if entry.is_dir() for path in _alike(entry, name))
+        for path in (*alike, *inside):
+            if path.is_file():
+                return path
     return None
 
 
 def _places(folder: Path, kind: str, others: set[str]) -> Iterator[Path]:
-    entries = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
-    bases = [entry for entry in entries if entry.name.lower() == kind.lower()]
+    bases = _named(folder, kind)
     if not {part.lower() for part in folder.absolute().parts} & {other.lower() for other in others}:
         bases.append(folder)
     for base in bases:
-        yield from (base / "raw", base, base / "gzip", base / "raw" / "gzip")
+        places = [*_named(base, "raw"), base]
+        yield from places
+        yield from (packed for place in places for packed in _named(place, "gzip"))
+
+
+def _named(folder: Path, name: str) -> list[Path]:
+    """Return the folders of that name in a folder, in any case."""
+    return [entry for entry in _entries(folder) if entry.name.lower() == name.lower() and entry.is_dir()]
+
+
+def _alike(folder: Path, name: str) -> list[Path]:
+    """Return what has a file's name, plain before compressed, whatever case and signs it is spelled with."""
+    entries = sorted(_entries(folder), key=lambda entry: (len(entry.name), entry.name))
+    return [entry for entry in entries if _letters(entry.name).removesuffix("gz") == _letters(name)]
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -66,7 +93,7 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     if not size:
         raise DataError(f"'{path}' cannot be read: it is empty. {REMEDY}")
     most = int(np.prod([length if length > 0 else 16 for length in shape])) * 4 + 64
-    data = _content(path, most)
+    data = _content(path, size, most)
     axes = data[3] if len(data) > 3 else 0
     start = 4 + 4 * axes
     if data[:2] != b"\0\0" or len(data) < start or data[2] not in _TYPES or axes != len(shape):
@@ -82,17 +109,29 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     return values.reshape(lengths)
 
 
-def _content(path: Path, most: int) -> bytes:
-    """Return the content, unpacked whatever the name says, but no more than so many bytes."""
+def _content(path: Path, size: int, most: int) -> bytes:
+    """Return the content, unpacked whatever the name says, but no more than ``most`` bytes of a file of ``size``."""
     try:
         with path.open("rb") as file:
-            packed = file.read(2) == _GZIP
+            start = file.read(_START)
+            if not start.startswith(_GZIP):
+                return start + file.read(max(0, most - len(start)))
+            head = zlib.decompressobj(_OF_GZIP).decompress(start, _HEAD)
+            if size > _START + min(most, _claimed(head)) * _DENSE:
+                raise DataError(
+                    f"'{path}' cannot be read: its {size:,} packed bytes hold next to nothing. Unpack it with gunzip."
+                )
             file.seek(0)
-            if not packed:
-                return file.read(most)
             with gzip.open(file) as stream:
                 return stream.read(most)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"'{path}' cannot be read: {' '.join(str(error).split()).rstrip('.')}. {REMEDY}") from None
     except OSError as error:
         raise DataError(f"'{path}' cannot be read: {error.strerror}.") from None
+
+
+def _claimed(head: bytes) -> int:
+    """Return how many bytes of values the start of a file announces."""
+    count = min(head[3] if len(head) > 3 else 0, (len(head) - 4) // 4)
+    kind = _TYPES.get(head[2]) if count > 0 else None
+    return kind.itemsize * math.prod(struct.unpack_from(f">{count}I", head, 4)) if kind else 0

@@ -13,8 +13,8 @@ from ..errors import DataError
 __all__ = ["are_numbers", "as_text", "class_numbers", "in_order", "part_named"]
 
 _MOST_NUMBERED = 1000
-_WHOLE = re.compile(r"0*(\d+?)(\.0*)?", re.ASCII)
-"""As programs write class numbers: ``3``, ``03`` and, where a table had gaps, ``3.0``."""
+_WHOLE = re.compile(r"0*(\d+?)(\.0*|,0)?", re.ASCII)
+"""As programs write class numbers: ``3``, ``03`` and, where a table had gaps, ``3.0`` or ``3,0``."""
 _NUMBER = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?", re.ASCII)
 _PART = re.compile(
     r"(?:(?P<train>train|training|trn)|(?P<validation>val|valid|validation|validate|validating|dev)|"

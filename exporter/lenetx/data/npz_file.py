@@ -1,5 +1,6 @@
 """An ``.npz`` of images and labels, in the layouts that are usual."""
 
+import mmap
 import os
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from lenetx_runtime.files import open_file
 from lenetx_runtime.limits import DEFAULT, size_in_words
 
-from ..errors import DataError, InputError
+from ..errors import ArtifactError, DataError, InputError
+from ..weights.archive import require_few, require_modest
 from .dataset import Split
+from .levels import exact_levels
 
 __all__ = ["read_npz"]
 
@@ -76,14 +79,20 @@ def read_npz(
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
         with _opened(file) as stream:
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                require_few(mapped)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
-            _require_modest(file, archive.zip.infolist() if archive.zip else [])
+            members = archive.zip.infolist() if archive.zip else []
+            _require_modest(file, members)
+            require_modest(members, os.fstat(stream.fileno()).st_size)
             unknown = set(archive.files) - _KEYS  # named, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except (DataError, InputError):
         raise
+    except ArtifactError as error:
+        raise DataError(f"'{file}' cannot be read: {str(error)[0].lower()}{str(error)[1:]}") from None
     except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways
         if "allow_pickle" in str(error):
             reason = "it holds Python objects, or is no .npz at all: save plain arrays"
@@ -120,13 +129,8 @@ def _levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], list[st
     if array.dtype == np.uint8:
         return array, []
     if array.dtype.kind in "iuf":
-        low, high = array.min(), array.max()
-        scale = 255 if array.dtype.kind == "f" and high <= 1 else 1
-        if low >= 0 and high * scale <= 255:  # written so that NaN is refused
-            levels: NDArray[np.uint8] = np.rint(array * scale).astype(np.uint8)
-            if np.array_equal((levels / scale).astype(array.dtype), array):
-                return levels, [f"{place} is {got}: taken as levels of 0 to 255{' ÷ 255' * (scale > 1)}, exactly."]
-        raise DataError(f"{place} is {got} from {low} to {high}, no exact grey levels: save them as uint8, 0 to 255.")
+        levels, divided = exact_levels(f"{place} is {got}", array)
+        return levels, [f"{place} is {got}: taken as levels of 0 to 255{divided}, exactly."]
     raise DataError(f"{place} is {got}; images are uint8, 0 to 255.")
 
 

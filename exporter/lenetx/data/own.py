@@ -88,10 +88,11 @@ def _from_table(
     """Return the parts, the class names, why rows are in none, and what to note."""
     candidates = tables(file)
     numbers = tuple(map(str, range(classes))) if classes else None
-    if holds_pixels(candidates[0]):
-        split, found = read_pixels(candidates[0], class_names or numbers)
-        return {"train": split}, found, [], []
-    read, notices = read_csv(candidates, options.images or file.parent, follow_links=options.follow_links)
+    if table := next(filter(holds_pixels, candidates), None):
+        split, found, notices = read_pixels(table, class_names, numbers)
+        return {"train": split}, found, [], notices
+    listing = [table for table in candidates if table.delimiter != " "] or candidates  # a path may have spaces
+    read, notices = read_csv(listing, options.images or file.parent, follow_links=options.follow_links)
     numbered = all(are_numbers(rows.classes) for rows in read.values())
     parts, found, unusable = _labelled(read, class_names or (numbers if numbered else None))
     return parts, found, unusable, notices

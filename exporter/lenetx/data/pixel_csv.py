@@ -1,13 +1,17 @@
 """Read a CSV file of pixels: a row per image, its label and then its grey levels, as MNIST is often passed around."""
 
 import math
+import os
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from .class_folders import PICTURES
 from .dataset import Split
-from .labels import class_numbers
+from .labels import are_numbers, class_numbers
+from .levels import exact_levels
 from .table import Table
 
 __all__ = ["holds_pixels", "read_pixels"]
@@ -17,44 +21,71 @@ _FEWEST = 64
 
 
 def holds_pixels(table: Table) -> bool:
-    """Return whether the rows are numbers, as many as the pixels of a square image and one or two more."""
+    """Return whether the rows are numbers, enough for the pixels of an image, but for one column of class names."""
     rows = table.sample[1:] or table.sample
-    width = len(rows[0]) if rows else 0
-    return width > _FEWEST and table.delimiter is not None and all(_is_number(cell) for row in rows for cell in row)
+    columns, texts = _kinds(rows)
+    pictures = any(os.path.splitext(row[column])[1].lower() in PICTURES for row in rows for column in texts)  # noqa: PTH122
+    return len(columns) + len(texts) > _FEWEST and len(texts) < 2 and not pictures
 
 
-def read_pixels(table: Table, known: tuple[str, ...] | None) -> tuple[Split, tuple[str, ...]]:
-    """Read all rows: (the images uint8[N, H, H] and their labels, the class names).
+def read_pixels(
+    table: Table, known: tuple[str, ...] | None, numbered: tuple[str, ...] | None
+) -> tuple[Split, tuple[str, ...], list[str]]:
+    """Read all rows: (the images uint8[N, H, H] and their labels, the class names, what to note).
 
-    The label is the column of that heading, else the first, or the last where the first never changes.
+    The label is the column of that heading or of names, else the first, or the last where only that numbers classes.
+    A column before it that numbers the rows is left out. Levels are 0 to 255, or exactly those ÷ 255.
 
     Args:
         table: one of which :func:`holds_pixels` is true.
         known: the class names if they are already decided.
+        numbered: the same, for labels that are numbers.
 
     Raises:
-        DataError: the pixels are no square or no levels of 0 to 255, or a label is not the number of a class.
+        DataError: the pixels are no square or no levels, or a label is not the number of a class.
     """
-    first = table.sample[0]
-    headings = [] if all(map(_is_number, first)) else [cell.lower() for cell in first]
-    values = _values(table, heading=bool(headings))
-    if headings and headings[0] in ("", "index", "id"):  # pandas numbers the rows
-        values, headings = values[:, 1:], headings[1:]
-    side = math.isqrt(values.shape[1] - 1)
-    if side * side != values.shape[1] - 1:
+    labels, levels = _labels_and_levels(table)
+    side = math.isqrt(levels.shape[1])
+    if side * side != levels.shape[1]:
         raise DataError(
-            f"'{table.file}' has {values.shape[1]} numbers in a row: write a label and the pixels of a square image, "
-            "such as 1 + 784; a set without labels cannot be trained on."
+            f"'{table.file}' has {len(table.sample[0])} numbers in a row: write a label and the pixels of a square "
+            "image, such as 1 + 784; a set without labels cannot be trained on."
         )
-    column = _label_column(headings, values)
-    levels = np.delete(values, column, axis=1)
-    if levels.min() < 0 or levels.max() > 255:
-        raise DataError(f"'{table.file}' has levels from {levels.min()} to {levels.max()}; they run from 0 to 255.")
-    names, numbers = class_numbers(list(map(str, values[:, column].tolist())), known)
+    images, divided = exact_levels(f"'{table.file}' has levels", levels)
+    names, numbers = class_numbers(labels, known or (numbered if are_numbers(labels) else None))
     if (numbers < 0).any():
-        wrong = values[np.argmax(numbers < 0), column]
+        wrong = labels[np.argmax(numbers < 0)]
         raise DataError(f"'{table.file}' has the label {wrong}, and there is no class '{wrong}'.")
-    return Split(levels.astype(np.uint8).reshape(-1, side, side), numbers), names
+    notices = [f"The levels in '{table.file.name}' are taken as levels of 0 to 255{divided}, exactly."]
+    return Split(images.reshape(-1, side, side), numbers), names, notices if divided else []
+
+
+def _labels_and_levels(table: Table) -> tuple[list[str], NDArray[np.float32]]:
+    """Return the label and the other numbers of every row, float32[N, P], without a column that numbers the rows."""
+    first, *rows = table.sample
+    headings = [cell.lower() for cell in first] if len(_kinds([first])[1]) > 1 else []
+    columns, texts = _kinds(rows or [first])
+    values = _read(table, np.float32, columns, heading=bool(headings))
+    pixels = len(columns) + len(texts) - 2  # an index and a label
+    if math.isqrt(pixels) ** 2 == pixels and _numbers_rows(values[:, 0]):
+        columns, values = columns[1:], values[:, 1:]
+    if texts:
+        return _read(table, np.str_, texts, heading=bool(headings))[:, 0].tolist(), values
+    column = _label_column([headings[column] for column in columns] if headings else [], values)
+    labels = values[:, column].tolist()
+    if odd := [label for label in labels if not label.is_integer()]:
+        raise DataError(f"'{table.file}' has the label {odd[0]:g}, which is no whole number.")
+    return [f"{label:.0f}" for label in labels], np.delete(values, column, axis=1)
+
+
+def _kinds(rows: list[list[str]]) -> tuple[list[int], list[int]]:
+    """Return the columns of numbers, and those of anything else; columns without content are neither."""
+    numbers: list[int] = []
+    texts: list[int] = []
+    for column, cells in enumerate(zip(*rows, strict=True)):
+        if any(cells):
+            (numbers if all(map(_is_number, cells)) else texts).append(column)
+    return numbers, texts
 
 
 def _is_number(cell: str) -> bool:
@@ -65,21 +96,36 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _values(table: Table, *, heading: bool) -> NDArray[np.int16]:
+def _read(table: Table, kind: type[Any], columns: list[int], *, heading: bool) -> NDArray[Any]:
+    """Read these columns of all rows, [N, columns]."""
+    delimiter = None if table.delimiter == " " else table.delimiter
     try:
-        values: NDArray[np.int16] = np.loadtxt(
-            table.lines(), np.int16, delimiter=table.delimiter, skiprows=int(heading), ndmin=2, quotechar='"'
+        return np.loadtxt(
+            table.lines(), kind, delimiter=delimiter, skiprows=int(heading), usecols=columns, ndmin=2, quotechar='"'
         )
     except ValueError as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise DataError(
-            f"'{table.file}' is no table of pixels: {reason}. Write a label and whole levels from 0 to 255 in each row."
+            f"'{table.file}' is no table of pixels: {reason}. Write a label and levels from 0 to 255 in each row."
         ) from None
-    return values
 
 
-def _label_column(headings: list[str], values: NDArray[np.int16]) -> int:
+def _numbers_rows(values: NDArray[np.float32]) -> bool:
+    """Return whether no two rows have the same number, as in an index that pandas writes."""
+    return len(np.unique(values)) == len(values)
+
+
+def _label_column(headings: list[str], values: NDArray[np.float32]) -> int:
     for name in ("label", "class", "target", "digit", "y"):
         if name in headings:
             return headings.index(name)
-    return 0 if (values[:, 0] != values[0, 0]).any() or len(values) == 1 else values.shape[1] - 1
+    last = values.shape[1] - 1
+    return last if _evidence(values[:, last]) > _evidence(values[:, 0]) else 0
+
+
+def _evidence(values: NDArray[np.float32]) -> int:
+    """Return 2 for numbers of classes without a gap, 1 for others, and 0 if they never change."""
+    found = np.unique(values)
+    if len(found) < 2:
+        return 0
+    return 2 if found[-1] - found[0] == len(found) - 1 else 1

@@ -1,6 +1,5 @@
 """Read the cells of a CSV file or list, whatever delimiter and Unicode encoding it was saved with."""
 
-import codecs
 import csv
 import itertools
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 from lenetx_runtime.files import read_bytes
 
 from ..errors import DataError
+from ..files import decode_text
 
 __all__ = ["SUFFIXES", "Table", "tables"]
 
@@ -22,7 +22,6 @@ _DELIMITERS = (",", "\t", ";", "|")
 _DECLARED = re.compile(r"sep=(.)\r?\n")
 """What Excel reads, and writes, before the first row."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,8 @@ class Table:
     Attributes:
         file: for messages.
         text: its content.
-        delimiter: between two cells; ``None`` for a list whose lines end in white space and a label.
+        delimiter: between two cells; a space for any white space; ``None`` for a list whose lines end in white space
+            and a label.
         skipped: lines before the text.
     """
 
@@ -101,16 +101,14 @@ def tables(file: Path) -> list[Table]:
     if declared := _DECLARED.match(text):
         return [Table(file, text[declared.end() :], declared[1], skipped=1)]
     found = [table for table in (Table(file, text, mark) for mark in _DELIMITERS) if table.is_even]
-    if not found and (spaced := Table(file, text, None)).is_even:
-        found = [spaced]
+    found = found or [table for table in (Table(file, text, mark) for mark in (" ", None)) if table.is_even]
     return found or [Table(file, text, ",")]
 
 
 def _text(file: Path) -> str:
     content = read_bytes(file, "data set", limit=_LARGEST)
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
-        return content.decode(encoding)
+        return decode_text(content)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Step", "Tape", "record", "trains", "unread"]
+__all__ = ["Step", "Tape", "live", "record", "trains", "unread"]
 
 _SAME_NUMBERS = ("t", "transpose", "permute", "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias")
 """Operators that change nothing but the order or the shape."""
@@ -117,6 +117,23 @@ def unread(tape: Tape) -> list[str]:
         else:
             wanted.update(step.sources.values())
     return found[::-1]
+
+
+def live(tape: Tape) -> Tape:
+    """Return the tape without the steps that do not reach the output, as those of a second output that is not taken.
+
+    What gives whole numbers or truth values stays: a tape does not show where all of these go.
+    """
+    wanted, leaves, kept = {tape.output}, set[int](), []
+    for step in reversed(tape.steps):
+        beside = [id(each) for each, place in zip(step.results, step.outputs, strict=True) if place is None]
+        seen = leaves.isdisjoint(beside) if step.operator.startswith("max_pool") else not beside
+        if seen and wanted.isdisjoint(step.outputs):
+            continue
+        wanted.update(step.sources.values())
+        leaves.update(map(id, step.leaves))
+        kept.append(step)
+    return tape if tape.problem else replace(tape, steps=tuple(kept[::-1]))
 
 
 def trains(step: Step) -> bool:

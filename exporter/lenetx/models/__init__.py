@@ -71,7 +71,8 @@ def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Arch
     where, factory = architecture.rsplit(":", 1)
     path = Path(where)
     name, found = foreign.from_file(path, factory) if path.suffix == ".py" else foreign.from_package(where, factory)
-    return Architecture(name, found, arguments, foreign.own_input_shape(found, name))
+    shape, channels_last = foreign.own_input_shape(found, name)
+    return Architecture(name, found, arguments, shape, channels_last=channels_last)
 
 
 def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..execution.user_code import user_code
-from .probe import count_logits, eval_mode, require_logits
+from .form import logits_of, take_channels_first
+from .probe import eval_mode, require_logits
 from .wrappers import unwrapped
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Architecture:
         input_shape: (channels, height, width) that the network has of its own, or ``None``.
         one_size: whether it takes no other height and width than those.
         open_ended: whether the factory takes arguments that its signature does not show.
+        channels_last: whether the network's own code takes [N, H, W, C].
     """
 
     name: str
@@ -41,20 +43,36 @@ class Architecture:
     input_shape: Shape | None = None
     one_size: bool = False
     open_ended: bool = False
+    channels_last: bool = False
 
     @property
     def title(self) -> str:
         """The name without a digest, for people."""
         return self.name.split("@")[0]
 
-    def build(self, input_shape: Shape, classes: int) -> "nn.Module":
+    def build(
+        self, input_shape: Shape, classes: int, on_notice: "Callable[[str], None]" = lambda _: None
+    ) -> "nn.Module":
         """Build a freshly initialised network for float32[N, C, H, W] inputs, giving float32[N, classes] logits.
+
+        Args:
+            input_shape: (C, H, W).
+            classes: their number.
+            on_notice: told in which form the network's own code takes or gives something else, a sentence each.
 
         Raises:
             InputError: it does not take such inputs or arguments, gives something else, or its code raised an error.
         """
+        notes: list[str] = []
         module = self._construct(input_shape, classes)
-        require_logits(module, self.title, input_shape, classes)
+        require_logits(logits_of(module, self.title, input_shape, classes, notes.append), self.title, classes)
+        if self.channels_last:
+            on_notice(
+                f"{self.title} takes its channels last: here it takes them first, as float32[N, "
+                f"{', '.join(map(str, input_shape))}]."
+            )
+        for note in notes:
+            on_notice(note)
         return module
 
     @property
@@ -71,7 +89,9 @@ class Architecture:
         """
         if self.takes_classes:
             return classes
-        return count_logits(self._construct(input_shape, classes), self.title, input_shape, classes)
+        module = self._construct(input_shape, classes)
+        found = logits_of(module, self.title, input_shape, classes, lambda _: None, exact=False)
+        return found.shape[1] if found.ndim == 2 and found.shape[0] == 2 else classes
 
     def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":
         """Return the state_dict of a freshly built network, without numbers where its code allows that.
@@ -105,12 +125,16 @@ class Architecture:
         arguments = self._complete(input_shape[0], classes)
         with user_code(self.title):
             module = unwrapped(self.factory(**arguments))
+        if isinstance(module, type):
+            raise InputError(f"{self.title} returns the class {module.__name__}, not a network: let it call the class.")
         if not isinstance(module, nn.Module):
             raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
         if isinstance(module, torch.jit.ScriptModule):
             raise InputError(
                 f"{self.title} gives a TorchScript module, whose code is compiled: return the module itself."
             )
+        if self.channels_last:
+            take_channels_first(module)
         if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):
             with user_code(self.title), torch.no_grad(), eval_mode(module):
                 module(torch.zeros(2, *input_shape))  # shapes of lazy layers follow from an input

@@ -59,37 +59,35 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
     """Import a module that the user named, from the current folder too, and give what it calls ``factory``.
 
     Raises:
-        InputError: there is no such module, or its code raised an error.
+        InputError: that is no name of a module, there is no such module, or its code raised an error.
         UnknownName: the module has no such name.
     """
+    if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
+        raise InputError(f"'{module}' is no file of Python and no name of a module: name the file, FILE.py:{factory}.")
     with surroundings([Path.cwd()], module), user_code(module), no_warning_is_an_error(), _missing_in_words(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
 
 
-def own_input_shape(factory: Any, name: str) -> tuple[int, int, int] | None:
-    """Give the attribute ``input_shape`` of a class, or ``None`` where there is none.
+def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
+    """Return the attribute ``input_shape`` of a class as (channels, height, width), and whether its channels are last.
 
     Raises:
-        InputError: it is not (channels, height, width).
+        InputError: it is neither (channels, height, width) nor (height, width, channels).
     """
     name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
     if shape is None:
-        return None
+        return None, False
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
-    channels, height, width = shape
-    if channels not in _CHANNELS:
-        cure = ""
-        if width in _CHANNELS:
-            cure = (
-                f" Its channels come last: write {(width, channels, height)}, and leave the permute out of forward, "
-                "which gets float32[N, channels, height, width]."
-            )
-        raise InputError(
-            f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels.{cure}"
-        )
-    return channels, height, width
+    first, middle, last = shape
+    if first in _CHANNELS:
+        return (first, middle, last), False
+    if last in _CHANNELS:
+        return (last, first, middle), True
+    raise InputError(
+        f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels."
+    )
 
 
 def _run(source: bytes, path: Path, name: str) -> None:
@@ -155,8 +153,8 @@ def _missing_in_words(name: str) -> Iterator[None]:
         package = _PACKAGES.get(missing, missing)
         where = described(error).rstrip(".")
         raise InputError(
-            f"{name} raised {where}: install it with 'pip install {package}', or name the file from the folder where "
-            f"its module {missing} lies."
+            f"{name} raised {where}: install it with 'pip install {package}', or run lenetx in the folder where its "
+            f"module {missing} lies."
         ) from None
 
 
@@ -176,6 +174,11 @@ def _member(module: ModuleType, factory: str, where: str) -> Any:
     if not hasattr(module, factory):
         raise UnknownName(f"network in {where}", factory, known)
     found = getattr(module, factory)
+    if "state_dict" in dir(found) and not isinstance(found, type):
+        kind = type(found).__name__
+        raise InputError(
+            f"{factory} in {where} is an instance of {kind}: name the class, or a function that returns one."
+        )
     if not callable(found):
         raise InputError(f"{factory} in {where} is {type(found).__name__}, not a class or a function.")
     return found

@@ -23,13 +23,15 @@ _imported: dict[Path, dict[str, ModuleType]] = {}
 
 
 def roots_of(path: Path) -> list[Path]:
-    """Return the folders from which a file may import: its own, those above it up to its repository's root."""
+    """Return the folders from which a file may import: its own, those above it up to its repository's root.
+
+    Those up to the current folder count too, where the file lies below it.
+    """
     folder = path.absolute().parent
     above = [folder, *folder.parents][:_MOST_LEVELS]
-    for level, each in enumerate(above):
-        if any((each / mark).exists() for mark in _MARKS):
-            return above[: level + 1]
-    return [folder]
+    root = next((level for level, each in enumerate(above) if any((each / mark).exists() for mark in _MARKS)), 0)
+    here = above.index(Path.cwd()) if Path.cwd() in above else 0
+    return above[: max(root, here) + 1]
 
 
 def package_of(path: Path, source: bytes) -> str | None:

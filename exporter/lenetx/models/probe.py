@@ -11,7 +11,7 @@ from ..execution.user_code import described, user_code
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["count_logits", "eval_mode", "fork_random", "forward_on_meta", "require_logits"]
+__all__ = ["eval_mode", "fork_random", "forward_on_meta", "outputs", "require_logits", "shown"]
 
 _BATCH = 2
 _BATCHES = (1, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
@@ -22,68 +22,44 @@ _USUAL = (28, 32)
 """Of those that fit the first one of these is named: MNIST's own, and the same with LeNet-5's padding."""
 
 
-def require_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], classes: int) -> None:
-    """Check in eval mode that float32[2, C, H, W] gives float32[2, classes].
+def outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
+    """Return what a network gives in eval mode for float32[2, C, H, W].
 
     Shapes are found on torch's meta device, which computes nothing, and only where that fails on real zeros.
 
     Raises:
-        InputError: something else comes out, or the network's code raises an error.
+        InputError: the network's code raises an error; the sizes that fit are named where there are some.
     """
-    import torch
-
-    found = _outputs(module, name, shape)
-    if found.dtype != torch.float32 or tuple(found.shape) != (_BATCH, classes):
-        got = f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
-        raise InputError(
-            f"{name} gives {got} for a batch of {_BATCH}, not float32{[_BATCH, classes]}: "
-            f"a logit for each of the {classes} classes{_one_place(found)}."
-        )
-
-
-def count_logits(module: "nn.Module", name: str, shape: tuple[int, int, int], otherwise: int) -> int:
-    """Return K if float32[2, C, H, W] gives [2, K] in eval mode, and ``otherwise`` if it gives no such tensor.
-
-    Raises:
-        InputError: the network's code raises an error.
-    """
-    found = _outputs(module, name, shape)
-    return found.shape[1] if found.ndim == 2 and found.shape[0] == _BATCH else otherwise
-
-
-def _outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> "Tensor":
-    import torch
-
-    _require_float32(module, name)
     with eval_mode(module), fork_random():
         try:
             with user_code(name):
-                found = forward_on_meta(module, shape)
+                return forward_on_meta(module, shape)
         except InputError:  # code that needs numbers, or that fails anyway
-            found = _forward(module, name, shape)
-    if not isinstance(found, torch.Tensor):
-        raise InputError(
-            f"{name} gives {type(found).__name__} in eval mode, not a tensor of logits: let its forward return the "
-            "logits alone."
-        )
-    return found
+            return _forward(module, name, shape)
 
 
-def _require_float32(module: "nn.Module", name: str) -> None:
+def require_logits(found: "Tensor", name: str, classes: int) -> None:
+    """Check that a network's output for a batch of 2 is float32[2, classes].
+
+    Raises:
+        InputError: it is something else.
+    """
     import torch
 
-    for own, parameter in module.named_parameters():
-        if parameter.is_floating_point() and parameter.dtype != torch.float32:
-            kind = str(parameter.dtype).removeprefix("torch.")
-            raise InputError(
-                f"{name} has weights of {kind}, such as {own}; artifacts compute in float32: build it without turning "
-                f"it into {kind}."
-            )
+    if found.dtype != torch.float32 or tuple(found.shape) != (_BATCH, classes):
+        raise InputError(
+            f"{name} gives {shown(found)} for a batch of {_BATCH}, not float32{[_BATCH, classes]}: "
+            f"a logit for each of the {classes} classes."
+        )
 
 
-def _one_place(found: "Tensor") -> str:
-    """Return the cure for logits that still have the axes of an image."""
-    return ", as .flatten(1) at its end makes it" if found.ndim > 2 and found.shape[2:].numel() == 1 else ""
+def shown(found: object) -> str:
+    """Return the dtype and shape of a tensor as text, of anything else the type."""
+    import torch
+
+    if not isinstance(found, torch.Tensor):
+        return type(found).__name__
+    return f"{str(found.dtype).removeprefix('torch.')}{list(found.shape)}"
 
 
 @contextlib.contextmanager
@@ -171,10 +147,11 @@ def _after(side: int) -> int:
 def _fits(module: "nn.Module", shape: tuple[int, int, int], batch: int = _BATCH) -> bool:
     """Return whether a batch gives a row for each of its images."""
     import torch
+    from torch.utils._pytree import tree_leaves
 
     try:
         with user_code("It"):
             found = forward_on_meta(module, shape, batch)
     except InputError:  # whatever a network raises on what it does not take
         return False
-    return isinstance(found, torch.Tensor) and found.shape[:1] == (batch,)
+    return any(isinstance(each, torch.Tensor) and each.shape[:1] == (batch,) for each in tree_leaves(found))

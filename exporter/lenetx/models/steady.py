@@ -11,18 +11,29 @@ from .probe import eval_mode, fork_random
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["require_steady"]
+__all__ = ["require_kept", "require_steady", "unsteady"]
 
 _IMAGES = 3
 _SAME = 1e-3
 """Of the largest logit: more than float32 rounding can be, on any number of images at once."""
 _SEEDS = (1, 2)
 
+Rebuild = Callable[[], "nn.Module"]
 
-def require_steady(
-    module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: "Callable[[], nn.Module]"
-) -> None:
-    """Run a custom network in eval mode on a few random images, alone and together.
+
+def require_steady(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
+    """Check that a custom network can be exported, as :func:`unsteady` and :func:`require_kept` do.
+
+    Raises:
+        InputError: it cannot, or its code raised an error.
+    """
+    if reason := unsteady(module, name, shape):
+        raise InputError(reason)
+    require_kept(module, name, shape, rebuild)
+
+
+def require_kept(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
+    """Check that the weights of a custom network are all that its logits depend on.
 
     Args:
         module: on the CPU.
@@ -31,31 +42,17 @@ def require_steady(
         rebuild: builds the network anew, with the same weights.
 
     Raises:
-        InputError: the network is random, mixes the images of a batch, goes on by a number that it reads of its input,
-            or computes with random numbers that its weights do not hold; or its code raised an error.
+        InputError: the network computes with random numbers that no file of its weights holds; or its code raised an
+            error.
     """
     import torch
 
-    from ..execution.carrier import Watch
-
-    images = torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(0))
-    given = images.clone()  # the code may change its input
-    events = _Events(given)
     with eval_mode(module), fork_random(), torch.no_grad(), user_code(name):
-        with Watch(events.call):
-            first = module(given)
-        if "read" in events.places:
-            raise InputError(
-                f"{name} reads a number of its input{events.places['read']} and goes on by it, but an exported network "
-                "does the same with every input. Use torch.where to choose between two results, and leave checks of "
-                "the input out of forward."
-            )
-        _require_repeats(module, name, images, first, events)
-        _require_rows(module, name, images, first, events)
         for seed in _SEEDS:
             torch.manual_seed(seed)
-            other = rebuild().eval()(images.clone())
-            if not _agree(other, first):
+            other = rebuild().eval()
+            first, again, found = (_seeded(each, shape, seed) for each in (module, module, other))
+            if _agree(again, first) and not _agree(found, first):
                 raise InputError(
                     f"{name} computes with random numbers that are none of its weights: built anew with the same "
                     "weights it gives other logits. Layers in a plain list or dict are no part of a network: use "
@@ -63,24 +60,74 @@ def require_steady(
                 )
 
 
-def _require_repeats(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> None:
+def unsteady(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str | None:
+    """Run a custom network in eval mode on a few random images, alone and together.
+
+    Args:
+        module: on the CPU.
+        name: of the network, for messages.
+        shape: (channels, height, width) of its input.
+
+    Returns:
+        A sentence if the network is random, mixes the images of a batch, or goes on by a number that it reads of its
+        input; else ``None``.
+
+    Raises:
+        InputError: its code raised an error.
+    """
+    import torch
+
+    from ..execution.carrier import Watch
+
+    images = _images(shape)
+    given = images.clone()  # the code may change its input
+    events = _Events(given)
+    with eval_mode(module), fork_random(), torch.no_grad(), user_code(name):
+        with Watch(events.call):
+            first = module(given)
+        if "read" in events.places:
+            return (
+                f"{name} reads a number of its input{events.places['read']} and goes on by it, but an exported network "
+                "does the same with every input. Use torch.where to choose between two results, and leave checks of "
+                "the input out of forward."
+            )
+        return _chance(module, name, images, first, events) or _mixed(module, name, images, first, events)
+
+
+def _images(shape: tuple[int, int, int]) -> "Tensor":
+    import torch
+
+    return torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def _seeded(module: "nn.Module", shape: tuple[int, int, int], seed: int) -> "Tensor":
+    """Return the logits of a few random images, with the same random numbers each time."""
+    import torch
+
+    torch.manual_seed(seed)
+    logits: Tensor = module(_images(shape))
+    return logits
+
+
+def _chance(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> str | None:
+    """Return a sentence if the same images give other logits when they come again."""
     if _agree(module(images.clone()), first):
-        return
+        return None
     cause = "draws random numbers, or keeps something from one call to the next"
     if "random" in events.places:
         cause = f"draws random numbers{events.places['random']}"
-    raise InputError(
+    return (
         f"{name} gives different logits for the same input in eval mode: it {cause}. F.dropout needs "
         "training=self.training, and so does any other noise."
     )
 
 
-def _require_rows(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> None:
-    """Raise InputError unless each image gives the logits by itself that it gives among others."""
+def _mixed(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> str | None:
+    """Return a sentence unless each image gives the logits by itself that it gives among others."""
     import torch
 
     if "statistics" in events.places and not _agree(module(images.flip(0)[:2]).flip(0), first[1:]):
-        raise InputError(
+        return (
             f"{name} normalises by the other images of the batch in eval mode{events.places['statistics']}: a batch "
             "norm needs its running statistics, so leave out track_running_stats=False."
         )
@@ -88,23 +135,24 @@ def _require_rows(module: "nn.Module", name: str, images: "Tensor", first: "Tens
         rows = [module(image.unsqueeze(0).clone()) for image in images]
     except Exception as error:
         where = place_of(traceback.extract_tb(error.__traceback__))
-        raise InputError(
+        return (
             f"{name} takes {_IMAGES} images at once, but not one{where}: {type(error).__name__}: "
             f"{str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}. It must take a batch "
             "of any size."
-        ) from None
+        )
     wanted = (1, *first.shape[1:])
     if rows[0].shape != wanted:
-        raise InputError(
-            f"{name} gives logits of shape {list(rows[0].shape)} for one image instead of {list(wanted)}: .squeeze() "
-            "takes the batch axis away too. Use .flatten(1)."
+        return (
+            f"{name} gives logits of shape {list(rows[0].shape)} for one image instead of {list(wanted)}: it must give "
+            "a row for each image, whatever their number."
         )
     if not _agree(torch.cat(rows), first):
-        raise InputError(
+        return (
             f"{name} gives an image other logits beside other images than by itself: it computes something of the "
             "whole batch, such as x.mean() without a dim. Compute it for each image, as in "
             "x.mean(dim=(1, 2, 3), keepdim=True)."
         )
+    return None
 
 
 def _agree(found: "Tensor", first: "Tensor") -> bool:

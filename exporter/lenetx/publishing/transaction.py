@@ -33,6 +33,8 @@ _ENDINGS = (*map(suffix, FORMATS), certificate_path(Path("x")).name[1:])
 """Of the names of published files, but for the manifest."""
 _LARGEST = 2**20
 """Bytes of a journal, which has a few names."""
+_LONGEST = 255
+"""Bytes of a name: no file system here has longer ones."""
 _MOVED_WITHIN = 60.0
 """Seconds that renaming takes at most."""
 
@@ -66,9 +68,10 @@ def _is_ours(name: object) -> bool:
     if not isinstance(name, str) or Path(name).name != name or not (name == MANIFEST or name.endswith(_ENDINGS)):
         return False
     try:
-        return b"\0" not in os.fsencode(name)
+        encoded = os.fsencode(name)
     except UnicodeEncodeError:
         return False
+    return b"\0" not in encoded and len(encoded) <= _LONGEST
 
 
 @contextlib.contextmanager
@@ -168,7 +171,8 @@ def _settle(staged: Path, folder: Path) -> None:
                     (staged / name).replace(folder / name)
     except OSError as error:
         raise OutputError(
-            f"What was being published to '{folder}' when its process ended could not be finished: {error.strerror}."
+            f"What was being published to '{folder}' when its process ended could not be finished: {error.strerror}. "
+            f"Move '{error.filename2 or error.filename or folder}' away, or delete '{staged}' to give it up."
         ) from None
     shutil.rmtree(staged, ignore_errors=True)
 

@@ -14,6 +14,7 @@ from ..proof import Reference
 from ..report import Report
 from ..weights.load import load_weights
 from .certificate import certify
+from .inspection import inspect
 from .locate import artifacts_of, checkpoint_beside, newest_checkpoint
 from .verify import load_against, reference, verify, verify_logits
 
@@ -66,7 +67,7 @@ def verify_files(
     for path in artifacts or artifacts_of(against or newest_checkpoint()):
         try:
             require_file(path, "artifact")
-            checkpoint = against or checkpoint_beside(path)
+            checkpoint = against or _beside(path)
             if checkpoint not in references:
                 on_progress(f"reading {checkpoint}")
                 known = load_against(checkpoint, path, **network, on_notice=on_notice)
@@ -85,6 +86,15 @@ def verify_files(
     if not reports:
         raise problems[0]
     return Verified(tuple(reports), tuple(problems))
+
+
+def _beside(artifact: Path) -> Path:
+    """Return the checkpoint of an artifact by its name; without one, whether the artifact is damaged comes first."""
+    try:
+        return checkpoint_beside(artifact)
+    except InputError:
+        inspect(artifact)
+        raise
 
 
 def _certify(path: Path, report: Report, on_notice: Step) -> None:

@@ -71,7 +71,7 @@ def completed(
 ) -> Checkpoint:
     """Return the checkpoint with the figures of the test split and a self-test, and draw the pictures.
 
-    What cannot be made is left out, with a note.
+    What cannot be made is left out, with a note; a network that cannot be exported gets no self-test.
 
     Args:
         checkpoint: the weights, as :func:`kept` returns them.
@@ -95,6 +95,8 @@ def completed(
     if plots is not None:
         for draw in _drawings(plots, fitted, data, judgement, identity):
             _attempt("A picture could not be drawn", draw, on_notice)
+    if not begun.steady:  # which its answers would not be a test of
+        return checkpoint
     tested = _attempt(
         "The checkpoint has no self-test, which could not be made",
         lambda: with_self_test(checkpoint, data.golden),

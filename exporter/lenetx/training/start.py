@@ -19,7 +19,7 @@ from ..models import Architecture
 from ..models.architecture import Shape
 from ..models.load_into import load_into
 from ..models.probe import fork_random
-from ..models.steady import require_steady
+from ..models.steady import require_kept, unsteady
 from ..version import PRODUCER
 from ..weights.plain_tensors import weights_sha256
 from .config import TrainConfig
@@ -43,6 +43,7 @@ class Start:
         network: with its first weights, on the CPU.
         spec: all but the mean and deviation of the frames and the digest of the final weights.
         notices: sentences for the user.
+        steady: whether the logits of an image depend on that image alone; others cannot be exported.
     """
 
     config: TrainConfig
@@ -50,6 +51,7 @@ class Start:
     network: nn.Module
     spec: ModelSpec
     notices: tuple[str, ...]
+    steady: bool = True
 
 
 def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
@@ -65,11 +67,14 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
     """
     architecture = models.resolve(config.architecture, config.architecture_args)
     shape = settle_input(config, architecture, dataset)
+    notes: list[str] = []
+    reason = None
     with seeded(config.seed, torch.device("cpu")):
-        network = architecture.build(shape, len(dataset.class_names))
+        network = architecture.build(shape, len(dataset.class_names), notes.append)
     _require_trainable(network, architecture.title)
     if not models.is_safe(architecture.name):
-        require_steady(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
+        require_kept(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
+        reason = unsteady(network, architecture.title, shape)
     share = min(config.batch_size or dataset.batch_size, len(dataset.train)) // processes
     images = max(1, min(share, _IMAGES))
     wanted = (images, len(dataset.class_names))
@@ -100,8 +105,10 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
         polarity=POLARITIES[framing],
         output=output_of(network, architecture, shape),
     )
-    notices = tuple(filter(None, (notice, applied_twice(config, architecture.title, spec.output))))
-    return Start(dataclasses.replace(config, architecture=architecture.name), architecture, network, spec, notices)
+    only = reason and f"{reason} As it is, it can be trained, but not exported."
+    notices = tuple(filter(None, (*notes, only, notice, applied_twice(config, architecture.title, spec.output))))
+    config = dataclasses.replace(config, architecture=architecture.name)
+    return Start(config, architecture, network, spec, notices, steady=reason is None)
 
 
 def _require_trainable(network: nn.Module, title: str) -> None:

@@ -14,14 +14,23 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from ..errors import ArtifactError
 
-__all__ = ["has", "is_archive", "names", "normalise", "pack", "records_of", "unpack"]
+if TYPE_CHECKING:
+    import mmap
+
+__all__ = ["has", "is_archive", "names", "normalise", "pack", "records_of", "require_few", "require_modest", "unpack"]
 
 ROOT = "archive/"
 _START = b"PK\x03\x04"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_ENTRY = re.compile(rb"PK\x01\x02")
+_MOST_ENTRIES = 2**15
+_TABLES = 64
+"""Of packed bytes, one of so many may be no contents, and so many bytes more: of a thousand where nothing shrinks."""
 _VOLATILE = (".data/serialization_id", ".debug_pkl")
 
 
@@ -66,10 +75,34 @@ def has(data: bytes, name: str) -> bool:
 def names(data: bytes) -> set[str]:
     """Return the names of the records of any zip archive below its root; none if this is no readable archive."""
     try:
+        require_few(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return {name.split("/", 1)[-1] for name in archive.namelist()}
     except Exception:  # zipfile trips over damaged headers in many ways
         return set()
+
+
+def require_few(data: "bytes | mmap.mmap") -> None:
+    """Raise ArtifactError if an archive lists more records than are read in time."""
+    if next(islice(_ENTRY.finditer(data), _MOST_ENTRIES, None), None):
+        raise ArtifactError(f"It has more than {_MOST_ENTRIES:,} records.")
+
+
+def require_modest(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Raise ArtifactError for records that take longer to unpack than their contents are worth.
+
+    Args:
+        entries: the records of an archive that may be compressed.
+        size: bytes of the archive.
+    """
+    for entry in entries:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ArtifactError(f"{entry.filename!r} in it is compressed in another way than numpy does it.")
+        if entry.compress_size > entry.file_size + entry.file_size // _TABLES + _TABLES:
+            raise ArtifactError(f"{entry.filename!r} in it is larger packed than unpacked: save it anew.")
+        size -= entry.compress_size
+    if size < 0:
+        raise ArtifactError("Its records overlap, as no program writes them.")
 
 
 def records_of(data: bytes, leave: tuple[str, ...] = ()) -> dict[str, bytes]:
@@ -83,6 +116,7 @@ def records_of(data: bytes, leave: tuple[str, ...] = ()) -> dict[str, bytes]:
         ArtifactError: not an archive, or one that torch may read in another way: with records that are compressed,
             overlap, or have names that could be taken for one another.
     """
+    require_few(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _require_names([entry.filename for entry in archive.infolist()])

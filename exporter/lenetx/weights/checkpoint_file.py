@@ -77,7 +77,7 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
     if architecture is not None:
         network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
         if network.name != recorded:  # weights alone do not tell ReLU from tanh
-            raise CheckpointError(f"'{path}' holds {_another(checkpoint, models.resolve(architecture))}")
+            raise CheckpointError(f"'{path}' holds {_another(path, checkpoint, models.resolve(architecture))}")
         checkpoint = dataclasses.replace(checkpoint, network=network)
     elif not models.is_safe(recorded):
         raise CheckpointError(
@@ -125,13 +125,13 @@ def _require_own(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
 
 
-def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
+def _another(path: Path, checkpoint: Checkpoint, named: "Architecture") -> str:
     """Say how the weights are not those of the network that the user named."""
     recorded = checkpoint.spec.architecture
     if recorded.split("@")[0] == named.title:
         return (
             f"weights of another version of {named.title}: the digest of its source was {recorded.split('@')[-1]} and "
-            f"is {named.name.split('@')[-1]}."
+            f"is {named.name.split('@')[-1]}. 'lenetx convert {path.name} weights.pth' takes the weights out of it."
         )
     held = f"weights of {recorded}, not of {named.name}"
     try:

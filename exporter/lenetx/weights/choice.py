@@ -31,8 +31,10 @@ _DEEPEST = 4
 """Levels of containers around the weights."""
 _MOST_VISITS = 10_000
 """Containers looked into: a pickle of a few bytes can name the same one any number of times."""
-_MOST_MODULES = 100_000
-"""Layers in one network, for the same reason."""
+_MOST_NAMED, _EACH = 2**24, 64
+"""Characters of all names of layers and tensors in one network, and how many each counts for beside its own."""
+_WRAPPERS = 8
+"""Modules, one within the other, around a network."""
 _LISTED = 10
 
 
@@ -134,8 +136,9 @@ def _module(content: Any, place: str) -> Candidate | None:
     if not _is_module(content):
         return None
     inner = content
-    while _is_module(inner) and class_of(inner) is None and len(_mapping(vars(inner)["_modules"])) == 1:
-        (inner,) = vars(inner)["_modules"].values()  # of a wrapper
+    for _ in range(_WRAPPERS):
+        if _is_module(inner) and class_of(inner) is None and len(_mapping(vars(inner)["_modules"])) == 1:
+            (inner,) = vars(inner)["_modules"].values()
     return Candidate(place, "module", _state_dict(content), class_of(inner))
 
 
@@ -146,19 +149,20 @@ def _is_module(content: Any) -> bool:
 def _state_dict(module: Any) -> "dict[str, Tensor]":
     """Return what ``state_dict()`` of the module would return, in its order."""
     tensors: dict[str, Tensor] = {}
-    left = [("", module)]
-    for _ in range(_MOST_MODULES):
-        if not left:
-            return tensors
+    left, most = [("", module)], _MOST_NAMED
+    while left:
         prefix, part = left.pop()
         own = vars(part)
         passing = own.get("_non_persistent_buffers_set", ())
         buffers = {name: each for name, each in _mapping(own["_buffers"]).items() if name not in passing}
         held = {**_mapping(own["_parameters"]), **buffers}
+        parts = _mapping(own["_modules"])
+        most -= sum(len(prefix) + len(str(name)) + _EACH for name in (*held, *parts))
+        if most < 0:  # a module may hold itself, or another one many times
+            raise ArtifactError(f"The names of its layers have more than {_MOST_NAMED:,} characters.")
         tensors.update({prefix + name: each for name, each in held.items() if each is not None})
-        parts = _mapping(own["_modules"]).items()
-        left += reversed([(f"{prefix}{name}.", each) for name, each in parts if _is_module(each)])
-    raise ArtifactError(f"It has more than {_MOST_MODULES:,} layers.")
+        left += reversed([(f"{prefix}{name}.", each) for name, each in parts.items() if _is_module(each)])
+    return tensors
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

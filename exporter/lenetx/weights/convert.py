@@ -40,7 +40,8 @@ def convert(
     Args:
         source: any file that :func:`lenetx.load_weights` reads.
         target: the file to write.
-        architecture: as for :func:`lenetx.load_weights`, and so are all that follow.
+        architecture: as for :func:`lenetx.load_weights`, and so are all that follow; a state_dict is taken out of any
+            checkpoint without it.
         arguments: for the network's factory, by name.
         stated: preprocessing and labels.
         trust_pickle: run the code of a pickle that cannot be read without.
@@ -59,12 +60,14 @@ def convert(
     require_writable(target)
     found = foreign_weights(source, trust_pickle=trust_pickle, on_notice=on_notice)
     foreign = found is not None and not found.ours and found.spec is None
-    if found is None or not foreign or architecture is not None or target.suffix == ".pt":
+    if architecture is None and target.suffix == ".pth" and (found is None or found.ours):
+        tensors: Mapping[str, Tensor] = checkpoints.read(source).state_dict  # which needs no code of a network
+    elif found is None or not foreign or architecture is not None or target.suffix == ".pt":
         checkpoint = checkpoint_of(source, found, architecture, arguments, stated or Statement(), on_notice)
         if target.suffix != ".pth":
             checkpoints.save(checkpoint, target)
             return
-        tensors: Mapping[str, Tensor] = checkpoint.state_dict
+        tensors = checkpoint.state_dict
     else:
         tensors = found.tensors
     if stated not in (None, Statement()):

@@ -34,7 +34,11 @@ _PROFILED = ("total_ops", "total_params")
 
 
 def build(
-    architecture: Architecture, shape: tuple[int, int, int], classes: int | None, tensors: "Mapping[str, Tensor]"
+    architecture: Architecture,
+    shape: tuple[int, int, int],
+    classes: int | None,
+    tensors: "Mapping[str, Tensor]",
+    on_notice: Callable[[str], None] = lambda _: None,
 ) -> "tuple[nn.Module, int]":
     """Build a network, in eval mode, for as many classes as the tensors are for, and return their number too.
 
@@ -43,6 +47,7 @@ def build(
         shape: (channels, height, width) of its input.
         classes: their number; told by the tensors, and else by a run of the network, when ``None``.
         tensors: its weights, which are not put into it here.
+        on_notice: as for :meth:`Architecture.build`.
 
     Raises:
         InputError: it does not take such inputs, or as many classes.
@@ -51,7 +56,7 @@ def build(
         if classes is None:
             given, _ = matched(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
             classes = classes_of(given, architecture, shape) or architecture.outputs(shape, _DEFAULT_CLASSES)
-        return architecture.build(shape, classes).eval(), classes
+        return architecture.build(shape, classes, on_notice).eval(), classes
 
 
 def classes_of(tensors: "Mapping[str, Tensor]", architecture: Architecture, shape: tuple[int, int, int]) -> int | None:
@@ -106,8 +111,9 @@ def matched(
 ) -> "tuple[dict[str, Tensor], str | None]":
     """Return the tensors under the names that a network has for them, and a note about what changed.
 
-    A prefix of all its names is taken away, what belongs to the training is left out, and the counters of batches,
-    which batch norms of before torch 0.4 lack and no inference reads, are added. Anything else stays as it is.
+    A prefix of all its names is taken away, and what belongs to the training is left out. Counters of batches that are
+    missing, as before torch 0.4, or of another dtype are the network's own: no inference reads them. Anything else
+    stays as it is.
     """
     wanted = [name for name in expected if not name.endswith(_COUNTER)]
     prefix = _prefix(tensors, wanted)
@@ -119,7 +125,8 @@ def matched(
         return dict(tensors), None
     found = {name: tensor for name, tensor in named.items() if name not in extra}
     if complete:
-        found |= {name: each for name, each in expected.items() if name.endswith(_COUNTER) and name not in found}
+        counters = {name: each for name, each in expected.items() if name.endswith(_COUNTER)}
+        found |= {name: each for name, each in counters.items() if name not in found or found[name].dtype != each.dtype}
     notes = [f"the prefix '{prefix}' of the names was taken away"] * bool(prefix)
     left = beside + [prefix + name for name in extra]
     if left:

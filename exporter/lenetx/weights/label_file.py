@@ -1,6 +1,5 @@
 """Class names from a command line or a file: lines, JSON, and what Windows makes of them."""
 
-import codecs
 import json
 import re
 from pathlib import Path
@@ -9,13 +8,17 @@ from typing import Any
 from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError
-from ..files import exists
+from ..files import decode_text, exists
 
 __all__ = ["read_labels"]
 
 _LARGEST = 2**20
 _ENDINGS = (".txt", ".json", ".csv", ".tsv", ".names", ".labels", ".lst")
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NUMBERED = (
+    re.compile(r"(?P<number>\d{1,6})[\s.,;:=]+(?P<name>\S.*)", re.ASCII),
+    re.compile(r"(?P<name>\S.*?)\s*[\t,;:=]\s*(?P<number>\d{1,6})", re.ASCII),
+)
+"""Lines of a name and its number."""
 _TABLES = ("id2label", "idx_to_class", "class_names", "classes", "labels", "names", "label2id", "class_to_idx")
 """Keys under which programs keep the class names in a JSON object with more than them."""
 
@@ -24,8 +27,8 @@ def read_labels(text: str) -> tuple[str, ...]:
     """Return class names in the order of the logits.
 
     Args:
-        text: names with commas between them, or the name of a file: a name in each line, each line with its number
-            before it, or JSON with a list of names, names by number, or numbers by name.
+        text: names with commas between them, or the name of a file: a name in each line, possibly with its number, or
+            JSON with a list of names, names by number, or numbers by name.
 
     Raises:
         InputError: the file is missing, or it is no such list.
@@ -42,7 +45,7 @@ def read_labels(text: str) -> tuple[str, ...]:
 def _decoded(path: Path) -> str:
     content = read_bytes(path, "list of labels", limit=_LARGEST)
     try:
-        return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+        return decode_text(content)
     except UnicodeDecodeError:
         raise InputError(f"The labels in '{path}' are not UTF-8: save the file in that encoding.") from None
 
@@ -52,12 +55,28 @@ def _of_content(path: Path, content: str) -> tuple[str, ...]:
         return _of_json(path, content)
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if len(lines) == 1:
-        return tuple(part.strip() for part in lines[0].split(","))
-    numbered = [re.fullmatch(r"(\d+)[\s,;:=]+(\S.*)", line) for line in lines]
-    found = [(int(each[1]), each[2]) for each in numbered if each is not None]
-    if [number for number, _ in found] == list(range(len(lines))):
-        return tuple(name for _, name in found)
-    return tuple(lines)
+        lines = re.split(r"[,;\t]", lines[0])
+    return tuple(map(_plain, _without_numbers(lines) or lines))
+
+
+def _without_numbers(lines: list[str]) -> list[str] | None:
+    """Return the names of lines that number them from 0 or 1, possibly under headings, else ``None``."""
+    headed = bool(lines) and re.search(r"[,;\t]", lines[0]) is not None
+    for pattern in _NUMBERED:
+        found = [pattern.fullmatch(line) for line in lines]
+        found = found[1:] if headed and not found[0] else found
+        names = [each["name"] for each in found if each]
+        numbers = [int(each["number"]) for each in found if each]
+        first = numbers[0] if numbers else 0
+        if first < 2 and len(set(names)) == len(found) and numbers == list(range(first, first + len(found))):
+            return names
+    return None
+
+
+def _plain(name: str) -> str:
+    """Return a name without spaces and quotation marks around it."""
+    name = name.strip()
+    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else name
 
 
 def _of_json(path: Path, content: str) -> tuple[str, ...]:
@@ -77,8 +96,12 @@ def _of_json(path: Path, content: str) -> tuple[str, ...]:
 
 
 def _by_number(table: dict[str, Any]) -> list[str] | None:
-    """Return the names of a table by number, or of numbers by name, if the numbers run from 0."""
-    pairs = [(int(key), name) for key, name in table.items() if key.isdecimal() and isinstance(name, str)]
+    """Return the names of a table by number, or of numbers by name, if the numbers run from 0.
+
+    A name may be the last of several, as ImageNet's are written.
+    """
+    named = {key: name[-1] if isinstance(name, list) and name else name for key, name in table.items()}
+    pairs = [(int(key), name) for key, name in named.items() if re.fullmatch(r"\d{1,6}", key) and isinstance(name, str)]
     pairs = pairs or [(number, name) for name, number in table.items() if type(number) is int]
     pairs.sort()
     return [name for _, name in pairs] if [n for n, _ in pairs] == list(range(len(table))) else None

@@ -133,7 +133,7 @@ def _assemble(
     known = len(found.spec.labels) if found.spec is not None else None
     if found.spec is not None and models.is_safe(network.name):  # no file may make a program take all memory
         _require_same(path, network, tensors, network.hollow(shapes[0], len(found.spec.labels)))
-    module, classes, shape = _build(network, shapes, known, tensors)
+    module, classes, shape = _build(network, shapes, known, tensors, on_notice)
     tensors, changed = fit.matched(tensors, module.state_dict())
     if changed:
         on_notice(f"'{path.name}': {changed}.")
@@ -174,13 +174,17 @@ def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tens
 
 
 def _build(
-    network: Architecture, shapes: Sequence[Shape], classes: int | None, tensors: "Mapping[str, Tensor]"
+    network: Architecture,
+    shapes: Sequence[Shape],
+    classes: int | None,
+    tensors: "Mapping[str, Tensor]",
+    on_notice: Callable[[str], None],
 ) -> "tuple[nn.Module, int, Shape]":
     """Build the network for the first of some inputs that it takes, and return the classes and that input too."""
     refusals = []
     for shape in shapes:
         try:
-            return *fit.build(network, shape, classes, tensors), shape
+            return *fit.build(network, shape, classes, tensors, on_notice), shape
         except InputError as error:
             refusals.append(error)
     raise refusals[0]

@@ -47,6 +47,8 @@ def _advice(data: bytes) -> str | None:
     if data[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "It is a tar archive: unpack it, with 'tar xf {name}', and give the file that holds the weights."
     names = archive.names(data)
+    if names and "archive_format" in names:
+        return "It is a program of torch.export: save the state_dict of what torch.export.load('{name}') returns."
     if names and "data.pkl" not in names and not all(name.endswith(".npy") for name in names):
         listed = ", ".join(sorted(names)[:_LISTED]).replace("{", "{{").replace("}", "}}")
         return f"It is a zip archive of other files ({listed}): unpack it and give the one that holds the weights."

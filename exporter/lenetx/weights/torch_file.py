@@ -11,6 +11,8 @@ __all__ = ["read", "recognises"]
 
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19."
 """A pickle of torch's magic number, with which files of before 1.6 begin."""
+_COMPILED = "torch._dynamo.eval_frame.OptimizedModule"
+"""What ``torch.compile`` returns: a pickle makes it of the network and much about its compilation."""
 
 
 def recognises(data: bytes) -> bool:
@@ -21,7 +23,7 @@ def recognises(data: bytes) -> bool:
 def read(source: Source) -> Found:
     """Read the tensors beside whatever else there is; a pickle that is a program needs a source that is trusted."""
     try:
-        content = inert(source.data, any_class=True)
+        content = inert(source.data, values=(_COMPILED,), any_class=True)
     except OtherClass as refusal:
         if not source.trust:
             raise

@@ -30,8 +30,12 @@ _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KIND
 """What torch's restricted unpickler makes of any size that a pickle says."""
 _MOST_NAMES = 1000
 """Of classes and functions: torch looks through all of them at each object."""
+_MOST_STEPS = 2**19
+"""Of a pickle: a tensor takes 30, and torch and we some microseconds for each."""
 _PICKLES = 5
 """One after the other in the older form, before the numbers."""
+_ENDLESS = ""
+"""Stands among the names of a pickle for more steps than are looked at."""
 _READ = re.compile(r"data\.pkl|data/\d+|version|byteorder", re.ASCII)
 """Records that torch reads tensors from."""
 _BESIDE = re.compile(r"\.data/(serialization_id|version)|\.format_version|\.storage_alignment", re.ASCII)
@@ -41,7 +45,10 @@ _BESIDE = re.compile(r"\.data/(serialization_id|version)|\.format_version|\.stor
 _DATA = {"argparse", "collections", "datetime", "decimal", "enum", "fractions", "logging", "pathlib", "random"}
 _DATA |= {"re", "time", "uuid", "zoneinfo"}
 _BUILTINS = ("set", "frozenset", "complex", "slice", "range", "object", "int", "float", "bool", "str", "bytes", "list")
-_VALUES = {"_codecs.encode", "copyreg._reconstructor", "functools.partial", "types.SimpleNamespace"}
+_VALUES = {"_codecs.encode", "contextlib.nullcontext", "copyreg._reconstructor", "functools.partial"}
+_GETATTR = "builtins.getattr"
+"""How flags and methods are written; only a program calls what it gives."""
+_VALUES |= {_GETATTR, "types.SimpleNamespace"}
 _VALUES |= {f"builtins.{name}" for name in (*_BUILTINS, "dict", "tuple")}
 """What of Python's own library stands for data. A pickle that asks for more of it is a program, and is refused."""
 _METHODS = frozenset(dir(OrderedDict))
@@ -149,6 +156,8 @@ def inert(
         if filled := _FILLED.search(str(error)):  # in another way than a dict
             unknown = [name for name in others if not name.startswith(("torch.", "collections.OrderedDict"))]
             raise OtherClass(filled[1] or next(iter(unknown), "an object that is no dict")) from None
+        if _GETATTR in others:  # what it gave was called
+            raise OtherClass(_GETATTR) from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
     _require_own_methods(content)
@@ -196,7 +205,10 @@ def trusted(data: bytes) -> Any:
 
 
 def _require_own_methods(content: Any) -> None:
-    """Refuse dicts to which a pickle has given attributes that hide what a dict does, or whose it is."""
+    """Refuse dicts to which a pickle has given attributes that hide what a dict does, or whose it is.
+
+    Those of dicts that stand for an object are left out.
+    """
     waiting, seen = [content], set[int]()
     while waiting:
         each = waiting.pop()
@@ -205,8 +217,11 @@ def _require_own_methods(content: Any) -> None:
         seen.add(id(each))
         attributes = getattr(each, "__dict__", {})
         if isinstance(each, dict):
-            if not _METHODS.isdisjoint(attributes) or not isinstance(attributes.get(_OF, ""), str):
+            hidden = _METHODS & attributes.keys()
+            if (hidden and _OF not in attributes) or not isinstance(attributes.get(_OF, ""), str):
                 raise ArtifactError("It holds a dict with attributes that no weights need.")
+            for name in hidden:
+                del attributes[name]
             waiting.extend(dict.values(each))
         elif isinstance(each, list | tuple):
             waiting.extend(each)
@@ -236,6 +251,8 @@ def _require_modest(pickles: bytes) -> set[str]:
         ArtifactError: a few bytes ask for any amount of memory: torch lets these through.
     """
     named = set(_globals(io.BytesIO(pickles)))
+    if _ENDLESS in named:
+        raise ArtifactError(f"It has more than {_MOST_STEPS:,} steps, which no weights need.")
     if hungry := {name.rpartition(".")[2] for name in named} & _HUNGRY:
         raise ArtifactError(f"It asks for a {min(hungry)} of any size, which no weights need.")
     return named
@@ -243,9 +260,14 @@ def _require_modest(pickles: bytes) -> set[str]:
 
 def _globals(stream: io.BytesIO) -> Iterator[str]:
     """Yield what the pickles of a stream name, by today's names, up to where they are damaged or end."""
+    steps = 0
     with contextlib.suppress(Exception):  # the unpickler will say it
         for _ in range(_PICKLES):
             for code, argument, _ in pickletools.genops(stream):
+                steps += 1
+                if steps > _MOST_STEPS:
+                    yield _ENDLESS
+                    return
                 if code.name == "GLOBAL":
                     module, name = str(argument).split(" ", 1)
                     module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))

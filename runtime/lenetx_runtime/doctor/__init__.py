@@ -26,10 +26,10 @@ class Provider:
 
     Attributes:
         name: onnxruntime's name of it.
-        status: ``works`` where a session was opened on it alone and computed what it should; ``not_applicable`` where
-            it is none of this device's or not in this onnxruntime.
-        detail: why it does not work, sentences.
-        missing: names of the shared libraries that it needs and that cannot be loaded.
+        status: ``works`` if a session on it alone computed the right numbers; ``not_applicable`` if it is none of this
+            device's or not in this onnxruntime.
+        detail: the reason, sentences.
+        missing: names of shared libraries that cannot be loaded.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Diagnosis:
     """What this device can run.
 
     Attributes:
-        versions: of Python and of distributions, by name; ``None`` where one is not installed.
-        engines: versions of the distributions that own the module ``onnxruntime``, by name; at most one should.
+        versions: of Python and distributions, by name; ``None`` if not installed.
+        engines: versions of the distributions that own the module ``onnxruntime``; at most one should.
         providers: every execution provider.
-        cpus: what this process may use of the CPUs.
-        can_predict: whether numpy and Pillow can be imported and some execution provider works.
-        problems: sentences that say what is wrong and what to do.
+        cpus: of this process.
+        can_predict: whether numpy and Pillow can be imported and a provider works.
+        problems: sentences with the remedy.
     """
 
     versions: Mapping[str, str | None]
@@ -93,11 +93,7 @@ class Diagnosis:
 
 
 def examine() -> Diagnosis:
-    """Look at everything that a prediction on this device needs; takes about a second, more with a GPU.
-
-    Raises:
-        EngineMissing: Python cannot be started a second time.
-    """
+    """Try all that a prediction needs, in about a second, more with a GPU; raises EngineMissing as ``attempt``."""
     outcomes = attempt("lenetx_runtime.doctor.engine:steps")
     engine = outcomes.get(_ENGINE, {})
     engines = _engines(engine)
@@ -129,13 +125,7 @@ def version_of(name: str) -> str | None:
 
 
 def package_problem(name: str, version: str | None, outcome: Mapping[str, Any]) -> str | None:
-    """Say what is wrong with a package that was tried, if anything.
-
-    Args:
-        name: of its distribution.
-        version: of the installed one, if any.
-        outcome: what :func:`~lenetx_runtime.doctor.trials.attempt` gave for it.
-    """
+    """Return what is wrong with a package that was tried, if anything."""
     problem = outcome.get("problem") or outcome.get("died")
     if not problem:
         return None
@@ -196,7 +186,7 @@ def providers(outcomes: Mapping[str, dict[str, Any]]) -> Iterator[Provider]:
 
 
 def provider_problem(provider: Provider, engines: Mapping[str, str]) -> str | None:
-    """Say what to do about the CPU or CUDA; the others fail wherever the machine is not made for them."""
+    """Return what to do about the CPU or CUDA; others fail on machines not made for them."""
     if provider.status != "failed" or provider.name not in (CPU, CUDA):
         return None
     if provider.name == CPU:

@@ -16,7 +16,7 @@ Step = tuple[str, dict[str, Any] | None]
 """The name of what is tried, and its plain outcome; ``None`` when it begins."""
 
 _LONGEST = 120
-"""Seconds; the first session on a GPU takes many."""
+"""Seconds."""
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; from lenetx_runtime.doctor.trials import report; report(sys.argv[1])"
 )
@@ -28,13 +28,12 @@ def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any
     """Run a generator of :data:`Step` to its end or its death.
 
     Args:
-        steps: ``module:function`` of the generator.
-        seconds: after which its process is ended.
+        steps: ``module:function`` of it.
+        seconds: the most that it may take.
 
     Returns:
-        The outcomes by name. Of the step at which the process died it is ``{"died": how}``, and what would have come
-        after it is not there. A program that carries its Python inside itself has no other to run, so there the steps
-        run in this process.
+        The outcomes by name; ``{"died": how}`` at the step that ended the process, and none after it. A frozen program
+        has no other Python to run: there the steps run in this process.
 
     Raises:
         EngineMissing: no step was begun.

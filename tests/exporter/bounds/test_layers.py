@@ -106,6 +106,23 @@ def test_a_layer_that_is_not_shown_or_is_one_too_many(net, inputs, name):
     assert judged(net, inputs, other, logits) == f"its layers are not those of the network: {name}.weight"
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_calls_on_the_same_numbers_may_be_merged(net, inputs, times):
+    given, logits = honest(net, inputs)
+    given = {name: results * times for name, results in given.items()}
+    own = {id(tensor): name for name, tensor in net.named_parameters()}
+
+    def thrice(images):
+        return net(images) + net(images) + net(images)
+
+    whole = (logits.float() + logits.float() + logits.float()).double()
+    layers = judge_layers(thrice, inputs, own, given, whole)
+    assert len(layers) == 10
+    assert not any(layer.broken for layer in layers)
+    given["second.weight"][0][0, 0, 0, 0] += 1e-3
+    assert any(layer.broken for layer in judge_layers(thrice, inputs, own, given, whole) if layer.name == "second")
+
+
 def test_a_layer_of_zeros_allows_no_error(inputs):
     module = float64(nn.Sequential(nn.Flatten(), nn.Linear(128, 3, bias=False)))
     module[1].weight.zero_()

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lenetx.bounds import unknown
 from lenetx.bounds.affine_layers import weight_of
-from lenetx.graph.tape import record
+from lenetx.graph.tape import live, record
 
 from .conftest import float64, images, names
 
@@ -75,6 +75,24 @@ def test_weights_are_known_by_name_even_when_they_are_turned():
 def test_each_step_can_be_made_again():
     for step in record(float64(Layers()), images()).steps:
         torch.testing.assert_close(step.again()[0], step.results[0], rtol=0, atol=0)
+
+
+def test_what_does_not_reach_the_output_can_be_left_out():
+    def run(x):
+        functional.max_pool2d(x.exp(), 2)
+        pooled, places = functional.max_pool2d(x.sigmoid(), 2, return_indices=True)
+        x.flatten(1).tanh().argmax(1)
+        return functional.max_unpool2d(pooled.relu(), places, 2)
+
+    assert names(live(record(run, images()))) == [
+        "sigmoid",
+        "max_pool2d_with_indices",
+        "view",
+        "tanh",
+        "argmax",
+        "relu",
+        "max_unpool2d",
+    ]
 
 
 def test_an_operator_in_place_is_the_plain_one_and_what_it_read_is_kept():

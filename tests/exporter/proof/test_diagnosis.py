@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import NoReturn
 
 import numpy as np
 import onnx
 import pytest
 
-from lenetx import Reference, Report
+from lenetx import ArtifactError, Reference, Report
 from lenetx.formats.artifact import Engine, OpenedArtifact
 from lenetx.proof import as_artifact, prove
 
@@ -54,6 +55,16 @@ def test_an_engine_that_is_off_is_the_engines_fault(file: OpenedArtifact, few: R
 def test_an_engine_that_cannot_run_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
     check = check_of(prove(dataclasses.replace(file, backend=Elsewhere(lambda _: 1 / 0)), few), "diagnosis")
     assert check.detail == "The file is right: the engine that ran it computes something else."
+
+
+def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact, few: Reference) -> None:
+    def run(_: object) -> NoReturn:
+        raise ArtifactError("Available memory of 10 is smaller than requested bytes of 100")
+
+    off = dataclasses.replace(file, backend=Elsewhere(run), evaluate=lambda _: 1 / 0)
+    assert (
+        check_of(prove(off, few), "diagnosis").detail == "It asks for more memory than any honest network of its size."
+    )
 
 
 def test_one_way_to_run_it_that_is_off_is_pointed_at(file: OpenedArtifact, few: Reference) -> None:

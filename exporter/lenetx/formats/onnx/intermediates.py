@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import batches
+from lenetx_runtime.ort import memory_for
 from lenetx_runtime.ort_session import CPU, import_engine, open_session
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "R
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    session = open_session(onnxruntime, data + more, options, [(CPU, {})])
+    session = open_session(onnxruntime, data + more, options, [(CPU, {})], memory_for(data, spec))
     parts = []
     for part, count in batches(inputs, spec):
         found = session.run(names, {spec.input_name: part})

@@ -40,9 +40,8 @@ _VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
 """Where an attribute of each type has its value."""
 _SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
 """Bytes of one number of each type of tensor."""
-_FRACTIONS = (1, 10, 11, 16)
 _TYPED = {"float_data": 1, "int64_data": 7}
-_OPTIONAL_RESULTS = ("Split",)
+_OPTIONAL_RESULTS = ("Split", "TopK")
 """Operators each of whose outputs must be named, though nothing may read it."""
 
 
@@ -65,7 +64,6 @@ def parse(data: bytes) -> "ModelProto":
     for tensor in model.graph.initializer:
         _require_whole(tensor)
     _require_nodes(model)
-    _require_quotients(model)
     return model
 
 
@@ -129,38 +127,6 @@ def _require_nodes(model: "ModelProto") -> None:
         for name in filter(None, node.output):
             define(name, node.op_type)
     _require_read(graph)
-
-
-def _require_quotients(model: "ModelProto") -> None:
-    """Refuse quotients of whole numbers by anything but constants above zero: the least one by −1 ends the process."""
-    from onnx import numpy_helper
-
-    divisors = {node.input[1] for node in model.graph.node if node.op_type == "Div"}
-    tensors = {each.name: each for each in model.graph.initializer}
-    types = _types(model) if divisors - tensors.keys() else {}
-    for name in sorted(divisors):
-        if name not in tensors:
-            safe = types.get(name) in _FRACTIONS
-        else:
-            safe = tensors[name].data_type in _FRACTIONS or bool((numpy_helper.to_array(tensors[name]) > 0).all())
-        if not safe:
-            raise ArtifactError(f"It divides whole numbers by {plain(name)}, which may be below zero.")
-
-
-def _types(model: "ModelProto") -> dict[str, int]:
-    """Return the types of all values by name, found without the numbers of tensors."""
-    import onnx
-
-    bare = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    bare.graph.node.extend(model.graph.node)
-    bare.graph.input.extend(model.graph.input)
-    for each in model.graph.initializer:
-        bare.graph.input.append(onnx.helper.make_tensor_value_info(each.name, each.data_type, each.dims))
-    try:
-        found = onnx.shape_inference.infer_shapes(bare).graph
-    except Exception:  # of several unrelated classes
-        return {}
-    return {each.name: each.type.tensor_type.elem_type for each in (*found.input, *found.value_info)}
 
 
 def _require_read(graph: "GraphProto") -> None:

@@ -21,12 +21,17 @@ def name_batch(model: "ModelProto", name: str) -> None:
 
 
 def plain_shapes(model: "ModelProto") -> None:
-    """Spell each reshaping of a batch as Flatten or with a constant shape, and a mean over all pixels by its name."""
+    """Spell each reshaping of a batch as Flatten, with a constant shape or with the axes that are taken away.
+
+    A mean over all pixels is spelled by its name.
+    """
     shapes = _shapes(model)
     batch = shapes[model.graph.input[0].name][0]
     for node in list(model.graph.node):
         if node.op_type == "Reshape":
             _plain_reshape(model, node, shapes, batch)
+        elif node.op_type == "Squeeze" and len(node.input) == 1 and node.input[0] in shapes:
+            _plain_squeeze(model, node, shapes[node.input[0]])
         elif node.op_type == "ReduceMean":
             _global_pool(model, node, shapes)
 
@@ -48,6 +53,21 @@ def _plain_reshape(model: "ModelProto", node: "NodeProto", shapes: dict[str, Dim
         model.graph.initializer.append(numpy_helper.from_array(target, name))
         node.input[1] = name
         del node.attribute[:]
+
+
+def _plain_squeeze(model: "ModelProto", node: "NodeProto", given: Dimensions) -> None:
+    """Name the axes of one place: a batch of one image would lose its own."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    axes = np.array([place for place, size in enumerate(given) if size == 1], np.int64)
+    if len(axes):
+        name = f"{node.output[0]}_axes"
+        model.graph.initializer.append(numpy_helper.from_array(axes, name))
+        node.input.append(name)
+        return
+    for each in model.graph.node:
+        each.input[:] = [node.input[0] if name == node.output[0] else name for name in each.input]
 
 
 def _global_pool(model: "ModelProto", node: "NodeProto", shapes: dict[str, Dimensions]) -> None:

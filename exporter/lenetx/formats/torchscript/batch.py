@@ -22,7 +22,7 @@ __all__ = ["COUNTS", "bits_of", "program_of_traces"]
 
 _REST = ("view", "reshape", "_unsafe_view")
 """Operators whose sizes may leave one open."""
-_SIZED = ("expand", "repeat", "new_zeros", "new_ones", "new_full")
+_SIZED = ("affine_grid_generator", "expand", "repeat", "new_zeros", "new_ones", "new_full")
 COUNTS = (2, 3)
 """Images in the two traces: with one, its axis would look like others of one place (pytorch#151582)."""
 _COUNT = Name("0")

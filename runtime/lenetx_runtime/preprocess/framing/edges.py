@@ -2,14 +2,23 @@
 
 from typing import TYPE_CHECKING
 
-from .resize import borders
+from .resize import borders, enlarged, neighbours, reduce
+from .strays import boxes_of, parts_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["trimmed"]
+__all__ = ["box", "sheet", "trimmed"]
 
+CELLS = 160
+"""Of the longer side, at most, where a sheet is looked for."""
+SHARP = 0.9
+"""Share of a sheet's edge at which levels differ, within two cells, by half of such a step."""
+SQUARE = 0.9
+"""Share of the least rectangle around a sheet that it fills."""
+WRITTEN = 8
+"""Something on the sheet is as long as the picture's shorter side divided by this."""
 DEEP = 5
 """An edge has at most the side divided by this …"""
 STEP = 40
@@ -41,6 +50,57 @@ def trimmed(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
         return inside if is_clean else grey
     other = np.abs(borders(inside[None])[0] - np.int16(paper)) >= STEP
     return inside if np.count_nonzero(other) * CLEAR <= len(other) else grey
+
+
+def sheet(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Return uint8[h, w] of uint8[H, W], the box around a sheet on a table, where the sheet's light goes on.
+
+    The table is what reaches the border and is more like that than like most of what is not.
+    """
+    import numpy as np
+
+    factor = -(-max(grey.shape) // CELLS)
+    cells = reduce(grey, factor).astype(np.int16)
+    table = int(np.median(borders(cells[None])))
+    other = np.abs(cells - table) >= STEP
+    if not other.any():
+        return grey
+    level = int(np.median(cells[box(other)]))
+    if abs(level - table) < STEP:
+        return grey
+    parts = parts_of(np.abs(cells - table) < np.abs(cells - level))
+    beyond = np.isin(parts, borders(parts[None])) & (parts > 0)
+    things = boxes_of(np.where(beyond, 0, parts))
+    if (things[:, 2:] - things[:, :2]).max(initial=0) * WRITTEN < min(cells.shape) or not _is_sheet(cells, beyond):
+        return grey
+    within = box(~beyond)
+    beyond = left = neighbours(beyond, np.logical_or, 2)
+    while left.any() and not left.all():
+        grown = neighbours(np.where(left, -1, cells), np.maximum)
+        cells, left = np.where(left, grown, cells), left & (grown < 0)
+    light, outside = (enlarged(some, factor, grey.shape) for some in (cells.astype(np.uint8), beyond))
+    rows, columns = (slice(side.start * factor, side.stop * factor) for side in within)
+    return np.where(outside, light, grey)[rows, columns]
+
+
+def _is_sheet(cells: "NDArray[np.int16]", beyond: "NDArray[np.bool_]") -> bool:
+    """Tell whether what is not beyond fills a rectangle, also one aslant, and ends sharply."""
+    import numpy as np
+
+    rows, columns = np.nonzero(~beyond)
+    turned = (columns + 1j * rows)[:, None] * np.exp(1j * np.deg2rad(np.arange(-45, 45, 3)))
+    least = ((np.ptp(turned.real, axis=0) + 1) * (np.ptp(turned.imag, axis=0) + 1)).min()
+    edge = beyond & neighbours(~beyond, np.logical_or)
+    steps = neighbours(cells, np.maximum, 2) - neighbours(cells, np.minimum, 2)
+    return bool(edge.any() and len(rows) >= SQUARE * least and (steps[edge] >= STEP / 2).mean() >= SHARP)
+
+
+def box(mask: "NDArray[np.bool_]") -> tuple[slice, ...]:
+    """Return rows and columns, of the least box that holds all of a mask."""
+    import numpy as np
+
+    places = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return tuple(slice(some[0], some[-1] + 1) for some in places)
 
 
 def _edge(lines: "NDArray[np.uint8]", paper: int) -> int:

@@ -6,6 +6,8 @@ and down, is a stroke of the digit and stays. Source: Heijmans, Buckley, Talbot,
 
 from typing import TYPE_CHECKING, Any
 
+from .resize import running
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -24,8 +26,10 @@ REACHING, LONG, END = 0.9, 0.8, 0.3
 border. There is one from border to border, or it is …"""
 SEEN = 0.5
 """Share of the columns in which it is seen: it may leave the picture above or below."""
-FINE = 0.5
-"""… this much thinner than the digit's strokes."""
+FINE = 1.5
+"""… so many times as thin as other ink …"""
+SHORT = 0.3
+"""… and then what is as thin, and this share of a side, is the rest of a line that a margin cuts off."""
 THIN = 25
 """It is thinner than the shorter side divided by this, or has 2 pixels."""
 
@@ -42,26 +46,31 @@ def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
     if min(mask.shape) < SMALL or mask.any(axis=0).mean() < LONG:
         return mask
     step = min(STEP, mask.shape[1] // STEPS)
-    lengths, ends = _paths(mask, step)
-    columns = lengths.shape[1]
-    long, reaching = lengths >= (LONG - END * ends) * columns, (ends == 2) & (lengths >= REACHING * columns)
-    path, whole = (blocks.repeat(step, axis=1)[:, : mask.shape[1]] & mask for blocks in (long, reaching))
+    columns = -(-mask.shape[1] // step)
+    end = int(END * columns)
+    scores = _paths(mask, step, end)
+    path, whole = (
+        (scores >= least).repeat(step, axis=1)[:, : mask.shape[1]] & mask
+        for least in (LONG * columns, REACHING * columns + 2 * end)
+    )
     if not path.any():
         return mask
     high = _run_lengths(mask)
     thickness = float(np.median(high[path & ~np.pad(path, ((1, 0), (0, 0)))[:-1]]))
-    strokes = float(np.percentile(np.minimum(high, _run_lengths(mask.T).T)[mask], 90))
-    is_line = whole.any(axis=0).mean() >= SEEN or thickness <= FINE * strokes
-    if not is_line or thickness > max(2, min(mask.shape) / THIN):
+    side = int(FINE * thickness) + 1
+    is_fine = bool(running(running(mask, side, 0, np.logical_and), side, 1, np.logical_and).any())
+    if not (is_fine or whole.any(axis=0).mean() >= SEEN) or thickness > max(2, min(mask.shape) / THIN):
         return mask
+    if is_fine:
+        path = (_paths(mask, step, 0) >= SHORT * columns).repeat(step, axis=1)[:, : mask.shape[1]]
     thinned: NDArray[np.bool_] = mask & ~(path & (high <= thickness + 1))
     return thinned
 
 
-def _paths(mask: "NDArray[np.bool_]", step: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
-    """Return the length and the ends at the border, 0 to 2, of the path from left to right through each block.
+def _paths(mask: "NDArray[np.bool_]", step: int, end: int) -> "NDArray[np.int64]":
+    """Count the blocks of the best path from left to right through each block, and ``end`` for each end at the border.
 
-    It is the longest of those with most ends. It may go on above and below, where a line aslant leaves the picture.
+    It may go on above and below, where a line aslant leaves the picture.
     """
     import numpy as np
 
@@ -69,22 +78,19 @@ def _paths(mask: "NDArray[np.bool_]", step: int) -> "tuple[NDArray[np.int64], ND
     blocks = np.pad(mask, ((1, 1), (0, -width % step)))
     blocks[[0, -1]] = True
     blocks = np.logical_or.reduce(blocks.reshape(height + 2, -1, step), axis=2)
-    columns = blocks.shape[1]
     gains = np.where(blocks, 1, -GAP)
     both = np.stack([gains.T, gains.T[::-1]], axis=1)  # from the left and from the right
     lengths = np.zeros_like(both)
-    end = 10 * columns  # more than any path loses
     best = np.where(both[0] > 0, end, 0)
-    for column in range(columns):
+    for column in range(blocks.shape[1]):
         if column:
             near = np.maximum(best[:, 1:], best[:, :-1])
             best[:, 1:-1] = np.maximum(near[:, 1:], near[:, :-1])
             best[:, [0, -1]] = near[:, [0, -1]]
         best = np.maximum(best + both[column], 0)
         lengths[column] = best
-    total: NDArray[np.int64] = lengths[:, 0] + lengths[::-1, 1] - gains.T
-    ends = (total + end // 2) // end
-    return (total - ends * end).T[1:-1], ends.T[1:-1]
+    scores: NDArray[np.int64] = (lengths[:, 0] + lengths[::-1, 1] - gains.T).T[1:-1]
+    return scores
 
 
 def _run_lengths(mask: "NDArray[np.bool_]") -> "NDArray[Any]":

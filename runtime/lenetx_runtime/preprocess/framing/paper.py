@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from . import strays
-from .resize import neighbours, reduce, running
+from .edges import box
+from .resize import enlarged, neighbours, reduce, running
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ink_of"]
 
-CELLS = 160
+CELLS = 300
 """Of the longer side, at most; each is a mean of its pixels."""
 WINDOW = 3
 """The window is the shorter side divided by this: no stroke is as wide in both directions."""
 RIM = 30
 """Light ink is told from dark without a rim of the shorter side divided by this, where frames are."""
+LITTLE = 4
+"""Ink is little, and paper smooth: a mean of less than so many levels makes no difference."""
 NOISE = 6
 """Ink is darker than the paper by so many standard deviations of the noise of a cell …"""
 CLEAR = 64
@@ -30,13 +33,13 @@ CLEAR = 64
 FAINTEST = 28
 """… and, somewhere within 3×3 cells, by so many of the paper's 255: light changes slowly …"""
 WEAKEST = 3
-"""… and, everywhere, by as much as the strongest ink divided by this."""
+"""… and by as much as the strongest ink divided by this; what is half as strong is part of it where it touches it."""
 DARKEST = 16
 """Levels below which light is too weak to be compared in logarithms."""
 DIMMEST = 64
 """Darker paper is taken to be as light: its noise would look like ink."""
 BEYOND = 0.7
-"""Paper that is darker, by this factor, than it is two cells away ends there."""
+"""Paper that is darker, by this factor, than it is three cells away ends there."""
 DETAIL = 100
 """Pixels of the ink's longer side, or up to twice as many: averages have less noise."""
 
@@ -64,17 +67,21 @@ def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     if sharp.max() < FAINTEST:
         raise InputError("The image is blank: no ink stands out from its paper, which is lit unevenly or noisy.")
     weakest = float(sharp.max()) / WEAKEST
-    ink, _ = strays.without(dark & (absorbed >= weakest), sharp >= weakest, _beyond(paper))
+    ink = strays.without(dark & (absorbed >= weakest / 2), sharp >= weakest, _beyond(paper))
     return _fine(grey, paper, ink, factor, level, weakest)
 
 
 def _with_dark_ink(grey: "NDArray[np.uint8]", factor: int) -> "tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]":
     """Return a picture, or its negative where its ink is light, its cells and those of its paper."""
+    import numpy as np
+
     cells = reduce(grey, factor)
-    if _roughness(~_closing(~cells)) < _roughness(_closing(cells)):
-        grey = ~grey
-        cells = reduce(grey, factor)
-    return grey, cells, _closing(cells)
+    papers = _closing(cells), ~_closing(~cells)
+    doubts = [_roughness(one) * (LITTLE + float(np.abs(one.astype(np.int16) - cells).mean())) for one in papers]
+    if doubts[1] < doubts[0]:
+        cells = reduce(~grey, factor)
+        return ~grey, cells, _closing(cells)
+    return grey, cells, papers[0]
 
 
 def _fine(
@@ -84,19 +91,14 @@ def _fine(
     import numpy as np
     import PIL.Image
 
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    top, bottom = max(int(rows[0]) - 2, 0), int(rows[-1]) + 3
-    left, right = max(int(columns[0]) - 2, 0), int(columns[-1]) + 3
+    rows, columns = box(mask)
+    top, bottom, left, right = max(rows.start - 2, 0), rows.stop + 2, max(columns.start - 2, 0), columns.stop + 2
     picture = grey[top * factor : bottom * factor, left * factor : right * factor]
     height, width = picture.shape
-    box = (left, top, left + width / factor, top + height / factor)
+    part = (left, top, left + width / factor, top + height / factor)
     fine = max(1, max(height, width) // DETAIL)
-    below = PIL.Image.fromarray(paper).resize((width, height), PIL.Image.Resampling.BILINEAR, box)
-    near = (
-        neighbours(mask, np.logical_or)[top:bottom, left:right]
-        .repeat(factor, axis=0)
-        .repeat(factor, axis=1)[:height, :width]
-    )
+    below = PIL.Image.fromarray(paper).resize((width, height), PIL.Image.Resampling.BILINEAR, part)
+    near = enlarged(neighbours(mask, np.logical_or)[top:bottom, left:right], factor, picture.shape)
     absorbed = _absorbed(reduce(picture, fine), reduce(np.asarray(below), fine), level)
     absorbed[reduce(near.astype(np.uint8) * np.uint8(255), fine) == 0] = 0
     strong = absorbed >= weakest
@@ -135,8 +137,8 @@ def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     """
     import numpy as np
 
-    far = neighbours(paper, np.maximum, 2)
-    return neighbours(paper < far * BEYOND, np.logical_or, 2)
+    far = neighbours(paper, np.maximum, 3)
+    return neighbours(paper < far * BEYOND, np.logical_or, 3)
 
 
 def _roughness(paper: "NDArray[np.uint8]") -> float:

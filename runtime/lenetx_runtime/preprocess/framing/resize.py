@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["borders", "neighbours", "reduce", "resize", "running"]
+__all__ = ["borders", "enlarged", "neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
 """Of the filter, per lobe: the table of the taps of a side of millions of pixels would have more than a GiB."""
@@ -32,6 +32,11 @@ def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
     if factor == 1:
         return levels
     return np.asarray(PIL.Image.fromarray(np.ascontiguousarray(levels)).reduce(factor))
+
+
+def enlarged(cells: "NDArray[Any]", factor: int, shape: tuple[int, ...]) -> "NDArray[Any]":
+    """Return [H, W] of this shape: each cell as factor × factor pixels, the last ones cut off."""
+    return cells.repeat(factor, axis=0).repeat(factor, axis=1)[: shape[0], : shape[1]]
 
 
 def running(levels: "NDArray[Any]", side: int, axis: int, extreme: Any) -> "NDArray[Any]":

@@ -3,13 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from .lines import without_lines
-from .resize import borders
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["without"]
+__all__ = ["boxes_of", "parts_of", "without"]
 
 SPECK = 0.02
 """A part of less than this share of the largest one's area is a speck."""
@@ -34,9 +33,9 @@ INSIDE = 4
 
 
 def without(
-    mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None" = None
-) -> "tuple[NDArray[np.bool_], bool]":
-    """Return bool[h, w], the ink of a picture, without what is no part of its digit; and is a digit free beside that?
+    mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | bool" = False
+) -> "NDArray[np.bool_]":
+    """Return bool[h, w], the ink of a picture, without what is no part of its digit.
 
     Parts are connected by sides or corners.
 
@@ -47,35 +46,44 @@ def without(
     """
     import numpy as np
 
-    parts, has_lines = _parts_without_lines(mask, beyond)
+    beyond = np.ones(mask.shape, np.bool_) & beyond
+    beyond[[0, -1]], beyond[:, [0, -1]] = True, True
+    parts, has_lines = _parts_without_lines(mask, sure, beyond)
     if parts.max(initial=0) < 2 and not has_lines:
-        return mask, False
-    kept = np.zeros(int(parts.max()) + 1, np.bool_)
-    kept[parts[sure]] = True
-    parts = np.where(kept, np.cumsum(kept), 0)[parts]
+        return parts > 0
     areas = np.bincount(parts.ravel(), minlength=2)[1:]
-    kept, is_free = _kept(parts, areas, beyond)
+    kept = _kept(parts, areas, _met(parts, beyond))
     areas *= kept
     kept &= areas >= SPECK * areas.max()
     if has_lines:
-        kept &= (areas >= PIECE * areas.max()) | _near(_boxes(parts), int(np.argmax(areas)), CLOSE)
-    return np.concatenate([[False], kept])[parts], is_free
+        kept &= (areas >= PIECE * areas.max()) | _near(boxes_of(parts), int(np.argmax(areas)), CLOSE)
+    return np.concatenate([[False], kept])[parts]
 
 
 def _parts_without_lines(
-    mask: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | None"
+    mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_]"
 ) -> "tuple[NDArray[np.int64], bool]":
     """Return the parts, without lines if that leaves a digit which stands free; and whether lines were left out."""
     import numpy as np
 
     thinned = without_lines(mask)
-    parts = _parts(thinned)
+    parts = _sure_parts(thinned, sure)
     if np.array_equal(thinned, mask):
         return parts, False
-    boxes, areas = _boxes(parts), np.bincount(parts.ravel())[1:]
-    if _free(boxes, areas, _touching(parts, boxes, beyond), mask.shape).any():
+    boxes, areas = boxes_of(parts), np.bincount(parts.ravel())[1:]
+    if _free(boxes, areas, _met(parts, beyond) > 0, mask.shape).any():
         return parts, True
-    return _parts(mask), False
+    return _sure_parts(mask, sure), False
+
+
+def _sure_parts(mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+    import numpy as np
+
+    parts = parts_of(mask)
+    kept = np.zeros(int(parts.max()) + 1, np.bool_)
+    kept[parts[sure]] = True
+    kept[0] = False
+    return np.where(kept, np.cumsum(kept), 0)[parts]
 
 
 def _free(
@@ -95,43 +103,36 @@ def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]"
     return rules
 
 
-def _touching(parts: "NDArray[Any]", boxes: "NDArray[Any]", beyond: "NDArray[np.bool_] | None") -> "NDArray[np.bool_]":
-    touching: NDArray[np.bool_] = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == parts.shape).any(axis=1)
-    if beyond is not None:
-        met = parts[beyond]
-        touching[met[met > 0] - 1] = True
-    return touching
-
-
-def _kept(
-    parts: "NDArray[Any]", areas: "NDArray[Any]", beyond: "NDArray[np.bool_] | None"
-) -> "tuple[NDArray[np.bool_], bool]":
-    """Tell which are no lines, boxes, edges of the paper or thumbs; is a digit free?"""
+def _met(parts: "NDArray[Any]", beyond: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+    """Count the cells of each part that are at the border or beyond the paper."""
     import numpy as np
 
-    boxes, shape = _boxes(parts), np.array(parts.shape)
+    return np.bincount(parts[beyond], minlength=int(parts.max()) + 1)[1:]
+
+
+def _kept(parts: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[np.int64]") -> "NDArray[np.bool_]":
+    """Tell which are no lines, boxes, edges of the paper or thumbs."""
+    import numpy as np
+
+    boxes, shape = boxes_of(parts), np.array(parts.shape)
     sides = boxes[:, 2:] - boxes[:, :2]
-    touching = _touching(parts, boxes, beyond)
-    free = _free(boxes, areas, touching, parts.shape)
+    free = _free(boxes, areas, met > 0, parts.shape)
     kept = np.ones(len(boxes), np.bool_)
     if free.any():
         lines = (sides.min(axis=1) <= shape.min() / THIN) | (sides >= SPAN * shape).any(axis=1)
-        belong = _belong(parts, boxes, areas, int(np.argmax(areas * free)))
-        kept = np.where(touching, ~lines & belong, ~_rules(boxes, parts.shape))
+        belong = _belong(boxes, areas, met, int(np.argmax(areas * free)))
+        kept = np.where(met > 0, ~lines & belong, ~_rules(boxes, parts.shape))
     for index in np.flatnonzero(kept & (sides.min(axis=1) >= shape.min() / DIGIT)).tolist():
         within = (boxes[:, :2] > boxes[index, :2]).all(axis=1) & (boxes[:, 2:] < boxes[index, 2:]).all(axis=1)
         if (sides[within].max(initial=0) >= sides[index].min() / INSIDE) and _is_box(parts, index + 1, boxes[index]):
             kept[index] = False
-    return kept, bool(free.any())
+    return kept
 
 
-def _belong(parts: "NDArray[Any]", boxes: "NDArray[Any]", areas: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
+def _belong(boxes: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
     """Tell which are strokes near the digit, about as thin as its own, that end at the border."""
-    import numpy as np
-
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     thickness = areas / sides
-    met = np.bincount(borders(parts[None])[0], minlength=len(boxes) + 1)[1:]
     strokes: NDArray[np.bool_] = (thickness <= THICK * thickness[digit]) & (met * SLIM <= sides)
     return strokes & _near(boxes, digit, NEAR)
 
@@ -151,22 +152,22 @@ def _is_box(parts: "NDArray[Any]", number: int, box: "NDArray[Any]") -> bool:
     return all(side.mean() >= DRAWN for side in sides)
 
 
-def _boxes(parts: "NDArray[Any]") -> "NDArray[np.int64]":
+def boxes_of(parts: "NDArray[Any]") -> "NDArray[np.int64]":
     """Return top, left, bottom, right of each part, the last two exclusive."""
     import numpy as np
 
     rows, columns = np.nonzero(parts)
     numbers = parts[rows, columns] - 1
     count = int(parts.max())
-    boxes = np.zeros((count, 4), np.int64)
-    boxes[:, :2] = parts.shape
+    found = np.zeros((count, 4), np.int64)
+    found[:, :2] = parts.shape
     for column, values in enumerate((rows, columns)):
-        np.minimum.at(boxes[:, column], numbers, values)
-        np.maximum.at(boxes[:, column + 2], numbers, values + 1)
-    return boxes
+        np.minimum.at(found[:, column], numbers, values)
+        np.maximum.at(found[:, column + 2], numbers, values + 1)
+    return found
 
 
-def _parts(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+def parts_of(mask: "NDArray[np.bool_]") -> "NDArray[np.int64]":
     """Number the connected parts from 1: runs of each row are joined with those above that they touch (union–find)."""
     import numpy as np
 

@@ -1,0 +1,225 @@
+"""Give a custom network the one form that lenetx runs: float32[N, C, H, W] in, one tensor float32[N, K] out.
+
+Hooks do it, so that the network's class and the names of its tensors stay, and every run of it has the form.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..execution.user_code import user_code
+from .probe import eval_mode, fork_random, forward_on_meta, outputs, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["logits_of", "take_channels_first"]
+
+_LOGITS = "logits"
+_IMAGES = 4
+_ALIKE = 1e-4
+"""By which probabilities may differ from the softmax of the logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Logits:
+    """A forward hook that takes the logits from what a network returns.
+
+    Attributes:
+        key: of one output of several; ``None`` where the network returns a tensor.
+        classes: K, where the batch axis is missing for one image; else ``None``.
+    """
+
+    key: Any = None
+    classes: int | None = None
+
+    def __call__(self, _module: "nn.Module | None", _args: Any, found: Any) -> Any:
+        """Return float32[N, K]; what does not fit, as a network may return in training mode, stays as it is."""
+        import torch
+
+        found = _parts(found).get(self.key, found)
+        if not isinstance(found, torch.Tensor):
+            return found
+        if self.classes is not None:
+            return found.reshape(-1, self.classes)
+        return found.flatten(1) if _has_axes_of_one(found) else found
+
+
+def take_channels_first(module: "nn.Module") -> None:
+    """Let a network of [N, H, W, C] inputs take [N, C, H, W]."""
+    module.register_forward_pre_hook(_channels_last)
+
+
+def logits_of(
+    module: "nn.Module",
+    name: str,
+    shape: tuple[int, int, int],
+    classes: int,
+    on_notice: Callable[[str], None],
+    *,
+    exact: bool = True,
+) -> "Tensor":
+    """Give a network the form, where it has another, and return what it then gives for two images, without numbers.
+
+    Args:
+        module: on the CPU.
+        name: of the network, for messages.
+        shape: (channels, height, width) of its input.
+        classes: how many logits there should be.
+        on_notice: told what was changed, a sentence each.
+        exact: of several outputs none is taken that has not so many.
+
+    Raises:
+        InputError: several outputs could be the logits, or none; or the network's code raised an error.
+    """
+    import torch
+
+    found, notes = _in_float32(module, name, shape)
+    key, taken = None, found
+    if _parts(found):
+        key, note = _chosen(module, name, shape, classes, found, exact=exact)
+        notes.append(f"gives a {_kind(found)} of outputs: {note}")
+        taken = _parts(found)[key]
+    if not isinstance(taken, torch.Tensor):
+        raise InputError(
+            f"{name} gives {type(found).__name__} in eval mode, not a tensor of logits: let its forward return the "
+            "logits alone."
+        )
+    if _has_axes_of_one(taken):
+        notes.append(f"gives {_of_any_batch(taken)}, whose axes of 1 are taken away")
+    hook = _Logits(key)
+    logits: Tensor = hook(None, (), found)
+    one = hook(None, (), _of_one_image(module, name, shape))
+    if logits.ndim == 2 and isinstance(one, torch.Tensor) and one.shape == logits.shape[1:]:
+        notes.append(f"gives {shown(one)} for one image, as .squeeze() takes the batch axis away too: it is kept")
+        hook = _Logits(key, len(one))
+    if hook != _Logits() or taken is not logits:
+        module.register_forward_hook(hook)
+    for note in notes:
+        on_notice(f"{name} {note}.")
+    return logits
+
+
+def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> tuple[object, list[str]]:
+    """Return what a network with weights of float32 returns for two images, with a note if it had others."""
+    import torch
+
+    others = {own: each.dtype for own, each in module.named_parameters() if each.is_floating_point()}
+    own = next((own for own, dtype in others.items() if dtype != torch.float32), None)
+    if own is None:
+        return outputs(module, name, shape), []
+    kind = str(others[own]).removeprefix("torch.")
+    with user_code(name):
+        module.float()
+    try:
+        found = outputs(module, name, shape)
+    except InputError as error:
+        reason = str(error).removeprefix(f"{name} ")
+        raise InputError(
+            f"{name} has weights of {kind}, such as {own}, and in float32, in which artifacts compute, it {reason} "
+            f"Leave the casts to {kind} out of its code."
+        ) from None
+    return found, [f"has weights of {kind}: it computes in float32 here, as artifacts do"]
+
+
+def _of_one_image(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
+    """Return what a network returns for one image; ``None`` where that is an error."""
+    import torch
+
+    for run in (lambda: forward_on_meta(module, shape, 1), lambda: module(torch.zeros(1, *shape))):
+        with contextlib.suppress(InputError), user_code(name), eval_mode(module), fork_random(), torch.no_grad():
+            found: object = run()  # the second one is for code that needs numbers
+            return found
+    return None
+
+
+def _chosen(
+    module: "nn.Module", name: str, shape: tuple[int, int, int], classes: int, found: object, *, exact: bool
+) -> tuple[Any, str]:
+    """Return the key of the logits among several outputs, and why they are the logits."""
+    parts = _parts(found)
+    rows = {key: each for key, each in parts.items() if _is_row(each) and each.shape[1:].numel() > 1}
+    fit = {key: each for key, each in rows.items() if each.shape[1:].numel() == classes} or ({} if exact else rows)
+    if not fit:
+        wanted = f"float32[2, {classes}]"
+        raise InputError(
+            f"{name} gives a {_kind(found)} of {_listed(map(shown, parts.values()))} for a batch of 2, none of "
+            f"which is {wanted}: a logit for each of the {classes} classes."
+        )
+    if len(fit) == 1:
+        ((key, one),) = fit.items()
+        return key, f"{_named(key)} is taken, which alone is {_of_any_batch(one)}"
+    if _LOGITS in fit:
+        return _LOGITS, f"{_named(_LOGITS)} is taken, by its name"
+    key = _origin(module, name, shape, list(fit))
+    if key is None:
+        raise InputError(
+            f"{name} gives a {_kind(found)} of outputs, of which {_listed(map(_named, fit))} could be its logits: let "
+            "its forward return one of them."
+        )
+    return key, f"{_named(key)} is taken, of which the others are probabilities"
+
+
+def _origin(module: "nn.Module", name: str, shape: tuple[int, int, int], keys: list[Any]) -> Any:
+    """Return the key of the output whose probabilities, or their logarithms, the others are, or ``None``."""
+    import torch
+
+    images = torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(0))
+    with user_code(name), eval_mode(module), fork_random(), torch.no_grad():
+        found = _parts(module(images))
+    values = {key: found[key].flatten(1) for key in keys}
+    for key, logits in values.items():
+        forms = (logits, logits.softmax(1), logits.log_softmax(1), logits.sigmoid())
+        if all(any(_is_alike(each, form) for form in forms) for each in values.values()):
+            return key
+    return None
+
+
+def _is_alike(one: "Tensor", other: "Tensor") -> bool:
+    import torch
+
+    return one.shape == other.shape and torch.allclose(one, other, _ALIKE, _ALIKE)
+
+
+def _parts(found: object) -> Mapping[Any, Any]:
+    """Return several outputs by their keys or positions; nothing where there is one."""
+    if isinstance(found, Mapping):
+        return found
+    return dict(enumerate(found)) if isinstance(found, list | tuple) else {}
+
+
+def _is_row(found: object) -> bool:
+    """Return whether an output for two images is float32 with one axis beside the batch, but for axes of 1."""
+    import torch
+
+    if not isinstance(found, torch.Tensor) or found.dtype != torch.float32 or found.shape[:1] != (2,):
+        return False
+    return found.ndim == 2 or _has_axes_of_one(found)
+
+
+def _has_axes_of_one(found: "Tensor") -> bool:
+    return found.ndim > 2 and math.prod(found.shape[1:]) == max(found.shape[1:])
+
+
+def _channels_last(_: "nn.Module", args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return args[0].permute(0, 2, 3, 1), *args[1:]
+
+
+def _kind(found: object) -> str:
+    return next(kind.__name__ for kind in (tuple, list, dict) if isinstance(found, kind) or kind is dict)
+
+
+def _of_any_batch(found: "Tensor") -> str:
+    return shown(found).replace("[2", "[N", 1)
+
+
+def _named(key: object) -> str:
+    return f"[{key}]" if isinstance(key, int) else repr(key)
+
+
+def _listed(words: "map[str]") -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
