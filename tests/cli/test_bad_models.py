@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
-from lenetx.weights import archive
+from lenetx.data import archive
 
 MISSING, DAMAGED = 2, 4
 

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
+from lenetx.data import archive
 from lenetx.errors import ArtifactError
-from lenetx.weights import archive
 
 RECORDS = {"data.pkl": b"pickle", "data/1": bytes(range(256)) * 4, "data/0": b"", "version": b"3\n"}
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import lenetx
+from lenetx.data import archive
 from lenetx.errors import CheckpointError, InputError, OutputError, UnknownName
-from lenetx.weights import archive
 from lenetx.weights.plain_tensors import weights_sha256
 
 RESAVE = """

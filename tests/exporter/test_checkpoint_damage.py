@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import lenetx
+from lenetx.data import archive
 from lenetx.errors import CheckpointError
-from lenetx.weights import archive
 from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime.spec import METADATA_KEY
 

@@ -7,8 +7,8 @@ import torch
 
 import lenetx
 from lenetx import formats
+from lenetx.data import archive
 from lenetx.errors import ArtifactError, CheckpointError, InputError
-from lenetx.weights import archive
 from lenetx_runtime.spec import METADATA_KEY
 
 UNPICKLE = "import pickle, sys; pickle.loads(open(sys.argv[1], 'rb').read())"

@@ -82,7 +82,7 @@ def test_a_path_of_any_length_is_found_anywhere_in_an_onnx_file(model, place):
 
 def test_a_path_in_a_record_of_a_torchscript_file_is_found(published, tmp_path):
     """In its spec, for the other records are what lenetx writes."""
-    from lenetx.weights import archive
+    from lenetx.data import archive
 
     records = archive.unpack((published / "lenet5.torchscript").read_bytes())
     path = tmp_path / "lenet5.torchscript"

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from lenetx import formats
-from lenetx.data import load
+from lenetx.data import archive, load
 from lenetx.errors import ArtifactError, DeviceUnavailable
 from lenetx.formats.network import Network
-from lenetx.weights import archive
 from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise

@@ -7,10 +7,10 @@ import time
 import pytest
 import torch
 
+from lenetx.data import archive
 from lenetx.errors import ArtifactError
 from lenetx.formats.torchscript.code import Constant, Name, Program, Statement, write
 from lenetx.formats.torchscript.records import packed, unpacked
-from lenetx.weights import archive
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:DeprecationWarning")
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from lenetx.data import archive
 from lenetx.errors import InputError
 from lenetx.formats import get, open_artifact
 from lenetx.formats.network import Network
@@ -15,7 +16,6 @@ from lenetx.formats.torchscript.code import Name, leaves, write
 from lenetx.formats.torchscript.record import trace
 from lenetx.formats.torchscript.trace import Traced
 from lenetx.graph import Unknown
-from lenetx.weights import archive
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec

@@ -13,7 +13,7 @@ from lenetx_runtime.files import open_file
 from lenetx_runtime.limits import DEFAULT, size_in_words
 
 from ..errors import ArtifactError, DataError, InputError
-from ..weights.archive import require_few, require_modest
+from .archive import require_few, require_modest
 from .dataset import Split
 from .levels import exact_levels
 

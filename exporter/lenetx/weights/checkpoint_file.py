@@ -13,9 +13,10 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 from lenetx_runtime.values import LARGEST_JSON, parse_json
 
 from .. import models, weights
+from ..data import archive
 from ..errors import ArtifactError, CheckpointError, InputError
 from ..files import write_atomically
-from . import archive, run_state, safetensors_file, tensor_file
+from . import run_state, safetensors_file, tensor_file
 from .checkpoint import Checkpoint
 from .fit import difference
 from .plain_tensors import plain, require_plain, weights_sha256

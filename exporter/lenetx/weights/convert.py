@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data import archive
 from ..errors import InputError
 from ..files import exists, require_writable, write_atomically
-from . import archive, safetensors_file
 from . import checkpoint_file as checkpoints
+from . import safetensors_file
 from .load import checkpoint_of, foreign_weights
 from .statement import Statement
 

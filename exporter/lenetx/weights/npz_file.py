@@ -4,8 +4,8 @@ import io
 import zipfile
 from typing import Any
 
+from ..data import archive
 from ..errors import ArtifactError
-from . import archive
 from .found import Found, Source
 
 __all__ = ["read", "recognises"]

@@ -2,8 +2,8 @@
 
 import re
 
+from ..data import archive
 from ..errors import ArtifactError
-from . import archive
 from .found import Found, Source
 
 __all__ = ["read", "recognises"]

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..data import archive
 from ..errors import ArtifactError
-from . import archive
 from .unpickle import OtherClass, inert
 
 __all__ = ["digest", "pack", "unpack"]

@@ -2,7 +2,8 @@
 
 from lenetx_runtime.spec import METADATA_KEY
 
-from . import archive, run_state
+from ..data import archive
+from . import run_state
 from .choice import weights_in
 from .found import Found, Source
 from .unpickle import OtherClass, inert, trusted

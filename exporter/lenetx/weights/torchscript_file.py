@@ -8,8 +8,8 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..data import archive
 from ..errors import ArtifactError
-from . import archive
 from .found import Found, Source
 from .unpickle import StandIn, inert, plain
 

@@ -17,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data import archive
 from ..errors import ArtifactError
 from ..models.foreign import first_on_path
-from . import archive
 
 __all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "plain", "trusted"]
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from lenetx import models
+from lenetx.data import archive
 from lenetx.formats import get, open_artifact
 from lenetx.formats.network import Network
 from lenetx.graph import aliases, of_onnx, of_tape
 from lenetx.graph.tape import record
 from lenetx.graph.usage import usage_of
-from lenetx.weights import archive
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx.weights.plain_tensors import weights_sha256
 from lenetx_runtime import ModelSpec

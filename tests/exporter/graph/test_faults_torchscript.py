@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from lenetx.data import archive
 from lenetx.errors import ArtifactError
 from lenetx.formats.torchscript.code import read
 from lenetx.formats.torchscript.records import packed
 from lenetx.graph import difference
-from lenetx.weights import archive
 from lenetx_runtime.spec import METADATA_KEY
 
 NAMES = f"extra/{METADATA_KEY}.weights.json"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lenetx import Reference, Report
+from lenetx.data import archive
 from lenetx.formats import get
 from lenetx.formats.network import Network
 from lenetx.proof import prove
-from lenetx.weights import archive
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime import ArtifactError
 from lenetx_runtime.spec import METADATA_KEY

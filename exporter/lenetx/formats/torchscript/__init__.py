@@ -16,10 +16,10 @@ from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 from lenetx_runtime.values import parse_json
 
+from ...data import archive
 from ...eager import TorchBackend
 from ...execution.devices import torch_device
 from ...report import Check
-from ...weights import archive
 from ..artifact import Artifact, OpenedArtifact
 from ..local_paths import local_paths
 from .batch import COUNTS, bits_of, program_of_traces

@@ -2,7 +2,8 @@
 
 from lenetx_runtime.spec import METADATA_KEY
 
-from ...weights import archive, torchscript_file
+from ...data import archive
+from ...weights import torchscript_file
 from ...weights.found import Found, Source
 from . import open as open_artifact
 
