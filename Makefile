@@ -4,10 +4,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-gpu fuzz check lint bench build reference clean
+.PHONY: demo test test-slow test-gpu fuzz check lint docs bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the tested versions of torch, onnxruntime and the rest into .venv: a few minutes."
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ./runtime -e '.[cpu,dev]'
 	touch $@
 
@@ -16,6 +17,11 @@ demo: $(STAMP)
 	$(BIN)/lenetx export --quiet
 	$(BIN)/lenetx verify
 	$(BIN)/python examples/predict_digits.py artifacts/lenet5.onnx
+	@echo
+	@echo "Next: source .venv/bin/activate, then"
+	@echo "  lenetx predict artifacts/lenet5.onnx examples/seven.png    label a picture"
+	@echo "  lenetx verify --report proof.html                          the proof as a page"
+	@echo "  lenetx train --data FOLDER                                 your own pictures: docs/tutorial.md"
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
@@ -37,9 +43,15 @@ fuzz: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_english.py runtime/lenetx_runtime exporter cli
 	$(BIN)/mypy
 
-check: lint test test-slow
+# The documentation site, in build/site.
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet
+
+check: lint test test-slow docs
 
 bench: $(STAMP)
 	for script in start_up first_prediction runtime service framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
