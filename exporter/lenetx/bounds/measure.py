@@ -43,7 +43,7 @@ MADE_UP, _FEWEST, _GROUPS = 128, 2, 8
 """Inputs in a group that is made up, the fewest of a network of any cost, and how many groups there are."""
 _TRIED = 3
 """Inputs of which a network's operators are learnt: one that mixes them must give another first axis."""
-_WORK_PER_GROUP, _MOST_WORK = 3 * 10**10, 10**12
+_WORK_PER_GROUP, _MOST_WORK = 10**10, 10**12
 """Products of float64, of which 2 cores do some 3e9 in a second."""
 
 
