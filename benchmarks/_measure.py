@@ -35,12 +35,13 @@ _PACKAGES = ("numpy", "onnxruntime", "pillow", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished process: wall and CPU seconds, largest resident set in MiB, and what it printed."""
+    """One finished process: wall and CPU seconds, largest resident set in MiB, what it printed and its exit code."""
 
     wall: float
     cpu: float
     peak_mib: float
     output: str
+    code: int
 
 
 def alternate(functions: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: int = 1) -> dict[str, list[T]]:
@@ -59,7 +60,9 @@ def python(*arguments: str | Path) -> list[str]:
     return [sys.executable, *map(str, arguments)]
 
 
-def run_process(command: Sequence[str], *, folder: Path | None = None, path: Sequence[Path] = ()) -> Run:
+def run_process(
+    command: Sequence[str], *, folder: Path | None = None, path: Sequence[Path] = (), may_fail: bool = False
+) -> Run:
     """Run a command and wait for it to end well.
 
     The child may keep compiled modules, as an installed package does. Linux counts the memory of the process that
@@ -69,6 +72,7 @@ def run_process(command: Sequence[str], *, folder: Path | None = None, path: Seq
         command: what to run.
         folder: where.
         path: the child's PYTHONPATH.
+        may_fail: return the exit code, whatever it is, instead of ending the benchmark.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if path:
@@ -80,9 +84,9 @@ def run_process(command: Sequence[str], *, folder: Path | None = None, path: Seq
     wall = time.perf_counter() - began
     child.stdout.close()
     child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
+    if child.returncode and not may_fail:
         raise SystemExit(f"{' '.join(command)} ended with exit code {child.returncode}.")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output, child.returncode)
 
 
 def run_installed(*arguments: str | Path) -> Run:

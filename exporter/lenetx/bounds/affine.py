@@ -96,6 +96,8 @@ class _Affine:
             return {places["inputs"]: gradient @ weight.t()}
         import torch
 
+        if _is_pointwise(step):  # several times as fast as one small product per image
+            return {places["inputs"]: (gradient.movedim(2, -1) @ weight.flatten(1)).movedim(-1, 2)}
         names = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
         flat = gradient.flatten(0, 1)
         found, _, _ = torch.ops.aten.convolution_backward(
@@ -111,6 +113,16 @@ class _Affine:
 
 def _is_convolution(step: "Step") -> bool:
     return step.operator.endswith("convolution")
+
+
+def _is_pointwise(step: "Step") -> bool:
+    """Return whether a convolution is a dense layer on each position."""
+    return (
+        step.leaves[1][0, 0].numel() == 1
+        and step.argument("groups") == 1
+        and all(each == 1 for each in step.argument("stride"))
+        and not any(step.argument("padding"))
+    )
 
 
 def _places(step: "Step") -> dict[str, int]:

@@ -43,8 +43,8 @@ MADE_UP, _FEWEST, _GROUPS = 128, 2, 8
 """Inputs in a group that is made up, the fewest of a network of any cost, and how many groups there are."""
 _TRIED = 3
 """Inputs of which a network's operators are learnt: one that mixes them must give another first axis."""
-_WORK_PER_GROUP, _MOST_WORK = 3 * 10**10, 10**12
-"""Products of float64, of which 2 cores do some 3e9 in a second."""
+_ADJOINT_PER_GROUP, _FORWARD_PER_GROUP, _MOST_WORK = 10**10, 3 * 10**10, 10**12
+"""Products of float64, of which 2 cores do some 3e9 in a second: of all gradients, of forward passes alone, in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,16 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
     reason = unknown(tape)
     if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
         reason = "it computes weights before it uses them"
-    if reason is not None:
-        return Plan("self-calibrated", reason, MADE_UP, unknown=True)
     work = sum(_products(step) for step in tape.steps if is_affine(step)) // _TRIED
-    per_image = max(1, work * tape.values[tape.output].shape[1])
-    made_up = max(_FEWEST, min(MADE_UP, _WORK_PER_GROUP // per_image))
+    few = _affordable(_FORWARD_PER_GROUP, work)
+    if reason is not None:
+        return Plan("self-calibrated", reason, few, unknown=True)
+    per_image = work * tape.values[tape.output].shape[1]
+    made_up = _affordable(_ADJOINT_PER_GROUP, per_image)
     total = per_image * (images + _GROUPS * made_up)
     if total > _MOST_WORK:
         reason = f"the adjoint bound would take {total:.1e} products, and {_MOST_WORK:.0e} are affordable"
-        return Plan("self-calibrated", reason, max(_FEWEST, min(MADE_UP, _WORK_PER_GROUP // max(1, work))))
+        return Plan("self-calibrated", reason, few)
     return Plan("adjoint", "", made_up)
 
 
@@ -195,6 +196,10 @@ def _one_thread_each(count: int) -> "Iterator[ThreadPoolExecutor]":
             yield workers
     finally:
         torch.set_num_threads(before)
+
+
+def _affordable(work: int, per_image: int) -> int:
+    return max(_FEWEST, min(MADE_UP, work // max(1, per_image)))
 
 
 def _products(step: "Step") -> int:

@@ -70,8 +70,9 @@ def _sizes(name: str, words: str, case: Case, probe: Probe, sizes: tuple[int, ..
     run, rows = case.backend.run, _rows(probe, max(sizes))
     notes, worst = [], 0.0
     if case.spec.batch == "dynamic":
-        alone = np.concatenate([run(rows.inputs[row : row + 1]) for row in range(len(rows))])
-        worst, problem = _agree(rows, alone, "by itself")
+        once = _rows(probe, min(len(probe), max(sizes)))
+        alone = np.concatenate([run(once.inputs[row : row + 1]) for row in range(len(once))])
+        worst, problem = _agree(once, alone, "by itself")
         if problem:
             return Check(name, words, "failed", worst, 1.0, problem, _GROUP)
         if 0 in sizes:

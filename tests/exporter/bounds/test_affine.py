@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from lenetx.bounds.affine import sums
+from lenetx.bounds.operators import operator_of
 from lenetx.graph.tape import record
 
 from .conftest import float64, images
@@ -52,6 +53,20 @@ def test_convolution(kind):
         right = bias**2 + sum(each**2 for each in products)
         assert float(found.squared[row, unit, y, x]) == pytest.approx(right, rel=1e-12)
         assert float(step.results[0][row, unit, y, x]) == pytest.approx(bias + sum(products), rel=1e-12, abs=1e-14)
+
+
+@pytest.mark.parametrize("kernel", [(3, 2), 1], ids=["3x2", "1x1"])
+@pytest.mark.parametrize("kind", CONVOLUTIONS)
+def test_the_gradients_of_a_convolution_are_those_of_autograd(kind, kernel):
+    layer, inputs = float64(nn.Conv2d(4, 6, kernel, **CONVOLUTIONS[kind])), images(2, 4, 7)
+    (step,) = record(layer, inputs).steps
+    gradient = torch.randn(3, *step.results[0].shape, dtype=torch.float64)
+    found = operator_of(step.operator).pull_back(step, gradient, {})[0]
+    with torch.enable_grad():
+        again = inputs.clone().requires_grad_()
+        output = layer(again)
+        (right,) = torch.autograd.grad(output, again, gradient, is_grads_batched=True)
+    torch.testing.assert_close(found, right)
 
 
 @pytest.mark.parametrize("bias", [True, False])

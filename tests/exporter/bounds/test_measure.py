@@ -36,6 +36,10 @@ def test_a_large_network_is_asked_on_fewer_inputs_and_calibrated_where_the_bound
     many = plan(network, (3, 112, 112), 100_000)
     assert (many.method, many.unknown) == ("self-calibrated", False)
     assert "would take" in many.reason
+    strange = nn.Sequential(nn.Conv2d(3, 256, 11), nn.GELU(), *layers[2:-1], nn.Linear(256, 10)).eval()
+    unknown = plan(strange, (3, 224, 224), 16)
+    assert (unknown.method, unknown.unknown) == ("self-calibrated", True)
+    assert 2 <= unknown.made_up < MADE_UP
 
 
 def test_what_is_measured_is_the_network_in_both_precisions_whatever_the_batches():
