@@ -50,9 +50,10 @@ def place_of(expression: Expression) -> str:
         expression = expression.arguments[0]
     below = expression
     while below.operator != "input" and not _owner(below):
-        below = next((each for each in below.arguments if each.batched), below)
-        if not below.arguments:
+        inner = next((each for each in below.arguments if each.batched), None)
+        if inner is None:
             break
+        below = inner
     last = "the input" if below.operator == "input" else _named(below)
     return last if below is expression else f"{described(expression)} after {last}"
 

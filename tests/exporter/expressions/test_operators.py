@@ -179,7 +179,12 @@ def written(network, known, opset):
 @pytest.mark.parametrize("opset", [18, 20, 23])
 def test_onnx(network, opset):
     known = Known(network, SHAPE)
-    assert difference(known.expression, known.onnx(written(network, known, opset))) is None
+    found = known.onnx(written(network, known, opset))
+    if opset >= 23 and isinstance(network, Tokens):  # there it is one operator
+        assert isinstance(found, Unknown)
+        assert found.reason == "Attention has no canonical form here: it is not known"
+        return
+    assert difference(known.expression, found) is None
 
 
 def test_torchscript(network):
@@ -216,7 +221,7 @@ UNKNOWN = {
     "mean has no canonical form here: it mixes the images of a batch": lambda x: x - x.mean(),
     "its output mixes the images of a batch": lambda x: x.transpose(0, 1).flatten(0),
     "_softmax has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(0, 1).softmax(0),
-    "view has no canonical form here: it mixes the images of a batch": lambda x: x.reshape(16, 2, 4, -1).sum(1),
+    "view has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(1)[:, :9].reshape(3, 6),
     "slice has no canonical form here: it chooses among the images of a batch": lambda x: x[:1],
     "div has no canonical form here: its rounding_mode is floor": lambda x: torch.div(x, 2, rounding_mode="floor"),
     "sub has no canonical form here: it mixes the images of a batch": lambda x: x.mean((1, 2, 3)) - x.flatten(1)[:, :2],

@@ -9,6 +9,8 @@ import torch
 from onnx import helper, numpy_helper
 
 from lenetx.expressions import Expression, difference
+from lenetx.expressions.expression import make, weight
+from lenetx.expressions.shapes import expand
 
 from .conftest import Known
 from .test_operators import NETWORKS, SHAPE, written
@@ -144,3 +146,12 @@ def test_a_change_is_a_difference(fault):
     change(model)
     assert model.SerializeToString() != contents
     assert difference(known.expression, known.onnx(model)) is not None
+
+
+def test_a_copy_of_a_weight_for_each_image_has_a_place():
+    """Nothing before it depends on the input."""
+    copies = expand(weight("token", (1, 4)), (1, 4), batched=True)
+    other = make("exp", [copies], (1, 4))
+    assert difference(make("log", [copies], (1, 4)), other) == (
+        "Behind token the network's code has log; the artifact has exp."
+    )
