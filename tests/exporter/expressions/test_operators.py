@@ -221,7 +221,9 @@ UNKNOWN = {
     "mean has no canonical form here: it mixes the images of a batch": lambda x: x - x.mean(),
     "its output mixes the images of a batch": lambda x: x.transpose(0, 1).flatten(0),
     "_softmax has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(0, 1).softmax(0),
-    "view has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(1)[:, :9].reshape(3, 6),
+    "_unsafe_view has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(1)[:, :9].reshape(
+        3, 6
+    ),
     "slice has no canonical form here: it chooses among the images of a batch": lambda x: x[:1],
     "div has no canonical form here: its rounding_mode is floor": lambda x: torch.div(x, 2, rounding_mode="floor"),
     "sub has no canonical form here: it mixes the images of a batch": lambda x: x.mean((1, 2, 3)) - x.flatten(1)[:, :2],
