@@ -4,11 +4,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .expression import Expression, Strange, make, number, single
-from .layer_forms import linear
-from .shapes import reshape, transpose
+from .expression import FRONT, Expression, Strange, make, number, placed, single
+from .layer_forms import linear, standardised
+from .shapes import reshape, transpose, without
 
-__all__ = ["add", "clip", "combine", "extreme", "gelu", "mul", "over_axis", "pointwise", "reduce", "silu", "sub"]
+__all__ = [
+    "add",
+    "clip",
+    "combine",
+    "extreme",
+    "gelu",
+    "group_norm",
+    "mul",
+    "over_axis",
+    "per_channel",
+    "pointwise",
+    "reduce",
+    "silu",
+    "softplus",
+    "sub",
+    "variance",
+    "where",
+]
 
 
 def pointwise(operator: str, expression: Expression, **attributes: float) -> Expression:
@@ -21,6 +38,7 @@ def combine(operator: str, one: Expression, other: Expression) -> Expression:
     """Make a function of two numbers each, in this order; a quotient by 1 is none."""
     if operator == "div" and _is_number(other, 1):
         return one
+    one, other = _aligned(one, other), _aligned(other, one)
     return make(operator, [one, other], _common(one, other))
 
 
@@ -29,9 +47,11 @@ def add(one: Expression, other: Expression) -> Expression:
     for layer, bias in ((one, other), (other, one)):
         if _is_number(bias, 0):
             return layer
-        is_bare = layer.operator == "linear" and len(layer.arguments) == 2
-        if is_bare and bias.operator == "weight" and bias.axes == layer.axes[-1:]:
-            return linear(layer.arguments[0], transpose(layer.arguments[1], (1, 0)), bias)
+        inner = layer.arguments[0] if layer.operator == "reshape" else layer
+        is_bare = inner.operator == "linear" and len(inner.arguments) == 2 and inner.axes[-1:] == layer.axes[-1:]
+        if is_bare and bias.operator in ("weight", "constant") and bias.axes == layer.axes[-1:]:
+            inputs = placed(inner.arguments[0], FRONT)
+            return reshape(linear(inputs, transpose(inner.arguments[1], (1, 0)), bias), layer.axes, layer.batch)
     return _in_any_order("add", one, other)
 
 
@@ -93,11 +113,41 @@ def gelu(expression: Expression, approximate: str) -> Expression:
 
 def reduce(operator: str, expression: Expression, axes: Sequence[int], *, keep: bool) -> Expression:
     """Make one number of all along some axes."""
-    if not axes or not expression.batched:
+    if not axes or not expression.batched or not set(axes) <= set(range(len(expression.axes))):
         raise Strange("it mixes the images of a batch")
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(expression.axes))
     reduced = make(operator, [expression], shape, axes=tuple(sorted(set(axes))))
-    return reduced if keep else reshape(reduced, [size for axis, size in enumerate(shape) if axis not in axes])
+    return reduced if keep else without(reduced, axes)
+
+
+def variance(expression: Expression, axes: Sequence[int], correction: float, *, keep: bool) -> Expression:
+    """Make the variance along some axes, in the steps that ONNX is written in."""
+    apart = combine("sub", expression, reduce("mean", expression, axes, keep=True))
+    found = reduce("mean", mul(apart, apart), axes, keep=False)
+    if correction != 0:
+        count = math.prod(expression.axes[axis] for axis in set(axes))
+        found = combine("div", mul(found, number(count)), number(count - correction))
+    if not keep:
+        return found
+    return reshape(found, [1 if axis in axes else size for axis, size in enumerate(expression.axes)])
+
+
+def softplus(expression: Expression, beta: float, threshold: float) -> Expression:
+    """Make log(1 + exp(beta · x)) ÷ beta, and x itself where beta · x is beyond a threshold."""
+    scaled = mul(expression, number(beta))
+    soft = combine("div", pointwise("softplus", scaled), number(beta))
+    return where(combine("greater", scaled, number(threshold)), expression, soft)
+
+
+def where(condition: Expression, one: Expression, other: Expression) -> Expression:
+    """Make the numbers of one value where a condition holds, and else those of another."""
+    values = [condition, one, other]
+    batched = next((each for each in values if each.batched), condition)
+    values = [_aligned(each, batched) for each in values]
+    shape = values[0].axes
+    for each in values[1:]:
+        shape = _spread(shape, each.axes)
+    return make("where", values, shape)
 
 
 def over_axis(operator: str, expression: Expression, axis: int) -> Expression:
@@ -118,14 +168,48 @@ def _common(one: Expression, other: Expression) -> tuple[int, ...]:
     """Give the shape that both are spread to."""
     if one.batched and other.batched and len(one.axes) != len(other.axes):
         raise Strange("it mixes the images of a batch")
-    value, beside = (one, other) if one.batched or not other.batched else (other, one)
-    shapes = [list(value.axes), list(beside.axes)]
-    if value.batched and len(shapes[1]) == len(shapes[0]) + 1 and shapes[1][0] == 1:
-        del shapes[1][0]
-    width = max(map(len, shapes))
-    if value.batched and width > len(shapes[0]):
+    value = one if one.batched or not other.batched else other
+    shape = _spread(one.axes, other.axes)
+    if value.batched and len(shape) > len(value.axes):
         raise Strange("shapes that do not fit")
-    sizes = [[1] * (width - len(shape)) + shape for shape in shapes]
+    return shape
+
+
+def _spread(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    width = max(len(one), len(other))
+    sizes = [[1] * (width - len(shape)) + list(shape) for shape in (one, other)]
     if any(left != right and 1 not in (left, right) for left, right in zip(*sizes, strict=True)):
         raise Strange("shapes that do not fit")
     return tuple(right if left == 1 else left for left, right in zip(*sizes, strict=True))
+
+
+def _aligned(beside: Expression, value: Expression) -> Expression:
+    """Give a tensor of the network that is combined with a value the axes of one image."""
+    if beside.batched or value.batch is None:
+        return beside
+    start, _, end = value.batch
+    over = len(beside.axes) - (len(value.axes) - end)
+    if over < 1:
+        return beside
+    if beside.axes[over - 1] != 1 or over - 1 > start:
+        raise Strange("shapes that do not fit")
+    merged = [1] * (end - start) if over > 1 else []
+    return reshape(beside, [*beside.axes[: over - 1], *merged, *beside.axes[over:]])
+
+
+def group_norm(
+    inputs: Expression, weight: Expression | None, bias: Expression | None, groups: int, epsilon: float
+) -> Expression:
+    """Make a norm over groups of channels, with a weight and a bias for each channel."""
+    channels = inputs.axes[0]
+    if groups < 1 or channels % groups:
+        raise Strange("groups that do not fit")
+    found = reshape(standardised(reshape(inputs, (groups, math.prod(inputs.axes) // groups)), 1, epsilon), inputs.axes)
+    return per_channel(found, weight, bias)
+
+
+def per_channel(inputs: Expression, weight: Expression | None, bias: Expression | None) -> Expression:
+    """Multiply each channel with a number of its own, and add another; ``None`` stands for 1 and for 0."""
+    shape = (inputs.axes[0], *[1] * (len(inputs.axes) - 1))
+    found = inputs if weight is None else mul(inputs, reshape(weight, shape))
+    return found if bias is None else add(found, reshape(bias, shape))

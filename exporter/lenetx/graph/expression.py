@@ -6,10 +6,35 @@ Two expressions that are spelled the same in their canonical form have the same 
 import ctypes
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Expression", "Strange", "Unknown", "aliased", "make", "number", "ordered", "single", "strange", "weight"]
+__all__ = [
+    "FRONT",
+    "Batch",
+    "Expression",
+    "Strange",
+    "Unknown",
+    "aliased",
+    "constant",
+    "make",
+    "number",
+    "of_array",
+    "ordered",
+    "placed",
+    "single",
+    "strange",
+    "weight",
+]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Batch = tuple[int, int, int]
+"""Where the axis of the batch stands among the others: it is one axis with those from the first number up to the third,
+and has its place before the second."""
+FRONT: Batch = (0, 0, 0)
+"""Before all other axes, and one with none of them."""
 
 _LONGEST = 100
 """Of what an artifact calls something."""
@@ -27,8 +52,9 @@ class Expression:
         operator: its canonical name, such as ``linear``; ``?`` and the artifact's own name where it has no form.
         attributes: all that it depends on beside its arguments, by name, numbers as float32 has them.
         arguments: what it reads.
-        shape: its axes, without that of the batch; ``None`` where they are not known.
-        batched: it depends on the input, and its first axis is that of the batch.
+        shape: its axes for one image, without that of the batch; ``None`` where they are not known.
+        batch: where the axis of the batch stands; ``None`` where it does not depend on the input. What is computed for
+            an image does not depend on it, and so the key does not.
         key: equal for equal expressions only.
     """
 
@@ -36,8 +62,13 @@ class Expression:
     attributes: Mapping[str, Any]
     arguments: tuple["Expression", ...] = field(repr=False)
     shape: tuple[int, ...] | None
-    batched: bool
+    batch: Batch | None
     key: bytes = field(repr=False)
+
+    @property
+    def batched(self) -> bool:
+        """It depends on the input."""
+        return self.batch is not None
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -69,22 +100,43 @@ class Unknown:
     expression: Expression | None = None
 
 
+_SAME: Any = object()
+
+
 def make(
     operator: str,
     arguments: Sequence[Expression],
     shape: tuple[int, ...] | None,
     *,
-    batched: bool | None = None,
+    batch: Batch | None = _SAME,
     **attributes: Any,
 ) -> Expression:
-    """Make an expression, batched where an argument is."""
-    if batched is None:
-        batched = any(argument.batched for argument in arguments)
+    """Make an expression; the axis of its batch stands where that of its arguments does, unless it is given.
+
+    Raises:
+        Strange: it stands in different places.
+    """
+    if batch is _SAME:
+        batch = _common_batch(arguments, shape)
     text = repr((operator, sorted(attributes.items()), len(arguments)))
     key = hashlib.sha256(text.encode(errors="backslashreplace"))
     for argument in arguments:
         key.update(argument.key)
-    return Expression(operator, attributes, tuple(arguments), shape, batched, key.digest())
+    return Expression(operator, attributes, tuple(arguments), shape, batch, key.digest())
+
+
+def _common_batch(arguments: Sequence[Expression], shape: tuple[int, ...] | None) -> Batch | None:
+    batched = [argument for argument in arguments if argument.batched]
+    found = {argument.batch for argument in batched}
+    others = found - {FRONT}
+    if len(found) > 1 or (others and any(len(each.axes) != len(shape or ()) for each in batched)):
+        raise Strange("it mixes the images of a batch")
+    return found.pop() if found else None
+
+
+def placed(expression: Expression, batch: Batch | None) -> Expression:
+    """Return the same expression with the axis of the batch in another place."""
+    return replace(expression, batch=batch if expression.batched else None)
 
 
 def single(value: float) -> float:
@@ -94,17 +146,29 @@ def single(value: float) -> float:
 
 def number(value: float) -> Expression:
     """Make a number that stands in the code."""
-    return make("number", (), (), batched=False, value=single(value))
+    return make("number", (), (), value=single(value))
 
 
 def weight(name: str, shape: Sequence[int]) -> Expression:
     """Make one of the network's tensors, which may have been given another shape."""
-    return make("weight", (), tuple(shape), batched=False, name=name, axes=tuple(shape))
+    return make("weight", (), tuple(shape), name=name, axes=tuple(shape))
+
+
+def of_array(array: "NDArray[Any]") -> Expression:
+    """Make a tensor that is none of the network's own."""
+    digest = hashlib.sha256(array.dtype.str.encode() + array.tobytes())
+    return constant(digest.hexdigest(), array.shape)
+
+
+def constant(digest: str, shape: Sequence[int]) -> Expression:
+    """Make a tensor that is none of the network's own, by the digest of its numbers in their order."""
+    return make("constant", (), tuple(shape), digest=digest, axes=tuple(shape))
 
 
 def strange(name: str, reason: str, arguments: Sequence[Expression], output: int = 0) -> Expression:
     """Make what has no canonical form: it equals nothing that a known network computes."""
-    return make(f"?{plain(name)}", arguments, None, reason=plain(reason), output=output)
+    batch = FRONT if any(each.batched for each in arguments) else None
+    return make(f"?{plain(name)}", arguments, None, batch=batch, reason=plain(reason), output=output)
 
 
 def plain(text: str) -> str:

@@ -1,11 +1,12 @@
 """Layers with weights: dense ones, convolutions and norms."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
-from .expression import Expression, Strange, make, single
-from .shapes import transpose
+from .expression import FRONT, Expression, Strange, make, placed, single
+from .shapes import reshape, transpose
 
-__all__ = ["batch_norm", "convolution", "layer_norm", "linear"]
+__all__ = ["batch_norm", "convolution", "layer_norm", "linear", "matmul", "standardised"]
 
 
 def linear(inputs: Expression, matrix: Expression, bias: Expression | None = None) -> Expression:
@@ -16,12 +17,59 @@ def linear(inputs: Expression, matrix: Expression, bias: Expression | None = Non
         matrix: [in, out], turned round from what the network has where that is [out, in].
         bias: [out].
     """
-    _require(inputs.batched and not matrix.batched, "a product of two values")
+    _require(not matrix.batched, "a product of two values")
+    _require_apart(inputs, 1)
     _require(len(matrix.axes) == 2 and inputs.axes[-1:] == matrix.axes[:1], "a matrix that does not fit")
     outputs = matrix.axes[1]
     _require_vectors(outputs, bias)
+    if 1 in inputs.axes[:-1]:
+        return _as_wide(lambda wide: linear(wide, matrix, bias), [inputs], 1)
     weights = [transpose(matrix, (1, 0)), *([bias] if bias else [])]
     return make("linear", [inputs, *weights], (*inputs.axes[:-1], outputs))
+
+
+def matmul(one: Expression, other: Expression) -> Expression:
+    """Make a product of matrices, which are the last two axes of each value.
+
+    Args:
+        one: [N, …, rows, inner], or a matrix of the network.
+        other: [N, …, inner, columns], or a matrix of the network.
+    """
+    if not other.batched:
+        if other.operator == "expand" and other.axes[-2:] == other.arguments[0].axes[-2:]:
+            other = other.arguments[0]  # a copy for each of several values
+        _require(math.prod(other.axes[:-2]) == 1, "a matrix for each of several values")
+        return linear(one, reshape(other, other.axes[-2:]))
+    _require_apart(other, 2)
+    if not one.batched:
+        _require(len(one.axes) == 2, "a matrix for each of several values")
+        return _turned(linear(_turned(other), transpose(one, (1, 0))))
+    _require_apart(one, 2)
+    _require(one.batch == other.batch and one.axes[:-2] == other.axes[:-2], "axes that do not fit")
+    _require(one.axes[-1] == other.axes[-2], "a matrix that does not fit")
+    if 1 in one.axes[:-2]:
+        return _as_wide(lambda *wide: matmul(*wide), [one, other], 2)
+    return make("product", [one, other], (*one.axes[:-1], other.axes[-1]))
+
+
+def _turned(expression: Expression) -> Expression:
+    """Swap the last two axes."""
+    last = len(expression.axes) - 1
+    return placed(transpose(expression, [*range(last - 1), last, last - 1]), expression.batch)
+
+
+def _as_wide(run: Callable[..., Expression], values: Sequence[Expression], last: int) -> Expression:
+    """Run something on values without their axes of one number, but for the last axes."""
+    axes = values[0].axes[:-last]
+    wide = [size for size in axes if size != 1]
+    found = run(*(reshape(each, [*wide, *each.axes[-last:]], FRONT) for each in values))
+    return reshape(found, [*axes, *found.axes[-last:]], values[0].batch)
+
+
+def standardised(inputs: Expression, first: int, epsilon: float) -> Expression:
+    """Make (x − mean) ÷ √(variance + epsilon), each over all axes from ``first`` on."""
+    _require_apart(inputs, len(inputs.axes) - first)
+    return make("standardised", [inputs], inputs.axes, axes=len(inputs.axes) - first, epsilon=single(epsilon))
 
 
 def convolution(
@@ -44,7 +92,7 @@ def convolution(
         dilations: of each axis.
         groups: of channels.
     """
-    _require(inputs.batched and not weight.batched, "weights that depend on the input")
+    _require(inputs.batch == FRONT and not weight.batched, "weights that depend on the input")
     count = len(inputs.axes) - 1
     kernel = weight.axes[2:]
     _require(count > 0 and len(kernel) == len(strides) == len(dilations) == count, "axes that do not fit")
@@ -85,7 +133,7 @@ def _without_zeros(inputs: Expression, pads: Sequence[int]) -> tuple[Expression,
 def batch_norm(inputs: Expression, parameters: Sequence[Expression | None], epsilon: float) -> Expression:
     """Make a batch norm in eval mode, with weight, bias, mean and variance, each [channels]."""
     given = [each for each in parameters if each is not None]
-    _require(inputs.batched and len(given) == 4, "no weights of its own")
+    _require(inputs.batch == FRONT and len(given) == 4, "no weights of its own")
     _require_vectors(inputs.axes[0], *given)
     return make("batch_norm", [inputs, *given], inputs.axes, epsilon=single(epsilon))
 
@@ -94,11 +142,17 @@ def layer_norm(
     inputs: Expression, weight: Expression | None, bias: Expression | None, axes: int, epsilon: float
 ) -> Expression:
     """Make a norm over the last ``axes`` axes, with weight and bias of their shape."""
-    _require(inputs.batched and 0 < axes <= len(inputs.axes), "axes that do not fit")
+    _require(axes > 0, "axes that do not fit")
+    _require_apart(inputs, axes)
     if weight is None or bias is None:
         raise Strange("no weights of its own")
     _require(weight.axes == bias.axes == inputs.axes[-axes:], "weights that do not fit")
     return make("layer_norm", [inputs, weight, bias], inputs.axes, axes=axes, epsilon=single(epsilon))
+
+
+def _require_apart(inputs: Expression, last: int) -> None:
+    """Raise Strange if the axis of the batch is one of the last ones, or merged with one."""
+    _require(inputs.batch is not None and inputs.batch[2] <= len(inputs.axes) - last, "it mixes the images of a batch")
 
 
 def _require_vectors(size: int, *vectors: Expression | None) -> None:

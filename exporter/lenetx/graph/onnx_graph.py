@@ -1,17 +1,19 @@
 """From an ONNX file to an expression."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .expression import Expression, Strange, Unknown, aliased, make, number, plain, strange, weight
+from .expression import FRONT, Expression, Strange, Unknown, aliased, make, number, of_array, plain, strange, weight
 from .onnx_layers import LAYERS
 from .onnx_names import CONSTANT
 from .onnx_node import Node
 from .onnx_numbers import NUMBERS
 from .onnx_shapes import SHAPES
+from .onnx_sizes import sizes_of
 from .torch_graph import known
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 __all__ = ["of_onnx"]
@@ -20,7 +22,7 @@ _OPERATORS = {**LAYERS, **NUMBERS, **SHAPES}
 _OPSETS = range(14, 24)
 """Whose meaning of each operator is known here."""
 _DOMAINS = ("", "ai.onnx")
-_FLOAT = 1
+_FLOAT, _BOOL = 1, 9
 _GRAPH = 5
 """onnx.AttributeProto's number of the type."""
 
@@ -52,7 +54,8 @@ class _Graph:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         (given,) = graph.input
         self._batch, axes = _input_axes(given)
-        self._values = {given.name: make("input", (), axes, batched=True, axes=axes)}
+        self._sizes: dict[str, NDArray[Any]] = {}
+        self._values = {given.name: make("input", (), axes, batch=FRONT, axes=axes)}
         self._values |= {name: self._constant(tensor) for name, tensor in self._constants.items()}
         if len(self._values) != len(graph.initializer) + 1 or "" in self._values:
             raise _Unreadable("two of its values have one name")
@@ -70,7 +73,10 @@ class _Graph:
         (wanted,) = self._graph.output
         if wanted.name not in self._values:
             raise _Unreadable(f"nothing gives its output {plain(wanted.name)}")
-        return self._values[wanted.name]
+        found = self._values[wanted.name]
+        if not found.is_strange and found.batch not in (None, FRONT):
+            raise _Unreadable("its output mixes the images of a batch")
+        return found
 
     def _outputs(self, proto: "NodeProto") -> list[Expression]:
         read = [self._values[name] for name in (*proto.input, *_read_within(proto)) if name in self._values]
@@ -79,7 +85,11 @@ class _Graph:
             operator = _OPERATORS.get(proto.op_type)
             if operator is None or proto.domain not in _DOMAINS or proto.overload:
                 raise Strange("it is not known")
-            node = Node(proto, self._values, self._constants, self._batch)
+            node = Node(proto, self._values, self._constants, self._sizes, self._batch)
+            sizes = sizes_of(node)
+            if sizes is not None:
+                self._sizes[proto.output[0]] = sizes
+                raise Strange("it gives sizes")
             found = operator(node)
             node.finish()
         except Strange as error:
@@ -92,13 +102,17 @@ class _Graph:
         """Give a tensor of the file: one by the name of a weight, or a number."""
         from onnx import numpy_helper
 
-        if tensor.data_type != _FLOAT or tensor.data_location or min(tensor.dims, default=1) < 1:
+        is_mask = tensor.data_type == _BOOL and tensor.name.startswith(CONSTANT)
+        is_known = tensor.data_type == _FLOAT or is_mask
+        if not is_known or tensor.data_location or min(tensor.dims, default=1) < 1:
             return strange(tensor.name, "no float32 numbers of its own", ())
-        if tensor.name.startswith(CONSTANT) and not tensor.dims:
+        if tensor.name.startswith(CONSTANT):
             try:
-                return number(float(numpy_helper.to_array(tensor)))
+                array = numpy_helper.to_array(tensor)
             except (ValueError, TypeError, RuntimeError, IndexError):
                 return strange(tensor.name, "it cannot be read", ())
+            is_number = array.size == 1 and array.ndim < 2 and not is_mask
+            return number(float(array.item())) if is_number else of_array(array)
         return weight(aliased(tensor.name, self._aliases), tensor.dims)
 
 

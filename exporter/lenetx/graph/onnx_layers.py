@@ -1,12 +1,15 @@
 """ONNX's layers and windows in canonical form."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from . import arithmetic, windows
 from . import layer_forms as layers
-from .expression import Expression, Strange
+from .expression import FRONT, Expression, Strange
 from .onnx_node import Node
+from .onnx_sizes import Images
 from .shapes import axis_of, transpose
+from .views import dims, reorder
 
 __all__ = ["LAYERS"]
 
@@ -31,13 +34,76 @@ def _gemm(node: Node) -> Expression:
     if node.integer("transB", 0):
         matrix = transpose(matrix, (1, 0))
     inputs = node.value(0)
-    if len(inputs.axes) != 1:
+    if len(dims(inputs)) != 2:
         raise Strange("its input is no matrix")
     return layers.linear(inputs, matrix, node.optional(2))
 
 
 def _matmul(node: Node) -> Expression:
-    return layers.linear(node.value(0), node.value(1))
+    return layers.matmul(node.value(0), node.value(1))
+
+
+def _einsum(node: Node) -> Expression:
+    """Read the product of the last axes of two values."""
+    if node.inputs != 2:
+        raise Strange("of another number of values")
+    terms, _, result = node.text("equation", "").replace(" ", "").partition("->")
+    left, _, right = terms.partition(",")
+    values = node.value(0), node.value(1)
+    lead = "" if values[1].batch is None else left[:-2]
+    return _contracted(values, left, right, result, lead)
+
+
+def _contracted(values: tuple[Expression, Expression], left: str, right: str, result: str, lead: str) -> Expression:
+    """Multiply matrices whose axes have letters."""
+    one, other = values
+    if len(set(left)) != len(left) or len(set(right)) != len(right) or len(right) != len(lead) + 2:
+        raise Strange("axes that do not fit")
+    shared = left[-1]
+    rows, columns = left[:-1], next((letter for letter in right[len(lead) :] if letter != shared), "")
+    fits = right.startswith(lead) and shared in right[len(lead) :] and columns not in left
+    if not left.isalpha() or not right.isalpha() or not fits or result != rows + columns:
+        raise Strange("axes that do not fit")
+    if right[-1] == shared:  # both have the axis of the sum last
+        last = len(right) - 1
+        other = reorder(other, [*range(last - 1), last, last - 1])
+    return layers.matmul(one, other)
+
+
+def _instance_norm(node: Node) -> Expression:
+    inputs, epsilon = node.value(0), node.fraction("epsilon", 1e-5)
+    if inputs.batch != FRONT:
+        raise Strange("it mixes the images of a batch")
+    own = [
+        None if value.operator != "weight" and node.filled(place) == idle else value
+        for place, value, idle in ((1, node.value(1), 1), (2, node.value(2), 0))
+    ]
+    return arithmetic.per_channel(layers.standardised(inputs, 1, epsilon), *own)
+
+
+def _group_norm(node: Node) -> Expression:
+    node.require("stash_type", 1)
+    groups, epsilon = node.integer("num_groups", 0), node.fraction("epsilon", 1e-5)
+    return arithmetic.group_norm(node.value(0), node.value(1), node.value(2), groups, epsilon)
+
+
+def _resize(node: Node) -> Expression:
+    inputs, scales, wanted = node.value(0), node.floats(2), node.extents(3)
+    mode, how = node.text("mode", "nearest"), node.text("coordinate_transformation_mode", "half_pixel")
+    rounding = node.text("nearest_mode", "round_prefer_floor")
+    if node.text("keep_aspect_ratio_policy", "stretch") != "stretch" or (mode == "nearest" and rounding != "floor"):
+        raise Strange("another way of rounding")
+    node.require("cubic_coeff_a", -0.75)
+    if wanted is not None and not scales and len(wanted) == len(inputs.axes) + 1:
+        whole = Images(1) if node.batch is None else node.batch
+        if wanted[0] != whole or wanted[1] != inputs.axes[0]:
+            raise Strange("it mixes the images of a batch")
+        sizes = [size for size in wanted[2:] if isinstance(size, int)]
+        return windows.resize(inputs, mode, how, sizes, [None] * len(sizes))
+    if wanted is not None or len(scales) != len(inputs.axes) + 1 or scales[:2] != [1, 1]:
+        raise Strange("axes that do not fit")
+    sizes = [math.floor(size * scale) for size, scale in zip(inputs.axes[1:], scales[2:], strict=True)]
+    return windows.resize(inputs, mode, how, sizes, scales[2:])
 
 
 def _batch_norm(node: Node) -> Expression:
@@ -106,6 +172,10 @@ LAYERS: Mapping[str, Operator] = {
     "Conv": _convolution,
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "Einsum": _einsum,
+    "InstanceNormalization": _instance_norm,
+    "GroupNormalization": _group_norm,
+    "Resize": _resize,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
     "MaxPool": _max_pool,

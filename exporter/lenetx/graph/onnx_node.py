@@ -1,18 +1,19 @@
 """One node of an ONNX graph: each input and attribute is asked for by what it means, and none is passed over."""
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .expression import Expression, Strange
+from .onnx_sizes import MOST_SIZES, Images
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from onnx import NodeProto, TensorProto
 
 __all__ = ["Node"]
 
-_INT64 = 7
-_MOST_SIZES = 1024
-"""In one tensor of sizes, axes or places."""
+_FLOAT, _INT64 = 1, 7
 _KINDS = {"integer": 2, "integers": 7, "fraction": 1, "text": 3}
 """onnx.AttributeProto's numbers of the types."""
 
@@ -24,6 +25,7 @@ class Node:
         proto: the node.
         values: expressions by name.
         constants: the tensors of the file by name.
+        sizes: whole numbers that the graph has computed, by name.
         batch: the size of the batch axis, or ``None`` if it is any.
     """
 
@@ -32,12 +34,13 @@ class Node:
         proto: "NodeProto",
         values: Mapping[str, Expression],
         constants: "Mapping[str, TensorProto]",
+        sizes: "Mapping[str, NDArray[Any]]",
         batch: int | None,
     ) -> None:
-        self.batch = batch
+        self.batch, self.operator = batch, proto.op_type
         self.outputs = len(proto.output)
         self._inputs = list(proto.input)
-        self._values, self._constants = values, constants
+        self._values, self._constants, self._sizes = values, constants, sizes
         self._read: set[int] = set()
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
         if len(self._attributes) != len(proto.attribute):
@@ -64,26 +67,74 @@ class Node:
         """Give an input of sizes, axes or places, or ``None`` where there is none.
 
         Raises:
-            Strange: it is computed, or not of whole numbers.
+            Strange: it is computed of the number of images, or not of whole numbers.
         """
+        found = self.extents(place)
+        if found is None:
+            return None
+        if not all(isinstance(size, int) for size in found):
+            raise Strange("its sizes are computed")
+        return [int(size) for size in found]  # type: ignore[arg-type]  # as seen
+
+    def extents(self, place: int) -> "list[int | Images] | None":
+        """Give an input of sizes, some of which may be multiples of the number of images, or ``None``."""
+        if not self._has(place):
+            self._read.add(place)
+            return None
+        found = self.array(place)
+        if found.ndim > 1:
+            raise Strange("its sizes are no whole numbers")
+        return list(found.reshape(-1))
+
+    def array(self, place: int) -> "NDArray[Any]":
+        """Give an input of whole numbers of any shape."""
+        import numpy as np
         from onnx import numpy_helper
 
         self._read.add(place)
         if not self._has(place):
-            return None
-        tensor = self._constants.get(self._inputs[place])
+            raise Strange("too few inputs")
+        name = self._inputs[place]
+        if name in self._sizes:
+            return self._sizes[name]
+        tensor = self._constants.get(name)
         if tensor is None:
             raise Strange("its sizes are computed")
-        if tensor.data_type != _INT64 or tensor.data_location or len(tensor.dims) > 1 or sum(tensor.dims) > _MOST_SIZES:
+        if tensor.data_type != _INT64 or tensor.data_location or math.prod(tensor.dims) > MOST_SIZES:
             raise Strange("its sizes are no whole numbers")
         try:
-            return [int(size) for size in numpy_helper.to_array(tensor).reshape(-1)]
+            found = numpy_helper.to_array(tensor)
+            return np.array(found.tolist(), object).reshape(found.shape)
         except (ValueError, TypeError, RuntimeError, IndexError):
             raise Strange("its sizes cannot be read") from None
 
-    def is_single(self, place: int) -> bool:
-        """Say whether an input of :meth:`sizes` is one number and no list."""
-        return not self._constants[self._inputs[place]].dims
+    def reads_sizes(self) -> bool:
+        """Return whether all inputs are whole numbers."""
+        given = [name for name in self._inputs if name]
+        whole = [
+            name in self._sizes or (name in self._constants and self._constants[name].data_type == _INT64)
+            for name in given
+        ]
+        return bool(given) and all(whole)
+
+    def floats(self, place: int) -> list[float]:
+        """Give the numbers of a constant input; none where there is none, or it is computed."""
+        from onnx import numpy_helper
+
+        tensor = self._constants.get(self._inputs[place]) if self._has(place) else None
+        if tensor is None or tensor.data_type != _FLOAT or tensor.data_location:
+            return []
+        self._read.add(place)
+        try:
+            found: list[float] = numpy_helper.to_array(tensor).reshape(-1).tolist()
+        except (ValueError, TypeError, RuntimeError, IndexError):
+            raise Strange("its numbers cannot be read") from None
+        return found
+
+    def filled(self, place: int) -> float | None:
+        """Give the one number that a constant input consists of, or ``None`` where it is none."""
+        found = set(self.floats(place))
+        return found.pop() if len(found) == 1 else None
 
     def number(self, place: int) -> float | None:
         """Give an input that is a number, or ``None`` where there is none."""

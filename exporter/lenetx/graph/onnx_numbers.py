@@ -94,6 +94,14 @@ def _cast(node: Node) -> Expression:
 
 
 _SAME = {
+    "Sign": "sign",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Atan": "atan",
+    "Floor": "floor",
+    "Ceil": "ceil",
+    "Round": "round",
+    "Softplus": "softplus",
     "Tanh": "tanh",
     "Sigmoid": "sigmoid",
     "Erf": "erf",
@@ -115,6 +123,10 @@ NUMBERS: Mapping[str, Operator] = {
     "Mul": _pair(do.mul),
     "Div": lambda node: do.combine("div", node.value(0), node.value(1)),
     "Pow": lambda node: do.combine("pow", node.value(0), node.value(1)),
+    "Greater": lambda node: do.combine("greater", node.value(0), node.value(1)),
+    "LessOrEqual": lambda node: do.combine("less_or_equal", node.value(0), node.value(1)),
+    "Where": lambda node: do.where(node.value(0), node.value(1), node.value(2)),
+    "PRelu": lambda node: do.combine("prelu", node.value(0), node.value(1)),
     "Max": _extreme("maximum"),
     "Min": _extreme("minimum"),
     "Clip": _clip,
@@ -130,6 +142,7 @@ NUMBERS: Mapping[str, Operator] = {
     "ReduceSum": _reduce("sum"),
     "ReduceMax": _reduce("amax"),
     "ReduceMin": _reduce("amin"),
+    "ReduceL2": _reduce("norm"),
     "Identity": _same,
     "Dropout": _dropout,
     "Cast": _cast,

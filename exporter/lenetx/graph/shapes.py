@@ -1,11 +1,27 @@
-"""What moves numbers about. All axes are those behind the batch; those of weights are all of theirs."""
+"""What moves numbers about. All axes are those of one image, without the batch's, or all of a weight."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from .expression import Expression, Strange, make, single, weight
+from .expression import FRONT, Batch, Expression, Strange, constant, make, placed, single, weight
 
-__all__ = ["axis_of", "concat", "cut", "pad", "pick", "reshape", "transpose"]
+__all__ = [
+    "axis_of",
+    "channel_shuffle",
+    "concat",
+    "cut",
+    "expand",
+    "pad",
+    "pick",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "reshape",
+    "roll",
+    "take",
+    "tile",
+    "transpose",
+    "without",
+]
 
 
 def axis_of(expression: Expression, axis: int) -> int:
@@ -14,49 +30,68 @@ def axis_of(expression: Expression, axis: int) -> int:
     Raises:
         Strange: it is that of the batch, or there is none.
     """
-    rank = len(expression.axes) + expression.batched
+    start, _, end = expression.batch or (0, 0, 0)
+    rank = len(expression.axes) - (end - start) + expression.batched
     if not -rank <= axis < rank:
         raise Strange("an axis that is not there")
-    place = axis % rank - expression.batched
-    if place < 0:
+    place = axis % rank
+    if expression.batched and place == start:
         raise Strange("it mixes the images of a batch")
-    return place
+    return place if not expression.batched or place < start else place - 1 + end - start
 
 
-def reshape(expression: Expression, axes: Sequence[int]) -> Expression:
-    """Make another shape; of several in a row the last one counts."""
+def reshape(expression: Expression, axes: Sequence[int], batch: Batch | None = None) -> Expression:
+    """Make another shape; of several in a row the last one counts.
+
+    Args:
+        expression: whose batch stands in front, if ``batch`` is not given.
+        axes: those of one image.
+        batch: where its axis stands then.
+    """
     if math.prod(expression.axes) != math.prod(axes) or min(axes, default=1) < 0:
         raise Strange("a shape that does not fit")
+    if batch is None and expression.batch not in (None, FRONT):
+        raise Strange("it mixes the images of a batch")
     if expression.operator == "weight":
         return weight(expression.attributes["name"], axes)
+    if expression.operator == "constant":
+        return constant(expression.attributes["digest"], axes)
     base = expression.arguments[0] if expression.operator == "reshape" else expression
-    return base if base.axes == tuple(axes) else make("reshape", [base], tuple(axes), axes=tuple(axes))
+    batch = (batch or FRONT) if expression.batched else None
+    if base.axes == tuple(axes):
+        return placed(base, batch)
+    return make("reshape", [base], tuple(axes), batch=batch, axes=tuple(axes))
 
 
 def transpose(expression: Expression, order: Sequence[int]) -> Expression:
-    """Make another order of axes; several in a row are one."""
+    """Make another order of axes, the batch in front; several in a row are one, and axes of one place are none."""
     if sorted(order) != list(range(len(expression.axes))):
         raise Strange("an order of axes that does not fit")
+    axes = [expression.axes[axis] for axis in order]
+    wide = [axis for axis in order if expression.axes[axis] != 1]
+    if wide == sorted(wide):
+        return reshape(expression, axes, FRONT)
+    if len(wide) < len(order):
+        thin = reshape(expression, [size for size in expression.axes if size != 1], FRONT)
+        return reshape(transpose(thin, [sorted(wide).index(axis) for axis in wide]), axes, FRONT)
     if expression.operator == "transpose":
         inner = expression.attributes["order"]
         return transpose(expression.arguments[0], [inner[axis] for axis in order])
-    if list(order) == sorted(order):
-        return expression
-    shape = tuple(expression.axes[axis] for axis in order)
-    return make("transpose", [expression], shape, order=tuple(order))
+    return make("transpose", [expression], tuple(axes), batch=expression.batch and FRONT, order=tuple(order))
 
 
 def cut(expression: Expression, axis: int, start: int | None, end: int | None, step: int = 1) -> Expression:
     """Make a slice of one axis, as Python counts."""
-    if step < 1:
-        raise Strange("a slice backwards")
     size = expression.axes[axis]
-    start, end, _ = slice(start, end).indices(size)
-    count = max(0, -(-(end - start) // step))
-    if count == size:
-        return expression
+    if not step:
+        raise Strange("a slice that does not move")
+    start, end, _ = slice(start, end, step).indices(size)
+    count = len(range(start, end, step))
     if not count:
         raise Strange("a slice of nothing")
+    step = step if count > 1 else 1
+    if count == size and step == 1:
+        return expression
     shape = (*expression.axes[:axis], count, *expression.axes[axis + 1 :])
     return make("slice", [expression], shape, axis=axis, start=start, step=step, count=count)
 
@@ -67,8 +102,89 @@ def pick(expression: Expression, axis: int, place: int) -> Expression:
     if not -size <= place < size:
         raise Strange("a place that is not there")
     place %= size
-    one = cut(expression, axis, place, place + 1)
-    return reshape(one, (*expression.axes[:axis], *expression.axes[axis + 1 :]))
+    return without(cut(expression, axis, place, place + 1), [axis])
+
+
+def without(expression: Expression, places: Collection[int]) -> Expression:
+    """Leave out axes of one number."""
+    axes = [size for axis, size in enumerate(expression.axes) if axis not in places]
+    if expression.batch is None:
+        return reshape(expression, axes)
+    start, middle, end = expression.batch
+    before = sum(place < start for place in places)
+    return reshape(expression, axes, (start - before, middle - before, end - before))
+
+
+def take(expression: Expression, axis: int, places: Sequence[int], shape: Sequence[int]) -> Expression:
+    """Make places of an axis in any order, in the axes of ``shape`` where the axis was."""
+    size = expression.axes[axis]
+    if not places or not all(type(place) is int and -size <= place < size for place in places):
+        raise Strange("places that are not there")
+    axes = (*expression.axes[:axis], *shape, *expression.axes[axis + 1 :])
+    start, middle, end = expression.batch or FRONT
+    more = len(shape) - 1 if axis < start else 0
+    batch = (start + more, middle + more, end + more) if expression.batched else None
+    chosen = tuple(place % size for place in places)
+    return make("take", [expression], axes, batch=batch, axis=axis, places=chosen, among=tuple(shape))
+
+
+def roll(expression: Expression, axis: int, shift: int) -> Expression:
+    """Make an axis that starts elsewhere, and goes on at its beginning."""
+    size = expression.axes[axis]
+    if not shift % size:
+        return expression
+    start = size - shift % size
+    return concat([cut(expression, axis, start, None), cut(expression, axis, None, start)], axis)
+
+
+def pixel_shuffle(expression: Expression, block: int) -> Expression:
+    """Make larger images, each of whose squares is a number of several channels."""
+    if expression.batch != FRONT or len(expression.axes) != 3 or block < 1 or expression.axes[0] % block**2:
+        raise Strange("axes that do not fit")
+    channels, height, width = expression.axes[0] // block**2, *expression.axes[1:]
+    apart = reshape(expression, (channels, block, block, height, width))
+    return reshape(transpose(apart, (0, 3, 1, 4, 2)), (channels, height * block, width * block))
+
+
+def pixel_unshuffle(expression: Expression, block: int) -> Expression:
+    """Make smaller images of more channels, see :func:`pixel_shuffle`."""
+    if expression.batch != FRONT or len(expression.axes) != 3 or block < 1:
+        raise Strange("axes that do not fit")
+    channels, height, width = expression.axes[0], *(size // block for size in expression.axes[1:])
+    apart = reshape(expression, (channels, height, block, width, block))
+    return reshape(transpose(apart, (0, 2, 4, 1, 3)), (channels * block**2, height, width))
+
+
+def channel_shuffle(expression: Expression, groups: int) -> Expression:
+    """Make another order of channels: the first of each group, then the second of each."""
+    if expression.batch != FRONT or groups < 1 or expression.axes[0] % groups:
+        raise Strange("groups that do not fit")
+    rest = expression.axes[1:]
+    apart = reshape(expression, (groups, expression.axes[0] // groups, *rest))
+    return reshape(transpose(apart, (1, 0, *range(2, len(rest) + 2))), expression.axes)
+
+
+def tile(expression: Expression, times: Sequence[int]) -> Expression:
+    """Make several copies along each axis."""
+    if len(times) != len(expression.axes) or min(times, default=1) < 1:
+        raise Strange("times that do not fit")
+    if set(times) <= {1}:
+        return expression
+    axes = tuple(size * count for size, count in zip(expression.axes, times, strict=True))
+    return make("tile", [expression], axes, times=tuple(times))
+
+
+def expand(expression: Expression, axes: Sequence[int], *, batched: bool) -> Expression:
+    """Repeat along axes of one number, and for each image of a batch."""
+    have = expression.axes
+    over = len(axes) - len(have)
+    if over < 0 or any(size not in (1, wanted) for size, wanted in zip(have, axes[over:], strict=True)):
+        raise Strange("to another shape")
+    if expression.batched and (over or expression.batch != FRONT):
+        raise Strange("it mixes the images of a batch")
+    if have == tuple(axes) and expression.batched >= batched:
+        return expression
+    return make("expand", [expression], tuple(axes), batch=FRONT if batched else None, axes=tuple(axes))
 
 
 def concat(expressions: Sequence[Expression], axis: int) -> Expression:
@@ -86,15 +202,18 @@ def concat(expressions: Sequence[Expression], axis: int) -> Expression:
         for each in expressions
         for part in (each.arguments if each.operator == "concat" and each.attributes["axis"] == axis else (each,))
     ]
-    return make("concat", parts, (*shapes[0][:axis], size, *shapes[0][axis:]), axis=axis)
+    shape = (*shapes[0][:axis], size, *shapes[0][axis:])
+    return make("concat", [placed(part, expressions[0].batch) for part in parts], shape, axis=axis)
 
 
-def pad(expression: Expression, pads: Sequence[int], value: float) -> Expression:
-    """Make a frame of one number; ``pads`` are those before each axis, then those behind each."""
+def pad(expression: Expression, pads: Sequence[int], value: float, mode: str = "constant") -> Expression:
+    """Make a frame of one number, or of those near it; ``pads`` are those before each axis, then those behind each."""
     count = len(expression.axes)
-    if len(pads) != 2 * count or min(pads, default=0) < 0 or not expression.batched:
+    if len(pads) != 2 * count or min(pads, default=0) < 0 or expression.batch != FRONT:
         raise Strange("sizes out of range")
     if not any(pads):
         return expression
     shape = tuple(size + pads[axis] + pads[count + axis] for axis, size in enumerate(expression.axes))
-    return make("pad", [expression], shape, pads=tuple(pads), value=single(value))
+    if mode == "constant":
+        return make("pad", [expression], shape, pads=tuple(pads), value=single(value))
+    return make("pad", [expression], shape, pads=tuple(pads), value=0.0, mode=mode)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Step", "Tape", "live", "record", "trains", "unread"]
 
-_SAME_NUMBERS = ("t", "transpose", "permute", "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias")
-"""Operators that change nothing but the order or the shape."""
+_TURNS = ("t", "transpose", "permute")
+_SAME_NUMBERS = (*_TURNS, "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias", "expand", "repeat")
+"""Operators that change nothing but the order or the shape, or make copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Step:
         sources: value by the position of its leaf, for each leaf that is one.
         results: all that it gave.
         outputs: the values that these are; ``None`` for what is no tensor of fractions.
-        names: of the tensors among the leaves that are the network's own, by position.
+        names: of the tensors among the leaves that are the network's own, by position; where one was turned round or
+            reshaped first, ``:``, the operator, ``/``, its input's axes, ``/``, and the new order of these axes.
         computed: what was computed of it once and is needed again.
     """
 
@@ -174,13 +176,16 @@ class _Recorder:
         """Whatever was numbered lives on, so that no other tensor gets its id."""
         self._beside: set[int] = set()
         """Of the tensors of whole numbers and truth values that depend on the input."""
+        self._written: set[int] = set()
+        """Addresses of constants into which something was written that depends on the input."""
         self._own, self._instead = dict(own), instead
         self._problem: str | None = None
 
     def tape(self, output: Any) -> Tape:
         place = self._of.get(id(output))
         if place is None:
-            return Tape(tuple(self._steps), tuple(self._values), 0, "its output does not depend on its input")
+            problem = self._problem or "its output does not depend on its input"
+            return Tape(tuple(self._steps), tuple(self._values), 0, problem)
         return Tape(tuple(self._steps), tuple(self._values), place, self._problem)
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
@@ -190,6 +195,7 @@ class _Recorder:
         leaves, spec = tree_flatten((args, kwargs))
         sources = {place: self._of[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._of}
         sources = {place: value for place, value in sources.items() if isinstance(leaves[place], torch.Tensor)}
+        self._watch_constants(func, leaves)
         changed = [place for place in sources if _is_changed(func, place)]
         for place in changed:
             leaves[place] = self._kept_as_it_is(leaves[place])
@@ -216,6 +222,17 @@ class _Recorder:
         outputs = tuple(self._number(each) for each in given)
         self._steps.append(replace(step, results=given, outputs=outputs))
         return result
+
+    def _watch_constants(self, func: Any, leaves: Sequence[Any]) -> None:
+        """Find a value that is written into a part of a constant, and read from there."""
+        import torch
+
+        tensors = {place: leaf for place, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)}
+        others = {place: leaf for place, leaf in tensors.items() if id(leaf) not in self._of}
+        if self._written and any(_address(leaf) in self._written for leaf in others.values()):
+            self._problem = "it changes a part of a constant in place"
+        if len(others) < len(tensors) or any(id(leaf) in self._beside for leaf in others.values()):
+            self._written |= {_address(leaf) for place, leaf in others.items() if _is_changed(func, place)}
 
     def _kept_as_it_is(self, tensor: "Tensor") -> "Tensor":
         """Put a copy in the place of a tensor that is about to be changed, in all that was recorded."""
@@ -254,7 +271,10 @@ class _Recorder:
         """A weight that is turned round, or given another shape, is still that weight."""
         named = [self._own[id(leaf)] for leaf in leaves if id(leaf) in self._own]
         if len(named) == 1 and name in _SAME_NUMBERS and func._overloadname != "dtype":
-            self._own[id(result)] = f"{named[0]}:{name}"
+            (given,) = (leaf for leaf in leaves if id(leaf) in self._own)
+            order = _order(name, leaves, given.ndim) if name in _TURNS else []
+            how = "/".join(",".join(map(str, each)) for each in (given.shape, order))
+            self._own[id(result)] = f"{named[0]}:{name}/{how}"
 
     def _out_of_place(self, name: str, func: Any, result: Any) -> tuple[str, Any]:
         import torch
@@ -267,6 +287,22 @@ class _Recorder:
             self._problem = f"it changes a part of a value in place ({name})"
             return name, func
         return name.removesuffix("_"), overload
+
+
+def _order(name: str, leaves: Sequence[Any], rank: int) -> list[int]:
+    """Return the order of axes that an operator makes."""
+    if name == "permute":
+        return [axis % rank for axis in leaves[1:]]
+    order = list(range(rank))
+    first, second = (0, rank - 1) if name == "t" else (axis % rank for axis in leaves[1:])
+    order[first], order[second] = order[second], order[first]
+    return order
+
+
+def _address(tensor: "Tensor") -> int:
+    import torch
+
+    return tensor.untyped_storage().data_ptr() if tensor.layout == torch.strided else 0
 
 
 def _is_changed(func: Any, place: int) -> bool:

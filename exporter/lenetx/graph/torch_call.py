@@ -19,29 +19,29 @@ class Call:
     Args:
         step: of a tape.
         leaves: its leaves, with expressions for the tensors.
-        shapes: the axes of its outputs, without that of the batch; ``None`` where that is not the first.
+        count: of images in the batch.
     """
 
-    def __init__(self, step: "Step", leaves: Sequence[Any], shapes: Sequence[tuple[int, ...] | None]) -> None:
+    def __init__(self, step: "Step", leaves: Sequence[Any], count: int) -> None:
         from torch.utils._pytree import tree_unflatten
 
         args, kwargs = tree_unflatten(list(leaves), step.spec)
         self._schema = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload
         self._left = {each.name: args[place] for place, each in enumerate(self._schema[: len(args)])} | kwargs
         self._defaults = {each.name: each.default_value for each in self._schema if each.has_default_value()}
-        self._shapes = shapes
+        self.count, self.sizes = count, list(getattr(step.results[0], "shape", ()))
+        """Of images in the batch; and of all axes of the first output."""
+        self._step = step
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The axes of the first output, without that of the batch.
-
-        Raises:
-            Strange: the batch is not its first axis.
-        """
-        shape = self._shapes[0] if self._shapes else None
-        if shape is None:
-            raise Strange("it mixes the images of a batch")
-        return shape
+    def keeps_numbers(self) -> bool:
+        """Return whether the output is the first argument's memory, read in the same order."""
+        given, found = self._step.leaves[0], self._step.results[0]
+        wide = [place for place, size in enumerate(found.shape) if size > 1]
+        return (
+            found.shape == given.shape
+            and found.storage_offset() == given.storage_offset()
+            and all(found.stride(place) == given.stride(place) for place in wide)
+        )
 
     def has(self, name: str) -> bool:
         """Say whether this overload of the operator has an argument."""

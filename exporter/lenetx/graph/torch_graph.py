@@ -1,12 +1,14 @@
 """From a tape of what PyTorch did, eager or TorchScript, to an expression."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .expression import Expression, Strange, Unknown, aliased, make, number, ordered, strange, weight
-from .shapes import transpose
+from .expression import FRONT, Expression, Strange, Unknown, aliased, make, number, of_array, ordered, strange, weight
+from .shapes import expand, reshape, transpose
 from .torch_call import Call
 from .torch_operators import OPERATORS
+from .views import measured
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
     from .tape import Step, Tape
 
 __all__ = ["known", "of_tape"]
-
-_TURNS = ("t", "transpose", "permute")
-_SPREADS = ("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "detach", "alias")
 
 
 def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expression | Unknown:
@@ -29,12 +28,14 @@ def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expressio
     if tape.problem:
         return Unknown(tape.problem)
     batch = len(tape.values[0])
-    values = {0: make("input", (), tuple(tape.values[0].shape[1:]), batched=True, axes=tuple(tape.values[0].shape[1:]))}
+    values = {0: make("input", (), tuple(tape.values[0].shape[1:]), batch=FRONT, axes=tuple(tape.values[0].shape[1:]))}
     for step in tape.steps:
-        shapes = [None if place is None else _axes(tape.values[place], batch) for place in step.outputs]
-        outputs = _outputs(step, values, shapes, aliases)
+        outputs = _outputs(step, values, batch, aliases)
         values |= {place: each for place, each in zip(step.outputs, outputs, strict=True) if place is not None}
-    return known(values[tape.output])
+    output = values[tape.output]
+    if not output.is_strange and output.batch != FRONT:
+        return Unknown("its output mixes the images of a batch", output)
+    return known(output)
 
 
 def known(expression: Expression) -> Expression | Unknown:
@@ -46,10 +47,7 @@ def known(expression: Expression) -> Expression | Unknown:
 
 
 def _outputs(
-    step: "Step",
-    values: Mapping[int, Expression],
-    shapes: list[tuple[int, ...] | None],
-    aliases: Mapping[str, str] | None,
+    step: "Step", values: Mapping[int, Expression], count: int, aliases: Mapping[str, str] | None
 ) -> list[Expression]:
     """Give the outputs of a step; the later ones of an operator that has one form are strange."""
     read = [values[value] for _, value in sorted(step.sources.items())]
@@ -57,20 +55,24 @@ def _outputs(
         operator = OPERATORS.get(step.operator)
         if operator is None:
             raise Strange("it is not known")
-        call = Call(step, [_leaf(step, place, values, aliases) for place in range(len(step.leaves))], shapes)
+        call = Call(step, [_leaf(step, place, values, aliases, count) for place in range(len(step.leaves))], count)
         found = operator(call)
         call.finish()
     except Strange as error:
         return [strange(step.operator, str(error), read, place) for place in range(len(step.outputs))]
     outputs = found if isinstance(found, list) else [found]
-    for place, (output, shape) in enumerate(zip(outputs, shapes, strict=False)):
-        if output.shape != shape:
+    for place, (output, result) in enumerate(zip(outputs, step.results, strict=False)):
+        if output.shape is None:
+            continue
+        if not output.batched or measured(output, count) != list(result.shape):
             outputs[place] = strange(step.operator, "its result has another shape", read, place)
     others = range(len(outputs), len(step.outputs))
     return [*outputs, *(strange(step.operator, "its second result", read, place) for place in others)]
 
 
-def _leaf(step: "Step", place: int, values: Mapping[int, Expression], aliases: Mapping[str, str] | None) -> Any:
+def _leaf(
+    step: "Step", place: int, values: Mapping[int, Expression], aliases: Mapping[str, str] | None, count: int
+) -> Any:
     """Give an argument: a tensor as an expression, anything else as it is."""
     import torch
 
@@ -79,30 +81,51 @@ def _leaf(step: "Step", place: int, values: Mapping[int, Expression], aliases: M
         return values[step.sources[place]]
     if not isinstance(leaf, torch.Tensor):
         return leaf
-    if place in step.names:
-        return _weight(step.names[place], leaf, aliases)
-    if not leaf.ndim and leaf.is_floating_point():
+    if not leaf.is_floating_point():
+        return leaf
+    name = step.names.get(place, "")
+    name, *changes = name.split(":")
+    if not name:
+        return _constant(leaf)
+    own = weight(aliased(name, aliases), _first_axes(changes, leaf))
+    last, have = (changes or [""])[-1], _first_axes(changes[-1:], leaf)
+    if last.startswith("repeat"):
+        if tuple(leaf.shape) != (math.prod(have) * count,):
+            return _constant(leaf)
+        return _changed(own, changes[:-1], have)  # one after the other, for norms of each image
+    if last.startswith("expand") and leaf.shape[0] == count and not leaf.stride(0):
+        axes = have[1:] if len(have) == leaf.ndim else have
+        return expand(reshape(_changed(own, changes[:-1], have), axes), tuple(leaf.shape[1:]), batched=True)
+    return _changed(own, changes, tuple(leaf.shape))
+
+
+def _first_axes(changes: Sequence[str], leaf: "Tensor") -> tuple[int, ...]:
+    """Give the axes that a tensor had before it was changed."""
+    return _numbers(changes[0].split("/")[1]) if changes else tuple(leaf.shape)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(",") if part)
+
+
+def _changed(found: Expression, changes: Sequence[str], axes: tuple[int, ...]) -> Expression:
+    """Turn round, reshape and copy a weight as it was before it was read."""
+    after = [*(_numbers(change.split("/")[1]) for change in changes[1:]), axes]
+    for change, shape in zip(changes, after, strict=False):
+        operator, _, order = change.split("/")
+        if operator == "repeat":
+            raise Strange("it reads copies of its weights")
+        if operator == "expand":
+            found = expand(found, shape, batched=False)
+        else:
+            found = reshape(transpose(found, _numbers(order)) if order else found, shape)
+    return reshape(found, axes)
+
+
+def _constant(leaf: "Tensor") -> Expression:
+    """Give a tensor that is none of the network's own, in the order in which its numbers lie."""
+    if leaf.numel() == 1 and leaf.ndim < 2:
         return number(float(leaf))
-    raise Strange("it computes with a tensor that is none of the network's weights as they are")
-
-
-def _weight(name: str, leaf: "Tensor", aliases: Mapping[str, str] | None) -> Expression:
-    """Give a weight that may have been turned round last, and given other shapes before."""
-    shape, turned = tuple(leaf.shape), False
-    base, _, change = name.rpartition(":")
-    if change in _TURNS:
-        if leaf.ndim != 2 or (change != "t" and leaf.stride() != (1, leaf.shape[0])):
-            raise Strange("its weights are turned round")
-        name, shape, turned = base, shape[::-1], True
-    base, _, change = name.rpartition(":")
-    while change in _SPREADS:
-        name = base
-        base, _, change = name.rpartition(":")
-    if change in _TURNS:
-        raise Strange("its weights are turned round")
-    found = weight(aliased(name, aliases), shape)
-    return transpose(found, (1, 0)) if turned else found
-
-
-def _axes(value: "Tensor", batch: int) -> tuple[int, ...] | None:
-    return tuple(value.shape[1:]) if value.ndim and value.shape[0] == batch else None
+    order = sorted(range(leaf.ndim), key=leaf.stride, reverse=True)
+    found = of_array(leaf.detach().permute(order).contiguous().cpu().numpy())
+    return transpose(found, [order.index(axis) for axis in range(leaf.ndim)])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from . import arithmetic as do
 from .expression import Expression, Strange, number
-from .shapes import axis_of
+from .shapes import axis_of, cut
 from .torch_call import Call
 
 __all__ = ["NUMBERS"]
@@ -70,10 +70,59 @@ def _reduce(name: str) -> Operator:
     return read
 
 
-_SAME = ("tanh", "sigmoid", "erf", "exp", "log", "sqrt", "abs", "neg", "reciprocal", "mish")
+def _variance(call: Call) -> Expression:
+    inputs, axes, correction = call.value(), call.take("dim"), call.optional_scalar("correction")
+    places = [axis_of(inputs, axis) for axis in axes or ()]
+    return do.variance(inputs, places, 1 if correction is None else correction, keep=call.flag("keepdim"))
+
+
+def _norm(call: Call) -> Expression:
+    if call.scalar("ord") != 2:
+        raise Strange("of another order than 2")
+    return _reduce("norm")(call)
+
+
+def _random_leaky(call: Call) -> Expression:
+    if call.flag("training"):
+        raise Strange("in training mode")
+    call.drop("noise")
+    return do.pointwise("leaky_relu", call.value(), slope=(call.scalar("lower") + call.scalar("upper")) / 2)
+
+
+def _threshold(call: Call) -> Expression:
+    inputs, value = call.value(), number(call.scalar("value"))
+    return do.where(do.combine("less_or_equal", inputs, number(call.scalar("threshold"))), value, inputs)
+
+
+def _hardshrink(call: Call) -> Expression:
+    inputs, limit = call.value(), number(call.scalar("lambd"))
+    return do.where(do.combine("less_or_equal", do.pointwise("abs", inputs), limit), number(0), inputs)
+
+
+def _softshrink(call: Call) -> Expression:
+    inputs, limit = call.value(), number(call.scalar("lambd"))
+    less = do.sub(inputs, do.mul(do.pointwise("sign", inputs), limit))
+    return do.where(do.combine("greater", do.pointwise("abs", inputs), limit), less, do.mul(inputs, number(0)))
+
+
+def _glu(call: Call) -> Expression:
+    inputs = call.value()
+    axis = axis_of(inputs, call.whole("dim"))
+    half = inputs.axes[axis] // 2
+    return do.mul(cut(inputs, axis, 0, half), do.pointwise("sigmoid", cut(inputs, axis, half, None)))
+
+
+_SAME = (
+    *("tanh", "sigmoid", "erf", "exp", "log", "sqrt", "abs", "neg", "reciprocal", "mish", "sign", "sin", "cos", "atan"),
+    *("floor", "ceil", "round"),
+)
 
 NUMBERS: Mapping[str, Operator] = {
     **{name: _pointwise(name) for name in _SAME},
+    "log1p": lambda call: do.pointwise("log", do.add(call.value(), number(1))),
+    "expm1": lambda call: do.sub(do.pointwise("exp", call.value()), number(1)),
+    "rsqrt": lambda call: do.pointwise("reciprocal", do.pointwise("sqrt", call.value())),
+    "log_sigmoid_forward": lambda call: do.pointwise("log", do.pointwise("sigmoid", call.value())),
     "relu": lambda call: do.clip(call.value(), 0, None),
     "add": lambda call: do.add(call.value(), _scaled(call)),
     "sub": lambda call: do.sub(call.value(), _scaled(call)),
@@ -90,6 +139,13 @@ NUMBERS: Mapping[str, Operator] = {
     "leaky_relu": lambda call: do.pointwise("leaky_relu", call.value(), slope=call.scalar("negative_slope")),
     "elu": _elu,
     "celu": lambda call: do.pointwise("celu", call.value(), alpha=call.scalar("alpha")),
+    "_prelu_kernel": lambda call: do.combine("prelu", call.value(), call.value("weight")),
+    "rrelu_with_noise": _random_leaky,
+    "softplus": lambda call: do.softplus(call.value(), call.scalar("beta"), call.scalar("threshold")),
+    "threshold": _threshold,
+    "hardshrink": _hardshrink,
+    "softshrink": _softshrink,
+    "glu": _glu,
     "gelu": lambda call: do.gelu(call.value(), call.take("approximate")),
     "silu": lambda call: do.silu(call.value()),
     "hardswish": _pointwise("hardswish"),
@@ -100,4 +156,7 @@ NUMBERS: Mapping[str, Operator] = {
     "sum": _reduce("sum"),
     "amax": _reduce("amax"),
     "amin": _reduce("amin"),
+    "var": _variance,
+    "std": lambda call: do.pointwise("sqrt", _variance(call)),
+    "linalg_vector_norm": _norm,
 }

@@ -20,6 +20,10 @@ _NAMES = {
     "sub": "a difference",
     "div": "a quotient",
     "pow": "a power",
+    "product": "a product of matrices",
+    "where": "a choice",
+    "greater": "a comparison",
+    "less_or_equal": "a comparison",
     "maximum": "the greater of two",
     "minimum": "the less of two",
     "concat": "a concatenation",
@@ -34,9 +38,9 @@ _LAYERS = {
     "layer_norm": "layer norm",
 }
 _WINDOWS = {"max_pool": "max-pooling", "average_pool": "average pooling"}
-_REDUCTIONS = {"mean": "a mean", "sum": "a sum", "amax": "a maximum", "amin": "a minimum"}
+_REDUCTIONS = {"norm": "a length", "mean": "a mean", "sum": "a sum", "amax": "a maximum", "amin": "a minimum"}
 _RELU = {"low": 0, "high": math.inf}
-_MOVES = ("reshape", "transpose", "slice")
+_MOVES = ("reshape", "transpose", "slice", "take", "expand", "tile")
 _JOINTS = {"add": "of", "mul": "with", "div": "by", "sub": "to", "pow": "of"}
 
 
@@ -46,9 +50,10 @@ def place_of(expression: Expression) -> str:
         expression = expression.arguments[0]
     below = expression
     while below.operator != "input" and not _owner(below):
-        below = next((each for each in below.arguments if each.batched), below)
-        if not below.arguments:
+        inner = next((each for each in below.arguments if each.batched), None)
+        if inner is None:
             break
+        below = inner
     last = "the input" if below.operator == "input" else _named(below)
     return last if below is expression else f"{described(expression)} after {last}"
 
@@ -151,6 +156,12 @@ _SPECIAL: Mapping[str, Callable[[Held], str]] = {
     "weight": lambda held: plain(held["name"]),
     "clip": lambda held: "ReLU" if held == _RELU else f"a clip to {_signed(held['low'])} … {_signed(held['high'])}",
     "reshape": lambda held: f"a shape of {_times(held['axes'])}",
+    "constant": lambda held: f"a constant of {_times(held['axes'])}",
+    "expand": lambda held: f"copies in a shape of {_times(held['axes'])}",
+    "tile": lambda held: f"{_times(held['times'])} copies",
+    "take": lambda held: f"{len(held['places'])} chosen of {_axes([held['axis']])}",
+    "resize": lambda held: f"a {held['mode']} resize to {_times(held['sizes'])} ({held['coordinates']})",
+    "standardised": lambda held: f"a norm over the last {held['axes']} axes, epsilon {held['epsilon']:.9g}",
     "transpose": lambda held: f"the order of axes {', '.join(str(place + 1) for place in held['order'])}",
     "slice": lambda held: f"{held['count']} of {_axes([held['axis']])} from {held['start']} on, step {held['step']}",
     "concat": lambda held: f"a concatenation along {_axes([held['axis']])}",

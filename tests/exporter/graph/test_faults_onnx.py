@@ -167,13 +167,13 @@ FAULTS = {
     ),
     "a branch that sleeps": (
         sleeping_branch,
-        f"{MORE}ReduceMax (it mixes the images of a batch); Greater (it is not known); If (it is not known).",
+        f"{MORE}ReduceMax (it mixes the images of a batch); Greater; If (it is not known).",
     ),
     "a choice that sleeps": (
         lambda model: behind(
             model, ("Greater", ["clean", "fc3.bias"], ["w"], {}), ("Where", ["w", "clean", "clean"], ["logits"], {})
         ),
-        f"{MORE}Greater (it is not known); Where (it is not known).",
+        f"{MORE}a comparison with fc3.bias; a choice.",
     ),
     "the input once more": (second_use_of_the_input, f"{MORE}1 of axis 2 from 0 on, step 1; a shape of 32; "),
     "dropout in training": (training_dropout, f"{MORE}Dropout (with a training mode)."),

@@ -84,7 +84,7 @@ FAULTS = {
             "    twice = torch.mul(CONSTANTS.c6, 2)\n    input8 = torch.linear(input7, twice",
         ),
         "Behind ReLU after fc1 the network's code has the dense layer fc2; "
-        "the artifact has addmm (it computes with a tensor that is none of the network's weights as they are).",
+        "the artifact has a dense layer with a constant of 84×120, fc2.bias.",
     ),
 }
 

@@ -95,7 +95,62 @@ class Layers(nn.Module):
         return self.dense(self.bare(x)) @ self.dense.weight
 
 
-NETWORKS = {each.__name__: each for each in (Activations, Arithmetic, Shapes, Windows, Layers)}
+class Moves(nn.Module):
+    def forward(self, x):
+        x = (
+            torch.roll(x, (-3, 2), (2, 3))
+            + x.flip(1, 3)
+            + functional.pad(x, (1, 1, 1, 1), mode="reflect")[..., 1:-1, 1:-1]
+        )
+        x = x[:, [2, 0, 1, 3]] - x.index_select(2, torch.tensor([7, *range(7)])) + functional.channel_shuffle(x, 2)
+        x = x.repeat(1, 2, 1, 1) * x.mean(1, keepdim=True).expand(-1, 8, -1, -1)
+        x = functional.pixel_shuffle(x, 2) - functional.interpolate(x, scale_factor=2)[:, :2]
+        x = x + functional.interpolate(x[:, :, ::2, ::2], size=(16, 16), mode="bilinear")
+        return functional.pixel_unshuffle(x, 4).flatten(1) * functional.adaptive_avg_pool2d(x, (16, 16)).sum(
+            (1, 2, 3), keepdim=True
+        ).flatten(1)
+
+
+class Curves(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slopes = nn.PReLU(4)
+        self.group, self.image = nn.GroupNorm(2, 4), nn.InstanceNorm2d(4, affine=True)
+        for tensor in self.parameters():
+            tensor.data.uniform_(0.5, 1.5)
+
+    def forward(self, x):
+        x = self.slopes(functional.softplus(x, 2, 10) - functional.threshold(x, 0.25, -1)) + functional.softplus(x)
+        x = x + functional.hardshrink(x) - functional.softshrink(x) * functional.logsigmoid(x)
+        x = x.log1p() + x.sign() - (x * x + 1).rsqrt() + x.var((1, 2), keepdim=True) - x.std((2, 3), keepdim=True)
+        x = self.image(self.group(x)) + functional.instance_norm(x)
+        x = functional.local_response_norm(x, 3) + functional.normalize(x, dim=1)
+        return functional.adaptive_avg_pool2d(x, (3, 5)).flatten(1) + functional.adaptive_avg_pool2d(x, (5, 3)).flatten(
+            1
+        )
+
+
+class Tokens(nn.Module):
+    """Attention in windows, with several heads, and with a token for the class."""
+
+    def __init__(self):
+        super().__init__()
+        self.token, self.table = nn.Parameter(torch.rand(1, 1, 4)), nn.Parameter(torch.rand(2, 16, 16))
+        self.heads, self.mix = nn.MultiheadAttention(4, 2, batch_first=True), nn.Linear(4, 12, bias=False)
+
+    def forward(self, x):
+        windows = x.view(-1, 4, 2, 4, 2, 4).permute(0, 2, 4, 3, 5, 1).reshape(-1, 16, 4)
+        query, key, value = self.mix(windows).view(-1, 16, 3, 2, 2).permute(2, 0, 3, 1, 4).unbind(0)
+        shares = (query @ key.transpose(-2, -1) / 3 + self.table).softmax(-1)
+        x = (shares @ value).transpose(1, 2).reshape(-1, 2, 2, 4, 4, 4).permute(0, 1, 3, 2, 4, 5).flatten(1, 4)
+        x = torch.cat([self.token.expand(x.size(0), -1, -1), x], 1)
+        x = x + self.heads(x, x, x, need_weights=False)[0]
+        y = x.unsqueeze(1)
+        y = functional.scaled_dot_product_attention(y, y, y, scale=0.3).squeeze(1)
+        return torch.einsum("bic,bjc->bij", x, y).mean(2)
+
+
+NETWORKS = {each.__name__: each for each in (Activations, Arithmetic, Shapes, Windows, Layers, Moves, Curves, Tokens)}
 
 
 @pytest.fixture(params=NETWORKS)
@@ -105,9 +160,8 @@ def network(request):
         return NETWORKS[request.param]().eval().requires_grad_(False)
 
 
-@pytest.mark.parametrize("opset", [18, 20, 23])
-def test_onnx(network, opset):
-    known = Known(network, SHAPE)
+def written(network, known, opset):
+    """Return the ONNX model of a network as we publish it."""
     weights = {name: tensor.numpy() for name, tensor in known.usage.tensors.items()}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
@@ -119,7 +173,18 @@ def test_onnx(network, opset):
             opset_version=opset,
             verbose=False,
         )
-    assert difference(known.expression, known.onnx(canonical(program.model_proto, weights, opset))) is None
+    return canonical(program.model_proto, weights, opset)
+
+
+@pytest.mark.parametrize("opset", [18, 20, 23])
+def test_onnx(network, opset):
+    known = Known(network, SHAPE)
+    found = known.onnx(written(network, known, opset))
+    if opset >= 23 and isinstance(network, Tokens):  # there it is one operator
+        assert isinstance(found, Unknown)
+        assert found.reason == "Attention has no canonical form here: it is not known"
+        return
+    assert difference(known.expression, found) is None
 
 
 def test_torchscript(network):
@@ -137,21 +202,28 @@ def test_torchscript(network):
     assert difference(known.expression, found) is None
 
 
+def _written(constant, x):
+    constant[:, 1:] = x[:, 1:]
+    return constant * 2 + x
+
+
 UNKNOWN = {
-    "softplus has no canonical form here: it is not known": lambda x: functional.softplus(x),
+    "erfinv has no canonical form here: it is not known": lambda x: x.erfinv(),
     "it computes with whole numbers or truth values (_to_copy)": lambda x: x * (x > 2).any().float(),
     "it reads single numbers of a value (_local_scalar_dense)": lambda x: x * float(x.mean()),
-    "_adaptive_avg_pool2d has no canonical form here: sizes that do not divide": lambda x: (
-        functional.adaptive_avg_pool2d(x, 3)
+    "adaptive_max_pool2d has no canonical form here: sizes that do not divide": lambda x: (
+        functional.adaptive_max_pool2d(x, 3)
     ),
     "native_batch_norm has no canonical form here: in training mode": lambda x: functional.batch_norm(
         x, None, None, training=True
     ),
-    "mul has no canonical form here: it computes with a tensor that is none of the network": lambda x: (
-        x * torch.arange(8.0)
-    ),
+    "it changes a part of a constant in place": lambda x: _written(torch.zeros(2, *SHAPE), x),
     "mean has no canonical form here: it mixes the images of a batch": lambda x: x - x.mean(),
-    "transpose has no canonical form here: it mixes the images of a batch": lambda x: x.transpose(0, 1).flatten(0),
+    "its output mixes the images of a batch": lambda x: x.transpose(0, 1).flatten(0),
+    "_softmax has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(0, 1).softmax(0),
+    "_unsafe_view has no canonical form here: it mixes the images of a batch": lambda x: x.flatten(1)[:, :9].reshape(
+        3, 6
+    ),
     "slice has no canonical form here: it chooses among the images of a batch": lambda x: x[:1],
     "div has no canonical form here: its rounding_mode is floor": lambda x: torch.div(x, 2, rounding_mode="floor"),
     "sub has no canonical form here: it mixes the images of a batch": lambda x: x.mean((1, 2, 3)) - x.flatten(1)[:, :2],

@@ -262,7 +262,7 @@ def test_where_nothing_can_be_compared_it_is_said(known: Callable, opened: Opene
     def fails(_: Checkpoint) -> bool:
         raise RuntimeError("no exporter")
 
-    reference, contents = known("Attending")
+    reference, contents = known("Moved")
     file = dataclasses.replace(opened(contents, "net.onnx"), fresh=fails)
     graph = by_name(same_weights(Case(file, reference)))["graph"]
     assert graph.status == "not_applicable"

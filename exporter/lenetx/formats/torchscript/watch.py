@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Watched", "expression_of", "layers_of"]
 
-_BATCH = 2
-"""Of an archive that takes any: with one image, its axis would look like others of one place."""
+_BATCHES = (2, 3)
+"""Of an archive that takes any: with one image, its axis would look like others of one place; and sizes that stand in
+the code as they are may fit one number of images only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ class Watched:
         with own_settings(), as_written():
             return record(module, torch.from_numpy(inputs).to(device), own)
 
-    def record_zeros(self) -> Tape:
-        """Run a few black images."""
+    def record_zeros(self) -> list[Tape]:
+        """Run a few black images, and another number of them where it takes any."""
         import numpy as np
 
-        size = _BATCH if self.spec.batch == "dynamic" else self.spec.batch
-        return self.record(np.zeros((size, *self.spec.input_shape), np.float32))
+        sizes = _BATCHES if self.spec.batch == "dynamic" else (self.spec.batch,)
+        return [self.record(np.zeros((size, *self.spec.input_shape), np.float32)) for size in sizes]
 
 
 def layers_of(
@@ -81,9 +82,13 @@ def layers_of(
 def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | Unknown:
     """Give what it computes in canonical form."""
     try:
-        tape = watched.record_zeros()
+        tapes = watched.record_zeros()
     except RuntimeError as error:  # above its last line stands a trace of the code
         return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1].removeprefix('RuntimeError: ')}")
-    if beside := unread(tape):
+    if beside := unread(tapes[0]):
         return Unknown(f"it computes what no operator is seen to read ({beside[0]})")
-    return of_tape(tape, aliases)
+    found = [of_tape(tape, aliases) for tape in tapes]
+    kinds = {each.key for each in found if isinstance(each, Expression)}
+    if len(kinds) > 1 or (kinds and any(isinstance(each, Unknown) for each in found)):
+        return Unknown("it does something else for another number of images")
+    return found[0]

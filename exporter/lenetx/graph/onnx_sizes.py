@@ -1,0 +1,162 @@
+"""Whole numbers that an ONNX graph computes of constants and of shapes, exact for any number of images."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from .expression import Strange
+from .views import dims, merged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .onnx_node import Node
+
+__all__ = ["MOST_SIZES", "Images", "sizes_of"]
+
+MOST_SIZES = 4096
+"""In one tensor of sizes, axes or places."""
+_INT64 = 7
+_FAR = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """So many times the number of images."""
+
+    times: int
+
+    def __add__(self, other: "int | Images") -> "int | Images":
+        if isinstance(other, Images):
+            return Images(self.times + other.times)
+        return self if other == 0 else _unknown()
+
+    def __mul__(self, other: "int | Images") -> "int | Images":
+        return Images(self.times * other) if isinstance(other, int) and other > 0 else _unknown()
+
+    def __floordiv__(self, other: "int | Images") -> "int | Images":
+        fits = isinstance(other, int) and other > 0 and self.times % other == 0
+        return Images(self.times // int(other)) if fits else _unknown()  # type: ignore[arg-type]  # an int, as seen
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+Sizes = Union["NDArray[Any]", None]
+
+
+def _unknown() -> Any:
+    raise Strange("it computes with the number of images")
+
+
+def sizes_of(node: "Node") -> Sizes:
+    """Give the whole numbers that a node computes, or ``None`` where it computes with other numbers.
+
+    Raises:
+        Strange: what it computes of sizes is not known.
+    """
+    operator = _OPERATORS.get(node.operator)
+    if operator is None or (node.operator != "Shape" and not node.reads_sizes()):
+        return None
+    found = np.asarray(operator(node), object)
+    if found.size > MOST_SIZES or any(abs(each) > _FAR for each in found.flat if not isinstance(each, Images)):
+        raise Strange("too many sizes")
+    return found
+
+
+def _shape(node: "Node") -> Any:
+    inputs = node.value()
+    group = merged(inputs)
+    whole = Images(group) if node.batch is None else group * node.batch
+    sizes = [whole if size is None else size for size in dims(inputs)]
+    return sizes[slice(node.integer("start", 0), node.integer("end", len(sizes)))]
+
+
+def _gather(node: "Node") -> Any:
+    values, places, axis = node.array(0), node.array(1), node.integer("axis", 0)
+    if values.ndim != 1 or axis % 1 or not all(-len(values) <= place < len(values) for place in places.flat):
+        raise Strange("places that are not there")
+    return values[places.astype(np.int64)]
+
+
+def _slice(node: "Node") -> Any:
+    values, starts, ends = node.array(0), node.sizes(1), node.sizes(2)
+    axes, steps = node.sizes(3) or [0], node.sizes(4) or [1]
+    if values.ndim != 1 or axes not in ([0], [-1]) or len(starts or ()) != 1 or len(ends or ()) != 1 or steps != [1]:
+        raise Strange("a slice of sizes that is not known")
+    return values[slice((starts or [0])[0], (ends or [0])[0])]
+
+
+def _concat(node: "Node") -> Any:
+    parts = [node.array(place) for place in range(node.inputs)]
+    if node.integer("axis", 0) not in (0, -1) or any(part.ndim != 1 for part in parts):
+        raise Strange("sizes of several axes")
+    return np.concatenate(parts)
+
+
+def _reshape(node: "Node") -> Any:
+    node.integer("allowzero", 0)
+    wanted = node.sizes(1) or []
+    try:
+        return node.array(0).reshape(wanted)
+    except ValueError:
+        raise Strange("a shape that does not fit") from None
+
+
+def _unsqueeze(node: "Node") -> Any:
+    try:
+        return np.expand_dims(node.array(0), tuple(node.sizes(1) or ()))
+    except ValueError:
+        raise Strange("axes that do not fit") from None
+
+
+def _squeeze(node: "Node") -> Any:
+    axes = node.sizes(1)
+    try:
+        return np.squeeze(node.array(0), None if axes is None else tuple(axes))
+    except ValueError:
+        raise Strange("axes that do not fit") from None
+
+
+def _range(node: "Node") -> Any:
+    limits = [node.array(place) for place in range(3)]
+    if any(each.ndim or not isinstance(each[()], int) for each in limits) or not limits[2][()]:
+        raise Strange("it computes with the number of images")
+    found = range(*(each[()] for each in limits))
+    if len(found) > MOST_SIZES:
+        raise Strange("too many sizes")
+    return list(found)
+
+
+def _cast(node: "Node") -> Any:
+    node.require("to", _INT64)
+    node.integer("saturate", 1)
+    return node.array(0)
+
+
+def _pair(combine: Callable[[Any, Any], Any]) -> "Callable[[Node], Any]":
+    def read(node: "Node") -> Any:
+        try:
+            return combine(node.array(0), node.array(1))
+        except (ValueError, TypeError, ZeroDivisionError):
+            raise Strange("sizes that do not fit") from None
+
+    return read
+
+
+_OPERATORS: "Mapping[str, Callable[[Node], Any]]" = {
+    "Shape": _shape,
+    "Gather": _gather,
+    "Slice": _slice,
+    "Concat": _concat,
+    "Reshape": _reshape,
+    "Unsqueeze": _unsqueeze,
+    "Squeeze": _squeeze,
+    "Range": _range,
+    "Cast": _cast,
+    "Identity": lambda node: node.array(0),
+    "Add": _pair(lambda one, other: one + other),
+    "Mul": _pair(lambda one, other: one * other),
+    "Div": _pair(lambda one, other: one // other),
+}
