@@ -16,7 +16,7 @@ Affine = Callable[[Floats, Floats, Floats], Floats]
 
 
 def numpy_net(module: nn.Module, affine: Affine) -> Callable[[Floats], Floats]:
-    """Give the same function as a module of ``lenetx.models``, or a ``GapNet``, from float32[N, C, H, W] to [N, K].
+    """Return the same function as a module of ``lenetx.models``, or a ``GapNet``, from float32[N, C, H, W] to [N, K].
 
     Batch norms are computed as they stand, not folded.
     """
@@ -63,7 +63,7 @@ def shuffled_matmul(x: Floats, weight: Floats, bias: Floats) -> Floats:
 
 
 def in_random_order(seed: int) -> Affine:
-    """Give sums of products and bias in a random order, rounded after each product and each sum.
+    """Return sums of products and bias in a random order, rounded after each product and each sum.
 
     So does a plain loop without FMA: honest float32 at its worst.
     """
@@ -99,6 +99,6 @@ def _average_pool(x: Floats) -> Floats:
 
 
 def _pairs(x: Floats) -> Floats:
-    """Give float32[N, C, H/2, 2, W/2, 2]; an odd last row or column is left out."""
+    """Return float32[N, C, H/2, 2, W/2, 2]; an odd last row or column is left out."""
     count, channels, height, width = (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
     return x[:, :, : 2 * height, : 2 * width].reshape(count, channels, height, 2, width, 2)

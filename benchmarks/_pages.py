@@ -76,7 +76,7 @@ def _rules(
 
 
 def _light(shape: tuple[int, ...], random: Random) -> Cover:
-    """Return one of the uneven lights of :mod:`_photos`, on each pixel."""
+    """Return one of the uneven lights of ``_photos``, on each pixel."""
     light = list(LIGHTS.values())[random.integers(1, len(LIGHTS))](random)
     image = PIL.Image.fromarray(light.astype(np.float32)).resize(shape[::-1])
     return np.asarray(image, np.float64)

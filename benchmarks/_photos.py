@@ -19,7 +19,7 @@ Light = Callable[[np.random.Generator], NDArray[np.float64]]
 
 
 def mnist_test() -> tuple[Levels, Levels]:
-    """Give the uint8[10000, 28, 28] images and uint8[10000] labels of MNIST's test split."""
+    """Return the uint8[10000, 28, 28] images and uint8[10000] labels of MNIST's test split."""
     raw = Path(os.environ["LENETX_DATA"], "MNIST", "raw")
     images, labels = (raw / f"t10k-{part}-ubyte" for part in ("images-idx3", "labels-idx1"))
     levels = np.frombuffer(images.read_bytes(), np.uint8, offset=16).reshape(-1, 28, 28)
@@ -27,7 +27,7 @@ def mnist_test() -> tuple[Levels, Levels]:
 
 
 def canvas(image: Levels, random: np.random.Generator, how: int = PIL.Image.Resampling.BICUBIC) -> Levels:
-    """Give the image, enlarged ×8, somewhere on black."""
+    """Return the image, enlarged ×8, somewhere on black."""
     height, width = (side * TIMES for side in image.shape)
     large = np.asarray(PIL.Image.fromarray(image).resize((width, height), how))
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -39,7 +39,7 @@ def canvas(image: Levels, random: np.random.Generator, how: int = PIL.Image.Resa
 def photo(
     ink: Levels, light: Light, random: np.random.Generator, *, absorbs: float = 0.75, noise: float = 4, gain: float = 1
 ) -> Levels:
-    """Give dark ink of uneven strength on white paper.
+    """Return dark ink of uneven strength on white paper.
 
     Args:
         ink: 0 for none, 255 for full ink.
@@ -54,12 +54,12 @@ def photo(
 
 
 def chalk(ink: Levels, light: Light, random: np.random.Generator, *, noise: float = 4) -> Levels:
-    """Give light ink of uneven strength on a dark board."""
+    """Return light ink of uneven strength on a dark board."""
     return _levels((50 + 170 * _strength(ink, random)) * light(random), random, noise)
 
 
 def spoilt(ink: Levels, random: np.random.Generator) -> Levels:
-    """Give the ink with six specks of 4×4 pixels, and a frame line along the border."""
+    """Return the ink with six specks of 4×4 pixels, and a frame line along the border."""
     spoilt = ink.copy()
     for _ in range(6):
         top, left = random.integers(0, HEIGHT - 4), random.integers(0, WIDTH - 4)
@@ -69,7 +69,7 @@ def spoilt(ink: Levels, random: np.random.Generator) -> Levels:
 
 
 def _strength(ink: Levels, random: np.random.Generator) -> NDArray[np.float64]:
-    """Give the ink from 0 to 1, three quarters or more of what it is, as a pen presses."""
+    """Return the ink from 0 to 1, three quarters or more of what it is, as a pen presses."""
     coarse = PIL.Image.fromarray(random.uniform(0.75, 1, (6, 8)).astype(np.float32))
     pressure = coarse.resize((WIDTH, HEIGHT), PIL.Image.Resampling.BILINEAR)
     strength: NDArray[np.float64] = ink / 255 * np.asarray(pressure, np.float64)

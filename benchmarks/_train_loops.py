@@ -26,7 +26,7 @@ Loop = Callable[[int], float]
 
 
 def textbook_loop(data: str, workers: int) -> Loop:
-    """Give the loop of the tutorials: torchvision's data set and transforms, a DataLoader, Adam."""
+    """Return the loop of the tutorials: torchvision's data set and transforms, a DataLoader, Adam."""
     import_torchvision()
     from torchvision import datasets, transforms
 
@@ -65,7 +65,7 @@ def textbook_loop(data: str, workers: int) -> Loop:
 
 
 def bare_loop(layout: torch.memory_format, batch: int) -> Loop:
-    """Give the loop that trains on one ready batch again and again: what torch itself can do."""
+    """Return the loop that trains on one ready batch again and again: what torch itself can do."""
     network = models.build("lenet5", (1, 32, 32), 10).to(memory_format=layout)
     inputs = torch.randn(batch, 1, 32, 32).to(memory_format=layout)
     labels = torch.randint(0, 10, (batch,))
@@ -83,7 +83,7 @@ def bare_loop(layout: torch.memory_format, batch: int) -> Loop:
 
 
 def with_threads(loop: Loop, threads: int) -> Loop:
-    """Give the same loop with so many threads of torch, for the time that it runs."""
+    """Return the same loop with so many threads of torch, for the time that it runs."""
 
     def run(images: int) -> float:
         before = torch.get_num_threads()

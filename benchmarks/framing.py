@@ -147,7 +147,7 @@ def noisy(image: Levels, random: np.random.Generator) -> Levels:
 
 
 def moved(image: Levels, random: np.random.Generator) -> Levels:
-    """Give 36×36: the image with 4 pixels more on each side, moved by up to as many."""
+    """Return 36×36: the image with 4 pixels more on each side, moved by up to as many."""
     top, left = random.integers(0, 9, 2)
     return np.pad(image, ((top, 8 - top), (left, 8 - left)))
 
@@ -158,12 +158,12 @@ def scattered(image: Levels, random: np.random.Generator) -> Levels:
 
 
 def shrunk(image: Levels, random: np.random.Generator) -> Levels:
-    """Give the canvas as a plain resize leaves it: the digit is small and anywhere."""
+    """Return the canvas as a plain resize leaves it: the digit is small and anywhere."""
     return np.asarray(PIL.Image.fromarray(255 - canvas(image, random)).resize((28, 28), HOW.BILINEAR))
 
 
 def refused(light: Callable[[np.random.Generator], np.ndarray] | None) -> str:
-    """Give 'refused / asked' of blank paper in a light."""
+    """Return 'refused / asked' of blank paper in a light."""
     if light is None:
         return ""
     from lenetx_runtime.preprocess.framing import mnist

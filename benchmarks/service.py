@@ -54,7 +54,7 @@ def main() -> None:
 def measured(
     port: int, pictures: Sequence[bytes], answers: Sequence[tuple[str, float]], requests: int, clients: int
 ) -> tuple[list[str], int]:
-    """Give the row of a number of clients, and how many requests had no right answer."""
+    """Return the row of a number of clients, and how many requests had no right answer."""
     began = time.perf_counter()
     times = asyncio.run(load(port, pictures, answers, requests, clients))
     rate = len(times) / (time.perf_counter() - began)
@@ -89,7 +89,7 @@ def start() -> tuple[subprocess.Popen[bytes], int]:
 async def load(
     port: int, pictures: Sequence[bytes], answers: Sequence[tuple[str, float]], requests: int, clients: int
 ) -> list[float]:
-    """Give the seconds of each request that was answered rightly."""
+    """Return the seconds of each request that was answered rightly."""
     numbers, times = iter(range(requests)), []
 
     async def client() -> None:

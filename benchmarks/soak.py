@@ -119,7 +119,7 @@ def row(what: str, call: Callable[[], None], times: int, before: int = 100) -> l
 
 
 def state() -> tuple[float, float, int, int]:
-    """Give resident MiB, MiB in use, threads and open files."""
+    """Return resident MiB, MiB in use, threads and open files."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     resident = pages * os.sysconf("SC_PAGE_SIZE") / 2**20

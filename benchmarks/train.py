@@ -94,7 +94,7 @@ def speed(data: str) -> None:
 
 
 def relative(turns: Sequence[Turn]) -> float:
-    """Give our time ÷ the bare loop's, from medians of ratios: what other programs did to both cancels."""
+    """Return our time ÷ the bare loop's, from medians of ratios: what other programs did to both cancels."""
     return median(turn.ours / turn.bare for turn in turns)
 
 
@@ -115,7 +115,7 @@ def take_turns(config: TrainConfig, textbook: Loop, bare: Loop) -> list[Turn]:
 
 
 def validation_share(turns: list[Turn]) -> float:
-    """Give the time of the validation after an epoch ÷ that of the epoch's steps, from medians."""
+    """Return the time of the validation after an epoch ÷ that of the epoch's steps, from medians."""
     step = median(turn.ours / turn.images for turn in turns if not turn.ends_epoch)
     ends = [turn.ours - step * turn.images for turn in turns if turn.ends_epoch]
     return median(ends) * len(ends) / (step * sum(turn.images for turn in turns))

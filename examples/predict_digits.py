@@ -22,7 +22,7 @@ SHADES = " .:-=+*#%@"
 
 
 def draw(image: np.ndarray) -> list[str]:
-    """Give the lines of a grey picture in characters, two a pixel wide, so that it keeps its shape."""
+    """Return the lines of a grey picture in characters, two a pixel wide, so that it keeps its shape."""
     levels = image.astype(np.int64) * (len(SHADES) - 1) // 255
     return ["".join(SHADES[level] * 2 for level in row) for row in levels]
 

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def complete(folder: Path) -> Iterator[Path]:
-    """Give each picture once nobody seems to write to it any more, and again when it has changed; without an end."""
+    """Return each picture once nobody seems to write to it any more, and again when it has changed; without an end."""
     before: dict[str, tuple[int, ...]] = {}
     known: set[str] = set()
     while True:
@@ -55,7 +55,7 @@ def complete(folder: Path) -> Iterator[Path]:
 
 
 def look(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Give what changes when a picture does, by the names of the pictures in a folder."""
+    """Return what changes when a picture does, by the names of the pictures in a folder."""
     found: dict[str, tuple[int, ...]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -71,7 +71,7 @@ def look(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def answer(classifier: Classifier, path: Path) -> dict[str, Any]:
-    """Give the label of a picture, or the sentence that says why it has none, with the name of its file."""
+    """Return the label of a picture, or the sentence that says why it has none, with the name of its file."""
     try:
         found = classifier.predict(path)
     except InputError as error:

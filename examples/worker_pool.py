@@ -69,7 +69,7 @@ def label_all(model: str, paths: Sequence[Path]) -> int:
 
 
 def started(opened: Classifier) -> ProcessPoolExecutor:
-    """Give a pool of a process per core.
+    """Return a pool of a process per core.
 
     Not multiprocessing.Pool, which waits for ever for what a worker that died was given, and not fork, which copies the
     locks that other threads of a larger program hold.
@@ -94,7 +94,7 @@ def end_with_the_parent() -> None:
 
 
 def answers(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Give for each picture its label, or the sentence that says why it has none, with the name of its file."""
+    """Return for each picture its label, or the sentence that says why it has none, with the name of its file."""
     return [answer(path) for path in paths]
 
 

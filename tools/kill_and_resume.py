@@ -137,7 +137,7 @@ def kill(folder: Path, process: "subprocess.Popen[bytes]", *, ask: bool) -> str:
 
 
 def digest(folder: Path) -> str:
-    """Give the digest of the weights of a finished run."""
+    """Return the digest of the weights of a finished run."""
     import lenetx
 
     return lenetx.load(folder / "net.pt").spec.weights_sha256

@@ -1,1 +1,1 @@
-"""The ``lenetx`` command: thin over the functions of :mod:`lenetx`."""
+"""The ``lenetx`` command: thin over the functions of ``lenetx``."""

@@ -10,7 +10,7 @@ __all__ = ["doctor"]
 
 
 def doctor(json: Json = False) -> None:
-    """Say what this machine can run and what is in the way."""
+    """Describe what this machine can run and what is in the way."""
     from lenetx.doctor import examine
 
     found = examine()

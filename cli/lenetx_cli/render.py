@@ -53,7 +53,7 @@ def error(message: str) -> None:
 
 
 def notices(*, quiet: bool) -> Step:
-    """Give a function that prints a sentence on stderr that a user should know, though all goes on."""
+    """Return a function that prints a sentence on stderr that a user should know, though all goes on."""
     if quiet:
         return lambda _: None
     return lambda message: print(f"Note: {visible(message)}", file=sys.stderr, flush=True)
@@ -91,7 +91,7 @@ def version() -> None:
 
 
 def trained(checkpoint: "Checkpoint", path: Path) -> None:
-    """Say how good the weights are and where they lie."""
+    """Describe how good the weights are and where they lie."""
     metrics, lines = checkpoint.metrics, []
     if "test_accuracy" in metrics:
         lines.append(
@@ -198,7 +198,7 @@ def diagnosis(content: "FullDiagnosis") -> None:
 
 @contextmanager
 def steps(*, quiet: bool) -> Iterator[Step]:
-    """Give a function that shows what is being done: a spinner on a terminal, a line each elsewhere."""
+    """Return a function that shows what is being done: a spinner on a terminal, a line each elsewhere."""
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
@@ -219,7 +219,7 @@ def converted(source: Path, target: Path) -> None:
 def inputs_written(
     path: Path, checkpoint: Path, shape: Sequence[int], logits: int, network: Sequence[str], *, quiet: bool
 ) -> None:
-    """Say what was written for a program of someone's own, and what to do with it."""
+    """Describe what was written for a program of someone's own, and what to do with it."""
     if quiet:
         return
     size = ", ".join(map(str, shape))
@@ -236,7 +236,7 @@ def inputs_written(
 
 @contextmanager
 def training(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
-    """Give a function that shows training: a bar on a terminal, a line per epoch elsewhere."""
+    """Return a function that shows training: a bar on a terminal, a line per epoch elsewhere."""
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():

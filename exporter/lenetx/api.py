@@ -33,7 +33,7 @@ _LARGEST_BATCH = 10_000
 
 @own_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint; see :func:`lenetx.weights.checkpoint_file.load`."""
+    """Read a checkpoint; see ``lenetx.weights.checkpoint_file.load``."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
@@ -47,7 +47,7 @@ def load_weights(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere; see :func:`lenetx.weights.load.load_weights`."""
+    """Read a checkpoint, or make one of weights from elsewhere; see ``lenetx.weights.load.load_weights``."""
     return foreign.load_weights(
         Path(path),
         architecture=architecture,
@@ -69,7 +69,7 @@ def convert(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write weights to another kind of file; see :func:`lenetx.weights.convert.convert`."""
+    """Write weights to another kind of file; see ``lenetx.weights.convert.convert``."""
     conversion.convert(
         Path(source),
         Path(target),
@@ -83,7 +83,7 @@ def convert(
 
 @own_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
-    """Write a checkpoint; see :func:`lenetx.weights.checkpoint_file.save`."""
+    """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``."""
     checkpoints.save(checkpoint, Path(path))
 
 
@@ -116,7 +116,7 @@ def export(
         stem: file name without its ending: the checkpoint's, or the architecture for one that is not a file.
         batch: ``"dynamic"``, or the one batch size that the artifact shall take.
         opset: of the ONNX file; 18 by default.
-        data_name: on whose test split to prove, see :func:`lenetx.reference`.
+        data_name: on whose test split to prove, see ``lenetx.reference``.
         data_root: folder of its files.
         data_options: how to read a set of one's own.
         on_progress: told what goes on, a few words at a time.
@@ -183,7 +183,7 @@ def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None 
     Args:
         path: the file.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        architecture: of a checkpoint, see :func:`load`.
+        architecture: of a checkpoint, see ``load``.
 
     Raises:
         InputError, ArtifactError, DeviceUnavailable: it cannot be opened.

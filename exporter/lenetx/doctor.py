@@ -37,16 +37,16 @@ class FullDiagnosis:
         return self.runtime.can_predict
 
     def to_plain(self) -> dict[str, Any]:
-        """Give values for JSON."""
+        """Return values for JSON."""
         torch = {"cuda": self.cuda, "cuda_devices": list(self.cuda_devices)}
         return self.runtime.to_plain() | {"torch": torch}
 
     def rows(self) -> list[tuple[str, str]]:
-        """Give what was found as pairs of a name and words."""
+        """Return what was found as pairs of a name and words."""
         return [*self.runtime.rows(), ("CUDA in torch", self.cuda)]
 
     def conclusions(self) -> list[str]:
-        """Give every problem, then whether predictions can be made."""
+        """Return every problem, then whether predictions can be made."""
         return self.runtime.conclusions()
 
 

@@ -62,7 +62,7 @@ class ProofFailed(LenetxError):
     """An artifact does not compute what its checkpoint computes.
 
     Attributes:
-        reports: the :class:`lenetx.Report` of every artifact of the export, at least one of them failed.
+        reports: the ``lenetx.Report`` of every artifact of the export, at least one of them failed.
     """
 
     exit_code = 1

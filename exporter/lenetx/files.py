@@ -104,7 +104,7 @@ def require_writable(path: Path) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Say whether there is something at ``path``; a name that no file can have is nothing."""
+    """Return whether there is something at ``path``; a name that no file can have is nothing."""
     try:
         return path.exists()
     except OSError:
@@ -112,7 +112,7 @@ def exists(path: Path) -> bool:
 
 
 def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
-    """Give the file of that ending in ``folder`` that was written last.
+    """Return the file of that ending in ``folder`` that was written last.
 
     Raises:
         InputError: there is none.

@@ -42,7 +42,7 @@ def held(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> I
 
 @contextlib.contextmanager
 def marked(path: Path) -> Iterator[None]:
-    """Mark a file or folder as one that a living process works on, for :func:`is_abandoned`."""
+    """Mark a file or folder as one that a living process works on, for ``is_abandoned``."""
     descriptor = _opened(path)
     try:
         if descriptor is not None:
@@ -57,7 +57,7 @@ def is_abandoned(path: Path, *, after: float = _DAY) -> bool:
     """Check whether nobody works on a file or folder any more.
 
     Args:
-        path: what was :func:`marked`.
+        path: what was ``marked``.
         after: seconds without a change after which it is so where the file system has no locks that could tell.
     """
     descriptor = _opened(path)

@@ -36,12 +36,12 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def certificate_path(artifact: Path) -> Path:
-    """Give the place of an artifact's certificate: beside it, with ``.verified.json`` after the whole file name."""
+    """Return the place of an artifact's certificate: beside it, with ``.verified.json`` after the whole file name."""
     return artifact.with_name(f"{artifact.name}{_SUFFIX}")
 
 
 def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
-    """Do nothing if the certificate beside a model's path says that exactly its bytes, of this spec, were proven.
+    """Check that the certificate beside a model's path says that exactly its bytes, of this spec, were proven.
 
     Raises:
         ArtifactError: there is none, or it is damaged, of another file or checkpoint, or of a proof that failed.

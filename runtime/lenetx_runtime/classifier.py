@@ -47,14 +47,14 @@ class Classifier:
 
     Args:
         model: path of a ``.onnx`` file that lenetx exported, or its bytes.
-        device: ``cpu``, ``cuda`` or ``cuda:N``: what was asked for runs, or :class:`DeviceUnavailable` is raised.
-            ``auto`` takes CUDA where the model's self-test passes on it, else the CPU; :attr:`device` says which.
+        device: ``cpu``, ``cuda`` or ``cuda:N``: what was asked for runs, or ``DeviceUnavailable`` is raised.
+            ``auto`` takes CUDA where the model's self-test passes on it, else the CPU; ``device`` says which.
         threads: the most CPU threads of one call; all that this process may use when ``None``, by its affinity and its
             cgroup's quota. A single image takes one, unless the model has more than 16 MiB.
         require_verified: open the file only if ``lenetx verify`` or ``lenetx export`` has left the certificate of a
-            proof of exactly these bytes beside it, see :mod:`lenetx_runtime.certificate`.
+            proof of exactly these bytes beside it, see ``lenetx_runtime.certificate``.
         providers: onnxruntime's execution providers by their names, the preferred first, instead of a device; each may
-            be a pair of name and settings. They run the whole model, or :class:`DeviceUnavailable` is raised.
+            be a pair of name and settings. They run the whole model, or ``DeviceUnavailable`` is raised.
         cuda: how CUDA computes, where it does.
         limits: how large files and pictures may be; what is larger is refused before it is read.
 
@@ -97,7 +97,7 @@ class Classifier:
 
     @classmethod
     def from_backend(cls, spec: ModelSpec, backend: Backend) -> Self:
-        """Use another engine: anything with :class:`~lenetx_runtime.backend.Backend`'s ``device`` and ``run``."""
+        """Use another engine: anything with ``Backend``'s ``device`` and ``run``."""
         classifier = cls.__new__(cls)
         classifier._take(Opened(spec, backend, Workers(1)), None)
         return classifier
@@ -118,7 +118,7 @@ class Classifier:
         return self._opened().backend.device
 
     def predict(self, image: Image) -> Prediction:
-        """Label one image, given as :func:`lenetx_runtime.preprocess.decode` takes it.
+        """Label one image, given as ``lenetx_runtime.preprocess.decode`` takes it.
 
         Raises:
             InputError: the image cannot be used, or the model does not say how.
@@ -131,7 +131,7 @@ class Classifier:
     def frame(self, image: Image) -> "NDArray[np.uint8]":
         """Return what the network sees of one image: uint8[h, w] of ``spec.frame_size``, or uint8[h, w, 3] in colour.
 
-        What follows is only padding and normalising. Raises InputError as :meth:`predict` does.
+        What follows is only padding and normalising. Raises InputError as ``predict`` does.
         """
         framed: NDArray[np.uint8] = self._framing().one(image)[0].copy()
         return framed
@@ -180,7 +180,7 @@ class Classifier:
                 raise problem
 
     def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Give float32[N, K] logits of preprocessed float32[N, C, H, W] inputs, N ≥ 0.
+        """Return float32[N, K] logits of preprocessed float32[N, C, H, W] inputs, N ≥ 0.
 
         Raises:
             InputError: another dtype or shape, or NaN or infinity among the inputs.
@@ -202,12 +202,12 @@ class Classifier:
         return SelfTestResult(passed, len(logits), worst, self.device, seconds)
 
     def close(self) -> None:
-        """Free the model. Using the classifier afterwards raises :class:`LenetxError`; closing twice is fine."""
+        """Free the model. Using the classifier afterwards raises ``LenetxError``; closing twice is fine."""
         self._inference = self._request = None
         self._workers.close()
 
     def __enter__(self) -> Self:
-        """Give the classifier itself."""
+        """Return the classifier itself."""
         return self
 
     def __exit__(

@@ -208,7 +208,7 @@ def _line(outcome: "ProviderOutcome") -> str:
 
 
 def _plain(outcome: "ProviderOutcome") -> dict[str, Any]:
-    """Give plain values; a share that is not finite is a text, since JSON has none."""
+    """Return plain values; a share that is not finite is a text, since JSON has none."""
     result = outcome.result
     return {
         "provider": outcome.provider,

@@ -12,7 +12,7 @@ _DIGITS = 3
 
 
 def cuda_index(device: str) -> int | None:
-    """Give ``None`` for ``cpu``, 0 for ``cuda`` and N for ``cuda:N``.
+    """Return ``None`` for ``cpu``, 0 for ``cuda`` and N for ``cuda:N``.
 
     Raises:
         InputError: no such device name.
@@ -23,7 +23,7 @@ def cuda_index(device: str) -> int | None:
 
 
 def is_device(name: str) -> bool:
-    """Say whether it is ``cpu``, ``cuda`` or ``cuda:N``."""
+    """Return whether it is ``cpu``, ``cuda`` or ``cuda:N``."""
     number = name.removeprefix("cuda:")
     is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
     return name in ("cpu", "cuda") or (is_number and name == f"cuda:{int(number)}")
@@ -42,7 +42,7 @@ class CudaOptions(NamedTuple):
     graphs: bool = False
 
     def settings(self, index: int) -> dict[str, str]:
-        """Give onnxruntime's settings: float32 that is float32, and convolutions that are direct sums."""
+        """Return onnxruntime's settings: float32 that is float32, and convolutions that are direct sums."""
         settings = {"device_id": str(index), "use_tf32": str(int(self.tf32)), "cudnn_conv_algo_search": "DEFAULT"}
         return settings | ({"enable_cuda_graph": "1"} if self.graphs else {})
 

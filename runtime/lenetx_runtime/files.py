@@ -73,7 +73,7 @@ def _to_the_end(descriptor: int, begun: bytes, most: int) -> bytes:
 
 
 def require_file(path: Union[str, "os.PathLike[str]"], kind: str) -> int:
-    """Give the size in bytes of a regular file.
+    """Return the size in bytes of a regular file.
 
     Raises:
         InputError: missing, a directory, a pipe or device, or not to be looked at.

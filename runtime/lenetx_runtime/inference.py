@@ -60,7 +60,7 @@ class Inference:
         """Label uint8[N, h, w] or uint8[N, h, w, 3] frames.
 
         Raises:
-            ArtifactError: as :meth:`logits`.
+            ArtifactError: as ``logits``.
         """
         labels = self._labels
         if len(frames) == 1:
@@ -70,12 +70,12 @@ class Inference:
         return [Prediction(row, labels, index, self._output) for row, index in rows]
 
     def share(self, count: int) -> int:
-        """Give how many of so many images each thread takes at once: whole calls of the backend, and few of them."""
+        """Return how many of so many images each thread takes at once: whole calls of the backend, and few of them."""
         calls = -(-count // (self._workers.count * self.part))
         return self.part * max(1, min(calls, self._calls))
 
     def logits(self, inputs: Any) -> "NDArray[np.float32]":
-        """Give finite float32[N, K] of float32[N, C, H, W].
+        """Return finite float32[N, K] of float32[N, C, H, W].
 
         Raises:
             InputError: something else is given.
@@ -99,7 +99,7 @@ class Inference:
         return self._finite(inputs if inputs.flags.c_contiguous else inputs.copy(order="C"))
 
     def raw(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Give float32[N, K], finite or not, of contiguous float32[N, C, H, W].
+        """Return float32[N, K], finite or not, of contiguous float32[N, C, H, W].
 
         Raises:
             ArtifactError: something else comes out, or the model cannot run.

@@ -37,5 +37,5 @@ DEFAULT = Limits()
 
 
 def size_in_words(size: int) -> str:
-    """Give a number of bytes for an error, in MiB where it is a whole number of them."""
+    """Return a number of bytes for an error, in MiB where it is a whole number of them."""
     return f"{size // 2**20} MiB" if size >= 2**20 and size % 2**20 == 0 else f"{size:,} bytes"

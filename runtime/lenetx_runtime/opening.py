@@ -32,7 +32,7 @@ class Opened(NamedTuple):
 
 
 class Request(NamedTuple):
-    """The arguments of :class:`~lenetx_runtime.classifier.Classifier`; they can be pickled.
+    """The arguments of ``Classifier``; they can be pickled.
 
     Attributes:
         content_sha256: only this model, whatever lies there now; any when ``None``.
@@ -53,7 +53,7 @@ class Request(NamedTuple):
         return f"Request({model}, device={self.device!r}, threads={self.threads}, providers={self.providers})"
 
     def check(self) -> None:
-        """Do nothing if it can be asked for.
+        """Check that it can be asked for.
 
         Raises:
             InputError: an argument is wrong, or they contradict each other.
@@ -82,7 +82,7 @@ class Request(NamedTuple):
     def open(self) -> Opened:
         """Read, check and open the model.
 
-        Raises the errors of :class:`~lenetx_runtime.classifier.Classifier`.
+        Raises the errors of ``Classifier``.
         """
         from .cpus import available_cpus
         from .onnx_file import read_spec
@@ -127,7 +127,7 @@ class Request(NamedTuple):
 
 
 def _works(backend: Backend, spec: ModelSpec) -> bool:
-    """Say whether the model's self-test passes; of one that has none, whether it runs and gives numbers."""
+    """Return whether the model's self-test passes; of one that has none, whether it runs and gives numbers."""
     import numpy as np
 
     if spec.selftest is not None:

@@ -35,7 +35,7 @@ class OrtBackend:
     Args:
         model: bytes of the file.
         spec: its spec, already checked against the bytes.
-        device, threads, providers, cuda: as :class:`~lenetx_runtime.classifier.Classifier` takes them, but for
+        device, threads, providers, cuda: as ``Classifier`` takes them, but for
             ``auto``; ``threads`` are intra-op threads.
         optimised: let onnxruntime rewrite the graph before it runs.
 
@@ -172,7 +172,7 @@ class CudaRun:
         return logits
 
     def _capture(self, batch: "NDArray[np.float32]", right: "NDArray[np.float32]") -> None:
-        """Give a batch size its graph, if that computes the same bits."""
+        """Return a batch size its graph, if that computes the same bits."""
         options = self._options(str(len(self._graphs) + 1))
         try:
             graph = _Graph(self._session, self._names, *self._buffers(batch), options)

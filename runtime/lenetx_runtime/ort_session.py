@@ -165,7 +165,7 @@ def _share(ort: Any, memory: int) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """Give an error's text without its line breaks."""
+    """Return an error's text without its line breaks."""
     return " ".join(str(error).split())
 
 

@@ -17,7 +17,7 @@ class Prediction:
         logits: K finite floats, what the network returned for the image.
         labels: K names of classes.
         index: position of the largest of them, the first of several that are equal; found when ``None``.
-        output: what they are, as in :class:`~lenetx_runtime.ModelSpec`: ``logits``, which a softmax makes
+        output: what they are, as in ``ModelSpec``: ``logits``, which a softmax makes
             probabilities; ``log_probabilities``; or ``probabilities``, taken as they are.
     """
 
@@ -60,7 +60,7 @@ class Prediction:
         return self._ranked
 
     def top(self, k: int) -> tuple[tuple[str, float], ...]:
-        """Give the ``k`` most probable classes as (label, probability), the most probable first.
+        """Return the ``k`` most probable classes as (label, probability), the most probable first.
 
         Raises:
             InputError: k is not a whole number of 1 or more.
@@ -90,7 +90,7 @@ class Prediction:
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
-    """Give K probabilities for K finite logits, shifted so that nothing overflows."""
+    """Return K probabilities for K finite logits, shifted so that nothing overflows."""
     largest = max(logits)
     powers = [math.exp(value - largest) for value in logits]
     total = math.fsum(powers)

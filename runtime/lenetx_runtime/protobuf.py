@@ -25,17 +25,17 @@ class Walk:
         self.start = 0
 
     def messages(self, data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-        """Give those of :meth:`fields` whose values are bytes: texts, tensors and messages."""
+        """Return those of ``fields`` whose values are bytes: texts, tensors and messages."""
         return ((field, value) for field, value in self.fields(data) if isinstance(value, memoryview))
 
     def at(self, data: bytes | memoryview, *path: int) -> Iterator[memoryview]:
-        """Give what stands at the end of a path of field numbers, through a message for each but the last."""
+        """Return what stands at the end of a path of field numbers, through a message for each but the last."""
         for field, value in self.messages(data):
             if field == path[0]:
                 yield from self.at(value, *path[1:]) if path[1:] else (value,)
 
     def fields(self, data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
-        """Give the (number, value) pairs of a message; sizes are checked before anything is cut.
+        """Return the (number, value) pairs of a message; sizes are checked before anything is cut.
 
         Raises:
             ArtifactError: it is no message, or the walk takes too long.
@@ -64,7 +64,7 @@ class Walk:
             position += size
 
     def numbers(self, packed: memoryview) -> list[int]:
-        """Give the numbers of a packed field, the negative ones as their two's complement in 64 bits."""
+        """Return the numbers of a packed field, the negative ones as their two's complement in 64 bits."""
         numbers, position = [], 0
         while position < len(packed):
             self._count()

@@ -44,7 +44,7 @@ def reprove(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
     """Run the self-test of a sealed ONNX model on ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        ArtifactError, DeviceUnavailable, InputError, EngineMissing: as :class:`~lenetx_runtime.ort.OrtBackend` says.
+        ArtifactError, DeviceUnavailable, InputError, EngineMissing: as ``OrtBackend`` says.
     """
     backend = OrtBackend(data, spec, device=device)
     return ProviderOutcome.of(backend.provider, Classifier.from_backend(spec, backend).self_test())

@@ -22,7 +22,7 @@ _MOST_IMAGES = 64
 
 
 class Frames(Protocol):
-    """What a self-test has to fit: a :class:`~lenetx_runtime.ModelSpec`."""
+    """What a self-test has to fit: a ``ModelSpec``."""
 
     @property
     def channels(self) -> int: ...
@@ -40,7 +40,7 @@ class SelfTest:
 
     Attributes:
         images: the bytes of uint8[N, h, w] or, for three channels, uint8[N, h, w, 3], 1 to 64 of them: frames of the
-            spec's ``frame_size``. They still go through :func:`lenetx_runtime.preprocess.normalise`, so that padding,
+            spec's ``frame_size``. They still go through ``lenetx_runtime.preprocess.normalise``, so that padding,
             scale, mean and std are proven too.
         logits: N rows of a logit per label.
         limits: N rows of the largest |Δlogit| that passes, zero or more.
@@ -58,7 +58,7 @@ class SelfTest:
             raise ArtifactError(f"The model's self-test is not valid: {problem}.")
 
     def __repr__(self) -> str:
-        """Give the number of images and the start of a digest of it all, which would fill pages."""
+        """Return the number of images and the start of a digest of it all, which would fill pages."""
         import hashlib
 
         text = json.dumps(self.to_plain(), sort_keys=True).encode()
@@ -73,7 +73,7 @@ class SelfTest:
 
     @classmethod
     def from_plain(cls, value: Any) -> "SelfTest":
-        """Read what :meth:`to_plain` gives.
+        """Read what ``to_plain`` gives.
 
         Raises:
             ArtifactError: it is something else.
@@ -83,7 +83,7 @@ class SelfTest:
         return cls(_decoded(value["images"]), _as_rows(value["logits"]), _as_rows(value["limits"]))
 
     def to_plain(self) -> dict[str, Any]:
-        """Give values for JSON: the images' bytes in base64, a list per row.
+        """Return values for JSON: the images' bytes in base64, a list per row.
 
         The alphabet is that without a slash (RFC 4648, section 5): nothing in an artifact may look like a path.
         """
@@ -91,14 +91,14 @@ class SelfTest:
         return {"images": images, "logits": [*map(list, self.logits)], "limits": [*map(list, self.limits)]}
 
     def frames(self, spec: Frames) -> "NDArray[np.uint8]":
-        """Give the images as :func:`lenetx_runtime.preprocess.normalise` takes them."""
+        """Return the images as ``lenetx_runtime.preprocess.normalise`` takes them."""
         import numpy as np
 
         pixel = () if spec.channels == 1 else (spec.channels,)
         return np.frombuffer(self.images, np.uint8).reshape(len(self.logits), *spec.frame_size, *pixel)
 
     def fits(self, spec: Frames) -> bool:
-        """Say whether the images have the spec's frame size and the rows a number per label."""
+        """Return whether the images have the spec's frame size and the rows a number per label."""
         levels = spec.channels * math.prod(spec.frame_size)
         return len(self.images) == len(self.logits) * levels and len(self.logits[0]) == len(spec.labels)
 
@@ -128,7 +128,7 @@ class SelfTestResult(NamedTuple):
         images: how many were run.
         worst: the largest share of its limit that a logit used, 0.0 to 1.0 where it passed; infinity where a logit is
             NaN, infinite, or off with a limit of zero.
-        device: where the model ran, as :attr:`Classifier.device` says it.
+        device: where the model ran, as ``Classifier.device`` says it.
         seconds: that preprocessing and the model took.
     """
 
@@ -140,7 +140,7 @@ class SelfTestResult(NamedTuple):
 
 
 def require_selftest(spec: Frames) -> SelfTest:
-    """Give the self-test of a model.
+    """Return the self-test of a model.
 
     Raises:
         ArtifactError: it carries none.
@@ -153,7 +153,7 @@ def require_selftest(spec: Frames) -> SelfTest:
 
 
 def judge(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, float]:
-    """Say whether float32[N, K] logits are within the limits, and the largest share of a limit that one used."""
+    """Return whether float32[N, K] logits are within the limits, and the largest share of a limit that one used."""
     import numpy as np
 
     exact, limits = np.array(selftest.logits, np.float64), np.array(selftest.limits, np.float64)

@@ -59,15 +59,15 @@ class ModelSpec:
         weights_sha256: digest of the trained weights (``lenetx.weights.checkpoint.weights_sha256``).
         producer: name and version of the program that made the file.
         batch: ``"dynamic"`` or the one batch size that the artifact takes.
-        framing: how an image becomes a frame of :attr:`frame_size`: ``mnist`` (grey, 28×28), ``stretch`` or
-            ``letterbox``, see :mod:`lenetx_runtime.preprocess.framing`. ``unknown`` where that was never said: then
+        framing: how an image becomes a frame of ``frame_size``: ``mnist`` (grey, 28×28), ``stretch`` or
+            ``letterbox``, see ``lenetx_runtime.preprocess.framing``. ``unknown`` where that was never said: then
             there is no padding, mean 0 and std 1 on a scale of 1 stand for nothing, and pictures are refused.
         interpolation: Pillow's resampling filter used by the framing.
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or
             ``probabilities``, as of a softmax or of a sigmoid, whose classes are judged one by one and sum to no 1.
-        content_sha256: ONNX only: the file's digest, see :mod:`lenetx_runtime.onnx_file`.
-        selftest: images with their right logits, for :meth:`Classifier.self_test`; ``None`` where there are none, and
+        content_sha256: ONNX only: the file's digest, see ``lenetx_runtime.onnx_file``.
+        selftest: images with their right logits, for ``Classifier.self_test``; ``None`` where there are none, and
             then the JSON text has no such field.
     """
 
@@ -108,7 +108,7 @@ class ModelSpec:
         return self.height - 2 * self.padding, self.width - 2 * self.padding
 
     def to_json(self) -> str:
-        """Give the canonical JSON text: sorted keys, no spaces, ASCII only."""
+        """Return the canonical JSON text: sorted keys, no spaces, ASCII only."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         selftest = fields.pop(_OPTIONAL)
         if selftest is not None:
@@ -117,7 +117,7 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> "ModelSpec":
-        """Read the JSON text of :meth:`to_json`.
+        """Read the JSON text of ``to_json``.
 
         Raises:
             ArtifactError: not JSON, of another format version, or with a field missing, unknown or invalid.

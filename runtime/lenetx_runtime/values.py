@@ -16,7 +16,7 @@ _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Say whether it is a text that can be printed: of 1 to 65,536 characters, and none with halves of UTF-16 pairs."""
+    """Return whether it is a text that can be printed: of 1 to 65,536 characters, and none with halves of UTF-16 pairs."""
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_TEXT:
         return False
     try:
@@ -27,17 +27,17 @@ def is_text(value: object) -> TypeGuard[str]:
 
 
 def is_digest(value: object) -> TypeGuard[str]:
-    """Say whether it is a SHA-256 digest in lower case."""
+    """Return whether it is a SHA-256 digest in lower case."""
     return isinstance(value, str) and len(value) == 64 and _HEXADECIMAL.issuperset(value)
 
 
 def is_count(value: object, least: int) -> TypeGuard[int]:
-    """Say whether it is a whole number from ``least`` to :data:`LARGEST_COUNT`."""
+    """Return whether it is a whole number from ``least`` to ``LARGEST_COUNT``."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_COUNT
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Say whether it is a finite number that fits a float64."""
+    """Return whether it is a finite number that fits a float64."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 

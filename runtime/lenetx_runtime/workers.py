@@ -41,7 +41,7 @@ class Workers:
         self._is_closed = False
 
     def together(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
-        """Give what becomes of each part, in their order; the thread that asks works too.
+        """Return what becomes of each part, in their order; the thread that asks works too.
 
         After an error no further part is begun; the error of the first such part is raised when all threads are done.
 
@@ -94,7 +94,7 @@ class Workers:
             future.result()  # raises what ends a thread
 
     def map(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
-        """Give what becomes of each part, in their order, with at most one more at work or waiting than threads.
+        """Return what becomes of each part, in their order, with at most one more at work or waiting than threads.
 
         What the parts or the work raise comes in its place, behind all that is before it, and ends it.
 
@@ -164,7 +164,7 @@ def _mark() -> None:
 
 
 def _until_it_fails(parts: Iterable[_Given], problem: list[Exception]) -> Iterator[_Given]:
-    """Give the parts; what they raise is kept, so that what is before it can be given back first."""
+    """Return the parts; what they raise is kept, so that what is before it can be given back first."""
     try:
         yield from parts
     except Exception as error:  # whatever someone's own iterator raises
@@ -172,7 +172,7 @@ def _until_it_fails(parts: Iterable[_Given], problem: list[Exception]) -> Iterat
 
 
 def parts_of(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[Part]:
-    """Give so many images at a time with the position of the first; what was taken before an error is given too."""
+    """Return so many images at a time with the position of the first; what was taken before an error is given too."""
     import numpy as np
 
     if isinstance(images, list | tuple | np.ndarray):
@@ -196,12 +196,12 @@ def parts_of(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[Pa
 
 
 def is_open_file(image: Any) -> bool:
-    """Say whether it is a file object or a Pillow image that is still to be read from one."""
+    """Return whether it is a file object or a Pillow image that is still to be read from one."""
     return hasattr(image, "read") or getattr(image, "fp", None) is not None
 
 
 def require_several(images: Any, method: str) -> None:
-    """Do nothing if several images were given.
+    """Check that several images were given.
 
     Raises:
         InputError: it is one image, or none at all.

@@ -30,7 +30,7 @@ _MOST_NUMBERS = 2**25
 
 
 def unknown(tape: Tape) -> str | None:
-    """Say why the bound does not hold for a network, or ``None`` if it does."""
+    """Return why the bound does not hold for a network, or ``None`` if it does."""
     if tape.problem:
         return tape.problem
     strange = sorted({step.operator for step in tape.steps if not known(step.operator) or not _is_usual(step)})
@@ -43,10 +43,10 @@ def unknown(tape: Tape) -> str | None:
 
 
 def limits(tape: Tape) -> "Tensor":
-    """Give float64[N, K]: the largest |Δlogit| that rounding explains.
+    """Return float64[N, K]: the largest |Δlogit| that rounding explains.
 
     Args:
-        tape: of the float64 network on N inputs, with no :func:`unknown` operator.
+        tape: of the float64 network on N inputs, with no ``unknown`` operator.
     """
     import torch
 
@@ -71,7 +71,7 @@ def _sums_of_squares(tape: Tape) -> "Tensor":
 
 
 def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
-    """Give the largest error of each value since the last affine layers, and the noise of each step by its place."""
+    """Return the largest error of each value since the last affine layers, and the noise of each step by its place."""
     errors: dict[int, Tensor] = {}
     noises: dict[int, Tensor] = {}
     for place, step in enumerate(tape.steps):
@@ -86,7 +86,7 @@ def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
 
 
 def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noises: "dict[int, Tensor]") -> "Tensor":
-    """Give Σ_channels (Σ_positions |g|·noise)² as [K, N]."""
+    """Return Σ_channels (Σ_positions |g|·noise)² as [K, N]."""
     import torch
 
     gradients = {tape.output: gradient}
@@ -115,7 +115,7 @@ def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noise
 
 
 def _by_channel(values: "Tensor", before: int) -> "Tensor":
-    """Give [(K,) N, C, P]: all positions of a channel in one axis."""
+    """Return [(K,) N, C, P]: all positions of a channel in one axis."""
     return values.unsqueeze(-1) if values.ndim == before + 1 else values.flatten(before + 1)
 
 
@@ -124,7 +124,7 @@ def _errors_of(step: Step, errors: "dict[int, Tensor]") -> "dict[int, Tensor]":
 
 
 def _is_usual(step: Step) -> bool:
-    """Say whether a known operator is called as the bound understands it."""
+    """Return whether a known operator is called as the bound understands it."""
     if step.operator.endswith("convolution") and step.argument("transposed"):
         return False
     if step.operator == "addmm":
@@ -139,7 +139,7 @@ def _is_usual(step: Step) -> bool:
 
 
 def _is_plain(step: Step) -> bool:
-    """Say whether no argument changes what an operator of numbers does."""
+    """Return whether no argument changes what an operator of numbers does."""
     arguments = {each.name for each in step.call._schema.arguments}  # type: ignore[attr-defined]  # of an OpOverload
     if "rounding_mode" in arguments and step.argument("rounding_mode") is not None:
         return False
@@ -149,5 +149,5 @@ def _is_plain(step: Step) -> bool:
 
 
 def _read(tape: Tape) -> set[int]:
-    """Give the values that the logits can depend on: a batch norm gives its statistics too, which nothing reads."""
+    """Return the values that the logits can depend on: a batch norm gives its statistics too, which nothing reads."""
     return {tape.output, *(value for step in tape.steps for value in step.sources.values())}

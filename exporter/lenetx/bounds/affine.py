@@ -58,13 +58,13 @@ def absolute_of(step: "Step") -> "tuple[Tensor, Tensor]":
 
 
 def _largest(tensor: "Tensor") -> "Tensor":
-    """Give the largest |t| without another tensor of that size."""
+    """Return the largest |t| without another tensor of that size."""
     least, most = tensor.aminmax()
     return (-least).maximum(most)
 
 
 def terms_of(step: "Step") -> int:
-    """Give n, the number of products in each sum of an affine step."""
+    """Return n, the number of products in each sum of an affine step."""
     weight = step.leaves[_places(step)["weight"]]
     return int(weight[0].numel()) if _is_convolution(step) else len(weight)
 
@@ -126,7 +126,7 @@ def _is_pointwise(step: "Step") -> bool:
 
 
 def _places(step: "Step") -> dict[str, int]:
-    """Give the positions of inputs, weight and, where there is one, bias."""
+    """Return the positions of inputs, weight and, where there is one, bias."""
     if _is_convolution(step):
         places = {"inputs": 0, "weight": 1, "bias": 2}
     elif step.operator == "addmm":

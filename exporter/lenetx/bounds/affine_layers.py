@@ -39,7 +39,7 @@ class Layer:
 
 
 def weight_of(step: Step) -> str | None:
-    """Give the name of the weight of an affine step, or ``None`` for any other step."""
+    """Return the name of the weight of an affine step, or ``None`` for any other step."""
     if not is_affine(step):
         return None
     named = {place: name.split(":")[0] for place, name in step.names.items()}

@@ -46,7 +46,7 @@ def _absolute(step: "Step") -> "Tensor":
 
 
 def _terms(step: "Step") -> int:
-    """Give the largest number of numbers in one sum."""
+    """Return the largest number of numbers in one sum."""
     import math
 
     shape = step.leaves[0].shape

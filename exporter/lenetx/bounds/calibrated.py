@@ -30,7 +30,7 @@ def self_calibrated(
     moved: Callable[[], float] = lambda: 0.0,
     extreme: bool = False,
 ) -> float:
-    """Give the largest |Δlogit| that passes for a group of inputs.
+    """Return the largest |Δlogit| that passes for a group of inputs.
 
     Args:
         exact: float64[N, K] logits of the float64 module.

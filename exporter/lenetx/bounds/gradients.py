@@ -12,7 +12,7 @@ __all__ = ["batched_gradients"]
 
 
 def batched_gradients(step: "Step", gradient: "Tensor") -> "Mapping[int, Tensor]":
-    """Give the gradients [K, …] of everything that a step reads from those of its first output."""
+    """Return the gradients [K, …] of everything that a step reads from those of its first output."""
     import torch
 
     with torch.enable_grad():

@@ -51,12 +51,12 @@ class _Kinked:
 
 
 def _slope(step: "Step") -> float:
-    """Give the slope where the function is not the identity."""
+    """Return the slope where the function is not the identity."""
     return float(step.argument("negative_slope")) if step.operator == "leaky_relu" else 0.0
 
 
 def _range(step: "Step") -> tuple[float | None, float | None]:
-    """Give the ends between which the function is the identity."""
+    """Return the ends between which the function is the identity."""
     if step.operator in ("relu", "leaky_relu"):
         return 0.0, None
     names = ("min_val", "max_val") if step.operator == "hardtanh" else ("min", "max")

@@ -122,7 +122,7 @@ def measure(
         float32: in eval mode.
         float64: the same, which computes in float64.
         inputs: float32[N, C, H, W].
-        method: as :func:`plan` says.
+        method: as ``plan`` says.
         extreme: eager float32 itself may overflow, or lose most of its digits.
     """
     import torch
@@ -171,7 +171,7 @@ def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.f
 
 
 def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":
-    """Give networks of the same tensors for each worker: what a module keeps of a batch must not meet another's.
+    """Return networks of the same tensors for each worker: what a module keeps of a batch must not meet another's.
 
     Modules that cannot be copied have one worker.
     """

@@ -20,10 +20,10 @@ __all__ = ["Operator", "is_affine", "known", "operator_of"]
 
 
 class Operator(Protocol):
-    """What each operator of :data:`_HOMES` is: a module of functions or an object."""
+    """What each operator of ``_HOMES`` is: a module of functions or an object."""
 
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
-        """Give the largest |error| of the first output.
+        """Return the largest |error| of the first output.
 
         Args:
             step: the call.
@@ -31,10 +31,10 @@ class Operator(Protocol):
         """
 
     def noise(self, step: "Step", /) -> "Tensor | None":
-        """Give the size in u of the rounding of each number of the output, or ``None`` where there is none."""
+        """Return the size in u of the rounding of each number of the output, or ``None`` where there is none."""
 
     def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
-        """Give the gradients [K, …] of what it reads, by position, from those of its first output."""
+        """Return the gradients [K, …] of what it reads, by position, from those of its first output."""
 
 
 _HOMES = {
@@ -51,17 +51,17 @@ _HOMES = {
 
 
 def is_affine(step: "Step") -> bool:
-    """Say whether a step is a sum of products with weights."""
+    """Return whether a step is a sum of products with weights."""
     return step.operator in _HOMES["affine"]
 
 
 def known(name: str) -> bool:
-    """Say whether the bounds know an operator."""
+    """Return whether the bounds know an operator."""
     return any(name in names for names in _HOMES.values())
 
 
 def operator_of(name: str) -> Operator:
-    """Give an operator that is :func:`known`."""
+    """Return an operator that is ``known``."""
     home = next(module for module, names in _HOMES.items() if name in names)
     module = importlib.import_module(f".{home}", __package__)
     return cast("Operator", module.OPERATORS[name])

@@ -15,7 +15,7 @@ _SPREADS = ("aten::std", "aten::std_mean", "aten::var", "aten::var_mean")
 
 
 def call_plainly(func: Any, args: Any, kwargs: Any) -> Any:
-    """Call an operator, or for a spread what it consists of; for :class:`lenetx.execution.carrier.Watch`."""
+    """Call an operator, or for a spread what it consists of; for ``lenetx.execution.carrier.Watch``."""
     name = func._schema.name
     if name not in _SPREADS or func._overloadname != "correction":
         return func(*args, **kwargs)

@@ -52,7 +52,7 @@ class _Pointwise:
 
 
 def _passed_on(step: "Step", place: int, error: "Tensor") -> "Tensor":
-    """Give the error of each number of the output that comes of one operand's, which may be one for many pixels."""
+    """Return the error of each number of the output that comes of one operand's, which may be one for many pixels."""
     output = step.results[0]
     factor: Any = 1.0
     if step.operator == "tanh":
@@ -78,7 +78,7 @@ def _roundings(step: "Step") -> int:
 
 
 def _constant(step: "Step") -> float:
-    """Give the size of an operand that the network's code holds and float32 does not, or 0."""
+    """Return the size of an operand that the network's code holds and float32 does not, or 0."""
     import torch
 
     numbers = [float(leaf) for leaf in step.leaves[:2] if isinstance(leaf, int | float)]
@@ -86,7 +86,7 @@ def _constant(step: "Step") -> float:
 
 
 def _largest_factor(step: "Step") -> float:
-    """Give the largest number that a denormal one, flushed to zero, is multiplied with."""
+    """Return the largest number that a denormal one, flushed to zero, is multiplied with."""
     if step.operator in ("mul", "div"):
         import torch
 
@@ -97,14 +97,14 @@ def _largest_factor(step: "Step") -> float:
 
 
 def _norm_factor(step: "Step") -> "Tensor":
-    """Give γ / √(σ² + ε) as [1, C, 1, …]."""
+    """Return γ / √(σ² + ε) as [1, C, 1, …]."""
     weight, variance = step.argument("weight"), step.argument("running_var")
     factor: Tensor = (variance + step.argument("eps")).rsqrt()
     return _per_channel(step, factor if weight is None else factor * weight)
 
 
 def _norm_terms(step: "Step") -> "Tensor":
-    """Give |s·x| + |s·μ| + |β|, which bounds every result on the way."""
+    """Return |s·x| + |s·μ| + |β|, which bounds every result on the way."""
     factor, bias = _norm_factor(step).abs(), step.argument("bias")
     terms: Tensor = factor * (step.leaves[0].abs() + _per_channel(step, step.argument("running_mean")).abs())
     return terms if bias is None else terms + _per_channel(step, bias).abs()

@@ -38,7 +38,7 @@ class _MaxPool:
 
 
 def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
-    """Give each window's gradient to one of its numbers."""
+    """Return each window's gradient to one of its numbers."""
     count, batch = gradient.shape[:2]
     planes = inputs.new_zeros(count, batch, inputs.shape[1], inputs[0, 0].numel())
     places = chosen.flatten(2).expand(count, *chosen.shape[:2], -1)
@@ -47,7 +47,7 @@ def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
 
 
 def _add_few(found: "Tensor", gradient: "Tensor", chosen: "Tensor", few: "Tensor") -> None:
-    """Give the gradients of a few windows to one number of each as well, in place."""
+    """Return the gradients of a few windows to one number of each as well, in place."""
     import torch
 
     planes = torch.arange(found[0, :, :, 0, 0].numel()).view(*found.shape[1:3], 1, 1) * found[0, 0, 0].numel()
@@ -56,7 +56,7 @@ def _add_few(found: "Tensor", gradient: "Tensor", chosen: "Tensor", few: "Tensor
 
 
 def _runners_up(step: "Step", inputs: "Tensor", error: "Tensor | None") -> "tuple[Tensor, Tensor | None]":
-    """Give the place of the greatest number below each window's maximum, and whether it may be greater in float32."""
+    """Return the place of the greatest number below each window's maximum, and whether it may be greater in float32."""
     import torch
     from torch.nn import functional
 

@@ -29,7 +29,7 @@ _DIGITS, _LIMIT_DIGITS = 9, 3
 
 
 def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = None) -> "Checkpoint":
-    """Give the checkpoint with a self-test in its spec; the same weights and frames give the same one.
+    """Return the checkpoint with a self-test in its spec; the same weights and frames give the same one.
 
     Args:
         checkpoint: of any spec.
@@ -53,7 +53,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
 
 
 def golden_answers(float32: "nn.Module", float64: Double, spec: "ModelSpec", frames: NDArray[np.uint8]) -> Measured:
-    """Give what is right for some frames, and how far from it an honest program may be."""
+    """Return what is right for some frames, and how far from it an honest program may be."""
     inputs = normalise(frames, spec)
     return measure(float32, float64, inputs, plan(float32, spec.input_shape, len(inputs)).method)
 

@@ -35,12 +35,12 @@ DEFAULT = "digits"
 
 
 def names() -> tuple[str, ...]:
-    """Give the names that ``load`` takes."""
+    """Return the names that ``load`` takes."""
     return tuple(SOURCES)
 
 
 def require_known(name: str) -> None:
-    """Raise UnknownName unless it is one of :func:`names` or looks like a path; nothing is opened."""
+    """Raise UnknownName unless it is one of ``names`` or looks like a path; nothing is opened."""
     if name not in SOURCES and not is_path(name):
         raise UnknownName("data set", name, SOURCES)
 
@@ -57,7 +57,7 @@ def load(
     """Read a data set.
 
     Args:
-        name: one of :func:`names`, else the path of a ``.csv``, a ``.npz`` or a folder, see :mod:`lenetx.data.own`.
+        name: one of ``names``, else the path of a ``.csv``, a ``.npz`` or a folder, see ``lenetx.data.own``.
         root: folder of files that torchvision lays out; else the environment's ``LENETX_DATA``, else a cache folder.
         download: fetch files that are missing from the cache folder.
         options: for a set of one's own, where its pictures are and what to make of bad ones.

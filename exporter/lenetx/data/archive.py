@@ -6,7 +6,7 @@ same bytes. Reading writes the records anew and compares, so that every changed 
 covering the contents and the comparison the rest.
 
 torch looks records up by a search of its own, which does not tell upper from lower case. So no archive is read here in
-which two names could be taken for one, and torch is given only archives that :func:`pack` wrote.
+which two names could be taken for one, and torch is given only archives that ``pack`` wrote.
 """
 
 import io
@@ -46,7 +46,7 @@ def pack(records: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, bytes]:
-    """Return the records of an archive that :func:`pack` wrote.
+    """Return the records of an archive that ``pack`` wrote.
 
     Raises:
         ArtifactError: not an archive, not ours, cut off, or changed in any bit.

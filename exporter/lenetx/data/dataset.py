@@ -14,7 +14,7 @@ __all__ = ["Dataset", "Part", "Split", "hold_out"]
 
 
 class Part(Protocol):
-    """One part of a data set, wherever its images lie: :class:`Split` in memory, :class:`FileSplit` in files."""
+    """One part of a data set, wherever its images lie: ``Split`` in memory, ``FileSplit`` in files."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -24,20 +24,20 @@ class Part(Protocol):
         """Count the images."""
 
     def take(self, rows: NDArray[np.int64]) -> Self:
-        """Give the rows of these indices, in their order."""
+        """Return the rows of these indices, in their order."""
 
     def name(self, row: int) -> str:
-        """Say in a few words which image that is."""
+        """Describe in a few words which image that is."""
 
     def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
-        """Give one image as the runtime's ``decode`` does, uint8[H, W] or uint8[H, W, 3].
+        """Return one image as the runtime's ``decode`` does, uint8[H, W] or uint8[H, W, 3].
 
         Raises:
             InputError: it cannot be read.
         """
 
     def framed(self, spec: ModelSpec) -> "Split":
-        """Give the same part with its images framed as the runtime frames them.
+        """Return the same part with its images framed as the runtime frames them.
 
         They are uint8[N, h, w] or uint8[N, h, w, 3], as many channels as the spec has and h × w its ``frame_size``.
 
@@ -46,7 +46,7 @@ class Part(Protocol):
         """
 
     def add_to(self, digest: Any) -> None:
-        """Feed all that the part holds to a digest of :mod:`hashlib`."""
+        """Feed all that the part holds to a digest of ``hashlib``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +60,26 @@ class Split:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.int64]) -> "Split":
-        """Give the rows of these indices, in their order."""
+        """Return the rows of these indices, in their order."""
         return Split(self.images[rows], self.labels[rows])
 
     def name(self, row: int) -> str:
-        """Say which image that is, by its number from 0."""
+        """Name image that is, by its number from 0."""
         return f"image {row}"
 
     def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
-        """Give one image as the runtime's ``decode`` does, uint8[H, W] or uint8[H, W, 3]."""
+        """Return one image as the runtime's ``decode`` does, uint8[H, W] or uint8[H, W, 3]."""
         return decode(self.images[row], channels)
 
     def framed(self, spec: ModelSpec) -> "Split":
-        """Give the same split with its images framed as the runtime frames them.
+        """Return the same split with its images framed as the runtime frames them.
 
         They are uint8[N, h, w] or uint8[N, h, w, 3], as many channels as the spec has and h × w its ``frame_size``.
         """
         return Split(frame_batch(self.images, spec), self.labels)
 
     def add_to(self, digest: Any) -> None:
-        """Feed shape, images and labels to a digest of :mod:`hashlib`."""
+        """Feed shape, images and labels to a digest of ``hashlib``."""
         digest.update(f"{self.images.shape}\n".encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(self.labels.astype("<i8").tobytes())
@@ -114,7 +114,7 @@ class Dataset:
     notices: tuple[str, ...] = ()
 
     def digest(self) -> str:
-        """Give the SHA-256 of class names, images and labels of all parts, every file being read and none decoded."""
+        """Return the SHA-256 of class names, images and labels of all parts, every file being read and none decoded."""
         digest = hashlib.sha256("\0".join(self.class_names).encode(errors="surrogateescape"))
         for part in (self.train, self.validation, self.test):
             digest.update(f"\n{len(part)} images\n".encode())

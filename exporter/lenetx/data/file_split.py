@@ -37,11 +37,11 @@ class FileSplit:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.int64]) -> "FileSplit":
-        """Give the rows of these indices, in their order."""
+        """Return the rows of these indices, in their order."""
         return FileSplit(self.folder, tuple(self.files[row] for row in rows.tolist()), self.labels[rows])
 
     def name(self, row: int) -> str:
-        """Give the name of the file below the folder."""
+        """Return the name of the file below the folder."""
         return self.files[row]
 
     def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
@@ -65,7 +65,7 @@ class FileSplit:
         return Split(frames, self.labels)
 
     def add_to(self, digest: Any) -> None:
-        """Feed names, labels and the digests of the files to a digest of :mod:`hashlib`."""
+        """Feed names, labels and the digests of the files to a digest of ``hashlib``."""
         for file, label in zip(self.files, self.labels.tolist(), strict=True):
             try:
                 content = hashlib.sha256(read_bytes(self.folder / file, "image", limit=DEFAULT.image_bytes)).hexdigest()

@@ -18,7 +18,7 @@ __all__ = ["evenly", "with_test_frames"]
 
 
 def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
-    """Give the data set with so many of its test images, and their numbers: spread over all, since files lie by class.
+    """Return the data set with so many of its test images, and their numbers: spread over all, since files lie by class.
 
     Raises:
         DataError: there are not as many.
@@ -31,7 +31,7 @@ def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
 
 
 def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) -> tuple[Dataset, NDArray[np.int64]]:
-    """Give the data set with the files of its test part decoded and framed, and which of them could be.
+    """Return the data set with the files of its test part decoded and framed, and which of them could be.
 
     Framing a frame again changes no bit.
 

@@ -120,7 +120,7 @@ def _require_modest(file: Path, members: list[ZipInfo]) -> None:
 
 
 def _levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Give uint8[N, H, W] or uint8[N, H, W, 3], and a sentence if that took a conversion."""
+    """Return uint8[N, H, W] or uint8[N, H, W, 3], and a sentence if that took a conversion."""
     got = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
     if array.ndim == 4 and array.shape[3] == 1:
         array = array[..., 0]

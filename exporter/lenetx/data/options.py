@@ -44,7 +44,7 @@ class DataOptions:
 
 
 def parse_size(text: str) -> int:
-    """Give the bytes of ``1GiB``, ``500MB``, ``1.5 g`` or ``4096``: an ``i`` means powers of 1024, else of 1000.
+    """Return the bytes of ``1GiB``, ``500MB``, ``1.5 g`` or ``4096``: an ``i`` means powers of 1024, else of 1000.
 
     Raises:
         InputError: it is no size, or none of at least one byte.

@@ -26,7 +26,7 @@ _SMALL = 20_000
 
 
 def is_path(name: str) -> bool:
-    """Say whether a name that is in no registry means a file or folder: by a separator, its suffix, or a folder."""
+    """Return whether a name that is in no registry means a file or folder: by a separator, its suffix, or a folder."""
     separators = {os.sep, os.altsep} - {None}
     return (
         bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or (name != "" and Path(name).is_dir())
@@ -34,7 +34,7 @@ def is_path(name: str) -> bool:
 
 
 def _recorded_name(path: str) -> str:
-    """Give the base name, a folder's with ``/`` at its end: what a checkpoint may know of the place."""
+    """Return the base name, a folder's with ``/`` at its end: what a checkpoint may know of the place."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow a link to another name
     name = as_text(absolute.name)
     return f"{name}/" if absolute.is_dir() else name

@@ -37,7 +37,7 @@ def read_pixels(
     A column before it that numbers the rows is left out. Levels are 0 to 255, or exactly those ÷ 255.
 
     Args:
-        table: one of which :func:`holds_pixels` is true.
+        table: one of which ``holds_pixels`` is true.
         known: the class names if they are already decided.
         numbered: the same, for labels that are numbers.
 

@@ -65,7 +65,7 @@ class Rows:
 
 
 def listed(name: str, unusable: Iterable[str], consequence: str) -> str:
-    """Say in one sentence which rows of a set cannot be used, the first 20 by name, and what follows."""
+    """Describe in one sentence which rows of a set cannot be used, the first 20 by name, and what follows."""
     problems = list(unusable)
     more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
     count = "1 row" if len(problems) == 1 else f"{len(problems):,} rows"

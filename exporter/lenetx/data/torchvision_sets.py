@@ -88,7 +88,7 @@ SETS = {
 
 
 def load(name: str, root: Path | None = None, *, download: bool = True) -> Dataset:
-    """Read one of :data:`SETS`.
+    """Read one of ``SETS``.
 
     A folder that was named (``root`` or ``LENETX_DATA``) is only read, whatever its layout; the cache folder is
     filled by a download.

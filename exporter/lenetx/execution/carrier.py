@@ -99,7 +99,7 @@ def writes(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterato
 
 
 def follow_shape(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Give a carrier the new shape of what it holds, where an operator has changed that in place."""
+    """Return a carrier the new shape of what it holds, where an operator has changed that in place."""
     if torch.Tag.inplace_view in func.tags and isinstance(args[0], Carrier):
         with no_dispatch():
             func(*args, **kwargs)

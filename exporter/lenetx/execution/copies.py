@@ -28,7 +28,7 @@ def another(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Modul
 
 
 def _tensors(network: "nn.Module") -> "Iterator[Tensor]":
-    """Give parameters and buffers, each as often as it has a name: the copies of a shared buffer are not shared."""
+    """Return parameters and buffers, each as often as it has a name: the copies of a shared buffer are not shared."""
     for _, parameter in network.named_parameters(remove_duplicate=False):
         yield parameter
     for _, buffer in network.named_buffers(remove_duplicate=False):

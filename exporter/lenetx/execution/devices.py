@@ -13,7 +13,7 @@ __all__ = ["torch_device"]
 
 
 def torch_device(name: str) -> "torch.device":
-    """Give torch's device for ``cpu``, ``cuda`` or ``cuda:N``.
+    """Return torch's device for ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         InputError: no such device name.

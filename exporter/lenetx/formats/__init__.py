@@ -39,7 +39,7 @@ Batch = int | Literal["dynamic"]
 
 
 class Format(Protocol):
-    """What each module of :data:`FORMATS` is."""
+    """What each module of ``FORMATS`` is."""
 
     OPTIONS: Mapping[str, Callable[[Any], None]]
 
@@ -47,11 +47,11 @@ class Format(Protocol):
         """Return the contents of the file."""
 
     def open(self, path: Path, *, device: str) -> OpenedArtifact:
-        """Open a file of this format; errors that name no file are completed by :func:`open_artifact`."""
+        """Open a file of this format; errors that name no file are completed by ``open_artifact``."""
 
 
 def require(name: str) -> None:
-    """Do nothing if there is a format of that name.
+    """Check that there is a format of that name.
 
     Raises:
         UnknownName: there is none.
@@ -61,7 +61,7 @@ def require(name: str) -> None:
 
 
 def get(name: str) -> Format:
-    """Give a format by name.
+    """Return a format by name.
 
     Raises:
         UnknownName: no such format.
@@ -108,7 +108,7 @@ def export(
 
 
 def suffix(name: str) -> str:
-    """Give the file name's ending of a format, with its dot."""
+    """Return the file name's ending of a format, with its dot."""
     return f".{name}"
 
 

@@ -31,7 +31,7 @@ class Artifact:
     """A file of one format.
 
     Attributes:
-        format: its name in :data:`lenetx.formats.FORMATS`.
+        format: its name in ``lenetx.formats.FORMATS``.
         precision: of the weights and arithmetic: ``float32``.
         path: where it lies.
         sha256: digest of its bytes; empty for a function.

@@ -22,7 +22,7 @@ _LOOKED_AT = 20
 
 
 def missing_classes(class_names: Sequence[str], labels: Sequence[NDArray[np.int64]]) -> Iterator[str]:
-    """Say which parts have no image of which classes."""
+    """Name parts have no image of which classes."""
     for part, numbers in zip(PARTS, labels, strict=True):
         there = np.bincount(numbers, minlength=len(class_names))
         missing = [name for name, count in zip(class_names, there, strict=True) if not count]
@@ -32,7 +32,7 @@ def missing_classes(class_names: Sequence[str], labels: Sequence[NDArray[np.int6
 
 
 def shared_images(parts: Sequence[Part], surveyed: Sequence[Surveyed]) -> Iterator[str]:
-    """Say which test images, by their decoded levels, are training images too."""
+    """Name test images, by their decoded levels, are training images too."""
     train, test = surveyed[0], surveyed[2]
     first = dict(zip(reversed(train.digests), reversed(train.rows.tolist()), strict=True))
     found = [

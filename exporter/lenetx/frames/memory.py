@@ -13,7 +13,7 @@ _UNKNOWN = 4 * 2**30
 
 
 def default_limit(device: torch.device, *, root: Path = Path("/")) -> int:
-    """Give a quarter, in bytes, of the memory of the machine, its control group and the device: of the least of them.
+    """Return a quarter, in bytes, of the memory of the machine, its control group and the device: of the least of them.
 
     Args:
         device: where the frames would lie.
@@ -33,7 +33,7 @@ def _machine() -> int | None:
 
 
 def _control_groups(root: Path) -> list[int]:
-    """Give the limits of this process's group and those above it, in version 1 or 2 of Linux's control groups."""
+    """Return the limits of this process's group and those above it, in version 1 or 2 of Linux's control groups."""
     found = []
     for controllers, group in _groups(root):
         mounted, file = (
@@ -51,7 +51,7 @@ def _control_groups(root: Path) -> list[int]:
 
 
 def _groups(root: Path) -> list[tuple[str, str]]:
-    """Give (controllers, group) of the lines of ``/proc/self/cgroup`` that are about memory."""
+    """Return (controllers, group) of the lines of ``/proc/self/cgroup`` that are about memory."""
     try:
         lines = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

@@ -90,7 +90,7 @@ def prepare(
 
 
 def _golden(reader: Reader, test: Surveyed, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Give the first image of each class of the test part and, where these are too few, the first ones of all."""
+    """Return the first image of each class of the test part and, where these are too few, the first ones of all."""
     firsts = np.unique(labels, return_index=True)[1]
     others = np.setdiff1d(np.arange(min(len(labels), 2 * GOLDEN)), firsts)
     chosen = np.concatenate([np.sort(firsts), others])[:GOLDEN]

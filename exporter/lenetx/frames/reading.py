@@ -77,7 +77,7 @@ class Reader:
                 )
 
     def read(self, tasks: Iterable[Task]) -> Iterator[Frames]:
-        """Give the frames of each task, in their order; one pass at a time."""
+        """Return the frames of each task, in their order; one pass at a time."""
         if self._loader is None:
             return map(self._source.__getitem__, tasks)
         self._tasks.tasks = tasks

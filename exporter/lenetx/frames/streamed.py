@@ -20,7 +20,7 @@ __all__ = ["StreamedSplit"]
 
 @dataclass(frozen=True, slots=True)
 class StreamedSplit:
-    """What :class:`DeviceSplit` gives, bit for bit, with no more in memory than the batches that are under way.
+    """What ``DeviceSplit`` gives, bit for bit, with no more in memory than the batches that are under way.
 
     Attributes:
         reader: of all parts.
@@ -47,7 +47,7 @@ class StreamedSplit:
         return self.spec.input_shape
 
     def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU.
+        """Return float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU.
 
         Raises:
             DataError: an image can no longer be read.
@@ -62,5 +62,5 @@ class StreamedSplit:
             yield to_inputs(images, tables), self.labels[part].to(self.device)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give the whole split once, in batches of at most ``size``."""
+        """Return the whole split once, in batches of at most ``size``."""
         return self.batches(torch.arange(len(self)).split(size))

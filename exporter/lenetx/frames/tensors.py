@@ -30,10 +30,10 @@ class Inputs(Protocol):
         """(channels, height, width) of one input."""
 
     def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU."""
+        """Return float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU."""
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give the whole split once, in batches of at most ``size``."""
+        """Return the whole split once, in batches of at most ``size``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,18 @@ class DeviceSplit:
         return channels, height, width
 
     def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give a :meth:`batch` for each int64[B] of row numbers on the CPU."""
+        """Return a ``batch`` for each int64[B] of row numbers on the CPU."""
         return (self.batch(part.to(self.device)) for part in rows)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Give float32[B, C, H, W] inputs and int64[B] labels for int64[B] row numbers.
+        """Return float32[B, C, H, W] inputs and int64[B] labels for int64[B] row numbers.
 
         The inputs have the same bits as ``lenetx_runtime.preprocess.normalise`` gives.
         """
         return self._inputs(self.images.index_select(0, rows)), self.labels.index_select(0, rows)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give the whole split once, in batches of at most ``size``."""
+        """Return the whole split once, in batches of at most ``size``."""
         for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
             yield self._inputs(images), labels
 
@@ -87,7 +87,7 @@ class DeviceSplit:
 
 
 def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
-    """Give float32[B, C, H, W] for uint8[B, C, H, W] and the runtime's tables float32[C, 256]."""
+    """Return float32[B, C, H, W] for uint8[B, C, H, W] and the runtime's tables float32[C, 256]."""
     rows = images.int()
     channels, levels = tables.shape
     if channels > 1:
@@ -96,14 +96,14 @@ def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
 
 
 def to_device(split: Split, spec: ModelSpec, device: torch.device) -> DeviceSplit:
-    """Lay a split on the device, its images (frames, see :meth:`Split.framed`) padded as the runtime pads them."""
+    """Lay a split on the device, its images (frames, see ``Split.framed``) padded as the runtime pads them."""
     arrays = (planes(split.images, spec), split.labels, lookup_table(spec))
     images, labels, tables = (torch.from_numpy(array).to(device) for array in arrays)
     return DeviceSplit(images, labels, tables, _line(spec, tables))
 
 
 def _line(spec: ModelSpec, tables: Tensor) -> Tensor | None:
-    """Give a factor and an offset per channel, float64[2, C], if they give the numbers of the tables to the bit.
+    """Return a factor and an offset per channel, float64[2, C], if they give the numbers of the tables to the bit.
 
     To multiply and add takes half the time of looking up.
     """
@@ -116,6 +116,6 @@ def _line(spec: ModelSpec, tables: Tensor) -> Tensor | None:
 
 
 def _on_the_line(images: Tensor, line: Tensor) -> Tensor:
-    """Give float32[B, C, H, W] for uint8[B, C, H, W]."""
+    """Return float32[B, C, H, W] for uint8[B, C, H, W]."""
     factor, offset = line[:, :, None, None].unbind()
     return images.double().mul_(factor).add_(offset).float()

@@ -12,7 +12,7 @@ __all__ = ["aliases"]
 
 
 def aliases(tensors: "Mapping[str, Tensor]") -> Mapping[str, str]:
-    """Give for each name the first one whose tensor has the same type, shape and bits.
+    """Return for each name the first one whose tensor has the same type, shape and bits.
 
     Args:
         tensors: the network's own, on the CPU.

@@ -165,7 +165,7 @@ def _in_any_order(operator: str, one: Expression, other: Expression) -> Expressi
 
 
 def _common(one: Expression, other: Expression) -> tuple[int, ...]:
-    """Give the shape that both are spread to."""
+    """Return the shape that both are spread to."""
     if one.batched and other.batched and len(one.axes) != len(other.axes):
         raise Strange("it mixes the images of a batch")
     value = one if one.batched or not other.batched else other
@@ -184,7 +184,7 @@ def _spread(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
 
 
 def _aligned(beside: Expression, value: Expression) -> Expression:
-    """Give a tensor of the network that is combined with a value the axes of one image."""
+    """Return a tensor of the network that is combined with a value the axes of one image."""
     if beside.batched or value.batch is None:
         return beside
     start, _, end = value.batch

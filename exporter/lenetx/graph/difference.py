@@ -12,7 +12,7 @@ _MOST = 4
 
 
 def difference(expected: Expression, found: Expression | Unknown) -> str | None:
-    """Say where an artifact does something else than the network's code, or ``None`` if it does the same.
+    """Return where an artifact does something else than the network's code, or ``None`` if it does the same.
 
     Args:
         expected: what the network's code does.
@@ -38,12 +38,12 @@ def difference(expected: Expression, found: Expression | Unknown) -> str | None:
 
 
 def _steps(expression: Expression) -> list[Expression]:
-    """Give what depends on the input, in order."""
+    """Return what depends on the input, in order."""
     return [each for each in ordered(expression) if each.batched]
 
 
 def _first(steps: list[Expression], others: Container[bytes]) -> list[Expression]:
-    """Give the steps that the others have not, though they have all that these read."""
+    """Return the steps that the others have not, though they have all that these read."""
     return [each for each in steps if each.key not in others and all(read.key in others for read in _reads(each))]
 
 

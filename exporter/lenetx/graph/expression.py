@@ -172,13 +172,13 @@ def strange(name: str, reason: str, arguments: Sequence[Expression], output: int
 
 
 def plain(text: str) -> str:
-    """Give what an artifact says in one line that can be printed."""
+    """Return what an artifact says in one line that can be printed."""
     short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return "".join(letter if letter.isprintable() else "�" for letter in short)
 
 
 def ordered(expression: Expression) -> Iterator[Expression]:
-    """Give an expression and all that it is made of, once each, what is read before what reads it."""
+    """Return an expression and all that it is made of, once each, what is read before what reads it."""
     seen: set[bytes] = set()
     waiting = [(expression, False)]
     while waiting:
@@ -192,5 +192,5 @@ def ordered(expression: Expression) -> Iterator[Expression]:
 
 
 def aliased(name: str, aliases: Mapping[str, str] | None) -> str:
-    """Give the name under which a tensor is compared."""
+    """Return the name under which a tensor is compared."""
     return (aliases or {}).get(name, name)

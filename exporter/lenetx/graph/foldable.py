@@ -113,7 +113,7 @@ def _watched(network: "nn.Module", shape: tuple[int, int, int]) -> _Watch | None
 
 
 def _is_layer(module: Any) -> bool:
-    """Say whether it is a layer that computes what torch's own does, with float32 weights of its own."""
+    """Return whether it is a layer that computes what torch's own does, with float32 weights of its own."""
     import torch
     from torch import nn
 
@@ -123,7 +123,7 @@ def _is_layer(module: Any) -> bool:
 
 
 def _is_norm(module: Any) -> bool:
-    """Say whether it is a batch norm that does nothing beside, with float32 statistics."""
+    """Return whether it is a batch norm that does nothing beside, with float32 statistics."""
     import torch
     from torch import nn
 
@@ -135,5 +135,5 @@ def _is_norm(module: Any) -> bool:
 
 
 def _is_quiet(module: "nn.Module") -> bool:
-    """Say whether nothing else happens when it is called."""
+    """Return whether nothing else happens when it is called."""
     return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

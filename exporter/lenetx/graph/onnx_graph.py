@@ -32,11 +32,11 @@ class _Unreadable(Exception):
 
 
 def of_onnx(model: "ModelProto", aliases: Mapping[str, str] | None = None) -> Expression | Unknown:
-    """Give what an ONNX file computes in canonical form.
+    """Return what an ONNX file computes in canonical form.
 
     Args:
         model: any; nothing of it is trusted.
-        aliases: the name under which a tensor is compared, for those that have several, see :func:`aliases`.
+        aliases: the name under which a tensor is compared, for those that have several, see ``aliases``.
     """
     try:
         return known(_Graph(model, aliases).output())
@@ -99,7 +99,7 @@ class _Graph:
         return [*outputs, *(strange(proto.op_type, "its second result", read, place) for place in others)]
 
     def _constant(self, tensor: "TensorProto") -> Expression:
-        """Give a tensor of the file: one by the name of a weight, or a number."""
+        """Return a tensor of the file: one by the name of a weight, or a number."""
         from onnx import numpy_helper
 
         is_mask = tensor.data_type == _BOOL and tensor.name.startswith(CONSTANT)
@@ -117,7 +117,7 @@ class _Graph:
 
 
 def _read_within(node: "NodeProto") -> Iterator[str]:
-    """Give the names that the graphs within a node read."""
+    """Return the names that the graphs within a node read."""
     graphs = [each.g for each in node.attribute if each.type == _GRAPH]
     while graphs:
         for inner in graphs.pop().node:
@@ -148,7 +148,7 @@ def _names(graph: "GraphProto") -> Iterator[object]:
 
 
 def _input_axes(given: "ValueInfoProto") -> tuple[int | None, tuple[int, ...]]:
-    """Give the size of the batch, ``None`` if it is any, and the other axes."""
+    """Return the size of the batch, ``None`` if it is any, and the other axes."""
     kind = given.type.tensor_type
     axes = [axis.dim_value for axis in kind.shape.dim]
     if kind.elem_type != _FLOAT or len(axes) < 2 or min(axes[1:]) < 1:

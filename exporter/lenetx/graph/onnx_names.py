@@ -24,7 +24,7 @@ def restore_weights(model: "ModelProto", weights: "Weights") -> None:
 
 
 def name_constants(model: "ModelProto", weights: "Weights") -> None:
-    """Give the initializers that are no weights names of one kind, numbered in the order in which they are read."""
+    """Return the initializers that are no weights names of one kind, numbered in the order in which they are read."""
     own = {tensor.name for tensor in model.graph.initializer} - weights.keys()
     renamed: dict[str, str] = {}
     for node in model.graph.node:

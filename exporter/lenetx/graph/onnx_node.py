@@ -52,19 +52,19 @@ class Node:
         return len(self._inputs)
 
     def value(self, place: int = 0) -> Expression:
-        """Give an input."""
+        """Return an input."""
         found = self.optional(place)
         if found is None:
             raise Strange("too few inputs")
         return found
 
     def optional(self, place: int) -> Expression | None:
-        """Give an input or ``None``."""
+        """Return an input or ``None``."""
         self._read.add(place)
         return self._values[self._inputs[place]] if self._has(place) else None
 
     def sizes(self, place: int) -> list[int] | None:
-        """Give an input of sizes, axes or places, or ``None`` where there is none.
+        """Return an input of sizes, axes or places, or ``None`` where there is none.
 
         Raises:
             Strange: it is computed of the number of images, or not of whole numbers.
@@ -77,7 +77,7 @@ class Node:
         return [int(size) for size in found]  # type: ignore[arg-type]  # as seen
 
     def extents(self, place: int) -> "list[int | Images] | None":
-        """Give an input of sizes, some of which may be multiples of the number of images, or ``None``."""
+        """Return an input of sizes, some of which may be multiples of the number of images, or ``None``."""
         if not self._has(place):
             self._read.add(place)
             return None
@@ -87,7 +87,7 @@ class Node:
         return list(found.reshape(-1))
 
     def array(self, place: int) -> "NDArray[Any]":
-        """Give an input of whole numbers of any shape."""
+        """Return an input of whole numbers of any shape."""
         import numpy as np
         from onnx import numpy_helper
 
@@ -118,7 +118,7 @@ class Node:
         return bool(given) and all(whole)
 
     def floats(self, place: int) -> list[float]:
-        """Give the numbers of a constant input; none where there is none, or it is computed."""
+        """Return the numbers of a constant input; none where there is none, or it is computed."""
         from onnx import numpy_helper
 
         tensor = self._constants.get(self._inputs[place]) if self._has(place) else None
@@ -132,32 +132,32 @@ class Node:
         return found
 
     def filled(self, place: int) -> float | None:
-        """Give the one number that a constant input consists of, or ``None`` where it is none."""
+        """Return the one number that a constant input consists of, or ``None`` where it is none."""
         found = set(self.floats(place))
         return found.pop() if len(found) == 1 else None
 
     def number(self, place: int) -> float | None:
-        """Give an input that is a number, or ``None`` where there is none."""
+        """Return an input that is a number, or ``None`` where there is none."""
         found = self.optional(place)
         if found is not None and found.operator != "number":
             raise Strange("where a number should be it has none")
         return None if found is None else float(found.attributes["value"])
 
     def integer(self, name: str, default: int) -> int:
-        """Give an attribute."""
+        """Return an attribute."""
         return int(self._take(name, "integer", default))
 
     def integers(self, name: str) -> list[int] | None:
-        """Give an attribute or ``None``."""
+        """Return an attribute or ``None``."""
         found = self._take(name, "integers", None)
         return None if found is None else list(found)
 
     def fraction(self, name: str, default: float) -> float:
-        """Give an attribute."""
+        """Return an attribute."""
         return float(self._take(name, "fraction", default))
 
     def text(self, name: str, default: str) -> str:
-        """Give an attribute."""
+        """Return an attribute."""
         found = self._take(name, "text", default)
         return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
 

@@ -53,7 +53,7 @@ def _viewed(node: Node, inputs: Expression, wanted: "Sequence[int | Images | Non
 
 
 def _resolved(wanted: "Sequence[int | Images | None]", whole: int) -> list[int]:
-    """Give sizes where −1 is what is left."""
+    """Return sizes where −1 is what is left."""
     sizes = [size for size in wanted if isinstance(size, int)]
     if len(sizes) != len(wanted) or sizes.count(-1) > 1:
         raise Strange("a shape that does not fit")
@@ -109,12 +109,12 @@ def _expand(node: Node) -> Expression:
 
 
 def _images(node: Node, times: int) -> "int | Images":
-    """Give a size that is a multiple of the number of images."""
+    """Return a size that is a multiple of the number of images."""
     return Images(times) if node.batch is None else times * node.batch
 
 
 def _wider(have: Sequence[int | None], wanted: "Sequence[int | Images]") -> list[int]:
-    """Give the sizes that both are spread to."""
+    """Return the sizes that both are spread to."""
     sizes = [size if to == 1 else to for size, to in zip(have, wanted, strict=True)]
     found = [size for size in sizes if isinstance(size, int)]
     if len(found) != len(sizes):

@@ -51,7 +51,7 @@ def _unknown() -> Any:
 
 
 def sizes_of(node: "Node") -> Sizes:
-    """Give the whole numbers that a node computes, or ``None`` where it computes with other numbers.
+    """Return the whole numbers that a node computes, or ``None`` where it computes with other numbers.
 
     Raises:
         Strange: what it computes of sizes is not known.

@@ -28,7 +28,7 @@ _SHAPES = ("view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "clone", "
 
 
 def output_of(network: "nn.Module", architecture: Architecture, shape: Shape) -> str:
-    """Return what a network's outputs are, as :attr:`lenetx_runtime.ModelSpec.output` has it.
+    """Return what a network's outputs are, as ``lenetx_runtime.ModelSpec.output`` has it.
 
     The last operator that changed numbers says what they may be, and the outputs for random inputs whether they are.
 

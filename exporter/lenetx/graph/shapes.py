@@ -25,7 +25,7 @@ __all__ = [
 
 
 def axis_of(expression: Expression, axis: int) -> int:
-    """Give the place in ``axes`` of an axis as operators count them, with the batch, from either end.
+    """Return the place in ``axes`` of an axis as operators count them, with the batch, from either end.
 
     Raises:
         Strange: it is that of the batch, or there is none.
@@ -147,7 +147,7 @@ def pixel_shuffle(expression: Expression, block: int) -> Expression:
 
 
 def pixel_unshuffle(expression: Expression, block: int) -> Expression:
-    """Make smaller images of more channels, see :func:`pixel_shuffle`."""
+    """Make smaller images of more channels, see ``pixel_shuffle``."""
     if expression.batch != FRONT or len(expression.axes) != 3 or block < 1:
         raise Strange("axes that do not fit")
     channels, height, width = expression.axes[0], *(size // block for size in expression.axes[1:])

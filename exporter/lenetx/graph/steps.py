@@ -48,7 +48,7 @@ class Step:
         return tuple(found) if isinstance(found, list | tuple) else (found,)
 
     def argument(self, name: str) -> Any:
-        """Give an argument by its name in the operator's schema, or its default."""
+        """Return an argument by its name in the operator's schema, or its default."""
         from torch.utils._pytree import tree_unflatten
 
         args, kwargs = tree_unflatten(list(self.leaves), self.spec)
@@ -108,7 +108,7 @@ def live(tape: Tape) -> Tape:
 
 
 def trains(step: Step) -> bool:
-    """Say whether an operator runs as in training: it draws random numbers, or takes statistics of the batch."""
+    """Return whether an operator runs as in training: it draws random numbers, or takes statistics of the batch."""
     if step.operator in ("native_dropout", "bernoulli", "bernoulli_", "rand_like", "randn_like"):
         return True
     arguments = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload

@@ -45,7 +45,7 @@ def record(
 
 @functools.cache
 def _watch() -> Any:
-    """Give the mode in which torch tells a recorder of every operator.
+    """Return the mode in which torch tells a recorder of every operator.
 
     One class for all: a class of each recording's own would hold its tensors until the garbage is collected.
     """

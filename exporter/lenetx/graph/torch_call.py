@@ -44,11 +44,11 @@ class Call:
         )
 
     def has(self, name: str) -> bool:
-        """Say whether this overload of the operator has an argument."""
+        """Return whether this overload of the operator has an argument."""
         return any(each.name == name for each in self._schema)
 
     def take(self, name: str) -> Any:
-        """Give an argument as it is."""
+        """Return an argument as it is."""
         if name in self._left:
             return self._left.pop(name)
         if name in self._defaults:
@@ -61,49 +61,49 @@ class Call:
             self._left.pop(name, None)
 
     def value(self, name: str = "self") -> Expression:
-        """Give a tensor, or a number as one."""
+        """Return a tensor, or a number as one."""
         found = self.optional(name)
         if found is None:
             raise Strange(f"no {name}")
         return found
 
     def optional(self, name: str) -> Expression | None:
-        """Give a tensor, a number as one, or ``None``."""
+        """Return a tensor, a number as one, or ``None``."""
         found = self.take(name)
         if isinstance(found, bool) or not isinstance(found, Expression | int | float | None):
             raise Strange(f"its {name} is no tensor")
         return number(found) if isinstance(found, int | float) else found
 
     def values(self, name: str) -> list[Expression]:
-        """Give a list of tensors."""
+        """Return a list of tensors."""
         found = self.take(name)
         if not isinstance(found, list | tuple) or not all(isinstance(each, Expression) for each in found):
             raise Strange(f"its {name} are no tensors")
         return list(found)
 
     def scalar(self, name: str) -> float:
-        """Give a number."""
+        """Return a number."""
         found = self.optional_scalar(name)
         if found is None:
             raise Strange(f"no {name}")
         return found
 
     def optional_scalar(self, name: str) -> float | None:
-        """Give a number or ``None``."""
+        """Return a number or ``None``."""
         found = self.optional(name)
         if found is not None and found.operator != "number":
             raise Strange(f"its {name} is no number")
         return None if found is None else float(found.attributes["value"])
 
     def whole(self, name: str) -> int:
-        """Give a whole number."""
+        """Return a whole number."""
         found = self.take(name)
         if type(found) is not int:
             raise Strange(f"its {name} is no whole number")
         return found
 
     def wholes(self, name: str, count: int | None = None) -> list[int]:
-        """Give whole numbers, one for all if there is only one and ``count`` are wanted."""
+        """Return whole numbers, one for all if there is only one and ``count`` are wanted."""
         found = self.take(name)
         each = list(found) if isinstance(found, list | tuple) else [found]
         if not all(type(size) is int for size in each):
@@ -111,7 +111,7 @@ class Call:
         return each * count if count and len(each) == 1 else each
 
     def flag(self, name: str) -> bool:
-        """Give what is true or false."""
+        """Return what is true or false."""
         return bool(self.take(name))
 
     def finish(self) -> None:

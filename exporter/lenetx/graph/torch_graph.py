@@ -19,11 +19,11 @@ __all__ = ["known", "of_tape"]
 
 
 def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expression | Unknown:
-    """Give what a tape did in canonical form.
+    """Return what a tape did in canonical form.
 
     Args:
         tape: of one batch, with the names of the network's own tensors.
-        aliases: the name under which a tensor is compared, for those that have several, see :func:`aliases`.
+        aliases: the name under which a tensor is compared, for those that have several, see ``aliases``.
     """
     if tape.problem:
         return Unknown(tape.problem)
@@ -39,7 +39,7 @@ def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expressio
 
 
 def known(expression: Expression) -> Expression | Unknown:
-    """Give an expression of canonical forms only, or why it is none."""
+    """Return an expression of canonical forms only, or why it is none."""
     for each in ordered(expression):
         if each.is_strange:
             return Unknown(f"{each.operator[1:]} has no canonical form here: {each.attributes['reason']}", expression)
@@ -49,7 +49,7 @@ def known(expression: Expression) -> Expression | Unknown:
 def _outputs(
     step: "Step", values: Mapping[int, Expression], count: int, aliases: Mapping[str, str] | None
 ) -> list[Expression]:
-    """Give the outputs of a step; the later ones of an operator that has one form are strange."""
+    """Return the outputs of a step; the later ones of an operator that has one form are strange."""
     read = [values[value] for _, value in sorted(step.sources.items())]
     try:
         operator = OPERATORS.get(step.operator)
@@ -73,7 +73,7 @@ def _outputs(
 def _leaf(
     step: "Step", place: int, values: Mapping[int, Expression], aliases: Mapping[str, str] | None, count: int
 ) -> Any:
-    """Give an argument: a tensor as an expression, anything else as it is."""
+    """Return an argument: a tensor as an expression, anything else as it is."""
     import torch
 
     leaf = step.leaves[place]
@@ -100,7 +100,7 @@ def _leaf(
 
 
 def _first_axes(changes: Sequence[str], leaf: "Tensor") -> tuple[int, ...]:
-    """Give the axes that a tensor had before it was changed."""
+    """Return the axes that a tensor had before it was changed."""
     return _numbers(changes[0].split("/")[1]) if changes else tuple(leaf.shape)
 
 
@@ -123,7 +123,7 @@ def _changed(found: Expression, changes: Sequence[str], axes: tuple[int, ...]) -
 
 
 def _constant(leaf: "Tensor") -> Expression:
-    """Give a tensor that is none of the network's own, in the order in which its numbers lie."""
+    """Return a tensor that is none of the network's own, in the order in which its numbers lie."""
     if leaf.numel() == 1 and leaf.ndim < 2:
         return number(float(leaf))
     order = sorted(range(leaf.ndim), key=leaf.stride, reverse=True)

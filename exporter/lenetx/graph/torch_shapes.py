@@ -153,7 +153,7 @@ def _pad(call: Call) -> Expression:
 
 
 def places_of(tensor: Any) -> list[int]:
-    """Give the whole numbers of a constant."""
+    """Return the whole numbers of a constant."""
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.is_floating_point() or tensor.dtype == torch.bool:

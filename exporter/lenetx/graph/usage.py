@@ -26,7 +26,7 @@ class Usage:
         tensors: parameters and buffers by name, one name for each that is shared.
         numbers: all plain numbers that operators were called with, or that are their defaults, as floats, and the
             tensors of one number that are not the network's own.
-        computed: :func:`digest` of every other tensor that operators read and that does not depend on the input: made
+        computed: ``digest`` of every other tensor that operators read and that does not depend on the input: made
             by the code itself, or of the network's own.
     """
 

@@ -84,7 +84,7 @@ def adaptive(inputs: Expression, sizes: Sequence[int], *, greatest: bool) -> Exp
 
 
 def _windows(have: int, wanted: int) -> "tuple[NDArray[Any], NDArray[Any]]":
-    """Give the places in each window, as many for all, and how many of them count."""
+    """Return the places in each window, as many for all, and how many of them count."""
     import numpy as np
 
     first = np.arange(wanted) * have // wanted
@@ -169,7 +169,7 @@ def _sizes(
     dilations: Sequence[int],
     ceil: bool,
 ) -> tuple[tuple[int, ...], bool]:
-    """Give the sizes of the output, and whether rounding up makes one of them larger."""
+    """Return the sizes of the output, and whether rounding up makes one of them larger."""
     count = len(kernel)
     spatial = inputs.axes[1:]
     fits = inputs.batch == FRONT and len(spatial) == count > 0 and len(strides) == len(dilations) == count

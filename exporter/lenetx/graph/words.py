@@ -45,7 +45,7 @@ _JOINTS = {"add": "of", "mul": "with", "div": "by", "sub": "to", "pow": "of"}
 
 
 def place_of(expression: Expression) -> str:
-    """Say where an expression stands: by the last layer with weights before it."""
+    """Return where an expression stands: by the last layer with weights before it."""
     while expression.operator in _MOVES:
         expression = expression.arguments[0]
     below = expression
@@ -59,7 +59,7 @@ def place_of(expression: Expression) -> str:
 
 
 def described(expression: Expression) -> str:
-    """Say what an expression does with its arguments, its attributes included."""
+    """Describe what an expression does with its arguments, its attributes included."""
     operator, held = expression.operator, expression.attributes
     if expression.is_strange:
         return f"{operator[1:]} ({held['reason']})" if held["reason"] else operator[1:]
@@ -87,7 +87,7 @@ def _layer(expression: Expression) -> str:
 
 
 def _owner(expression: Expression) -> str | None:
-    """Give the module whose weights, and no other's, a layer has."""
+    """Return the module whose weights, and no other's, a layer has."""
     if expression.operator not in _LAYERS:
         return None
     parts = [str(each.attributes.get("name", "")).rpartition(".") for each in expression.arguments[1:]]

@@ -41,15 +41,15 @@ _LARGEST_ARGUMENT, _MOST_ARGUMENTS = 10_000, 100
 
 
 def names() -> tuple[str, ...]:
-    """Give the names of the built-in networks."""
+    """Return the names of the built-in networks."""
     return tuple(NETWORKS)
 
 
 def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:
-    """Give the network that a user named. The code that the name stands for is imported.
+    """Return the network that a user named. The code that the name stands for is imported.
 
     Args:
-        architecture: one of :func:`names`, ``torchvision:NAME``, ``package.module:FACTORY`` or ``FILE.py:FACTORY``.
+        architecture: one of ``names``, ``torchvision:NAME``, ``package.module:FACTORY`` or ``FILE.py:FACTORY``.
         args: for the factory, by name.
 
     Raises:
@@ -76,11 +76,11 @@ def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Arch
 
 
 def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:
-    """Give the network that a file names: never one whose code the file would choose.
+    """Return the network that a file names: never one whose code the file would choose.
 
     Raises:
         CheckpointError: it is someone's own, so that the user must name the code.
-        UnknownName, InputError: as :func:`resolve`.
+        UnknownName, InputError: as ``resolve``.
     """
     if not is_safe(architecture):
         raise CheckpointError(
@@ -93,19 +93,19 @@ def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Arc
 
 
 def _are_modest(args: Mapping[str, object]) -> bool:
-    """Say whether arguments that a file records are few, short and flat: no file may make a network of any size."""
+    """Return whether arguments that a file records are few, short and flat: no file may make a network of any size."""
     flat = [part for value in args.values() for part in (value if isinstance(value, list | tuple) else [value])]
     small = all(abs(part) <= _LARGEST_ARGUMENT for part in flat if isinstance(part, int | float))
     return small and len(flat) <= _MOST_ARGUMENTS and not any(isinstance(part, list | tuple | dict) for part in flat)
 
 
 def is_safe(architecture: str) -> bool:
-    """Say whether a name stands for code of lenetx or torchvision."""
+    """Return whether a name stands for code of lenetx or torchvision."""
     return ":" not in architecture or architecture.startswith(_TORCHVISION)
 
 
 def is_built_in(architecture: str) -> bool:
-    """Return whether a name stands for one of :data:`NETWORKS`."""
+    """Return whether a name stands for one of ``NETWORKS``."""
     return ":" not in architecture
 
 
@@ -141,13 +141,13 @@ def _meant(name: str) -> str | None:
 
 
 def file_stem(architecture: str) -> str:
-    """Give a file name without its ending for a network: ``nets.py:MyNet`` is ``mynet``."""
+    """Return a file name without its ending for a network: ``nets.py:MyNet`` is ``mynet``."""
     name = architecture.rsplit(":", 1)[-1].split("@")[0]
     return name.lower() if ":" in architecture else name
 
 
 def build(architecture: str, input_shape: Shape, classes: int) -> "nn.Module":
-    """Build a network, see :meth:`Architecture.build`.
+    """Build a network, see ``Architecture.build``.
 
     Raises:
         UnknownName: no such architecture.
@@ -157,7 +157,7 @@ def build(architecture: str, input_shape: Shape, classes: int) -> "nn.Module":
 
 
 def input_shape(architecture: str) -> Shape:
-    """Give (channels, height, width) of a built-in network's input.
+    """Return (channels, height, width) of a built-in network's input.
 
     Raises:
         UnknownName: no such architecture.

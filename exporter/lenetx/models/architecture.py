@@ -85,7 +85,7 @@ class Architecture:
         """Return how many numbers per image come out if it is built for so many classes, which not every one heeds.
 
         Raises:
-            InputError: as :meth:`build`.
+            InputError: as ``build``.
         """
         if self.takes_classes:
             return classes
@@ -97,7 +97,7 @@ class Architecture:
         """Return the state_dict of a freshly built network, without numbers where its code allows that.
 
         Raises:
-            InputError: as :meth:`build`, but for what only an input shows.
+            InputError: as ``build``, but for what only an input shows.
         """
         try:
             module = self.hollow(input_shape, classes)
@@ -109,7 +109,7 @@ class Architecture:
         """Build the network on torch's meta device, where tensors have shapes and take no memory.
 
         Raises:
-            InputError: as :meth:`build`, but for what only an input shows.
+            InputError: as ``build``, but for what only an input shows.
         """
         import torch
 
@@ -153,7 +153,7 @@ class Architecture:
             )
 
     def _complete(self, channels: int, classes: int) -> dict[str, object]:
-        """Give the arguments, with classes and channels where the factory takes them and nobody has said otherwise."""
+        """Return the arguments, with classes and channels where the factory takes them and nobody has said otherwise."""
         known = self._parameters()
         unknown = [name for name in self.arguments if name not in known]
         if unknown and not self._takes_any():
@@ -170,7 +170,7 @@ class Architecture:
         return arguments
 
     def _parameters(self) -> dict[str, inspect.Parameter]:
-        """Give what the factory can be given by name; for an open-ended one the classes too."""
+        """Return what the factory can be given by name; for an open-ended one the classes too."""
         parameters = _signature(self.factory)
         named = {
             name: one

@@ -1,4 +1,4 @@
-"""Give a custom network the one form that lenetx runs: float32[N, C, H, W] in, one tensor float32[N, K] out.
+"""Return a custom network the one form that lenetx runs: float32[N, C, H, W] in, one tensor float32[N, K] out.
 
 Hooks do it, so that the network's class and the names of its tensors stay, and every run of it has the form.
 """
@@ -62,7 +62,7 @@ def logits_of(
     *,
     exact: bool = True,
 ) -> "Tensor":
-    """Give a network the form, where it has another, and return what it then gives for two images, without numbers.
+    """Return a network the form, where it has another, and return what it then gives for two images, without numbers.
 
     Args:
         module: on the CPU.

@@ -22,7 +22,7 @@ Rebuild = Callable[[], "nn.Module"]
 
 
 def require_steady(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
-    """Check that a custom network can be exported, as :func:`unsteady` and :func:`require_kept` do.
+    """Check that a custom network can be exported, as ``unsteady`` and ``require_kept`` do.
 
     Raises:
         InputError: it cannot, or its code raised an error.

@@ -20,7 +20,7 @@ _AUXILIARY = ("googlenet", "inception_v3")
 
 
 def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
-    """Give ``torchvision:NAME``, NAME being a classifier of ``torchvision.models``; auxiliary heads are left out.
+    """Return ``torchvision:NAME``, NAME being a classifier of ``torchvision.models``; auxiliary heads are left out.
 
     Raises:
         UnknownName: there is no such classifier.

@@ -1,7 +1,7 @@
 """The proof that an artifact computes what eager eval-mode PyTorch computes.
 
-``inputs`` says on what, ``reference`` what is right and how far from it honest rounding may be (:mod:`lenetx.bounds`);
-each other file asks one group of questions, ``prove`` asks them all, and :mod:`lenetx.report` is the answer.
+``inputs`` says on what, ``reference`` what is right and how far from it honest rounding may be (``lenetx.bounds``);
+each other file asks one group of questions, ``prove`` asks them all, and ``lenetx.report`` is the answer.
 """
 
 from .function import as_artifact

@@ -51,7 +51,7 @@ def batch_axis(case: Case) -> tuple[Check, ...]:
 
 
 def _pool(reference: Reference, size: int) -> Probe:
-    """Give the rows that batches are made of: real ones, each of them once, for equal rows may change places unseen.
+    """Return the rows that batches are made of: real ones, each of them once, for equal rows may change places unseen.
 
     Where these are too few for a batch in another order, random ones follow.
     """
@@ -111,7 +111,7 @@ def _order(name: str, words: str, case: Case, probe: Probe, size: int) -> Check:
 
 
 def _agree(rows: Probe, logits: NDArray[np.float32], how: str) -> tuple[float, str | None]:
-    """Give the largest share of a limit, and what is wrong."""
+    """Return the largest share of a limit, and what is wrong."""
     if problem := wrong_shape(rows, logits):
         return float("inf"), f"{how.capitalize()}: {problem}"
     used = shares(rows, logits)
@@ -123,12 +123,12 @@ def _agree(rows: Probe, logits: NDArray[np.float32], how: str) -> tuple[float, s
 
 
 def _rows(probe: Probe, count: int) -> Probe:
-    """Give as many rows, the first ones again where there are too few; none that eager itself cannot compute."""
+    """Return as many rows, the first ones again where there are too few; none that eager itself cannot compute."""
     return probe.take(np.arange(count) % len(probe), probe.subject)
 
 
 def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
-    """Give what is wrong with the answer to no image at all, and what it is if it is right."""
+    """Return what is wrong with the answer to no image at all, and what it is if it is right."""
     wanted = (0, rows.exact.shape[1])
     if case.is_function:
         try:

@@ -70,7 +70,7 @@ def compare(
 
 
 def place(probe: Probe, logits: NDArray[np.float32], row: int, column: int, how: str = "") -> str:
-    """Say what one logit is and what it should be.
+    """Describe what one logit is and what it should be.
 
     Args:
         probe: whose row it is.
@@ -91,7 +91,7 @@ def _are_probabilities(logits: NDArray[np.float32]) -> bool:
 
 
 def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
-    """Say how logits are no float32[N, K], or give ``None``."""
+    """Describe how logits are no float32[N, K], or give ``None``."""
     if logits.shape == probe.exact.shape and logits.dtype == np.float32:
         return None
     got, wanted = (f"{a.dtype}{list(a.shape)}" for a in (logits, probe.eager))
@@ -99,7 +99,7 @@ def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
 
 
 def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed.
+    """Return float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed.
 
     A limit that is not finite allows no error: its share is NaN, which passes nowhere.
     """
@@ -114,7 +114,7 @@ def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def errors_of(
     probe: Probe, logits: NDArray[np.float32], frames: NDArray[np.uint8], labels: tuple[str, ...]
 ) -> Mapping[str, Any]:
-    """Give the figures of a histogram of all shares, and the worst images.
+    """Return the figures of a histogram of all shares, and the worst images.
 
     Args:
         probe: the test images.

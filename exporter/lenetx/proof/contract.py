@@ -89,7 +89,7 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
 
 
 def _frames(reference: Reference) -> NDArray[np.uint8]:
-    """Give one image with all levels, random ones, and real ones where there are some."""
+    """Return one image with all levels, random ones, and real ones where there are some."""
     spec = reference.checkpoint.spec
     shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
     size = int(np.prod(shape))

@@ -53,7 +53,7 @@ def _judged(case: Case) -> Check:
 
 
 def _worst(case: Case) -> tuple[Probe, bool]:
-    """Give the inputs with the largest shares of their limits, and whether any is beyond it."""
+    """Return the inputs with the largest shares of their limits, and whether any is beyond it."""
     probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:

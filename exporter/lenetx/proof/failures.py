@@ -10,12 +10,12 @@ class WrongAnswer(Exception):
 
 
 def could_not_run(error: Exception) -> str:
-    """Give the sentence of an answer that did not come."""
+    """Return the sentence of an answer that did not come."""
     return str(error) if isinstance(error, WrongAnswer) else f"It could not run: {reason(error)}"
 
 
 def reason(error: Exception) -> str:
-    """Give the text of an exception in one line: of ours a sentence, of any other after the name of its type."""
+    """Return the text of an exception in one line: of ours a sentence, of any other after the name of its type."""
     words = " ".join(str(error).split())
     if isinstance(error, LenetxError | WrongAnswer):
         return words

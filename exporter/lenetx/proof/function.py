@@ -68,7 +68,7 @@ def _numbers(found: Any) -> "NDArray[Any]":
 def as_artifact(
     run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec", name: str | None = None
 ) -> OpenedArtifact:
-    """Give a function the form of an opened artifact that shows nothing but its logits.
+    """Return a function the form of an opened artifact that shows nothing but its logits.
 
     Args:
         run: takes float32[N, C, H, W] of any N and gives [N, K] logits, float32 or float64 that is rounded, as an array

@@ -54,7 +54,7 @@ def _labels(probe: Probe, logits: NDArray[np.float32], spec: "ModelSpec") -> Che
 
 
 def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
-    """Give float32[N, C, H, W].
+    """Return float32[N, C, H, W].
 
     Raises:
         InputError: no such inputs.

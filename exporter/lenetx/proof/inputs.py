@@ -18,23 +18,23 @@ _DENORMAL = (2e-39, 1e-42)
 
 
 def random(spec: ModelSpec, count: int) -> Inputs:
-    """Give standard normal values, which real images never are, from a fixed seed."""
+    """Return standard normal values, which real images never are, from a fixed seed."""
     return np.random.default_rng(0).standard_normal((count, *spec.input_shape), np.float32)
 
 
 def zeros(spec: ModelSpec, count: int) -> Inputs:
-    """Give one input of nothing but zeros, which is no black image unless the mean is 0."""
+    """Return one input of nothing but zeros, which is no black image unless the mean is 0."""
     return np.zeros((min(count, 1), *spec.input_shape), np.float32)
 
 
 def constant(spec: ModelSpec, count: int) -> Inputs:
-    """Give images of one grey level each, black and white among them, 18 at most."""
+    """Return images of one grey level each, black and white among them, 18 at most."""
     levels = lookup_table(spec)[:, np.linspace(0, 255, max(2, min(count, 18))).astype(int)].T
     return np.tile(levels[:, :, None, None], (1, 1, spec.height, spec.width))
 
 
 def one_hot(spec: ModelSpec, count: int) -> Inputs:
-    """Give black images with one white pixel each, the corners first, 32 at most."""
+    """Return black images with one white pixel each, the corners first, 32 at most."""
     black, white = _black_and_white(spec)
     height, width = spec.height, spec.width
     corners = [(0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1)]
@@ -47,7 +47,7 @@ def one_hot(spec: ModelSpec, count: int) -> Inputs:
 
 
 def saturated(spec: ModelSpec, count: int) -> Inputs:
-    """Give images of black and white pixels only, with more of white from image to image."""
+    """Return images of black and white pixels only, with more of white from image to image."""
     black, white = _black_and_white(spec)
     chance = np.linspace(0.02, 0.98, count)[:, None, None, None]
     is_white = np.random.default_rng(1).random((count, *spec.input_shape)) < chance
@@ -56,13 +56,13 @@ def saturated(spec: ModelSpec, count: int) -> Inputs:
 
 
 def denormal(spec: ModelSpec, count: int) -> Inputs:
-    """Give values so small that float32 holds them with few bits, 16 at most."""
+    """Return values so small that float32 holds them with few bits, 16 at most."""
     values = np.random.default_rng(3).standard_normal((min(count, 16), *spec.input_shape))
     return _scaled(values, _DENORMAL)
 
 
 def large(spec: ModelSpec, count: int) -> Inputs:
-    """Give values of both signs far beyond any image, 18 at most."""
+    """Return values of both signs far beyond any image, 18 at most."""
     values = np.random.default_rng(4).standard_normal((min(count, 18), *spec.input_shape))
     return _scaled(values, _SCALES)
 
@@ -84,7 +84,7 @@ EXTREME = "large inputs"
 
 
 def beyond_pictures(spec: ModelSpec, inputs: Inputs) -> NDArray[np.bool_]:
-    """Give bool[N]: which of float32[N, C, H, W] are a hundred times as large as any picture's may be."""
+    """Return bool[N]: which of float32[N, C, H, W] are a hundred times as large as any picture's may be."""
     largest = max(1.0, float(np.abs(lookup_table(spec)).max()))
     found: NDArray[np.bool_] = np.abs(inputs).max(axis=(1, 2, 3)) > _BEYOND * largest
     return found

@@ -68,7 +68,7 @@ def _about(
 
 
 def environment(device: str) -> dict[str, str]:
-    """Give versions and machine, in words."""
+    """Return versions and machine, in words."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -96,7 +96,7 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
 
 
 def about_reference(reference: Reference) -> dict[str, str | int]:
-    """Give what was compared with, in words."""
+    """Return what was compared with, in words."""
     spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
     known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
     if reference.file is not None:

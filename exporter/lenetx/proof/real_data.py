@@ -43,7 +43,7 @@ def real_data(case: Case) -> tuple[Check, ...]:
 
 
 def certain(probe: Probe) -> NDArray[np.bool_]:
-    """Give bool[N]: z_top − z_j > limit_top + limit_j for every other j, so that rounding cannot flip the label."""
+    """Return bool[N]: z_top − z_j > limit_top + limit_j for every other j, so that rounding cannot flip the label."""
     rows, top = np.arange(len(probe)), probe.exact.argmax(axis=1)
     gaps = probe.exact[rows, top][:, None] - probe.exact
     margins = gaps > probe.limits[rows, top][:, None] + probe.limits
@@ -53,7 +53,7 @@ def certain(probe: Probe) -> NDArray[np.bool_]:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Give the exact two-sided p-value of two classifiers on the same images.
+    """Return the exact two-sided p-value of two classifiers on the same images.
 
     Source: McNemar 1947, with the binomial distribution in the place of χ².
 

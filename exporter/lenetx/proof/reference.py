@@ -38,7 +38,7 @@ _REAL = "real inputs"
 
 
 def counted(number: int, thing: str) -> str:
-    """Give a number with the name of what is counted, in the singular where it is one."""
+    """Return a number with the name of what is counted, in the singular where it is one."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
@@ -68,11 +68,11 @@ class Probe:
 
     @property
     def numbering(self) -> str:
-        """Say from where the numbers in :meth:`named` count."""
+        """Say from where the numbers in ``named`` count."""
         return f"{self.kind.capitalize()}s are numbered from 0."
 
     def named(self, row: int) -> str:
-        """Give the word and the number of an input."""
+        """Return the word and the number of an input."""
         return f"{self.kind} {self.indices[row]}"
 
     def __len__(self) -> int:
@@ -80,12 +80,12 @@ class Probe:
         return len(self.inputs)
 
     def take(self, rows: NDArray[np.int64], subject: str, name: str | None = None) -> "Probe":
-        """Give the probe of some of the inputs."""
+        """Return the probe of some of the inputs."""
         parts = (each[rows] for each in (self.inputs, self.exact, self.eager, self.limits, self.indices))
         return Probe(name or self.name, subject, *parts, self.kind)  # type: ignore[call-arg,arg-type]  # in the order of fields
 
     def joined(self, others: "Probe", subject: str) -> "Probe":
-        """Give these inputs and others after them, numbered anew."""
+        """Return these inputs and others after them, numbered anew."""
         parts = (
             np.concatenate([getattr(self, name), getattr(others, name)])
             for name in ("inputs", "exact", "eager", "limits")
@@ -171,12 +171,12 @@ class Reference:
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """int64[N], the labels of :attr:`frames`."""
+        """int64[N], the labels of ``frames``."""
         assert self.dataset is not None
         return self.dataset.test.labels
 
     def made_up(self, name: str) -> Probe:
-        """Give a group of :data:`inputs.GROUPS`."""
+        """Return a group of ``inputs.GROUPS``."""
         make, words = inputs.GROUPS[name]
         return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
 
@@ -192,13 +192,13 @@ class Reference:
         return self._probe(_REAL, words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
 
     def inputs(self) -> NDArray[np.float32]:
-        """Give float32[N, C, H, W]: all groups that are made up, in their order, and then the test images."""
+        """Return float32[N, C, H, W]: all groups that are made up, in their order, and then the test images."""
         spec = self.checkpoint.spec
         groups = [make(spec, self.plan.made_up) for make, _ in inputs.GROUPS.values()]
         return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
 
     def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:
-        """Give the right answers for inputs of someone's own.
+        """Return the right answers for inputs of someone's own.
 
         Args:
             values: float32[N, C, H, W].

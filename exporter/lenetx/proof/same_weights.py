@@ -54,12 +54,12 @@ def same_weights(case: Case) -> tuple[Check, ...]:
 
 
 def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
-    """Say whether all weights in a file are the checkpoint's, though some may have become constants."""
+    """Return whether all weights in a file are the checkpoint's, though some may have become constants."""
     return all(name in expected and _bits(array) == _bits(expected[name]) for name, array in found.items())
 
 
 def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
-    """Say whether a file is what a fresh export of the checkpoint gives, or why there is none."""
+    """Return whether a file is what a fresh export of the checkpoint gives, or why there is none."""
     if opened.artifact.sha256 in reference.written:
         return True
     if opened.fresh is None:
@@ -71,7 +71,7 @@ def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
 
 
 def _settled(check: Check, fresh: bool | str) -> Check:
-    """Give a check its last word once it is known whether the file is a fresh export's."""
+    """Return a check its last word once it is known whether the file is a fresh export's."""
     import torch
 
     if check.status == "passed":

@@ -1,4 +1,4 @@
-"""The certificate of a proof that passed, beside the artifact; :mod:`lenetx_runtime.certificate` reads it."""
+"""The certificate of a proof that passed, beside the artifact; ``lenetx_runtime.certificate`` reads it."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ _FIELDS = {
 
 
 def certificate_of(report: Report) -> bytes:
-    """Give the certificate, JSON text, of an artifact whose proof passed; schema: docs/files.md.
+    """Return the certificate, JSON text, of an artifact whose proof passed; schema: docs/files.md.
 
     Raises:
         ValueError: the proof did not pass.
@@ -57,7 +57,7 @@ def certify(artifact: str | Path, report: Report) -> str | None:
 
     Args:
         artifact: path of the file that was judged.
-        report: what :func:`lenetx.verify` gave for it.
+        report: what ``lenetx.verify`` gave for it.
 
     Returns:
         A sentence where a stronger certificate stays, else ``None``.

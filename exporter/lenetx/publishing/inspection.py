@@ -60,7 +60,7 @@ class Description:
     facts: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, ready for JSON. A number that is not finite becomes a text."""
+        """Return plain values, ready for JSON. A number that is not finite becomes a text."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         spec = json.loads(self.spec.to_json())
         parameters = [

@@ -12,7 +12,7 @@ __all__ = ["artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
 
 def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
-    """Give the checkpoint in ``folder`` that was written last.
+    """Return the checkpoint in ``folder`` that was written last.
 
     Raises:
         InputError: there is none.
@@ -21,7 +21,7 @@ def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
 
 
 def artifacts_of(checkpoint: Path) -> list[Path]:
-    """Give the artifacts beside a checkpoint that bear its name.
+    """Return the artifacts beside a checkpoint that bear its name.
 
     Raises:
         InputError: there are none.
@@ -34,7 +34,7 @@ def artifacts_of(checkpoint: Path) -> list[Path]:
 
 
 def checkpoint_beside(artifact: Path) -> Path:
-    """Give the checkpoint that an artifact was made from, by its name.
+    """Return the checkpoint that an artifact was made from, by its name.
 
     Raises:
         InputError: there is none, or no such artifact.

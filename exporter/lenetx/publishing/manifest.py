@@ -21,7 +21,7 @@ _LARGEST = 2**24
 
 
 def entry_of(artifact: Path) -> Mapping[str, Any] | None:
-    """Give what the manifest beside an artifact says of it, ``None`` where it says nothing or there is no manifest.
+    """Return what the manifest beside an artifact says of it, ``None`` where it says nothing or there is no manifest.
 
     Raises:
         ArtifactError: the manifest is damaged.
@@ -30,7 +30,7 @@ def entry_of(artifact: Path) -> Mapping[str, Any] | None:
 
 
 def merged(folder: Path, reports: Sequence[Report], weights_sha256: str) -> bytes:
-    """Give a manifest with the artifacts of these reports, and those of the old one that are still in the folder.
+    """Return a manifest with the artifacts of these reports, and those of the old one that are still in the folder.
 
     An old one that is damaged says nothing that could be kept.
     """

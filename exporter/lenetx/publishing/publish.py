@@ -82,7 +82,7 @@ def publish(
             published, and where others are wrong the old ones stand.
         OutputError: a file could not be written; the old ones stand.
         InputError: ``stem`` is not a file name.
-        Exception: as :class:`ProofFailed`, where a format could not be exported at all.
+        Exception: as ``ProofFailed``, where a format could not be exported at all.
     """
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")

@@ -209,7 +209,7 @@ def _put_back(staged: Path, journal: _Journal, folder: Path) -> None:
 
 
 def _keep(target: Path, aside: Path) -> None:
-    """Give the old file another name without taking its own away: whoever opens it meanwhile finds it."""
+    """Return the old file another name without taking its own away: whoever opens it meanwhile finds it."""
     if not exists(target):
         return
     try:

@@ -55,7 +55,7 @@ def reference(
         checkpoint: the weights.
         data_name: whose test split to use. By default the checkpoint's own data set, if it is on this machine;
             if it is not, the real-data checks are ``not_run`` and say so.
-        data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        data_root: folder of the data set's files, see ``lenetx.data.load``.
         data_options: how to read a set of one's own.
         images: how many of the test images, evenly spread; all by default, and where there are no more.
         file: name of the checkpoint's file, for the report.
@@ -117,8 +117,8 @@ def verify(
     Args:
         artifact: path of the file, or a function that takes float32[N, C, H, W] of any N ≥ 0 and gives float32[N, K]
             logits, such as a binding of one's own C++ program; what it raises is a failure of its.
-        against: the checkpoint, its path, or a :func:`reference` made of it before.
-        data_name: on whose test split, see :func:`reference`.
+        against: the checkpoint, its path, or a ``reference`` made of it before.
+        data_name: on whose test split, see ``reference``.
         data_root: folder of its files.
         data_options: how to read a set of one's own.
         images: how many of the test images, evenly spread; all by default.
@@ -164,7 +164,7 @@ def verify_logits(
         logits: float32[N, K].
         inputs: float32[N, C, H, W] that it was given, or uint8 frames of the spec's ``frame_size``, [N, h, w] or
             [N, h, w, 3], which are normalised as the runtime does it.
-        against: the checkpoint, its path, or a :func:`reference`.
+        against: the checkpoint, its path, or a ``reference``.
         name: of the program, in the report.
 
     Raises:
@@ -189,7 +189,7 @@ def load_against(
     """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
 
     Args:
-        path: the file, as :func:`load_weights` reads it.
+        path: the file, as ``load_weights`` reads it.
         artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
         architecture: the network; that of the artifact if ``None`` and the weights do not say it.
         arguments: for the network's factory, by name.
@@ -197,7 +197,7 @@ def load_against(
         on_notice: told what was assumed or changed, a sentence at a time.
 
     Raises:
-        InputError, ArtifactError: as :func:`load_weights` for either file.
+        InputError, ArtifactError: as ``load_weights`` for either file.
     """
     found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
     if found is None or found.ours or found.spec is not None:
@@ -221,7 +221,7 @@ def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) ->
 
 
 def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
-    """Give a checkpoint, and the name of its file where it came from one."""
+    """Return a checkpoint, and the name of its file where it came from one."""
     if isinstance(against, Checkpoint):
         return against, None
     return checkpoints.load(Path(against)), Path(against).name

@@ -52,8 +52,8 @@ def verify_files(
     Args:
         artifacts: the files; those of ``against``, or of the newest checkpoint, by default.
         against: the checkpoint or weights; by default the checkpoint of each artifact's name beside it.
-        network: arguments of :func:`lenetx.load_weights` beside the path.
-        data: arguments of :func:`lenetx.reference` beside the checkpoint.
+        network: arguments of ``lenetx.load_weights`` beside the path.
+        data: arguments of ``lenetx.reference`` beside the checkpoint.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         on_progress: told what goes on, a few words at a time.
         on_notice: told what the user should know, a sentence at a time.
@@ -115,7 +115,7 @@ def verify_logits_file(
         logits: float32[N, K].
         inputs: float32[N, C, H, W], or uint8 frames.
         against: the checkpoint or weights; the newest checkpoint by default.
-        network: arguments of :func:`lenetx.load_weights` beside the path.
+        network: arguments of ``lenetx.load_weights`` beside the path.
         on_progress: told what goes on, a few words at a time.
         on_notice: told what the user should know, a sentence at a time.
     """

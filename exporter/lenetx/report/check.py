@@ -21,7 +21,7 @@ class Check:
         measured: the worst value found, ``None`` where nothing is measured.
         limit: the largest value that passes, in the unit of ``measured``.
         detail: one or more sentences: what was found, and what to do about it.
-        group: which of :data:`lenetx.report.GROUPS` it belongs to.
+        group: which of ``lenetx.report.GROUPS`` it belongs to.
         figures: what can be drawn of it, as plain values with a "kind" (docs/verification.md lists them).
     """
 
@@ -35,7 +35,7 @@ class Check:
     figures: Mapping[str, Any] | None = None
 
     def with_figures(self, figures: Mapping[str, Any]) -> "Check":
-        """Give the same check with figures."""
+        """Return the same check with figures."""
         return replace(self, figures=figures)
 
     @classmethod

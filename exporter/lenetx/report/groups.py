@@ -61,7 +61,7 @@ class GroupSummary:
 
 
 def summaries(report: Outcome) -> tuple[GroupSummary, ...]:
-    """Give the groups that have a check, in the order of ``lenetx.report.GROUPS``; a strange one comes last."""
+    """Return the groups that have a check, in the order of ``lenetx.report.GROUPS``; a strange one comes last."""
     names = dict.fromkeys([*GROUPS, *(check.group for check in report.checks)])
     groups = (GroupSummary(name, tuple(check for check in report.checks if check.group == name)) for name in names)
     return tuple(group for group in groups if group.checks)

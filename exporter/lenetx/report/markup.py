@@ -16,7 +16,7 @@ class Markup(str):
 
 
 def element(name: str, /, *children: str, **attributes: str | None) -> Markup:
-    """Give an element; texts in it and in its attributes are escaped unless they are :class:`Markup`.
+    """Return an element; texts in it and in its attributes are escaped unless they are ``Markup``.
 
     Args:
         name: of the element.

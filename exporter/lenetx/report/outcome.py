@@ -73,7 +73,7 @@ class Outcome:
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values. A number that is not finite becomes a text."""
+        """Return the report as plain values. A number that is not finite becomes a text."""
         checks = [{each.name: _plain(getattr(check, each.name)) for each in fields(check)} for check in self.checks]
         return {
             "passed": self.passed,
@@ -86,14 +86,14 @@ class Outcome:
 
 
 def plain_number(value: Any) -> Any:
-    """Give a number that is not finite as a text, since JSON has none; anything else as it is."""
+    """Return a number that is not finite as a text, since JSON has none; anything else as it is."""
     if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)
     return value
 
 
 def _plain(value: Any) -> Any:
-    """Give a value of mappings, sequences, texts and numbers as JSON has them."""
+    """Return a value of mappings, sequences, texts and numbers as JSON has them."""
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

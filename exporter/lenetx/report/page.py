@@ -17,7 +17,7 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def to_html(reports: Sequence[Outcome]) -> str:
-    """Give one document for one or more reports, without scripts, links to elsewhere, dates and paths."""
+    """Return one document for one or more reports, without scripts, links to elsewhere, dates and paths."""
     title = _title(reports)
     head = element(
         "head",

@@ -98,7 +98,7 @@ def bars(anchor: str, rows: Sequence[Bar], title: str) -> Markup:
 
 
 def _finite(edges: Sequence[float]) -> list[float]:
-    """Give edges that a logarithmic axis can show: an end that it cannot is one step from its neighbour."""
+    """Return edges that a logarithmic axis can show: an end that it cannot is one step from its neighbour."""
     inner = [edge for edge in edges if 0 < edge < math.inf]
     step = (inner[-1] / inner[0]) ** (1 / (len(inner) - 1))
     first = [inner[0] / step] if edges[0] <= 0 else []
@@ -153,7 +153,7 @@ def _style(salt: str) -> Iterator[None]:
 
 
 def _svg(figure: "Figure", anchor: str, title: str, description: str) -> Markup:
-    """Give the figure without what only an SVG file of its own needs."""
+    """Return the figure without what only an SVG file of its own needs."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     drawn = buffer.getvalue()

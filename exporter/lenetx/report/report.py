@@ -17,7 +17,7 @@ SCHEMA_VERSION = 3
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report(Outcome):
-    """The outcome of a proof. ``print`` shows its table, as ``lenetx verify`` does; attributes: :class:`Outcome`'s."""
+    """The outcome of a proof. ``print`` shows its table, as ``lenetx verify`` does; attributes: ``Outcome``'s."""
 
     @classmethod
     def unreadable(cls, name: str, reason: str) -> "Report":
@@ -28,7 +28,7 @@ class Report(Outcome):
         return "\n".join(line.text for line in table_lines(self))
 
     def raise_if_failed(self) -> None:
-        """Do nothing if the report passed.
+        """Check that the report passed.
 
         Raises:
             ProofFailed: it did not.
@@ -38,16 +38,16 @@ class Report(Outcome):
             raise ProofFailed(f"{self.conclusion} {reasons}", (self,))
 
     def to_json(self) -> str:
-        """Give one JSON document that holds this report, see :func:`to_json`."""
+        """Return one JSON document that holds this report, see ``to_json``."""
         return to_json([self])
 
     def to_html(self) -> str:
-        """Give one HTML document that holds this report, see :func:`lenetx.report.to_html`."""
+        """Return one HTML document that holds this report, see ``lenetx.report.to_html``."""
         return to_html([self])
 
 
 def to_json(reports: Sequence[Report]) -> str:
-    """Give one JSON document for any number of reports (schema: docs/verification.md)."""
+    """Return one JSON document for any number of reports (schema: docs/verification.md)."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "passed": all(report.passed for report in reports),

@@ -36,7 +36,7 @@ class Line:
 
 
 def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, fresh: bool = False) -> tuple[Line, ...]:
-    """Give the table of a report.
+    """Return the table of a report.
 
     Args:
         report: what to show.
@@ -77,7 +77,7 @@ def _not_run(report: Outcome, width: int) -> Iterator[Line]:
 
 
 def _found(check: Check, said: set[str]) -> Iterator[str]:
-    """Say what was measured and found, the same thing once: one fault may fail every check in the same words."""
+    """Describe what was measured and found, the same thing once: one fault may fail every check in the same words."""
     if check.measured is not None:
         limit = "" if check.limit is None else f", limit {number(check.limit)}"
         yield f"measured {number(check.measured)}{limit}"

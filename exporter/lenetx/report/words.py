@@ -17,7 +17,7 @@ _MOST_WRITTEN_OUT = 1e6
 
 
 def number(value: Any) -> str:
-    """Give a number with three digits, a whole one with all of them, ``None`` as nothing and a text as it is."""
+    """Return a number with three digits, a whole one with all of them, ``None`` as nothing and a text as it is."""
     if value is None:
         return ""
     if isinstance(value, int):
@@ -26,7 +26,7 @@ def number(value: Any) -> str:
 
 
 def share(value: float | str | None) -> str:
-    """Give a share of a limit in per cent, from ten times the limit on as a multiple."""
+    """Return a share of a limit in per cent, from ten times the limit on as a multiple."""
     if value is None:
         return ""
     value = float(value)

@@ -48,7 +48,7 @@ class Augmentation:
                 raise InputError(f"The augmentation's {name} is {value}; it must be 0 to {most}.")
 
     def __bool__(self) -> bool:
-        """Say whether anything is changed at all."""
+        """Return whether anything is changed at all."""
         return any(astuple(self))
 
 
@@ -79,7 +79,7 @@ class Augmenter:
         self._basis, self._group = _basis(height, width).to(device), group
 
     def __call__(self, inputs: Tensor, whole: int | None = None) -> Tensor:
-        """Give float32[B, C, H, W] inputs changed at random; what comes in from outside repeats the border.
+        """Return float32[B, C, H, W] inputs changed at random; what comes in from outside repeats the border.
 
         Args:
             inputs: a batch, or this process's share of one.
@@ -90,7 +90,7 @@ class Augmenter:
         return nn.functional.grid_sample(inputs, grid, padding_mode="border", align_corners=False)
 
     def _coefficients(self, count: int) -> Tensor:
-        """Give float32[B, 2, 3 + P²]: per image and axis a row of the affine map, then the control points."""
+        """Return float32[B, 2, 3 + P²]: per image and axis a row of the affine map, then the control points."""
         how = self._how
         turn, stretch_x, stretch_y, shear, right, down = 2 * torch.rand(6, count, generator=self._draws) - 1
         angle = turn * math.radians(how.rotate)
@@ -113,7 +113,7 @@ class Augmenter:
 
 
 def _basis(height: int, width: int) -> Tensor:
-    """Give float32[3 + P², H·W]: what x, y, 1 and each control point are at each pixel, the image being −1 to 1."""
+    """Return float32[3 + P², H·W]: what x, y, 1 and each control point are at each pixel, the image being −1 to 1."""
     x = ((torch.arange(width) + 0.5) * 2 / width - 1).expand(height, width)
     y = ((torch.arange(height) + 0.5) * 2 / height - 1)[:, None].expand(height, width)
     points = torch.eye(_CONTROL_POINTS**2).view(-1, 1, _CONTROL_POINTS, _CONTROL_POINTS)

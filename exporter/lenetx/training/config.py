@@ -32,7 +32,7 @@ class TrainConfig:
 
     Attributes:
         data: name of the data set, or the path of one's own (of which a checkpoint records the base name).
-        architecture: the network, as :func:`lenetx.models.resolve` takes it; a checkpoint records it without a path.
+        architecture: the network, as ``lenetx.models.resolve`` takes it; a checkpoint records it without a path.
         architecture_args: arguments for its factory, by name: plain values, as JSON has them.
         input_size: (height, width) of its input; its own, or that of the images, when ``None``.
         channels: 1 (grey) or 3 (RGB) of its input; its own, or those of the images, when ``None``.
@@ -131,12 +131,12 @@ class TrainConfig:
 
     @property
     def resolved_momentum(self) -> float:
-        """What :attr:`momentum` means."""
+        """What ``momentum`` means."""
         return 0.9 if self.momentum is None else self.momentum
 
     @property
     def resolved_warm_up(self) -> float:
-        """What :attr:`warm_up` means."""
+        """What ``warm_up`` means."""
         return 0.2 if self.warm_up is None else self.warm_up
 
     @classmethod
@@ -162,7 +162,7 @@ class TrainConfig:
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Give plain values that JSON holds, as :meth:`from_mapping` takes them."""
+        """Return plain values that JSON holds, as ``from_mapping`` takes them."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
 
@@ -195,7 +195,7 @@ def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 def _checked(kind: type, values: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Give the values if each is of a field of the class and of its type."""
+    """Return the values if each is of a field of the class and of its type."""
     types: dict[str, Any] = {each.name: each.type for each in fields(kind)}
     for name, value in values.items():
         _require_known(what, name, types)

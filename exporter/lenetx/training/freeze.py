@@ -13,7 +13,7 @@ __all__ = ["freeze", "learning", "patterns", "still_statistics"]
 
 
 def patterns(value: Any) -> tuple[str, ...]:
-    """Give the patterns of a list.
+    """Return the patterns of a list.
 
     Raises:
         InputError: it is no list of texts.
@@ -41,12 +41,12 @@ def freeze(network: "nn.Module", given: tuple[str, ...]) -> None:
 
 
 def learning(network: "nn.Module") -> "Iterator[nn.Parameter]":
-    """Give the parameters that learn."""
+    """Return the parameters that learn."""
     return (parameter for parameter in network.parameters() if parameter.requires_grad)
 
 
 def still_statistics(network: "nn.Module", given: tuple[str, ...]) -> "tuple[nn.Module, ...]":
-    """Give the normalisation layers whose running statistics stay as they are, in eval mode.
+    """Return the normalisation layers whose running statistics stay as they are, in eval mode.
 
     They are those whose own parameters are all frozen or, if they have none, those that a pattern matches.
     """

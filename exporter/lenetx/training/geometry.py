@@ -15,7 +15,7 @@ _MOST_PADDING = 4
 
 
 def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -> Shape:
-    """Give (channels, height, width): what the configuration says, else the network, else the data set's images.
+    """Return (channels, height, width): what the configuration says, else the network, else the data set's images.
 
     Raises:
         InputError: nobody says it.
@@ -28,7 +28,7 @@ def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -
 
 
 def framing_of(config: TrainConfig, dataset: Dataset, shape: Shape) -> tuple[str, str | None]:
-    """Give the framing for an input, and a sentence where it is not the data set's own.
+    """Return the framing for an input, and a sentence where it is not the data set's own.
 
     Digits as MNIST has them are grey, of 28×28 and a little padding; for any other input they are stretched, unless
     the configuration insists.

@@ -44,7 +44,7 @@ class InitialWeights:
     def read(
         cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
     ) -> "InitialWeights":
-        """Read any file that :func:`lenetx.load_weights` reads; the errors are the same."""
+        """Read any file that ``lenetx.load_weights`` reads; the errors are the same."""
         found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
         if found is None or found.ours:
             checkpoint = checkpoints.read(path)
@@ -64,10 +64,10 @@ class InitialWeights:
         """Return settings of a training that follow from the file: its network, and the input that the network had.
 
         Args:
-            given: what is set otherwise, by the field names of :class:`lenetx.training.TrainConfig`.
+            given: what is set otherwise, by the field names of ``lenetx.training.TrainConfig``.
 
         Raises:
-            InputError: as :meth:`named_architecture`, if no network is given.
+            InputError: as ``named_architecture``, if no network is given.
         """
         named = given.get("architecture")
         own: dict[str, object] = {} if named is not None else {"architecture": self.named_architecture()}
@@ -89,7 +89,7 @@ class InitialWeights:
         return Path(architecture).name == self.architecture.split("@")[0]
 
     def named_architecture(self) -> str:
-        """Give the name of the network that the file says its weights are of.
+        """Return the name of the network that the file says its weights are of.
 
         Raises:
             InputError: it does not say so; the tensors are listed, with the built-in networks that they fit. Or it is
@@ -147,5 +147,5 @@ class InitialWeights:
         return {name: fresh[name] for name in head}
 
     def record(self) -> dict[str, Any]:
-        """Say what a checkpoint records of this: no path."""
+        """Describe what a checkpoint records of this: no path."""
         return {"init": {"name": self.path.name, "weights_sha256": weights_sha256(self.tensors)}}

@@ -45,7 +45,7 @@ class Judgement:
         return counts
 
     def per_class(self, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-        """Give precision and recall by class name, 0.0 to 1.0.
+        """Return precision and recall by class name, 0.0 to 1.0.
 
         A class that was never found has no precision, and one without images no recall.
         """
@@ -61,7 +61,7 @@ class Judgement:
         }
 
     def mistakes(self, count: int) -> NDArray[np.int64]:
-        """Give the rows of the wrong answers with the highest probability, at most ``count``, the highest first."""
+        """Return the rows of the wrong answers with the highest probability, at most ``count``, the highest first."""
         wrong = np.flatnonzero(self.found != self.labels)
         order = np.argsort(-self.probabilities[wrong].max(1), kind="stable")
         return wrong[order][:count]
@@ -87,7 +87,7 @@ def judge(
         network: takes float32[N, C, H, W].
         split: the images.
         loss_of: the loss.
-        output: what the network returns, as :attr:`lenetx_runtime.ModelSpec.output` has it.
+        output: what the network returns, as ``lenetx_runtime.ModelSpec.output`` has it.
         guard: inside which the network's own code runs.
     """
     was_training = network.training

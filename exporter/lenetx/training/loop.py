@@ -133,7 +133,7 @@ class Loop:
         return Fitted(self._weights, self._kept_epoch, tuple(self._history), diverged)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all that the rest of the run depends on."""
+        """Return all that the rest of the run depends on."""
         return {
             "stepper": self._stepper.state_dict(),
             "epoch": self._epoch,
@@ -147,7 +147,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave.
+        """Go on from what ``state_dict`` gave.
 
         Raises:
             Misfit: a value does not belong to this network, configuration and data set.
@@ -208,7 +208,7 @@ class Loop:
         return record
 
     def _validated(self) -> tuple[float, float]:
-        """Give accuracy and loss on the validation split: judged in the leading process, which tells the others."""
+        """Return accuracy and loss on the validation split: judged in the leading process, which tells the others."""
         figures = torch.zeros(2, dtype=torch.float64, device=self._train.device)
         if self._group.leads:
             judgement = judge(self._stepper.judged, self._validation, self._loss, guard=self._guard)

@@ -14,18 +14,18 @@ class Loss(Protocol):
     """Gives the mean over the images, or their sum, or each."""
 
     def __call__(self, logits: Tensor, labels: Tensor, /, *, reduction: str = "mean") -> Tensor:
-        """Give a float32 scalar where ``reduction`` is ``mean`` or ``sum``, float32[B] where it is ``none``."""
+        """Return a float32 scalar where ``reduction`` is ``mean`` or ``sum``, float32[B] where it is ``none``."""
 
 
 def training_loss(config: TrainConfig) -> Loss:
-    """Give the loss that a configuration names, smoothed as it says."""
+    """Return the loss that a configuration names, smoothed as it says."""
     if config.label_smoothing:
         return partial(nn.functional.cross_entropy, label_smoothing=config.label_smoothing)
     return evaluation_loss(config)
 
 
 def evaluation_loss(config: TrainConfig) -> Loss:
-    """Give the loss that a configuration names, without smoothing: of a right answer it is small."""
+    """Return the loss that a configuration names, without smoothing: of a right answer it is small."""
     return _LOSSES[config.loss]
 
 
@@ -35,7 +35,7 @@ def applied_twice(config: TrainConfig, title: str, output: str) -> str | None:
     Args:
         config: which loss.
         title: the network's name.
-        output: what it returns, as :attr:`lenetx_runtime.ModelSpec.output` has it.
+        output: what it returns, as ``lenetx_runtime.ModelSpec.output`` has it.
     """
     if config.loss == "mse" or output == "logits" or (config.loss, output) == ("nll", "log_probabilities"):
         return None

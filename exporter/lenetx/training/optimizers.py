@@ -15,7 +15,7 @@ _FEWEST_STEPS = 6
 
 
 def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """Give the optimizer that a configuration names, in its fused form."""
+    """Return the optimizer that a configuration names, in its fused form."""
     rate, decay, momentum = config.learning_rate, config.weight_decay, config.resolved_momentum
     if config.optimizer == "sgd":
         return optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
@@ -24,7 +24,7 @@ def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.
 
 
 def schedule(config: TrainConfig, stepped: optim.Optimizer, steps: int) -> LRScheduler:
-    """Give the schedule that a configuration names, over so many steps."""
+    """Return the schedule that a configuration names, over so many steps."""
     cycle = partial(
         OneCycleLR,
         max_lr=config.learning_rate,

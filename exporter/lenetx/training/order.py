@@ -59,7 +59,7 @@ class Order:
         self._rows = rows[: len(rows) // self._batch_size * self._batch_size]
 
     def batches(self, done: int) -> list[Tensor]:
-        """Give the rows, int64[B], of each batch after the first ``done`` ones."""
+        """Return the rows, int64[B], of each batch after the first ``done`` ones."""
         return list(self._rows.split(self._batch_size)[done:])
 
     def note(self, rows: Tensor, losses: Tensor) -> None:
@@ -72,11 +72,11 @@ class Order:
         self._rows = self._rows[:0]
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the order of the epoch and the losses that were seen."""
+        """Return the order of the epoch and the losses that were seen."""
         return {"rows": self._rows, "losses": self._losses}
 
     def load_state_dict(self, state: Mapping[str, Any], *, epoch: int, begun: bool) -> None:
-        """Go on from what :meth:`state_dict` gave.
+        """Go on from what ``state_dict`` gave.
 
         Args:
             state: what was saved.

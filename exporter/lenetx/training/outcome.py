@@ -74,7 +74,7 @@ def completed(
     What cannot be made is left out, with a note; a network that cannot be exported gets no self-test.
 
     Args:
-        checkpoint: the weights, as :func:`kept` returns them.
+        checkpoint: the weights, as ``kept`` returns them.
         begun: the network, of any weights.
         fitted: how the weights came to be.
         data: the splits.

@@ -41,15 +41,15 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Say whether this process is the one that validates, reports and writes."""
+        """Return whether this process is the one that validates, reports and writes."""
         return self.rank == 0
 
     def share(self, rows: Tensor) -> Tensor:
-        """Give this process's part of the rows of a whole batch."""
+        """Return this process's part of the rows of a whole batch."""
         return rows if self.count == 1 else rows[self.rank :: self.count]
 
     def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """Give the network whose backward pass averages the gradients of all processes."""
+        """Return the network whose backward pass averages the gradients of all processes."""
         if self.count == 1:
             return network
         index = None if device.type == "cpu" else [device.index]
@@ -62,7 +62,7 @@ class Group:
         return values
 
     def whole(self, values: Tensor, count: int) -> Tensor:
-        """Give the values, [B], of a whole batch of that many, from those of each process's share."""
+        """Return the values, [B], of a whole batch of that many, from those of each process's share."""
         if self.count == 1:
             return values
         together = values.new_zeros(count)
@@ -70,7 +70,7 @@ class Group:
         return self.total(together)
 
     def told(self, values: Tensor) -> Tensor:
-        """Give what the leading process has in this tensor, in place."""
+        """Return what the leading process has in this tensor, in place."""
         if self.count > 1:
             distributed.broadcast(values, 0)
         return values
@@ -80,7 +80,7 @@ ALONE = Group()
 
 
 def current() -> Group:
-    """Give the group that the environment tells of, as torchrun sets it, without joining it.
+    """Return the group that the environment tells of, as torchrun sets it, without joining it.
 
     Raises:
         InputError: the environment contradicts itself.
@@ -99,7 +99,7 @@ def current() -> Group:
 
 
 def device_of(name: str, group: Group) -> torch.device:
-    """Give this process's device: of several processes on ``cuda`` each has a GPU of its own.
+    """Return this process's device: of several processes on ``cuda`` each has a GPU of its own.
 
     Raises:
         InputError: one GPU is named for several processes.

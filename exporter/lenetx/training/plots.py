@@ -104,7 +104,7 @@ def _grid(path: Path, inputs: Tensor, spec: ModelSpec, titles: Sequence[str], he
 
 
 def _pictures(inputs: Tensor, spec: ModelSpec) -> NDArray[np.float32]:
-    """Give float32[B, H, W] or float32[B, H, W, 3], 0 for black and 1 for white: the normalising undone."""
+    """Return float32[B, H, W] or float32[B, H, W, 3], 0 for black and 1 for white: the normalising undone."""
     mean, std = (np.array(values, np.float32) for values in (spec.mean, spec.std))
     normalised: NDArray[np.float32] = inputs.detach().cpu().permute(0, 2, 3, 1).numpy()
     images: NDArray[np.float32] = np.clip((normalised * std + mean) / np.float32(255 * spec.scale), 0, 1)

@@ -52,7 +52,7 @@ class Diverged(LenetxError):
         self.checkpoint: Checkpoint | None = None
 
     def kept_in(self, path: Path) -> None:
-        """Say where the caller has saved the checkpoint."""
+        """Return where the caller has saved the checkpoint."""
         assert self.checkpoint is not None, "there is one to be saved"
         epoch = self.checkpoint.metrics["chosen_epoch"]
         self.args = (f"{self} '{path}' holds the weights of epoch {epoch}, the last good ones that were kept.",)

@@ -82,7 +82,7 @@ def tensor(found: Any, like: Tensor, where: str, *, low: float | None = None, fi
 
 
 def tensors(found: Any, like: Mapping[str, Tensor], where: str, finite: Iterable[str] = ()) -> dict[str, Tensor]:
-    """Return a :func:`tensor` for each name of ``like``.
+    """Return a ``tensor`` for each name of ``like``.
 
     Args:
         found: what the file has.

@@ -49,9 +49,9 @@ def train(
 
     Args:
         config: what to train; the defaults train ``lenet5`` on ``digits``, or go on with what is resumed.
-        data_root: folder of the data set's files, see :func:`lenetx.data.load`.
+        data_root: folder of the data set's files, see ``lenetx.data.load``.
         data_options: how to read a set of one's own, and how much of any set may lie in memory.
-        init: file of the weights to begin with, as :func:`lenetx.load_weights` reads it, or what was read from one;
+        init: file of the weights to begin with, as ``lenetx.load_weights`` reads it, or what was read from one;
             random ones when ``None``.
         trust_pickle: run the code of such a file that cannot be read without.
         on_progress: called every few steps and after each epoch.

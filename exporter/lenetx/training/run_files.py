@@ -98,7 +98,7 @@ class Saving:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: "TracebackType | None"
     ) -> None:
-        """Say what is left where the run ends with an error or an interrupt."""
+        """Describe what is left where the run ends with an error or an interrupt."""
         if kind is None or issubclass(kind, Diverged):
             return
         files, written = self._files, _written_at(self._files.state)
@@ -126,7 +126,7 @@ def settled(
     *,
     resume: bool,
 ) -> tuple[TrainConfig, Files]:
-    """Give the configuration and the files, all of which can be written.
+    """Return the configuration and the files, all of which can be written.
 
     A run to resume is the one of ``output``, else the newest; what is not given is as that run has it.
     """

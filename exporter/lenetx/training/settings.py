@@ -24,12 +24,12 @@ def settle(
     initial: InitialWeights | None = None,
     base: TrainConfig | None = None,
 ) -> TrainConfig:
-    """Give the configuration that holds ``given``, else what the file says, else the recipe, else the defaults.
+    """Return the configuration that holds ``given``, else what the file says, else the recipe, else the defaults.
 
     Args:
-        given: values by the field names of :class:`TrainConfig`, ``augmentation`` being a mapping itself.
+        given: values by the field names of ``TrainConfig``, ``augmentation`` being a mapping itself.
         file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``; its table
-            ``data_options`` is for :func:`settle_data_options`.
+            ``data_options`` is for ``settle_data_options``.
         name: of the recipe; the file's, or ``default``, when ``None``.
         initial: the weights to begin with, whose network, input and framing are taken where none is said.
         base: what holds instead of the defaults, where no recipe is named.
@@ -57,7 +57,7 @@ def settle(
 
 
 def read_table(file: Path, name: str) -> dict[str, Any]:
-    """Give one table of a configuration file, empty where it is not there.
+    """Return one table of a configuration file, empty where it is not there.
 
     Raises:
         InputError: the file is missing or no TOML, or that is no table.
@@ -69,7 +69,7 @@ def read_table(file: Path, name: str) -> dict[str, Any]:
 
 
 def names(file: Path | None) -> frozenset[str]:
-    """Give the names of the settings in a configuration file; none where there is no file.
+    """Return the names of the settings in a configuration file; none where there is no file.
 
     Raises:
         InputError: the file is missing or no TOML.
@@ -127,7 +127,7 @@ RECIPES: dict[str, Mapping[str, Any]] = {
 
 
 def recipe(name: str) -> dict[str, Any]:
-    """Give the values of a recipe by field name, as :meth:`TrainConfig.from_mapping` takes them.
+    """Return the values of a recipe by field name, as ``TrainConfig.from_mapping`` takes them.
 
     Raises:
         UnknownName: no such recipe.
@@ -138,11 +138,11 @@ def recipe(name: str) -> dict[str, Any]:
 
 
 def settle_data_options(given: Mapping[str, Any], *, file: Path | None = None) -> DataOptions:
-    """Give the options that hold ``given``, else the table ``data_options`` of the file, else the defaults.
+    """Return the options that hold ``given``, else the table ``data_options`` of the file, else the defaults.
 
     Args:
-        given: values by the field names of :class:`DataOptions`; a folder and a size may be texts.
-        file: TOML, see :func:`settle`.
+        given: values by the field names of ``DataOptions``; a folder and a size may be texts.
+        file: TOML, see ``settle``.
 
     Raises:
         UnknownName: there is no such field.

@@ -56,7 +56,7 @@ class State:
     loop: Mapping[str, Any]
 
     def require_same(self, other: Identity) -> None:
-        """Do nothing if a run of that identity may go on from here.
+        """Check that a run of that identity may go on from here.
 
         Raises:
             InputError: it is another network, configuration or data set.
@@ -76,7 +76,7 @@ class State:
             raise InputError("The run to resume is of another data set: its images or labels differ.")
 
     def differing_arithmetic(self, other: Identity) -> str:
-        """Say in words why the last bits may differ from those of an uninterrupted run; nothing if they do not."""
+        """Describe in words why the last bits may differ from those of an uninterrupted run; nothing if they do not."""
         before, now = self.identity.arithmetic, other.arithmetic
         return "; ".join(f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name])
 
@@ -100,7 +100,7 @@ class StateFile:
         remove_leftovers(path)
 
     def due(self) -> bool:
-        """Say whether it is time to write."""
+        """Return whether it is time to write."""
         if not self._every:
             return True
         wait = max(self._every, self._cost / _SHARE) if self._cost else min(self._every, _FIRST)
@@ -129,7 +129,7 @@ class StateFile:
 
 
 def read(path: Path) -> State:
-    """Read what :meth:`StateFile.write` wrote; nothing in it is executed.
+    """Read what ``StateFile.write`` wrote; nothing in it is executed.
 
     Raises:
         InputError: there is no such file.
@@ -163,7 +163,7 @@ def _origin(found: Any) -> dict[str, Any]:
 
 
 def arithmetic(processes: int) -> dict[str, str]:
-    """Say what the last bits of a run depend on besides its configuration."""
+    """Describe what the last bits of a run depend on besides its configuration."""
     return {
         "lenetx": PRODUCER,
         "torch": str(torch.__version__),

@@ -135,7 +135,7 @@ class Stepper:
         return losses.detach()
 
     def due(self) -> bool:
-        """Say whether it is time for a report."""
+        """Return whether it is time for a report."""
         return self._step % _STEPS_PER_REPORT == 0
 
     def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
@@ -159,7 +159,7 @@ class Stepper:
         )
 
     def epoch_means(self) -> tuple[float, float]:
-        """Give loss and accuracy over all steps of this epoch, each as it was before its step.
+        """Return loss and accuracy over all steps of this epoch, each as it was before its step.
 
         Raises:
             Diverged: a loss is NaN or infinite.
@@ -167,12 +167,12 @@ class Stepper:
         return self._means(self._losses, self._hits)
 
     def is_sound(self) -> bool:
-        """Say whether all parameters, and all losses of this epoch, are numbers."""
+        """Return whether all parameters, and all losses of this epoch, are numbers."""
         values = [*self._losses, *self._network.parameters(), *self.judged.parameters()]
         return all(bool(value.isfinite().all()) for value in values)
 
     def require_sound(self) -> None:
-        """Do nothing if :meth:`is_sound`.
+        """Check that ``is_sound``.
 
         Raises:
             Diverged: a loss or parameter is NaN or infinite.
@@ -182,7 +182,7 @@ class Stepper:
             raise Diverged("A weight became NaN or infinite", self._step, self.rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give all that the next step depends on, and the figures of the epoch so far."""
+        """Return all that the next step depends on, and the figures of the epoch so far."""
         return {
             "network": self._network.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
@@ -197,7 +197,7 @@ class Stepper:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, done: int) -> None:
-        """Go on from what :meth:`state_dict` gave, all of which is checked before any of it is taken.
+        """Go on from what ``state_dict`` gave, all of which is checked before any of it is taken.
 
         Args:
             state: what was saved.
@@ -249,12 +249,12 @@ class Stepper:
         return average
 
     def _of_all(self, loss: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
-        """Give mean loss and number of hits of the whole batch, from those of each process's share."""
+        """Return mean loss and number of hits of the whole batch, from those of each process's share."""
         figures = self._group.total(torch.stack([loss / self._group.count, hits.to(loss.dtype)]))
         return figures[0], figures[1].round().long()
 
     def _seed(self) -> int:
-        """Give the seed of what the network itself draws in this step (dropout): no state is left to be saved."""
+        """Return the seed of what the network itself draws in this step (dropout): no state is left to be saved."""
         words = f"{self._config.seed} {self._step} {self._group.rank}"
         return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8])
 
@@ -268,7 +268,7 @@ class Stepper:
 
 
 def _average_with(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Give the moving average of that decay, less in the first steps, whose weights should soon be forgotten.
+    """Return the moving average of that decay, less in the first steps, whose weights should soon be forgotten.
 
     Source of the (1 + n) / (10 + n): ``ExponentialMovingAverage`` of TensorFlow.
     """

@@ -27,17 +27,17 @@ READERS = {
 
 
 class Reader(Protocol):
-    """What each module of :data:`READERS` is."""
+    """What each module of ``READERS`` is."""
 
     def recognises(self, data: bytes) -> bool:
-        """Say whether these are the contents of such a file, by a look at its start or its list of records."""
+        """Return whether these are the contents of such a file, by a look at its start or its list of records."""
 
     def read(self, source: Source) -> Found:
-        """Give the tensors; errors that name no file are completed by :func:`read`."""
+        """Return the tensors; errors that name no file are completed by ``read``."""
 
 
 def read(path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None) -> Found | None:
-    """Read the tensors of any file of :data:`READERS`.
+    """Read the tensors of any file of ``READERS``.
 
     Prefixes that wrappers leave are taken away: ``module.`` of parallel training where all names have it, and
     ``_orig_mod.`` of ``torch.compile``.

@@ -34,7 +34,7 @@ class Checkpoint:
         metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0), ``test_loss`` (nats), and
             ``test_precision`` and ``test_recall`` (0.0 to 1.0), each a mapping by class name; none for weights that
             came from elsewhere.
-        config: the training configuration, as :class:`lenetx.training.TrainConfig` has it; its ``data`` is ``None``,
+        config: the training configuration, as ``lenetx.training.TrainConfig`` has it; its ``data`` is ``None``,
             and all else that is known is where the weights came from, if they were not trained here.
         history: one record per epoch.
         network: how its network is built, where that is someone's own code, which a file cannot bring along.
@@ -75,7 +75,7 @@ class Checkpoint:
 
     @contextlib.contextmanager
     def guard(self, doing: str = "") -> Iterator[None]:
-        """Run the network's own code under :func:`user_code`; errors of a built-in one are ours."""
+        """Run the network's own code under ``user_code``; errors of a built-in one are ours."""
         if models.is_built_in(self.spec.architecture):
             yield
             return

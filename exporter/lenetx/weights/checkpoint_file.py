@@ -60,7 +60,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint that :func:`save` wrote. Nothing in the file is ever executed or says what is.
+    """Read a checkpoint that ``save`` wrote. Nothing in the file is ever executed or says what is.
 
     Args:
         path: the file, of either kind, told by what it holds.
@@ -127,7 +127,7 @@ def _require_own(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _another(path: Path, checkpoint: Checkpoint, named: "Architecture") -> str:
-    """Say how the weights are not those of the network that the user named."""
+    """Describe how the weights are not those of the network that the user named."""
     recorded = checkpoint.spec.architecture
     if recorded.split("@")[0] == named.title:
         return (
@@ -220,7 +220,7 @@ def _from_safetensors(data: bytes) -> Checkpoint:
 
 
 def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, float], ...]]:
-    """Read metrics, config and history; a ValueError or KeyError says that they are not what :func:`save` writes."""
+    """Read metrics, config and history; a ValueError or KeyError says that they are not what ``save`` writes."""
     record = parse_json(text, finite=False)
     metrics, config, history = record["metrics"], record["config"], record["history"]
     if not isinstance(history, list) or not all(isinstance(each, dict) for each in (metrics, config, *history)):

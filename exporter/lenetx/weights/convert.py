@@ -39,9 +39,9 @@ def convert(
     it tensors of any dtype are passed on as they are. ``.pth`` is a state_dict, which holds the tensors alone.
 
     Args:
-        source: any file that :func:`lenetx.load_weights` reads.
+        source: any file that ``lenetx.load_weights`` reads.
         target: the file to write.
-        architecture: as for :func:`lenetx.load_weights`, and so are all that follow; a state_dict is taken out of any
+        architecture: as for ``lenetx.load_weights``, and so are all that follow; a state_dict is taken out of any
             checkpoint without it.
         arguments: for the network's factory, by name.
         stated: preprocessing and labels.
@@ -49,7 +49,7 @@ def convert(
         on_notice: told what was assumed or changed.
 
     Raises:
-        InputError: an ending that says nothing, the same file twice, or as for :func:`lenetx.load_weights`.
+        InputError: an ending that says nothing, the same file twice, or as for ``lenetx.load_weights``.
         CheckpointError, OutputError: the source or the disk refuses.
     """
     if target.suffix not in TARGETS:
@@ -78,7 +78,7 @@ def convert(
 
 
 def _state_dict(tensors: "Mapping[str, Tensor]", _: Mapping[str, str]) -> bytes:
-    """Give what ``torch.save(module.state_dict())`` writes, the same bytes for the same weights."""
+    """Return what ``torch.save(module.state_dict())`` writes, the same bytes for the same weights."""
     import torch
 
     buffer = io.BytesIO()

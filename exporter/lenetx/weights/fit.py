@@ -47,7 +47,7 @@ def build(
         shape: (channels, height, width) of its input.
         classes: their number; told by the tensors, and else by a run of the network, when ``None``.
         tensors: its weights, which are not put into it here.
-        on_notice: as for :meth:`Architecture.build`.
+        on_notice: as for ``Architecture.build``.
 
     Raises:
         InputError: it does not take such inputs, or as many classes.
@@ -149,7 +149,7 @@ def _is_of_training(name: str) -> bool:
 
 
 def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
-    """Say which tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
+    """Name tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
     problems = [f"missing {name}" for name in expected if name not in given]
     problems += [f"unexpected {name}" for name in given if name not in expected]
     for name in expected.keys() & given.keys():
@@ -164,7 +164,7 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
 
 
 def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
-    """Give the names of the built-in networks whose weights these could be."""
+    """Return the names of the built-in networks whose weights these could be."""
     found = []
     for name in models.names():
         architecture = models.resolve(name)
@@ -177,14 +177,14 @@ def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
 
 
 def listed(tensors: "Mapping[str, Tensor]") -> str:
-    """Give names and shapes in words, the first 20 of them."""
+    """Return names and shapes in words, the first 20 of them."""
     words = [f"{name} {list(tensor.shape)}" for name, tensor in tensors.items()]
     more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
     return ", ".join(words[:_LISTED]) + more
 
 
 def as_float32(tensors: "Mapping[str, Tensor]", on_notice: Callable[[str], None]) -> "dict[str, Tensor]":
-    """Give floating-point tensors in float32, others as they are.
+    """Return floating-point tensors in float32, others as they are.
 
     float16 and bfloat16 become float32 exactly; a float64 that does not is rounded, which is said.
     """

@@ -39,7 +39,7 @@ class Source:
     on_notice: Callable[[str], None]
 
     def require_plain(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-        """Give contiguous copies of their own, on the CPU, without gradients.
+        """Return contiguous copies of their own, on the CPU, without gradients.
 
         Raises:
             ArtifactError: a value that is no dense tensor, or one that would take far more memory than the file.
@@ -87,7 +87,7 @@ class Found:
         kind: what the file is, in words.
         tensors: dense tensors on the CPU, of any dtype, by name.
         spec: what the file says of them, if it is lenetx's.
-        ours: it is a checkpoint, which :func:`lenetx.weights.checkpoint_file.load` reads with all that belongs to it.
+        ours: it is a checkpoint, which ``lenetx.weights.checkpoint_file.load`` reads with all that belongs to it.
         network: the class of a whole module, if it is custom code.
     """
 
@@ -98,7 +98,7 @@ class Found:
     network: str | None = None
 
     def cleaned(self) -> "Found":
-        """Give the same without the prefixes that wrappers leave.
+        """Return the same without the prefixes that wrappers leave.
 
         Raises:
             ArtifactError: two tensors would have the same name.

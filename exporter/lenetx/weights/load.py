@@ -41,11 +41,11 @@ def load_weights(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere, see :mod:`lenetx.weights`.
+    """Read a checkpoint, or make one of weights from elsewhere, see ``lenetx.weights``.
 
     Args:
         path: the file.
-        architecture: the network, as :func:`lenetx.models.resolve` takes it; needed unless lenetx made the file.
+        architecture: the network, as ``lenetx.models.resolve`` takes it; needed unless lenetx made the file.
         arguments: for the network's factory, by name.
         stated: preprocessing and labels, of weights that do not say them.
         trust_pickle: run the code of a pickle that cannot be read without.
@@ -67,10 +67,10 @@ def load_weights(
 def foreign_weights(
     path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
 ) -> Found | None:
-    """Read weights that are no checkpoint of lenetx, see :func:`lenetx.weights.read`; ``None`` for one of lenetx.
+    """Read weights that are no checkpoint of lenetx, see ``lenetx.weights.read``; ``None`` for one of lenetx.
 
     Raises:
-        InputError, CheckpointError: as :func:`lenetx.weights.read`.
+        InputError, CheckpointError: as ``lenetx.weights.read``.
     """
     if checkpoints.recognises(read_bytes(path, "checkpoint")):
         return None
@@ -85,7 +85,7 @@ def checkpoint_of(
     stated: Statement,
     on_notice: Callable[[str], None],
 ) -> Checkpoint:
-    """Do what :func:`load_weights` does with what was read from the file already."""
+    """Do what ``load_weights`` does with what was read from the file already."""
     if stated.framing is not None and stated.mean is None and stated.std is None:
         on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
@@ -221,7 +221,7 @@ def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, diges
 
 
 def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
-    """Give the spec with what is stated.
+    """Return the spec with what is stated.
 
     Raises:
         InputError: the file says it itself, or it cannot be.

@@ -28,7 +28,7 @@ def plain(tensor: "Tensor") -> "Tensor":
 
 
 def require_plain(weights: "Mapping[str, Tensor]") -> None:
-    """Do nothing if all are dense tensors of their own: a view can be larger than any memory.
+    """Check that all are dense tensors of their own: a view can be larger than any memory.
 
     Raises:
         ValueError: one is not.

@@ -27,7 +27,7 @@ _LENGTH = 8
 
 
 def recognises(data: bytes) -> bool:
-    """Say whether this begins as a safetensors file does."""
+    """Return whether this begins as a safetensors file does."""
     length = int.from_bytes(data[:_LENGTH], "little")
     return data[_LENGTH : _LENGTH + 1] == b"{" and length <= len(data) - _LENGTH
 
@@ -39,7 +39,7 @@ def read(source: Source) -> Found:
 
 
 def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
-    """Give tensors and texts by name.
+    """Return tensors and texts by name.
 
     Raises:
         ArtifactError: damaged or not safetensors.
@@ -60,7 +60,7 @@ def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
 
 
 def pack(tensors: "Mapping[str, Tensor]", texts: Mapping[str, str]) -> bytes:
-    """Give the file of these tensors and texts, the same bytes whatever their order."""
+    """Return the file of these tensors and texts, the same bytes whatever their order."""
     from safetensors.torch import save
 
     header, body = _split(save({name: tensors[name].contiguous() for name in sorted(tensors)}))

@@ -95,7 +95,7 @@ class Statement:
     ) -> "Statement":
         """Read what a command line says: lists have commas, and a size is ``32`` or ``32x48`` (height and width).
 
-        Labels may also be the name of a file, see :func:`lenetx.weights.label_file.read_labels`.
+        Labels may also be the name of a file, see ``lenetx.weights.label_file.read_labels``.
         """
         return cls(
             framing=framing,
@@ -107,7 +107,7 @@ class Statement:
         )
 
     def padding(self, shape: tuple[int, int, int]) -> int:
-        """Give the pixels of black around a frame, so that it has the input's (channels, height, width).
+        """Return the pixels of black around a frame, so that it has the input's (channels, height, width).
 
         Raises:
             InputError: the framing ``mnist`` cannot give such an input.
@@ -124,7 +124,7 @@ class Statement:
         return (height - MNIST_SIDE) // 2
 
     def per_channel(self, name: str, channels: int) -> tuple[float, ...]:
-        """Give ``mean`` or ``std`` for so many channels, what is stated once being for all.
+        """Return ``mean`` or ``std`` for so many channels, what is stated once being for all.
 
         Raises:
             InputError: there are more or fewer.

@@ -13,7 +13,7 @@ __all__ = ["digest", "pack", "unpack"]
 
 
 def pack(content: Mapping[str, Any]) -> bytes:
-    """Give the bytes of the file; equal contents give equal bytes."""
+    """Return the bytes of the file; equal contents give equal bytes."""
     import torch
 
     buffer = io.BytesIO()
@@ -22,7 +22,7 @@ def pack(content: Mapping[str, Any]) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """Give the contents of a file that :func:`pack` made, tensors on the CPU.
+    """Return the contents of a file that ``pack`` made, tensors on the CPU.
 
     Raises:
         ArtifactError: empty, damaged, holding code, or not written by lenetx.

@@ -56,7 +56,7 @@ def _classes(attributes: Mapping[str, bytes]) -> list[str]:
 
 
 def _tensors(root: Any) -> "dict[str, Tensor]":
-    """Give every tensor below an object by the path of attributes that leads to it, each object before its parts."""
+    """Return every tensor below an object by the path of attributes that leads to it, each object before its parts."""
     import torch
 
     found: dict[str, Tensor] = {}

@@ -1,7 +1,7 @@
 """The only calls of ``torch.load``: pickles are programs, and here they are read without being run.
 
 torch's restricted unpickler makes tensors and plain containers. An object of any class that is let in becomes a
-:class:`StandIn` or an :class:`Opaque`, which has the object's attributes and no code: not even ``__setstate__`` of a
+``StandIn`` or an ``Opaque``, which has the object's attributes and no code: not even ``__setstate__`` of a
 known class runs.
 """
 
@@ -130,7 +130,7 @@ def inert(
         source: the file's contents, or the records of an archive.
         classes: names, with their modules, of classes whose objects become stand-ins.
         values: names of functions that only give their first argument back.
-        any_class: let objects of all other classes in as :class:`Opaque`, but for what only a program asks for.
+        any_class: let objects of all other classes in as ``Opaque``, but for what only a program asks for.
 
     Raises:
         OtherClass: it asks for something else.

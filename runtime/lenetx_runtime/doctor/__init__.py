@@ -64,7 +64,7 @@ class Diagnosis:
     problems: tuple[str, ...]
 
     def to_plain(self) -> dict[str, Any]:
-        """Give values for JSON."""
+        """Return values for JSON."""
         return {
             "can_predict": self.can_predict,
             "versions": dict(self.versions),
@@ -75,14 +75,14 @@ class Diagnosis:
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """Give what was found as pairs of a name and words."""
+        """Return what was found as pairs of a name and words."""
         engines: Mapping[str, str | None] = self.engines or {"onnxruntime": None}
         providers = [(each.name, f"{_MARKS[each.status]:6} {each.reason}".rstrip()) for each in self.providers]
         versions = [(name, version or "not installed") for name, version in {**self.versions, **engines}.items()]
         return [*versions, ("CPUs", self._cpus()), *providers]
 
     def conclusions(self) -> list[str]:
-        """Give every problem, then whether predictions can be made."""
+        """Return every problem, then whether predictions can be made."""
         last = "Predictions can be made here." if self.can_predict else "No predictions can be made here."
         return [*(f"Problem: {problem}" for problem in self.problems), last]
 
@@ -117,7 +117,7 @@ def examine() -> Diagnosis:
 
 
 def version_of(name: str) -> str | None:
-    """Give the version of an installed distribution."""
+    """Return the version of an installed distribution."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -173,7 +173,7 @@ def _reinstall(engines: Mapping[str, str]) -> str:
 
 
 def providers(outcomes: Mapping[str, dict[str, Any]]) -> Iterator[Provider]:
-    """Give every execution provider that was tried, and CUDA's where this onnxruntime could be one with it."""
+    """Return every execution provider that was tried, and CUDA's where this onnxruntime could be one with it."""
     for name, outcome in outcomes.items():
         if not name.endswith("ExecutionProvider"):
             continue

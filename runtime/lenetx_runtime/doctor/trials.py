@@ -25,7 +25,7 @@ _STEP = b"lenetx step: "
 
 
 def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any]]:
-    """Run a generator of :data:`Step` to its end or its death.
+    """Run a generator of ``Step`` to its end or its death.
 
     Args:
         steps: ``module:function`` of it.

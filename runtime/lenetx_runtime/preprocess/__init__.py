@@ -1,7 +1,7 @@
 """The only decoding, framing and normalising of images in the project; training uses it too.
 
-image → :func:`decode` → uint8[H, W] or uint8[H, W, 3] → :func:`frame` → the same of the frame's size
-→ :func:`normalise` → float32[N, C, H, W]
+image → ``decode`` → uint8[H, W] or uint8[H, W, 3] → ``frame`` → the same of the frame's size
+→ ``normalise`` → float32[N, C, H, W]
 """
 
 from .decode import Image, decode

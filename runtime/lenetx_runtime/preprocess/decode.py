@@ -22,11 +22,11 @@ _AT_ONCE = 2**30
 
 Image: TypeAlias = Union[str, "os.PathLike[str]", bytes, IO[bytes], "PIL.Image.Image", "NDArray[Any]"]
 """What counts as an image: a path, the bytes of a file, a file object opened for reading bytes, a Pillow image, or an
-array (see :func:`decode`)."""
+array (see ``decode``)."""
 
 
 def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArray[np.uint8]":
-    """Give the levels of an image, 0 to 255, as uint8[H, W] (grey) or uint8[H, W, 3] (RGB).
+    """Return the levels of an image, 0 to 255, as uint8[H, W] (grey) or uint8[H, W, 3] (RGB).
 
     A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel
     colour becomes luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey becomes three equal ones.

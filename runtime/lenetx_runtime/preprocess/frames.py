@@ -38,7 +38,7 @@ class Framer:
         require_known(spec)
 
     def one(self, image: Image) -> "NDArray[np.uint8]":
-        """Give uint8[1, h, w] or uint8[1, h, w, 3] for an image as :func:`decode` takes it.
+        """Return uint8[1, h, w] or uint8[1, h, w, 3] for an image as ``decode`` takes it.
 
         Raises:
             InputError: it cannot be used.
@@ -46,7 +46,7 @@ class Framer:
         return self._frame(image)[None]
 
     def several(self, images: Sequence[Image], first: int) -> "tuple[NDArray[np.uint8], InputError | None]":
-        """Give uint8[n, h, w] or uint8[n, h, w, 3] of the images up to the first that cannot be used, and its error.
+        """Return uint8[n, h, w] or uint8[n, h, w, 3] of the images up to the first that cannot be used, and its error.
 
         Args:
             images: a list of them, or an array that is uint8[n, …] of frames or anything that holds images.
@@ -70,7 +70,7 @@ class Framer:
         return frames, None
 
     def have_size(self, images: Any) -> bool:
-        """Say whether all of them are arrays that have the size of frames."""
+        """Return whether all of them are arrays that have the size of frames."""
         if type(images) is np.ndarray:
             return self._is_allowed and images.dtype == _UINT8 and images.shape[1:] == self._shape
         return isinstance(images, list | tuple) and self._have_shape(images)
@@ -89,7 +89,7 @@ class Framer:
         return np.frombuffer(_joined(images), np.uint8).reshape(len(images), *self._shape)
 
     def _have_shape(self, images: Sequence[Any]) -> bool:
-        """Say whether :meth:`_has_shape` is true of all; counting takes half the time of asking one by one."""
+        """Return whether ``_has_shape`` is true of all; counting takes half the time of asking one by one."""
         count = len(images)
         if not self._is_allowed or not count or list(map(type, images)).count(np.ndarray) != count:
             return False
@@ -100,7 +100,7 @@ class Framer:
 
 
 def is_frame(image: "NDArray[np.uint8]") -> bool:
-    """Say of one uint8[28, 28] what :func:`lenetx_runtime.preprocess.framing.are_frames` says of many."""
+    """Say of one uint8[28, 28] what ``lenetx_runtime.preprocess.framing.are_frames`` says of many."""
     raw = image.tobytes()
     border = raw[:MNIST_SIDE] + raw[-MNIST_SIDE:] + raw[MNIST_SIDE:-MNIST_SIDE:MNIST_SIDE]
     border += raw[2 * MNIST_SIDE - 1 : -MNIST_SIDE : MNIST_SIDE]

@@ -39,7 +39,7 @@ class _Opened(NamedTuple):
 
 
 def from_bytes(data: bytes, name: str, channels: int, limits: Limits) -> "NDArray[np.uint8]":
-    """Give levels as :func:`~lenetx_runtime.preprocess.decode` does.
+    """Return levels as ``decode`` does.
 
     Args:
         data: of the file.
@@ -123,7 +123,7 @@ def _opened(
 
 
 def orientation(exif: bytes | None) -> int:
-    """Give 1 to 8 as EXIF 2.3, section 4.6.4, numbers them; 1, upright, where the data does not say or is damaged.
+    """Return 1 to 8 as EXIF 2.3, section 4.6.4, numbers them; 1, upright, where the data does not say or is damaged.
 
     Pillow's own reader keeps a copy of whatever each of up to 65,535 entries points at: hundreds of megabytes.
     """

@@ -34,7 +34,7 @@ def require_size(width: int, height: int, name: str, limits: Limits) -> None:
 
 
 def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
-    """Give the levels of a Pillow image as :func:`~lenetx_runtime.preprocess.decode` does, but not turned.
+    """Return the levels of a Pillow image as ``decode`` does, but not turned.
 
     Raises:
         InputError: a mode or a range without levels of 0 to 255 or to 65,535.
@@ -52,7 +52,7 @@ def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
 
 
 def from_array(array: "NDArray[Any]", channels: int, limits: Limits) -> "NDArray[np.uint8]":
-    """Give the levels of an array as :func:`~lenetx_runtime.preprocess.decode` does.
+    """Return the levels of an array as ``decode`` does.
 
     Raises:
         InputError: another rank, depth, dtype or range, too many pixels or none; it says which array came.

@@ -16,7 +16,7 @@ _AT_ONCE = 64
 
 
 def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":
-    """Give float32[C, 256]: the input value of every level of a channel, computed in float64 and rounded once."""
+    """Return float32[C, 256]: the input value of every level of a channel, computed in float64 and rounded once."""
     import numpy as np
 
     scaled = np.arange(256, dtype=np.float64) * spec.scale
@@ -26,7 +26,7 @@ def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":
 
 
 def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Give uint8[N, C, H, W] of the network's size: the frames with their channels in front and black on every side.
+    """Return uint8[N, C, H, W] of the network's size: the frames with their channels in front and black on every side.
 
     Args:
         frames: uint8[N, h, w] for one channel, uint8[N, h, w, 3] for three.
@@ -42,12 +42,12 @@ def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
 
 def normalise(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.float32]":
-    """Give the network's float32[N, C, H, W] input for frames, given as :func:`planes` takes them."""
+    """Return the network's float32[N, C, H, W] input for frames, given as ``planes`` takes them."""
     return Normaliser(spec).inputs(frames)
 
 
 class Normaliser:
-    """:func:`normalise` for one spec, with all that does not depend on the frames done once.
+    """``normalise`` for one spec, with all that does not depend on the frames done once.
 
     The tables of the channels follow each other in one, so that a single gather makes all channels.
 
@@ -65,7 +65,7 @@ class Normaliser:
         self._inner = ..., slice(start, start + height), slice(start, start + width)
 
     def inputs(self, frames: "NDArray[np.uint8]") -> "NDArray[np.float32]":
-        """Give float32[N, C, H, W] for uint8[N, h, w] or uint8[N, h, w, 3]."""
+        """Return float32[N, C, H, W] for uint8[N, h, w] or uint8[N, h, w, 3]."""
         import numpy as np
 
         if len(frames) == 1:
@@ -74,7 +74,7 @@ class Normaliser:
         return self._filled(frames, places, np.empty((len(frames), *self._black.shape[1:]), np.float32))
 
     def parts(self, frames: "NDArray[np.uint8]", size: int) -> "Iterator[NDArray[np.float32]]":
-        """Give :meth:`inputs` of so many frames at a time, all in the same memory: use each before the next is taken.
+        """Return ``inputs`` of so many frames at a time, all in the same memory: use each before the next is taken.
 
         It is asked for once: to have the kernel clear new pages for every part would cost as much as the gathering.
         """

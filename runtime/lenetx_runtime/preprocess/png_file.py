@@ -95,7 +95,7 @@ class Png(NamedTuple):
 
 
 def read_png(data: bytes) -> Png:
-    """Walk a file that starts with :data:`SIGNATURE` to its IEND chunk; what stands behind that is ignored.
+    """Walk a file that starts with ``SIGNATURE`` to its IEND chunk; what stands behind that is ignored.
 
     Raises:
         ValueError: it is damaged.

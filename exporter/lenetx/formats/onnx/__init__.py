@@ -42,11 +42,11 @@ def _require_opset(opset: int) -> None:
 
 
 OPTIONS = {"opset": _require_opset}
-"""What this format alone understands: ``opset``, a number of :data:`OPSETS`."""
+"""What this format alone understands: ``opset``, a number of ``OPSETS``."""
 
 
 def export(network: "Network", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
-    """Give a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
+    """Return a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
 
     Raises:
         InputError: an opset that cannot be written.
@@ -100,7 +100,7 @@ def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> 
 
 
 def _load(data: bytes) -> "onnx.ModelProto":
-    """Read what :func:`parse` has accepted."""
+    """Read what ``parse`` has accepted."""
     import onnx
 
     return onnx.load_from_string(data)
@@ -121,7 +121,7 @@ def _evaluate(model: "onnx.ModelProto", spec: ModelSpec, inputs: "NDArray[np.flo
 
 
 def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":
-    """Give the initializers by name, in the order in which the graph reads them."""
+    """Return the initializers by name, in the order in which the graph reads them."""
     import onnx.numpy_helper
 
     read = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.input)}

@@ -13,7 +13,7 @@ __all__ = ["engines_of"]
 
 
 def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
-    """Give a way to run it for each level of optimisation, number of threads and execution provider."""
+    """Return a way to run it for each level of optimisation, number of threads and execution provider."""
     sessions = [
         Engine(
             f"optimisation {'all' if optimised else 'off'}, {threads} thread{'s'[: threads - 1]}",

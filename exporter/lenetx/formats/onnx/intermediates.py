@@ -43,7 +43,7 @@ def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "R
 
 
 def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str], bytes]:
-    """Give the results of layers, the names of all outputs then, and what makes a file give them when it is appended.
+    """Return the results of layers, the names of all outputs then, and what makes a file give them when it is appended.
 
     Messages that follow each other are one message to protobuf, whose repeated fields go on.
     """
@@ -58,7 +58,7 @@ def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str],
 
 
 def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:
-    """Give the names of the results of affine layers, biases added, by the name of the weight that they read."""
+    """Return the names of the results of affine layers, biases added, by the name of the weight that they read."""
     graph = model.graph
     held = {tensor.name for tensor in graph.initializer}
     turned = {
@@ -76,7 +76,7 @@ def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:
 
 
 def _with_bias(node: "NodeProto", nodes: "list[NodeProto]", held: set[str]) -> str:
-    """Give the name of a layer's result, where a bias is added by the next node and by nothing else."""
+    """Return the name of a layer's result, where a bias is added by the next node and by nothing else."""
     result: str = node.output[0]
     readers = [each for each in nodes if result in each.input]
     if node.op_type == "MatMul" and len(readers) == 1 and readers[0].op_type == "Add":

@@ -11,7 +11,7 @@ Dimensions = list[int | str]
 
 
 def name_batch(model: "ModelProto", name: str) -> None:
-    """Give the batch axis one name everywhere, if it is symbolic: dynamo invents its own."""
+    """Return the batch axis one name everywhere, if it is symbolic: dynamo invents its own."""
     graph = model.graph
     given = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -83,7 +83,7 @@ def _global_pool(model: "ModelProto", node: "NodeProto", shapes: dict[str, Dimen
 
 
 def _shapes(model: "ModelProto") -> dict[str, Dimensions]:
-    """Give the dimensions of every value of known rank, a symbolic one by its name."""
+    """Return the dimensions of every value of known rank, a symbolic one by its name."""
     values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
     return {
         value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]

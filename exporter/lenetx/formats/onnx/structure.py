@@ -109,7 +109,7 @@ def _constants(model: "ModelProto") -> Check:
 
 
 def constants(model: "ModelProto") -> "dict[str, NDArray[Any]]":
-    """Give the tensors beside the weights that are neither one number nor sizes, axes or places."""
+    """Return the tensors beside the weights that are neither one number nor sizes, axes or places."""
     from onnx import numpy_helper
 
     return {
@@ -120,7 +120,7 @@ def constants(model: "ModelProto") -> "dict[str, NDArray[Any]]":
 
 
 def numbers(model: "ModelProto") -> frozenset[float]:
-    """Give every number that the graph computes with and that is none of its weights."""
+    """Return every number that the graph computes with and that is none of its weights."""
     from onnx import numpy_helper
 
     alone = [tensor for tensor in model.graph.initializer if tensor.name.startswith(CONSTANT) and _is_number(tensor)]
@@ -133,7 +133,7 @@ def _is_number(tensor: "TensorProto") -> bool:
 
 
 def _is_shape(model: "ModelProto", tensor: "TensorProto") -> bool:
-    """Say whether a tensor of whole numbers is read as sizes, axes or places and nowhere else."""
+    """Return whether a tensor of whole numbers is read as sizes, axes or places and nowhere else."""
     uses = [
         place in _SHAPES.get(node.op_type, ())
         for node in model.graph.node
@@ -160,7 +160,7 @@ def _paths(model: "ModelProto") -> Check:
 
 
 def _texts(message: Any) -> Iterator[bytes]:
-    """Give every text of a protobuf message by itself: in the file, what stands before one looks like its first letter.
+    """Return every text of a protobuf message by itself: in the file, what stands before one looks like its first letter.
 
     The numbers of tensors are left out.
     """

@@ -69,7 +69,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
 
 
 def _program(network: Any, sample: Any, shapes: Any, spec: ModelSpec, opset: int) -> Any:
-    """Give torch's own program of operators, or what the exporter raised."""
+    """Return torch's own program of operators, or what the exporter raised."""
     import torch
 
     try:
@@ -101,7 +101,7 @@ def _traced(network: "nn.Module", sample: Any, shapes: Any) -> Any:
 
 
 def _is_frozen(program: Any) -> bool:
-    """Say whether the batch axis became a number, in the program or on the way to none."""
+    """Return whether the batch axis became a number, in the program or on the way to none."""
     if isinstance(program, Exception):
         return "Constraints violated" in str(program)
     shape = program.model.graph.inputs[0].shape
@@ -116,7 +116,7 @@ def _rrelu(inputs: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, 
 
 
 def _reason(error: BaseException) -> str:
-    """Give the first line of what the exporter's errors say that they come from."""
+    """Return the first line of what the exporter's errors say that they come from."""
     cause = _cause(error)
     words = (str(cause).strip().splitlines() or [""])[0].removesuffix(".")
     return f"{words[:_LONGEST] or type(cause).__name__}."

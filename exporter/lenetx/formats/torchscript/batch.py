@@ -151,7 +151,7 @@ def bits_of(tensor: "Tensor") -> tuple[object, ...]:
 
 
 def _finished(path: str, image: Name, statements: Sequence[Statement], output: Name) -> "tuple[Program, list[Tensor]]":
-    """Give values the names that they have in the network's own code, and constants their numbers."""
+    """Return values the names that they have in the network's own code, and constants their numbers."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     constants: list[Tensor] = []

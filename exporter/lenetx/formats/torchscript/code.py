@@ -4,7 +4,7 @@
     value       NAME | CONSTANTS.cN | number | True | False | None | "text" | [value, …]
 
 Each name gets one value, before it is read; each constant is numbered by its first use; each statement reaches the
-output. What :func:`read` takes is what :func:`write` gives, to the letter, so that nothing can be read in two ways.
+output. What ``read`` takes is what ``write`` gives, to the letter, so that nothing can be read in two ways.
 """
 
 import keyword
@@ -135,7 +135,7 @@ def read(code: str) -> Program:
     """Read the text of a program.
 
     Raises:
-        ArtifactError: it is not what :func:`write` returns, or it is no straight line from the input to the output.
+        ArtifactError: it is not what ``write`` returns, or it is no straight line from the input to the output.
     """
     frame = _CODE.fullmatch(code)
     try:

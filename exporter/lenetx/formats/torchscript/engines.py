@@ -55,7 +55,7 @@ def as_written() -> Iterator[None]:
 
 
 def engines_of(load: Callable[[], Any], device: str) -> tuple[Engine, ...]:
-    """Give a way to run it for each kind of execution and number of threads.
+    """Return a way to run it for each kind of execution and number of threads.
 
     Args:
         load: gives the module, anew each time.

@@ -189,7 +189,7 @@ def _require_lawful(schema: Any, inputs: Sequence[Any]) -> None:
 
 
 def _trains(node: Any) -> bool:
-    """Say whether a node runs as in training. Norms of each image by itself have no statistics, and do not."""
+    """Return whether a node runs as in training. Norms of each image by itself have no statistics, and do not."""
     name = node.kind().removeprefix("aten::")
     if not node.kind().startswith("aten::") or name == "instance_norm":
         return False

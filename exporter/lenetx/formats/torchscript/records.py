@@ -49,10 +49,10 @@ def packed(program: Program, constants: "Sequence[Tensor]") -> dict[str, bytes]:
 
 
 def unpacked(records: Mapping[str, bytes]) -> Program:
-    """Return the program in some records, which are what :func:`packed` writes of it and of their constants.
+    """Return the program in some records, which are what ``packed`` writes of it and of their constants.
 
     Raises:
-        ArtifactError: :func:`packed` would write others.
+        ArtifactError: ``packed`` would write others.
     """
     code = [name for name in records if name.startswith("code/")]
     if len(code) != 1:
@@ -113,7 +113,7 @@ def _constants(records: Mapping[str, bytes]) -> "list[Tensor]":
 
 
 def _sizes(pickle: bytes) -> list[tuple[str, tuple[int, ...]]]:
-    """Return each tensor's kind of storage and shape, of a pickle that :func:`_pickled` wrote."""
+    """Return each tensor's kind of storage and shape, of a pickle that ``_pickled`` wrote."""
     found: list[tuple[str, tuple[int, ...]]] = []
     memo: dict[int, str] = {}
     named = kind = ""

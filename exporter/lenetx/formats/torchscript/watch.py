@@ -63,7 +63,7 @@ class Watched:
 def layers_of(
     watched: Watched, inputs: "NDArray[np.float32]"
 ) -> "tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]":
-    """Give what each affine layer gave, by the name of its weight, and the logits."""
+    """Return what each affine layer gave, by the name of its weight, and the logits."""
     import numpy as np
 
     parts, logits = [], []
@@ -80,7 +80,7 @@ def layers_of(
 
 
 def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | Unknown:
-    """Give what it computes in canonical form."""
+    """Return what it computes in canonical form."""
     try:
         tapes = watched.record_zeros()
     except RuntimeError as error:  # above its last line stands a trace of the code

@@ -1,4 +1,4 @@
-"""Read the weights of TorchScript artifacts that lenetx wrote: a reader of :data:`lenetx.weights.READERS`."""
+"""Read the weights of TorchScript artifacts that lenetx wrote: a reader of ``lenetx.weights.READERS``."""
 
 from lenetx_runtime.spec import METADATA_KEY
 

@@ -26,10 +26,10 @@ CORNERS = [row * SIDE + column for row in (4, SIDE - 5) for column in (4, SIDE -
 
 
 def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Give the uint8[h, w] or uint8[h, w, 3] frame, h × w being ``spec.frame_size``, of one picture.
+    """Return the uint8[h, w] or uint8[h, w, 3] frame, h × w being ``spec.frame_size``, of one picture.
 
     Args:
-        levels: uint8[H, W] or uint8[H, W, 3], as :func:`decode` gives it for ``spec.channels``.
+        levels: uint8[H, W] or uint8[H, W, 3], as ``decode`` gives it for ``spec.channels``.
         spec: names the framing.
 
     Raises:
@@ -45,14 +45,14 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
 
 def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Give uint8[N, h, w] or uint8[N, h, w, 3] frames: :func:`frame` of each, fast where nothing is to do.
+    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast where nothing is to do.
 
     Args:
-        images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each brought to ``spec.channels`` by :func:`decode`.
+        images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each brought to ``spec.channels`` by ``decode``.
         spec: names the framing and the channels.
 
     Raises:
-        InputError: as :func:`frame`.
+        InputError: as ``frame``.
     """
     import numpy as np
 
@@ -69,7 +69,7 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
 
 
 def require_known(spec: ModelSpec) -> None:
-    """Do nothing if a spec says how a picture becomes a frame.
+    """Check that a spec says how a picture becomes a frame.
 
     Raises:
         InputError: its framing is unknown.

@@ -29,12 +29,12 @@ SOFT = 4
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give the uint8[28, 28] frame of one uint8[H, W] image, light ink on dark.
+    """Return the uint8[28, 28] frame of one uint8[H, W] image, light ink on dark.
 
     A 28×28 image with a dark border passes through, stretched if it is faint. An edge around the page and the table
-    around a sheet are cut off (see :mod:`edges`). Of a drawing, whose border is plain, or of a picture smaller than 28
+    around a sheet are cut off (see ``edges``). Of a drawing, whose border is plain, or of a picture smaller than 28
     pixels, the border's median is the background, and what differs most from it is ink, lighter or darker; of any
-    other, see :mod:`paper`. Specks, lines and thumbs (see :mod:`strays`) are left out, and the ink is cropped, scaled
+    other, see ``paper``. Specks, lines and thumbs (see ``strays``) are left out, and the ink is cropped, scaled
     into 20×20 and centred by mass.
 
     Raises:

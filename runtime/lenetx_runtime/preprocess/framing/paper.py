@@ -45,7 +45,7 @@ DETAIL = 100
 
 
 def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Give the ink alone, uint8[h, w] with 0 for the paper and 255 for strong ink, cropped to near it.
+    """Return the ink alone, uint8[h, w] with 0 for the paper and 255 for strong ink, cropped to near it.
 
     Args:
         grey: uint8[H, W], dark ink on light or light ink on dark.

@@ -13,7 +13,7 @@ _MOST_TAPS = 128
 
 
 def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Give uint8[height, width] of uint8[H, W], or the same with 3 channels, by Pillow's ``LANCZOS``.
+    """Return uint8[height, width] of uint8[H, W], or the same with 3 channels, by Pillow's ``LANCZOS``.
 
     A side that becomes less than its 256th part is first reduced to means of blocks.
     """
@@ -25,7 +25,7 @@ def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.
 
 
 def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
-    """Give uint8[⌈H / factor⌉, ⌈W / factor⌉], means of blocks of factor × factor pixels, of uint8[H, W]."""
+    """Return uint8[⌈H / factor⌉, ⌈W / factor⌉], means of blocks of factor × factor pixels, of uint8[H, W]."""
     import numpy as np
     import PIL.Image
 
@@ -40,7 +40,7 @@ def enlarged(cells: "NDArray[Any]", factor: int, shape: tuple[int, ...]) -> "NDA
 
 
 def running(levels: "NDArray[Any]", side: int, axis: int, extreme: Any) -> "NDArray[Any]":
-    """Give the extreme of each ``side`` neighbours along an axis, which becomes ``side`` − 1 shorter."""
+    """Return the extreme of each ``side`` neighbours along an axis, which becomes ``side`` − 1 shorter."""
     import numpy as np
 
     levels = np.moveaxis(levels, axis, 0)
