@@ -10,7 +10,7 @@ from pathlib import Path
 from .errors import OutputError
 from .locking import is_abandoned, marked
 
-__all__ = ["exists", "make_folder", "remove_leftovers", "require_writable", "write_atomically"]
+__all__ = ["exists", "is_folder", "make_folder", "remove_leftovers", "require_writable", "write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> None:
@@ -80,5 +80,13 @@ def exists(path: Path) -> bool:
     """Say whether there is something at ``path``; a name that no file can have is nothing."""
     try:
         return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder at ``path``; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
     except OSError:
         return False
