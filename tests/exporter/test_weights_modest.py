@@ -201,3 +201,9 @@ def test_a_scripted_module_that_holds_itself_is_refused():
     vars(root)["part" * 100] = root
     with pytest.raises(lenetx.ArtifactError, match="more than 100,000 layers, or names without end"):
         torchscript_file._tensors(root)
+
+
+def test_a_table_whose_sizes_torch_cannot_hold_is_refused():
+    table = json.dumps({"w": EMPTY | {"shape": [2**63, 0]}}).encode()
+    with pytest.raises(lenetx.ArtifactError, match="not a readable safetensors file"):
+        unpack(len(table).to_bytes(8, "little") + table)

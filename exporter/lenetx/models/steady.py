@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..user_code import place_of, user_code
-from .probe import eval_mode, fork_random
+from .probe import eval_mode, fork_random, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -50,6 +50,8 @@ def require_steady(
                 "does the same with every input. Use torch.where to choose between two results, and leave checks of "
                 "the input out of forward."
             )
+        if "sized" in events.places:
+            _require_followed(module, name, images, events.places["sized"])
         _require_repeats(module, name, images, first, events)
         _require_rows(module, name, images, first, events)
         for seed in _SEEDS:
@@ -61,6 +63,24 @@ def require_steady(
                     "weights it gives other logits. Layers in a plain list or dict are no part of a network: use "
                     "nn.ModuleList or nn.ModuleDict, and register_buffer for a tensor."
                 )
+
+
+def _require_followed(module: "nn.Module", name: str, images: "Tensor", where: str) -> None:
+    """Raise InputError if the code goes on by how many numbers an operator found in the input, or may do so.
+
+    No operator reads the number, but torch.export keeps it as a symbol and refuses to decide by it.
+    """
+    import torch
+
+    try:
+        with quiet():
+            torch.export.export(module, (images.clone(),), strict=False)
+    except Exception as error:  # whatever the exporter and the network's code raise
+        raise InputError(
+            f"{name} finds some numbers of its input{where}, and goes on by how many there are, as far as torch.export "
+            f"can follow it ({type(error).__name__}), but an exported network does the same with every input. Use "
+            "torch.where to choose between two results, or index_fill and masked_fill to change some numbers."
+        ) from None
 
 
 def _require_repeats(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> None:
@@ -121,7 +141,7 @@ class _Events:
     """Watch the operators of one forward pass for what no export can keep.
 
     Attributes:
-        places: by "read", "random" and "statistics" the line of the user's code in which that came first.
+        places: by "read", "sized", "random" and "statistics" the line of the user's code in which that came first.
     """
 
     def __init__(self, images: "Tensor") -> None:
@@ -140,18 +160,30 @@ class _Events:
             self._note("random")
         if depends and torch.Tag.data_dependent_output in func.tags:
             self._note("read")
+        if depends and torch.Tag.dynamic_output_shape in func.tags and not _indexes_by_place(func, args):
+            self._note("sized")
         if depends and any(_trains(each, args, kwargs, place) for place, each in enumerate(func._schema.arguments)):
             self._note("statistics")
         found = func(*args, **kwargs)
         written = [args[place] for place, each in enumerate(func._schema.arguments[: len(args)]) if each.is_write]
         for each in tree_leaves((found, written)) if depends else ():
             if isinstance(each, torch.Tensor):
+                if each.layout != torch.strided:  # it counts its numbers, and no artifact holds such tensors
+                    self._note("read")
                 self._kept.append(each)
                 self._dependent.add(id(each))
         return found
 
     def _note(self, what: str) -> None:
         self.places.setdefault(what, place_of(traceback.extract_stack()))
+
+
+def _indexes_by_place(func: Any, args: Any) -> bool:
+    """Return whether it is an index of whole numbers, which gives as many numbers as it has itself."""
+    import torch
+
+    masks = (torch.bool, torch.uint8)
+    return func is torch.ops.aten.index.Tensor and not any(each is not None and each.dtype in masks for each in args[1])
 
 
 def _trains(argument: Any, args: Any, kwargs: Any, place: int) -> bool:
