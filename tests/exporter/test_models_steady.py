@@ -107,6 +107,14 @@ class Sparse(Net):
     def before(self, x):
         return -x if (x == 0.12345).float().to_sparse()._nnz() else x
 
+class Five(Net):
+    def before(self, x):
+        return x if x.shape[0] != 5 else -x
+
+class Many(Net):
+    def after(self, x):
+        return x / 2 if x.size(0) * 2 > 200 else x
+
 class Masked(Net):
     def before(self, x):
         return -x if x[x == 0.12345].numel() else x
@@ -226,6 +234,8 @@ REFUSED = {
     "Checks": (READS, line("assert not torch.isnan"), "leave checks of the input out of forward"),
     "Found": (SIZED, line("torch.nonzero(x == 0.12345)) else"), "torch.where"),
     "Sparse": (READS, line("(x == 0.12345).float()")),
+    "Five": ("other logits in a batch of 5 than in one of 3",),
+    "Many": ("other logits in a batch of 101 than in one of 3",),
     "Masked": (SIZED, line("x[x == 0.12345]")),
     "Listed": ("random numbers that are none of its weights", "nn.ModuleList"),
     "Fixed": ("takes batches of 64 only", "x.flatten(1)", line("self.fc(x.view(64, -1))")),

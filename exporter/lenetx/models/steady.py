@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..user_code import place_of, user_code
+from .counts import turning_points
 from .probe import eval_mode, fork_random, quiet
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def require_steady(
             _require_followed(module, name, images, events.places["sized"])
         _require_repeats(module, name, images, first, events)
         _require_rows(module, name, images, first, events)
+        _require_any_count(module, name, images, first, shape)
         for seed in _SEEDS:
             torch.manual_seed(seed)
             other = rebuild().eval()(images.clone())
@@ -125,6 +127,19 @@ def _require_rows(module: "nn.Module", name: str, images: "Tensor", first: "Tens
             "whole batch, such as x.mean() without a dim. Compute it for each image, as in "
             "x.mean(dim=(1, 2, 3), keepdim=True)."
         )
+
+
+def _require_any_count(
+    module: "nn.Module", name: str, images: "Tensor", first: "Tensor", shape: tuple[int, int, int]
+) -> None:
+    """Raise InputError if the code goes another way for some number of images, and then gives other logits."""
+    for count in turning_points(module, shape):
+        rows = [place % _IMAGES for place in range(count)]
+        if not _agree(module(images[rows]), first[rows]):
+            raise InputError(
+                f"{name} gives an image other logits in a batch of {count} than in one of {_IMAGES}: its code decides "
+                "by the number of images, but an exported network does the same with every batch."
+            )
 
 
 def _agree(found: "Tensor", first: "Tensor") -> bool:
