@@ -53,7 +53,7 @@ def _of_content(path: Path, content: str) -> tuple[str, ...]:
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if len(lines) == 1:
         return tuple(part.strip() for part in lines[0].split(","))
-    numbered = [re.fullmatch(r"(\d+)[\s,;:=]+(\S.*)", line) for line in lines]
+    numbered = [re.fullmatch(r"(\d{1,9})[\s,;:=]+(\S.*)", line) for line in lines]
     found = [(int(each[1]), each[2]) for each in numbered if each is not None]
     if [number for number, _ in found] == list(range(len(lines))):
         return tuple(name for _, name in found)
@@ -78,7 +78,7 @@ def _of_json(path: Path, content: str) -> tuple[str, ...]:
 
 def _by_number(table: dict[str, Any]) -> list[str] | None:
     """Return the names of a table by number, or of numbers by name, if the numbers run from 0."""
-    pairs = [(int(key), name) for key, name in table.items() if key.isdecimal() and isinstance(name, str)]
+    pairs = [(int(key), name) for key, name in table.items() if re.fullmatch(r"\d{1,9}", key) and isinstance(name, str)]
     pairs = pairs or [(number, name) for name, number in table.items() if type(number) is int]
     pairs.sort()
     return [name for _, name in pairs] if [n for n, _ in pairs] == list(range(len(table))) else None
