@@ -11,7 +11,15 @@ from pathlib import Path
 from .errors import OutputError
 from .locking import is_abandoned, marked
 
-__all__ = ["decode_text", "exists", "make_folder", "remove_leftovers", "require_writable", "write_atomically"]
+__all__ = [
+    "decode_text",
+    "exists",
+    "is_folder",
+    "make_folder",
+    "remove_leftovers",
+    "require_writable",
+    "write_atomically",
+]
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNMARKED = {0: "utf-16-be", 1: "utf-16-le"}
@@ -95,5 +103,13 @@ def exists(path: Path) -> bool:
     """Say whether there is something at ``path``; a name that no file can have is nothing."""
     try:
         return path.exists()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder at ``path``; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
     except OSError:
         return False

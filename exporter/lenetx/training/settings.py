@@ -14,6 +14,9 @@ from .recipes import DEFAULT, recipe
 
 __all__ = ["names", "read_table", "settle"]
 
+_LARGEST = 2**14
+"""Bytes; all settings take two thousand. For a key of 50,000 parts Python's reader takes gigabytes."""
+
 
 def settle(
     given: Mapping[str, Any],
@@ -77,7 +80,7 @@ def names(file: Path | None) -> frozenset[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    content = read_bytes(file, "configuration", limit=2**20)
+    content = read_bytes(file, "configuration", limit=_LARGEST)
     try:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, no TOML, or nested too deep
