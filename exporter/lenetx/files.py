@@ -15,6 +15,7 @@ __all__ = [
     "ARTIFACTS",
     "decode_text",
     "exists",
+    "is_folder",
     "make_folder",
     "newest",
     "remove_leftovers",
@@ -122,3 +123,11 @@ def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
     if not found:
         raise InputError(f"There is no {kind} in '{folder}': run 'lenetx train' first, or name one.")
     return found[-1]
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder at ``path``; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False

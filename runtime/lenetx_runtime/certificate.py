@@ -32,6 +32,7 @@ _FIELDS = {
     "passed": bool,
     "reference": dict,
 }
+_STATUSES = ("passed", "failed", "not_applicable", "not_run")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -96,4 +97,5 @@ def _is_certificate(document: Any) -> bool:
 
 
 def _is_check(check: Any) -> bool:
-    return isinstance(check, dict) and all(is_text(check.get(key)) for key in ("name", "subject", "status"))
+    named = isinstance(check, dict) and all(is_text(check.get(key)) for key in ("name", "subject"))
+    return named and check.get("status") in _STATUSES

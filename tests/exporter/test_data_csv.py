@@ -313,3 +313,25 @@ def test_a_folder_of_images_that_is_not_there_is_named(table, tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"There is no data set '.*none\.csv'"):
         data.load(str(tmp_path / "none.csv"))
+
+
+def test_a_table_of_thousands_of_columns_is_not_looked_for_on_the_disk(table, pictures, monkeypatch):
+    looks = []
+    isfile = os.path.isfile
+    monkeypatch.setattr("os.path.isfile", lambda path: looks.append(path) or isfile(path))
+    wide = ",".join(f"text{number}" for number in range(3000))
+    with pytest.raises(DataError, match="3,000 columns and is no table of pixels"):
+        data.load(table(f"{wide}\n" * 100), options=DataOptions(images=pictures))
+    assert not looks
+    with pytest.raises(DataError, match="not clear which one holds the labels"):
+        data.load(table(f"{wide[: wide.index(',text900')]}\n" * 100), options=DataOptions(images=pictures))
+    assert len(looks) < 400_000
+
+
+def test_other_spellings_of_missing_pictures_are_not_tried_without_end(table, pictures, monkeypatch):
+    looks = []
+    isfile = os.path.isfile
+    monkeypatch.setattr("os.path.isfile", lambda path: looks.append(path) or isfile(path))
+    missing = "".join(f"no{number},cat\n" for number in range(3000))
+    assert len(data.load(table(rows() + missing), options=DataOptions(images=pictures)).unusable) == 3000
+    assert len(looks) < 1500 * 60

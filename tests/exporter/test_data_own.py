@@ -160,3 +160,13 @@ def test_two_classes_are_the_fewest(here):
     pictures(here / "pets", 2)
     with pytest.raises(DataError, match="'pets/' has too few images: none is left for validation and test"):
         data.load("./pets")
+
+
+def test_a_name_that_no_file_can_have_is_no_data_set(here):
+    (here / "labels.csv").write_text("a.png,cat\n")
+    with pytest.raises(UnknownName):
+        data.load("a" * 300)
+    with pytest.raises(DataError, match="There is no folder"):
+        data.load("./" + "a" * 300)
+    with pytest.raises(DataError, match="There is no folder of images"):
+        data.load("labels.csv", options=DataOptions(images=here / ("a" * 300)))

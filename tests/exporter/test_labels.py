@@ -72,3 +72,13 @@ def test_what_is_no_list_of_names_is_told_what_one_is(tmp_path, content, words):
     (tmp_path / "labels.txt").write_bytes(content)
     with pytest.raises(InputError, match=words):
         read_labels(str(tmp_path / "labels.txt"))
+
+
+@pytest.mark.parametrize("content", [f"{'9' * 5000} a\n1 b\n", json.dumps({"9" * 5000: "a", "1": "b"})])
+def test_numbers_that_no_class_has_are_no_traceback(tmp_path, content):
+    (tmp_path / "labels.txt").write_text(content, encoding="utf-8")
+    if content.startswith("{"):
+        with pytest.raises(InputError, match="no list of names"):
+            read_labels(str(tmp_path / "labels.txt"))
+    else:
+        assert read_labels(str(tmp_path / "labels.txt")) == ("9" * 5000 + " a", "1 b")

@@ -97,6 +97,26 @@ class Checks(Net):
         assert not torch.isnan(x).any()
         return x
 
+class Found(Net):
+    def before(self, x):
+        return -x if len(torch.nonzero(x == 0.12345)) else x
+
+class Sparse(Net):
+    def before(self, x):
+        return -x if (x == 0.12345).float().to_sparse()._nnz() else x
+
+class Five(Net):
+    def before(self, x):
+        return x if x.shape[0] != 5 else -x
+
+class Many(Net):
+    def after(self, x):
+        return x / 2 if x.size(0) * 2 > 200 else x
+
+class Masked(Net):
+    def before(self, x):
+        return -x if x[x == 0.12345].numel() else x
+
 class Listed(Net):
     def more(self):
         self.others = [nn.Conv2d(1, 1, 3, padding=1)]
@@ -147,6 +167,13 @@ class BySize(Net):
     def before(self, x):
         return x * 1.0 if x.shape[0] > 100 else x
 
+class Filled(Net):
+    def before(self, x):
+        x[x < 0] = 0
+        found = torch.nonzero((x == 0.12345).flatten(1).any(1))[:, 0]
+        places = torch.arange(8).roll(1)
+        return x.index_fill(0, found, 7.0)[:, :, places]
+
 class Slope(Net):
     def after(self, x):
         return F.rrelu(x)
@@ -178,6 +205,7 @@ def line(code):
 
 RANDOM = "gives different logits for the same input in eval mode: it draws random numbers"
 READS = "reads a number of its input"
+SIZED = "goes on by how many there are"
 WHOLE = "gives an image other logits beside other images than by itself"
 REFUSED = {
     "DropAlways": (RANDOM, line("F.dropout(x, 0.5)"), "F.dropout needs training=self.training"),
@@ -192,6 +220,11 @@ REFUSED = {
     "Branches": (READS, line("if x.mean() > 0.5"), "torch.where"),
     "Reads": (READS, line("float(x.max())")),
     "Checks": (READS, line("assert not torch.isnan"), "leave checks of the input out of forward"),
+    "Found": (SIZED, line("torch.nonzero(x == 0.12345)) else"), "torch.where"),
+    "Sparse": (READS, line("(x == 0.12345).float()")),
+    "Five": ("other logits in a batch of 5 than in one of 3",),
+    "Many": ("other logits in a batch of 101 than in one of 3",),
+    "Masked": (SIZED, line("x[x == 0.12345]")),
     "Listed": ("random numbers that are none of its weights", "nn.ModuleList"),
     "Fixed": ("takes batches of 64 only", "x.flatten(1)", line("self.fc(x.view(64, -1))")),
     "One": ("takes batches of 1 only", "x.flatten(1)"),

@@ -81,3 +81,14 @@ def test_a_run_without_mistakes_has_a_picture_that_says_so(drawn, tmp_path):
     judgement = Judgement(np.eye(2, dtype=np.float32), np.arange(2), 0.0)
     plots.mistakes(tmp_path / "m.png", judgement, None, drawn[1].spec)
     assert pixels(tmp_path / "m.png").min() < 100
+
+
+def test_names_are_drawn_letter_by_letter_whatever_the_settings_of_the_current_folder_say(tmp_path):
+    import matplotlib
+
+    labels = np.array([0, 1])
+    judgement = Judgement(np.eye(2, dtype=np.float32), labels, 0.0)
+    plots.confusion(tmp_path / "default.png", judgement, ("$\\frac{$", "$x_$"))
+    with matplotlib.rc_context({"text.usetex": True, "figure.facecolor": "green"}):
+        plots.confusion(tmp_path / "own.png", judgement, ("$\\frac{$", "$x_$"))
+    assert (tmp_path / "own.png").read_bytes() == (tmp_path / "default.png").read_bytes()

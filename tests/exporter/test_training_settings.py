@@ -3,9 +3,11 @@
 import dataclasses
 
 import pytest
+import torch
 
 from lenetx import Augmentation, TrainConfig, settle
 from lenetx.errors import InputError, UnknownName
+from lenetx.training.optimizers import optimizer
 from lenetx.training.settings import RECIPES
 
 
@@ -71,6 +73,9 @@ def test_everything_that_a_checkpoint_records_can_be_said_again(checkpoint):
         ("epochs = 0", InputError, "The number of epochs is 0"),
         ("epochs", InputError, "is not TOML"),
         (b"\xff\xfe", InputError, "is not TOML"),
+        (f"learning_rate = 1{'0' * 400}", InputError, "The setting learning_rate is 10+, not of type float"),
+        (f"input_size = '{'9' * 5000}'", InputError, "The input size is '9+'"),
+        (f"{'a.' * 10_000}b = 1", InputError, "larger than 16,384 bytes"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused(toml, text, error, words):
@@ -81,3 +86,10 @@ def test_a_file_that_makes_no_sense_is_refused(toml, text, error, words):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"There is no configuration '.*train\.toml'"):
         settle({}, file=tmp_path / "train.toml")
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_whole_numbers_are_fractions_to_an_optimizer(name):
+    config = TrainConfig.from_mapping({"optimizer": name, "momentum": 0, "second_moment": 0})
+    group = optimizer(config, [torch.nn.Parameter(torch.zeros(2))]).param_groups[0]
+    assert group["betas"] == (0.0, 0.0)

@@ -9,9 +9,12 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import models
+from lenetx import models, weights
 from lenetx.data.npz_file import read_npz
 from lenetx.errors import CheckpointError, DataError
+from lenetx.weights import run_state, tensor_file, torchscript_file, unpickle
+from lenetx.weights.choice import weights_in
+from lenetx.weights.numpy_arrays import as_tensor
 from lenetx.weights.safetensors_file import unpack
 from lenetx.weights.unpickle import inert
 
@@ -128,4 +131,102 @@ def test_a_table_of_more_tensors_than_any_network_has_is_not_walked(monkeypatch)
     table = json.dumps({f"w{place}": EMPTY for place in range(20_000)}).encode()
     monkeypatch.setattr("safetensors.torch.load", lambda _: pytest.fail("its tensors were made"))
     with pytest.raises(lenetx.ArtifactError, match=r"20,000 tensors, and no network here more than 16,384"):
+        unpack(len(table).to_bytes(8, "little") + table)
+
+
+STATE = {"lenetx_state": 2, "sha256": ""}
+
+
+def nested(depth):
+    part = [0]
+    for _ in range(depth):
+        part = [part, part]
+    return part
+
+
+def holding_itself():
+    part = []
+    part.append(part)
+    return part
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (torch.zeros(1).expand(2**40), "far larger than the file"),
+        (nested(20), "more than 262,144 values"),
+        (nested(60), "nested more than 32 deep"),
+        (holding_itself(), "nested more than 32 deep"),
+        (torch.empty(3, device="meta"), "a tensor that is not dense"),
+        (torch.eye(2).to_sparse(), "a tensor that is not dense"),
+        ({1, 2}, "a set, which no file of lenetx holds"),
+    ],
+)
+def test_a_state_that_repeats_or_hides_its_contents_is_refused(tmp_path, part, words):
+    (tmp_path / "own.pt").write_bytes(tensor_file.pack(STATE | {"loop": part}))
+    (tmp_path / "theirs.pth").write_bytes(archived(STATE | {"loop": part}))
+    with pytest.raises(CheckpointError, match=words):
+        lenetx.load(tmp_path / "own.pt")
+    with pytest.raises(CheckpointError, match=words):
+        weights.read(tmp_path / "theirs.pth")
+
+
+def test_a_state_without_what_a_run_holds_is_refused(tmp_path):
+    (tmp_path / "theirs.pth").write_bytes(archived(run_state.sealed({"loop": {"weights": torch.zeros(2)}})))
+    with pytest.raises(CheckpointError, match="lacks what the state of a run holds"):
+        weights.read(tmp_path / "theirs.pth")
+
+
+def test_a_checkpoint_of_many_names_for_one_tensor_is_refused(tmp_path, checkpoint_paths):
+    content = torch.load(checkpoint_paths["lenet5"], weights_only=True)
+    one = torch.zeros(2**14)
+    content["state_dict"] = {f"w{number}": one for number in range(1000)}
+    (tmp_path / "many.pt").write_bytes(tensor_file.pack(content))
+    with pytest.raises(CheckpointError, match="far larger than the file"):
+        lenetx.load(tmp_path / "many.pt")
+
+
+def test_what_a_pickle_mentions_again_and_again_is_looked_through_once(monkeypatch):
+    looked = []
+    monkeypatch.setattr("lenetx.weights.choice.as_tensor", lambda value: looked.append(value) or as_tensor(value))
+    many = {"a" * 10**6: [{str(number): 0 for number in range(100)}] * 9000, "model": {"w": torch.zeros(2, 2)}}
+    assert weights_in(many, print, 1000).place == "model"
+    assert len(looked) < 500
+    module = unpickle.StandIn()
+    vars(module).update(_parameters={"w": torch.zeros(2)}, _buffers={}, _modules={})
+    made = []
+    monkeypatch.setattr("lenetx.weights.choice._state_dict", lambda _: made.append(1) or {"w": torch.zeros(2)})
+    weights_in([module] * 1000, print, 1000)
+    assert len(made) == 1
+
+
+def test_a_long_key_is_not_repeated_for_each_place():
+    with pytest.raises(lenetx.ArtifactError, match="several sets of weights") as caught:
+        weights_in({"a" * 10**6: [{"w": torch.zeros(2, 2)}, {"w": torch.ones(2, 2)}]}, print, 1000)
+    assert len(str(caught.value)) < 1000
+
+
+def test_arrays_that_share_their_bytes_are_counted_before_they_are_copied():
+    name = "numpy.core.multiarray._reconstruct"
+    kind = unpickle._placeholder("numpy.dtype")("f4")
+    kind.state = 3, "<", None
+    data, arrays = bytes(2**20), {}
+    for number in range(100):
+        arrays[f"w{number}"] = made = unpickle._placeholder(name)()
+        made.state = 1, (2**18,), kind, False, data
+    with pytest.raises(lenetx.ArtifactError, match="far larger than the file"):
+        weights_in(arrays, print, 2**20)
+    assert len(weights_in(arrays, print, 2**24).tensors) == 100
+
+
+def test_a_scripted_module_that_holds_itself_is_refused():
+    root = unpickle.StandIn()
+    vars(root)["part" * 100] = root
+    with pytest.raises(lenetx.ArtifactError, match="more than 100,000 layers, or names without end"):
+        torchscript_file._tensors(root)
+
+
+def test_a_table_whose_sizes_torch_cannot_hold_is_refused():
+    table = json.dumps({"w": EMPTY | {"shape": [2**63, 0]}}).encode()
+    with pytest.raises(lenetx.ArtifactError, match="not a readable safetensors file"):
         unpack(len(table).to_bytes(8, "little") + table)

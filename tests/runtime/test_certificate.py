@@ -165,6 +165,7 @@ def test_one_that_is_no_certificate_is_refused(model_path, certify, content):
         {"checks": ["passed"]},
         {"checks": [{"status": "passed"}]},
         {"checks": [{"name": "a", "subject": "b", "status": ["passed"]}]},
+        {"checks": [FAILED | {"status": "passed"}, FAILED | {"status": "Failed"}]},
         {"signature": "none"},
     ],
     ids=str,

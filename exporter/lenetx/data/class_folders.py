@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..errors import DataError
+from ..files import is_folder
 from .labels import as_text, part_named
 from .rows import Rows
 
@@ -27,7 +28,7 @@ def read_folders(folder: Path, *, follow_links: bool) -> tuple[dict[str, Rows], 
     Raises:
         DataError: it is missing, not a folder or unreadable, or it has no folder per class.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DataError(f"There is no folder '{folder}'.")
     places, notices = _parts(folder)
     read = {part: _classes(folder, place, follow_links=follow_links) for part, place in places.items()}
@@ -89,7 +90,7 @@ def _classes(folder: Path, place: str, *, follow_links: bool) -> tuple[Rows, lis
     for name in classes:
         for file in sorted(_entries(folder / place / name)):
             path = f"{place}{name}/{file}"
-            if (folder / path).is_dir():
+            if is_folder(folder / path):
                 rows.unusable.append(f"{path}: it is a folder among pictures; move its files up into '{place}{name}'")
             else:
                 rows.add(path, path, as_text(name))
@@ -101,7 +102,7 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def _folders(folder: Path) -> list[str]:
-    return sorted(name for name in _entries(folder) if (folder / name).is_dir())
+    return sorted(name for name in _entries(folder) if is_folder(folder / name))
 
 
 def _entries(folder: Path) -> list[str]:

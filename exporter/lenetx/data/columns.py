@@ -23,6 +23,9 @@ _LABELS = (
     "classlabel",
 )
 """The first of them that there is holds the labels."""
+_MOST_COLUMNS = 1000
+_MOST_CELLS = 4000
+"""Of the sample that are looked for as pictures on the disk, each in up to 60 spellings."""
 _SPLITS = {"split", "subset", "part", "partition", "set", "usage"}
 
 
@@ -83,9 +86,15 @@ def find_columns(table: Table, folder: Path) -> Columns:
     """Find the columns by their headings and by what they hold.
 
     Raises:
-        DataError: several columns may hold the labels.
+        DataError: several columns may hold the labels, or there are more than a thousand.
     """
-    sample = table.sample
+    width = len(table.sample[0])
+    if width > _MOST_COLUMNS:
+        raise DataError(
+            f"'{table.file}' has {width:,} columns and is no table of pixels, which are numbers: "
+            "write a path and a label in each row."
+        )
+    sample = table.sample[: max(2, _MOST_CELLS // width)]
     there = [[found_picture(folder, row[column]) for row in sample] for column in range(len(sample[0]))]
     known = [_key(cell) for cell in sample[0]]
     path = max(range(len(known)), key=lambda column: (*_evidence(sample, there, column), known[column] in _PATHS))

@@ -3,12 +3,16 @@
 from pathlib import Path
 
 from ..errors import DataError
+from ..files import is_folder
 from .columns import Columns, find_columns, found_picture
 from .labels import part_named
 from .rows import Rows
 from .table import Table
 
 __all__ = ["read_csv"]
+
+_MOST_MISSES = 1000
+"""Rows without a picture after which other spellings of a path are not tried: each is up to 60 looks at the disk."""
 
 
 def read_csv(candidates: list[Table], images: Path, *, follow_links: bool) -> tuple[dict[str, Rows], list[str]]:
@@ -26,7 +30,7 @@ def read_csv(candidates: list[Table], images: Path, *, follow_links: bool) -> tu
         DataError: it is empty, ragged or no CSV, or its columns are not clear.
     """
     file = candidates[0].file
-    if not images.is_dir():
+    if not is_folder(images):
         raise DataError(f"There is no folder of images '{images}': name it with --images.")
     if not candidates[0].sample:
         raise DataError(f"'{file}' has no rows: each is a path and a label, with a comma between.")
@@ -49,6 +53,7 @@ def read_csv(candidates: list[Table], images: Path, *, follow_links: bool) -> tu
 
 def _rows(table: Table, columns: Columns, images: Path, *, follow_links: bool) -> dict[str, Rows]:
     read: dict[str, Rows] = {}
+    misses = 0
     for number, (line, cells) in enumerate(table.rows()):
         if number == 0 and columns.headings:
             continue
@@ -59,7 +64,9 @@ def _rows(table: Table, columns: Columns, images: Path, *, follow_links: bool) -
             )
         rows = read.setdefault(part or "", Rows(images, follow_links))
         cell = cells[columns.path]
-        rows.add(f"line {line}", found_picture(images, cell) or cell, columns.label_of(cells))
+        found = found_picture(images, cell) if misses < _MOST_MISSES else None
+        misses += found is None
+        rows.add(f"line {line}", found or cell, columns.label_of(cells))
     return read
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DataError, InputError
+from ..files import exists, is_folder
 from .class_folders import read_folders
 from .csv_file import read_csv
 from .dataset import Dataset, Part
@@ -29,7 +30,7 @@ def is_path(name: str) -> bool:
     """Return whether a name that is in no registry means a file or folder: by a separator, its suffix, or a folder."""
     separators = {os.sep, os.altsep} - {None}
     return (
-        bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or (name != "" and Path(name).is_dir())
+        bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or (name != "" and is_folder(Path(name)))
     )
 
 
@@ -37,7 +38,7 @@ def _recorded_name(path: str) -> str:
     """Return the base name, a folder's with ``/`` at its end: what a checkpoint may know of the place."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow a link to another name
     name = as_text(absolute.name)
-    return f"{name}/" if absolute.is_dir() else name
+    return f"{name}/" if is_folder(absolute) else name
 
 
 def load(
@@ -56,7 +57,7 @@ def load(
         InputError: an option does not apply to it.
     """
     place, name = Path(path), _recorded_name(path)
-    suffix = "" if place.is_dir() else place.suffix.lower()
+    suffix = "" if is_folder(place) else place.suffix.lower()
     if options.images is not None and suffix not in TABLES:
         raise InputError(f"The folder of images '{options.images}' means nothing to '{path}': it is for a CSV file.")
     parts: Mapping[str, Part]
@@ -66,9 +67,9 @@ def load(
         parts, found, notices = read_npz(place, class_names, classes)
     elif suffix in TABLES:
         parts, found, unusable, notices = _from_table(place, options, class_names, classes)
-    elif place.exists() and not place.is_dir():
+    elif exists(place) and not is_folder(place):
         raise DataError(f"'{path}' is no data set: it is a .csv, a .npz or a folder.")
-    elif suffix and not place.exists():
+    elif suffix and not exists(place):
         raise DataError(f"There is no '{path}'; a data set of your own is a .csv, a .npz or a folder.")
     else:
         read, folders, notices = read_folders(place, follow_links=options.follow_links)

@@ -61,6 +61,10 @@ class Carrier(Tensor):
         made.exact = exact
         return made
 
+    def __dlpack__(self, *_: Any, **__: Any) -> Any:
+        """Refuse to show numbers to another library, which would read memory that is not there."""
+        raise RuntimeError("DLPack is not supported here: compute with torch alone")
+
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
         """Refuse to be used when the network has ended, or in a thread of its own."""

@@ -2,12 +2,14 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 from ..errors import InputError
 
 __all__ = ["parse", "parse_size"]
 
+_SIDE = re.compile(r"\d{1,9}", re.ASCII)
 _TOML = {"true": True, "false": False}
 
 
@@ -38,7 +40,7 @@ def parse_size(value: object) -> tuple[int, int]:
     """
     parts: Sequence[object] = value if isinstance(value, list | tuple) else str(value).lower().split("x")
     texts = [str(part) for part in parts if not isinstance(part, bool)]
-    if len(texts) not in (1, 2) or len(texts) != len(parts) or not all(text.isdecimal() for text in texts):
+    if len(texts) not in (1, 2) or len(texts) != len(parts) or not all(map(_SIDE.fullmatch, texts)):
         raise InputError(f"The input size is {value!r}; give a height or a height and a width: 32 or 48x64.")
     height, width = int(texts[0]), int(texts[-1])
     if not (height and width):

@@ -1,7 +1,10 @@
 """A network on a batch of nothing: whether logits come out, and for which sizes they would."""
 
 import contextlib
+import io
 import itertools
+import logging
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,7 @@ from ..execution.user_code import described, user_code
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["eval_mode", "fork_random", "forward_on_meta", "outputs", "require_logits", "shown"]
+__all__ = ["eval_mode", "fork_random", "forward_on_meta", "outputs", "quiet", "require_logits", "shown"]
 
 _BATCH = 2
 _BATCHES = (1, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
@@ -69,6 +72,20 @@ def fork_random() -> Iterator[None]:
 
     with torch.random.fork_rng(devices=[]):
         yield
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep torch from printing whole graphs where it cannot follow the code: what it raises is said in a sentence."""
+    level, nowhere = logging.root.manager.disable, io.StringIO()
+    logging.disable(max(level, logging.ERROR))
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            # The exporter warns of torch's own code, such as the weights of its LSTM, also where warnings are errors.
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..execution.user_code import place_of, user_code
-from .probe import eval_mode, fork_random
+from .counts import turning_points
+from .probe import eval_mode, fork_random, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -91,7 +92,12 @@ def unsteady(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str
                 "does the same with every input. Use torch.where to choose between two results, and leave checks of "
                 "the input out of forward."
             )
-        return _chance(module, name, images, first, events) or _mixed(module, name, images, first, events)
+        return (
+            _followed(module, name, images, events)
+            or _chance(module, name, images, first, events)
+            or _mixed(module, name, images, first, events)
+            or _counted(module, name, images, first, shape)
+        )
 
 
 def _images(shape: tuple[int, int, int]) -> "Tensor":
@@ -107,6 +113,28 @@ def _seeded(module: "nn.Module", shape: tuple[int, int, int], seed: int) -> "Ten
     torch.manual_seed(seed)
     logits: Tensor = module(_images(shape))
     return logits
+
+
+def _followed(module: "nn.Module", name: str, images: "Tensor", events: "_Events") -> str | None:
+    """Return a sentence if the code goes on by how many numbers an operator found in the input, or may do so.
+
+    No operator reads the number, but torch.export keeps it as a symbol and refuses to decide by it.
+    """
+    import torch
+
+    if "sized" not in events.places:
+        return None
+    try:
+        with quiet():
+            torch.export.export(module, (images.clone(),), strict=False)
+    except Exception as error:  # whatever the exporter and the network's code raise
+        return (
+            f"{name} finds some numbers of its input{events.places['sized']}, and goes on by how many there are, as "
+            f"far as torch.export can follow it ({type(error).__name__}), but an exported network does the same with "
+            "every input. Use torch.where to choose between two results, or index_fill and masked_fill to change some "
+            "numbers."
+        )
+    return None
 
 
 def _chance(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> str | None:
@@ -155,6 +183,20 @@ def _mixed(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", ev
     return None
 
 
+def _counted(
+    module: "nn.Module", name: str, images: "Tensor", first: "Tensor", shape: tuple[int, int, int]
+) -> str | None:
+    """Return a sentence if the code goes another way for some number of images, and then gives other logits."""
+    for count in turning_points(module, shape):
+        rows = [place % _IMAGES for place in range(count)]
+        if not _agree(module(images[rows]), first[rows]):
+            return (
+                f"{name} gives an image other logits in a batch of {count} than in one of {_IMAGES}: its code decides "
+                "by the number of images, but an exported network does the same with every batch."
+            )
+    return None
+
+
 def _agree(found: "Tensor", first: "Tensor") -> bool:
     """Return whether two results are the same but for rounding, NaN and infinity among them."""
     import torch
@@ -169,7 +211,7 @@ class _Events:
     """Watch the operators of one forward pass for what no export can keep.
 
     Attributes:
-        places: by "read", "random" and "statistics" the line of the user's code in which that came first.
+        places: by "read", "sized", "random" and "statistics" the line of the user's code in which that came first.
     """
 
     def __init__(self, images: "Tensor") -> None:
@@ -188,18 +230,30 @@ class _Events:
             self._note("random")
         if depends and torch.Tag.data_dependent_output in func.tags:
             self._note("read")
+        if depends and torch.Tag.dynamic_output_shape in func.tags and not _indexes_by_place(func, args):
+            self._note("sized")
         if depends and any(_trains(each, args, kwargs, place) for place, each in enumerate(func._schema.arguments)):
             self._note("statistics")
         found = func(*args, **kwargs)
         written = [args[place] for place, each in enumerate(func._schema.arguments[: len(args)]) if each.is_write]
         for each in tree_leaves((found, written)) if depends else ():
             if isinstance(each, torch.Tensor):
+                if each.layout != torch.strided:  # it counts its numbers, and no artifact holds such tensors
+                    self._note("read")
                 self._kept.append(each)
                 self._dependent.add(id(each))
         return found
 
     def _note(self, what: str) -> None:
         self.places.setdefault(what, place_of(traceback.extract_stack()))
+
+
+def _indexes_by_place(func: Any, args: Any) -> bool:
+    """Return whether it is an index of whole numbers, which gives as many numbers as it has itself."""
+    import torch
+
+    masks = (torch.bool, torch.uint8)
+    return func is torch.ops.aten.index.Tensor and not any(each is not None and each.dtype in masks for each in args[1])
 
 
 def _trains(argument: Any, args: Any, kwargs: Any, place: int) -> bool:

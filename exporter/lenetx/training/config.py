@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -132,7 +133,7 @@ class TrainConfig:
     @property
     def resolved_momentum(self) -> float:
         """What ``momentum`` means."""
-        return 0.9 if self.momentum is None else self.momentum
+        return 0.9 if self.momentum is None else float(self.momentum)
 
     @property
     def resolved_warm_up(self) -> float:
@@ -201,14 +202,15 @@ def _checked(kind: type, values: Mapping[str, Any], what: str) -> dict[str, Any]
         _require_known(what, name, types)
         wanted = types[name]
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        fraction = number and (isinstance(value, float) or abs(value) <= sys.float_info.max)
         right: dict[Any, bool] = {
             str: isinstance(value, str),
             bool: isinstance(value, bool),
             int | None: value is None or (number and isinstance(value, int)),
             str | None: value is None or isinstance(value, str),
             int: number and isinstance(value, int),
-            float: number,
-            float | None: value is None or number,
+            float: fraction,
+            float | None: value is None or fraction,
         }
         if not right.get(wanted, True):
             raise InputError(f"The {what} {name} is {value!r}, not of type {getattr(wanted, '__name__', wanted)}.")

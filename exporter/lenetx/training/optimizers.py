@@ -20,7 +20,7 @@ def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.
     if config.optimizer == "sgd":
         return optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
     kind = optim.AdamW if config.optimizer == "adamw" else optim.Adam
-    return kind(parameters, lr=rate, betas=(momentum, config.second_moment), weight_decay=decay, fused=True)
+    return kind(parameters, lr=rate, betas=(momentum, float(config.second_moment)), weight_decay=decay, fused=True)
 
 
 def schedule(config: TrainConfig, stepped: optim.Optimizer, steps: int) -> LRScheduler:

@@ -1,7 +1,8 @@
 """Pictures of a run: its curves, what the network saw, and what it confused."""
 
+import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,19 @@ _MOST_NAMED_CELLS = 20
 """Classes up to which each cell of a confusion matrix has room for its count."""
 
 
+@contextlib.contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw as matplotlib does by default, whatever a ``matplotlibrc`` says, and class names letter by letter.
+
+    The file may lie in the current folder, and have TeX run on the names.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "text.parse_math": False}):
+        yield
+
+
+@_own_style()
 def curves(path: Path, history: "Sequence[Record]") -> None:
     """Draw loss, accuracy and learning rate over the epochs."""
     figure = _figure(12, 3.6)
@@ -47,12 +61,14 @@ def curves(path: Path, history: "Sequence[Record]") -> None:
     _save(figure, path)
 
 
+@_own_style()
 def samples(path: Path, inputs: Tensor, labels: Tensor, spec: ModelSpec) -> None:
     """Draw training images float32[B, C, H, W] as the network sees them, with their labels int64[B]."""
     names = [spec.labels[int(label)] for label in labels]
     _grid(path, inputs, spec, names, "Training images as the network sees them")
 
 
+@_own_style()
 def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
     """Draw the confusion matrix of the test split; its colours leave the right answers out."""
     from matplotlib.ticker import MaxNLocator
@@ -78,6 +94,7 @@ def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
     _save(figure, path)
 
 
+@_own_style()
 def mistakes(path: Path, judgement: Judgement, test: Inputs, spec: ModelSpec) -> None:
     """Draw the wrong answers of the test split of which the network was most certain."""
     rows = judgement.mistakes(_COLUMNS * _ROWS)

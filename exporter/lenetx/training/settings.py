@@ -15,6 +15,9 @@ from .initial import InitialWeights
 
 __all__ = ["DEFAULT", "RECIPES", "names", "read_table", "recipe", "settle", "settle_data_options"]
 
+_LARGEST = 2**14
+"""Bytes; all settings take two thousand. For a key of 50,000 parts Python's reader takes gigabytes."""
+
 
 def settle(
     given: Mapping[str, Any],
@@ -78,7 +81,7 @@ def names(file: Path | None) -> frozenset[str]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    content = read_bytes(file, "configuration", limit=2**20)
+    content = read_bytes(file, "configuration", limit=_LARGEST)
     try:
         return tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, no TOML, or nested too deep

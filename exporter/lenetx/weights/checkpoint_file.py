@@ -180,7 +180,7 @@ def _parse(data: bytes) -> Checkpoint:
         read = _from_safetensors if safetensors_file.recognises(data) else _from_archive
         checkpoint = read(data)
         digest = weights_sha256(checkpoint.state_dict)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
         raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
     if digest != checkpoint.spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")

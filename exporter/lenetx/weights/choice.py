@@ -35,6 +35,10 @@ _MOST_NAMED, _EACH = 2**24, 64
 """Characters of all names of layers and tensors in one network, and how many each counts for beside its own."""
 _WRAPPERS = 8
 """Modules, one within the other, around a network."""
+_MOST_COPIES = 16
+"""Of the file's size may numpy's arrays take together, for the same reason."""
+_LONGEST = 100
+"""Of a key that is shown."""
 _LISTED = 10
 
 
@@ -57,11 +61,20 @@ class Candidate:
 
 @dataclass(slots=True)
 class _Search:
-    """Looks through nested containers, a bounded number of them."""
+    """Looks through nested containers, a bounded number of them and each once at any depth.
 
-    visits: int = field(default=0)
+    Attributes:
+        room: bytes that arrays may still take.
+    """
+
+    room: int
+    visits: int = 0
+    seen: set[tuple[int, int]] = field(default_factory=set)
 
     def within(self, content: Any, place: str, depth: int) -> Iterator[Candidate]:
+        if (id(content), depth) in self.seen:
+            return
+        self.seen.add((id(content), depth))
         self.visits += 1
         if self.visits > _MOST_VISITS:
             raise ArtifactError(f"It has more than {_MOST_VISITS:,} dicts and lists around its weights.")
@@ -72,16 +85,37 @@ class _Search:
             inner = [
                 each for key, value in _parts(content) for each in self.within(value, _join(place, key), depth + 1)
             ]
-            yield from inner or _alone(content, place)
+            yield from inner or self._alone(content, place)
+
+    def _alone(self, content: Any, place: str) -> Iterator[Candidate]:
+        """Yield a dict that holds tensors itself."""
+        if not isinstance(content, Mapping):
+            return
+        kept, holds = {}, False
+        for name, value in content.items():
+            tensor = as_tensor(value)
+            if tensor is not None and tensor is not value:
+                self.room -= tensor.nbytes
+            if self.room < 0:
+                raise ArtifactError("Its arrays are far larger than the file: they repeat a few numbers.")
+            holds = holds or (tensor is not None and bool(tensor.ndim or not place))
+            kept[name] = value if tensor is None else tensor
+        if holds:
+            yield Candidate(place, "state_dict", kept)
 
 
-def weights_in(content: Any, on_notice: Callable[[str], None]) -> Candidate:
+def weights_in(content: Any, on_notice: Callable[[str], None], size: int) -> Candidate:
     """Return the only weights in a content, or those under a usual name, with a note about others.
 
+    Args:
+        content: of a pickle.
+        on_notice: told which weights were taken.
+        size: bytes of the file.
+
     Raises:
-        ArtifactError: there are none, or several and none under a usual name.
+        ArtifactError: there are none, or several and none under a usual name; or the file repeats a few numbers.
     """
-    found = list(_Search().within(content, "", 0))
+    found = list(_Search(_MOST_COPIES * size).within(content, "", 0))
     if len(found) > 1:
         found = [each for each in found if any(tensor.ndim > 1 for tensor in each.tensors.values())] or found
     usual = [each for name in _PREFERRED for each in found if name in each.place.split(".")]
@@ -101,11 +135,14 @@ def weights_in(content: Any, on_notice: Callable[[str], None]) -> Candidate:
 
 
 def _join(place: str, key: str) -> str:
-    return f"{place}.{key}" if place else key
+    short = key[:_LONGEST]
+    return f"{place}.{short}" if place else short
 
 
 def _parts(content: Any) -> Iterator[tuple[str, Any]]:
     """Yield the members of a container that may hold weights."""
+    from torch import nn
+
     if isinstance(content, Mapping):
         members = ((key, value) for key, value in content.items() if isinstance(key, str))
     elif isinstance(content, list | tuple):
@@ -113,19 +150,9 @@ def _parts(content: Any) -> Iterator[tuple[str, Any]]:
     else:
         return
     for key, value in members:
-        holds = isinstance(value, Mapping | list | tuple) or _module(value, "") is not None
+        holds = isinstance(value, Mapping | list | tuple | nn.Module) or _is_module(value)
         if holds and not any(part in key.lower() for part in _NO_WEIGHTS):
             yield key, value
-
-
-def _alone(content: Any, place: str) -> Iterator[Candidate]:
-    """Yield a dict that holds tensors itself."""
-    if not isinstance(content, Mapping):
-        return
-    tensors = {name: as_tensor(value) for name, value in content.items()}
-    if any(tensor is not None and (tensor.ndim or not place) for tensor in tensors.values()):
-        kept = {name: content[name] if tensor is None else tensor for name, tensor in tensors.items()}
-        yield Candidate(place, "state_dict", kept)
 
 
 def _module(content: Any, place: str) -> Candidate | None:

@@ -49,13 +49,16 @@ def kept_weights(content: Mapping[str, Any]) -> "tuple[Mapping[str, Tensor], int
         Tensors by name, and the number of the epoch, 0 for none.
 
     Raises:
-        KeyError, TypeError, AttributeError: it is not as lenetx writes it.
+        ArtifactError: it is not as lenetx writes it.
     """
-    loop = content["loop"]
-    if loop["weights"]:
-        return dict(loop["weights"]), int(loop["kept_epoch"])
-    stepper = loop["stepper"]
-    if stepper["average"] is None:
-        return dict(stepper["network"]), 0
-    averaged = {name.removeprefix(_AVERAGED): each for name, each in stepper["average"].items() if _AVERAGED in name}
-    return averaged, 0
+    try:
+        loop = content["loop"]
+        if loop["weights"]:
+            return dict(loop["weights"]), int(loop["kept_epoch"])
+        stepper = loop["stepper"]
+        if stepper["average"] is None:
+            return dict(stepper["network"]), 0
+        average = stepper["average"].items()
+        return {name.removeprefix(_AVERAGED): each for name, each in average if _AVERAGED in name}, 0
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
+        raise ArtifactError("It lacks what the state of a run holds.") from None

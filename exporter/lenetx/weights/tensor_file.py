@@ -9,7 +9,13 @@ from ..data import archive
 from ..errors import ArtifactError
 from .unpickle import OtherClass, inert
 
-__all__ = ["digest", "pack", "unpack"]
+__all__ = ["digest", "pack", "require_modest", "unpack"]
+
+_PLAIN = (str, int, float, bool, type(None))
+_DEEPEST = 32
+_MOST_VALUES = 2**18
+_MOST_COPIES = 4
+"""Of the file's size may its tensors take together: weights that are tied are counted once for each name."""
 
 
 def pack(content: Mapping[str, Any]) -> bytes:
@@ -31,9 +37,51 @@ def unpack(data: bytes) -> Any:
         raise ArtifactError("It is empty.")
     records = archive.unpack(data)
     try:
-        return inert(records)
+        content = inert(records)
     except OtherClass as error:
         raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
+    require_modest(content, len(data))
+    return content
+
+
+def require_modest(content: Any, size: int) -> None:
+    """Check that walking nested mappings and sequences ends soon: a pickle of a few bytes can name a part many times.
+
+    Args:
+        content: of a file.
+        size: bytes of the file.
+
+    Raises:
+        ArtifactError: it is nested too deep, holds far more than the file, a tensor that is not dense, or an object.
+    """
+    room, waiting = _MOST_COPIES * size, [(content, 0)]
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            return
+        each, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise ArtifactError(f"Its contents are nested more than {_DEEPEST} deep.")
+        if isinstance(each, Mapping):
+            waiting.extend((part, depth + 1) for pair in each.items() for part in pair)
+        elif isinstance(each, list | tuple):
+            waiting.extend((part, depth + 1) for part in each)
+        else:
+            room -= _bytes_of(each)
+        if room < 0:
+            raise ArtifactError("Its tensors are far larger than the file: they repeat a few numbers.")
+    raise ArtifactError(f"It holds more than {_MOST_VALUES:,} values.")
+
+
+def _bytes_of(value: Any) -> int:
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        if type(value) not in _PLAIN:
+            raise ArtifactError(f"It holds a {type(value).__name__}, which no file of lenetx holds.")
+        return 0
+    if value.layout != torch.strided or value.device.type != "cpu":
+        raise ArtifactError("It holds a tensor that is not dense.")
+    return value.nbytes
 
 
 def digest(content: Any) -> str:

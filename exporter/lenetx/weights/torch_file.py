@@ -3,7 +3,7 @@
 from lenetx_runtime.spec import METADATA_KEY
 
 from ..data import archive
-from . import run_state
+from . import run_state, tensor_file
 from .choice import weights_in
 from .found import Found, Source
 from .unpickle import OtherClass, inert, trusted
@@ -33,7 +33,8 @@ def read(source: Source) -> Found:
     if isinstance(content, dict) and METADATA_KEY in content and isinstance(content.get("state_dict"), dict):
         return Found("checkpoint", source.require_plain(content["state_dict"]), ours=True)
     if run_state.recognises(content):
+        tensor_file.require_modest(content, len(source.data))
         found, _ = run_state.kept_weights(run_state.require_whole(content))
         return Found("state of a run", source.require_plain(found), ours=True)
-    chosen = weights_in(content, source.on_notice)
+    chosen = weights_in(content, source.on_notice, len(source.data))
     return Found(chosen.kind, source.require_plain(source.without_others(chosen.tensors)), network=chosen.network)

@@ -27,6 +27,8 @@ _VALUES = tuple(
 _CODE = ("code/", "constants", "extra/", "traced_inputs", "bytecode.pkl", "mobile_debug_handles.pkl")
 """What begins the names of records that hold no attributes."""
 _MOST_OBJECTS = 100_000
+_MOST_ATTRIBUTES = 2**18
+_LONGEST_NAME = 2**12
 """In one network: a pickle of a few bytes can name the same part any number of times."""
 
 
@@ -60,13 +62,16 @@ def _tensors(root: Any) -> "dict[str, Tensor]":
     import torch
 
     found: dict[str, Tensor] = {}
-    left = [("", root)]
+    left, looked = [("", root)], 0
     for _ in range(_MOST_OBJECTS):
         if not left:
             return found
         prefix, part = left.pop()
         attributes = vars(part) if isinstance(part, StandIn) else {}
+        looked += len(attributes)
+        if looked > _MOST_ATTRIBUTES or len(prefix) > _LONGEST_NAME:
+            break
         found.update({prefix + name: value for name, value in attributes.items() if isinstance(value, torch.Tensor)})
         parts = [(f"{prefix}{name}.", value) for name, value in attributes.items() if isinstance(value, StandIn)]
         left += reversed(parts)
-    raise ArtifactError(f"It has more than {_MOST_OBJECTS:,} layers.")
+    raise ArtifactError(f"It has more than {_MOST_OBJECTS:,} layers, or names without end.")

@@ -1,17 +1,15 @@
 """Translate a network to ONNX with torch's exporter, but keep torch's optimiser from changing its weights."""
 
-import io
-import logging
 import traceback
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import ModelSpec
 
 from ...errors import InputError
 from ...execution.user_code import place_of
+from ...models.probe import quiet
 
 if TYPE_CHECKING:
     import onnx
@@ -51,7 +49,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
 
     sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
     shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
-    with _quiet():
+    with quiet():
         program = _program(network, sample, shapes, spec, opset)
         if shapes is not None and (isinstance(program, Exception) or _is_frozen(program)):
             again = _traced(network, sample, shapes)
@@ -139,17 +137,3 @@ def _hidden(program: Any) -> Iterator[None]:
         if node.domain == _HIDDEN:
             node.domain = ""
     program.model.opset_imports.pop(_HIDDEN, None)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch from printing whole graphs where it cannot follow the code: what it raises is said in a sentence."""
-    level, nowhere = logging.root.manager.disable, io.StringIO()
-    logging.disable(max(level, logging.ERROR))
-    try:
-        with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
-            # The exporter warns of torch's own code, such as the weights of its LSTM, also where warnings are errors.
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
