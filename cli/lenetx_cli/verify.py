@@ -1,6 +1,8 @@
 """``lenetx verify``."""
 
 from collections.abc import Sequence
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -156,7 +158,7 @@ def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bo
     from lenetx.report import advice, to_html, to_json
 
     for path in documents:
-        write = to_html if path.suffix == ".html" else to_json
+        write = partial(to_html, date=date.today().isoformat()) if path.suffix == ".html" else to_json
         write_atomically(path, write(reports).encode())
     if json:
         render.text(to_json(reports))

@@ -16,8 +16,13 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What a browser may do with the page: nothing but draw it, should a text of an artifact ever get through as code."""
 
 
-def to_html(reports: Sequence[Outcome]) -> str:
-    """Return one document for one or more reports, without scripts, links to elsewhere, dates and paths."""
+def to_html(reports: Sequence[Outcome], date: str | None = None) -> str:
+    """Return one document for one or more reports, without scripts, links to other pages, and paths.
+
+    Args:
+        reports: at least one.
+        date: of the proof, shown under the title; without it the same reports give the same bytes.
+    """
     title = _title(reports)
     head = element(
         "head",
@@ -32,7 +37,8 @@ def to_html(reports: Sequence[Outcome]) -> str:
     several = len(reports) > 1
     contents = _contents(reports) if several else ""
     sections = (_section(report, f"artifact-{index}", named=several) for index, report in enumerate(reports, 1))
-    body = element("body", element("main", heading, contents, *sections))
+    made = element("p", f"Proven on {date}.", class_="soft") if date is not None else ""
+    body = element("body", element("main", heading, made, contents, *sections))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
 
@@ -75,13 +81,14 @@ def _place(anchor: str, group: GroupSummary, index: int) -> str:
 
 
 def _checks(groups: Sequence[GroupSummary], anchor: str) -> Markup:
-    numbers = ("measured", "limit", "of the limit")
     head = element(
         "tr",
         element("th", "check", scope="col"),
         element("th", "verdict", scope="col"),
-        *(element("th", name, scope="col", class_="number") for name in numbers),
-        element("th", "on", scope="col"),
+        element("th", "largest error (logits)", scope="col", class_="number logits"),
+        element("th", "its limit", scope="col", class_="number logits"),
+        element("th", "error/limit", scope="col", class_="number"),
+        element("th", "inputs", scope="col"),
     )
     bodies = (_group(group, anchor) for group in groups)
     return element("div", element("table", element("thead", head), *bodies, class_="checks"), class_="scroll")
@@ -93,8 +100,8 @@ def _group(group: GroupSummary, anchor: str) -> Markup:
         "tr",
         element("th", group.group, scope="rowgroup"),
         element("td", MARKS[group.verdict], class_=f"status {group.verdict}"),
-        element("td"),
-        element("td"),
+        element("td", class_="logits"),
+        element("td", class_="logits"),
         element("td", share(group.share), class_="number"),
         element("td", ran, class_="soft"),
         class_="group",
@@ -109,12 +116,13 @@ def _check(check: Check, place: str) -> Markup:
     if check.detail:
         is_open = None if check.status in ("passed", "not_applicable") else ""
         subject = element("details", element("summary", check.subject), element("p", check.detail), open=is_open)
+    in_logits = check.limit not in (None, 0, 1)  # else it is a share or a count, which the other columns tell
     return element(
         "tr",
         element("th", name, scope="row"),
         element("td", MARKS[check.status], class_=f"status {check.status}"),
-        element("td", number(check.measured), class_="number"),
-        element("td", number(check.limit), class_="number"),
+        element("td", number(check.measured) if in_logits else "", class_="number logits"),
+        element("td", number(check.limit) if in_logits else "", class_="number logits"),
         element("td", share(check.share), class_="number"),
         element("td", subject),
     )
@@ -126,6 +134,9 @@ def _figures(groups: Sequence[GroupSummary], anchor: str) -> Iterator[Markup]:
         for index, check in enumerate(group.checks):
             if check.figures:
                 place = _place(anchor, group, index)
-                heading = element("h3", check.name, " ", element("span", MARKS[check.status], class_=check.status))
+                name = (
+                    group.group if check.figures.get("kind") == "runs" else check.name
+                )  # of all runs, not of this one
+                heading = element("h3", name, " ", element("span", MARKS[check.status], class_=check.status))
                 about = element("p", check.subject, class_="soft")
                 yield element("section", heading, about, drawn(check, f"{place}-plot"), id=place)

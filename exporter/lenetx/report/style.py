@@ -31,7 +31,7 @@ thead th { border-bottom: 1px solid var(--faint); white-space: nowrap; }
 .checks { width: 100%; min-width: 46rem; }
 .checks .number { text-align: right; white-space: nowrap; }
 .checks .status { white-space: nowrap; }
-.checks tbody th { padding-left: 1rem; min-width: 9rem; }
+.checks tbody th { padding-left: 1rem; min-width: 12rem; }
 .checks .group > * { background: var(--band); border-top: 1px solid var(--faint); }
 .checks .group th { padding-left: .4rem; font-weight: 600; }
 .checks td:last-child { width: 45%; }
@@ -44,6 +44,13 @@ figcaption span { display: block; font-size: .8rem; font-variant-numeric: tabula
 .pixels { width: 8rem; height: 8rem; object-fit: contain; image-rendering: pixelated; background: #808080; }
 .meter { width: 100%; max-width: 30rem; height: .6rem; background: var(--faint); border-radius: .3rem; }
 .meter div { height: 100%; background: var(--used); border-radius: inherit; }
+@media (max-width: 48rem) {
+  body { padding: .75rem; }
+  .checks { min-width: 0; }
+  .checks .logits { display: none; }
+  .checks tbody th { min-width: 8rem; padding-left: .5rem; hyphens: auto; }
+  td, th { padding-right: .5rem; }
+}
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   a { color: inherit; text-decoration: none; }
