@@ -1,4 +1,4 @@
-"""Faulty programs: other weights than a checkpoint's, or coarser arithmetic than float32."""
+"""Build faulty programs: with weights that differ from the checkpoint's, or arithmetic coarser than float32."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -15,7 +15,7 @@ Rounding = Callable[[Tensor], Tensor]
 
 
 def faulty(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Program]]:
-    """Return the kind of fault, where it is, and the program."""
+    """Yield (the kind of fault, its location, the program)."""
     for kind, rounding in _ROUNDINGS.items():
         weights = {name: rounding(tensor) for name, tensor in _fractions(checkpoint).items()}
         yield f"weights rounded to {kind}", "all layers", eager(_module(checkpoint, weights))
@@ -32,10 +32,10 @@ def faulty(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Program]]:
 
 
 def in_tf32(network: nn.Module, inputs: Floats) -> tuple[dict[str, list[Floats]], Floats]:
-    """Run a network in TF32 and give what each affine layer gave, by the name of its weight, and the logits.
+    """Run a network in TF32 and return (the outputs of each affine layer by the name of its weight, the logits).
 
     Args:
-        network: in eval mode; it is changed.
+        network: the network, in eval mode; it is modified.
         inputs: float32[N, C, H, W].
     """
     given: dict[str, list[Floats]] = {}
@@ -49,7 +49,7 @@ def in_tf32(network: nn.Module, inputs: Floats) -> tuple[dict[str, list[Floats]]
 
 
 def _coarse(network: nn.Module, rounding: Rounding) -> nn.Module:
-    """Have each affine layer round what it multiplies; the sums stay in float32, as in the hardware that does it."""
+    """Make each affine layer round its factors; sums stay in float32, as in hardware."""
     for layer in network.modules():
         if _is_affine(layer):
             with torch.no_grad():
@@ -69,12 +69,12 @@ def _module(checkpoint: Checkpoint, changed: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _fractions(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """Return all tensors except integer counters."""
+    """Return the floating-point tensors of a checkpoint."""
     return {name: tensor for name, tensor in checkpoint.state_dict.items() if tensor.is_floating_point()}
 
 
 def _tf32(tensor: Tensor) -> Tensor:
-    """Round to the 10 bits that TF32 keeps of the mantissa's 23, to nearest and ties to even."""
+    """Round the 23-bit mantissa to TF32's 10 bits, to nearest, ties to even."""
     bits = tensor.contiguous().numpy().view(np.int32)
     rounded = (bits + 0xFFF + ((bits >> 13) & 1)) & ~0x1FFF
     return torch.from_numpy(rounded.view(np.float32))

@@ -1,4 +1,4 @@
-"""A small net that ends in one average of 50,176 numbers: all pixels of a 224×224 image, on plain images too."""
+"""Define a small network that ends in an average over 50,176 numbers: all pixels of a 224×224 image."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ __all__ = ["GapNet"]
 
 
 class GapNet(nn.Module):
-    """Take float32[N, 1, 224, 224] and give float32[N, 10] logits."""
+    """Two convolutions and a global average: float32[N, 1, 224, 224] to float32[N, 10] logits."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (1, 224, 224)
 
@@ -21,6 +21,6 @@ class GapNet(nn.Module):
         self.flatten = nn.Flatten()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Return float32[N, 10] logits for float32[N, 1, 224, 224]."""
         logits: Tensor = self.flatten(self.average(self.conv2(self.relu(self.conv1(image)))))
         return logits

@@ -1,4 +1,4 @@
-"""Honest float32 programs that compute a checkpoint's logits, in many engines and many orders of summing."""
+"""Build honest float32 programs that compute a checkpoint's logits, in many engines and summation orders."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ __all__ = ["Compiled", "Exported", "Floats", "Honest", "Program", "eager", "expo
 
 Floats = NDArray[np.float32]
 Program = Callable[[Floats], Floats]
-"""Takes float32[N, C, H, W] and gives float32[N, K] logits."""
+"""Maps float32[N, C, H, W] to float32[N, K] logits."""
 
 ORDERS = range(20)
 _SLOW_ROWS = 32
@@ -30,12 +30,12 @@ _LEVELS = {"off": "DISABLE_ALL", "basic": "ENABLE_BASIC", "extended": "ENABLE_EX
 
 @dataclass(frozen=True, slots=True)
 class Honest:
-    """A program.
+    """A named program.
 
     Attributes:
-        name: of the engine and how it is run.
+        name: the engine and its configuration.
         run: the program.
-        rows: of each group of inputs, the first ones, that it is asked; all by default.
+        rows: how many of the first inputs of each group to run; all if ``None``.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Honest:
 
 
 class Compiled:
-    """``torch.compile`` of a network: compiled once, then given other weights."""
+    """A network compiled once with ``torch.compile`` and reused with other weights."""
 
     def __init__(self, checkpoint: Checkpoint, batch: int) -> None:
         self._module, self._batch = checkpoint.module(), batch
         self._compiled = torch.compile(self._module, dynamic=False)
 
     def program(self, checkpoint: Checkpoint) -> Program:
-        """Return the program with a checkpoint's weights, which holds until the next one is asked for."""
+        """Return the program with a checkpoint's weights; valid until the next call."""
         self._module.load_state_dict(checkpoint.state_dict)
         return self._run
 
@@ -65,7 +65,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A checkpoint as ONNX and TorchScript, opened again."""
+    """A checkpoint exported to ONNX and TorchScript, and reopened."""
 
     data: bytes
     onnx: OpenedArtifact
@@ -73,7 +73,7 @@ class Exported:
 
 
 def exported(checkpoint: Checkpoint) -> Exported:
-    """Export to both formats and open what was written."""
+    """Export a checkpoint to both formats and open the files."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"net.{name}") for name in ("onnx", "torchscript")]
         for path in paths:
@@ -82,7 +82,7 @@ def exported(checkpoint: Checkpoint) -> Exported:
 
 
 def honest(checkpoint: Checkpoint, files: Exported, compiled: Compiled) -> Iterator[Honest]:
-    """Yield float32 programs that differ only in the order of their sums and in what an engine fuses."""
+    """Yield float32 programs that differ only in summation order and operator fusion."""
     for name, level in _LEVELS.items():
         for threads in (1, 2):
             words = f"onnxruntime, optimisation {name}, {threads} thread{'s'[: threads - 1]}"
@@ -119,7 +119,7 @@ def _onnxruntime(data: bytes, level: str, threads: int) -> Program:
 
 
 def _without_onednn(module: nn.Module, *, nnpack: bool) -> Program:
-    """Use NNPACK's Winograd and FFT convolutions (batches from 16 images on), or torch's own plain ones."""
+    """Return a program with NNPACK's Winograd and FFT convolutions (for 16 images or more), or torch's plain ones."""
 
     def run(inputs: Floats) -> Floats:
         torch.backends.mkldnn.set_flags(_enabled=False)

@@ -1,4 +1,4 @@
-"""The networks on which the limits are tried: all that are built in, untrained and trained, and one that averages."""
+"""Build the networks that the limits are tested on: the built-in ones, untrained and trained, and ``GapNet``."""
 
 import dataclasses
 import tempfile
@@ -28,14 +28,14 @@ _STATED = Statement(framing="stretch", mean=(0.16,), std=(0.3,))
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A checkpoint with all that it is judged by.
+    """A checkpoint with everything needed to judge programs against it.
 
     Attributes:
         network: its name and whether it was trained.
-        seed: of weights and training.
-        checkpoint, reference: the weights, and what is right.
-        compiled: ``torch.compile`` of the network.
-        layer_rows: of each group of inputs, that are judged layer by layer.
+        seed: the seed of weights and training.
+        checkpoint, reference: the weights, and the reference of the proof.
+        compiled: the network under ``torch.compile``.
+        layer_rows: how many inputs of each group to judge layer by layer.
     """
 
     network: str
@@ -46,7 +46,7 @@ class Case:
     layer_rows: int
 
     def probes(self) -> Iterator[Probe]:
-        """Return every group of inputs."""
+        """Yield every group of inputs."""
         for name in GROUPS:
             yield self.reference.made_up(name)
         assert self.reference.real is not None
@@ -54,7 +54,7 @@ class Case:
 
 
 def cases(names: Sequence[str]) -> Iterator[Case]:
-    """Yield every named network with each seed's weights."""
+    """Yield a case for each named network, seed and training state."""
     for architecture in names:
         if architecture == GAP:
             yield from _averaging()

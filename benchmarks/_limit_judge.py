@@ -1,4 +1,4 @@
-"""One program on one group of inputs: the share of its limit that each logit used, by either kind of limit."""
+"""Judge one program on one group of inputs: the share of its limit that each logit used, for both kinds of limit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _TF32_GROUPS = ("random inputs", "real inputs")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one program gave for one group of inputs.
+    """The result of one program on one group of inputs.
 
     Attributes:
         network, program, where, group: what was compared.
-        shares: float32[N·K], error ÷ limit of each logit, infinite where it is not finite.
-        calibrated: the same by the self-calibrated limit of the group.
-        failed: the verdict of the proof.
-        idle: every logit has the bits that eager float32 gives.
+        shares: float32[N·K], error ÷ limit of each logit; infinite for logits that are not finite.
+        calibrated: the same with the group's self-calibrated limit.
+        failed: whether the proof fails.
+        idle: whether every logit equals eager float32 bit for bit.
     """
 
     network: str
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """What one layer of one program used of its bound."""
+    """The share of its bound that one layer of one program used."""
 
     network: str
     program: str
@@ -55,7 +55,7 @@ class Layered:
 
 
 def answer(case: Case, program: str, where: str, run: Program, probe: Probe) -> Answer:
-    """Run a program on the inputs of a probe where eager is finite, and compare."""
+    """Run a program on a probe's inputs and compare the rows where eager is finite."""
     logits = run(probe.inputs)
     check = compare(probe.name, "", probe, logits, extreme=probe.name == EXTREME)
     usable = np.flatnonzero(np.isfinite(probe.eager).all(axis=1))
@@ -70,12 +70,12 @@ def answer(case: Case, program: str, where: str, run: Program, probe: Probe) -> 
 
 
 def calibrated_limit(probe: Probe) -> float:
-    """Return the limit that all logits of a group would share if the operators were unknown."""
+    """Return the self-calibrated limit of a group, which applies if the network has unknown operators."""
     return self_calibrated(probe.exact, probe.eager, extreme=probe.name == EXTREME)
 
 
 def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[Layered]:
-    """Judge each layer by itself: of both formats on all inputs, and in TF32."""
+    """Judge each layer separately: of both formats on all inputs, and in TF32 on random and real ones."""
     every = np.concatenate([probe.inputs[: case.layer_rows] for probe in probes])
     usual = np.concatenate([probe.inputs[: case.layer_rows] for probe in probes if probe.name in _TF32_GROUPS])
     assert files.onnx.layers is not None

@@ -1,4 +1,4 @@
-"""What the shares of the limits come to, as tables."""
+"""Print tables of the shares of the limits that programs use."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The limits of a group by the adjoint bound ÷ the group's self-calibrated one, float64[N, K]."""
+    """The adjoint limits of a group's logits ÷ the group's self-calibrated limit, float64[N, K]."""
 
     network: str
     group: str
@@ -26,7 +26,7 @@ class Ratio:
 
 
 def report_honest(good: Sequence[Answer]) -> int:
-    """Print what honest programs use, and give the number of false alarms."""
+    """Print the shares that honest programs use and return the number of false alarms."""
     print("### Honest programs: error in % of the logit's limit, largest / median\n")
     for words, key in (("program", by_program), ("network", by_network)):
         names = list(dict.fromkeys(one.group for one in good))
@@ -54,7 +54,7 @@ def report_honest(good: Sequence[Answer]) -> int:
 
 
 def report_layers(layers: Sequence[Layered]) -> None:
-    """Print what each layer uses of its bound, and how many units TF32 breaks."""
+    """Print the share of its bound that each layer uses, and how many units TF32 breaks."""
     print("### Layer by layer: largest error in % of the bound γₙ₊₁·S, and units that TF32 breaks, by network\n")
     for name, some in groups((one for one in layers if one.program != "TF32"), lambda one: one.program):
         parts = dict(groups(some, lambda one: one.layer.name))
@@ -76,7 +76,7 @@ def broken_share(some: Sequence[Layered]) -> float:
 
 
 def report_faulty(bad: Sequence[Sequence[Answer]]) -> None:
-    """Print by how much faulty programs exceed the limits, and which do not."""
+    """Print by how much faulty programs exceed the limits, and which ones do not."""
     print("### Faulty programs: largest multiple of a limit, over all inputs but large ones\n")
     rows = []
     for name, some in groups(bad, lambda answers: answers[0].program):
@@ -135,7 +135,7 @@ def is_caught(answers: Sequence[Answer]) -> bool:
 
 def multiple(answers: Sequence[Answer]) -> tuple[float, float]:
     """Return the largest multiple of the adjoint and of the self-calibrated limit."""
-    usual = [one for one in answers if one.group != EXTREME]  # where float16 overflows: infinite in any comparison
+    usual = [one for one in answers if one.group != EXTREME]  # float16 overflows there: infinite in any comparison
     return max(map(largest, usual)), max(float(one.calibrated.max(initial=0)) for one in usual)
 
 

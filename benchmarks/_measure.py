@@ -1,4 +1,4 @@
-"""What every benchmark does: run in turn, time processes, print a table with the machine and the date."""
+"""Shared tools of the benchmarks: run alternately, time processes, print tables with the machine and the date."""
 
 import datetime
 import importlib.util
@@ -35,7 +35,7 @@ _PACKAGES = ("numpy", "onnxruntime", "pillow", "torch")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished process: wall and CPU seconds, largest resident set in MiB, what it printed and its exit code."""
+    """One finished process: wall and CPU seconds, peak resident memory in MiB, its stdout and its exit code."""
 
     wall: float
     cpu: float
@@ -45,7 +45,7 @@ class Run:
 
 
 def alternate(functions: Mapping[str, Callable[[], T]], rounds: int, *, warm_up: int = 1) -> dict[str, list[T]]:
-    """Call A B A B …, so that a slow moment of the machine meets all of them; the warm-up is thrown away."""
+    """Call A B A B …, so that a slow phase of the machine affects all of them; discard the warm-up."""
     results: dict[str, list[T]] = {name: [] for name in functions}
     for number in range(warm_up + rounds):
         for name, function in functions.items():
@@ -56,23 +56,23 @@ def alternate(functions: Mapping[str, Callable[[], T]], rounds: int, *, warm_up:
 
 
 def python(*arguments: str | Path) -> list[str]:
-    """Return the command line of a fresh Python of this environment."""
+    """Return the command line of a new Python process in this environment."""
     return [sys.executable, *map(str, arguments)]
 
 
 def run_process(
     command: Sequence[str], *, folder: Path | None = None, path: Sequence[Path] = (), may_fail: bool = False
 ) -> Run:
-    """Run a command and wait for it to end well.
+    """Run a command, wait for it, and end the benchmark if it fails.
 
-    The child may keep compiled modules, as an installed package does. Linux counts the memory of the process that
-    forks into its child's ``ru_maxrss``, so a benchmark that reports it imports neither numpy nor torch itself.
+    The child may write bytecode, as with an installed package. Linux includes the memory of the forking process in its
+    child's ``ru_maxrss``, so a benchmark that reports peak memory must not import numpy or torch itself.
 
     Args:
-        command: what to run.
-        folder: where.
+        command: the command line.
+        folder: its working directory.
         path: the child's PYTHONPATH.
-        may_fail: return the exit code, whatever it is, instead of ending the benchmark.
+        may_fail: return any exit code instead of ending the benchmark.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if path:
@@ -90,10 +90,10 @@ def run_process(
 
 
 def run_installed(*arguments: str | Path) -> Run:
-    """Run Python as where ``lenetx_runtime`` is installed as a wheel.
+    """Run Python as if ``lenetx_runtime`` were installed from a wheel.
 
-    An editable install, as a working tree has it, makes every Python process import a finder, pathlib and more: a
-    cost that users do not pay, and modules that would then be free for the one who imports them next.
+    An editable install makes every Python process import a finder, pathlib and more. Users do not pay that cost, and
+    the modules would already be loaded when the measured code imports them.
     """
     spec = importlib.util.find_spec("lenetx_runtime")
     path = Path(spec.origin).parents[1], *(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
@@ -101,7 +101,7 @@ def run_installed(*arguments: str | Path) -> Run:
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return 'median (smallest–largest)'."""
+    """Return the values as 'median (smallest–largest)'."""
     low, middle, high = (f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values)))
     return f"{middle} ({low}–{high})"
 
@@ -116,14 +116,14 @@ def heading(title: str) -> None:
 
 
 def machine() -> str:
-    """Return CPU model, cores that this process may use, Python and package versions in words."""
+    """Return the CPU model, usable cores, Python version and package versions as text."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {version}" for name in _PACKAGES if (version := _version(name)))
     return f"{_cpu()}, {cores} cores, {platform.system()}, Python {platform.python_version()}, {versions}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table with aligned columns, numbers to the right."""
+    """Print a Markdown table with aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
     for line in lines:

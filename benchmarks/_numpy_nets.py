@@ -1,4 +1,4 @@
-"""The nets in numpy, float32 throughout, whose sums are taken in an order of our choice."""
+"""Implement the networks in numpy, in float32 throughout, with a chosen order of summation."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,13 @@ __all__ = ["in_random_order", "numpy_net", "shuffled_matmul"]
 
 Floats = NDArray[np.float32]
 Affine = Callable[[Floats, Floats, Floats], Floats]
-"""Takes inputs float32[rows, n], weights float32[units, n] and biases float32[units]; gives float32[rows, units]."""
+"""Maps inputs float32[rows, n], weights float32[units, n] and biases float32[units] to float32[rows, units]."""
 
 
 def numpy_net(module: nn.Module, affine: Affine) -> Callable[[Floats], Floats]:
-    """Return the same function as a module of ``lenetx.models``, or a ``GapNet``, from float32[N, C, H, W] to [N, K].
+    """Return a numpy version of a module of ``lenetx.models`` or a ``GapNet``: float32[N, C, H, W] to float32[N, K].
 
-    Batch norms are computed as they stand, not folded.
+    Batch norms are computed separately, not folded.
     """
     weights = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
 
@@ -57,15 +57,15 @@ def numpy_net(module: nn.Module, affine: Affine) -> Callable[[Floats], Floats]:
 
 
 def shuffled_matmul(x: Floats, weight: Floats, bias: Floats) -> Floats:
-    """Let the BLAS sum the products in another order."""
+    """Shuffle the terms so that BLAS sums the products in another order."""
     order = np.random.default_rng(0).permutation(x.shape[1])
     return x[:, order] @ weight[:, order].T + bias
 
 
 def in_random_order(seed: int) -> Affine:
-    """Return sums of products and bias in a random order, rounded after each product and each sum.
+    """Return an affine function that adds products and bias in a random order and rounds after each operation.
 
-    So does a plain loop without FMA: honest float32 at its worst.
+    This is what a plain loop without FMA does: the worst case of honest float32.
     """
     random = np.random.default_rng(seed)
 
@@ -99,6 +99,6 @@ def _average_pool(x: Floats) -> Floats:
 
 
 def _pairs(x: Floats) -> Floats:
-    """Return float32[N, C, H/2, 2, W/2, 2]; an odd last row or column is left out."""
+    """Return float32[N, C, H/2, 2, W/2, 2]; an odd last row or column is dropped."""
     count, channels, height, width = (*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2)
     return x[:, :, : 2 * height, : 2 * width].reshape(count, channels, height, 2, width, 2)

@@ -1,7 +1,7 @@
-"""MNIST's test images on the pages that people write on: ruled, squared, framed, with a thumb in the picture.
+"""Draw MNIST's test images on realistic pages: ruled, squared, framed, with a thumb in the picture.
 
-Every page is drawn by its own random size, scale, colours, thicknesses and angles; a quarter is light on dark, and a
-third has the noise of a camera.
+Every page has its own random size, scale, colours, thicknesses and angles; a quarter are light on dark, and a third
+have camera noise.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Page = Callable[[Levels, Random], Levels]
 
 
 def _digit(image: Levels, random: Random, sides: tuple[int, int], share: tuple[float, float]) -> Cover:
-    """Return float64[H, W], 0 to 1: the digit, its 28 pixels being this share of the page's shorter side."""
+    """Draw the digit, float64[H, W] from 0 to 1; its 28 pixels span this share of the page's shorter side."""
     height, width = random.integers(*sides, 2)
     side = max(28, round(min(height, width) * random.uniform(*share)))
     top, left = random.integers(0, height - side + 1), random.integers(0, width - side + 1)
@@ -32,7 +32,7 @@ def _digit(image: Levels, random: Random, sides: tuple[int, int], share: tuple[f
 
 
 def _lines(shape: tuple[int, ...], angle: float, bend: float, spacing: float, thickness: float, first: float) -> Cover:
-    """Return float64[H, W], 0 to 1: how much of each pixel lines cover that are parallel, or one line (spacing 0)."""
+    """Return the coverage of each pixel, float64[H, W] from 0 to 1, by parallel lines, or by one line (spacing 0)."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
     x -= shape[1] / 2
     across = y * np.cos(angle) + x * np.sin(angle) + bend * (2 * x / shape[1]) ** 2 - first
@@ -41,7 +41,7 @@ def _lines(shape: tuple[int, ...], angle: float, bend: float, spacing: float, th
 
 
 def _taken(ink: Cover, cover: Cover, line: float, random: Random, *, light: Cover | float = 1.0) -> Levels:
-    """Return the page: paper, on it what covers it at a level, on that the ink."""
+    """Compose the page: paper, the cover in the grey level ``line`` on it, and the ink on top."""
     paper, pen = random.uniform(190, 255), random.uniform(0, 80)
     page = paper * (1 - cover) + min(line, paper) * cover
     page = (page * (1 - ink) + np.minimum(pen, page) * ink) * light
@@ -76,24 +76,24 @@ def _rules(
 
 
 def _light(shape: tuple[int, ...], random: Random) -> Cover:
-    """Return one of the uneven lights of ``_photos``, on each pixel."""
+    """Return a random uneven light of ``_photos``, scaled to this shape."""
     light = list(LIGHTS.values())[random.integers(1, len(LIGHTS))](random)
     image = PIL.Image.fromarray(light.astype(np.float32)).resize(shape[::-1])
     return np.asarray(image, np.float64)
 
 
 def ruled(image: Levels, random: Random) -> Levels:
-    """Return lines across the page, of which some cross the digit."""
+    """Draw lines across the page, some of which cross the digit."""
     return _rules(image, random)
 
 
 def squared(image: Levels, random: Random) -> Levels:
-    """Return squares of a fifth to two thirds of the digit's height."""
+    """Draw squares of a fifth to two thirds of the digit's height."""
     return _rules(image, random, squared=True)
 
 
 def underlined(image: Levels, random: Random) -> Levels:
-    """Return one line across the page, which the digit stands on, touches or hangs from."""
+    """Draw one line across the page that the digit stands on, touches or hangs from."""
     ink = _digit(image, random, (200, 640), (0.45, 0.9))
     rows = np.flatnonzero((ink > 0.3).any(axis=1))
     thickness = random.uniform(1, min(4, len(rows) / 20))
@@ -103,7 +103,7 @@ def underlined(image: Levels, random: Random) -> Levels:
 
 
 def edged(image: Levels, random: Random) -> Levels:
-    """Return a dark frame of 1 to 8 pixels at the page's very edge, on one to four sides."""
+    """Draw a dark frame of 1 to 8 pixels at the very edge of the page, on one to four sides."""
     ink = _digit(image, random, (120, 640), (0.4, 0.85))
     cover = np.zeros(ink.shape)
     for turns in random.permutation(4)[: random.integers(1, 5)]:
@@ -112,7 +112,7 @@ def edged(image: Levels, random: Random) -> Levels:
 
 
 def _far(ink: Cover, make: Callable[[], Cover]) -> Cover:
-    """Return what covers the page's edge and not the digit."""
+    """Return a cover, drawn by ``make``, that does not touch the digit; an empty one if none is found."""
     rows, columns = (np.flatnonzero((ink > 0.1).any(axis=axis)) for axis in (1, 0))
     near = max(3, min(ink.shape) // 50)
     box = np.s_[max(rows[0] - near, 0) : rows[-1] + near, max(columns[0] - near, 0) : columns[-1] + near]
@@ -124,7 +124,7 @@ def _far(ink: Cover, make: Callable[[], Cover]) -> Cover:
 
 
 def thumb(image: Levels, random: Random) -> Levels:
-    """Return a dark or grey thumb that reaches in from a side."""
+    """Draw a dark or grey thumb that reaches in from a side."""
     ink = _digit(image, random, (240, 640), (0.3, 0.7))
     y, x = np.mgrid[: ink.shape[0], : ink.shape[1]]
 
@@ -141,7 +141,7 @@ def thumb(image: Levels, random: Random) -> Levels:
 
 
 def corner(image: Levels, random: Random) -> Levels:
-    """Return one to three dark corners, from a hard edge to a soft shadow."""
+    """Draw one to three dark corners, from a hard edge to a soft shadow."""
     ink = _digit(image, random, (240, 640), (0.3, 0.7))
     y, x = np.mgrid[: ink.shape[0], : ink.shape[1]].astype(np.float64)
     light = np.ones(ink.shape)
@@ -157,7 +157,7 @@ def corner(image: Levels, random: Random) -> Levels:
 
 
 def side(image: Levels, random: Random) -> Levels:
-    """Return a dark band along one or two sides: the table beside the paper, or a shadow."""
+    """Draw a dark band along one or two sides: the table beside the paper, or a shadow."""
     ink = _digit(image, random, (240, 640), (0.3, 0.7))
     y, x = np.mgrid[: ink.shape[0], : ink.shape[1]].astype(np.float64)
     light = np.ones(ink.shape)
@@ -174,7 +174,7 @@ def side(image: Levels, random: Random) -> Levels:
 
 
 def sheet(image: Levels, random: Random) -> Levels:
-    """Return a white sheet, turned by up to 10°, on a dark or grey table; half of them noisy."""
+    """Draw a white sheet, turned by up to 10°, on a dark or grey table; half of them are noisy."""
     height, width = random.integers(260, 400), random.integers(260, 500)
     paper = np.full((height, width), 255, np.uint8)
     top, left = random.integers(10, height - 249), random.integers(10, width - 249)
@@ -208,7 +208,7 @@ PAGES: dict[str, Page] = {
 
 
 def _framed28(image: Levels, random: Random) -> Levels:
-    """Return dark ink on white, 28×28, with a dark edge of 1 or 2 pixels on two to four sides."""
+    """Draw dark ink on white, 28×28, with a dark edge of 1 or 2 pixels on two to four sides."""
     framed = 255 - image
     for turns in random.permutation(4)[: random.integers(2, 5)]:
         np.rot90(framed, turns)[: random.integers(1, 3)] = random.integers(0, 40)

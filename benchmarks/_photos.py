@@ -1,4 +1,4 @@
-"""MNIST's test images as somebody would draw, scan or photograph them, all 480×640 and as random as their generator."""
+"""Draw MNIST's test images as if drawn, scanned or photographed: 480×640, reproducible by their random generator."""
 
 import os
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def mnist_test() -> tuple[Levels, Levels]:
 
 
 def canvas(image: Levels, random: np.random.Generator, how: int = PIL.Image.Resampling.BICUBIC) -> Levels:
-    """Return the image, enlarged ×8, somewhere on black."""
+    """Return the image, enlarged ×8, at a random position on black."""
     height, width = (side * TIMES for side in image.shape)
     large = np.asarray(PIL.Image.fromarray(image).resize((width, height), how))
     drawn = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -42,12 +42,12 @@ def photo(
     """Return dark ink of uneven strength on white paper.
 
     Args:
-        ink: 0 for none, 255 for full ink.
-        light: gives the light on each pixel.
-        random: of the strength of the ink and the noise.
-        absorbs: the share of the light that full ink takes away.
-        noise: its standard deviation in levels.
-        gain: of the camera: above 1, white is often 255.
+        ink: uint8[480, 640], 0 for none, 255 for full ink.
+        light: returns the light on each pixel.
+        random: generator for the strength of the ink, the light and the noise.
+        absorbs: the share of the light that full ink absorbs.
+        noise: standard deviation of the noise in grey levels.
+        gain: exposure of the camera; above 1, white is often 255.
     """
     paper = PAPER * (1 - absorbs * _strength(ink, random)) * light(random) * gain
     return _levels(paper, random, noise)
@@ -69,7 +69,7 @@ def spoilt(ink: Levels, random: np.random.Generator) -> Levels:
 
 
 def _strength(ink: Levels, random: np.random.Generator) -> NDArray[np.float64]:
-    """Return the ink from 0 to 1, three quarters or more of what it is, as a pen presses."""
+    """Return the ink from 0 to 1, weakened at random by up to a quarter, like the pressure of a pen."""
     coarse = PIL.Image.fromarray(random.uniform(0.75, 1, (6, 8)).astype(np.float32))
     pressure = coarse.resize((WIDTH, HEIGHT), PIL.Image.Resampling.BILINEAR)
     strength: NDArray[np.float64] = ink / 255 * np.asarray(pressure, np.float64)
@@ -86,19 +86,19 @@ def _even(_: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _falling(random: np.random.Generator) -> NDArray[np.float64]:
-    """From a window: 230 on one side, 120 on the other, in any direction."""
+    """Return light from a window: 230 on one side, 120 on the other, in any direction."""
     along = _along(random)
     return 1 - (1 - 120 / PAPER) * (along - along.min()) / np.ptp(along)
 
 
 def _vignette(_: np.random.Generator) -> NDArray[np.float64]:
-    """Half the light in the corners."""
+    """Return light that falls to half in the corners."""
     y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     return 1 - (x**2 + y**2) / 4
 
 
 def _shadow(random: np.random.Generator) -> NDArray[np.float64]:
-    """A shadow with an edge that is 40 to 160 pixels wide, 40 % darker than the rest."""
+    """Return light with a shadow, 40 % darker than the rest, whose edge is 40 to 160 pixels wide."""
     edge = _along(random) - random.uniform(-0.3, 0.3) * HEIGHT
     return 1 - 0.4 / (1 + np.exp(-edge / random.uniform(10, 40)))
 

@@ -1,6 +1,6 @@
-"""What training is compared with: the textbook loop, a bare loop on one ready batch, and a one-epoch recipe.
+"""Baselines for training: the textbook loop, a bare loop on one ready batch, and a one-epoch recipe.
 
-Each is in the fastest form that we could write, and tried with one thread of torch and with all.
+Each is written for speed, and is tried with one thread of torch and with all.
 """
 
 import time
@@ -22,11 +22,11 @@ TRIAL_IMAGES, TRIALS = 2560, 3
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels last": torch.channels_last}
 
 Loop = Callable[[int], float]
-"""Takes a number of images and gives the seconds that training on them took."""
+"""Trains on a number of images and returns the seconds that it took."""
 
 
 def textbook_loop(data: str, workers: int) -> Loop:
-    """Return the loop of the tutorials: torchvision's data set and transforms, a DataLoader, Adam."""
+    """Return the usual tutorial loop: torchvision's data set and transforms, a DataLoader, Adam."""
     import_torchvision()
     from torchvision import datasets, transforms
 
@@ -48,7 +48,7 @@ def textbook_loop(data: str, workers: int) -> Loop:
     batches = forever()
 
     def run(images: int) -> float:
-        for _ in range(4 * workers):  # what the workers made ready while they were not timed
+        for _ in range(4 * workers):  # discard what the workers prepared outside of the timed part
             next(batches)
         began = time.perf_counter()
         for _ in range(images // TEXTBOOK_BATCH):
@@ -58,14 +58,14 @@ def textbook_loop(data: str, workers: int) -> Loop:
             loss.backward()
             optimizer.step()
         seconds = time.perf_counter() - began
-        time.sleep(0.05 * workers)  # they fill their queue: not on the next one's time
+        time.sleep(0.05 * workers)  # let the workers fill their queue before the next loop is timed
         return seconds
 
     return run
 
 
 def bare_loop(layout: torch.memory_format, batch: int) -> Loop:
-    """Return the loop that trains on one ready batch again and again: what torch itself can do."""
+    """Return a loop that trains on the same ready batch every step: the most that torch can do."""
     network = models.build("lenet5", (1, 32, 32), 10).to(memory_format=layout)
     inputs = torch.randn(batch, 1, 32, 32).to(memory_format=layout)
     labels = torch.randint(0, 10, (batch,))
@@ -83,7 +83,7 @@ def bare_loop(layout: torch.memory_format, batch: int) -> Loop:
 
 
 def with_threads(loop: Loop, threads: int) -> Loop:
-    """Return the same loop with so many threads of torch, for the time that it runs."""
+    """Return the loop, run with this number of torch threads."""
 
     def run(images: int) -> float:
         before = torch.get_num_threads()
@@ -97,7 +97,7 @@ def with_threads(loop: Loop, threads: int) -> Loop:
 
 
 def fastest(forms: dict[str, Loop]) -> tuple[str, Loop]:
-    """Try the forms of a baseline in turn, with one thread of torch and with all, and take the best one for it."""
+    """Time the forms of a baseline alternately, with one thread of torch and with all, and return the fastest."""
     counts = sorted({1, torch.get_num_threads()})
     loops = {f"{name}, {count} threads": with_threads(loop, count) for name, loop in forms.items() for count in counts}
     trials = [{name: loop(TRIAL_IMAGES) for name, loop in loops.items()} for _ in range(1 + TRIALS)]
@@ -109,17 +109,17 @@ def fastest(forms: dict[str, Loop]) -> tuple[str, Loop]:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Seconds that training took, and the share of the test split that is right after the last epoch."""
+    """Training time in seconds, and test accuracy (0.0 to 1.0) after the last epoch."""
 
     seconds: float
     accuracy: float
 
 
 class OneCycle:
-    """One epoch of one-cycle over all 60,000 images: batch 256, Adam with betas (0.7, 0.9), learning rate 1e-2.
+    """Train one epoch over all 60,000 images: one-cycle, batch 256, Adam with betas (0.7, 0.9), learning rate 1e-2.
 
-    The net is conv 24@5×5 – pool – conv 32@3×3 – pool – 256 – 10. The images lie ready as float32, the optimizer is
-    fused; reading and normalising are not timed.
+    The network is conv 24@5×5 – pool – conv 32@3×3 – pool – 256 – 10. The images are prepared as float32 and the
+    optimizer is fused; reading and normalising are not timed.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class OneCycle:
         self._test = _normalised(torch.from_numpy(dataset.test.images)), torch.from_numpy(dataset.test.labels)
 
     def train(self, seed: int, layout: torch.memory_format, threads: int, images: int | None = None) -> Trained:
-        """Train once, on some of the images if that is asked for."""
+        """Train once, on all images or on ``images`` of them."""
         before = torch.get_num_threads()
         torch.set_num_threads(threads)
         torch.manual_seed(seed)
@@ -157,7 +157,7 @@ class OneCycle:
         return Trained(seconds, accuracy)
 
     def fastest(self) -> tuple[str, Callable[[int], Trained]]:
-        """Try memory layouts and threads on a part of the images, and give the best form: seed → result."""
+        """Time memory layouts and thread counts on some images, and return the fastest as (name, seed → result)."""
         forms = {
             f"{name}, {threads} threads": (layout, threads)
             for name, layout in LAYOUTS.items()

@@ -1,4 +1,4 @@
-"""The baseline: label one image with numpy, onnxruntime and nothing else, as short and as fast as one would write it.
+"""Label one image with numpy and onnxruntime alone: the baseline, as short and fast as possible.
 
 python bare_first_prediction.py MODEL IMAGE MEAN STD
 """
@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # faster and smaller, and ours does it too
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # faster and smaller; lenetx_runtime sets it too
 import onnxruntime
 
 LABELS = "0123456789"

@@ -1,4 +1,4 @@
-"""From the start of a process to the label of one image: ours against bare numpy and onnxruntime.
+"""Measure the time from process start to the label of one image: lenetx_runtime against bare numpy and onnxruntime.
 
 python benchmarks/first_prediction.py
 """

@@ -1,4 +1,4 @@
-"""What framing costs in accuracy and time: MNIST's test images enlarged, inverted, moved, in bad light, on ruled pages.
+"""Measure framing's accuracy and time on MNIST's test images: enlarged, inverted, moved, badly lit, on ruled pages.
 
 LENETX_DATA=FOLDER python benchmarks/framing.py [canvas] [light] [pages]
 """
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 class Bench:
-    """The reference model and the images that it is asked about."""
+    """The reference model and the test images."""
 
     def __init__(self, classifier: Classifier, images: Levels, labels: Levels) -> None:
         self.classifier, self.images, self.labels = classifier, images, labels
@@ -115,7 +115,7 @@ class Bench:
         return sum(answer.index == label for answer, label in zip(answers, self.labels, strict=True))
 
     def row(self, name: str, make: Make, raw: int, target: float | None = TARGET) -> list[str]:
-        """Count right answers; a picture that is refused counts as wrong."""
+        """Return the table row of a kind of image; a rejected image counts as wrong."""
         random = np.random.default_rng(1998)
         frames, seconds = np.zeros((len(self.images), 28, 28), np.uint8), []
         refused = np.zeros(len(self.images), np.bool_)
@@ -147,7 +147,7 @@ def noisy(image: Levels, random: np.random.Generator) -> Levels:
 
 
 def moved(image: Levels, random: np.random.Generator) -> Levels:
-    """Return 36×36: the image with 4 pixels more on each side, moved by up to as many."""
+    """Return the image on 36×36 pixels, moved by up to 4 pixels from the centre."""
     top, left = random.integers(0, 9, 2)
     return np.pad(image, ((top, 8 - top), (left, 8 - left)))
 
@@ -158,12 +158,12 @@ def scattered(image: Levels, random: np.random.Generator) -> Levels:
 
 
 def shrunk(image: Levels, random: np.random.Generator) -> Levels:
-    """Return the canvas as a plain resize leaves it: the digit is small and anywhere."""
+    """Return the canvas resized without framing: the digit is small and at any position."""
     return np.asarray(PIL.Image.fromarray(255 - canvas(image, random)).resize((28, 28), HOW.BILINEAR))
 
 
 def refused(light: Callable[[np.random.Generator], np.ndarray] | None) -> str:
-    """Return 'refused / asked' of blank paper in a light."""
+    """Return 'rejected / tried' for blank paper in a light."""
     if light is None:
         return ""
     from lenetx_runtime.preprocess.framing import mnist

@@ -1,9 +1,9 @@
-"""How much of their limits honest programs use, and how far beyond them faulty ones are.
+"""Measure how much of their limits honest programs use, and by how much faulty ones exceed them.
 
 python benchmarks/limits.py [NETWORK …]
 
-Each logit has a limit of its own (lenetx.bounds). A comparison is one logit of one program against its limit. The exit
-code is 1 if the proof fails any honest program.
+Each logit has its own limit (lenetx.bounds). A comparison is one logit of one program against its limit. The exit
+code is 1 if any honest program fails the proof.
 """
 
 import os
@@ -33,13 +33,13 @@ def main() -> None:
         raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}.")
     heading(f"The limits of the proof: λ = {LAMBDA:.2f}, a chance of {CHANCE:g} for a false alarm per logit")
     began = time.perf_counter()
-    torch.set_num_threads(1)  # enough for nets of this size, and no waiting for each other on a busy machine
+    torch.set_num_threads(1)  # enough for networks of this size, and no contention on a busy machine
     good: list[Answer] = []
     bad: list[list[Answer]] = []
     layers: list[Layered] = []
     ratios: list[Ratio] = []
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # compiled here and now, not found from another time
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # compile now instead of using an older cache
         os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
         for case in cases(names):
             print(

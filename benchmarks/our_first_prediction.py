@@ -1,4 +1,4 @@
-"""Ours: the same image through the runtime, with everything that it checks on the way.
+"""Label one image with lenetx_runtime, including all of its checks.
 
 python our_first_prediction.py MODEL IMAGE
 """

@@ -1,8 +1,8 @@
-"""The runtime beside bare onnxruntime with the same options: one image, many, and files; other engines beside it.
+"""Compare the runtime with bare onnxruntime (same options) and other engines: on one image, on many, and on files.
 
 LENETX_DATA=FOLDER python benchmarks/runtime.py [latency] [batch] [stream]
 
-OpenVINO is shown where it is installed. Without LENETX_DATA the images are scikit-learn's digits, framed.
+OpenVINO is included if it is installed. Without LENETX_DATA the images are scikit-learn's digits, framed.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as ours does it
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # lenetx_runtime sets it too
 
 import numpy as np
 import onnxruntime
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def bare(threads: int) -> Callable[[np.ndarray], np.ndarray]:
-    """The fastest form that one would write: a session of its own options, names looked up once."""
+    """Return the fastest plain onnxruntime call: a session with the same options, names looked up once."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -58,7 +58,7 @@ def bare(threads: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def others() -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
-    """The same weights in other engines, each on one thread."""
+    """Return calls of other engines with the same weights, each on one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -82,7 +82,7 @@ def others() -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
 
 
 def latency(spec: ModelSpec, frames: np.ndarray) -> None:
-    """One image: every call is timed, in blocks of each kind in turn; other images in each block."""
+    """Measure one image at a time: blocks of timed calls, alternating between engines, another image per block."""
     classifier, run = Classifier(MODEL, device="cpu"), bare(1)
     numbers = itertools.count()
 
@@ -118,7 +118,7 @@ def latency(spec: ModelSpec, frames: np.ndarray) -> None:
 
 
 def batch(spec: ModelSpec, frames: np.ndarray) -> None:
-    """Many images: throughput of ours with its default threads, and the bare engine at its best number of threads."""
+    """Measure throughput: the runtime with its default threads, the bare engine with its best number of threads."""
     images = [image.copy() for image in itertools.islice(itertools.cycle(frames), BATCH)]
     inputs = normalise(np.stack(images), spec)
     classifier = Classifier(MODEL, device="cpu")
@@ -140,7 +140,7 @@ def batch(spec: ModelSpec, frames: np.ndarray) -> None:
 
 
 def stream(spec: ModelSpec, frames: np.ndarray) -> None:
-    """Files: decoding alone with Pillow plus bare inference, one after the other, against `stream`."""
+    """Measure files: ``stream`` against decoding with Pillow followed by bare inference."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number:05}.png" for number in range(FILES)]
         for path, image in zip(paths, itertools.cycle(frames), strict=False):

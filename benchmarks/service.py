@@ -1,9 +1,9 @@
-"""How quickly the web service of examples/ answers many clients at once, and whether it loses or mistakes any request.
+"""Measure how fast the web service of examples/ answers concurrent clients, and count lost or wrong answers.
 
 python benchmarks/service.py [REQUESTS]
 
-The service is a process of its own under uvicorn. The clients, this process, keep their connections and send the next
-picture when they have the answer to the last one; on few cores they take a good part of the time themselves.
+The service runs under uvicorn in a separate process. The clients run in this process, keep their connections open and
+send the next picture after the previous answer; with few cores they use much of the time themselves.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ MODEL = ROOT / "artifacts" / "reference" / "lenet5.onnx"
 REQUESTS, CLIENTS = 10_000, (1, 8, 64)
 PICTURES, ENLARGED = 200, 8
 PATIENCE = 60
-"""Seconds after which an answer counts as lost."""
+"""Timeout in seconds; a later answer counts as lost."""
 ADDRESS = b"Uvicorn running on http://127.0.0.1:"
 
 
@@ -54,7 +54,7 @@ def main() -> None:
 def measured(
     port: int, pictures: Sequence[bytes], answers: Sequence[tuple[str, float]], requests: int, clients: int
 ) -> tuple[list[str], int]:
-    """Return the row of a number of clients, and how many requests had no right answer."""
+    """Return the table row for a number of clients, and how many requests had no correct answer."""
     began = time.perf_counter()
     times = asyncio.run(load(port, pictures, answers, requests, clients))
     rate = len(times) / (time.perf_counter() - began)
@@ -64,7 +64,7 @@ def measured(
 
 
 def as_png() -> list[bytes]:
-    """Handwritten digits, enlarged to 64×64 pixels, dark on light, as files."""
+    """Return PNG files of handwritten digits, enlarged to 64×64 pixels, dark on light."""
     levels = load_digits().images[:PICTURES] * (255 / 16)
     files = []
     for image in 255 - np.kron(levels, np.ones((ENLARGED, ENLARGED))).astype(np.uint8):
@@ -75,7 +75,7 @@ def as_png() -> list[bytes]:
 
 
 def start() -> tuple[subprocess.Popen[bytes], int]:
-    """Start the service on a port that is free and wait until it answers there."""
+    """Start the service on a free port, wait until it listens, and return its process and port."""
     command = [sys.executable, "-m", "uvicorn", "--app-dir", ROOT / "examples", "service:app", "--port", "0"]
     quiet = ["--no-access-log"]
     environment = os.environ | {"LENETX_MODEL": str(MODEL)}
@@ -89,7 +89,7 @@ def start() -> tuple[subprocess.Popen[bytes], int]:
 async def load(
     port: int, pictures: Sequence[bytes], answers: Sequence[tuple[str, float]], requests: int, clients: int
 ) -> list[float]:
-    """Return the seconds of each request that was answered rightly."""
+    """Send the requests and return the seconds of each correctly answered one."""
     numbers, times = iter(range(requests)), []
 
     async def client() -> None:

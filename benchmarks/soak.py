@@ -1,8 +1,8 @@
-"""Does a Classifier leak? Memory, threads and open files over 100,000 predictions and 4,000 openings.
+"""Test whether a Classifier leaks memory, threads or open files over 100,000 predictions and 4,000 openings.
 
-What is judged is the memory that malloc has given out and not got back: the median of the last third of 30 looks less
-that of the first third. Resident memory is shown beside it. Where threads come and go it wanders by many MiB in either
-direction with the holes in malloc's arenas, in the last row that of onnxruntime by itself.
+The verdict uses the memory that malloc has handed out and not got back: the median of the last third of 30 samples
+minus that of the first third. Resident memory is only shown: where threads come and go, fragmentation of malloc's
+arenas moves it by many MiB in either direction; the last row shows that for onnxruntime alone.
 
 python benchmarks/soak.py [MODEL]      on Linux with glibc 2.33 or later
 """
@@ -26,14 +26,14 @@ from lenetx_runtime import Classifier, InputError
 MODEL = Path(__file__).parents[1] / "artifacts" / "reference" / "lenet5.onnx"
 POINTS = 30
 GROWTH_MIB = 0.5
-"""One prediction that kept its 4 KiB of inputs would be 260 MiB, an opening that kept 1 KiB 2.6 MiB."""
+"""Leaking 4 KiB of inputs per prediction would grow by 260 MiB, leaking 1 KiB per opening by 2.6 MiB."""
 
 
 FIELDS = ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
 
 
 class Mallinfo(ctypes.Structure):
-    """mallinfo2(3): of all arenas, ``uordblks`` and ``hblkhd`` are the bytes in use."""
+    """The result of mallinfo2(3): ``uordblks`` + ``hblkhd`` are the bytes in use in all arenas."""
 
     _fields_ = [(name, ctypes.c_size_t) for name in FIELDS]
 
@@ -86,7 +86,7 @@ def main() -> None:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda part: session.run(None, {"image": part}), [inputs, inputs]))
 
-    for _ in classifier.stream([image] * 1000):  # all threads that it will ever have
+    for _ in classifier.stream([image] * 1000):  # start all threads that it will ever have
         pass
     rows = [
         row("100,000 × `predict`", predict, 100_000),
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def row(what: str, call: Callable[[], None], times: int, before: int = 100) -> list[str]:
-    """Run a few before anything is looked at: caches fill up once, and so do the arenas that malloc gives threads."""
+    """Sample memory during the calls and return the table row; warm up first, to fill caches and malloc's arenas."""
     for _ in range(before):
         call()
     points = [state()]

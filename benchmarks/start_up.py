@@ -1,4 +1,4 @@
-"""How long a fresh process takes: ``lenetx --help``, ``import lenetx_runtime``, and a whole ``lenetx export``.
+"""Measure how long a new process takes for ``lenetx --help``, ``import lenetx_runtime`` and a whole ``lenetx export``.
 
 python benchmarks/start_up.py
 """
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def export(folder: Path) -> Run:
-    """Export into an empty folder; the artifact must be there when the process ends."""
+    """Export into an empty folder and check that the artifact exists when the process ends."""
     with tempfile.TemporaryDirectory(dir=folder) as empty:
         run = run_process([str(LENETX), "export", "--quiet", "-f", "onnx", "-o", empty, "lenet5.pt"], folder=folder)
         assert (Path(empty) / "lenet5.onnx").stat().st_size > 0

@@ -1,14 +1,14 @@
-"""MNIST: how fast ``lenetx.train`` is, and what its recipes reach in what time.
+"""Measure on MNIST how fast ``lenetx.train`` is, and the accuracy and time of its recipes.
 
 LENETX_DATA=FOLDER python benchmarks/train.py [speed] [memory] [fast] [default] [accurate]
 
-Speed: ``lenetx.train`` reports every 20 steps. While it waits in that call the others do as many images, so all take
-turns in one process, each baseline in the form and with the threads that are fastest for it. Our time runs from one
-report's end to the next one's start: all that its loop does is in it; the validation after each epoch is added in a
-column of its own.
+Speed: ``lenetx.train`` reports every 20 steps. During that callback the baselines train on the same number of images,
+so all alternate in one process, each baseline in its fastest form and thread count. Our time is measured from the end
+of one callback to the start of the next, so it includes everything in the loop; the validation after each epoch has
+its own column.
 
-Recipes: one seed after the other, the one-epoch recipe taking turns with ``fast``. Accuracy is the test split's after
-the last epoch, never the best one; seconds are the loop's, with its validations, without reading the data.
+Recipes: one seed after the other, the one-epoch recipe alternating with ``fast``. Accuracy is measured on the test
+split after the last epoch, never the best one; seconds include validations but not reading the data.
 """
 
 import os
@@ -32,14 +32,14 @@ SPEED = TrainConfig(data="mnist", epochs=3, batch_size=256, augmentation=Augment
 AUGMENTED = replace(SPEED, augmentation=Augmentation(shift=1, rotate=8, scale=0.1, shear=0.1))
 TEXTBOOK_TARGET, BARE_TARGET, AUGMENTATION_TARGET, MEMORY_TARGET = 2.5, 0.95, 0.25, 1536.0
 RECIPES = {"fast": (10, 0.990, None), "default": (5, 0.992, 30.0), "accurate": (5, 0.995, 240.0)}
-"""Seeds, the mean accuracy that is the target, and the most seconds."""
+"""Number of seeds, target mean accuracy, and maximum seconds."""
 FAST_TARGET = 1.0
 PARTS = ("speed", "memory", *RECIPES)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Seconds that each took for the same number of images, and whether an epoch of ours ended in it."""
+    """Seconds that each program took for the same number of images, and whether our epoch ended during them."""
 
     images: int
     ours: float
@@ -94,7 +94,7 @@ def speed(data: str) -> None:
 
 
 def relative(turns: Sequence[Turn]) -> float:
-    """Return our time ÷ the bare loop's, from medians of ratios: what other programs did to both cancels."""
+    """Return the median of our time ÷ the bare loop's; load from other programs cancels out."""
     return median(turn.ours / turn.bare for turn in turns)
 
 
@@ -115,14 +115,14 @@ def take_turns(config: TrainConfig, textbook: Loop, bare: Loop) -> list[Turn]:
 
 
 def validation_share(turns: list[Turn]) -> float:
-    """Return the time of the validation after an epoch ÷ that of the epoch's steps, from medians."""
+    """Return the time of the validations ÷ that of the steps, from medians."""
     step = median(turn.ours / turn.images for turn in turns if not turn.ends_epoch)
     ends = [turn.ours - step * turn.images for turn in turns if turn.ends_epoch]
     return median(ends) * len(ends) / (step * sum(turn.images for turn in turns))
 
 
 def memory() -> None:
-    """Run the command in a process of its own; this one is small enough to be no part of what is counted."""
+    """Measure the command's peak memory; a small intermediate process starts it, so that only its memory counts."""
     command = ["-m", "lenetx_cli", "train", "--data", "mnist", "--epochs", "1", "--quiet", "-o"]
     probe = (
         "import resource, subprocess, sys; "
@@ -138,7 +138,7 @@ def memory() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Seconds of a training, and the share of the test split that is right."""
+    """Training time in seconds, and test accuracy (0.0 to 1.0)."""
 
     seconds: float
     accuracy: float

@@ -1,4 +1,4 @@
-"""What a proof costs: all of MNIST's test split, ``--quick``, and vgg16 at 224×224; time and memory of the process.
+"""Measure time and memory of a proof: all of MNIST's test split, ``--quick``, and vgg16 at 224×224.
 
 LENETX_DATA=FOLDER python benchmarks/verify.py [full] [quick] [vgg16]
 """
@@ -57,7 +57,7 @@ def verify(folder: Path, artifact: str, checkpoint: str, *options: str) -> Run:
 
 
 def vgg16(folder: Path) -> Run:
-    """Untrained: the numbers do not matter to the time."""
+    """Verify an untrained vgg16; the values of the weights do not affect the time."""
     run_process(python("-c", MAKE_VGG16), folder=folder)
     said = ["--arch", "torchvision:vgg16", "--input-size", "224", "--channels", "3", "--framing", "stretch"]
     run_process([LENETX, "convert", "vgg16.pth", "vgg16.pt", *said], folder=folder)

@@ -1,4 +1,4 @@
-"""torchvision's classifiers, with random weights and the smallest input that fits: which formats are proven.
+"""Test which formats are proven for torchvision's classifiers, with random weights and the smallest input that fits.
 
 python benchmarks/zoo.py [NAME] …
 """
@@ -17,7 +17,7 @@ SMALLEST = (
     *("efficientnet_b0", "regnet_y_400mf", "googlenet", "densenet121", "alexnet", "convnext_tiny"),
     *("inception_v3", "vgg11", "swin_t", "swin_v2_t", "vit_b_32", "maxvit_t"),
 )
-"""The smallest of each family."""
+"""The smallest network of each family."""
 
 MAKE = """
 import sys, torch
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def row(name: str, folder: Path) -> list[str]:
-    """Export one network as a user would; what is not proven is told on stderr."""
+    """Export one network as a user would and return its table row; failed proofs are reported on stderr."""
     size, parameters, family = run_process(python("-c", MAKE, name), folder=folder).output.split()
     said = ["--arch", f"torchvision:{name}", "--input-size", size, "--channels", "3", "--framing", "stretch"]
     command = [LENETX, "export", f"{name}.pth", *said, "-o", "out", "--quiet", "--json"]

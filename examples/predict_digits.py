@@ -2,7 +2,7 @@
 
     python examples/predict_digits.py [MODEL]
 
-The predicting needs ``lenetx_runtime`` alone; the digits to show come from lenetx's data sets.
+Predicting needs only ``lenetx_runtime``; the digits come from lenetx's data sets.
 """
 
 import sys
@@ -22,13 +22,13 @@ SHADES = " .:-=+*#%@"
 
 
 def draw(image: np.ndarray) -> list[str]:
-    """Return the lines of a grey picture in characters, two a pixel wide, so that it keeps its shape."""
+    """Return a grey image as lines of text, two characters per pixel to keep its aspect ratio."""
     levels = image.astype(np.int64) * (len(SHADES) - 1) // 255
     return ["".join(SHADES[level] * 2 for level in row) for row in levels]
 
 
 def main() -> None:
-    """Show eight digits, then count the whole test split; a model that cannot be used ends it with a sentence."""
+    """Show eight digits and print the accuracy on the test split; exit with a message if the model is unusable."""
     if len(sys.argv) < 2 and not Path(MODEL).exists():
         sys.exit(f"There is no {MODEL} here: run lenetx train, then lenetx export, or name another model.")
     try:

@@ -1,9 +1,9 @@
-"""A web service that labels pictures. All requests share one model.
+"""Serve a model over HTTP: label the picture in each request. All requests share one model.
 
     LENETX_MODEL=artifacts/reference/lenet5.onnx uvicorn --app-dir examples service:app
     curl --data-binary @examples/seven.png http://127.0.0.1:8000/predict
 
-It needs ``pip install fastapi uvicorn`` beside the runtime, and does not start with a model that fails its self-test.
+Requires ``pip install fastapi uvicorn`` in addition to the runtime; does not start if the model fails its self-test.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ from lenetx_runtime import ArtifactError, Classifier, InputError, LenetxError
 
 MODEL = "artifacts/reference/lenet5.onnx"
 MOST_BYTES = 8 * 2**20
-"""Of a picture. One of few bytes may still have many pixels: the runtime refuses more than `Limits().image_pixels`."""
+"""Maximum size of a request body. The runtime also limits the pixels of a picture: ``Limits().image_pixels``."""
 PICTURE = {"required": True, "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 WRAPPED = {"application/json", "multipart/form-data"}
-"""What clients call a picture that they have wrapped in something. The bytes themselves may have any other name."""
+"""Content types of pictures that are wrapped in a form or in JSON. Any other type is read as the bytes themselves."""
 SEND = "Send the bytes of the picture themselves as the body: curl --data-binary @picture.png"
 
 
 class Answer(BaseModel):
-    """What the service says of a picture."""
+    """The label of a picture and its probability, 0.0 to 1.0."""
 
     label: str
     probability: float
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """The reason why a request failed."""
 
     detail: str
 
@@ -54,14 +54,14 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 @contextlib.asynccontextmanager
 async def opened(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    """Open and test the model before the first request, and close it after the last."""
+    """Open and self-test the model before the first request, and close it after the last."""
     try:
         classifier = Classifier(os.environ.get("LENETX_MODEL", MODEL))
         found = classifier.self_test()
         if not found.passed:
             raise ArtifactError("The model fails its self-test on this machine: export it again, or verify it.")
     except LenetxError as error:
-        sys.tracebacklimit = 0  # uvicorn logs what ends the start: the sentence is enough
+        sys.tracebacklimit = 0  # uvicorn logs the error: the message is enough
         raise error from None
     with classifier:
         health = {
@@ -71,7 +71,7 @@ async def opened(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
             "self_test": {"images": found.images, "worst": found.worst, "seconds": found.seconds},
             "version": lenetx_runtime.__version__,
         }
-        # A thread per core: pictures beyond that wait as the bytes that they are, not as the pixels that they become.
+        # One thread per core: further pictures wait as compressed bytes, not as decoded pixels.
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             yield {"classifier": classifier, "health": health, "threads": threads}
 
@@ -81,19 +81,19 @@ app = FastAPI(title="lenetx", lifespan=opened)
 
 @app.exception_handler(InputError)
 async def unusable(_: Request, error: InputError) -> JSONResponse:
-    """Answer 422 with the sentence that says what is wrong with the picture."""
+    """Answer 422 with the message that says what is wrong with the picture."""
     return JSONResponse({"detail": str(error)}, 422)
 
 
 @app.exception_handler(ClientDisconnect)
 async def gone(_: Request, error: ClientDisconnect) -> JSONResponse:  # noqa: ARG001
-    """End the request of a client that went away while it sent; nobody reads this answer."""
+    """End the request of a client that disconnected while sending; nobody reads this answer."""
     return JSONResponse({"detail": "The client went away."}, 400)
 
 
 @app.get("/health")
 async def health(request: Request) -> dict[str, Any]:
-    """Say that pictures can be labelled, by which model, and where it runs."""
+    """Report that the service is ready, with its model, device and self-test."""
     found: dict[str, Any] = request.state.health
     return found
 
@@ -102,14 +102,18 @@ async def health(request: Request) -> dict[str, Any]:
 async def predict(request: Request) -> Answer:
     """Label the picture in the body: the bytes of a PNG, JPEG, BMP, WebP or GIF file."""
     picture = await body(request)
-    # In a thread, so that a large photo holds up neither other requests nor the health endpoint.
+    # In a thread, so that a large photo blocks neither other requests nor the health endpoint.
     loop, state = asyncio.get_running_loop(), request.state
     found = await loop.run_in_executor(state.threads, state.classifier.predict, picture)
     return Answer(label=found.label, probability=found.probability)
 
 
 async def body(request: Request) -> bytes:
-    """Read the body, and no more of it than is allowed."""
+    """Read the body up to the size limit.
+
+    Raises:
+        HTTPException: the body is empty, too large, or wrapped in a form or JSON.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() in WRAPPED:
         raise HTTPException(415, f"A form or JSON is no picture. {SEND}")
     too_large = HTTPException(413, f"A picture may have at most {MOST_BYTES // 2**20} MiB.")

@@ -1,9 +1,9 @@
-"""Label the pictures that come into a folder, a line of JSON each, until Ctrl-C or SIGTERM.
+"""Label the pictures that arrive in a folder and print one line of JSON each, until Ctrl-C or SIGTERM.
 
     python examples/watch_folder.py MODEL FOLDER
 
-Nothing is moved or changed. What lies there at the start is labelled too, so that nothing is lost while the program is
-not running, and a picture that is written anew is labelled anew. It looks again and again, which works on every disk.
+No file is moved or changed. Pictures that exist at the start are labelled too, so nothing is missed while the program
+is not running; a picture that is overwritten is labelled again. It polls, which works on every file system.
 """
 
 import json
@@ -20,11 +20,11 @@ from lenetx_runtime import Classifier, InputError, LenetxError
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
 SECONDS = 0.5
-"""Between two looks. A file that is the same in both is taken to be complete; one that grows later is read again."""
+"""Polling interval. A file that is the same in two polls counts as complete; if it changes later, it is read again."""
 
 
 def main() -> None:
-    """Watch until a signal ends it, with exit code 0; a model or folder that cannot be used ends it with a sentence."""
+    """Watch until a signal arrives, then exit with 0; exit with a message if the model or folder is unusable."""
     if len(sys.argv) != 3:
         sys.exit("Usage: python watch_folder.py MODEL FOLDER")
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def complete(folder: Path) -> Iterator[Path]:
-    """Return each picture once nobody seems to write to it any more, and again when it has changed; without an end."""
+    """Yield each picture when it is complete, and again after it has changed; never ends."""
     before: dict[str, tuple[int, ...]] = {}
     known: set[str] = set()
     while True:
@@ -55,7 +55,7 @@ def complete(folder: Path) -> Iterator[Path]:
 
 
 def look(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return what changes when a picture does, by the names of the pictures in a folder."""
+    """Return a fingerprint of each picture in a folder, by name: inode, size and modification time."""
     found: dict[str, tuple[int, ...]] = {}
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -63,7 +63,7 @@ def look(folder: Path) -> dict[str, tuple[int, ...]]:
                 continue
             try:
                 status = entry.stat()
-            except OSError:  # gone since, or a link to nothing
+            except OSError:  # deleted meanwhile, or a broken link
                 continue
             if stat.S_ISREG(status.st_mode):
                 found[entry.name] = (status.st_ino, status.st_size, status.st_mtime_ns)
@@ -71,7 +71,7 @@ def look(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def answer(classifier: Classifier, path: Path) -> dict[str, Any]:
-    """Return the label of a picture, or the sentence that says why it has none, with the name of its file."""
+    """Return a picture's file name and label, or its file name and an error message."""
     try:
         found = classifier.predict(path)
     except InputError as error:

@@ -1,10 +1,10 @@
-"""Label a folder of pictures with several processes: a line of JSON each, in the order of their names.
+"""Label a folder of pictures with several processes and print one line of JSON each, in the order of their names.
 
     python examples/worker_pool.py MODEL FOLDER
 
-Threads of one process share a Classifier and are enough for most programs. Processes are for work in Python around the
-prediction, which threads would do one after the other. Ends with 1 if a picture could not be used, with 130 on Ctrl-C
-and with 143 on SIGTERM. No worker outlives it, however it ends.
+Threads of one process can share a Classifier, which is enough for most programs. Use processes for other Python work
+around the prediction, which threads would serialise. Exits with 1 if a picture could not be used, with 130 on Ctrl-C
+and with 143 on SIGTERM. No worker outlives it, even if it is killed.
 """
 
 import json
@@ -24,17 +24,17 @@ from lenetx_runtime import Classifier, InputError, LenetxError
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"}
 CHUNK = 16
-"""Pictures that a process is given at once: asking costs as much as a small picture."""
+"""Pictures per task: the overhead of a task is that of a small picture."""
 
 classifier: Classifier
-"""Of a worker."""
+"""The worker's Classifier."""
 
 
 def main() -> None:
-    """Label the folder; a model or folder that cannot be used, or a worker that dies, ends it with a sentence."""
+    """Label the folder; exit with a message if the model or folder is unusable or a worker dies."""
     if len(sys.argv) != 3:
         sys.exit("Usage: python worker_pool.py MODEL FOLDER")
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # as Ctrl-C does: the pool is shut down
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # shut the pool down, as on Ctrl-C
     try:
         paths = sorted(path for path in Path(sys.argv[2]).iterdir() if path.suffix.lower() in SUFFIXES)
         failures = label_all(sys.argv[1], paths)
@@ -50,13 +50,13 @@ def main() -> None:
 
 
 def label_all(model: str, paths: Sequence[Path]) -> int:
-    """Print a line for each picture and count those that could not be used."""
+    """Print a line for each picture and return the number of those that could not be used."""
     failures = 0
     with Classifier(model, device="cpu", threads=1) as opened:
         pool = started(opened)
         try:
-            # Not pool.map: when a worker dies it cancels what the pool is failing at that moment, and both may hang.
-            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the workers, which inherit it
+            # Not pool.map: if a worker dies, it cancels futures while the pool marks them as failed, and may hang.
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers inherit this
             chunks = [pool.submit(answers, paths[start : start + CHUNK]) for start in range(0, len(paths), CHUNK)]
             signal.signal(signal.SIGINT, before)
             for chunk in chunks:
@@ -69,24 +69,24 @@ def label_all(model: str, paths: Sequence[Path]) -> int:
 
 
 def started(opened: Classifier) -> ProcessPoolExecutor:
-    """Return a pool of a process per core.
+    """Return a pool with one process per core.
 
-    Not multiprocessing.Pool, which waits for ever for what a worker that died was given, and not fork, which copies the
-    locks that other threads of a larger program hold.
+    multiprocessing.Pool would wait for ever for the tasks of a worker that died, and fork would copy locks that other
+    threads of a larger program hold.
     """
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(os.cpu_count(), spawn, initializer=keep, initargs=(opened,))
 
 
 def keep(given: Classifier) -> None:
-    """Keep the Classifier that came pickled: it has opened the same model again, once in this process."""
+    """Store the unpickled Classifier, which reopened the model once in this process."""
     global classifier
     classifier = given
     threading.Thread(target=end_with_the_parent, daemon=True).start()
 
 
 def end_with_the_parent() -> None:
-    """End this worker when the process that started it is gone, killed perhaps, and can no longer end it."""
+    """Exit this worker when its parent is gone, because a killed parent cannot stop it."""
     parent = multiprocessing.parent_process()
     assert parent
     wait([parent.sentinel])
@@ -94,12 +94,12 @@ def end_with_the_parent() -> None:
 
 
 def answers(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return for each picture its label, or the sentence that says why it has none, with the name of its file."""
+    """Return the answer for each picture, see ``answer``."""
     return [answer(path) for path in paths]
 
 
 def answer(path: Path) -> dict[str, Any]:
-    """Do it for one."""
+    """Return a picture's file name and label, or its file name and an error message."""
     try:
         found = classifier.predict(path)
     except InputError as error:

@@ -1,8 +1,8 @@
-"""Fail on docstrings whose first line is not in the imperative that CONTRIBUTING.md asks for.
+"""Fail on docstrings whose first line is not in the imperative, as CONTRIBUTING.md requires.
 
     python tools/check_english.py FOLDER…
 
-It knows the few forms that can be told by machine.
+It checks only the few forms that can be detected automatically.
 """
 
 import ast
@@ -18,7 +18,7 @@ REFUSED = {
 
 
 def findings(path: Path) -> Iterator[str]:
-    """Return a sentence for each docstring of a file that begins in a refused form."""
+    """Yield a sentence for each docstring of a file that begins with a rejected form."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = (ast.get_docstring(node) or "").partition("\n")[0]
@@ -28,7 +28,7 @@ def findings(path: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print what was found; the exit code is 1 if anything was."""
+    """Print the findings and exit with 1 if there are any."""
     paths = (path for folder in sys.argv[1:] for path in sorted(Path(folder).rglob("*.py")))
     found = [sentence for path in paths for sentence in findings(path)]
     print("\n".join(found), end="\n" * bool(found))

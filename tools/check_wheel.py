@@ -1,8 +1,8 @@
-"""Install the built runtime wheel in an empty environment, by itself, and predict there with a model.
+"""Install the built runtime wheel alone in an empty environment and predict a digit, drawn with Pillow, there.
 
     python tools/check_wheel.py dist artifacts/reference/lenet5.onnx
 
-A digit is drawn with Pillow in that environment. Fails if torch, onnx or lenetx came along, or if the wheel is large.
+Fails if torch, onnx or lenetx were installed as well, or if the wheel is too large.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ assert answer.label == "7", answer
 
 
 def main() -> None:
-    """Build the environment, run the program, and pass on its exit status."""
+    """Create the environment and run the program in it; raise CalledProcessError if it fails."""
     folder, model = Path(sys.argv[1]), Path(sys.argv[2]).resolve()
     (wheel,) = folder.glob("lenetx_runtime-*.whl")
     size = wheel.stat().st_size / 1024

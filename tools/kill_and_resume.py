@@ -1,10 +1,9 @@
-"""Kill trainings with SIGKILL, resume them, and compare the weights with those of a run that was left alone.
+"""Kill trainings with SIGKILL, resume them, and compare the weights with those of an uninterrupted training.
 
 python tools/kill_and_resume.py [--kills 20] [--seed 0] -- [options of lenetx train]
 
-Every second kill comes as soon as the unfinished file of a state is seen on the disk, the others at random moments;
-just before those the process is made to write down where it is. So the phases that were hit are known.
-It ends with 1 if a single bit differs.
+Every second kill comes as soon as the partial file of a state appears on the disk. The others come at random moments,
+just after the process has dumped its stack, so that the phase is known. Exits with 1 if a single bit differs.
 """
 
 import argparse
@@ -32,14 +31,14 @@ PHASES = {
     "to_device": "preparing the data",
     "load": "reading the data or a state",
 }
-"""By the innermost function of ours that the process was in."""
+"""Phase names by the innermost lenetx function that the process was in."""
 
 DEFAULT = ["--epochs", "3", "--ema", "0.9", "--rotate", "5", "--elastic", "1", "--optimizer", "adamw"]
 PATIENCE = 240
 
 
 def main() -> int:
-    """Compare, and say what was hit."""
+    """Run the comparison, print the phases that were hit, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
@@ -65,7 +64,7 @@ def main() -> int:
 
 
 def finish(folder: Path, options: list[str]) -> float:
-    """Run to the end; gives the seconds."""
+    """Run a training to the end and return its seconds."""
     began = time.monotonic()
     process = start(folder, options)
     if process.wait(PATIENCE):
@@ -76,7 +75,7 @@ def finish(folder: Path, options: list[str]) -> float:
 def kill_until_done(
     folder: Path, options: list[str], kills: int, chance: random.Random
 ) -> tuple["collections.Counter[str]", int]:
-    """Start, kill and resume until so many were killed or one is done before; then let it end."""
+    """Start, kill and resume until ``kills`` processes were killed or the training is done; then let it finish."""
     phases: collections.Counter[str] = collections.Counter()
     for run in range(kills):
         resume = ["--resume"] if (folder / "net.resume").exists() else options
@@ -105,7 +104,7 @@ def start(folder: Path, options: list[str]) -> "subprocess.Popen[bytes]":
 
 
 def wait_for_work(folder: Path, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until this process has written a state of its own."""
+    """Wait until this process has written a state."""
     state, began = folder / "net.resume", time.time()
     while process.poll() is None and time.time() < began + PATIENCE:
         if state.exists() and state.stat().st_mtime > began:
@@ -114,14 +113,14 @@ def wait_for_work(folder: Path, process: "subprocess.Popen[bytes]") -> None:
 
 
 def wait_for_writing(folder: Path, process: "subprocess.Popen[bytes]") -> None:
-    """Wait until an unfinished file is there."""
+    """Wait until a partial file exists."""
     deadline = time.time() + PATIENCE
     while process.poll() is None and time.time() < deadline and not list(folder.glob(".net.*.part")):
         pass
 
 
 def kill(folder: Path, process: "subprocess.Popen[bytes]", *, ask: bool) -> str:
-    """Kill it, having asked where it is if that is wanted, and give the phase."""
+    """Kill the process and return its phase; ``ask`` makes it dump its stack first."""
     where = folder / "where.txt"
     before, told = where.stat().st_size, ""
     if ask:
@@ -137,7 +136,7 @@ def kill(folder: Path, process: "subprocess.Popen[bytes]", *, ask: bool) -> str:
 
 
 def digest(folder: Path) -> str:
-    """Return the digest of the weights of a finished run."""
+    """Return the digest of the weights of a finished training."""
     import lenetx
 
     return lenetx.load(folder / "net.pt").spec.weights_sha256

@@ -1,8 +1,8 @@
-"""Write the model card of a trained, exported and verified model from its own files.
+"""Write the model card of a trained, exported and verified model from its files.
 
     python tools/model_card.py artifacts/reference COMMAND…
 
-The folder holds lenet5.pt, its artifacts and report.json; the card says what they say, and which commands made them.
+The folder holds lenet5.pt, its artifacts and report.json; the card summarises them and lists the commands.
 """
 
 import json
@@ -43,7 +43,7 @@ HEADINGS = (
 
 
 def main() -> None:
-    """Read the files, write MODEL_CARD.md beside them."""
+    """Read the files and write MODEL_CARD.md to the same folder."""
     folder = Path(sys.argv[1])
     checkpoint = lenetx.load(folder / "lenet5.pt")
     report = json.loads((folder / "report.json").read_text())

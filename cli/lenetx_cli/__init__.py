@@ -1,1 +1,1 @@
-"""The ``lenetx`` command: thin over the functions of ``lenetx``."""
+"""Implement the ``lenetx`` command as a thin layer over the functions of ``lenetx``."""

@@ -1,4 +1,4 @@
-"""The command ``lenetx``, and ``python -m lenetx_cli``."""
+"""Entry point of ``lenetx`` and ``python -m lenetx_cli``."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; an interrupt while its modules are imported ends it as one later does."""
+    """Run the command line; an interrupt during the imports ends it like a later one."""
     make_safe()
     try:
         from .app import main as run
@@ -21,14 +21,14 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     try:
         run()
-    finally:  # all is said: to interrupt how torch cleans up would only print its traceback
+    finally:  # the work is done: an interrupt during torch's clean-up would only print a traceback
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _flush()
 
 
 def _flush() -> None:
-    """Write what others have printed, or drop it: it must not change the exit code."""
+    """Flush what other code printed; drop it on failure, which must not change the exit code."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""The commands by name, and what becomes of their errors."""
+"""Register the commands and convert their errors to messages and exit codes."""
 
 import contextlib
 import difflib
@@ -31,7 +31,7 @@ __all__ = ["app", "main"]
 
 
 class _Commands(TyperGroup):
-    """Ends with the exit code of DESIGN on our own errors; any other exception is a bug and shows its traceback."""
+    """Exit with the documented code on lenetx's own errors; any other exception is a bug and shows its traceback."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _in_one_sentence():
@@ -52,16 +52,16 @@ def _in_one_sentence() -> Iterator[None]:
     except KeyboardInterrupt:
         render.error("Interrupted.")
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # as of head: it has what it wants
+    except BrokenPipeError:  # such as head, which stops reading early
         silence(sys.stdout)
         raise typer.Exit(NOT_READ) from None
-    except Exception as error:  # typer's own errors have another base in each of its versions
+    except Exception as error:  # the base class of typer's own errors depends on its version
         _keep_the_likeliest(error)
         raise
 
 
 def _keep_the_likeliest(error: Any) -> None:
-    """Leave one suggestion for a mistyped option: the help names the others."""
+    """Keep only the best suggestion for a mistyped option."""
     if possible := getattr(error, "possibilities", None):
         error.possibilities = difflib.get_close_matches(str(getattr(error, "option_name", "")), possible, 1)
 
@@ -88,30 +88,30 @@ for command in (train, export, verify, predict, inspect, convert, doctor):
 
 
 def main() -> None:
-    """Run the command line; it ends with the exit code."""
+    """Run the command line and exit."""
     _tidy_up_when_terminated()
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home folder it warns, and works
-    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns if there is no home folder, but works
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # we enforce our own limit
     try:
         app()
     except OSError as error:  # stdout is full or closed
         silence(sys.stdout)
         render.error(f"The output could not be written: {error.strerror}.")
         sys.exit(LenetxError.exit_code)
-    except Exception:  # a fault of lenetx itself: shown whole, and never mistaken for a failed proof
+    except Exception:  # a bug in lenetx: its exit code must differ from a failed proof's
         traceback.print_exc()
         sys.exit(INTERNAL_ERROR)
 
 
 def _tidy_up_when_terminated() -> None:
-    """Let SIGTERM leave no staging folder; torchrun's processes and ignored signals stay as they are."""
+    """Remove staging folders on SIGTERM, except under torchrun or if the signal is already handled or ignored."""
     if "WORLD_SIZE" not in os.environ and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)
 
 
 def _terminate(*_: object) -> None:
-    """End at once: an exception would have to pass through torch, where it can abort the process."""
-    publication = sys.modules.get("lenetx.publishing.transaction")  # nothing is published by who has not imported it
+    """Exit immediately: an exception raised inside torch can abort the process."""
+    publication = sys.modules.get("lenetx.publishing.transaction")  # if not imported, nothing is being published
     if publication is not None:
         publication.tidy_up()
     with contextlib.suppress(OSError, ValueError, RuntimeError):

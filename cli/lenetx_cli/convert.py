@@ -1,4 +1,4 @@
-"""``lenetx convert``."""
+"""Define ``lenetx convert``."""
 
 from pathlib import Path
 from typing import Annotated

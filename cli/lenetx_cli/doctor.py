@@ -1,4 +1,4 @@
-"""``lenetx doctor``."""
+"""Define ``lenetx doctor``."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""``lenetx export``."""
+"""Define ``lenetx export``."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""``lenetx inspect``."""
+"""Define ``lenetx inspect``."""
 
 from pathlib import Path
 from typing import Annotated

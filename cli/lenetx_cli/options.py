@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Define options that several commands share."""
 
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ __all__ = [
     "stated_option",
 ]
 
-# One for each panel of the help.
+# One per panel of the help.
 data_option = partial(typer.Option, rich_help_panel="Data")
 network_option = partial(typer.Option, rich_help_panel="Network")
 fitting_option = partial(typer.Option, rich_help_panel="Optimisation")

@@ -1,4 +1,4 @@
-"""``lenetx predict``."""
+"""Define ``lenetx predict``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

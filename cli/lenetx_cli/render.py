@@ -1,4 +1,4 @@
-"""The only place that prints: results to stdout; progress, notes and errors to stderr."""
+"""Print everything that the command prints: results to stdout; progress, notes and errors to stderr."""
 
 import json
 import shlex
@@ -53,14 +53,14 @@ def error(message: str) -> None:
 
 
 def notices(*, quiet: bool) -> Step:
-    """Return a function that prints a sentence on stderr that a user should know, though all goes on."""
+    """Return a function that prints a notice on stderr."""
     if quiet:
         return lambda _: None
     return lambda message: print(f"Note: {visible(message)}", file=sys.stderr, flush=True)
 
 
 def unless_closed(show: Callable[[_Shown], None]) -> Callable[[_Shown], None]:
-    """Return the function that shows the same where it can: a terminal that is gone or full ends no training."""
+    """Wrap a function so that a closed or full output stream does not stop a training."""
 
     def attempt(content: _Shown) -> None:
         with suppress(OSError, ValueError):  # ValueError: the stream was closed by this process
@@ -70,10 +70,10 @@ def unless_closed(show: Callable[[_Shown], None]) -> Callable[[_Shown], None]:
 
 
 def text(content: str) -> None:
-    """Print for machines, on stdout.
+    """Print text on stdout without formatting.
 
     Raises:
-        OSError: it is full or closed.
+        OSError: stdout is full or closed.
     """
     print(content, flush=True)
 
@@ -91,7 +91,7 @@ def version() -> None:
 
 
 def trained(checkpoint: "Checkpoint", path: Path) -> None:
-    """Describe how good the weights are and where they lie."""
+    """Print the test metrics of trained weights and the path of their checkpoint."""
     metrics, lines = checkpoint.metrics, []
     if "test_accuracy" in metrics:
         lines.append(
@@ -106,7 +106,7 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
 
 
 def _weakest(metrics: Mapping[str, Any]) -> str:
-    """Name the classes that are recognised worst."""
+    """Return a sentence that names the classes with the lowest precision and recall."""
     parts = []
     for name in ("precision", "recall"):
         values = metrics[f"test_{name}"]
@@ -116,19 +116,19 @@ def _weakest(metrics: Mapping[str, Any]) -> str:
 
 
 def exported(folder: Path, reports: "Sequence[Report]", refusals: "Sequence[Refusal]" = ()) -> None:
-    """Print the reports of an export, and what was not published, as one JSON document."""
+    """Print the reports of an export, and the formats that were not published, as one JSON document."""
     refused = [{"name": each.name, "format": each.format, "reason": each.reason} for each in refusals]
     document({"folder": str(folder), "reports": [each.to_dict() for each in reports], "refused": refused})
 
 
 def published(folder: Path, reports: "Sequence[Report]") -> None:
-    """Name the files that were moved into place."""
+    """Print the names of the published files."""
     names = visible(", ".join(str(folder / str(each.artifact["name"])) for each in reports))
     _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
 
 
 def reports(content: "Sequence[Report]", *, verbose: bool = False, fresh: bool = False) -> None:
-    """Draw the table of each report."""
+    """Print the table of each report."""
     from .render_report import draw
 
     for one in content:
@@ -136,7 +136,7 @@ def reports(content: "Sequence[Report]", *, verbose: bool = False, fresh: bool =
 
 
 def predictions(answers: Sequence[Mapping[str, Any]]) -> None:
-    """Draw a line per image: its label, probability and the next classes."""
+    """Print one line per image: its label, its probability and the next classes."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -152,7 +152,7 @@ def predictions(answers: Sequence[Mapping[str, Any]]) -> None:
 
 
 def description(content: "Description") -> None:
-    """Draw what a file says of itself, then its parameters."""
+    """Print a file's metadata, then its parameters."""
     from rich.table import Table
 
     from lenetx.report.words import visible
@@ -160,7 +160,7 @@ def description(content: "Description") -> None:
     plain = content.to_dict()
     facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}
     spec = {key: value for key, value in plain["spec"].items() if value is not None}
-    if content.spec.selftest is not None:  # itself it would fill the screen
+    if content.spec.selftest is not None:  # its arrays would fill the screen
         spec["selftest"] = f"{len(content.spec.selftest.logits)} images"
     proof = {"proof": visible(facts.pop("proof"))} if "proof" in facts else {}
     rows = proof | {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | spec | facts
@@ -182,7 +182,7 @@ def description(content: "Description") -> None:
 
 
 def diagnosis(content: "FullDiagnosis") -> None:
-    """Draw what this machine has, then what is wrong, a line each."""
+    """Print the findings about this machine as a table, then the conclusions, one line each."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
@@ -198,7 +198,7 @@ def diagnosis(content: "FullDiagnosis") -> None:
 
 @contextmanager
 def steps(*, quiet: bool) -> Iterator[Step]:
-    """Return a function that shows what is being done: a spinner on a terminal, a line each elsewhere."""
+    """Yield a function that shows the current step: a spinner on a terminal, one line per step elsewhere."""
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
@@ -212,14 +212,14 @@ def steps(*, quiet: bool) -> Iterator[Step]:
 
 
 def converted(source: Path, target: Path) -> None:
-    """Name the file that was written."""
+    """Print the name of the file that was written."""
     _console().print(visible(f"Wrote {target} from {source}."), highlight=False, markup=False, soft_wrap=True)
 
 
 def inputs_written(
     path: Path, checkpoint: Path, shape: Sequence[int], logits: int, network: Sequence[str], *, quiet: bool
 ) -> None:
-    """Describe what was written for a program of someone's own, and what to do with it."""
+    """Print what the file of inputs contains and how to verify a custom program with it."""
     if quiet:
         return
     size = ", ".join(map(str, shape))
@@ -236,7 +236,7 @@ def inputs_written(
 
 @contextmanager
 def training(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
-    """Return a function that shows training: a bar on a terminal, a line per epoch elsewhere."""
+    """Yield a function that shows a training's progress: a bar on a terminal, one line per epoch elsewhere."""
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""The table of one report, in the colours of its verdicts."""
+"""Print the table of one report, coloured by status."""
 
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ _STYLES = {"passed": "green", "failed": "bold red", "not_run": "yellow", "not_ap
 
 
 def draw(console: "Console", content: "Report", *, verbose: bool, fresh: bool = False) -> None:
-    """Draw a report.
+    """Print a report as a table.
 
     Args:
-        console: to draw on.
-        content: what to draw.
+        console: the console to print on.
+        content: the report.
         verbose: show every check, not only those that failed.
-        fresh: the file has just been exported.
+        fresh: whether the file has just been exported.
     """
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""The bar that shows how far a training is."""
+"""Show the progress bar of a training."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ __all__ = ["bar"]
 
 @contextmanager
 def bar(console: "Console") -> "Iterator[Callable[[Progress], None]]":
-    """Return a function that moves a bar on a terminal and writes figures beside it."""
+    """Yield a function that updates a progress bar and the metrics beside it."""
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 

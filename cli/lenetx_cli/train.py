@@ -1,4 +1,4 @@
-"""``lenetx train``."""
+"""Define ``lenetx train``."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -260,7 +260,7 @@ def train(
     if json and leads:
         render.document({"checkpoint": str(files.checkpoint), "metrics": dict(checkpoint.metrics)})
     elif not quiet:
-        with suppress(OSError, ValueError):  # the checkpoint is there, whoever reads of it
+        with suppress(OSError, ValueError):  # the checkpoint is already written
             render.trained(checkpoint, files.checkpoint)
 
 

@@ -1,4 +1,4 @@
-"""The command that goes on with an interrupted training."""
+"""Build the command that resumes an interrupted training."""
 
 import shlex
 from typing import TYPE_CHECKING
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 __all__ = ["resume_command"]
 
 _NOT_REPEATED = {"resume", "init", "trust_pickle", "output"}
-"""Options that a run to resume does not take, or that are said anyway."""
+"""Options that do not apply to a resumed training, or that are always added."""
 
 
 def resume_command(context: "typer.Context", files: "Files") -> str:
-    """Return the command that goes on with an interrupted run, with all options that this one was given."""
+    """Return the command line that resumes this training, with the options that it was given."""
     words = ["lenetx", "train", "--resume", "-o", str(files.checkpoint)]
     for parameter in context.command.params:
         name = parameter.name or ""

@@ -1,4 +1,4 @@
-"""``lenetx verify``."""
+"""Define ``lenetx verify``."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -126,7 +126,7 @@ def _alone(option: str, problem: str, *others: object) -> None:
 
 
 def _require(path: Path, endings: tuple[str, ...], option: str) -> None:
-    """Find out before the work whether a file can be written, and as what."""
+    """Check, before the work, that a file has one of the suffixes and can be written."""
     from lenetx.files import require_writable
 
     if path.suffix not in endings:
@@ -135,7 +135,7 @@ def _require(path: Path, endings: tuple[str, ...], option: str) -> None:
 
 
 def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | None]:
-    """Tell a number of images from a folder of them."""
+    """Split the values of ``--images`` into a number of images and a folder; either may be ``None``."""
     from lenetx.files import exists
     from lenetx.publishing.verify import QUICK
 
@@ -153,7 +153,7 @@ def _images(given: Sequence[str], *, quick: bool) -> tuple[int | None, Path | No
 
 
 def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bool, quiet: bool, json: bool) -> None:
-    """Write the reports to files, print them for machines and for people."""
+    """Write the reports to files, and print them as JSON or as tables."""
     from lenetx.files import write_atomically
     from lenetx.report import advice, to_html, to_json
 

@@ -1,11 +1,11 @@
-"""Train, export and prove image classifiers of LeNet's class.
+"""Train, export and prove LeNet-class image classifiers.
 
     checkpoint = lenetx.train(lenetx.TrainConfig(data="digits"))
     lenetx.save(checkpoint, "artifacts/lenet5.pt")
     lenetx.export("artifacts/lenet5.pt", ["onnx", "torchscript"])
     lenetx.verify("artifacts/lenet5.onnx", against="artifacts/lenet5.pt").raise_if_failed()
 
-torch and the rest are imported when one of these names is first used.
+torch and other dependencies are imported when one of these names is first used.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The library: what the commands do, as functions."""
+"""Define the public functions behind the commands."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ _LARGEST_BATCH = 10_000
 
 @own_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint; see ``lenetx.weights.checkpoint_file.load``."""
+    """Load a checkpoint; see ``lenetx.weights.checkpoint_file.load``."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
@@ -47,7 +47,7 @@ def load_weights(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere; see ``lenetx.weights.load.load_weights``."""
+    """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``."""
     return foreign.load_weights(
         Path(path),
         architecture=architecture,
@@ -69,7 +69,7 @@ def convert(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write weights to another kind of file; see ``lenetx.weights.convert.convert``."""
+    """Write weights to another file format; see ``lenetx.weights.convert.convert``."""
     conversion.convert(
         Path(source),
         Path(target),
@@ -103,33 +103,35 @@ def export(
     on_notice: Callable[[str], None] = lambda _: None,
     on_refusal: Callable[[Refusal], None] | None = None,
 ) -> list[Report]:
-    """Export a checkpoint and publish what was proven; the artifacts are named ``STEM.FORMAT``.
+    """Export a checkpoint, prove the artifacts and publish those that pass, as ``STEM.FORMAT``.
 
-    Whatever the formats are, one that cannot be exported or proven keeps no other from being published, and the file
-    that stood in its place stands.
+    A format that cannot be exported or proven does not prevent others from being published; an existing file of that
+    format is kept.
 
     Args:
         checkpoint: the weights, or the path of a checkpoint.
-        formats: names among ``lenetx.formats.FORMATS``, each of which has to be published. By default all are tried,
-            and it is enough that one can be.
-        folder: where to write: the checkpoint's folder, or ``artifacts`` for one that is not a file.
-        stem: file name without its ending: the checkpoint's, or the architecture for one that is not a file.
-        batch: ``"dynamic"``, or the one batch size that the artifact shall take.
-        opset: of the ONNX file; 18 by default.
-        data_name: on whose test split to prove, see ``lenetx.reference``.
-        data_root: folder of its files.
-        data_options: how to read a set of one's own.
-        on_progress: told what goes on, a few words at a time.
-        on_notice: told what the artifacts lack, a sentence at a time.
-        on_refusal: told of each format that was not published although another one was; by default it is a warning
-            where the formats are the default ones, and an error where they were named.
+        formats: names from ``lenetx.formats.FORMATS``, all of which must be published. By default all formats are
+            tried, and at least one must be published.
+        folder: output folder; defaults to the checkpoint file's folder, or to ``artifacts`` for a ``Checkpoint``.
+        stem: file name without suffix; defaults to the checkpoint file's, or to the architecture for a ``Checkpoint``.
+        batch: ``"dynamic"``, or a fixed batch size.
+        opset: opset of the ONNX file; 18 by default.
+        data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
+        data_root: folder of the data set's files.
+        data_options: how to read a custom data set.
+        on_progress: called with a few words about the current step.
+        on_notice: called with a sentence about anything that the artifacts lack.
+        on_refusal: called for each format that was not published although another one was. By default this is a
+            warning if ``formats`` was omitted, and an error otherwise.
 
     Returns:
-        One passed report per format that was published.
+        One passed report per published format.
 
     Raises:
-        ProofFailed: an artifact was wrong that was named, or all were.
-        InputError, CheckpointError, OutputError: an argument, the checkpoint or the disk refuses.
+        ProofFailed: a requested artifact failed its proof, or by default all artifacts did.
+        InputError: an argument is invalid.
+        CheckpointError: the checkpoint cannot be read.
+        OutputError: a file cannot be written.
     """
     if not isinstance(checkpoint, Checkpoint):
         path = Path(checkpoint)
@@ -163,10 +165,10 @@ def export(
 
 
 def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> Checkpoint:
-    """Make the self-test that a checkpoint lacks; the proof itself tells what is wrong where it cannot be made."""
+    """Add the missing self-test to a checkpoint; if that fails, send a notice and leave the error to the proof."""
     try:
         return with_self_test(checkpoint)
-    except Exception as error:  # of the user's network, in float32 or float64
+    except Exception as error:  # whatever the user's network raises, in float32 or float64
         words = str(error) if isinstance(error, LenetxError) else described(error)
         on_notice(f"The artifacts carry no self-test, which could not be made: {words}")
         return checkpoint
@@ -181,12 +183,14 @@ def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None 
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
 
     Args:
-        path: the file.
+        path: the artifact or checkpoint file.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        architecture: of a checkpoint, see ``load``.
+        architecture: the network of a checkpoint; see ``load``.
 
     Raises:
-        InputError, ArtifactError, DeviceUnavailable: it cannot be opened.
+        InputError: there is no such file, or an argument does not apply to it.
+        ArtifactError: the file is damaged or unsupported.
+        DeviceUnavailable: the device is not available.
     """
     path = Path(path)
     if path.suffix in SUFFIXES:

@@ -1,4 +1,4 @@
-"""What this machine can run: what the runtime's doctor finds, and torch, torchvision and onnx."""
+"""Diagnose what this machine can run: the runtime's diagnosis, plus torch, torchvision and onnx."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ _PACKAGES = ("torch", "torchvision", "onnx")
 
 @dataclass(frozen=True, slots=True)
 class FullDiagnosis:
-    """What this machine can run.
+    """A diagnosis of what this machine can run.
 
     Attributes:
-        runtime: with the versions and problems of the exporter's packages too.
-        cuda: what torch says of CUDA, in words.
+        runtime: the runtime's diagnosis, extended by versions and problems of the exporter's packages.
+        cuda: torch's CUDA support, in words.
         cuda_devices: names of the GPUs that torch sees.
     """
 
@@ -33,28 +33,28 @@ class FullDiagnosis:
 
     @property
     def can_predict(self) -> bool:
-        """Whether ONNX models can be run here; torch is not needed for that."""
+        """Whether ONNX models can run here, for which torch is not needed."""
         return self.runtime.can_predict
 
     def to_plain(self) -> dict[str, Any]:
-        """Return values for JSON."""
+        """Return the diagnosis as JSON-serialisable values."""
         torch = {"cuda": self.cuda, "cuda_devices": list(self.cuda_devices)}
         return self.runtime.to_plain() | {"torch": torch}
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return what was found as pairs of a name and words."""
+        """Return the findings as (name, text) pairs."""
         return [*self.runtime.rows(), ("CUDA in torch", self.cuda)]
 
     def conclusions(self) -> list[str]:
-        """Return every problem, then whether predictions can be made."""
+        """Return a sentence per problem, then whether predictions are possible."""
         return self.runtime.conclusions()
 
 
 def examine() -> FullDiagnosis:
-    """Look at everything that this machine needs to train, export, prove and predict; takes some seconds.
+    """Diagnose everything that this machine needs to train, export, prove and predict; takes some seconds.
 
     Raises:
-        EngineMissing: Python cannot be started a second time.
+        EngineMissing: a second Python process cannot be started.
     """
     found, outcomes = examine_runtime(), attempt("lenetx.doctor:steps")
     versions = {name: version_of(name) for name in ("lenetx", *_PACKAGES)}
@@ -67,8 +67,8 @@ def examine() -> FullDiagnosis:
 
 
 def steps() -> Iterator[Step]:
-    """Import each package; what needs torch is not tried where torch itself fails."""
-    from .torchvision_loader import import_torchvision  # as the commands do: beside another build of torch too
+    """Import each package and yield the outcome; torchvision is skipped if torch fails."""
+    from .torchvision_loader import import_torchvision  # works beside any build of torch, as in the commands
 
     yield "torch", None
     problem = problem_of(partial(import_module, "torch"))

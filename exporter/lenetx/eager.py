@@ -1,4 +1,4 @@
-"""A torch module behind the runtime's seam: eager checkpoints and TorchScript run through the same few lines."""
+"""Adapt a torch module to the runtime's ``Backend`` protocol, for eager checkpoints and TorchScript alike."""
 
 import contextlib
 from collections.abc import Callable
@@ -21,12 +21,12 @@ __all__ = ["TorchBackend", "classifier"]
 
 
 class TorchBackend:
-    """Runs a torch module that is in eval mode, in float32 without TF32.
+    """Run a torch module in float32 without TF32.
 
     Args:
-        module: takes float32[N, C, H, W] and gives float32[N, K], already on ``device``.
+        module: the module, in eval mode and on ``device``; maps float32[N, C, H, W] to float32[N, K] logits.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        guard: runs the module's own code, where that is a user's.
+        guard: returns a context manager around calls of the module, for user code; optional.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class TorchBackend:
 
     @property
     def device(self) -> str:
-        """The device on which the module runs."""
+        """The device that the module runs on."""
         return str(self._device)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] and give float32[N, K] logits.
+        """Return float32[N, K] logits for float32[N, C, H, W].
 
         Raises:
             ArtifactError: torch cannot run the module on this batch.
@@ -49,10 +49,10 @@ class TorchBackend:
 
         try:
             with own_settings(), torch.inference_mode(), self._guard():
-                images = torch.tensor(batch, device=self._device)  # a copy: its code may change its input
+                images = torch.tensor(batch, device=self._device)  # a copy: the module may modify its input
                 logits: NDArray[np.float32] = self._module(images).cpu().numpy()
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]  # above it stands a trace of the module's code
+            reason = str(error).strip().splitlines()[-1]  # the lines above are a trace of the module's code
             raise ArtifactError(f"torch cannot run the model on {batch.shape}: {reason}") from None
         return logits
 
@@ -61,7 +61,7 @@ def classifier(checkpoint: "Checkpoint", *, device: str = "cpu") -> Classifier:
     """Open a checkpoint in eager PyTorch as the runtime's ``Classifier``.
 
     Raises:
-        DeviceUnavailable: the device is not there.
+        DeviceUnavailable: the device is not available.
     """
     module = checkpoint.module().to(torch_device(device))
     return Classifier.from_backend(checkpoint.spec, TorchBackend(module, device, checkpoint.guard))

@@ -1,14 +1,14 @@
-"""Every error that the exporter raises on purpose, beside the runtime's.
+"""Define the errors that the exporter raises on purpose, in addition to the runtime's.
 
 lenetx_runtime.LenetxError
 ├── lenetx_runtime.InputError
 │   ├── UnknownName       a format, data set or architecture that does not exist
-│   └── DataError         a data set that was asked for and is not there, or cannot be read
-│       └── DataMissing   nobody named its place and it is not on this machine
+│   └── DataError         a requested data set that is missing or cannot be read
+│       └── DataMissing   a data set that is not on this machine; no folder was named for it
 ├── lenetx_runtime.ArtifactError
 │   └── CheckpointError   a checkpoint that is unreadable, damaged or of another architecture
-├── OutputError           a file that could not be written; what stood there before stands
-└── ProofFailed           an artifact that is not what its checkpoint computes
+├── OutputError           a file that could not be written; an existing file is kept
+└── ProofFailed           an artifact that does not compute what its checkpoint computes
 """
 
 import difflib
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class UnknownName(InputError):
-    """A name that is in no registry; the nearest one is suggested, never used instead."""
+    """A name is not registered; the message suggests the closest one, which is never used silently."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], near: str | None = None) -> None:
         known = list(known)
@@ -43,26 +43,26 @@ class UnknownName(InputError):
 
 
 class DataError(InputError):
-    """A data set that is not there or cannot be read."""
+    """A data set is missing or cannot be read."""
 
 
 class DataMissing(DataError):
-    """A data set is not on this machine, and no folder was named that should have held it."""
+    """A data set is not on this machine, and no folder was named for it."""
 
 
 class CheckpointError(ArtifactError):
-    """A checkpoint that is unreadable, damaged, hostile, or of another architecture than it should be."""
+    """A checkpoint is unreadable, damaged, malicious or of the wrong architecture."""
 
 
 class OutputError(LenetxError):
-    """A file that could not be written. Nothing half-written is left and what stood there before stands."""
+    """A file could not be written; no partial file is left, and an existing file is kept."""
 
 
 class ProofFailed(LenetxError):
     """An artifact does not compute what its checkpoint computes.
 
     Attributes:
-        reports: the ``lenetx.Report`` of every artifact of the export, at least one of them failed.
+        reports: the ``lenetx.Report`` of every artifact of the export, at least one of which failed.
     """
 
     exit_code = 1

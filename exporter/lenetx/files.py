@@ -1,4 +1,4 @@
-"""Files on the disk: written whole or not at all."""
+"""Find and decode files, and write them atomically."""
 
 import codecs
 import contextlib
@@ -24,28 +24,33 @@ __all__ = [
 ]
 
 ARTIFACTS = Path("artifacts")
-"""The folder, below the current one, where commands read and write by default."""
+"""The default folder of the commands, relative to the current one."""
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _UNMARKED = {0: "utf-16-be", 1: "utf-16-le"}
-"""By which of the first two bytes is zero: UTF-16 without a mark, the text beginning with a letter or a digit."""
+"""UTF-16 without a byte order mark, by the position of the first zero byte in a text that starts with ASCII."""
 
 
 def decode_text(content: bytes) -> str:
     """Return the text of a file in UTF-8 or UTF-16, with or without a byte order mark.
 
     Raises:
-        UnicodeDecodeError: it is in another encoding.
+        UnicodeDecodeError: the file has another encoding.
     """
     unmarked = _UNMARKED.get(content[:2].find(0), "utf-8")
     return content.decode(next((name for mark, name in _MARKS.items() if content.startswith(mark)), unmarked))
 
 
 def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> None:
-    """Write beside ``path``, flush to the disk, then replace; an error names ``named`` if it is given.
+    """Write a file atomically: write a sibling of ``path``, flush it to disk, then replace ``path``.
+
+    Args:
+        path: the file to write.
+        data: its content.
+        named: the path to name in errors; defaults to ``path``.
 
     Raises:
-        OutputError: the folder or the disk refuses; what stood at ``path`` still stands.
+        OutputError: the file cannot be written; an existing file at ``path`` is kept.
     """
     make_folder(path.parent)
     remove_leftovers(path)
@@ -66,7 +71,7 @@ def write_atomically(path: Path, data: bytes, *, named: Path | None = None) -> N
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a process that was killed while it wrote ``path`` has left beside it."""
+    """Remove temporary files left by processes that were killed while writing ``path``."""
     with contextlib.suppress(OSError):
         for staged in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.part"):
             if is_abandoned(staged):
@@ -74,10 +79,10 @@ def remove_leftovers(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
+    """Create a folder and its parents.
 
     Raises:
-        OutputError: it cannot be made, or a file of that name is there.
+        OutputError: the folder cannot be created, or a file of that name exists.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,10 +91,10 @@ def make_folder(folder: Path) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Find out before hours of work whether ``path`` can be written at their end.
+    """Check, before hours of work, that ``path`` can be written.
 
     Raises:
-        OutputError: it is a directory, or its folder cannot be made or written to.
+        OutputError: the path is a directory, or its folder cannot be created or written to.
     """
     try:
         if path.is_dir():
@@ -105,7 +110,7 @@ def require_writable(path: Path) -> None:
 
 
 def exists(path: Path) -> bool:
-    """Return whether there is something at ``path``; a name that no file can have is nothing."""
+    """Return whether ``path`` exists; False for a name that the file system rejects."""
     try:
         return path.exists()
     except OSError:
@@ -113,10 +118,10 @@ def exists(path: Path) -> bool:
 
 
 def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
-    """Return the file of that ending in ``folder`` that was written last.
+    """Return the most recently written file with a suffix in ``folder``; ``kind`` names it in the error.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such file.
     """
     files = (path for path in folder.glob(f"*{suffix}") if path.is_file())
     found = sorted(files, key=lambda path: path.stat().st_mtime_ns)

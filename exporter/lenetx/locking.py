@@ -1,4 +1,4 @@
-"""Locks on files and folders, which the operating system takes away from a process that ends, however it ends."""
+"""Lock files and folders; the operating system releases the locks when a process ends, even if it is killed."""
 
 import contextlib
 import errno
@@ -12,20 +12,18 @@ __all__ = ["held", "is_abandoned", "marked"]
 
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 _TOLD_AFTER = 1.0
-"""Seconds of waiting, after which it is said."""
+"""Seconds of waiting before it is reported."""
 _PAUSE = 0.05
 _DAY = 24 * 3600.0
 
 
 @contextlib.contextmanager
 def held(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Keep all others that ask for the same folder waiting.
-
-    Where the file system has no such locks, nobody waits.
+    """Hold an exclusive lock on a folder, waiting for other holders; no lock if the file system supports none.
 
     Args:
-        folder: that exists.
-        on_progress: told that there is somebody to wait for.
+        folder: an existing folder.
+        on_progress: called once if waiting takes longer than a second.
     """
     descriptor, began, told = _opened(folder), time.monotonic(), False
     try:
@@ -42,7 +40,7 @@ def held(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> I
 
 @contextlib.contextmanager
 def marked(path: Path) -> Iterator[None]:
-    """Mark a file or folder as one that a living process works on, for ``is_abandoned``."""
+    """Mark a file or folder as in use by a running process, for ``is_abandoned``."""
     descriptor = _opened(path)
     try:
         if descriptor is not None:
@@ -54,11 +52,11 @@ def marked(path: Path) -> Iterator[None]:
 
 
 def is_abandoned(path: Path, *, after: float = _DAY) -> bool:
-    """Check whether nobody works on a file or folder any more.
+    """Return whether no running process uses a file or folder any more.
 
     Args:
-        path: what was ``marked``.
-        after: seconds without a change after which it is so where the file system has no locks that could tell.
+        path: a path that was ``marked``.
+        after: seconds without a change after which it counts as abandoned if the file system supports no locks.
     """
     descriptor = _opened(path)
     free = None if descriptor is None else _taken(descriptor)
@@ -73,7 +71,7 @@ def is_abandoned(path: Path, *, after: float = _DAY) -> bool:
 
 
 def _opened(path: Path) -> int | None:
-    """Open a file or folder to be locked; ``None`` where that cannot be, as on Windows."""
+    """Open a file or folder for locking; return ``None`` if that is impossible, as on Windows."""
     if importlib.util.find_spec("fcntl") is None:
         return None
     try:
@@ -83,7 +81,7 @@ def _opened(path: Path) -> int | None:
 
 
 def _taken(descriptor: int) -> bool | None:
-    """Try to lock; ``None`` where the file system, such as some network ones, has no such locks."""
+    """Try to lock and return whether it worked; ``None`` if the file system supports no locks, as some network ones."""
     import fcntl
 
     try:

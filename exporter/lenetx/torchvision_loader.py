@@ -1,8 +1,8 @@
 """Import torchvision beside a CPU build of torch.
 
-PyPI's torchvision is built with CUDA operators. Beside a CPU torch its extension cannot load, and the import dies
-with ``operator torchvision::nms does not exist``. Its data sets, transforms and models need none of them, so the
-missing schemas are declared, without an implementation, and the import is made again.
+PyPI's torchvision is built with CUDA operators. Its extension cannot load beside a CPU build of torch, and the import
+fails with ``operator torchvision::nms does not exist``. Its data sets, transforms and models need none of these
+operators, so this module declares the missing schemas without an implementation and imports torchvision again.
 """
 
 import functools
@@ -21,19 +21,19 @@ _NMS_SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def import_torchvision() -> ModuleType:
-    """Return the module ``torchvision``, whatever build of torch it stands beside."""
+    """Import and return ``torchvision``, whatever build of torch is installed."""
     mend_imports()
     return importlib.import_module(_NAME)
 
 
 @functools.cache
 def mend_imports() -> None:
-    """Let ``import torchvision`` succeed in any code from now on; nothing is imported yet."""
+    """Make ``import torchvision`` succeed in any code from now on, without importing it yet."""
     sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds torchvision where it is, and only replaces what runs it."""
+    """Find torchvision with the other finders and replace only its loader."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != _NAME:
@@ -47,7 +47,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 class _Loader(importlib.abc.Loader):
-    """Runs torchvision again, with the missing operators declared, if it fails without them."""
+    """Execute torchvision; if operators are missing, declare them and execute it again."""
 
     def __init__(self, loader: importlib.abc.Loader) -> None:
         self._loader = loader
@@ -58,7 +58,7 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         assert module.__spec__ is not None, "the import system sets it"
         module.__spec__.loader = module.__loader__ = self._loader
-        _forget_parts()  # of an import that failed before
+        _forget_parts()  # submodules of an earlier, failed import
         try:
             self._loader.exec_module(module)
         except RuntimeError as error:
@@ -76,7 +76,7 @@ def _forget_parts() -> None:
 
 @functools.cache
 def _declare_missing_operators() -> object:
-    """Cached, so that the library object that owns the declarations stays alive."""
+    """Declare the schemas of missing operators; cached to keep the object that owns the declarations alive."""
     from torch import library, ops
 
     declarations = library.Library("torchvision", "FRAGMENT")

@@ -1,4 +1,4 @@
-"""The version, from the installed distribution."""
+"""Read the version from the installed distribution."""
 
 from importlib import metadata
 

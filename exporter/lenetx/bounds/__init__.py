@@ -1,7 +1,7 @@
-"""How far honest float32 arithmetic may be from float64, by the network's own operators.
+"""Bound how far honest float32 arithmetic may be from float64, operator by operator.
 
-``operators`` and the files that it names say what rounding does in each step of a recorded forward pass, ``adjoint``
-follows it to the logits.
+``operators`` and the files that it names bound the rounding in each step of a recorded forward pass; ``adjoint``
+propagates it to the logits.
 """
 
 from .adjoint import CHANCE, LAMBDA, limits, unknown

@@ -1,13 +1,13 @@
-"""How far honest rounding may move each logit: a bound by the adjoint of the network, to first order.
+"""Bound how far float32 rounding can move each logit, to first order, from the adjoint of the network.
 
-With g = ∂logitₖ/∂z for every number z that rounding touches and r = |g| · noise(z),
+With g = ∂logitₖ/∂z for every number z that is rounded, and r = |g| · noise(z),
 
     |Δlogitₖ| ≤ λu·√( Σ_channels (Σ_positions r)² ),    λ = √(2 ln(2/δ))
 
-fails with a chance of at most δ per logit where roundings have mean zero and are independent between channels
+fails with probability at most δ per logit, if rounding errors have mean zero and are independent between channels
 (Hoeffding 1963 for sums of bounded independent numbers; Higham & Mary 2019, A New Approach to Probabilistic Rounding
-Error Analysis, for rounding as such). Within a channel all positions share their weights, and on a plain image their
-errors are the same: there they are added up.
+Error Analysis, for rounding itself). Within a channel all positions share their weights, and on a constant image their
+errors are equal, so there they are added up.
 """
 
 import math
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["CHANCE", "LAMBDA", "limits", "unknown"]
 
 CHANCE = 1e-12
-"""δ: of a false alarm per logit, if the assumptions hold."""
+"""δ: the probability of a false alarm per logit, if the assumptions hold."""
 LAMBDA = math.sqrt(2 * math.log(2 / CHANCE))
 _MOST_NUMBERS = 2**25
-"""In one gradient: bounds the memory."""
+"""Most numbers in one gradient tensor; limits the memory."""
 
 
 def unknown(tape: Tape) -> str | None:
-    """Return why the bound does not hold for a network, or ``None`` if it does."""
+    """Return why the bound does not apply to a recorded network, or ``None`` if it does."""
     if tape.problem:
         return tape.problem
     strange = sorted({step.operator for step in tape.steps if not known(step.operator) or not _is_usual(step)})
@@ -43,10 +43,10 @@ def unknown(tape: Tape) -> str | None:
 
 
 def limits(tape: Tape) -> "Tensor":
-    """Return float64[N, K]: the largest |Δlogit| that rounding explains.
+    """Return the largest |Δlogit| that rounding can explain, as float64[N, K].
 
     Args:
-        tape: of the float64 network on N inputs, with no ``unknown`` operator.
+        tape: the float64 network, recorded on N inputs; ``unknown`` must return ``None`` for it.
     """
     import torch
 
@@ -71,7 +71,7 @@ def _sums_of_squares(tape: Tape) -> "Tensor":
 
 
 def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
-    """Return the largest error of each value since the last affine layers, and the noise of each step by its place."""
+    """Return each value's error bound, which restarts at every affine layer, and each step's noise by its index."""
     errors: dict[int, Tensor] = {}
     noises: dict[int, Tensor] = {}
     for place, step in enumerate(tape.steps):
@@ -100,7 +100,7 @@ def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noise
         if given is None:
             continue
         if place in noises:
-            last = place == first and given.is_contiguous()  # nobody reads it any more, and it is the largest
+            last = place == first and given.is_contiguous()  # not read again, and the largest: saves a copy
             sizes = given.abs_() if last else given.abs()
             shares = torch.einsum("kncp,ncp->knc", _by_channel(sizes, 2), _by_channel(noises[place], 1))
             total += shares.square().sum(2)
@@ -115,7 +115,7 @@ def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noise
 
 
 def _by_channel(values: "Tensor", before: int) -> "Tensor":
-    """Return [(K,) N, C, P]: all positions of a channel in one axis."""
+    """Reshape to [(K,) N, C, P], with one axis for all positions of a channel."""
     return values.unsqueeze(-1) if values.ndim == before + 1 else values.flatten(before + 1)
 
 
@@ -124,7 +124,7 @@ def _errors_of(step: Step, errors: "dict[int, Tensor]") -> "dict[int, Tensor]":
 
 
 def _is_usual(step: Step) -> bool:
-    """Return whether a known operator is called as the bound understands it."""
+    """Return whether the bound covers a known operator with the arguments of this call."""
     if step.operator.endswith("convolution") and step.argument("transposed"):
         return False
     if step.operator == "addmm":
@@ -139,7 +139,7 @@ def _is_usual(step: Step) -> bool:
 
 
 def _is_plain(step: Step) -> bool:
-    """Return whether no argument changes what an operator of numbers does."""
+    """Return whether no argument changes what an elementwise operator computes."""
     arguments = {each.name for each in step.call._schema.arguments}  # type: ignore[attr-defined]  # of an OpOverload
     if "rounding_mode" in arguments and step.argument("rounding_mode") is not None:
         return False
@@ -149,5 +149,5 @@ def _is_plain(step: Step) -> bool:
 
 
 def _read(tape: Tape) -> set[int]:
-    """Return the values that the logits can depend on: a batch norm gives its statistics too, which nothing reads."""
+    """Return the values that the logits can depend on; the statistics that a batch norm returns are never read."""
     return {tape.output, *(value for step in tape.steps for value in step.sources.values())}

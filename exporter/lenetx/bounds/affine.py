@@ -1,9 +1,10 @@
-"""Convolutions and dense layers: sums of products, z = b + Σᵢ wᵢxᵢ with n products.
+"""Bounds for convolutions and dense layers: sums z = b + Σᵢ wᵢxᵢ of n products.
 
-In float32, summed directly in any order, with or without FMA, |ẑ − z| ≤ γₙ₊₁·S + underflow with S = |b| + Σ|wᵢxᵢ| and
-γₖ = ku / (1 − ku) (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3). Taken as random, each
-product is rounded once and each of n additions rounds a partial sum that S bounds: √(Q + n·S²), Q = b² + Σ(wᵢxᵢ)².
-Underflow: each product and sum may lose 2⁻¹²⁶, and each input or weight that a processor flushes to zero.
+In float32, summed directly in any order, with or without FMA, |ẑ − z| ≤ γₙ₊₁·S + underflow, where S = |b| + Σ|wᵢxᵢ| and
+γₖ = ku / (1 − ku) (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3). If rounding errors are
+random, each product is rounded once and each of the n additions rounds a partial sum of at most S, so the noise is
+√(Q + n·S²) with Q = b² + Σ(wᵢxᵢ)². Underflow: each product and partial sum may lose 2⁻¹²⁶, and so may each input or
+weight that a processor flushes to zero.
 """
 
 from collections.abc import Mapping
@@ -22,13 +23,13 @@ __all__ = ["OPERATORS", "Sums", "absolute_of", "sums", "terms_of"]
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """The sums behind the bounds of one affine step, each of the shape of its output.
+    """The sums in the bounds of one affine step.
 
     Attributes:
-        terms: n, products in each sum.
-        absolute: S = |b| + Σ|wᵢxᵢ|.
-        squared: Q = b² + Σ(wᵢxᵢ)².
-        underflow: the largest error by numbers too small for float32, [N, 1, …].
+        terms: n, the number of products in each sum.
+        absolute: S = |b| + Σ|wᵢxᵢ|, in the shape of the output.
+        squared: Q = b² + Σ(wᵢxᵢ)², in the shape of the output.
+        underflow: the largest error from numbers too small for float32, [N, 1, …].
     """
 
     terms: int
@@ -38,14 +39,14 @@ class Sums:
 
 
 def sums(step: "Step") -> Sums:
-    """Compute n, S and Q of an affine step in its precision."""
+    """Compute n, S, Q and the underflow of an affine step in the precision of its tensors."""
     absolute, underflow = absolute_of(step)
     (squared,) = step.again({place: step.leaves[place].square() for place in _places(step).values()})
     return Sums(terms_of(step), absolute, squared, underflow)
 
 
 def absolute_of(step: "Step") -> "tuple[Tensor, Tensor]":
-    """Compute S and the underflow of an affine step, once."""
+    """Return S and the underflow of an affine step; they are computed once and kept in the step."""
     if "absolute" not in step.computed:
         places = _places(step)
         inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
@@ -58,7 +59,7 @@ def absolute_of(step: "Step") -> "tuple[Tensor, Tensor]":
 
 
 def _largest(tensor: "Tensor") -> "Tensor":
-    """Return the largest |t| without another tensor of that size."""
+    """Return the largest |t| without allocating another tensor of that size."""
     least, most = tensor.aminmax()
     return (-least).maximum(most)
 
@@ -96,7 +97,7 @@ class _Affine:
             return {places["inputs"]: gradient @ weight.t()}
         import torch
 
-        if _is_pointwise(step):  # several times as fast as one small product per image
+        if _is_pointwise(step):  # several times faster than one small product per image
             return {places["inputs"]: (gradient.movedim(2, -1) @ weight.flatten(1)).movedim(-1, 2)}
         names = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
         flat = gradient.flatten(0, 1)
@@ -116,7 +117,7 @@ def _is_convolution(step: "Step") -> bool:
 
 
 def _is_pointwise(step: "Step") -> bool:
-    """Return whether a convolution is a dense layer on each position."""
+    """Return whether a convolution is a dense layer applied at each position."""
     return (
         step.leaves[1][0, 0].numel() == 1
         and step.argument("groups") == 1
@@ -126,7 +127,7 @@ def _is_pointwise(step: "Step") -> bool:
 
 
 def _places(step: "Step") -> dict[str, int]:
-    """Return the positions of inputs, weight and, where there is one, bias."""
+    """Return the positions of the inputs, the weight and, if there is one, the bias among the leaves."""
     if _is_convolution(step):
         places = {"inputs": 0, "weight": 1, "bias": 2}
     elif step.operator == "addmm":

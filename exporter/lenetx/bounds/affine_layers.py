@@ -1,8 +1,7 @@
-"""Each affine layer by itself: its result in float32 against float64, on the very numbers that it was given.
+"""Compare the float32 result of each affine layer with float64, on the layer's actual inputs.
 
-The network is run in float64, but every affine layer's result is replaced by the one that is judged. So each layer
-reads what the one before it really gave, passed through what stands between them, and an error shows in the layer that
-makes it and in no other.
+The network runs in float64, but the result of every affine layer is replaced by the float32 result under test. So each
+layer reads what the layers before it really returned, and an error shows only in the layer that makes it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["OUTPUT", "Layer", "judge_layers", "weight_of"]
 
 OUTPUT = "output"
-"""The name of what follows the last affine layer."""
+"""Name for the part of the network after the last affine layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer on some inputs.
+    """The comparison of one layer on some inputs.
 
     Attributes:
-        name: of its weight without the last part, such as ``conv1``.
-        units: numbers that were compared.
-        share: the largest error ÷ its bound; not finite where a number is not.
-        broken: numbers that are beyond their bounds.
+        name: the name of its weight without the last part, such as ``conv1``.
+        units: how many numbers were compared.
+        share: the largest error ÷ its bound; infinite if a number is not finite.
+        broken: how many numbers exceed their bounds.
     """
 
     name: str
@@ -54,18 +53,18 @@ def judge_layers(
     given: "Mapping[str, Sequence[Tensor]]",
     logits: "Tensor",
 ) -> "tuple[Layer, ...] | str":
-    """Compare what each affine layer gave with float64.
+    """Compare the results of each affine layer with float64.
 
     Args:
-        run: the network in float64, its batch norms folded.
+        run: the network in float64, with folded batch norms.
         inputs: float64[N, C, H, W].
-        own: name by ``id`` of its tensors.
-        given: by the name of a weight, what its layer gave, once for each time that it was used, float64; calls on the
-            same numbers may have been merged.
-        logits: what the whole gave, float64[N, K].
+        own: names of the network's tensors, by ``id``.
+        given: the layers' results under test as float64, by the name of the weight, one for each call; repeated calls
+            on the same inputs may have been merged.
+        logits: the network's output under test, float64[N, K].
 
     Returns:
-        The layers in their order, or why there is nothing to compare.
+        The layers in the order of their calls, or why they cannot be compared.
     """
     left = {name: list(results) for name, results in given.items()}
     done: list[tuple[Step, Tensor]] = []
@@ -88,7 +87,7 @@ def judge_layers(
 
 
 def _is_repeated(step: Step, earlier: Step) -> bool:
-    """Return whether two affine steps are the same call on the same numbers."""
+    """Return whether two affine steps are the same call on equal arguments."""
     import torch
 
     if step.operator != earlier.operator or len(step.leaves) != len(earlier.leaves):
@@ -100,7 +99,7 @@ def _is_repeated(step: Step, earlier: Step) -> bool:
 
 
 def _may_be(before: "Tensor | None", result: "Tensor") -> bool:
-    """Return whether the next result may be that of a call whose numbers gave another result before."""
+    """Return whether a result may belong to a call; a repeated call must return the same result as before."""
     import torch
 
     return before is None or torch.equal(before, result)
@@ -134,7 +133,7 @@ def _compare(name: str, found: "Tensor", right: "Tensor", bound: "Tensor") -> La
     import torch
 
     error = (found - right).abs()
-    share = torch.where(error == 0, 0.0, error / bound)  # nothing is no error, even where none is allowed
-    broken = int((~(share <= 1)).sum())  # written so that NaN is broken
+    share = torch.where(error == 0, 0.0, error / bound)  # a bound of 0 allows an error of 0
+    broken = int((~(share <= 1)).sum())  # NaN counts as broken
     worst = float("inf") if bool(share.isnan().any()) else float(share.max()) if share.numel() else 0.0
     return Layer(name, found.numel(), worst, broken)

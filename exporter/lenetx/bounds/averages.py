@@ -1,11 +1,11 @@
-"""Averages over the pixels of a window or of an image: sums of n numbers and a division.
+"""Bounds for averages over a window or an image: a sum of n numbers and a division.
 
-n − 1 additions round partial sums that S = Σ|xᵢ|/n bounds, and the division or the product with 1/n, itself rounded,
-three times more at most: r roundings. They are no random ones on a plain image. Where equal numbers are added one after
-the other, each addition errs by the same amount until the sum's exponent grows, and the errors add up. Over levels of
-grey the result errs by r/8·u·S in standard deviation, and by r/4·u·S at most (0.116 to 0.130 and 0.249 seen, in sums of
-49 to 50,176 numbers). So the noise is √(r + (r/8)²)·S; with √r alone onnxruntime's averages of 50,176 pixels were
-beyond their limits (benchmarks/limits.py).
+The n − 1 additions round partial sums of at most S = Σ|xᵢ|/n, and the division, or the product with a rounded 1/n, adds
+at most three roundings: r = n + 2 in all. On a constant image they are not random: where equal numbers are added one
+after the other, each addition errs by the same amount until the sum's exponent grows, and the errors add up. Over all
+grey levels the result's error has a standard deviation of r/8·u·S and is at most r/4·u·S (measured: 0.116 to 0.130, and
+0.249, in sums of 49 to 50,176 numbers). So the noise is √(r + (r/8)²)·S; with √r alone, onnxruntime's averages of
+50,176 pixels exceeded their limits (benchmarks/limits.py).
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["OPERATORS"]
 
 _EQUAL = 1 / 8
-"""Standard deviation of the error of a sum of equal numbers ÷ its roundings, in u·S."""
+"""For a sum of equal numbers: standard deviation of the error ÷ number of roundings, in u·S."""
 
 
 class _Average:
@@ -46,7 +46,7 @@ def _absolute(step: "Step") -> "Tensor":
 
 
 def _terms(step: "Step") -> int:
-    """Return the largest number of numbers in one sum."""
+    """Return the largest number of terms in one sum."""
     import math
 
     shape = step.leaves[0].shape

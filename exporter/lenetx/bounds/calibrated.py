@@ -1,9 +1,9 @@
-"""How far from the float64 reference an honest float32 program may be.
+"""Limit the distance from the float64 reference to a multiple of eager PyTorch's distance.
 
 The limit is self-calibrated: eager float32 PyTorch is honest by definition, so an artifact may be no further from
-float64 than a small multiple of what eager float32 is on the same inputs. Another engine sums in another order, so
-its error differs from eager's by a small factor; weights, operators or a precision that differ exceed it by orders of
-magnitude (benchmarks/limits.py measures both sides).
+float64 than a small multiple of eager's error on the same inputs. Another engine sums in another order, so its error
+differs from eager's by a small factor; other weights, operators or another precision exceed it by orders of magnitude
+(benchmarks/limits.py measures both).
 """
 
 from collections.abc import Callable
@@ -18,9 +18,12 @@ __all__ = ["MULTIPLE", "self_calibrated"]
 
 MULTIPLE = 16
 _LOST = 2.0**10 * SMALLEST_NORMAL
-"""What denormal numbers, and those that a processor flushes to zero, may cost at the least."""
+"""Error that is always allowed, for denormal numbers and those that a processor flushes to zero."""
 _MOST_ROUNDINGS = 2**10
-"""Of the largest logit: honest float32 uses under 2⁷ on LeNets (benchmarks/limits.py), TF32 arithmetic about 2¹³."""
+"""Largest plausible error of eager, in roundings of the largest logit.
+
+On LeNets, honest float32 uses under 2⁷ (benchmarks/limits.py), TF32 arithmetic about 2¹³.
+"""
 
 
 def self_calibrated(
@@ -35,15 +38,17 @@ def self_calibrated(
     Args:
         exact: float64[N, K] logits of the float64 module.
         eager: float32[N, K] logits of the float32 module on the same inputs.
-        moved: asked where eager errs much: how far logits move in float64 where the inputs are off by a rounding. No
-            program is nearer than that, as where the code divides by the spread of an image of one grey level.
-        extreme: rows where eager is not finite are left out, and it may err by any amount.
-
-    Raises:
-        LenetxError: eager errs far more than float32 rounding of sums can, so that it is no measure.
+        moved: called only if eager's error is large; returns how far the float64 logits move if the inputs are off by
+            one rounding. No program can be more accurate, for example if the network divides by the standard deviation
+            of a constant image.
+        extreme: leave out rows where eager is not finite, and accept any error of eager.
 
     Returns:
-        16 × the largest |eager − exact| of the group, where that is at least one rounding of the largest logit.
+        16 × the largest |eager − exact| of the group, or 16 roundings of the largest logit if that is more; plus an
+        allowance for denormal numbers if any exact logit is not 0. It is 0 if no rows are left.
+
+    Raises:
+        LenetxError: eager's error is far larger than float32 rounding of sums explains, so it calibrates nothing.
     """
     if extreme:
         usable = np.isfinite(eager).all(axis=1)

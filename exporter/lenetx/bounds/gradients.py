@@ -1,4 +1,4 @@
-"""The gradients of an operator by torch's own rules, for many results at once."""
+"""Differentiate an operator by torch's own rules, for many output gradients at once."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ __all__ = ["batched_gradients"]
 
 
 def batched_gradients(step: "Step", gradient: "Tensor") -> "Mapping[int, Tensor]":
-    """Return the gradients [K, …] of everything that a step reads from those of its first output."""
+    """Return the gradients [K, …] of a step's inputs, by position, given those of its first output."""
     import torch
 
     with torch.enable_grad():

@@ -1,6 +1,6 @@
-"""Functions of one number that are straight but for a kink; only a leaky one rounds, below zero, as any product.
+"""Bounds for piecewise linear activations, such as ReLU; only leaky ReLU rounds, in its product below zero.
 
-A number that is within its own error of a kink may be on either side of it in float32: the larger slope counts.
+A number within its own error of a kink may be on either side of it in float32, so the larger slope counts.
 """
 
 import math
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["OPERATORS"]
 
 _ROUNDINGS = 2
-"""Of a product with a slope: the slope's own, which float32 need not hold, and that of the product."""
+"""Roundings of a product with a slope: of the slope, which float32 may not represent, and of the product."""
 
 
 class _Kinked:
@@ -51,12 +51,12 @@ class _Kinked:
 
 
 def _slope(step: "Step") -> float:
-    """Return the slope where the function is not the identity."""
+    """Return the slope outside the range where the function is the identity."""
     return float(step.argument("negative_slope")) if step.operator == "leaky_relu" else 0.0
 
 
 def _range(step: "Step") -> tuple[float | None, float | None]:
-    """Return the ends between which the function is the identity."""
+    """Return the range where the function is the identity; ``None`` for an open end."""
     if step.operator in ("relu", "leaky_relu"):
         return 0.0, None
     names = ("min_val", "max_val") if step.operator == "hardtanh" else ("min", "max")

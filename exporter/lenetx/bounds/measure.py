@@ -1,4 +1,4 @@
-"""A network on some inputs: what is right, what eager float32 gives, and how far from right honest programs may be."""
+"""Compute a network's float64 logits, its eager float32 logits, and the allowed error per logit."""
 
 import contextlib
 import queue
@@ -37,25 +37,28 @@ __all__ = ["MADE_UP", "Measured", "Method", "Plan", "measure", "plan"]
 Method = Literal["adjoint", "self-calibrated"]
 
 _BATCH = 40
-"""Inputs of LeNet's size at once; measured: more are slower, for their gradients leave the cache."""
+"""Inputs of LeNet's size per batch; more were measured to be slower, because their gradients leave the cache."""
 _NUMBERS = 2**16
 MADE_UP, _FEWEST, _GROUPS = 128, 2, 8
-"""Inputs in a group that is made up, the fewest of a network of any cost, and how many groups there are."""
+"""Inputs per made-up group, the minimum for an expensive network, and the number of groups."""
 _TRIED = 3
-"""Inputs of which a network's operators are learnt: one that mixes them must give another first axis."""
+"""Batch size of the run that lists a network's operators; an operator that mixes images changes the first axis."""
 _ADJOINT_PER_GROUP, _FORWARD_PER_GROUP, _MOST_WORK = 10**10, 3 * 10**10, 10**12
-"""Products of float64, of which 2 cores do some 3e9 in a second: of all gradients, of forward passes alone, in all."""
+"""Affordable float64 products: for a group's gradients, for a group's forward passes alone, and in total.
+
+Two cores compute about 3e9 per second.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How limits are found.
+    """How to find the limits.
 
     Attributes:
         method: ``adjoint`` or ``self-calibrated``.
-        reason: why it is not the adjoint bound.
-        made_up: how many inputs of each made-up group are affordable.
-        unknown: the network has operators that the bounds do not know.
+        reason: why the adjoint bound is not used; empty if it is.
+        made_up: affordable number of inputs per made-up group.
+        unknown: the adjoint bound does not apply to the network, whatever the cost.
     """
 
     method: Method
@@ -66,7 +69,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The answers for N inputs.
+    """Logits and limits for N inputs.
 
     Attributes:
         exact: float64[N, K] logits of the module in float64.
@@ -80,12 +83,12 @@ class Measured:
 
 
 def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan:
-    """Choose how limits are found.
+    """Choose the method for the limits.
 
     Args:
         network: in eval mode, in float32.
         shape: (channels, height, width) of its input.
-        images: real ones that will be asked.
+        images: number of real images that will be measured.
     """
     import torch
 
@@ -119,11 +122,15 @@ def measure(
     """Run a network in both precisions and find the limits.
 
     Args:
-        float32: in eval mode.
-        float64: the same, which computes in float64.
+        float32: the network in eval mode.
+        float64: the same network, computing in float64.
         inputs: float32[N, C, H, W].
-        method: as ``plan`` says.
-        extreme: eager float32 itself may overflow, or lose most of its digits.
+        method: as chosen by ``plan``.
+        extreme: on these inputs, eager float32 itself may overflow or lose most of its digits.
+
+    Raises:
+        InputError: the network's code raised an error.
+        LenetxError: eager's error is too large to calibrate a limit.
     """
     import torch
 
@@ -144,7 +151,7 @@ def measure(
     def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
         with torch.no_grad():
             with user_code(double.title), Watch(call_plainly) if extreme else contextlib.nullcontext():
-                eager = single(part.clone()).float()  # its code may change its input
+                eager = single(part.clone()).float()  # the network's code may change its input
             if method != "adjoint":
                 return double(part.double()), eager, None
             tape = live(record(double, part.double()))
@@ -161,7 +168,7 @@ def measure(
 
 
 def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
-    """Return how far the logits move in float64 if each number of the inputs is off by a rounding, up or down."""
+    """Return how far the float64 logits move if each number of the inputs is off by one rounding, up or down."""
     import torch
 
     signs = np.random.default_rng(0).choice((-UNIT_ROUNDOFF, UNIT_ROUNDOFF), inputs.shape)
@@ -171,21 +178,21 @@ def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.f
 
 
 def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":
-    """Return networks of the same tensors for each worker: what a module keeps of a batch must not meet another's.
+    """Return copies of the networks for each worker, sharing tensors but not the state that modules keep of a batch.
 
-    Modules that cannot be copied have one worker.
+    Networks that cannot be copied get one worker.
     """
     try:
         return [(sharing(float32), float64.copied()) for _ in range(available_cpus())]
-    except Exception:  # whatever someone's own module raises that holds a lock or an open file
+    except Exception:  # whatever a custom module raises that holds a lock or an open file
         return [(float32, float64)]
 
 
 @contextlib.contextmanager
 def _one_thread_each(count: int) -> "Iterator[ThreadPoolExecutor]":
-    """Share batches among workers of one torch thread each.
+    """Yield a pool of workers with one torch thread each.
 
-    Threads that share one small operator wait for each other, on a busy machine for most of the time.
+    Threads that share one small operator wait for each other; on a busy machine, most of the time.
     """
     import torch
 

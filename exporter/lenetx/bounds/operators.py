@@ -1,10 +1,10 @@
-"""What rounding does in each operator that the bounds know, and how its result follows a change of what it reads.
+"""Find the rounding bounds of each operator, and how it passes errors and gradients on.
 
-u = 2⁻²⁴ is the unit roundoff of float32. Every operator has three answers, each about a step of a tape:
+u = 2⁻²⁴ is the unit roundoff of float32. Every operator has three methods, each for a step of a tape:
 
-- ``worst``: the largest error of its float32 result, given the largest errors of what it reads;
-- ``noise``: the size, in u, of the error that it adds itself, as a random number has its standard deviation;
-- ``pull_back``: the gradients of what it reads, given those of its result, with the larger of two where it has a kink.
+- ``worst``: the largest error of its float32 result, given the largest errors of its inputs;
+- ``noise``: the size, in u, of the rounding error that it adds itself, comparable to a standard deviation;
+- ``pull_back``: the gradients of its inputs, given those of its result; at a kink, the larger of the two.
 """
 
 import importlib
@@ -20,21 +20,21 @@ __all__ = ["Operator", "is_affine", "known", "operator_of"]
 
 
 class Operator(Protocol):
-    """What each operator of ``_HOMES`` is: a module of functions or an object."""
+    """The interface of each operator in ``_HOMES``."""
 
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         """Return the largest |error| of the first output.
 
         Args:
             step: the call.
-            errors: the largest |error| of what it reads, by position; what is not there is exact.
+            errors: the largest |error| of each input, by position; an input that is not listed is exact.
         """
 
     def noise(self, step: "Step", /) -> "Tensor | None":
-        """Return the size in u of the rounding of each number of the output, or ``None`` where there is none."""
+        """Return the size, in u, of the rounding error of each output number, or ``None`` if nothing is rounded."""
 
     def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
-        """Return the gradients [K, …] of what it reads, by position, from those of its first output."""
+        """Return the gradients [K, …] of the inputs, by position, given those of the first output."""
 
 
 _HOMES = {
@@ -51,17 +51,17 @@ _HOMES = {
 
 
 def is_affine(step: "Step") -> bool:
-    """Return whether a step is a sum of products with weights."""
+    """Return whether a step is a convolution or a dense layer: sums of products with weights."""
     return step.operator in _HOMES["affine"]
 
 
 def known(name: str) -> bool:
-    """Return whether the bounds know an operator."""
+    """Return whether the bounds cover an operator."""
     return any(name in names for names in _HOMES.values())
 
 
 def operator_of(name: str) -> Operator:
-    """Return an operator that is ``known``."""
+    """Return the bounds of an operator that is ``known``."""
     home = next(module for module, names in _HOMES.items() if name in names)
     module = importlib.import_module(f".{home}", __package__)
     return cast("Operator", module.OPERATORS[name])

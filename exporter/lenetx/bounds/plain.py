@@ -1,7 +1,7 @@
-"""Spreads as a program of elementary float32 operators computes them.
+"""Compute variances and standard deviations in elementary float32 operators, as an artifact may.
 
-torch takes the variance of float32 numbers in float64, so that squares of 1e30 do not overflow. An artifact that
-squares in float32 is honest too, and so is the infinite spread that it finds.
+torch computes the variance of float32 numbers in float64, so that squares of 1e30 do not overflow. An artifact that
+squares in float32 is honest too, and so is its infinite result.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,10 @@ _SPREADS = ("aten::std", "aten::std_mean", "aten::var", "aten::var_mean")
 
 
 def call_plainly(func: Any, args: Any, kwargs: Any) -> Any:
-    """Call an operator, or for a spread what it consists of; for ``lenetx.execution.carrier.Watch``."""
+    """Call an operator; a variance or standard deviation in elementary float32 steps.
+
+    For use with ``lenetx.execution.carrier.Watch``.
+    """
     name = func._schema.name
     if name not in _SPREADS or func._overloadname != "correction":
         return func(*args, **kwargs)

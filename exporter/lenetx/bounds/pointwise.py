@@ -1,9 +1,9 @@
-"""Operators on each number by itself, and batch norms in eval mode, which are one product and one sum per number.
+"""Bounds for elementwise operators, and for batch norms in eval mode (one product and one sum per number).
 
-An addition, product or quotient is rounded once; a division by a number may be a product with its inverse; a number in
-the network's code that float32 does not hold is rounded itself. Of tanh and sigmoid the engines have their own
-approximations: the largest errors seen, of onnxruntime 1.32 on 4 million numbers, are 5.5u of tanh's result and 2.6u of
-sigmoid's range; 8 and 4 are allowed.
+An addition, product or quotient is rounded once; a division by a constant may run as a product with its inverse; a
+constant in the network's code that float32 cannot represent is itself rounded. Engines approximate tanh and sigmoid in
+their own ways: the largest errors measured (onnxruntime 1.32, 4 million numbers) are 5.5u relative to tanh's result and
+2.6u absolute for sigmoid; 8 and 4 are allowed.
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = ["OPERATORS"]
 
 _TANH, _SIGMOID = 8.0, 4.0
 _NORM_ROUNDINGS = 6
-"""Of a batch norm: mean, variance plus epsilon, root, quotient, product and sum."""
+"""Roundings of a batch norm: mean, variance plus epsilon, root, quotient, product and sum."""
 
 
 class _Pointwise:
@@ -52,7 +52,7 @@ class _Pointwise:
 
 
 def _passed_on(step: "Step", place: int, error: "Tensor") -> "Tensor":
-    """Return the error of each number of the output that comes of one operand's, which may be one for many pixels."""
+    """Propagate one operand's error to the (broadcast) output."""
     output = step.results[0]
     factor: Any = 1.0
     if step.operator == "tanh":
@@ -70,7 +70,7 @@ def _passed_on(step: "Step", place: int, error: "Tensor") -> "Tensor":
 
 
 def _roundings(step: "Step") -> int:
-    """Count the roundings of a product, a quotient or a batch norm; all else is rounded once."""
+    """Return the number of roundings of an operator's result."""
     if step.operator == "native_batch_norm":
         return _NORM_ROUNDINGS
     of_its_own = {"mul": 1, "div": 2}.get(step.operator)
@@ -78,7 +78,7 @@ def _roundings(step: "Step") -> int:
 
 
 def _constant(step: "Step") -> float:
-    """Return the size of an operand that the network's code holds and float32 does not, or 0."""
+    """Return the size of a constant operand that float32 cannot represent, or 0."""
     import torch
 
     numbers = [float(leaf) for leaf in step.leaves[:2] if isinstance(leaf, int | float)]
@@ -86,7 +86,7 @@ def _constant(step: "Step") -> float:
 
 
 def _largest_factor(step: "Step") -> float:
-    """Return the largest number that a denormal one, flushed to zero, is multiplied with."""
+    """Return the largest factor of a denormal number that may be flushed to zero."""
     if step.operator in ("mul", "div"):
         import torch
 
@@ -104,7 +104,7 @@ def _norm_factor(step: "Step") -> "Tensor":
 
 
 def _norm_terms(step: "Step") -> "Tensor":
-    """Return |s·x| + |s·μ| + |β|, which bounds every result on the way."""
+    """Return |s·x| + |s·μ| + |β|, which bounds every intermediate result."""
     factor, bias = _norm_factor(step).abs(), step.argument("bias")
     terms: Tensor = factor * (step.leaves[0].abs() + _per_channel(step, step.argument("running_mean")).abs())
     return terms if bias is None else terms + _per_channel(step, bias).abs()

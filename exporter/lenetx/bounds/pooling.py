@@ -1,7 +1,7 @@
-"""Max-pooling: exact, but the greatest number of a window may be another one in float32.
+"""Bounds for max-pooling: it is exact, but float32 may pick another number of a window as the maximum.
 
-Numbers of a window that are equal in float64 came of equal numbers and are no kink. One that is less than the greatest
-by no more than both may err gets the gradient too.
+Numbers of a window that tie exactly in float64 come from equal numbers and are no kink. A number that is below the
+maximum by no more than the errors of both gets the gradient too.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class _MaxPool:
 
 
 def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
-    """Return each window's gradient to one of its numbers."""
+    """Route each window's gradient to the number that was chosen as its maximum."""
     count, batch = gradient.shape[:2]
     planes = inputs.new_zeros(count, batch, inputs.shape[1], inputs[0, 0].numel())
     places = chosen.flatten(2).expand(count, *chosen.shape[:2], -1)
@@ -47,7 +47,7 @@ def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
 
 
 def _add_few(found: "Tensor", gradient: "Tensor", chosen: "Tensor", few: "Tensor") -> None:
-    """Return the gradients of a few windows to one number of each as well, in place."""
+    """Add the gradients of a few windows to another number of each, in place."""
     import torch
 
     planes = torch.arange(found[0, :, :, 0, 0].numel()).view(*found.shape[1:3], 1, 1) * found[0, 0, 0].numel()
@@ -56,7 +56,7 @@ def _add_few(found: "Tensor", gradient: "Tensor", chosen: "Tensor", few: "Tensor
 
 
 def _runners_up(step: "Step", inputs: "Tensor", error: "Tensor | None") -> "tuple[Tensor, Tensor | None]":
-    """Return the place of the greatest number below each window's maximum, and whether it may be greater in float32."""
+    """Return the index of the largest number below each window's maximum, and whether float32 may pick it instead."""
     import torch
     from torch.nn import functional
 
@@ -69,7 +69,7 @@ def _runners_up(step: "Step", inputs: "Tensor", error: "Tensor | None") -> "tupl
     stride = stride or kernel
     height, width = inputs.shape[2:]
     rows, columns = output.shape[2:]
-    # Beyond the edge, where ceil_mode looks as well, there is nothing: −inf, and no place.
+    # With ceil_mode, windows reach beyond the edge: −inf stands there, which is never chosen.
     bottom = max(0, (rows - 1) * stride[0] + dilation[0] * (kernel[0] - 1) + 1 - height - padding[0])
     right = max(0, (columns - 1) * stride[1] + dilation[1] * (kernel[1] - 1) + 1 - width - padding[1])
     frame = (padding[1], right, padding[0], bottom)

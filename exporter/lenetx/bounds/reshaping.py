@@ -1,4 +1,4 @@
-"""Operators that move numbers about and round none."""
+"""Bounds for operators that move numbers without rounding them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ _NAMES = (
 
 
 def _moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
-    """Move errors as the operator moves numbers."""
+    """Return the errors of the output: those of the inputs, moved as the operator moves numbers."""
     import torch
 
     zeros = {place: torch.zeros_like(step.leaves[place]) for place in step.sources if place not in errors}
@@ -29,7 +29,7 @@ def _moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
 
 class _Shape:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
-        if step.operator == "constant_pad_nd":  # what is put round the numbers has no error
+        if step.operator == "constant_pad_nd":  # the padding itself is exact
             import torch
 
             padded: Tensor = torch.constant_pad_nd(
@@ -42,7 +42,7 @@ class _Shape:
         return None
 
     def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
-        if step.operator in ("detach", "alias"):  # autograd stops here; rounding goes on
+        if step.operator in ("detach", "alias"):  # autograd stops here; errors do not
             return {0: gradient}
         return batched_gradients(step, gradient)
 

@@ -1,4 +1,4 @@
-"""The self-test that travels inside an artifact: a few images, their logits in float64, and how far off is honest."""
+"""Make the self-test inside an artifact: a few images, their float64 logits, and the allowed error per logit."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -25,16 +25,19 @@ __all__ = ["GOLDEN", "golden_answers", "with_self_test"]
 GOLDEN = 8
 """Images in a self-test."""
 _DIGITS, _LIMIT_DIGITS = 9, 3
-"""Significant ones that are kept: float32 has 7.2, and float64 differs between machines in the 16th."""
+"""Significant digits kept of logits and limits: float32 has 7.2, and float64 differs between machines in the 16th."""
 
 
 def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = None) -> "Checkpoint":
-    """Return the checkpoint with a self-test in its spec; the same weights and frames give the same one.
+    """Return the checkpoint with a self-test in its spec; the same weights and frames give the same self-test.
 
     Args:
-        checkpoint: of any spec.
-        frames: uint8[N, h, w] or uint8[N, h, w, 3] of the spec's ``frame_size``, of which the first 8 are taken; by
+        checkpoint: with any spec.
+        frames: uint8[N, h, w] or uint8[N, h, w, 3] of the spec's ``frame_size``, of which the first 8 are used; by
             default random levels from a fixed seed, for weights that came without images.
+
+    Returns:
+        The checkpoint with a self-test, or unchanged if the float64 logits are not finite.
     """
     spec = checkpoint.spec
     if frames is None:
@@ -45,7 +48,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     with checkpoint.guard():
         double = Double(another(network, checkpoint.module), checkpoint.title)
         found = golden_answers(network, double, spec, chosen)
-    if not np.isfinite(found.exact).all():  # weights that nothing can be proven of
+    if not np.isfinite(found.exact).all():  # nothing can be proven about such weights
         return checkpoint
     logits, limits = _rounded(found.exact, _DIGITS), _rounded(found.limits, _LIMIT_DIGITS)
     spec = dataclasses.replace(spec, selftest=SelfTest.of(chosen, logits, limits))
@@ -53,13 +56,20 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
 
 
 def golden_answers(float32: "nn.Module", float64: Double, spec: "ModelSpec", frames: NDArray[np.uint8]) -> Measured:
-    """Return what is right for some frames, and how far from it an honest program may be."""
+    """Compute the logits of some frames in float64 and float32, and the allowed error per logit.
+
+    Args:
+        float32: the network in eval mode.
+        float64: the same network, computing in float64.
+        spec: how to normalise the frames.
+        frames: uint8[N, h, w] or uint8[N, h, w, 3] of the spec's ``frame_size``.
+    """
     inputs = normalise(frames, spec)
     return measure(float32, float64, inputs, plan(float32, spec.input_shape, len(inputs)).method)
 
 
 def _rounded(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:
-    """Keep so many significant digits of each number."""
+    """Round each number to ``digits`` significant digits."""
     flat = [float(f"{value:.{digits - 1}e}") for value in values.reshape(-1).tolist()]
     rounded: NDArray[np.float64] = np.array(flat).reshape(values.shape)
     return rounded

@@ -1,8 +1,8 @@
-"""The numbers of IEEE 754 binary32."""
+"""Constants of float32 arithmetic (IEEE 754 binary32)."""
 
 __all__ = ["SMALLEST_NORMAL", "UNIT_ROUNDOFF"]
 
 UNIT_ROUNDOFF = 2.0**-24
 """u: the largest relative error of one rounding to nearest."""
 SMALLEST_NORMAL = 2.0**-126
-"""What may be lost where a result is denormal or is flushed to zero."""
+"""The largest loss if a result is denormal or flushed to zero."""

@@ -1,4 +1,4 @@
-"""The data sets: one file per source, and a line here; a path means a set of one's own."""
+"""The registry of data sets: one file per source, one line here; a path loads a user-supplied set."""
 
 import importlib
 from pathlib import Path
@@ -40,7 +40,7 @@ def names() -> tuple[str, ...]:
 
 
 def require_known(name: str) -> None:
-    """Raise UnknownName unless it is one of ``names`` or looks like a path; nothing is opened."""
+    """Raise UnknownName unless the name is one of ``names`` or looks like a path; open nothing."""
     if name not in SOURCES and not is_path(name):
         raise UnknownName("data set", name, SOURCES)
 
@@ -54,20 +54,21 @@ def load(
     class_names: tuple[str, ...] | None = None,
     classes: int | None = None,
 ) -> Dataset:
-    """Read a data set.
+    """Load a data set.
 
     Args:
-        name: one of ``names``, else the path of a ``.csv``, a ``.npz`` or a folder, see ``lenetx.data.own``.
-        root: folder of files that torchvision lays out; else the environment's ``LENETX_DATA``, else a cache folder.
+        name: one of ``names``, or the path of a ``.csv``, a ``.npz`` or a folder; see ``lenetx.data.own``.
+        root: folder that holds the set's original files; defaults to the environment variable ``LENETX_DATA``, then
+            to a cache folder.
         download: fetch files that are missing from the cache folder.
-        options: for a set of one's own, where its pictures are and what to make of bad ones.
-        class_names: what the labels of a set of one's own are to be called; else they follow from it.
-        classes: how many classes there are to be.
+        options: for a custom set, where its images are and how to treat bad ones.
+        class_names: class names of a custom set; by default they are derived from its labels.
+        classes: the expected number of classes.
 
     Raises:
-        UnknownName: no such data set.
+        UnknownName: there is no such data set.
         DataError: its files are missing, damaged or cannot be fetched, or it has another number of classes.
-        InputError: an argument means nothing to that data set.
+        InputError: an argument does not apply to that data set.
     """
     require_known(name)
     if name not in SOURCES:

@@ -1,12 +1,12 @@
-"""Zip archives in one canonical form, as checkpoints and TorchScript files are stored.
+"""Read and write zip archives in one canonical form; checkpoints and TorchScript files are stored this way.
 
-torch writes archives whose bytes depend on the file's name, the date and a serial number. Ours hold the same records
-stored without compression, in sorted order, under the root ``archive/``, with one date: the same records give the
-same bytes. Reading writes the records anew and compares, so that every changed bit is noticed, the checksums of zip
-covering the contents and the comparison the rest.
+The bytes of torch's own archives depend on the file's name, the date and a serial number. Ours store the same records
+uncompressed, in sorted order, under the root ``archive/``, with a fixed date: the same records give the same bytes.
+``unpack`` packs the records again and compares, so any changed bit is detected: zip's checksums cover the contents,
+the comparison covers the rest.
 
-torch looks records up by a search of its own, which does not tell upper from lower case. So no archive is read here in
-which two names could be taken for one, and torch is given only archives that ``pack`` wrote.
+torch looks records up with its own search, which ignores case. So archives with names that could be confused are
+rejected, and torch only ever reads archives that ``pack`` wrote.
 """
 
 import io
@@ -30,12 +30,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENTRY = re.compile(rb"PK\x01\x02")
 _MOST_ENTRIES = 2**15
 _TABLES = 64
-"""Of packed bytes, one of so many may be no contents, and so many bytes more: of a thousand where nothing shrinks."""
+"""Allowed packing overhead of a record: 1/64 of its size plus 64 bytes. Incompressible data needs about 1/1000."""
 _VOLATILE = (".data/serialization_id", ".debug_pkl")
 
 
 def pack(records: Mapping[str, bytes]) -> bytes:
-    """Return the bytes of the archive that holds these records (name below the root → contents)."""
+    """Return the bytes of an archive of these records (name below the root → contents)."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(records):
@@ -49,7 +49,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
     """Return the records of an archive that ``pack`` wrote.
 
     Raises:
-        ArtifactError: not an archive, not ours, cut off, or changed in any bit.
+        ArtifactError: it is not an archive, was not written by ``pack``, is truncated, or any bit was changed.
     """
     records = records_of(data)
     if pack(records) != data:
@@ -58,22 +58,22 @@ def unpack(data: bytes) -> dict[str, bytes]:
 
 
 def normalise(data: bytes) -> dict[str, bytes]:
-    """Return the records of an archive that torch wrote, less those that differ from one writing to the next."""
+    """Return the records of an archive that torch wrote, without those that differ between two saves."""
     return {name: contents for name, contents in records_of(data).items() if not name.endswith(_VOLATILE)}
 
 
 def is_archive(data: bytes) -> bool:
-    """Return whether torch would read this as an archive: it looks at the first bytes, zipfile at the last."""
+    """Return whether torch would read this as an archive: torch checks the first bytes, zipfile the last."""
     return data.startswith(_START)
 
 
 def has(data: bytes, name: str) -> bool:
-    """Return whether this is an archive in which a name is written somewhere, in capitals or not."""
+    """Return whether this is an archive that contains a record's name anywhere, in any case."""
     return is_archive(data) and re.search(re.escape(f"/{name}".encode()), data, re.IGNORECASE) is not None
 
 
 def names(data: bytes) -> set[str]:
-    """Return the names of the records of any zip archive below its root; none if this is no readable archive."""
+    """Return the record names below the root of any zip archive; empty if it is not a readable archive."""
     try:
         require_few(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -83,17 +83,19 @@ def names(data: bytes) -> set[str]:
 
 
 def require_few(data: "bytes | mmap.mmap") -> None:
-    """Raise ArtifactError if an archive lists more records than are read in time."""
+    """Raise ArtifactError if an archive lists more records than can be read in reasonable time."""
     if next(islice(_ENTRY.finditer(data), _MOST_ENTRIES, None), None):
         raise ArtifactError(f"It has more than {_MOST_ENTRIES:,} records.")
 
 
 def require_modest(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
-    """Raise ArtifactError for records that take longer to unpack than their contents are worth.
+    """Raise ArtifactError if records overlap, use an unsupported compression, or are larger packed than unpacked.
+
+    Small contents in large packed records would take disproportionately long to unpack.
 
     Args:
         entries: the records of an archive that may be compressed.
-        size: bytes of the archive.
+        size: size of the archive in bytes.
     """
     for entry in entries:
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -106,15 +108,15 @@ def require_modest(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
 
 
 def records_of(data: bytes, leave: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return the records of any archive that torch could have written, by their names below the root.
+    """Return the records of any archive that torch could have written, by name below the root.
 
     Args:
         data: the contents of the file.
-        leave: what begins the names of records that are not read.
+        leave: name prefixes of records to skip.
 
     Raises:
-        ArtifactError: not an archive, or one that torch may read in another way: with records that are compressed,
-            overlap, or have names that could be taken for one another.
+        ArtifactError: it is not an archive, or torch may read it differently: its records are compressed or overlap,
+            or their names could be confused.
     """
     require_few(data)
     try:
@@ -146,7 +148,7 @@ def _require_names(names: Iterable[str]) -> None:
 
 def _require_stored(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
     for entry in entries:
-        if entry.compress_type != zipfile.ZIP_STORED:  # it could unpack to any size
+        if entry.compress_type != zipfile.ZIP_STORED:  # a compressed record could unpack to any size
             raise ArtifactError(f"It was not written by lenetx or torch.save: {entry.filename!r} in it is compressed.")
         size -= entry.file_size
     if size < 0:

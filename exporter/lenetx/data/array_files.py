@@ -1,4 +1,4 @@
-"""Arrays in files: .npy, for and from programs of someone else's, and PNG, to be looked at."""
+"""Read and write arrays as files: .npy to exchange with other programs, PNG to look at."""
 
 import io
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ __all__ = ["read_array", "write_array", "write_picture"]
 
 
 def read_array(path: Path) -> "NDArray[Any]":
-    """Read a .npy file; what would have to be unpickled is refused.
+    """Read a .npy file; reject pickled objects.
 
     Raises:
-        InputError: missing, a directory, or no array of numbers.
+        InputError: it is missing, a directory, or not an array of numbers.
     """
     import numpy as np
 
@@ -36,7 +36,7 @@ def read_array(path: Path) -> "NDArray[Any]":
 
 
 def write_array(path: Path, array: "NDArray[Any]") -> None:
-    """Write a .npy file whole or not at all.
+    """Write a .npy file atomically.
 
     Raises:
         OutputError: it cannot be written.
@@ -49,7 +49,7 @@ def write_array(path: Path, array: "NDArray[Any]") -> None:
 
 
 def write_picture(path: Path, frames: "Sequence[NDArray[np.uint8]]") -> None:
-    """Write uint8[h, w] or uint8[h, w, 3] frames of one size as a PNG file, one below another.
+    """Write uint8[h, w] or uint8[h, w, 3] frames of one size as a PNG file, stacked vertically.
 
     Raises:
         OutputError: it cannot be written.

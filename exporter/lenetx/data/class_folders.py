@@ -1,4 +1,4 @@
-"""Read a folder per class, or such folders in ``train``, ``val`` and ``test``."""
+"""List the images of a data set with one folder per class, possibly inside ``train``, ``val`` and ``test``."""
 
 from pathlib import Path
 
@@ -15,18 +15,19 @@ _LEFT_BEHIND = {
 }
 """What operating systems and archivers leave behind, in lower case."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
-"""Suffixes of the files that the runtime decodes."""
+"""Suffixes of the image files that the runtime decodes."""
 
 
 def read_folders(folder: Path, *, follow_links: bool) -> tuple[dict[str, Rows], set[str], list[str]]:
-    """Find the files of every class: (the rows by part, the names of all classes, what to note).
+    """List the files of every class and return (rows by part, names of all classes, notices).
 
-    A folder that is called ``train``, ``training`` or the like and holds folders is the training part, and folders
-    with the other parts' names beside it are those. Else all is ``train``, a folder per class. Each file of a class
-    is a row, except hidden files and what operating systems leave behind; files beside the classes are ignored.
+    A folder named ``train``, ``training`` or the like that holds folders is the training part; sibling folders named
+    after other parts are those parts. Without one, the folder itself is ``train``, with one folder per class. Each
+    file of a class is a row, except hidden files and those that operating systems leave behind; files beside the
+    class folders are ignored.
 
     Raises:
-        DataError: it is missing, not a folder or unreadable, or it has no folder per class.
+        DataError: the folder is missing, not a folder or unreadable, or has no folder per class.
     """
     if not is_folder(folder):
         raise DataError(f"There is no folder '{folder}'.")
@@ -41,7 +42,7 @@ def read_folders(folder: Path, *, follow_links: bool) -> tuple[dict[str, Rows], 
 
 
 def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Return the place of every part below the folder, and notes."""
+    """Return the path of each part below the folder, and notices."""
     parts: dict[str, list[str]] = {}
     others = []
     for name in _folders(folder):
@@ -58,7 +59,7 @@ def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
             raise DataError(f"'{folder}' has the folders {' and '.join(names)}: only one can be the {part} part.")
         _require_classes(folder / names[0])
     for name in others:
-        if part := part_named(name):  # without folders in it
+        if part := part_named(name):  # a part without class folders
             parts.setdefault(part, []).append(name)
     ignored = ", ".join(name for name in others if not part_named(name))
     notices = [f"'{folder.name}' has parts, so what lies beside them is not read: {ignored}."] if ignored else []
@@ -66,7 +67,7 @@ def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _require_classes(folder: Path) -> None:
-    """Raise DataError if its folders hold folders in their turn and no picture: they are no classes."""
+    """Raise DataError if its subfolders hold only folders and no images, so they cannot be classes."""
     names = _folders(folder)
     deeper = [name for name in names if _folders(folder / name)]
     if not deeper or any(_has_pictures(folder / name) for name in names):
@@ -106,7 +107,7 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _entries(folder: Path) -> list[str]:
-    """Return the names in a folder, except hidden ones and what operating systems leave behind."""
+    """Return the names in a folder, except hidden ones and those that operating systems leave behind."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Find which columns of a table hold the pictures' paths, their labels and their parts."""
+"""Find which columns of a table hold the image paths, the labels and the parts."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _LABELS = (
     *("label", "labels", "class", "classname", "classid", "category", "target", "digit", "y", "labelname"),
     "classlabel",
 )
-"""The first of them that there is holds the labels."""
+"""In order of preference: the first one present holds the labels."""
 _MOST_COLUMNS = 1000
 _MOST_CELLS = 4000
 """Of the sample that are looked for as pictures on the disk, each in up to 60 spellings."""
@@ -31,13 +31,13 @@ _SPLITS = {"split", "subset", "part", "partition", "set", "usage"}
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the columns of a table hold, by number from 0.
+    """The roles of a table's columns, which are numbered from 0.
 
     Attributes:
-        path, label, part: their columns; ``label`` may be several, with a 1 in that of the class.
+        path, label, part: the columns of each; several ``label`` columns are a one-hot encoding.
         headings: the first row's cells if they are headings, else empty.
-        unread: the names of the columns that hold something else.
-        pictures: how many paths of the sample are files.
+        unread: the names of all other columns.
+        pictures: how many paths of the sample exist as files.
     """
 
     path: int
@@ -49,17 +49,17 @@ class Columns:
 
     @property
     def is_guessed(self) -> bool:
-        """Whether the first row is taken for headings though none of them is a usual one."""
+        """Whether the first row is taken as headings although none of them is a known one."""
         return bool(self.headings) and not _are_usual(self.headings)
 
     @property
     def label_name(self) -> str:
-        """The name of the column of labels, for messages."""
+        """The name of the label column, for messages."""
         first, *more = (self.headings[column] if self.headings else f"column {column + 1}" for column in self.label)
         return f"{first} and {len(more)} more" if more else first
 
     def label_of(self, cells: Sequence[str]) -> str:
-        """Return the label of a row; empty if it has none."""
+        """Return the label of a row, or an empty string if it has none."""
         if len(self.label) == 1:
             return cells[self.label[0]]
         ones = [self.headings[column] for column in self.label if _is_one(cells[column])]
@@ -67,9 +67,9 @@ class Columns:
 
 
 def found_picture(folder: Path, cell: str) -> str | None:
-    r"""Return the path below the folder of the picture that a cell means, or ``None`` if there is none.
+    r"""Return the path below the folder of the image that a cell names, or ``None`` if there is none.
 
-    It may be written with ``\``, without its suffix, or with its accents composed otherwise than on the disk.
+    The cell may use ``\``, omit the suffix, or use another Unicode normal form than the file system.
     """
     ways = dict.fromkeys((cell, cell.replace("\\", "/")))
     ways |= dict.fromkeys(unicodedata.normalize(form, way) for way in tuple(ways) for form in ("NFC", "NFD"))
@@ -83,7 +83,7 @@ def found_picture(folder: Path, cell: str) -> str | None:
 
 
 def find_columns(table: Table, folder: Path) -> Columns:
-    """Find the columns by their headings and by what they hold.
+    """Find the columns by their headings and contents.
 
     Raises:
         DataError: several columns may hold the labels, or there are more than a thousand.
@@ -115,7 +115,7 @@ def _evidence(sample: list[list[str]], there: list[list[str | None]], column: in
 
 
 def _is_heading(sample: list[list[str]], path: int, picture: str | None) -> bool:
-    """Return whether the first row is a heading; ``picture`` is the file that its cell of the path means, if any."""
+    """Return whether the first row is a heading; ``picture`` is the file that its path cell names, if any."""
     first, *rows = sample
     cell = first[path]
     if picture == cell or _is_picture_name(cell) or not cell:
@@ -131,7 +131,7 @@ def _are_usual(headings: Sequence[str]) -> bool:
 
 
 def _key(heading: str) -> str:
-    """Return a heading as it is listed: ``Image_ID`` as ``imageid``."""
+    """Normalise a heading for look-up: ``Image_ID`` becomes ``imageid``."""
     return re.sub(r"[\s_-]", "", heading.lower())
 
 
@@ -162,7 +162,7 @@ def _label_columns(
 
 
 def _counts(rows: list[list[str]], column: int) -> bool:
-    """Return whether a column numbers the rows, as an index that pandas writes."""
+    """Return whether a column numbers the rows, like an index that pandas writes."""
     first = rows[0][column] if rows else ""
     return first in ("0", "1") and [row[column] for row in rows] == [str(int(first) + k) for k in range(len(rows))]
 

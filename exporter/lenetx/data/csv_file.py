@@ -1,4 +1,4 @@
-"""Read a CSV file, or a list, of paths and labels."""
+"""Read a CSV or list file of image paths and labels."""
 
 from pathlib import Path
 
@@ -16,18 +16,18 @@ _MOST_MISSES = 1000
 
 
 def read_csv(candidates: list[Table], images: Path, *, follow_links: bool) -> tuple[dict[str, Rows], list[str]]:
-    """Read the rows: (the rows by part, what to note).
+    """Read the rows and return (rows by part, notices).
 
     The columns are found by their headings (``filename,label``, and a ``split`` of train, validation and test) and by
-    what they hold: a path column is one whose pictures exist.
+    their contents: the path column is the one whose images exist.
 
     Args:
-        candidates: the ways to read the file; the one that finds the most pictures is taken.
-        images: folder that its paths start from.
-        follow_links: take files outside that folder too.
+        candidates: the file parsed with each possible delimiter; the one that finds the most images is used.
+        images: folder that the paths are relative to.
+        follow_links: also accept files outside that folder.
 
     Raises:
-        DataError: it is empty, ragged or no CSV, or its columns are not clear.
+        DataError: the file is empty, ragged or not a CSV, or its columns are ambiguous.
     """
     file = candidates[0].file
     if not is_folder(images):

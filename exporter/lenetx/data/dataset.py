@@ -1,4 +1,4 @@
-"""What every data set is: images, labels and class names, in three parts."""
+"""Define what every data set has: training, validation and test parts of images and labels, and class names."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,44 +14,44 @@ __all__ = ["Dataset", "Part", "Split", "hold_out"]
 
 
 class Part(Protocol):
-    """One part of a data set, wherever its images lie: ``Split`` in memory, ``FileSplit`` in files."""
+    """The interface of one part of a data set: ``Split`` holds images in memory, ``FileSplit`` reads files."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
         """int64[N]."""
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
 
     def take(self, rows: NDArray[np.int64]) -> Self:
-        """Return the rows of these indices, in their order."""
+        """Return a part of the rows with these indices, in this order."""
 
     def name(self, row: int) -> str:
-        """Describe in a few words which image that is."""
+        """Return a short name for one image, for messages."""
 
     def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
-        """Return one image as the runtime's ``decode`` does, uint8[H, W] or uint8[H, W, 3].
+        """Decode one image with the runtime's ``decode``: uint8[H, W] or uint8[H, W, 3].
 
         Raises:
-            InputError: it cannot be read.
+            InputError: the image cannot be read.
         """
 
     def framed(self, spec: ModelSpec) -> "Split":
-        """Return the same part with its images framed as the runtime frames them.
+        """Return the part with its images framed by the runtime's preprocessing.
 
-        They are uint8[N, h, w] or uint8[N, h, w, 3], as many channels as the spec has and h × w its ``frame_size``.
+        The frames are uint8[N, h, w] or uint8[N, h, w, 3], with the spec's channels and (h, w) = ``frame_size``.
 
         Raises:
             InputError: an image cannot be read or framed.
         """
 
     def add_to(self, digest: Any) -> None:
-        """Feed all that the part holds to a digest of ``hashlib``."""
+        """Update a ``hashlib`` digest with everything in the part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB) as their source has them, and labels int64[N]."""
+    """Unframed images, uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), and labels, int64[N], in memory."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -60,26 +60,26 @@ class Split:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.int64]) -> "Split":
-        """Return the rows of these indices, in their order."""
+        """Return a split of the rows with these indices, in this order."""
         return Split(self.images[rows], self.labels[rows])
 
     def name(self, row: int) -> str:
-        """Name image that is, by its number from 0."""
+        """Return a short name for one image, for messages: its number from 0."""
         return f"image {row}"
 
     def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
-        """Return one image as the runtime's ``decode`` does, uint8[H, W] or uint8[H, W, 3]."""
+        """Decode one image with the runtime's ``decode``: uint8[H, W] or uint8[H, W, 3]."""
         return decode(self.images[row], channels)
 
     def framed(self, spec: ModelSpec) -> "Split":
-        """Return the same split with its images framed as the runtime frames them.
+        """Return the split with its images framed by the runtime's preprocessing.
 
-        They are uint8[N, h, w] or uint8[N, h, w, 3], as many channels as the spec has and h × w its ``frame_size``.
+        The frames are uint8[N, h, w] or uint8[N, h, w, 3], with the spec's channels and (h, w) = ``frame_size``.
         """
         return Split(frame_batch(self.images, spec), self.labels)
 
     def add_to(self, digest: Any) -> None:
-        """Feed shape, images and labels to a digest of ``hashlib``."""
+        """Update a ``hashlib`` digest with the shape, images and labels."""
         digest.update(f"{self.images.shape}\n".encode())
         digest.update(np.ascontiguousarray(self.images).data)
         digest.update(self.labels.astype("<i8").tobytes())
@@ -90,16 +90,16 @@ class Dataset:
     """A data set for an image classifier.
 
     Attributes:
-        name: as ``--data`` takes it, or the base name of a set of one's own: no path of the machine.
-        train: what the weights are fitted to.
-        validation: what chooses between weights.
-        test: looked at once, at the end.
-        class_names: the name of every label.
-        epochs: passes over ``train`` that are a sensible default.
-        batch_size: images per step that are a sensible default.
-        framing: how its images become frames, see ``ModelSpec.framing``.
-        unusable: why rows were left out that are in no part, a few words each.
-        notices: what a user should know of the set, a sentence each.
+        name: the value of ``--data``, or the base name of a custom set; never a full path.
+        train: the images that the weights are fitted to.
+        validation: the images that select among weights.
+        test: the images that are evaluated once, at the end.
+        class_names: the name of each label.
+        epochs: default number of passes over ``train``.
+        batch_size: default number of images per step.
+        framing: how its images become frames; see ``ModelSpec.framing``.
+        unusable: for each row that is in no part, why, in a few words.
+        notices: what a user should know about the set, one sentence each.
     """
 
     name: str
@@ -114,7 +114,7 @@ class Dataset:
     notices: tuple[str, ...] = ()
 
     def digest(self) -> str:
-        """Return the SHA-256 of class names, images and labels of all parts, every file being read and none decoded."""
+        """Return the SHA-256 of the class names, images and labels; files are read but not decoded."""
         digest = hashlib.sha256("\0".join(self.class_names).encode(errors="surrogateescape"))
         for part in (self.train, self.validation, self.test):
             digest.update(f"\n{len(part)} images\n".encode())
@@ -123,6 +123,6 @@ class Dataset:
 
 
 def hold_out(split: Split, count: int) -> tuple[Split, Split]:
-    """Divide a split in (the rest, ``count`` rows), always the same ones and whatever the training seed is."""
+    """Divide a split into (the rest, ``count`` rows); the choice is fixed and ignores the training seed."""
     order = np.random.default_rng(0).permutation(len(split))
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))

@@ -1,7 +1,7 @@
-"""scikit-learn's bundled 1,797 handwritten digits of 8×8: real images with no download.
+"""Load the 1,797 handwritten 8×8 digits that scikit-learn bundles: real images without a download.
 
 Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository (its
-test part, as ``sklearn.datasets.load_digits`` gives it).
+test part, which ``sklearn.datasets.load_digits`` returns).
 """
 
 from pathlib import Path
@@ -18,10 +18,10 @@ _TEST, _VALIDATION = 360, 180
 
 
 def load(name: str, root: Path | None = None, *, download: bool = True) -> Dataset:  # noqa: ARG001  # nothing to fetch
-    """Read the digits: 1,257 for training, 180 for validation, 360 for the test; grey levels 0 to 255.
+    """Load the digits: 1,257 for training, 180 for validation, 360 for testing; grey levels 0 to 255.
 
     Raises:
-        InputError: a folder was named.
+        InputError: ``root`` was given.
     """
     if root is not None:
         raise InputError(f"The digits come with scikit-learn: the folder '{root}' means nothing to them.")

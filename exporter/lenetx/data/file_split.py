@@ -1,4 +1,4 @@
-"""Images that stay in their files until they are asked for."""
+"""Read the images of a data set from their files on demand."""
 
 import hashlib
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ __all__ = ["FileSplit"]
 
 @dataclass(frozen=True, slots=True)
 class FileSplit:
-    """Image files of any size below a folder, grey or RGB, and labels int64[N].
+    """Grey or RGB image files of any size below a folder, and their labels.
 
     Attributes:
-        folder: that the names start from.
-        files: the names, with ``/`` between folders.
+        folder: the folder that the paths are relative to.
+        files: the N paths, with ``/`` as separator.
         labels: int64[N].
     """
 
@@ -37,23 +37,23 @@ class FileSplit:
         return len(self.labels)
 
     def take(self, rows: NDArray[np.int64]) -> "FileSplit":
-        """Return the rows of these indices, in their order."""
+        """Return a split of the rows with these indices, in this order."""
         return FileSplit(self.folder, tuple(self.files[row] for row in rows.tolist()), self.labels[rows])
 
     def name(self, row: int) -> str:
-        """Return the name of the file below the folder."""
+        """Return the path of one file below the folder."""
         return self.files[row]
 
     def levels(self, row: int, channels: int) -> NDArray[np.uint8]:
-        """Decode one file, uint8[H, W] or uint8[H, W, 3].
+        """Decode one file: uint8[H, W] or uint8[H, W, 3].
 
         Raises:
-            InputError: missing, no regular file, no image or damaged.
+            InputError: the file is missing, not a regular file, not an image, or damaged.
         """
         return decode(self.folder / self.files[row], channels)
 
     def framed(self, spec: ModelSpec) -> Split:
-        """Decode and frame every file, uint8[N, h, w] or uint8[N, h, w, 3].
+        """Decode and frame every file: uint8[N, h, w] or uint8[N, h, w, 3].
 
         Raises:
             InputError: a file cannot be read or framed.
@@ -65,7 +65,7 @@ class FileSplit:
         return Split(frames, self.labels)
 
     def add_to(self, digest: Any) -> None:
-        """Feed names, labels and the digests of the files to a digest of ``hashlib``."""
+        """Update a ``hashlib`` digest with the paths, labels and digests of the files."""
         for file, label in zip(self.files, self.labels.tolist(), strict=True):
             try:
                 content = hashlib.sha256(read_bytes(self.folder / file, "image", limit=DEFAULT.image_bytes)).hexdigest()

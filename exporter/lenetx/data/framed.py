@@ -1,4 +1,4 @@
-"""The test part alone, for a proof."""
+"""Select and frame the test images that a proof uses."""
 
 import dataclasses
 
@@ -18,10 +18,12 @@ __all__ = ["evenly", "with_test_frames"]
 
 
 def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
-    """Return the data set with so many of its test images, and their numbers: spread over all, since files lie by class.
+    """Return the data set with only ``images`` of its test images, and their indices, int64[images].
+
+    They are evenly spaced, because files are often sorted by class.
 
     Raises:
-        DataError: there are not as many.
+        DataError: the set has fewer test images.
     """
     count = len(dataset.test)
     if images > count:
@@ -31,12 +33,12 @@ def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
 
 
 def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) -> tuple[Dataset, NDArray[np.int64]]:
-    """Return the data set with the files of its test part decoded and framed, and which of them could be.
+    """Return the data set with its test files decoded and framed, and the indices of the usable ones, int64[N].
 
     Framing a frame again changes no bit.
 
     Raises:
-        DataError: rows cannot be used and are not to be skipped, or none is left.
+        DataError: rows cannot be used and ``options.skip_bad`` is not set, or no row is left.
     """
     test, unusable = dataset.test, list(dataset.unusable)
     usable = list(range(len(test)))

@@ -1,4 +1,4 @@
-"""The parts that a set of one's own does not have, held out of its training part."""
+"""Hold out missing validation and test parts from the training part of a custom data set."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 __all__ = ["FEWEST", "SHARE", "hold_out_by_class"]
 
 SHARE = 0.1
-"""Of each class and for each part that is missing."""
+"""Share of each class that is held out for each missing part."""
 FEWEST = 3
-"""Images of a class from which at least one is held out."""
+"""Smallest class from which an image is held out."""
 
 
 def hold_out_by_class(
     labels: NDArray[np.int64], keys: Sequence[str], parts: int
 ) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], ...]]:
-    """Choose a tenth of each class for each of ``parts``: (the rows that are left, the rows of each part), sorted.
+    """Choose a tenth of each class for each of ``parts`` and return (remaining rows, rows of each part), sorted.
 
-    Which images they are follows from the digests of their keys, so a set that grows moves hardly any of them.
+    The choice depends on the digests of the keys, so hardly any image changes parts when the set grows.
 
     Args:
         labels: int64[N].
-        keys: what tells the images apart, say their names.
-        parts: how many to make.
+        keys: N strings that identify the images, such as their names.
+        parts: the number of parts to hold out.
     """
     chance = np.array([int.from_bytes(hashlib.sha256(_bytes(key)).digest()[:8]) for key in keys], np.uint64)
     held: list[list[int]] = [[] for _ in range(parts)]

@@ -1,7 +1,7 @@
-"""Find and read the IDX files of MNIST and its relatives, in the layouts that people have them in.
+"""Find and read the IDX files of MNIST and related sets in their common folder layouts.
 
-The format: http://yann.lecun.com/exdb/mnist: two zeros, the type, the number of axes, each axis' length (big-endian),
-the values (big-endian).
+The format (http://yann.lecun.com/exdb/mnist): two zero bytes, the type, the number of axes, the length of each axis
+(big-endian), the values (big-endian).
 """
 
 import gzip
@@ -24,25 +24,26 @@ __all__ = ["REMEDY", "find", "read"]
 
 _TYPES: dict[int, np.dtype[Any]] = {0x08: np.dtype(np.uint8), 0x0C: np.dtype(">i4")}
 _GZIP, _OF_GZIP = b"\x1f\x8b", 31
-"""How a packed file begins, and zlib's number for the format."""
+"""The magic number of a gzip file, and zlib's ``wbits`` for the format."""
 _START, _HEAD = 2**16, 64
-"""Bytes of a file that are unpacked to see what it announces, and of those that are needed."""
+"""Compressed bytes that are read to see the header, and the bytes decompressed from them."""
 _DENSE = 0.6
-"""The most packed bytes for each byte: Fashion-MNIST has 0.56. Empty blocks take 75 ns a byte."""
+"""Largest allowed ratio of compressed to decompressed size. Fashion-MNIST has 0.56; empty gzip blocks, which make a
+file of any size decompress to nothing, cost 75 ns a byte."""
 REMEDY = "Put the original file there, or delete it and name no folder to have it downloaded."
 
 
 def find(folder: Path, kind: str, others: set[str], name: str) -> Path | None:
-    """Return the file of that name in a folder that was named, or ``None``.
+    """Return the path of an IDX file in a user-supplied folder, or ``None``.
 
-    It may lie in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, be compressed with gzip, be spelled with other
-    signs between its words, as ``train-images.idx3-ubyte``, or in capitals, or lie in a folder of its own name.
+    The file may be in ``KIND/raw``, ``KIND``, ``raw`` or the folder itself, or in a folder of the same name. It may be
+    gzipped, and its name may use other separators (``train-images.idx3-ubyte``) or upper case.
 
     Args:
-        folder: as it was named.
-        kind: the name of torchvision's class, and of its folder.
-        others: the kinds whose files may have the same names: their folders are not searched.
-        name: of the original file.
+        folder: the folder that the user named.
+        kind: the name of torchvision's class, which is also its folder's name.
+        others: the kinds whose files have the same names; their folders are not searched.
+        name: the original name of the file.
     """
     for place in _places(folder, kind, others):
         alike = _alike(place, name)
@@ -64,12 +65,12 @@ def _places(folder: Path, kind: str, others: set[str]) -> Iterator[Path]:
 
 
 def _named(folder: Path, name: str) -> list[Path]:
-    """Return the folders of that name in a folder, in any case."""
+    """Return the subfolders of that name, ignoring case."""
     return [entry for entry in _entries(folder) if entry.name.lower() == name.lower() and entry.is_dir()]
 
 
 def _alike(folder: Path, name: str) -> list[Path]:
-    """Return what has a file's name, plain before compressed, whatever case and signs it is spelled with."""
+    """Return the entries whose name matches except for case and separators, uncompressed before compressed."""
     entries = sorted(_entries(folder), key=lambda entry: (len(entry.name), entry.name))
     return [entry for entry in entries if _letters(entry.name).removesuffix("gz") == _letters(name)]
 
@@ -83,11 +84,11 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Read one file, whole and of this shape; an axis of -1 may have any length.
+    """Read one IDX file of this shape as uint8 or big-endian int32; an axis of -1 may have any length.
 
     Raises:
-        DataError: it is damaged, cut off or of another shape.
-        InputError: it cannot be read.
+        DataError: the file is damaged, truncated or of another shape.
+        InputError: the file cannot be read.
     """
     size = require_file(path, "data file")
     if not size:
@@ -110,7 +111,7 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _content(path: Path, size: int, most: int) -> bytes:
-    """Return the content, unpacked whatever the name says, but no more than ``most`` bytes of a file of ``size``."""
+    """Return at most ``most`` bytes of content, decompressed if it is gzip, whatever the file's suffix."""
     try:
         with path.open("rb") as file:
             start = file.read(_START)
@@ -131,7 +132,7 @@ def _content(path: Path, size: int, most: int) -> bytes:
 
 
 def _claimed(head: bytes) -> int:
-    """Return how many bytes of values the start of a file announces."""
+    """Return how many bytes of values the header of a file declares."""
     count = min(head[3] if len(head) > 3 else 0, (len(head) - 4) // 4)
     kind = _TYPES.get(head[2]) if count > 0 else None
     return kind.itemsize * math.prod(struct.unpack_from(f">{count}I", head, 4)) if kind else 0

@@ -1,4 +1,4 @@
-"""Take other numbers as grey levels where they are exactly that."""
+"""Convert arrays to uint8 grey levels if the conversion is exact."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ __all__ = ["exact_levels"]
 
 
 def exact_levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
-    """Return an array as uint8 of the same shape, and " ÷ 255" if its numbers are levels divided by that, else "".
+    """Return an array as uint8 of the same shape, and " ÷ 255" if its numbers were levels divided by 255, else "".
 
     Args:
-        place: what the array is, for messages.
+        place: the subject of messages about the array.
         array: integers or floating-point numbers, at least one.
 
     Raises:
-        DataError: they are neither levels of 0 to 255 nor such levels ÷ 255.
+        DataError: the numbers are neither levels from 0 to 255 nor such levels ÷ 255.
     """
     low, high = array.min(), array.max()
     scale = 255 if array.dtype.kind == "f" and high <= 1 else 1
-    if low >= 0 and high * scale <= 255:  # written so that NaN is refused
+    if low >= 0 and high * scale <= 255:  # False for NaN
         levels: NDArray[np.uint8] = np.rint(array * scale).astype(np.uint8)
         if np.array_equal(levels if scale == 1 else (levels / scale).astype(array.dtype), array):
             return levels, " ÷ 255" if scale > 1 else ""

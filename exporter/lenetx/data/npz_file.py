@@ -1,4 +1,4 @@
-"""An ``.npz`` of images and labels, in the layouts that are usual."""
+"""Read an ``.npz`` file of images and labels in one of the common layouts."""
 
 import mmap
 import os
@@ -32,27 +32,27 @@ _NAMES = "class_names"
 _KEYS = {key for layout in _LAYOUTS for pair in layout.values() for key in pair} | {_NAMES}
 _MOST_CLASSES = 1000
 _LARGEST = DEFAULT.model_bytes
-"""Bytes of a file, and of all that it unpacks to."""
+"""Limit in bytes for the file, and for its uncompressed contents."""
 
 
 def read_npz(
     file: Path, class_names: tuple[str, ...] | None, classes: int | None
 ) -> tuple[dict[str, Split], tuple[str, ...], list[str]]:
-    """Read the parts that are there: (splits by part, class names, what was converted, a sentence each).
+    """Read the parts in a file and return (splits by part, class names, one sentence per conversion).
 
-    The arrays are ``images`` and ``labels``, or ``x_train``, ``y_train``, ``x_val``, … as Keras writes them, or
-    ``train_images``, ``train_labels``, ``val_images``, … as MedMNIST does, and possibly ``class_names``. Images are
-    [N, H, W], [N, H, W, 1] or [N, H, W, 3] of uint8, or of other numbers that are exactly such levels, or exactly
-    levels ÷ 255; labels are whole numbers, [N] or [N, 1].
+    The arrays are ``images`` and ``labels``, or ``x_train``, ``y_train``, ``x_val``, … (Keras), or ``train_images``,
+    ``train_labels``, ``val_images``, … (MedMNIST), and optionally ``class_names``. Images are [N, H, W],
+    [N, H, W, 1] or [N, H, W, 3] of uint8, or of another dtype if the values are exactly grey levels from 0 to 255 or
+    such levels ÷ 255. Labels are integers, [N] or [N, 1].
 
     Args:
-        file: the archive.
-        class_names: the names that there are to be; else the file's, else the numbers.
-        classes: how many numbers there are, where nothing else says it.
+        file: the ``.npz`` file.
+        class_names: the class names; they default to those in the file, then to the class indices.
+        classes: the number of classes if neither names nor the file define it.
 
     Raises:
-        DataError: damaged, of another layout, or with arrays that are no images or labels.
-        InputError: the file is not there.
+        DataError: the file is damaged or has another layout, or its arrays are not images or labels.
+        InputError: there is no such file.
     """
     arrays = _arrays(file)
     layouts = [layout for layout in _LAYOUTS if set(layout["train"]) <= arrays.keys()]
@@ -87,7 +87,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
             members = archive.zip.infolist() if archive.zip else []
             _require_modest(file, members)
             require_modest(members, os.fstat(stream.fileno()).st_size)
-            unknown = set(archive.files) - _KEYS  # named, never read
+            unknown = set(archive.files) - _KEYS  # only named in the error, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except (DataError, InputError):
         raise
@@ -111,7 +111,7 @@ def _opened(file: Path) -> BinaryIO:
 
 
 def _require_modest(file: Path, members: list[ZipInfo]) -> None:
-    """Raise DataError for arrays that unpack to too much, or of which there are two of one name."""
+    """Raise DataError if the arrays exceed the size limit uncompressed, or if two have the same name."""
     if (size := sum(member.file_size for member in members)) > _LARGEST:
         most = size_in_words(_LARGEST)
         raise DataError(f"'{file}' unpacks to {size:,} bytes, but at most {most} are read: save fewer images in it.")
@@ -120,7 +120,7 @@ def _require_modest(file: Path, members: list[ZipInfo]) -> None:
 
 
 def _levels(place: str, array: NDArray[Any]) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return uint8[N, H, W] or uint8[N, H, W, 3], and a sentence if that took a conversion."""
+    """Return uint8[N, H, W] or uint8[N, H, W, 3], and a sentence if the array was converted."""
     got = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
     if array.ndim == 4 and array.shape[3] == 1:
         array = array[..., 0]

@@ -1,4 +1,4 @@
-"""Where the pictures of a set of one's own lie and how they are read: about this machine, so never recorded."""
+"""Options for reading a data set. They describe this machine, so no checkpoint records them."""
 
 import re
 from dataclasses import dataclass
@@ -18,16 +18,15 @@ class DataOptions:
     """How to read a data set.
 
     Attributes:
-        images: folder that the paths of a CSV file start from; the file's own folder when ``None``.
-        skip_bad: leave out the rows that cannot be used, instead of refusing the set.
-        follow_links: read what lies outside the set's folder too: by a link, by ``..`` or by an absolute path.
-        memory_limit: bytes that the frames of the whole set may take before they stream from the disk; a quarter of
-            the memory when ``None``.
-        workers: processes that decode files; when ``None``, none for a set that fits the limit and else one per CPU,
-            at most 4.
+        images: folder that the paths in a CSV file are relative to; defaults to the file's own folder.
+        skip_bad: skip rows that cannot be used instead of rejecting the set.
+        follow_links: also read files outside the set's folder, reached by a link, ``..`` or an absolute path.
+        memory_limit: bytes that the frames of the whole set may occupy before they are streamed from disk; defaults
+            to a quarter of the memory.
+        workers: processes that decode files; by default none for a set within the limit, else one per CPU, up to 4.
 
     Raises:
-        InputError: a value that cannot be used.
+        InputError: a value is out of range.
     """
 
     images: Path | None = None
@@ -44,10 +43,10 @@ class DataOptions:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes of ``1GiB``, ``500MB``, ``1.5 g`` or ``4096``: an ``i`` means powers of 1024, else of 1000.
+    """Return a size in bytes from ``1GiB``, ``500MB``, ``1.5 g`` or ``4096``; units with an ``i`` are powers of 1024.
 
     Raises:
-        InputError: it is no size, or none of at least one byte.
+        InputError: the text is not a size, or the size is below one byte.
     """
     found = _SIZE.fullmatch(text.strip())
     size = 0

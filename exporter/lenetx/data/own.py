@@ -1,4 +1,4 @@
-"""A data set of one's own: a CSV file, a folder per class, or an ``.npz``."""
+"""Load a custom data set: a CSV file, a folder per class, or an ``.npz`` file."""
 
 import os
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ __all__ = ["is_path", "load"]
 
 _SUFFIXES = (*TABLES, ".npz")
 _SMALL = 20_000
-"""Training images below which the defaults are those of the bundled digits, and from which those of MNIST."""
+"""Number of training images from which the training defaults are those of MNIST; below, those of ``digits``."""
 
 
 def is_path(name: str) -> bool:
-    """Return whether a name that is in no registry means a file or folder: by a separator, its suffix, or a folder."""
+    """Return whether an unregistered name is a path: it has a separator or a known suffix, or is an existing folder."""
     separators = {os.sep, os.altsep} - {None}
     return (
         bool(separators & set(name)) or Path(name).suffix.lower() in _SUFFIXES or (name != "" and is_folder(Path(name)))
@@ -35,7 +35,7 @@ def is_path(name: str) -> bool:
 
 
 def _recorded_name(path: str) -> str:
-    """Return the base name, a folder's with ``/`` at its end: what a checkpoint may know of the place."""
+    """Return the base name that a checkpoint records, with a trailing ``/`` for a folder; never the full path."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100  # resolve() would follow a link to another name
     name = as_text(absolute.name)
     return f"{name}/" if is_folder(absolute) else name
@@ -44,17 +44,17 @@ def _recorded_name(path: str) -> str:
 def load(
     path: str, options: DataOptions, *, class_names: tuple[str, ...] | None = None, classes: int | None = None
 ) -> Dataset:
-    """Read a data set of your own. Pictures in files are only listed, and opened when they are needed.
+    """Load a custom data set. Image files are only listed here and opened on demand.
 
     Args:
-        path: a ``.csv`` (``.tsv``, ``.txt``), a ``.npz`` or a folder.
-        options: where its pictures are and what to make of bad ones.
-        class_names: the names that its labels are to have; else they follow from the labels.
-        classes: how many there are to be.
+        path: a ``.csv`` (``.tsv``, ``.txt``), an ``.npz`` or a folder.
+        options: where its images are and how to treat bad ones.
+        class_names: the class names; by default they are derived from the labels.
+        classes: the expected number of classes.
 
     Raises:
-        DataError: it cannot be read, has fewer than two classes, too few images, or other classes than asked for.
-        InputError: an option does not apply to it.
+        DataError: the set cannot be read, has fewer than two classes, too few images, or not the expected classes.
+        InputError: an option does not apply to this kind of set.
     """
     place, name = Path(path), _recorded_name(path)
     suffix = "" if is_folder(place) else place.suffix.lower()
@@ -78,7 +78,7 @@ def load(
         _require_classes(name, found, classes)
         return _assembled(name, parts, found, unusable, notices)
     except DataError:
-        if unusable and not options.skip_bad:  # they may well be why
+        if unusable and not options.skip_bad:  # the skipped rows may be the cause
             raise DataError(listed(name, unusable, "; mend them or leave them out with --skip-bad")) from None
         raise
 
@@ -86,7 +86,7 @@ def load(
 def _from_table(
     file: Path, options: DataOptions, class_names: tuple[str, ...] | None, classes: int | None
 ) -> tuple[Mapping[str, Part], tuple[str, ...], list[str], list[str]]:
-    """Return the parts, the class names, why rows are in none, and what to note."""
+    """Return (the parts, the class names, why each unusable row is in no part, notices)."""
     candidates = tables(file)
     numbers = tuple(map(str, range(classes))) if classes else None
     if table := next(filter(holds_pixels, candidates), None):
@@ -102,7 +102,7 @@ def _from_table(
 def _labelled(
     read: Mapping[str, Rows], names: tuple[str, ...] | None
 ) -> tuple[dict[str, FileSplit], tuple[str, ...], list[str]]:
-    """Return the parts, the class names, and why rows are in none."""
+    """Return (the parts, the class names, why each unusable row is in no part)."""
     if names is None:
         names, _ = class_numbers([label for rows in read.values() for label in rows.classes], None)
     parts, unusable = {}, []
@@ -126,7 +126,7 @@ def _require_classes(name: str, found: tuple[str, ...], wanted: int | None) -> N
 def _assembled(
     name: str, parts: Mapping[str, Part], class_names: tuple[str, ...], unusable: list[str], notices: list[str]
 ) -> Dataset:
-    """Hold out the parts that are missing and choose the defaults."""
+    """Build the data set: hold out missing parts and choose the training defaults."""
     train = parts["train"]
     missing = [part for part in ("validation", "test") if part not in parts]
     left, held = hold_out_by_class(train.labels, [train.name(row) for row in range(len(train))], len(missing))

@@ -1,4 +1,4 @@
-"""Read a CSV file of pixels: a row per image, its label and then its grey levels, as MNIST is often passed around."""
+"""Read a CSV file with one image per row, its label and its grey levels: a common way to share MNIST."""
 
 import math
 import os
@@ -17,11 +17,11 @@ from .table import Table
 __all__ = ["holds_pixels", "read_pixels"]
 
 _FEWEST = 64
-"""Pixels of an image, 8×8: tables with fewer columns of numbers hold something else."""
+"""Smallest number of pixels, 8×8; a table with fewer numeric columns does not hold images."""
 
 
 def holds_pixels(table: Table) -> bool:
-    """Return whether the rows are numbers, enough for the pixels of an image, but for one column of class names."""
+    """Return whether the rows are pixels: enough numeric columns for an image, and at most one of class names."""
     rows = table.sample[1:] or table.sample
     columns, texts = _kinds(rows)
     pictures = any(os.path.splitext(row[column])[1].lower() in PICTURES for row in rows for column in texts)  # noqa: PTH122
@@ -31,18 +31,18 @@ def holds_pixels(table: Table) -> bool:
 def read_pixels(
     table: Table, known: tuple[str, ...] | None, numbered: tuple[str, ...] | None
 ) -> tuple[Split, tuple[str, ...], list[str]]:
-    """Read all rows: (the images uint8[N, H, H] and their labels, the class names, what to note).
+    """Read all rows and return (images uint8[N, H, H] with their labels, class names, notices).
 
-    The label is the column of that heading or of names, else the first, or the last where only that numbers classes.
-    A column before it that numbers the rows is left out. Levels are 0 to 255, or exactly those ÷ 255.
+    The label column is the one with a label heading or with text; otherwise the first, or the last if only that one
+    looks like class indices. A leading index column is skipped. Levels are 0 to 255, or exactly such levels ÷ 255.
 
     Args:
-        table: one of which ``holds_pixels`` is true.
-        known: the class names if they are already decided.
-        numbered: the same, for labels that are numbers.
+        table: a table for which ``holds_pixels`` is true.
+        known: the class names, if they are already fixed.
+        numbered: the class names to use if the labels are numbers.
 
     Raises:
-        DataError: the pixels are no square or no levels, or a label is not the number of a class.
+        DataError: the pixels are not square or not grey levels, or a label is not a class index.
     """
     labels, levels = _labels_and_levels(table)
     side = math.isqrt(levels.shape[1])
@@ -61,7 +61,7 @@ def read_pixels(
 
 
 def _labels_and_levels(table: Table) -> tuple[list[str], NDArray[np.float32]]:
-    """Return the label and the other numbers of every row, float32[N, P], without a column that numbers the rows."""
+    """Return the labels and the pixels, float32[N, P], of all rows, without an index column."""
     first, *rows = table.sample
     headings = [cell.lower() for cell in first] if len(_kinds([first])[1]) > 1 else []
     columns, texts = _kinds(rows or [first])
@@ -79,7 +79,7 @@ def _labels_and_levels(table: Table) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def _kinds(rows: list[list[str]]) -> tuple[list[int], list[int]]:
-    """Return the columns of numbers, and those of anything else; columns without content are neither."""
+    """Return (the numeric columns, the text columns), without empty ones."""
     numbers: list[int] = []
     texts: list[int] = []
     for column, cells in enumerate(zip(*rows, strict=True)):
@@ -97,7 +97,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _read(table: Table, kind: type[Any], columns: list[int], *, heading: bool) -> NDArray[Any]:
-    """Read these columns of all rows, [N, columns]."""
+    """Read these columns of all rows as an array [N, columns]."""
     delimiter = None if table.delimiter == " " else table.delimiter
     try:
         return np.loadtxt(
@@ -111,7 +111,7 @@ def _read(table: Table, kind: type[Any], columns: list[int], *, heading: bool) -
 
 
 def _numbers_rows(values: NDArray[np.float32]) -> bool:
-    """Return whether no two rows have the same number, as in an index that pandas writes."""
+    """Return whether all values differ, as in an index that pandas writes."""
     return len(np.unique(values)) == len(values)
 
 
@@ -124,7 +124,7 @@ def _label_column(headings: list[str], values: NDArray[np.float32]) -> int:
 
 
 def _evidence(values: NDArray[np.float32]) -> int:
-    """Return 2 for numbers of classes without a gap, 1 for others, and 0 if they never change."""
+    """Rate how much a column looks like class indices: 2 if consecutive, 1 if they vary, 0 if constant."""
     found = np.unique(values)
     if len(found) < 2:
         return 0

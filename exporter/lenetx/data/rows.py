@@ -1,4 +1,4 @@
-"""Rows of (file, class name) from a list or a folder, checked before any picture is opened."""
+"""Collect rows of (file, class name) from a list or folder and check them before any image is opened."""
 
 import os
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from ..errors import InputError
 __all__ = ["LISTED", "Rows", "listed"]
 
 LISTED = 20
-"""How many rows that cannot be used are named."""
+"""How many unusable rows a message names."""
 
 
 @dataclass(slots=True)
 class Rows:
-    """The usable rows of one set so far, and why others are not.
+    """Collect the usable rows of one part, and the reasons why others are unusable.
 
     Attributes:
-        folder: that the files' names start from.
-        follow_links: take files outside the folder too.
-        files, classes, places: one of each per usable row: its picture, its label, and where it stands.
-        unusable: a few words per row that is not.
+        folder: the folder that the paths are relative to.
+        follow_links: also accept files outside the folder.
+        files, classes, places: one entry per usable row: its image file, its label and its position in the source.
+        unusable: one entry per unusable row: its position and the problem.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Rows:
         self._root = os.path.realpath(self.folder)
 
     def add(self, place: str, file: str, class_name: str) -> None:
-        """Take one row, or note what is wrong with it, ``place`` saying where it stands."""
+        """Add one row, or record its problem; ``place`` is its position in the source, for messages."""
         try:
             problem = self._problem(place, file)
         except (InputError, ValueError) as error:  # a name with a null character
@@ -65,7 +65,7 @@ class Rows:
 
 
 def listed(name: str, unusable: Iterable[str], consequence: str) -> str:
-    """Describe in one sentence which rows of a set cannot be used, the first 20 by name, and what follows."""
+    """Return a sentence that names the unusable rows of a set, at most 20 of them, and the consequence."""
     problems = list(unusable)
     more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
     count = "1 row" if len(problems) == 1 else f"{len(problems):,} rows"

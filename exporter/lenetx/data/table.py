@@ -1,4 +1,4 @@
-"""Read the cells of a CSV file or list, whatever delimiter and Unicode encoding it was saved with."""
+"""Read the cells of a CSV or list file with any common delimiter and Unicode encoding."""
 
 import csv
 import itertools
@@ -20,20 +20,20 @@ _LARGEST = 2**30
 _SAMPLE = 100
 _DELIMITERS = (",", "\t", ";", "|")
 _DECLARED = re.compile(r"sep=(.)\r?\n")
-"""What Excel reads, and writes, before the first row."""
+"""The delimiter declaration that Excel reads and writes before the first row."""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a file with one delimiter.
+    """The rows of a file, split at one delimiter.
 
     Attributes:
-        file: for messages.
-        text: its content.
-        delimiter: between two cells; a space for any white space; ``None`` for a list whose lines end in white space
-            and a label.
-        skipped: lines before the text.
+        file: the path, for messages.
+        text: the content.
+        delimiter: the cell separator; a space means any whitespace; ``None`` means a list whose lines end in
+            whitespace and a label.
+        skipped: number of lines before ``text``.
     """
 
     file: Path
@@ -42,10 +42,10 @@ class Table:
     skipped: int = 0
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line and the cells of every row, without spaces around them; blank lines are skipped.
+        """Yield the line number and the stripped cells of every row; blank lines are skipped.
 
         Raises:
-            DataError: a row has another number of cells than the first, or it is no CSV.
+            DataError: a row has another number of cells than the first, or the text is not CSV.
         """
         width = None
         for line, cells in self._read():
@@ -59,7 +59,7 @@ class Table:
             yield line, cells
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines with their ends, one at a time: a table of pixels is large."""
+        """Yield the lines with their line ends; lazily, because a table of pixels is large."""
         return (found[0] for found in _LINE.finditer(self.text))
 
     @cached_property
@@ -91,11 +91,11 @@ class Table:
 
 
 def tables(file: Path) -> list[Table]:
-    """Return the ways to read a file whose rows have equally many cells; else the one with commas.
+    """Return a table for each delimiter that gives all rows the same number of cells; if none does, one for commas.
 
     Raises:
-        DataError: it is not Unicode.
-        InputError: it cannot be read.
+        DataError: the file is not Unicode.
+        InputError: the file cannot be read.
     """
     text = _text(file)
     if declared := _DECLARED.match(text):

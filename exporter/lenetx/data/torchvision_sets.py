@@ -1,4 +1,4 @@
-"""Read MNIST and its relatives; torchvision downloads them and checks the digests.
+"""Load MNIST and related sets; torchvision downloads them and checks the digests.
 
 Sources:
     mnist: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
@@ -33,14 +33,14 @@ class Source:
     """One of torchvision's data sets of 28×28 grey images.
 
     Attributes:
-        kind: name of its class, and of its folder.
-        class_names: the name of every label.
-        train, test: how many images there are.
-        validation: how many of the training ones are held out.
-        framing: see ``ModelSpec.framing``; what is no digit is taken as it is.
-        files: images and labels for the training, images and labels for the test.
-        part: what torchvision calls a ``split``, where there are several.
-        is_transposed: the files have rows and columns exchanged.
+        kind: name of torchvision's class, and of its folder.
+        class_names: the name of each label.
+        train, test: number of images in each part.
+        validation: number of training images to hold out.
+        framing: see ``ModelSpec.framing``; only digits are centred.
+        files: names of the training images, training labels, test images and test labels.
+        part: the ``split`` argument of torchvision's class, if it has one.
+        is_transposed: rows and columns are swapped in the files.
     """
 
     kind: str
@@ -88,14 +88,14 @@ SETS = {
 
 
 def load(name: str, root: Path | None = None, *, download: bool = True) -> Dataset:
-    """Read one of ``SETS``.
+    """Load one of ``SETS``.
 
-    A folder that was named (``root`` or ``LENETX_DATA``) is only read, whatever its layout; the cache folder is
-    filled by a download.
+    A user-supplied folder (``root`` or ``LENETX_DATA``) is only read and may have any layout that ``idx_files`` finds;
+    downloads go to the cache folder.
 
     Raises:
-        DataMissing: no folder was named, the cache folder has no file of it and nothing may be downloaded, or there is
-            no cache folder.
+        DataMissing: no folder was named, and either there is no cache folder, or it has no file of the set and
+            ``download`` is ``False``.
         DataError: the files are missing, damaged or cannot be fetched.
     """
     source = SETS[name]
@@ -124,7 +124,7 @@ def _files_in(source: Source, folder: Path) -> list[Path]:
 
 
 def _cached(source: Source, *, download: bool) -> list[Path]:
-    """Return the files in the cache folder, which are the ones that torchvision unpacked, fetching what is missing."""
+    """Return the files that torchvision unpacked in the cache folder; download missing ones."""
     folder = _cache_folder()
     if folder is None:
         raise DataMissing(
@@ -181,7 +181,7 @@ def _part(source: Source, files: list[Path], count: int) -> Split:
     if images.dtype != np.uint8:
         raise DataError(f"'{files[0]}' cannot be read: its values are {images.dtype}, not bytes.")
     labels = read(files[1], (count, -1) if "idx2" in files[1].name else (count,))
-    if labels.ndim > 1:  # QMNIST's first column is the digit, the others tell who wrote it
+    if labels.ndim > 1:  # QMNIST's first column is the digit; the others describe the writer
         labels = labels[:, 0]
     wrong = labels[(labels < 0) | (labels >= len(source.class_names))]
     if len(wrong):

@@ -1,1 +1,1 @@
-"""Call a network that a user wrote: guarded, under fixed settings, in float32 or float64."""
+"""Run user-supplied networks: guarded, under fixed settings, in float32 or float64."""

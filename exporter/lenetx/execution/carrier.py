@@ -1,4 +1,4 @@
-"""A tensor that looks like float32 to the code that uses it and holds float64."""
+"""Define a tensor subclass that looks like float32 to user code but holds float64 values."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,28 +24,28 @@ _LSTM = 2
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of double precision for one of fractions, any other as it is."""
+    """Return the double-precision counterpart of a floating-point or complex dtype; others unchanged."""
     return _WIDE.get(dtype, dtype)
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Let a function call every operator."""
+    """Dispatch mode that passes every operator to a function."""
 
     def __init__(self, call: Callable[[Any, Any, Any], Any]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._call = call
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call an operator."""
+        """Pass an operator to the function."""
         return self._call(func, args, kwargs or {})
 
 
 class Carrier(Tensor):
-    """A tensor of the dtype that the code expects.
+    """A tensor that reports the dtype that user code expects and holds double precision.
 
     Args:
-        exact: what it holds, of the wide dtype.
-        looks: the dtype that the code sees.
+        exact: the values, of the wide dtype.
+        looks: the dtype that user code sees.
     """
 
     exact: Tensor
@@ -54,7 +54,7 @@ class Carrier(Tensor):
 
     @staticmethod
     def __new__(cls: type["Carrier"], exact: Tensor, looks: torch.dtype) -> "Carrier":
-        """Make the tensor that has no memory of its own."""
+        """Create the wrapper tensor, which has no storage of its own."""
         made: Carrier = Tensor._make_wrapper_subclass(
             cls, exact.shape, exact.stride(), exact.storage_offset(), dtype=looks, device=exact.device
         )
@@ -67,20 +67,20 @@ class Carrier(Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        """Refuse to be used when the network has ended, or in a thread of its own."""
+        """Raise RuntimeError if used outside of the forward pass or in another thread."""
         raise RuntimeError("a value of the network was used outside of its forward pass")
 
 
 def carried(result: Any, looks: Callable[[torch.dtype], torch.dtype]) -> Any:
-    """Return a tensor in a carrier, anything else as it is."""
+    """Wrap a tensor in a carrier; return anything else unchanged."""
     return Carrier(result, looks(result.dtype)) if isinstance(result, Tensor) else result
 
 
 def looks_of(leaves: Sequence[Any]) -> Callable[[torch.dtype], torch.dtype]:
-    """Return what gives the dtype that an operator's results would have without carriers, from that which they have.
+    """Return a function that maps the wide dtype of an operator's result to its dtype without carriers.
 
     Args:
-        leaves: all arguments.
+        leaves: all arguments of the operator, flattened.
     """
     tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor) and (leaf.is_floating_point() or leaf.is_complex())]
     dtypes = [each.dtype for each in tensors if each.ndim] or [each.dtype for each in tensors] or [torch.float32]
@@ -96,27 +96,27 @@ def looks_of(leaves: Sequence[Any]) -> Callable[[torch.dtype], torch.dtype]:
 
 
 def writes(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
-    """Return the arguments that an operator changes."""
+    """Yield the arguments that an operator modifies."""
     for place, argument in enumerate(func._schema.arguments):
         if argument.is_write:
             yield args[place] if place < len(args) else kwargs.get(argument.name)
 
 
 def follow_shape(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Return a carrier the new shape of what it holds, where an operator has changed that in place."""
+    """Apply an operator that changes a tensor's shape in place to the carrier as well as to its values."""
     if torch.Tag.inplace_view in func.tags and isinstance(args[0], Carrier):
         with no_dispatch():
             func(*args, **kwargs)
 
 
 def native(func: Any) -> Callable[..., Any]:
-    """Return the operator, or one that float64 has in its place."""
+    """Return the operator, or its replacement if it does not support float64."""
     found: Callable[..., Any] = _lstm_layer if func._schema.name == "aten::mkldnn_rnn_layer" else func
     return found
 
 
 def _lstm_layer(*args: Any) -> tuple[Tensor, ...]:
-    """Compute one direction of one layer of an LSTM, which torch has oneDNN do for float32."""
+    """Compute one direction of one LSTM layer; torch uses oneDNN for this in float32."""
     values, *weights, hidden, cell, reverse, _, mode, _, _, biased = args[:13]
     assert mode == _LSTM, "torch has oneDNN compute no other recurrent layer"
     ordered = values.flip(0) if reverse else values

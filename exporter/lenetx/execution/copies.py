@@ -1,4 +1,4 @@
-"""Copies of networks that hold the same tensors: what a module keeps of a batch is its own, the memory is not."""
+"""Copy networks so that the copies share their tensors but not the state that a module keeps between calls."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -11,16 +11,16 @@ __all__ = ["another", "sharing"]
 
 
 def sharing(network: "nn.Module") -> "nn.Module":
-    """Copy a network, but none of its tensors: to replace one of the copy leaves the original as it is.
+    """Return a copy that shares the network's tensors; replacing a tensor of the copy leaves the original unchanged.
 
     Raises:
-        Exception: whatever someone's own module raises that holds a lock or an open file.
+        Exception: whatever a custom module raises that holds a lock or an open file.
     """
     return copy.deepcopy(network, {id(tensor): tensor for tensor in _tensors(network)})
 
 
 def another(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Module":
-    """Return a copy that shares the tensors, or a network built anew where the module cannot be copied."""
+    """Return a copy that shares the tensors, or a newly built network if the module cannot be copied."""
     try:
         return sharing(network)
     except Exception:  # whatever a custom module raises that holds a lock or an open file
@@ -28,7 +28,7 @@ def another(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Modul
 
 
 def _tensors(network: "nn.Module") -> "Iterator[Tensor]":
-    """Return parameters and buffers, each as often as it has a name: the copies of a shared buffer are not shared."""
+    """Yield parameters and buffers, once per name."""
     for _, parameter in network.named_parameters(remove_duplicate=False):
         yield parameter
     for _, buffer in network.named_buffers(remove_duplicate=False):

@@ -1,4 +1,4 @@
-"""The torch device that was asked for, or an error."""
+"""Return the requested torch device, or raise an error."""
 
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ def torch_device(name: str) -> "torch.device":
     """Return torch's device for ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        InputError: no such device name.
-        DeviceUnavailable: torch has no CUDA, or no GPU of that number.
+        InputError: the device name is unknown.
+        DeviceUnavailable: torch has no CUDA support, or there is no such GPU.
     """
     import torch
 

@@ -1,9 +1,8 @@
-"""Compute a network in float64, whatever dtypes its own code names.
+"""Run a network in float64, whatever dtypes its code names.
 
-The network stays as it is, with its float32 weights. Its input is a carrier, which looks like float32 to
-the network's code and holds float64, and so is all that the code computes from it or from a weight: casts to
-float32, masks, and layers in plain lists need no change. A constant that the code makes keeps the float32 numbers that
-every artifact holds.
+The network itself is unchanged and keeps its float32 weights. Its input is a carrier, a tensor that looks like float32
+but holds float64, and so is everything computed from the input or a weight. So casts to float32, masks and layers in
+plain lists work unchanged. A constant that the code creates keeps its float32 values, which every artifact contains.
 """
 
 from collections.abc import Collection
@@ -19,13 +18,13 @@ __all__ = ["Double", "Twins"]
 
 
 class Twins:
-    """Hold the float64 values of float32 tensors, each converted once."""
+    """Cache the float64 counterparts of float32 tensors, so that each is converted once."""
 
     def __init__(self) -> None:
         self._pairs: dict[int, tuple[Tensor, Tensor]] = {}
 
     def of(self, tensor: "Tensor") -> "Tensor":
-        """Return the tensor in float64, the same one for the same tensor; of whole numbers the tensor itself."""
+        """Return the tensor in float64, always the same object; an integer tensor is returned itself."""
         from .carrier import wide
 
         dtype = wide(tensor.dtype)
@@ -37,12 +36,12 @@ class Twins:
 
 
 class Double:
-    """A network in float64: call it with float64[N, C, H, W] for float64[N, K] logits.
+    """Run a network in float64: maps float64[N, C, H, W] to float64[N, K] logits.
 
     Args:
-        network: in eval mode and float32, on the CPU.
-        title: of the network in messages.
-        twins: the float64 values of tensors that it shares with other networks.
+        network: the network, in eval mode, float32, on the CPU.
+        title: name of the network, for messages.
+        twins: a cache that is shared with networks that have the same tensors; a new one by default.
     """
 
     def __init__(self, network: "nn.Module", title: str = "The network", twins: Twins | None = None) -> None:
@@ -53,10 +52,10 @@ class Double:
             self.twins.of(tensor)
 
     def __call__(self, inputs: "Tensor") -> "Tensor":
-        """Run the network once, without gradients. What it writes into its input is written into ``inputs``.
+        """Run the network without gradients; if it modifies its input, it modifies ``inputs``.
 
         Raises:
-            InputError: its code raised an error.
+            InputError: the network's code raised an error.
         """
         import torch
 
@@ -69,7 +68,7 @@ class Double:
         return logits
 
     def copied(self) -> "Double":
-        """Copy it, but none of the tensors.
+        """Return a copy that shares all tensors.
 
         Raises:
             Exception: whatever a custom module raises that holds a lock or an open file.
@@ -77,27 +76,27 @@ class Double:
         return Double(sharing(self.network), self.title, self.twins)
 
     def names(self) -> dict[int, str]:
-        """Return the names of the parameters and buffers by the ``id`` of their float64 values."""
+        """Return the names of the parameters and buffers by the ``id`` of their float64 counterparts."""
         return {id(self.twins.of(tensor)): name for name, tensor in self._own.values()}
 
 
 class _Run:
-    """One forward pass.
+    """The state of one forward pass.
 
     Args:
-        twins: of the network's tensors.
-        own: the ``id`` of each of them.
+        twins: the float64 counterparts of the network's tensors.
+        own: the ``id`` of each of the network's tensors.
     """
 
     def __init__(self, twins: Twins, own: Collection[int]) -> None:
         self._twins, self._own = twins, own
         self._constants: dict[int, tuple[Tensor, Tensor]] = {}
-        """A tensor on each storage of a constant, by its address, and all numbers of the storage in float64."""
+        """By storage address of a constant: a tensor that keeps the storage alive, and its values in float64."""
         self._written: set[int] = set()
-        """Those of the storages into which results were written: they are constants no longer."""
+        """Addresses of storages that results were written to; they are no longer constant."""
 
     def exact(self, value: Any) -> Any:
-        """Return the float64 values of a tensor, and the wide one of a dtype; any other value as it is."""
+        """Return the float64 counterpart of a tensor or dtype; any other value unchanged."""
         import torch
 
         from .carrier import Carrier, wide
@@ -111,7 +110,7 @@ class _Run:
         return self._constant(value)
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Call an operator in float64 if it reads the input or a weight."""
+        """Call an operator, in float64 if an argument depends on the input or a weight."""
         from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
         from .carrier import carried, follow_shape, looks_of, native, writes
@@ -120,7 +119,7 @@ class _Run:
         if not any(map(self._is_live, leaves)):
             if func._schema.is_mutable:
                 for leaf in leaves:
-                    self._constants.pop(_address(leaf), None)  # its numbers may change
+                    self._constants.pop(_address(leaf), None)  # its values may change
             return func(*args, **kwargs)
         given = [self.exact(leaf) for leaf in leaves]
         new_args, new_kwargs = tree_unflatten(given, spec)
@@ -139,7 +138,7 @@ class _Run:
         return isinstance(value, Carrier) or id(value) in self._own or _address(value) in self._written
 
     def _constant(self, tensor: "Tensor") -> "Tensor":
-        """Return the float64 values of a tensor that is none of the network's, on memory that its views share."""
+        """Return the float64 counterpart of a constant; views of one storage share their float64 memory."""
         import torch
 
         from .carrier import wide
@@ -157,7 +156,7 @@ class _Run:
 
 
 def _address(value: Any) -> int:
-    """Return the address of a tensor's storage, or 0 where it has none."""
+    """Return the address of a tensor's storage, or 0 if it has none."""
     import torch
 
     from .carrier import Carrier

@@ -1,4 +1,4 @@
-"""Keep the settings of the host program out of what lenetx computes, and leave them as they were."""
+"""Isolate lenetx's computations from the numeric settings of the host program, and restore those afterwards."""
 
 import contextlib
 import functools
@@ -17,12 +17,12 @@ _SMALLEST_NORMAL = sys.float_info.min
 
 @dataclass(frozen=True, slots=True)
 class _Setting:
-    """A setting of the whole process.
+    """A process-wide setting.
 
     Attributes:
-        read: returns its value.
-        write: sets it.
-        standard: the value with which lenetx computes.
+        read: returns the current value.
+        write: sets the value.
+        standard: the value that lenetx computes with.
     """
 
     read: Callable[[], Any]
@@ -31,7 +31,7 @@ class _Setting:
 
 
 class _Process:
-    """Put the settings of the whole process aside while any thread computes."""
+    """Replace the process-wide settings while any thread is inside."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
@@ -56,10 +56,10 @@ _process = _Process()
 
 @contextlib.contextmanager
 def own_settings() -> Iterator[None]:
-    """Compute in plain float32 with gradients at hand, whatever the host has set; also a decorator.
+    """Compute in plain float32 with gradients available, whatever the host has set; also usable as a decorator.
 
-    Put aside are torch's default dtype and device, autocast, inference and no-grad modes, reduced precision of float32,
-    anomaly detection and flushed denormal numbers, and numpy's error state.
+    This overrides torch's default dtype and device, autocast, inference and no-grad modes, reduced float32 precision,
+    anomaly detection and flushing of denormals, and numpy's error state.
     """
     import numpy as np
     import torch
@@ -76,13 +76,13 @@ def own_settings() -> Iterator[None]:
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
         if flushed:
-            torch.set_flush_denormal(False)  # it takes no keyword
+            torch.set_flush_denormal(False)  # positional: it accepts no keyword
             stack.callback(torch.set_flush_denormal, True)
         yield
 
 
 def _write(values: list[Any]) -> None:
-    """Set what differs: to set a precision to the value that it inherits would make it one of its own."""
+    """Write only settings that differ: writing a precision, even its inherited value, would end the inheritance."""
     for setting, value in zip(_settings(), values, strict=True):
         if setting.read() != value:
             setting.write(value)
@@ -107,7 +107,7 @@ def _settings() -> list[_Setting]:
 
 
 def _matmul_precision() -> str | None:
-    """Return the precision that the older of torch's two ways has set; ``None`` if the newer way contradicts it."""
+    """Return the precision set with torch's older API; ``None`` if the newer API contradicts it."""
     import torch
 
     try:
@@ -124,7 +124,7 @@ def _set_matmul_precision(value: str | None) -> None:
 
 
 def _reader(engine: str, work: str) -> Callable[[], str]:
-    """Return the function that reads the precision of one kind of work of one of torch's engines."""
+    """Return a function that reads the precision of one operation in one of torch's backends."""
     import torch
 
     def read() -> str:
@@ -148,9 +148,9 @@ def _writer(engine: str, work: str) -> Callable[[str], None]:
 
 
 def _cudnn() -> tuple[bool, str, str]:
-    """Return whether cuDNN may use TF32 by the older way, and by the newer one for convolutions and recurrent layers.
+    """Return cuDNN's TF32 flag of the older API, and the newer API's precisions of convolutions and recurrent layers.
 
-    torch tells the older one only if it agrees with the newer ones, which all of its own exporters need.
+    torch returns the older flag only if it agrees with the newer settings, and torch's own exporters read it.
     """
     import torch
 

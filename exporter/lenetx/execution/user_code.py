@@ -1,4 +1,4 @@
-"""Run code that a user brought: what it raises becomes one sentence about it, what it prints goes to stderr."""
+"""Run user-supplied code: convert its exceptions to one sentence, and redirect what it prints to stderr."""
 
 import contextlib
 import sys
@@ -19,13 +19,13 @@ __all__ = ["described", "no_warning_is_an_error", "place_of", "user_code"]
 _INSTALLED = ("/site-packages/", "/dist-packages/")
 _NOT_THEIRS = ("lenetx", "lenetx_cli", "lenetx_runtime", "numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 _SCRIPT = "The following operation failed in the TorchScript interpreter"
-"""How torch begins what a scripted network raises; the reason follows a trace of its code."""
+"""Start of torch's message for an error in a scripted network; the reason follows after a trace of its code."""
 _LONGEST = 300
-"""Characters of an exception's text that a sentence quotes."""
+"""Maximum number of characters of an exception's text to quote."""
 
 
 class _Aside:
-    """Turn stdout aside to stderr for as long as any thread runs code of a user."""
+    """Redirect stdout to stderr while any thread runs user code."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
@@ -41,7 +41,7 @@ class _Aside:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                sys.stdout = self._stdout  # there may be none, as under pythonw
+                sys.stdout = self._stdout  # it may be None, as under pythonw
 
 
 _aside = _Aside()
@@ -49,24 +49,27 @@ _aside = _Aside()
 
 @contextlib.contextmanager
 def user_code(name: str, doing: str = "") -> Iterator[None]:
-    """Raise InputError for whatever the code of a network raises; what it prints goes to stderr.
+    """Convert whatever a network's code raises to an InputError, and redirect what it prints to stderr.
 
     Args:
-        name: of the network, which begins the sentence.
-        doing: what was asked of it, as a clause after the place, such as " in training mode"; optional.
+        name: name of the network, which begins the message.
+        doing: optional circumstances that follow the code's location, such as " in training mode".
+
+    Raises:
+        InputError: the code raised any exception other than a ``LenetxError`` or KeyboardInterrupt.
     """
     try:
         with _aside:
             yield
     except (LenetxError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # SystemExit, and any class that they derive from BaseException
+    except BaseException as error:  # SystemExit, and user classes derived from BaseException
         raise InputError(f"{name} raised {described(error, doing)}") from None
 
 
 @contextlib.contextmanager
 def no_warning_is_an_error() -> Iterator[None]:
-    """Show the warnings that the host has made errors: they are about the user's network, and it runs."""
+    """Show warnings that the host turns into errors: a network that only warns can still run."""
     with warnings.catch_warnings():
         if any(action == "error" for action, *_ in warnings.filters):
             warnings.simplefilter("default")
@@ -74,7 +77,7 @@ def no_warning_is_an_error() -> Iterator[None]:
 
 
 def described(error: BaseException, doing: str = "") -> str:
-    """Return the class, place and first line of an exception as the end of a sentence."""
+    """Return the class, location and first line of an exception as the end of a sentence."""
     error = _cause(error)
     kind = type(error).__name__
     if isinstance(error, SyntaxError):
@@ -84,9 +87,9 @@ def described(error: BaseException, doing: str = "") -> str:
 
 
 def place_of(frames: "traceback.StackSummary | list[traceback.FrameSummary]") -> str:
-    """Return the innermost line of the user's own files among frames, as " in line 7 of net.py", or an empty text.
+    """Return the innermost frame in the user's files, as " in line 7 of net.py", or an empty string.
 
-    A line of an installed package (timm, say) is named only where there is none of a file outside of packages.
+    A line in an installed package, such as timm, is used only if no frame is in a file outside of packages.
     """
     theirs = [frame for frame in frames if _is_theirs(frame.filename)]
     own = [frame for frame in theirs if not _is_installed(frame.filename)] or theirs
@@ -94,17 +97,17 @@ def place_of(frames: "traceback.StackSummary | list[traceback.FrameSummary]") ->
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the first of a chain of exceptions where the later ones are those of torch's exporters about it."""
+    """Return the original exception inside those that torch's exporters wrap around it."""
     while type(error).__module__.startswith(("torch.onnx", "torch._dynamo")) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def _text(error: BaseException) -> str:
-    """Return the line of an exception's text that says what is wrong; one that cannot say its text has none."""
+    """Return the line of an exception's text that states the problem; empty if ``str`` of it fails."""
     try:
         lines = str(error).strip().splitlines()
-    except BaseException:  # __str__ is their code too
+    except BaseException:  # __str__ is user code too
         return ""
     if not lines:
         return ""
@@ -113,7 +116,7 @@ def _text(error: BaseException) -> str:
 
 
 def _is_theirs(filename: str) -> bool:
-    """Return whether a file is neither Python's nor torch's nor ours."""
+    """Return whether a file is user code or a third-party package other than those in ``_NOT_THEIRS``."""
     path = filename.replace("\\", "/")
     if path.startswith("<"):
         return False

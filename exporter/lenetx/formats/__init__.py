@@ -1,8 +1,8 @@
-"""The export formats: one file each with the same two verbs, and a line here.
+"""Export and open artifacts of any format. A format is one module with the same three names, and one line here.
 
 ``export(network, batch=…, **options) -> bytes`` returns the file's contents, the same bytes for the same checkpoint.
-``open(path, device=…) -> OpenedArtifact`` reopens it with the engine that users will use. ``OPTIONS`` holds what only
-that format understands, each with the function that checks its value.
+``open(path, device=…) -> OpenedArtifact`` reopens it with the engine that users will use. ``OPTIONS`` maps each
+format-specific option to the function that checks its value.
 """
 
 import importlib
@@ -39,22 +39,22 @@ Batch = int | Literal["dynamic"]
 
 
 class Format(Protocol):
-    """What each module of ``FORMATS`` is."""
+    """The interface of each module in ``FORMATS``."""
 
     OPTIONS: Mapping[str, Callable[[Any], None]]
 
     def export(self, network: "Network", *, batch: Batch, **options: Any) -> bytes:
-        """Return the contents of the file."""
+        """Return the contents of the exported file."""
 
     def open(self, path: Path, *, device: str) -> OpenedArtifact:
-        """Open a file of this format; errors that name no file are completed by ``open_artifact``."""
+        """Open a file of this format. ``open_artifact`` adds the file name to errors."""
 
 
 def require(name: str) -> None:
-    """Check that there is a format of that name.
+    """Check that a format exists.
 
     Raises:
-        UnknownName: there is none.
+        UnknownName: there is no such format.
     """
     if name not in FORMATS:
         raise UnknownName("format", name, FORMATS)
@@ -64,17 +64,21 @@ def get(name: str) -> Format:
     """Return a format by name.
 
     Raises:
-        UnknownName: no such format.
+        UnknownName: there is no such format.
     """
     require(name)
     return cast("Format", importlib.import_module(FORMATS[name]))
 
 
 def require_options(names: Sequence[str], options: Mapping[str, Any]) -> None:
-    """Raise if an option applies to none of the formats, or has a value that it cannot have.
+    """Check format-specific options.
+
+    Args:
+        names: the requested formats.
+        options: values by option name.
 
     Raises:
-        InputError: so it is.
+        InputError: an option applies to none of the formats, or its value is invalid.
     """
     for option, value in options.items():
         knowing = [name for name in FORMATS if option in get(name).OPTIONS]
@@ -89,17 +93,17 @@ def require_options(names: Sequence[str], options: Mapping[str, Any]) -> None:
 def export(
     name: str, network: "Network", *, batch: Batch = "dynamic", options: Mapping[str, Any] | None = None
 ) -> bytes:
-    """Return the contents of the file of a format.
+    """Export a network and return the file's contents.
 
     Args:
-        name: of the format.
-        network: to write.
+        name: the format.
+        network: the network to export.
         batch: ``"dynamic"`` or a fixed batch size.
-        options: of any formats; those of others are left out.
+        options: format-specific options; those of other formats are ignored.
 
     Raises:
-        UnknownName: no such format.
-        InputError: the format cannot hold the network, or the network's code raised an error.
+        UnknownName: there is no such format.
+        InputError: the format cannot represent the network, or the network's code raised an error.
     """
     exporter = get(name)
     own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
@@ -108,17 +112,21 @@ def export(
 
 
 def suffix(name: str) -> str:
-    """Return the file name's ending of a format, with its dot."""
+    """Return a format's file name suffix, including the dot."""
     return f".{name}"
 
 
 def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
-    """Open an artifact of any format, told by its file name's ending.
+    """Open an artifact; its file name suffix determines the format.
+
+    Args:
+        path: the file.
+        device: where it runs: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        InputError: missing, a directory, or of no known ending.
-        ArtifactError: unreadable, damaged or not made by lenetx.
-        DeviceUnavailable, EngineMissing: what it needs is not there.
+        InputError: the path is missing, is a directory or has an unknown suffix.
+        ArtifactError: the file is unreadable, damaged or not made by lenetx.
+        DeviceUnavailable, EngineMissing: the device or the engine is not available.
     """
     name = path.suffix.removeprefix(".")
     if name not in FORMATS:

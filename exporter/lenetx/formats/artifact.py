@@ -1,4 +1,4 @@
-"""A published or staged file, and one that was opened again, with all that a proof asks it."""
+"""Describe artifacts: a staged or published file, and the same file reopened for a proof."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 __all__ = ["FUNCTION", "Artifact", "Engine", "Intermediates", "OpenedArtifact"]
 
 FUNCTION = "function"
-"""The format of what is no file."""
+"""The format of a user-supplied function, which has no file."""
 Intermediates = Callable[
     ["NDArray[np.float32]"], "tuple[Mapping[str, Sequence[NDArray[np.float32]]], NDArray[np.float32]]"
 ]
-"""From float32[N, C, H, W] to what each affine layer gave, by the name of its weight, and the logits."""
+"""From float32[N, C, H, W] inputs to each affine layer's outputs, by weight name, and the float32[N, K] logits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file of one format.
+    """A file of one format, or a user-supplied function.
 
     Attributes:
-        format: its name in ``lenetx.formats.FORMATS``.
+        format: its name in ``lenetx.formats.FORMATS``, or ``FUNCTION``.
         precision: of the weights and arithmetic: ``float32``.
-        path: where it lies.
-        sha256: digest of its bytes; empty for a function.
-        size_bytes: its length.
-        spec: what it says of itself.
+        path: the file; for a function, its name.
+        sha256: digest of the file's bytes; empty for a function.
+        size_bytes: the file's size in bytes; 0 for a function.
+        spec: the embedded spec; for a function, the checkpoint's.
     """
 
     format: str
@@ -48,18 +48,18 @@ class Artifact:
 
     @property
     def is_function(self) -> bool:
-        """It is someone's own function, which says nothing of itself; the spec is the checkpoint's."""
+        """Whether this is a user-supplied function instead of a file."""
         return self.format == FUNCTION
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One way to run an artifact here.
+    """One run of an artifact: an engine in one configuration, on this machine.
 
     Attributes:
-        name: what is asked for, such as ``optimisation off, 1 thread``.
-        open: gives a backend that runs so and in no other way, or raises.
-        missing: why there is no sense in asking, if there is none.
+        name: the configuration, such as ``optimisation off, 1 thread``.
+        open: returns a backend with exactly this configuration, or raises.
+        missing: why this run cannot be tried; empty if it can.
     """
 
     name: str
@@ -74,16 +74,19 @@ class OpenedArtifact:
     Attributes:
         artifact: the file.
         backend: computes float32[N, K] logits from float32[N, C, H, W].
-        structure: what was found to be right or wrong with the file itself.
-        weights: the weights that the file holds, by their names in the checkpoint; ``None`` where it shows none.
-        numbers: all that are beside the weights and are no sizes or axes: slopes, bounds, epsilons.
-        constants: tensors beside the weights that are no sizes or axes, by name.
-        engines: every way to run it here.
-        layers: gives its intermediates, where it can show them.
-        training: names the operators in it that run as in training, where the format has such a thing.
-        expression: what it computes in canonical form, given the name under which each tensor is compared.
-        fresh: tells whether it computes bit for bit what a new export of a network would, where that can be asked.
-        evaluate: computes logits by the definition of the format, with no engine, where there is such a thing.
+        structure: the checks of the file itself.
+        weights: the weights in the file, by their names in the checkpoint; ``None`` if it exposes none.
+        numbers: scalar constants other than weights, sizes and axes: slopes, bounds, epsilons; ``None`` if it exposes
+            none.
+        constants: constant tensors other than weights, sizes and axes, by name.
+        engines: the runs that this machine has for it.
+        layers: returns its intermediates; ``None`` if it exposes none.
+        expression: returns the computation in canonical form, given each tensor's canonical name; ``None`` if the
+            format does not expose its operators.
+        training: returns the names of operators in training mode; ``None`` if the format does not expose its operators.
+        fresh: returns whether a new export of a network gives the same file, apart from the embedded spec; ``None`` if
+            the format cannot be exported.
+        evaluate: computes float32[N, K] logits with the format's reference implementation; ``None`` if there is none.
     """
 
     artifact: Artifact

@@ -1,4 +1,4 @@
-"""The network that every format writes: a checkpoint's in eval mode, its batch norms folded."""
+"""Build the network that every format exports: the checkpoint's module in eval mode with folded batch norms."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,11 +21,11 @@ class Network:
     """A checkpoint's network, built and folded once for all formats and for the proof.
 
     Args:
-        checkpoint: the weights and all that is known of them.
-        built: the checkpoint's module in eval mode, if there is one already; it is not changed.
+        checkpoint: the weights with their spec.
+        built: the checkpoint's module in eval mode, if it exists already; it is not changed.
 
     Raises:
-        CheckpointError: the weights are not those of the checkpoint's network.
+        CheckpointError: the weights do not fit the checkpoint's network.
         InputError: the network's own code raised an error.
     """
 
@@ -37,17 +37,17 @@ class Network:
 
     @property
     def spec(self) -> "ModelSpec":
-        """The checkpoint's."""
+        """The checkpoint's spec."""
         return self.checkpoint.spec
 
     @property
     def module(self) -> "nn.Module":
-        """A copy that shares the tensors: what its code keeps of a batch is seen by nobody else."""
+        """A new copy that shares the weights. State that its code keeps between calls stays in this copy."""
         with self.checkpoint.guard():
             return another(self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape))
 
     @cached_property
     def usage(self) -> Usage:
-        """The tensors and numbers that it computes with."""
+        """The parameters, buffers and constants that a forward pass uses."""
         with self.checkpoint.guard():
             return usage_of(self.module, self.spec.input_shape)

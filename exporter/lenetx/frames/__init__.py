@@ -1,1 +1,1 @@
-"""From a data set to float32 batches: read and surveyed once, then held in memory or read again."""
+"""Turn a data set into float32 batches: survey every image once, then keep the frames in memory or stream them."""

@@ -1,4 +1,4 @@
-"""What a user should know of the data before it is trained on."""
+"""Find problems in a data set that the user should know about before training."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from .survey import Surveyed
 __all__ = ["PARTS", "dropped_colour", "missing_classes", "shared_images"]
 
 PARTS = ("training", "validation", "test")
-"""What the parts of a data set are called, in their order."""
+"""Names of the parts of a data set, in order."""
 _SHOWN = 3
 _LOOKED_AT = 20
-"""Pictures, to see whether there are colours."""
+"""Number of images checked for colours."""
 
 
 def missing_classes(class_names: Sequence[str], labels: Sequence[NDArray[np.int64]]) -> Iterator[str]:
-    """Name parts have no image of which classes."""
+    """Yield a sentence for each part that lacks images of some classes."""
     for part, numbers in zip(PARTS, labels, strict=True):
         there = np.bincount(numbers, minlength=len(class_names))
         missing = [name for name, count in zip(class_names, there, strict=True) if not count]
@@ -32,7 +32,7 @@ def missing_classes(class_names: Sequence[str], labels: Sequence[NDArray[np.int6
 
 
 def shared_images(parts: Sequence[Part], surveyed: Sequence[Surveyed]) -> Iterator[str]:
-    """Name test images, by their decoded levels, are training images too."""
+    """Yield a sentence if some test images are also training images, compared by their decoded levels."""
     train, test = surveyed[0], surveyed[2]
     first = dict(zip(reversed(train.digests), reversed(train.rows.tolist()), strict=True))
     found = [
@@ -48,7 +48,7 @@ def shared_images(parts: Sequence[Part], surveyed: Sequence[Surveyed]) -> Iterat
 
 
 def dropped_colour(part: Part, spec: ModelSpec) -> tuple[str, ...]:
-    """Say that pictures have colours which a grey input does not see, if some of the first ones have."""
+    """Return a sentence if the input is grey and some of the first images have colours, else nothing."""
     if spec.channels == 3:
         return ()
     for row in range(min(_LOOKED_AT, len(part))):

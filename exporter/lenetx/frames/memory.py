@@ -1,4 +1,4 @@
-"""How much memory there is for the frames of a data set."""
+"""Determine how much memory the frames of a data set may take."""
 
 import os
 from pathlib import Path
@@ -9,15 +9,15 @@ __all__ = ["default_limit"]
 
 _SHARE = 4
 _UNKNOWN = 4 * 2**30
-"""Bytes where the system does not say."""
+"""Assumed memory in bytes if the system does not report it."""
 
 
 def default_limit(device: torch.device, *, root: Path = Path("/")) -> int:
-    """Return a quarter, in bytes, of the memory of the machine, its control group and the device: of the least of them.
+    """Return a quarter, in bytes, of the smallest memory limit of machine, control groups and device.
 
     Args:
-        device: where the frames would lie.
-        root: of the file system in which Linux tells of control groups.
+        device: the device that would hold the frames.
+        root: root of the file system in which Linux describes the control groups.
     """
     known = [limit for limit in (_machine(), *_control_groups(root)) if limit]
     if device.type == "cuda":
@@ -28,12 +28,12 @@ def default_limit(device: torch.device, *, root: Path = Path("/")) -> int:
 def _machine() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not on Windows, not on every system
+    except (AttributeError, ValueError, OSError):  # Windows and some other systems lack these names
         return None
 
 
 def _control_groups(root: Path) -> list[int]:
-    """Return the limits of this process's group and those above it, in version 1 or 2 of Linux's control groups."""
+    """Return the memory limits, in bytes, of this process's Linux control groups (v1 or v2) and of their parents."""
     found = []
     for controllers, group in _groups(root):
         mounted, file = (
@@ -51,7 +51,7 @@ def _control_groups(root: Path) -> list[int]:
 
 
 def _groups(root: Path) -> list[tuple[str, str]]:
-    """Return (controllers, group) of the lines of ``/proc/self/cgroup`` that are about memory."""
+    """Return (controllers, group) for each line of ``/proc/self/cgroup`` that concerns memory."""
     try:
         lines = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

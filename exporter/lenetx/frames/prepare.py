@@ -1,4 +1,4 @@
-"""From a data set to what the loop is fed: every image is read once, judged, counted and kept or left to stream."""
+"""Prepare a data set for the loop: read and check every image once, then keep the frames or stream them later."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,10 +32,11 @@ class Prepared:
     """A data set ready for the loop.
 
     Attributes:
-        train, validation, test: on the device, or streaming to it.
-        spec: with the statistics of the training frames.
-        skipped: how many rows were left out, of all parts.
-        golden: frames for a self-test, uint8[N, h, w] or uint8[N, h, w, 3]: of the test part, a class each.
+        train, validation, test: the parts, on the device or streamed to it.
+        spec: the spec with mean and std of the training frames.
+        skipped: number of rows left out of all parts.
+        golden: frames of the test part for a self-test, one per class if possible; uint8[N, h, w] or
+            uint8[N, h, w, 3].
     """
 
     train: Inputs
@@ -49,17 +50,17 @@ class Prepared:
 def prepare(
     dataset: Dataset, spec: ModelSpec, device: torch.device, options: DataOptions, on_notice: Callable[[str], None]
 ) -> Prepared:
-    """Read every image once and give the parts as the loop takes them, the same bits whether they stream or not.
+    """Read every image once and return the parts ready for the loop; streaming does not change a bit of the batches.
 
     Args:
-        dataset: the parts.
-        spec: how images are framed; its mean and std are found here.
-        device: where batches go.
-        options: what to do with rows that cannot be used, and what may lie in memory.
-        on_notice: told what a user should know, a sentence at a time.
+        dataset: the data set.
+        spec: defines the framing; its mean and std are replaced by those of the training frames.
+        device: device of the batches.
+        options: whether to skip unusable rows, how many workers to use, and the memory limit.
+        on_notice: called with a sentence about anything that the user should know.
 
     Raises:
-        DataError: rows cannot be used and are not to be skipped, or none is left in a part.
+        DataError: a row is unusable and may not be skipped, or a part has no usable row.
     """
     parts: tuple[Part, ...] = (dataset.train, dataset.validation, dataset.test)
     size = sum(map(len, parts)) * int(np.prod(spec.input_shape))
@@ -90,7 +91,7 @@ def prepare(
 
 
 def _golden(reader: Reader, test: Surveyed, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the first image of each class of the test part and, where these are too few, the first ones of all."""
+    """Return the first test frame of each class and, if these are too few, more of the first frames."""
     firsts = np.unique(labels, return_index=True)[1]
     others = np.setdiff1d(np.arange(min(len(labels), 2 * GOLDEN)), firsts)
     chosen = np.concatenate([np.sort(firsts), others])[:GOLDEN]

@@ -1,4 +1,4 @@
-"""Frames of a few images at a time, decoded here or by worker processes, with the same bits."""
+"""Read frames of a few images at a time, in this process or in workers, with the same bits."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,13 @@ _DEATH = re.compile(r"DataLoader worker \(pid\(?s?\)?")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Which images to read: rows int64[B] of one part, by its number, and whether to digest their levels."""
+    """Images to read.
+
+    Attributes:
+        part: number of the part.
+        rows: rows of the part, int64[B].
+        digests: compute a digest of each image.
+    """
 
     part: int
     rows: NDArray[np.int64]
@@ -34,12 +40,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What was read.
+    """Result of a task.
 
     Attributes:
-        images: uint8[B, h, w] or uint8[B, h, w, 3]; black where there is a problem.
-        digests: of the decoded levels of each image, if they were asked for.
-        problems: why some have no frame, by their place among the B.
+        images: frames uint8[B, h, w] or uint8[B, h, w, 3]; black for an unusable image.
+        digests: digest of each image's decoded levels, if the task asks for them.
+        problems: why an image is unusable, by its index in the batch.
     """
 
     images: NDArray[np.uint8]
@@ -48,15 +54,15 @@ class Frames:
 
 
 class Reader:
-    """Reads from some parts, in order and ahead of what is used where there are workers.
+    """Read frames of several parts in order, ahead of their use if there are workers.
 
-    Workers are started anew ("spawn"), since a copy of a process that runs torch's threads or CUDA may hang, and once
-    for all passes. Frames come back through a pipe: containers tend to have little shared memory.
+    Workers are spawned, because a fork of a process with torch's threads or CUDA may hang, and they live for all
+    passes. They return frames through a pipe, because containers often have little shared memory.
 
     Args:
-        parts: what tasks speak of.
-        spec: how images are framed; its statistics are not used.
-        workers: processes that decode files; arrays are framed here.
+        parts: the parts, which tasks number from 0.
+        spec: defines the framing; its statistics are not used.
+        workers: number of processes that decode files; arrays are always framed in this process.
     """
 
     def __init__(self, parts: Sequence[Part], spec: ModelSpec, workers: int) -> None:
@@ -65,7 +71,7 @@ class Reader:
         self._loader: DataLoader[Frames] | None = None
         if workers and any(isinstance(part, FileSplit) for part in parts):
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "This DataLoader will create")  # more than CPUs, as was asked for
+                warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than CPUs
                 self._loader = DataLoader(
                     self._source,
                     batch_sampler=self._tasks,
@@ -73,11 +79,11 @@ class Reader:
                     collate_fn=_only,
                     multiprocessing_context="spawn",
                     persistent_workers=True,
-                    generator=torch.Generator(),  # it draws a seed for each pass: not from the caller's random state
+                    generator=torch.Generator(),  # each pass draws a seed: not from the caller's state
                 )
 
     def read(self, tasks: Iterable[Task]) -> Iterator[Frames]:
-        """Return the frames of each task, in their order; one pass at a time."""
+        """Return the frames of each task, in order; only one pass may run at a time."""
         if self._loader is None:
             return map(self._source.__getitem__, tasks)
         self._tasks.tasks = tasks
@@ -86,7 +92,7 @@ class Reader:
 
 @contextlib.contextmanager
 def worker_deaths_in_words() -> Iterator[None]:
-    """Turn what torch raises when a worker has died, wherever the process was then, into a LenetxError."""
+    """Turn the RuntimeError that torch raises anywhere after a worker died into a LenetxError."""
     try:
         yield
     except RuntimeError as error:
@@ -100,7 +106,7 @@ def worker_deaths_in_words() -> Iterator[None]:
 
 
 class _Source(Dataset[Frames]):
-    """What a worker gets a copy of."""
+    """The data set that each worker has a copy of: it maps a task to its frames."""
 
     def __init__(self, parts: tuple[Part, ...], spec: ModelSpec) -> None:
         self._parts, self._spec = parts, spec
@@ -109,13 +115,13 @@ class _Source(Dataset[Frames]):
         part, spec = self._parts[task.part], self._spec
         if isinstance(part, Split):
             images = part.images[task.rows]
-            with contextlib.suppress(InputError):  # then one by one, to tell which
+            with contextlib.suppress(InputError):  # read one by one to find the unusable images
                 return Frames(frame_batch(images, spec), tuple(map(_digest, images)) if task.digests else ())
         return _one_by_one(part, task, spec)
 
 
 class _Tasks(Sampler[list[Task]]):
-    """The tasks of the pass that begins next: for torch, batches of one."""
+    """The tasks of the next pass, as batches of one."""
 
     tasks: Iterable[Task] = ()
 

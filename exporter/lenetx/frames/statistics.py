@@ -1,4 +1,4 @@
-"""Mean and standard deviation of frames, from how often each level is in them: the same however they were counted."""
+"""Compute mean and standard deviation of frames from counts of their levels, so that their order does not matter."""
 
 import dataclasses
 
@@ -11,10 +11,13 @@ __all__ = ["with_statistics"]
 
 
 def with_statistics(spec: ModelSpec, counts: NDArray[np.int64]) -> ModelSpec:
-    """Set mean and standard deviation of each channel of the frames, on a scale of 1 and to four digits.
+    """Return the spec with mean and std of each channel of the frames, on a scale of 1, rounded to four decimals.
 
-    The frames are given as int64[C, 256], how often each level is in each channel.
-    The deviation of a channel that is the same everywhere is set to 1.
+    The std of a constant channel is set to 1.
+
+    Args:
+        spec: the spec to complete.
+        counts: how often each level occurs in each channel, int64[C, 256].
     """
     found = [_statistics(levels) for levels in counts]
     return dataclasses.replace(spec, mean=tuple(mean for mean, _ in found), std=tuple(std or 1.0 for _, std in found))

@@ -1,4 +1,4 @@
-"""A split that does not fit the memory: its frames are read again whenever they are needed."""
+"""Stream a split that does not fit into memory: its frames are read again for every batch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ __all__ = ["StreamedSplit"]
 
 @dataclass(frozen=True, slots=True)
 class StreamedSplit:
-    """What ``DeviceSplit`` gives, bit for bit, with no more in memory than the batches that are under way.
+    """A split that yields the same bits as ``DeviceSplit``, but holds only the current batches in memory.
 
     Attributes:
-        reader: of all parts.
-        part: the number of this one.
-        rows: int64[N], those of the part that can be used.
+        reader: reader of all parts.
+        part: number of this part.
+        rows: usable rows of the part, int64[N].
         labels: int64[N] on the CPU.
-        spec: how frames become inputs.
-        device: where batches are given.
+        spec: defines padding and normalisation.
+        device: device of the batches.
     """
 
     reader: Reader
@@ -47,7 +47,7 @@ class StreamedSplit:
         return self.spec.input_shape
 
     def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU.
+        """Yield float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU.
 
         Raises:
             DataError: an image can no longer be read.
@@ -62,5 +62,5 @@ class StreamedSplit:
             yield to_inputs(images, tables), self.labels[part].to(self.device)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return the whole split once, in batches of at most ``size``."""
+        """Return an iterator over the whole split, in batches of at most ``size``."""
         return self.batches(torch.arange(len(self)).split(size))

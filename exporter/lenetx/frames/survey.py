@@ -1,4 +1,4 @@
-"""The first pass over a part: every image is read once, judged, counted, and its frame kept or let go."""
+"""Survey a part in a first pass: check every image, count its levels, and keep its frame or drop it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .reading import Reader, Task
 __all__ = ["Surveyed", "survey"]
 
 _BATCH_BYTES = 2**22
-"""Of frames that are read at a time."""
+"""Bytes of frames read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Surveyed:
     """One part after the first pass.
 
     Attributes:
-        rows: int64[N], those that can be used.
-        frames: uint8[N, h, w] or uint8[N, h, w, 3], unless they stream.
-        counts: int64[C, 256], how often each level is in the frames.
-        digests: of the decoded images.
-        unusable: why the other rows are.
+        rows: usable rows, int64[N].
+        frames: uint8[N, h, w] or uint8[N, h, w, 3]; ``None`` if they are streamed.
+        counts: how often each level occurs in each channel of the frames, int64[C, 256].
+        digests: digest of each usable image's decoded levels.
+        unusable: a sentence for each unusable row.
     """
 
     rows: NDArray[np.int64]
@@ -37,7 +37,15 @@ class Surveyed:
 
 
 def survey(reader: Reader, number: int, part: Part, spec: ModelSpec, *, keep: bool) -> Surveyed:
-    """Read one part, whose number the reader knows, and keep its frames if that is asked for."""
+    """Read every image of one part.
+
+    Args:
+        reader: reader of all parts.
+        number: number of the part in the reader.
+        part: the part.
+        spec: defines the framing.
+        keep: keep the frames.
+    """
     pixel = () if spec.channels == 1 else (spec.channels,)
     kept = np.empty((len(part), *spec.frame_size, *pixel), np.uint8) if keep else None
     counts = np.zeros((spec.channels, 256), np.int64)

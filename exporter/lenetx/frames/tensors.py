@@ -1,4 +1,4 @@
-"""A split on the device: uint8 images that become network inputs a whole batch at a time."""
+"""Keep a split on the device as uint8 images, and turn whole batches of them into network inputs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,24 +16,28 @@ __all__ = ["DeviceSplit", "Inputs", "to_device", "to_inputs"]
 
 
 class Inputs(Protocol):
-    """A split as the loop sees it, wherever its images lie."""
+    """A split as the loop uses it, in memory or streamed."""
 
     def __len__(self) -> int:
-        """Count the images."""
+        """Return the number of images."""
 
     @property
     def device(self) -> torch.device:
-        """Where batches are given."""
+        """Device of the batches."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one input."""
 
     def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return float32[B, C, H, W] inputs and int64[B] labels for each int64[B] of row numbers on the CPU."""
+        """Return an iterator over inputs float32[B, C, H, W] and labels int64[B].
+
+        Args:
+            rows: row numbers of each batch, int64[B] on the CPU.
+        """
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return the whole split once, in batches of at most ``size``."""
+        """Return an iterator over the whole split, in batches of at most ``size``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,10 @@ class DeviceSplit:
     """A split in memory.
 
     Attributes:
-        images: uint8[N, C, H, W] of the network's size.
+        images: uint8[N, C, H, W] in the size of the network's input.
         labels: int64[N].
-        tables: the runtime's, float32[C, 256].
-        line: float64[2, C], a factor and an offset that give the numbers of the tables, or ``None``.
+        tables: the runtime's lookup tables from levels to inputs, float32[C, 256].
+        line: factor and offset per channel that reproduce the tables to the bit, float64[2, C]; ``None`` if none do.
     """
 
     images: Tensor
@@ -57,7 +61,7 @@ class DeviceSplit:
 
     @property
     def device(self) -> torch.device:
-        """Where the images lie."""
+        """Device of the images and batches."""
         return self.images.device
 
     @property
@@ -67,18 +71,18 @@ class DeviceSplit:
         return channels, height, width
 
     def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return a ``batch`` for each int64[B] of row numbers on the CPU."""
+        """Return an iterator over a ``batch`` for each int64[B] of row numbers on the CPU."""
         return (self.batch(part.to(self.device)) for part in rows)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return float32[B, C, H, W] inputs and int64[B] labels for int64[B] row numbers.
+        """Return float32[B, C, H, W] inputs and int64[B] labels for int64[B] row numbers on the device.
 
-        The inputs have the same bits as ``lenetx_runtime.preprocess.normalise`` gives.
+        The inputs are bit-identical to those of ``lenetx_runtime.preprocess.normalise``.
         """
         return self._inputs(self.images.index_select(0, rows)), self.labels.index_select(0, rows)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return the whole split once, in batches of at most ``size``."""
+        """Yield the whole split in batches of at most ``size``."""
         for images, labels in zip(self.images.split(size), self.labels.split(size), strict=True):
             yield self._inputs(images), labels
 
@@ -87,7 +91,7 @@ class DeviceSplit:
 
 
 def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
-    """Return float32[B, C, H, W] for uint8[B, C, H, W] and the runtime's tables float32[C, 256]."""
+    """Return inputs float32[B, C, H, W] for images uint8[B, C, H, W] and lookup tables float32[C, 256]."""
     rows = images.int()
     channels, levels = tables.shape
     if channels > 1:
@@ -96,16 +100,16 @@ def to_inputs(images: Tensor, tables: Tensor) -> Tensor:
 
 
 def to_device(split: Split, spec: ModelSpec, device: torch.device) -> DeviceSplit:
-    """Lay a split on the device, its images (frames, see ``Split.framed``) padded as the runtime pads them."""
+    """Move a split of frames to the device, padded as by the runtime."""
     arrays = (planes(split.images, spec), split.labels, lookup_table(spec))
     images, labels, tables = (torch.from_numpy(array).to(device) for array in arrays)
     return DeviceSplit(images, labels, tables, _line(spec, tables))
 
 
 def _line(spec: ModelSpec, tables: Tensor) -> Tensor | None:
-    """Return a factor and an offset per channel, float64[2, C], if they give the numbers of the tables to the bit.
+    """Return factor and offset per channel, float64[2, C], if they reproduce the tables to the bit, else ``None``.
 
-    To multiply and add takes half the time of looking up.
+    Multiplying and adding takes half the time of a lookup.
     """
     factors = [spec.scale / std for std in spec.std]
     offsets = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
@@ -116,6 +120,6 @@ def _line(spec: ModelSpec, tables: Tensor) -> Tensor | None:
 
 
 def _on_the_line(images: Tensor, line: Tensor) -> Tensor:
-    """Return float32[B, C, H, W] for uint8[B, C, H, W]."""
+    """Return inputs float32[B, C, H, W] for images uint8[B, C, H, W] by factor and offset."""
     factor, offset = line[:, :, None, None].unbind()
     return images.double().mul_(factor).add_(offset).float()

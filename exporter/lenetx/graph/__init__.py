@@ -1,7 +1,8 @@
-"""What a network computes, operator by operator, in one canonical form for PyTorch, TorchScript and ONNX.
+"""Read what a network computes, operator by operator, into one canonical form for PyTorch, TorchScript and ONNX.
 
-``expression`` is the form; ``layers``, ``windows``, ``arithmetic`` and ``shapes`` make it; ``tape`` reads it from what
-PyTorch did, eager or TorchScript, and ``onnx_graph`` from an ONNX file; ``difference`` says where two of them part.
+``expression`` defines the form; ``layer_forms``, ``windows``, ``arithmetic`` and ``shapes`` build it; ``tape`` records
+a forward pass of PyTorch, eager or TorchScript, and ``torch_graph`` reads it; ``onnx_graph`` reads an ONNX file;
+``difference`` describes where two expressions differ.
 """
 
 from .aliases import aliases

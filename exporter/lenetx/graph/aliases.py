@@ -1,4 +1,4 @@
-"""Of tensors that have the same numbers, one name: a file may hold one of them for all."""
+"""Find one name for tensors with the same numbers: a file may store one of them for all."""
 
 import hashlib
 from collections import defaultdict
@@ -12,10 +12,10 @@ __all__ = ["aliases"]
 
 
 def aliases(tensors: "Mapping[str, Tensor]") -> Mapping[str, str]:
-    """Return for each name the first one whose tensor has the same type, shape and bits.
+    """Return, for each name, the first name whose tensor has the same dtype, shape and bits.
 
     Args:
-        tensors: the network's own, on the CPU.
+        tensors: the network's parameters and buffers by name, on the CPU.
     """
     alike: dict[object, list[str]] = defaultdict(list)
     for name, tensor in tensors.items():

@@ -1,4 +1,4 @@
-"""Arithmetic on each number, activations, and reductions over axes."""
+"""Build expressions for elementwise arithmetic, activations and reductions."""
 
 import math
 from collections.abc import Sequence
@@ -29,13 +29,13 @@ __all__ = [
 
 
 def pointwise(operator: str, expression: Expression, **attributes: float) -> Expression:
-    """Make a function of each number, with numbers as its attributes."""
+    """Build an elementwise function of one value, with numbers as its attributes."""
     numbers: dict[str, Any] = {name: single(value) for name, value in attributes.items()}
     return make(operator, [expression], expression.axes, **numbers)
 
 
 def combine(operator: str, one: Expression, other: Expression) -> Expression:
-    """Make a function of two numbers each, in this order; a quotient by 1 is none."""
+    """Build an elementwise function of two values, in this order; a division by 1 is dropped."""
     if operator == "div" and _is_number(other, 1):
         return one
     one, other = _aligned(one, other), _aligned(other, one)
@@ -43,7 +43,7 @@ def combine(operator: str, one: Expression, other: Expression) -> Expression:
 
 
 def add(one: Expression, other: Expression) -> Expression:
-    """Make a sum; that of a dense layer without a bias and a vector is one with a bias."""
+    """Build a sum; adding 0 is dropped, and a dense layer without bias plus a vector is one with a bias."""
     for layer, bias in ((one, other), (other, one)):
         if _is_number(bias, 0):
             return layer
@@ -56,14 +56,14 @@ def add(one: Expression, other: Expression) -> Expression:
 
 
 def sub(one: Expression, other: Expression) -> Expression:
-    """Make a difference; that to a number is the sum with its opposite."""
+    """Build a difference; subtracting a number adds its negative."""
     if other.operator == "number":
         return add(one, number(-other.attributes["value"]))
     return combine("sub", one, other)
 
 
 def mul(one: Expression, other: Expression) -> Expression:
-    """Make a product; that with 1 is none."""
+    """Build a product; a factor of 1 is dropped."""
     for factor, value in ((one, other), (other, one)):
         if _is_number(factor, 1):
             return value
@@ -71,7 +71,11 @@ def mul(one: Expression, other: Expression) -> Expression:
 
 
 def clip(expression: Expression, low: float | None, high: float | None) -> Expression:
-    """Make a clip, of which ReLU is one; several in a row are one."""
+    """Build a clip, such as ReLU; consecutive clips are merged.
+
+    Raises:
+        Strange: a limit is NaN, or the lower one exceeds the upper one.
+    """
     lowest, highest = (-math.inf if low is None else single(low)), (math.inf if high is None else single(high))
     if math.isnan(lowest) or math.isnan(highest) or lowest > highest:
         raise Strange("limits that leave nothing")
@@ -85,7 +89,7 @@ def clip(expression: Expression, low: float | None, high: float | None) -> Expre
 
 
 def extreme(operator: str, one: Expression, other: Expression) -> Expression:
-    """Make the ``maximum`` or ``minimum`` of two numbers each; that with a number is a clip."""
+    """Build an elementwise ``maximum`` or ``minimum`` of two values; with a number it is a clip."""
     for limit, value in ((one, other), (other, one)):
         if limit.operator == "number" and value.batched:
             bound = limit.attributes["value"]
@@ -94,12 +98,12 @@ def extreme(operator: str, one: Expression, other: Expression) -> Expression:
 
 
 def silu(expression: Expression) -> Expression:
-    """Make x · σ(x)."""
+    """Build x · σ(x)."""
     return mul(expression, pointwise("sigmoid", expression))
 
 
 def gelu(expression: Expression, approximate: str) -> Expression:
-    """Make x · ½(1 + erf(x/√2)), or its approximation by tanh, in the steps that ONNX is written in."""
+    """Build x · ½(1 + erf(x/√2)), or its approximation by tanh, in the operators that ONNX files use."""
     if approximate == "none":
         bent = pointwise("erf", combine("div", expression, number(math.sqrt(2))))
     elif approximate == "tanh":
@@ -112,7 +116,7 @@ def gelu(expression: Expression, approximate: str) -> Expression:
 
 
 def reduce(operator: str, expression: Expression, axes: Sequence[int], *, keep: bool) -> Expression:
-    """Make one number of all along some axes."""
+    """Build a reduction over some axes of each image."""
     if not axes or not expression.batched or not set(axes) <= set(range(len(expression.axes))):
         raise Strange("it mixes the images of a batch")
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(expression.axes))
@@ -121,7 +125,7 @@ def reduce(operator: str, expression: Expression, axes: Sequence[int], *, keep: 
 
 
 def variance(expression: Expression, axes: Sequence[int], correction: float, *, keep: bool) -> Expression:
-    """Make the variance along some axes, in the steps that ONNX is written in."""
+    """Build the variance over some axes, in the operators that ONNX files use."""
     apart = combine("sub", expression, reduce("mean", expression, axes, keep=True))
     found = reduce("mean", mul(apart, apart), axes, keep=False)
     if correction != 0:
@@ -133,14 +137,14 @@ def variance(expression: Expression, axes: Sequence[int], correction: float, *, 
 
 
 def softplus(expression: Expression, beta: float, threshold: float) -> Expression:
-    """Make log(1 + exp(beta · x)) ÷ beta, and x itself where beta · x is beyond a threshold."""
+    """Build log(1 + exp(beta · x)) ÷ beta, and x itself where beta · x exceeds a threshold."""
     scaled = mul(expression, number(beta))
     soft = combine("div", pointwise("softplus", scaled), number(beta))
     return where(combine("greater", scaled, number(threshold)), expression, soft)
 
 
 def where(condition: Expression, one: Expression, other: Expression) -> Expression:
-    """Make the numbers of one value where a condition holds, and else those of another."""
+    """Build an elementwise choice: ``one`` where the condition holds, else ``other``."""
     values = [condition, one, other]
     batched = next((each for each in values if each.batched), condition)
     values = [_aligned(each, batched) for each in values]
@@ -151,7 +155,7 @@ def where(condition: Expression, one: Expression, other: Expression) -> Expressi
 
 
 def over_axis(operator: str, expression: Expression, axis: int) -> Expression:
-    """Make softmax or its logarithm."""
+    """Build a softmax or log-softmax over one axis."""
     return make(operator, [expression], expression.axes, axis=axis)
 
 
@@ -165,7 +169,7 @@ def _in_any_order(operator: str, one: Expression, other: Expression) -> Expressi
 
 
 def _common(one: Expression, other: Expression) -> tuple[int, ...]:
-    """Return the shape that both are spread to."""
+    """Return the shape to which both are broadcast."""
     if one.batched and other.batched and len(one.axes) != len(other.axes):
         raise Strange("it mixes the images of a batch")
     value = one if one.batched or not other.batched else other
@@ -184,7 +188,7 @@ def _spread(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
 
 
 def _aligned(beside: Expression, value: Expression) -> Expression:
-    """Return a tensor of the network that is combined with a value the axes of one image."""
+    """Reshape a weight or constant to the axes of one image of the value that it is combined with."""
     if beside.batched or value.batch is None:
         return beside
     start, _, end = value.batch
@@ -200,7 +204,7 @@ def _aligned(beside: Expression, value: Expression) -> Expression:
 def group_norm(
     inputs: Expression, weight: Expression | None, bias: Expression | None, groups: int, epsilon: float
 ) -> Expression:
-    """Make a norm over groups of channels, with a weight and a bias for each channel."""
+    """Build a norm over groups of channels, with a weight and a bias for each channel."""
     channels = inputs.axes[0]
     if groups < 1 or channels % groups:
         raise Strange("groups that do not fit")
@@ -209,7 +213,7 @@ def group_norm(
 
 
 def per_channel(inputs: Expression, weight: Expression | None, bias: Expression | None) -> Expression:
-    """Multiply each channel with a number of its own, and add another; ``None`` stands for 1 and for 0."""
+    """Multiply each channel by its weight and add its bias; ``None`` leaves the step out."""
     shape = (inputs.axes[0], *[1] * (len(inputs.axes) - 1))
     found = inputs if weight is None else mul(inputs, reshape(weight, shape))
     return found if bias is None else add(found, reshape(bias, shape))

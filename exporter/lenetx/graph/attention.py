@@ -1,4 +1,4 @@
-"""PyTorch's attention in canonical form, in the steps that its exporter writes."""
+"""Read PyTorch's attention operators into canonical form, in the steps that its exporter writes."""
 
 import math
 
@@ -15,7 +15,7 @@ def scaled(call: Call) -> Expression:
     """Read softmax(q kᵀ · scale) v.
 
     Raises:
-        Strange: with a mask, or with dropout.
+        Strange: it uses a mask or dropout.
     """
     query, key, value = (call.value(name) for name in ("query", "key", "value"))
     scale = call.optional_scalar("scale")
@@ -25,10 +25,10 @@ def scaled(call: Call) -> Expression:
 
 
 def of_heads(call: Call) -> Expression:
-    """Read the layer with several heads of a value with itself, [N, length, size].
+    """Read multi-head self-attention of a value [N, length, size].
 
     Raises:
-        Strange: it attends to another value, or with a mask.
+        Strange: query, key and value differ, or it uses a mask or returns its attention weights.
     """
     inputs, size, heads = call.value("query"), call.whole("embed_dim"), call.whole("num_head")
     others = call.value("key"), call.value("value")
@@ -48,7 +48,7 @@ def of_heads(call: Call) -> Expression:
 
 
 def _attention(query: Expression, key: Expression, value: Expression, scale: float | None) -> Expression:
-    """Make the product of [N, heads, length, size] values, each factor with a root of the scale."""
+    """Build attention over values [N, heads, length, size], with √scale as a factor of both query and key."""
     last = len(key.axes) - 1
     factor = number(math.sqrt(1 / math.sqrt(key.axes[-1]) if scale is None else scale))
     turned = transpose(key, [*range(last - 1), last, last - 1])

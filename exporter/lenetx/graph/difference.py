@@ -1,4 +1,4 @@
-"""Where two expressions part, in one sentence."""
+"""Describe where two expressions differ, in one sentence."""
 
 from collections.abc import Container
 
@@ -8,15 +8,15 @@ from .words import described, place_of
 __all__ = ["difference"]
 
 _MOST = 4
-"""Operators that are listed."""
+"""Most operators that a sentence lists."""
 
 
 def difference(expected: Expression, found: Expression | Unknown) -> str | None:
-    """Return where an artifact does something else than the network's code, or ``None`` if it does the same.
+    """Return how an artifact differs from the network's code, or ``None`` if it computes the same.
 
     Args:
-        expected: what the network's code does.
-        found: what the artifact does; where that is not known, it is something else.
+        expected: what the network's code computes.
+        found: what the artifact computes; what could not be read differs from everything.
     """
     actual = found.expression if isinstance(found, Unknown) else found
     if actual is None:
@@ -38,12 +38,12 @@ def difference(expected: Expression, found: Expression | Unknown) -> str | None:
 
 
 def _steps(expression: Expression) -> list[Expression]:
-    """Return what depends on the input, in order."""
+    """Return the parts that depend on the input, in the order of execution."""
     return [each for each in ordered(expression) if each.batched]
 
 
 def _first(steps: list[Expression], others: Container[bytes]) -> list[Expression]:
-    """Return the steps that the others have not, though they have all that these read."""
+    """Return the steps that are missing from the others although the others have all their inputs."""
     return [each for each in steps if each.key not in others and all(read.key in others for read in _reads(each))]
 
 

@@ -1,6 +1,6 @@
-"""What a network computes, as an expression over its input, its weights by name, and numbers.
+"""Represent what a network computes as an expression over its input, its weights by name, and numbers.
 
-Two expressions that are spelled the same in their canonical form have the same key, however large they are.
+Two expressions with the same canonical form have the same key, however large they are.
 """
 
 import ctypes
@@ -31,31 +31,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Batch = tuple[int, int, int]
-"""Where the axis of the batch stands among the others: it is one axis with those from the first number up to the third,
-and has its place before the second."""
+"""Position of the batch axis among the axes of one image, as (start, middle, end).
+
+The batch axis is merged with the axes from start up to (not including) end, and stands before the axis middle.
+"""
 FRONT: Batch = (0, 0, 0)
-"""Before all other axes, and one with none of them."""
+"""The batch axis comes first and is merged with no other."""
 
 _LONGEST = 100
-"""Of what an artifact calls something."""
+"""Most characters kept of a name or text from an artifact."""
 
 
 class Strange(Exception):
-    """What an operator does has no canonical form; the message says why, and may be empty where its input has none."""
+    """An operator has no canonical form; the message says why, and is empty if one of its inputs has none already."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Expression:
-    """One operator applied to other expressions; of two, compare the keys.
+    """One operator applied to other expressions; compare two expressions by their keys.
 
     Attributes:
-        operator: its canonical name, such as ``linear``; ``?`` and the artifact's own name where it has no form.
-        attributes: all that it depends on beside its arguments, by name, numbers as float32 has them.
-        arguments: what it reads.
-        shape: its axes for one image, without that of the batch; ``None`` where they are not known.
-        batch: where the axis of the batch stands; ``None`` where it does not depend on the input. What is computed for
-            an image does not depend on it, and so the key does not.
-        key: equal for equal expressions only.
+        operator: its canonical name, such as ``linear``; without a canonical form, ``?`` and the artifact's name of it.
+        attributes: its settings by name, with numbers rounded to float32.
+        arguments: its inputs.
+        shape: the axes for one image, without the batch axis; ``None`` if they are not known.
+        batch: the position of the batch axis; ``None`` if the expression does not depend on the input. It is not part
+            of the key, because what is computed for an image does not depend on it.
+        key: equal only for equal expressions.
     """
 
     operator: str
@@ -67,15 +69,15 @@ class Expression:
 
     @property
     def batched(self) -> bool:
-        """It depends on the input."""
+        """Return whether the expression depends on the input."""
         return self.batch is not None
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The shape, which must be known.
+        """Return the shape.
 
         Raises:
-            Strange: it is not.
+            Strange: it is not known.
         """
         if self.shape is None:
             raise Strange
@@ -83,17 +85,17 @@ class Expression:
 
     @property
     def is_strange(self) -> bool:
-        """It has no canonical form."""
+        """Return whether the operator has no canonical form."""
         return self.operator.startswith("?")
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What a network computes, and why that cannot be said.
+    """A network that cannot be read completely.
 
     Attributes:
-        reason: a clause, such as ``softplus has no canonical form``.
-        expression: what could be said, or ``None``.
+        reason: why not, as a clause such as ``softplus has no canonical form``.
+        expression: what could be read, or ``None``.
     """
 
     reason: str
@@ -111,10 +113,17 @@ def make(
     batch: Batch | None = _SAME,
     **attributes: Any,
 ) -> Expression:
-    """Make an expression; the axis of its batch stands where that of its arguments does, unless it is given.
+    """Build an expression.
+
+    Args:
+        operator: its canonical name.
+        arguments: its inputs.
+        shape: the axes for one image, or ``None`` if they are not known.
+        batch: the position of the batch axis; by default that of the arguments.
+        attributes: its settings.
 
     Raises:
-        Strange: it stands in different places.
+        Strange: the batch axes of the arguments stand in different positions.
     """
     if batch is _SAME:
         batch = _common_batch(arguments, shape)
@@ -135,50 +144,50 @@ def _common_batch(arguments: Sequence[Expression], shape: tuple[int, ...] | None
 
 
 def placed(expression: Expression, batch: Batch | None) -> Expression:
-    """Return the same expression with the axis of the batch in another place."""
+    """Return the same expression with the batch axis in another position."""
     return replace(expression, batch=batch if expression.batched else None)
 
 
 def single(value: float) -> float:
-    """Round to float32, as the formats and the engines do."""
+    """Round to float32, as formats and engines do."""
     return ctypes.c_float(value).value
 
 
 def number(value: float) -> Expression:
-    """Make a number that stands in the code."""
+    """Build a number from the network's code."""
     return make("number", (), (), value=single(value))
 
 
 def weight(name: str, shape: Sequence[int]) -> Expression:
-    """Make one of the network's tensors, which may have been given another shape."""
+    """Build one of the network's parameters or buffers, possibly reshaped."""
     return make("weight", (), tuple(shape), name=name, axes=tuple(shape))
 
 
 def of_array(array: "NDArray[Any]") -> Expression:
-    """Make a tensor that is none of the network's own."""
+    """Build a constant: a tensor that is not one of the network's parameters or buffers."""
     digest = hashlib.sha256(array.dtype.str.encode() + array.tobytes())
     return constant(digest.hexdigest(), array.shape)
 
 
 def constant(digest: str, shape: Sequence[int]) -> Expression:
-    """Make a tensor that is none of the network's own, by the digest of its numbers in their order."""
+    """Build a constant from the digest of its numbers in their order."""
     return make("constant", (), tuple(shape), digest=digest, axes=tuple(shape))
 
 
 def strange(name: str, reason: str, arguments: Sequence[Expression], output: int = 0) -> Expression:
-    """Make what has no canonical form: it equals nothing that a known network computes."""
+    """Build an opaque expression, for an operator without canonical form; it never equals a known operator."""
     batch = FRONT if any(each.batched for each in arguments) else None
     return make(f"?{plain(name)}", arguments, None, batch=batch, reason=plain(reason), output=output)
 
 
 def plain(text: str) -> str:
-    """Return what an artifact says in one line that can be printed."""
+    """Return a text from an artifact as one short, printable line."""
     short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return "".join(letter if letter.isprintable() else "�" for letter in short)
 
 
 def ordered(expression: Expression) -> Iterator[Expression]:
-    """Return an expression and all that it is made of, once each, what is read before what reads it."""
+    """Yield an expression and all its parts, once each, arguments before the expressions that read them."""
     seen: set[bytes] = set()
     waiting = [(expression, False)]
     while waiting:

@@ -1,7 +1,7 @@
-"""Batch normalisation in eval mode, folded into the layer before it, so that every format carries the same bits.
+"""Fold batch norms in eval mode into the layer before them, so that every format carries the same bits.
 
 For z = Wx + b and y = γ (z − μ) / √(σ² + ε) + β, the layer y = W'x + b' with s = γ / √(σ² + ε), W' = sW and
-b' = s (b − μ) + β is the same one. It is computed in float64 and rounded once. What cannot be folded stays as it is.
+b' = s (b − μ) + β is equivalent. It is computed in float64 and rounded once. Batch norms that cannot be folded stay.
 """
 
 import copy
@@ -16,15 +16,15 @@ __all__ = ["fold"]
 
 
 def fold(network: "nn.Module", shape: tuple[int, int, int]) -> "nn.Module":
-    """Fold in place every batch norm whose only input is a layer that nothing else reads.
+    """Fold, in place, every batch norm that is the only reader of the layer before it.
 
     Args:
         network: in eval mode, with float32 weights.
         shape: (channels, height, width) of its input.
 
     Returns:
-        The network, with an ``nn.Identity`` for each batch norm that was folded; an unfolded copy where its code does
-        not run without them.
+        The network, with an ``nn.Identity`` in place of each folded batch norm; an unfolded copy if its code does not
+        run without them.
     """
     from torch import nn
 
@@ -37,14 +37,14 @@ def fold(network: "nn.Module", shape: tuple[int, int, int]) -> "nn.Module":
     norms = {id(norm) for _, norm in pairs}
     for layer, norm in pairs:
         _fold(layer, norm)
-        norm.forward = _same  # where the code keeps the batch norm in a list of its own too
+        norm.forward = _same  # the code may also keep the batch norm in a plain list
     for name, module in [*network.named_modules(remove_duplicate=False)]:
         if id(module) in norms:
             parent, _, own = name.rpartition(".")
             setattr(network.get_submodule(parent), own, nn.Identity().eval())
     try:
         forward_on_meta(network, shape)
-    except Exception:  # code that asks its batch norms for more than to be called, or that needs real numbers
+    except Exception:  # code that reads attributes of its batch norms, or that needs real numbers
         return network if _runs(network, shape) else unfolded
     return network
 
@@ -59,7 +59,7 @@ def _runs(network: "nn.Module", shape: tuple[int, int, int]) -> bool:
     try:
         with torch.inference_mode():
             network(torch.zeros(2, *shape))
-    except Exception:  # whatever its code raises
+    except Exception:  # whatever the network's code raises
         return False
     return True
 

@@ -1,6 +1,6 @@
-"""Find the batch norms that can be folded, in what a network really did with one batch.
+"""Find the batch norms that can be folded, by running a network on one batch.
 
-The operators are watched, not the code: so blocks in lists, sizes and Python's own control flow are no obstacle.
+Operators are observed, not code, so modules in plain lists, computed sizes and Python control flow are no obstacle.
 """
 
 from collections import Counter
@@ -13,19 +13,19 @@ __all__ = ["foldable"]
 
 _NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training")
 _READS_NUMBERS = ("_local_scalar_dense", "is_nonzero", "equal", "item")
-"""Operators that tell Python a number: with another picture the code may go another way."""
+"""Operators that return a number to Python: for another image the code may take another branch."""
 
 
 def foldable(network: "nn.Module", shape: tuple[int, int, int]) -> "list[tuple[Any, Any]]":
-    """Find each layer and the batch norm that alone reads what it gives.
+    """Find each layer whose output is read by one batch norm and nothing else.
 
     Args:
         network: in eval mode, on the CPU.
         shape: (channels, height, width) of its input.
 
     Returns:
-        Pairs of a plain convolution or dense layer and a batch norm, both called once; none where the code cannot be
-        run on zeros or reads single numbers of a tensor.
+        Pairs of a plain convolution or dense layer and a batch norm, both called once; empty if the code does not run
+        on zeros or reads single numbers of a tensor.
     """
     watch = _watched(network, shape)
     if watch is None:
@@ -46,12 +46,12 @@ def foldable(network: "nn.Module", shape: tuple[int, int, int]) -> "list[tuple[A
 
 
 class _Watch:
-    """Remembers who gave each tensor, and how often each was read.
+    """Records which layer computed each tensor, and how often each tensor was read.
 
     Attributes:
-        norms: the input and the running mean of each batch norm that was called.
-        reads: number of readers by ``id`` of a tensor.
-        tells: the code was told a number.
+        norms: the input and the running mean of each batch norm call.
+        reads: how often a tensor was read, by its ``id``.
+        tells: whether the code read a single number of a tensor.
     """
 
     def __init__(self) -> None:
@@ -59,10 +59,10 @@ class _Watch:
         self.reads: Counter[int] = Counter()
         self.tells = False
         self._affine: dict[int, int] = {}
-        """``id`` of the weight by that of what a convolution or a dense layer gave."""
+        """``id`` of the weight, by ``id`` of the output of a convolution or dense layer."""
         self._turned: dict[int, int] = {}
         self._kept: list[Any] = []
-        """Whatever was numbered lives on, so that no other tensor gets its id."""
+        """Keeps every recorded tensor alive, so that no ``id`` is reused."""
 
     def weight_of(self, value: "Tensor") -> int:
         return self._affine.get(id(value), 0)
@@ -77,7 +77,7 @@ class _Watch:
         self.reads.update(map(id, tensors))
         self.tells |= name in _READS_NUMBERS
         for each in result if isinstance(result, list | tuple) else [result]:
-            self._affine.pop(id(each), None)  # changed in place
+            self._affine.pop(id(each), None)  # changed in place, so no longer a layer's output
         if name == "t":
             self._turned[id(result)] = id(tensors[0])
         elif name == "convolution" and not args[6]:
@@ -89,7 +89,7 @@ class _Watch:
 
 
 def _watched(network: "nn.Module", shape: tuple[int, int, int]) -> _Watch | None:
-    """Run a network on zeros; give nothing where it cannot be run or reads single numbers."""
+    """Run a network on zeros; return ``None`` if it fails or reads single numbers of a tensor."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
@@ -107,13 +107,13 @@ def _watched(network: "nn.Module", shape: tuple[int, int, int]) -> _Watch | None
     try:
         with torch.no_grad(), fork_random(), Mode():  # type: ignore[no-untyped-call]
             watch.reads.update(map(id, tree_leaves(network(torch.zeros(2, *shape)))))
-    except Exception:  # whatever its code raises
+    except Exception:  # whatever the network's code raises
         return None
     return None if watch.tells else watch
 
 
 def _is_layer(module: Any) -> bool:
-    """Return whether it is a layer that computes what torch's own does, with float32 weights of its own."""
+    """Return whether a module is one of torch's convolutions or dense layers, unmodified, with float32 weights."""
     import torch
     from torch import nn
 
@@ -123,7 +123,7 @@ def _is_layer(module: Any) -> bool:
 
 
 def _is_norm(module: Any) -> bool:
-    """Return whether it is a batch norm that does nothing beside, with float32 statistics."""
+    """Return whether a module is one of torch's batch norms, unmodified, in eval mode, with float32 statistics."""
     import torch
     from torch import nn
 
@@ -135,5 +135,5 @@ def _is_norm(module: Any) -> bool:
 
 
 def _is_quiet(module: "nn.Module") -> bool:
-    """Return whether nothing else happens when it is called."""
+    """Return whether a call of the module runs its class's ``forward`` and nothing else."""
     return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

@@ -1,4 +1,4 @@
-"""Layers with weights: dense ones, convolutions and norms."""
+"""Build expressions for layers with weights: dense layers, convolutions and norms."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ __all__ = ["batch_norm", "convolution", "layer_norm", "linear", "matmul", "stand
 
 
 def linear(inputs: Expression, matrix: Expression, bias: Expression | None = None) -> Expression:
-    """Make a dense layer.
+    """Build a dense layer.
 
     Args:
         inputs: [N, …, in].
-        matrix: [in, out], turned round from what the network has where that is [out, in].
+        matrix: [in, out]; transpose a weight that is [out, in].
         bias: [out].
     """
     _require(not matrix.batched, "a product of two values")
@@ -29,15 +29,15 @@ def linear(inputs: Expression, matrix: Expression, bias: Expression | None = Non
 
 
 def matmul(one: Expression, other: Expression) -> Expression:
-    """Make a product of matrices, which are the last two axes of each value.
+    """Build a matrix product over the last two axes of two values.
 
     Args:
-        one: [N, …, rows, inner], or a matrix of the network.
-        other: [N, …, inner, columns], or a matrix of the network.
+        one: [N, …, rows, inner], or a weight matrix.
+        other: [N, …, inner, columns], or a weight matrix.
     """
     if not other.batched:
         if other.operator == "expand" and other.axes[-2:] == other.arguments[0].axes[-2:]:
-            other = other.arguments[0]  # a copy for each of several values
+            other = other.arguments[0]  # the same matrix, repeated
         _require(math.prod(other.axes[:-2]) == 1, "a matrix for each of several values")
         return linear(one, reshape(other, other.axes[-2:]))
     _require_apart(other, 2)
@@ -59,7 +59,7 @@ def _turned(expression: Expression) -> Expression:
 
 
 def _as_wide(run: Callable[..., Expression], values: Sequence[Expression], last: int) -> Expression:
-    """Run something on values without their axes of one number, but for the last axes."""
+    """Run a function on values without their axes of size 1, except the last ``last`` axes."""
     axes = values[0].axes[:-last]
     wide = [size for size in axes if size != 1]
     found = run(*(reshape(each, [*wide, *each.axes[-last:]], FRONT) for each in values))
@@ -67,7 +67,7 @@ def _as_wide(run: Callable[..., Expression], values: Sequence[Expression], last:
 
 
 def standardised(inputs: Expression, first: int, epsilon: float) -> Expression:
-    """Make (x − mean) ÷ √(variance + epsilon), each over all axes from ``first`` on."""
+    """Build (x − mean) ÷ √(variance + epsilon), with mean and variance over all axes from ``first`` on."""
     _require_apart(inputs, len(inputs.axes) - first)
     return make("standardised", [inputs], inputs.axes, axes=len(inputs.axes) - first, epsilon=single(epsilon))
 
@@ -81,16 +81,16 @@ def convolution(
     dilations: Sequence[int],
     groups: int,
 ) -> Expression:
-    """Make a convolution.
+    """Build a convolution.
 
     Args:
-        inputs: [N, in, …]; zeros around them become pads.
+        inputs: [N, in, …]; a zero padding before the convolution is merged into its pads.
         weight: [out, in / groups, …].
         bias: [out].
-        strides: of each axis.
-        pads: before each axis, then behind each.
-        dilations: of each axis.
-        groups: of channels.
+        strides: per spatial axis.
+        pads: those before each spatial axis, then those after each.
+        dilations: per spatial axis.
+        groups: number of channel groups.
     """
     _require(inputs.batch == FRONT and not weight.batched, "weights that depend on the input")
     count = len(inputs.axes) - 1
@@ -119,7 +119,7 @@ def convolution(
 
 
 def _without_zeros(inputs: Expression, pads: Sequence[int]) -> tuple[Expression, Sequence[int]]:
-    """Take a frame of zeros around the pixels for pads of the convolution itself."""
+    """Merge a zero padding before a convolution into the convolution's own pads."""
     if inputs.operator != "pad" or inputs.attributes["value"] != 0:
         return inputs, pads
     around = inputs.attributes["pads"]
@@ -131,7 +131,7 @@ def _without_zeros(inputs: Expression, pads: Sequence[int]) -> tuple[Expression,
 
 
 def batch_norm(inputs: Expression, parameters: Sequence[Expression | None], epsilon: float) -> Expression:
-    """Make a batch norm in eval mode, with weight, bias, mean and variance, each [channels]."""
+    """Build a batch norm in eval mode from weight, bias, mean and variance, each [channels]."""
     given = [each for each in parameters if each is not None]
     _require(inputs.batch == FRONT and len(given) == 4, "no weights of its own")
     _require_vectors(inputs.axes[0], *given)
@@ -141,7 +141,7 @@ def batch_norm(inputs: Expression, parameters: Sequence[Expression | None], epsi
 def layer_norm(
     inputs: Expression, weight: Expression | None, bias: Expression | None, axes: int, epsilon: float
 ) -> Expression:
-    """Make a norm over the last ``axes`` axes, with weight and bias of their shape."""
+    """Build a norm over the last ``axes`` axes, with weight and bias of their shape."""
     _require(axes > 0, "axes that do not fit")
     _require_apart(inputs, axes)
     if weight is None or bias is None:
@@ -151,7 +151,7 @@ def layer_norm(
 
 
 def _require_apart(inputs: Expression, last: int) -> None:
-    """Raise Strange if the axis of the batch is one of the last ones, or merged with one."""
+    """Raise ``Strange`` if the batch axis is one of the last axes, or merged with one."""
     _require(inputs.batch is not None and inputs.batch[2] <= len(inputs.axes) - last, "it mixes the images of a batch")
 
 

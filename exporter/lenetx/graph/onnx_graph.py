@@ -1,4 +1,4 @@
-"""From an ONNX file to an expression."""
+"""Read an ONNX file into an expression."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,23 +20,23 @@ __all__ = ["of_onnx"]
 
 _OPERATORS = {**LAYERS, **NUMBERS, **SHAPES}
 _OPSETS = range(14, 24)
-"""Whose meaning of each operator is known here."""
+"""Opsets whose operators this package knows."""
 _DOMAINS = ("", "ai.onnx")
 _FLOAT, _BOOL = 1, 9
 _GRAPH = 5
-"""onnx.AttributeProto's number of the type."""
+"""``onnx.AttributeProto.GRAPH``."""
 
 
 class _Unreadable(Exception):
-    """The graph is none that runs."""
+    """The graph is malformed, or uses a feature that is not supported."""
 
 
 def of_onnx(model: "ModelProto", aliases: Mapping[str, str] | None = None) -> Expression | Unknown:
-    """Return what an ONNX file computes in canonical form.
+    """Return the canonical form of what an ONNX file computes, or why it cannot be read.
 
     Args:
-        model: any; nothing of it is trusted.
-        aliases: the name under which a tensor is compared, for those that have several, see ``aliases``.
+        model: any model; nothing in it is trusted.
+        aliases: for tensors with several names, the one under which they are compared, see ``aliases``.
     """
     try:
         return known(_Graph(model, aliases).output())
@@ -45,7 +45,7 @@ def of_onnx(model: "ModelProto", aliases: Mapping[str, str] | None = None) -> Ex
 
 
 class _Graph:
-    """Expressions for the values of a graph, node by node."""
+    """Builds an expression for each value of a graph, node by node."""
 
     def __init__(self, model: "ModelProto", aliases: Mapping[str, str] | None) -> None:
         graph = model.graph
@@ -99,7 +99,7 @@ class _Graph:
         return [*outputs, *(strange(proto.op_type, "its second result", read, place) for place in others)]
 
     def _constant(self, tensor: "TensorProto") -> Expression:
-        """Return a tensor of the file: one by the name of a weight, or a number."""
+        """Return an initializer as a weight by its name, a number or a constant."""
         from onnx import numpy_helper
 
         is_mask = tensor.data_type == _BOOL and tensor.name.startswith(CONSTANT)
@@ -117,7 +117,7 @@ class _Graph:
 
 
 def _read_within(node: "NodeProto") -> Iterator[str]:
-    """Return the names that the graphs within a node read."""
+    """Yield the names that the subgraphs of a node read."""
     graphs = [each.g for each in node.attribute if each.type == _GRAPH]
     while graphs:
         for inner in graphs.pop().node:
@@ -130,7 +130,7 @@ def _require_plain(model: "ModelProto") -> None:
     versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
     if len(versions) != 1 or versions[0] not in _OPSETS:
         raise _Unreadable(f"its opset is {', '.join(map(str, versions)) or 'not stated'}")
-    if not all(isinstance(name, str) for name in _names(graph)):  # protobuf gives bytes where they are no UTF-8
+    if not all(isinstance(name, str) for name in _names(graph)):  # protobuf returns bytes for invalid UTF-8
         raise _Unreadable("one of its names is no text")
     if model.functions or graph.sparse_initializer:
         raise _Unreadable("it has functions of its own or sparse weights")
@@ -148,7 +148,7 @@ def _names(graph: "GraphProto") -> Iterator[object]:
 
 
 def _input_axes(given: "ValueInfoProto") -> tuple[int | None, tuple[int, ...]]:
-    """Return the size of the batch, ``None`` if it is any, and the other axes."""
+    """Return the batch size (``None`` if it is dynamic) and the other axes."""
     kind = given.type.tensor_type
     axes = [axis.dim_value for axis in kind.shape.dim]
     if kind.elem_type != _FLOAT or len(axes) < 2 or min(axes[1:]) < 1:

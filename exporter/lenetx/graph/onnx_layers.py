@@ -1,4 +1,4 @@
-"""ONNX's layers and windows in canonical form."""
+"""Read ONNX's layers, pooling and resizing into canonical form."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ def _matmul(node: Node) -> Expression:
 
 
 def _einsum(node: Node) -> Expression:
-    """Read the product of the last axes of two values."""
+    """Read an einsum that is a matrix product over the last axes of two values."""
     if node.inputs != 2:
         raise Strange("of another number of values")
     terms, _, result = node.text("equation", "").replace(" ", "").partition("->")
@@ -55,7 +55,7 @@ def _einsum(node: Node) -> Expression:
 
 
 def _contracted(values: tuple[Expression, Expression], left: str, right: str, result: str, lead: str) -> Expression:
-    """Multiply matrices whose axes have letters."""
+    """Build the matrix product of two values whose axes have letters."""
     one, other = values
     if len(set(left)) != len(left) or len(set(right)) != len(right) or len(right) != len(lead) + 2:
         raise Strange("axes that do not fit")
@@ -64,7 +64,7 @@ def _contracted(values: tuple[Expression, Expression], left: str, right: str, re
     fits = right.startswith(lead) and shared in right[len(lead) :] and columns not in left
     if not left.isalpha() or not right.isalpha() or not fits or result != rows + columns:
         raise Strange("axes that do not fit")
-    if right[-1] == shared:  # both have the axis of the sum last
+    if right[-1] == shared:  # both values have the contracted axis last
         last = len(right) - 1
         other = reorder(other, [*range(last - 1), last, last - 1])
     return layers.matmul(one, other)
@@ -123,7 +123,7 @@ def _layer_norm(node: Node) -> Expression:
 
 
 def _max_pool(node: Node) -> Expression:
-    node.integer("storage_order", 0)  # of the places of the greatest numbers, which are its second output
+    node.integer("storage_order", 0)  # affects only the indices, its second output
     inputs, kernel = node.value(0), node.integers("kernel_shape") or []
     strides, dilations = _spread(node, "strides", kernel), _spread(node, "dilations", kernel)
     pads = _pads(node, inputs, kernel, strides, dilations)

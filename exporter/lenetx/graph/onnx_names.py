@@ -1,4 +1,4 @@
-"""The initializers of an ONNX file under the names and in the layout of the checkpoint, and all else as constants."""
+"""Store the weights of an ONNX file under the checkpoint's names and in its layout, and all else as constants."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["CONSTANT", "name_constants", "restore_weights"]
 
 CONSTANT = "constant:"
-"""What the names of numbers begin with that are no weights: no part of a module can be called so."""
+"""Prefix for the names of initializers that are not weights; no part of a module can have such a name."""
 
 
 def restore_weights(model: "ModelProto", weights: "Weights") -> None:
-    """Bring back what torch's exporter leaves out, turns round, spreads or names by a second name."""
+    """Restore weights that torch's exporter left out, transposed, reshaped or stored under a second name."""
     _restore_names(model, weights)
     _restore_zero_biases(model, weights)
     _restore_layouts(model, weights)
 
 
 def name_constants(model: "ModelProto", weights: "Weights") -> None:
-    """Return the initializers that are no weights names of one kind, numbered in the order in which they are read."""
+    """Rename the initializers that are not weights to numbered constants, in the order in which nodes read them."""
     own = {tensor.name for tensor in model.graph.initializer} - weights.keys()
     renamed: dict[str, str] = {}
     for node in model.graph.node:
@@ -36,7 +36,7 @@ def name_constants(model: "ModelProto", weights: "Weights") -> None:
 
 
 def _restore_names(model: "ModelProto", weights: "Weights") -> None:
-    """Of a tensor that two parts of a network share, use the first name."""
+    """Rename each initializer that equals a missing weight, such as a shared tensor under its second name."""
     from onnx import numpy_helper
 
     present = {tensor.name for tensor in model.graph.initializer}
@@ -61,14 +61,14 @@ def _restore_zero_biases(model: "ModelProto", weights: "Weights") -> None:
         if not name.endswith("bias") or weights[name].any():
             continue
         without = [node for node in model.graph.node if list(node.input[1:]) == [weight]]
-        for node in without:  # more than one where layers have equal weights
+        for node in without:  # several if layers have equal weights
             node.input.append(name)
         if without:
             model.graph.initializer.append(numpy_helper.from_array(weights[name], name))
 
 
 def _restore_layouts(model: "ModelProto", weights: "Weights") -> None:
-    """Write weights as they are, and a node that turns them round where torch has written that itself."""
+    """Store weights in their own layout, with a node that transposes or reshapes them if torch stored the result."""
     import numpy as np
     from onnx import helper, numpy_helper
 

@@ -1,4 +1,4 @@
-"""One node of an ONNX graph: each input and attribute is asked for by what it means, and none is passed over."""
+"""Read the inputs and attributes of an ONNX node, and detect any that was not read."""
 
 import math
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ __all__ = ["Node"]
 
 _FLOAT, _INT64 = 1, 7
 _KINDS = {"integer": 2, "integers": 7, "fraction": 1, "text": 3}
-"""onnx.AttributeProto's numbers of the types."""
+"""Values of ``onnx.AttributeProto.AttributeType``."""
 
 
 class Node:
-    """A node, whose inputs have been read.
+    """One node of a graph; call ``finish`` after reading its inputs and attributes.
 
     Args:
         proto: the node.
-        values: expressions by name.
-        constants: the tensors of the file by name.
-        sizes: whole numbers that the graph has computed, by name.
-        batch: the size of the batch axis, or ``None`` if it is any.
+        values: expressions by name, those of the node's inputs among them.
+        constants: the initializers of the file by name.
+        sizes: integers that the graph has computed, by name.
+        batch: the size of the batch axis, or ``None`` if it is dynamic.
     """
 
     def __init__(
@@ -48,36 +48,40 @@ class Node:
 
     @property
     def inputs(self) -> int:
-        """How many there are."""
+        """Return the number of inputs."""
         return len(self._inputs)
 
     def value(self, place: int = 0) -> Expression:
-        """Return an input."""
+        """Return an input.
+
+        Raises:
+            Strange: it is absent.
+        """
         found = self.optional(place)
         if found is None:
             raise Strange("too few inputs")
         return found
 
     def optional(self, place: int) -> Expression | None:
-        """Return an input or ``None``."""
+        """Return an input, or ``None`` if it is absent."""
         self._read.add(place)
         return self._values[self._inputs[place]] if self._has(place) else None
 
     def sizes(self, place: int) -> list[int] | None:
-        """Return an input of sizes, axes or places, or ``None`` where there is none.
+        """Return an input of sizes, axes or indices, or ``None`` if it is absent.
 
         Raises:
-            Strange: it is computed of the number of images, or not of whole numbers.
+            Strange: it is computed from the number of images, or its numbers are not integers.
         """
         found = self.extents(place)
         if found is None:
             return None
         if not all(isinstance(size, int) for size in found):
             raise Strange("its sizes are computed")
-        return [int(size) for size in found]  # type: ignore[arg-type]  # as seen
+        return [int(size) for size in found]  # type: ignore[arg-type]  # as checked above
 
     def extents(self, place: int) -> "list[int | Images] | None":
-        """Return an input of sizes, some of which may be multiples of the number of images, or ``None``."""
+        """Return an input of sizes, which may be multiples of the number of images, or ``None`` if it is absent."""
         if not self._has(place):
             self._read.add(place)
             return None
@@ -87,7 +91,7 @@ class Node:
         return list(found.reshape(-1))
 
     def array(self, place: int) -> "NDArray[Any]":
-        """Return an input of whole numbers of any shape."""
+        """Return an input of integers of any shape."""
         import numpy as np
         from onnx import numpy_helper
 
@@ -109,7 +113,7 @@ class Node:
             raise Strange("its sizes cannot be read") from None
 
     def reads_sizes(self) -> bool:
-        """Return whether all inputs are whole numbers."""
+        """Return whether all inputs hold integers."""
         given = [name for name in self._inputs if name]
         whole = [
             name in self._sizes or (name in self._constants and self._constants[name].data_type == _INT64)
@@ -118,7 +122,7 @@ class Node:
         return bool(given) and all(whole)
 
     def floats(self, place: int) -> list[float]:
-        """Return the numbers of a constant input; none where there is none, or it is computed."""
+        """Return the numbers of a constant input; an empty list if it is absent or computed."""
         from onnx import numpy_helper
 
         tensor = self._constants.get(self._inputs[place]) if self._has(place) else None
@@ -132,37 +136,37 @@ class Node:
         return found
 
     def filled(self, place: int) -> float | None:
-        """Return the one number that a constant input consists of, or ``None`` where it is none."""
+        """Return the number that fills a constant input, or ``None`` if there is no single one."""
         found = set(self.floats(place))
         return found.pop() if len(found) == 1 else None
 
     def number(self, place: int) -> float | None:
-        """Return an input that is a number, or ``None`` where there is none."""
+        """Return an input that is a single number, or ``None`` if it is absent."""
         found = self.optional(place)
         if found is not None and found.operator != "number":
             raise Strange("where a number should be it has none")
         return None if found is None else float(found.attributes["value"])
 
     def integer(self, name: str, default: int) -> int:
-        """Return an attribute."""
+        """Return an integer attribute."""
         return int(self._take(name, "integer", default))
 
     def integers(self, name: str) -> list[int] | None:
-        """Return an attribute or ``None``."""
+        """Return an attribute of several integers, or ``None`` if it is absent."""
         found = self._take(name, "integers", None)
         return None if found is None else list(found)
 
     def fraction(self, name: str, default: float) -> float:
-        """Return an attribute."""
+        """Return a float attribute."""
         return float(self._take(name, "fraction", default))
 
     def text(self, name: str, default: str) -> str:
-        """Return an attribute."""
+        """Return a string attribute."""
         found = self._take(name, "text", default)
         return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
 
     def require(self, name: str, value: float) -> None:
-        """See that an attribute, whole or a fraction, has the one value that is known.
+        """Check that an integer or float attribute has the only supported value.
 
         Raises:
             Strange: it has another.
@@ -173,7 +177,7 @@ class Node:
             raise Strange(f"its {name} is {found:.9g}")
 
     def finish(self) -> None:
-        """See that all inputs and attributes were asked for.
+        """Check that all inputs and attributes were read.
 
         Raises:
             Strange: one was not.

@@ -1,4 +1,4 @@
-"""ONNX's arithmetic, activations and reductions in canonical form."""
+"""Read ONNX's arithmetic, activations and reductions into canonical form."""
 
 from collections.abc import Callable, Mapping
 
@@ -78,7 +78,7 @@ def _same(node: Node) -> Expression:
 
 def _dropout(node: Node) -> Expression:
     node.integer("seed", 0)
-    node.number(1)  # the share, which means nothing to inference, but would be computed
+    node.number(1)  # the ratio: unused in inference, but engines would compute it
     if node.optional(2) is not None:
         raise Strange("with a training mode")
     return node.value()

@@ -1,4 +1,4 @@
-"""ONNX's operators that move numbers about in canonical form."""
+"""Read ONNX's shape, slicing and padding operators into canonical form."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ def _reshape(node: Node) -> Expression:
 
 
 def _viewed(node: Node, inputs: Expression, wanted: "Sequence[int | Images | None]") -> Expression:
-    """Make a shape where −1 is what is left, and ``None`` the batch's axis as it is."""
+    """Build a view to a shape in which −1 is the remaining size and ``None`` the batch axis as it is."""
     if inputs.batch is None:
         return shapes.reshape(inputs, _resolved(wanted, math.prod(inputs.axes)))
     multiples = [place for place, size in enumerate(wanted) if not isinstance(size, int)]
@@ -41,7 +41,7 @@ def _viewed(node: Node, inputs: Expression, wanted: "Sequence[int | Images | Non
     if not multiples and node.batch is not None:
         whole = _resolved(wanted, node.batch * math.prod(inputs.axes))
         return views.view(inputs, views.located(inputs, whole, node.batch))
-    if not multiples:  # what is left is all that can be of any size
+    if not multiples:  # only −1 can hold a dynamic batch
         return views.view(inputs, [None if size == -1 else int(size) for size in wanted])  # type: ignore[arg-type]  # ints
     batch = wanted[multiples[0]]
     times = batch.times if isinstance(batch, Images) else views.merged(inputs)
@@ -53,7 +53,7 @@ def _viewed(node: Node, inputs: Expression, wanted: "Sequence[int | Images | Non
 
 
 def _resolved(wanted: "Sequence[int | Images | None]", whole: int) -> list[int]:
-    """Return sizes where −1 is what is left."""
+    """Return the sizes with −1 replaced by the remaining size."""
     sizes = [size for size in wanted if isinstance(size, int)]
     if len(sizes) != len(wanted) or sizes.count(-1) > 1:
         raise Strange("a shape that does not fit")
@@ -109,12 +109,12 @@ def _expand(node: Node) -> Expression:
 
 
 def _images(node: Node, times: int) -> "int | Images":
-    """Return a size that is a multiple of the number of images."""
+    """Return the size that is ``times`` the number of images."""
     return Images(times) if node.batch is None else times * node.batch
 
 
 def _wider(have: Sequence[int | None], wanted: "Sequence[int | Images]") -> list[int]:
-    """Return the sizes that both are spread to."""
+    """Return the sizes to which both are broadcast."""
     sizes = [size if to == 1 else to for size, to in zip(have, wanted, strict=True)]
     found = [size for size in sizes if isinstance(size, int)]
     if len(found) != len(sizes):

@@ -1,4 +1,4 @@
-"""Whole numbers that an ONNX graph computes of constants and of shapes, exact for any number of images."""
+"""Compute the integers that an ONNX graph derives from constants and shapes, exactly for any number of images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["MOST_SIZES", "Images", "sizes_of"]
 
 MOST_SIZES = 4096
-"""In one tensor of sizes, axes or places."""
+"""Most numbers in one tensor of sizes, axes or indices."""
 _INT64 = 7
 _FAR = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """So many times the number of images."""
+    """A multiple of the number of images.
+
+    Attributes:
+        times: the factor.
+    """
 
     times: int
 
@@ -38,7 +42,7 @@ class Images:
 
     def __floordiv__(self, other: "int | Images") -> "int | Images":
         fits = isinstance(other, int) and other > 0 and self.times % other == 0
-        return Images(self.times // int(other)) if fits else _unknown()  # type: ignore[arg-type]  # an int, as seen
+        return Images(self.times // int(other)) if fits else _unknown()  # type: ignore[arg-type]  # an int, as checked above
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -51,10 +55,10 @@ def _unknown() -> Any:
 
 
 def sizes_of(node: "Node") -> Sizes:
-    """Return the whole numbers that a node computes, or ``None`` where it computes with other numbers.
+    """Return the integers that a node computes, or ``None`` if it does not compute with sizes.
 
     Raises:
-        Strange: what it computes of sizes is not known.
+        Strange: what it computes from sizes is not supported.
     """
     operator = _OPERATORS.get(node.operator)
     if operator is None or (node.operator != "Shape" and not node.reads_sizes()):

@@ -1,4 +1,4 @@
-"""Find out what a network returns: logits, probabilities or their logarithms."""
+"""Detect whether a network returns logits, probabilities or log-probabilities."""
 
 from typing import TYPE_CHECKING
 
@@ -20,25 +20,25 @@ __all__ = ["output_of"]
 
 _IMAGES = 4
 _LEVELS = 4.0
-"""Standard deviation of the random inputs, wide enough for outputs that differ."""
+"""Standard deviation of the random inputs, wide enough for different outputs."""
 _TOLERANCE = 1e-3
-"""By which the sum of a row of probabilities may differ from 1."""
+"""How far the sum of a row of probabilities may be from 1."""
 _SHAPES = ("view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "clone", "detach", "alias", "_to_copy", "select")
-"""Operators after the last one that changes numbers."""
+"""Operators that may follow the last one that changes numbers."""
 
 
 def output_of(network: "nn.Module", architecture: Architecture, shape: Shape) -> str:
-    """Return what a network's outputs are, as ``lenetx_runtime.ModelSpec.output`` has it.
+    """Return the kind of a network's outputs, as a value of ``lenetx_runtime.ModelSpec.output``.
 
-    The last operator that changed numbers says what they may be, and the outputs for random inputs whether they are.
+    The last operator that changes numbers suggests a kind, and the outputs for random inputs must agree with it.
 
     Args:
         network: on the CPU, with any weights.
-        architecture: what it is; those of lenetx and torchvision return logits.
+        architecture: of the network; those of lenetx and torchvision return logits.
         shape: (channels, height, width) of its input.
 
     Raises:
-        InputError: its code raised an error.
+        InputError: the network's code raised an error.
     """
     import torch
 
@@ -54,7 +54,7 @@ def output_of(network: "nn.Module", architecture: Architecture, shape: Shape) ->
 
 
 def _last(tape: "Tape") -> "Step | None":
-    """Return the step that computed the numbers of the output."""
+    """Return the step that computed the numbers of the output, before they were only reshaped."""
     makers = {value: step for step in tape.steps for value in step.outputs if value is not None}
     step = makers.get(tape.output)
     while step is not None and step.operator in _SHAPES and len(step.sources) == 1:
@@ -91,4 +91,4 @@ _ENDINGS: "dict[str, tuple[str, Callable[[Tensor], bool]]]" = {
     **dict.fromkeys(("sigmoid", "hardsigmoid"), ("probabilities", _are_shares)),
     "log_sigmoid_forward": ("log_probabilities", _are_logarithms),
 }
-"""By the last operator: what the outputs are, if they look so."""
+"""By the last operator: the kind of outputs that it suggests, and the test that they must pass."""

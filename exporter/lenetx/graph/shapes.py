@@ -1,4 +1,7 @@
-"""What moves numbers about. All axes are those of one image, without the batch's, or all of a weight."""
+"""Build expressions that move numbers: reshapes, transposes, slices, copies, concatenations and pads.
+
+All axes are those of one image, without the batch axis, or all axes of a weight.
+"""
 
 import math
 from collections.abc import Collection, Sequence
@@ -25,10 +28,10 @@ __all__ = [
 
 
 def axis_of(expression: Expression, axis: int) -> int:
-    """Return the place in ``axes`` of an axis as operators count them, with the batch, from either end.
+    """Return the index in ``axes`` of an operator's axis, which counts the batch axis and may be negative.
 
     Raises:
-        Strange: it is that of the batch, or there is none.
+        Strange: it is the batch axis, or does not exist.
     """
     start, _, end = expression.batch or (0, 0, 0)
     rank = len(expression.axes) - (end - start) + expression.batched
@@ -41,12 +44,12 @@ def axis_of(expression: Expression, axis: int) -> int:
 
 
 def reshape(expression: Expression, axes: Sequence[int], batch: Batch | None = None) -> Expression:
-    """Make another shape; of several in a row the last one counts.
+    """Build a reshape; consecutive reshapes are merged.
 
     Args:
-        expression: whose batch stands in front, if ``batch`` is not given.
-        axes: those of one image.
-        batch: where its axis stands then.
+        expression: any; if ``batch`` is omitted, its batch axis must come first.
+        axes: the new ones of one image.
+        batch: the new position of the batch axis; by default it comes first.
     """
     if math.prod(expression.axes) != math.prod(axes) or min(axes, default=1) < 0:
         raise Strange("a shape that does not fit")
@@ -64,7 +67,7 @@ def reshape(expression: Expression, axes: Sequence[int], batch: Batch | None = N
 
 
 def transpose(expression: Expression, order: Sequence[int]) -> Expression:
-    """Make another order of axes, the batch in front; several in a row are one, and axes of one place are none."""
+    """Build a transpose, the batch axis first; consecutive ones are merged, and axes of size 1 do not count."""
     if sorted(order) != list(range(len(expression.axes))):
         raise Strange("an order of axes that does not fit")
     axes = [expression.axes[axis] for axis in order]
@@ -81,7 +84,7 @@ def transpose(expression: Expression, order: Sequence[int]) -> Expression:
 
 
 def cut(expression: Expression, axis: int, start: int | None, end: int | None, step: int = 1) -> Expression:
-    """Make a slice of one axis, as Python counts."""
+    """Build a slice of one axis, with the rules of Python's slices."""
     size = expression.axes[axis]
     if not step:
         raise Strange("a slice that does not move")
@@ -97,7 +100,7 @@ def cut(expression: Expression, axis: int, start: int | None, end: int | None, s
 
 
 def pick(expression: Expression, axis: int, place: int) -> Expression:
-    """Make one place of an axis, without that axis."""
+    """Build a slice of one index of an axis, and drop the axis."""
     size = expression.axes[axis]
     if not -size <= place < size:
         raise Strange("a place that is not there")
@@ -106,7 +109,7 @@ def pick(expression: Expression, axis: int, place: int) -> Expression:
 
 
 def without(expression: Expression, places: Collection[int]) -> Expression:
-    """Leave out axes of one number."""
+    """Drop axes of size 1."""
     axes = [size for axis, size in enumerate(expression.axes) if axis not in places]
     if expression.batch is None:
         return reshape(expression, axes)
@@ -116,7 +119,7 @@ def without(expression: Expression, places: Collection[int]) -> Expression:
 
 
 def take(expression: Expression, axis: int, places: Sequence[int], shape: Sequence[int]) -> Expression:
-    """Make places of an axis in any order, in the axes of ``shape`` where the axis was."""
+    """Build a gather of indices along an axis; the axes of ``shape`` replace the axis."""
     size = expression.axes[axis]
     if not places or not all(type(place) is int and -size <= place < size for place in places):
         raise Strange("places that are not there")
@@ -129,7 +132,7 @@ def take(expression: Expression, axis: int, places: Sequence[int], shape: Sequen
 
 
 def roll(expression: Expression, axis: int, shift: int) -> Expression:
-    """Make an axis that starts elsewhere, and goes on at its beginning."""
+    """Build a cyclic shift along an axis."""
     size = expression.axes[axis]
     if not shift % size:
         return expression
@@ -138,7 +141,7 @@ def roll(expression: Expression, axis: int, shift: int) -> Expression:
 
 
 def pixel_shuffle(expression: Expression, block: int) -> Expression:
-    """Make larger images, each of whose squares is a number of several channels."""
+    """Build larger images: groups of ``block``² channels become squares of ``block`` × ``block`` pixels."""
     if expression.batch != FRONT or len(expression.axes) != 3 or block < 1 or expression.axes[0] % block**2:
         raise Strange("axes that do not fit")
     channels, height, width = expression.axes[0] // block**2, *expression.axes[1:]
@@ -147,7 +150,7 @@ def pixel_shuffle(expression: Expression, block: int) -> Expression:
 
 
 def pixel_unshuffle(expression: Expression, block: int) -> Expression:
-    """Make smaller images of more channels, see ``pixel_shuffle``."""
+    """Build smaller images of more channels: the inverse of ``pixel_shuffle``."""
     if expression.batch != FRONT or len(expression.axes) != 3 or block < 1:
         raise Strange("axes that do not fit")
     channels, height, width = expression.axes[0], *(size // block for size in expression.axes[1:])
@@ -156,7 +159,7 @@ def pixel_unshuffle(expression: Expression, block: int) -> Expression:
 
 
 def channel_shuffle(expression: Expression, groups: int) -> Expression:
-    """Make another order of channels: the first of each group, then the second of each."""
+    """Build another order of channels: the first of each group, then the second of each, and so on."""
     if expression.batch != FRONT or groups < 1 or expression.axes[0] % groups:
         raise Strange("groups that do not fit")
     rest = expression.axes[1:]
@@ -165,7 +168,7 @@ def channel_shuffle(expression: Expression, groups: int) -> Expression:
 
 
 def tile(expression: Expression, times: Sequence[int]) -> Expression:
-    """Make several copies along each axis."""
+    """Build copies along each axis."""
     if len(times) != len(expression.axes) or min(times, default=1) < 1:
         raise Strange("times that do not fit")
     if set(times) <= {1}:
@@ -175,7 +178,7 @@ def tile(expression: Expression, times: Sequence[int]) -> Expression:
 
 
 def expand(expression: Expression, axes: Sequence[int], *, batched: bool) -> Expression:
-    """Repeat along axes of one number, and for each image of a batch."""
+    """Broadcast along axes of size 1 and, if ``batched``, over the images of a batch."""
     have = expression.axes
     over = len(axes) - len(have)
     if over < 0 or any(size not in (1, wanted) for size, wanted in zip(have, axes[over:], strict=True)):
@@ -188,7 +191,7 @@ def expand(expression: Expression, axes: Sequence[int], *, batched: bool) -> Exp
 
 
 def concat(expressions: Sequence[Expression], axis: int) -> Expression:
-    """Make several values one after the other along an axis; what they are made of so themselves is taken apart."""
+    """Build a concatenation along an axis; nested ones along the same axis are merged."""
     if not all(each.batched for each in expressions) or not expressions:
         raise Strange("values beside those of the batch")
     shapes = [list(each.axes) for each in expressions]
@@ -207,7 +210,14 @@ def concat(expressions: Sequence[Expression], axis: int) -> Expression:
 
 
 def pad(expression: Expression, pads: Sequence[int], value: float, mode: str = "constant") -> Expression:
-    """Make a frame of one number, or of those near it; ``pads`` are those before each axis, then those behind each."""
+    """Pad with one number, or with numbers of the value itself (``mode``).
+
+    Args:
+        expression: any, with the batch axis first.
+        pads: those before each axis, then those after each.
+        value: the number, for the mode ``constant``.
+        mode: ``constant`` or another mode of ONNX's ``Pad``, such as ``reflect``.
+    """
     count = len(expression.axes)
     if len(pads) != 2 * count or min(pads, default=0) < 0 or expression.batch != FRONT:
         raise Strange("sizes out of range")

@@ -1,4 +1,4 @@
-"""The steps of a recorded forward pass, and what can be asked of them."""
+"""Represent the steps of a recorded forward pass, and answer questions about them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,16 +15,16 @@ class Step:
     """One call of an operator.
 
     Attributes:
-        operator: its name without an overload, such as ``convolution``; an operator in place has its plain name.
+        operator: its name without the overload, such as ``convolution``; in-place operators have the out-of-place name.
         call: the operator itself, out of place.
-        leaves: all arguments, lists taken apart, with the tensors that they were.
-        spec: how the leaves become arguments again.
-        sources: value by the position of its leaf, for each leaf that is one.
-        results: all that it gave.
-        outputs: the values that these are; ``None`` for what is no tensor of fractions.
-        names: of the tensors among the leaves that are the network's own, by position; where one was turned round or
-            reshaped first, ``:``, the operator, ``/``, its input's axes, ``/``, and the new order of these axes.
-        computed: what was computed of it once and is needed again.
+        leaves: all arguments, with lists flattened, and with tensors as they were before the call.
+        spec: the pytree structure that turns leaves back into arguments.
+        sources: index in ``Tape.values`` by position of the leaf, for each leaf that is such a value.
+        results: everything that the call returned.
+        outputs: the results' indices in ``Tape.values``; ``None`` for a result that is not a float tensor.
+        names: by position, the name of each leaf that is a parameter or buffer of the network; each transpose, reshape
+            or copy that came before appends ``:operator/axes/order``, with the axes of its input and their new order.
+        computed: a cache for intermediate results that are needed again.
     """
 
     operator: str
@@ -38,7 +38,7 @@ class Step:
     computed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def again(self, replaced: "Mapping[int, Tensor] | None" = None) -> "tuple[Tensor, ...]":
-        """Call the operator again, with other tensors at some positions, and give its outputs as a tuple."""
+        """Call the operator again, with other tensors at some positions, and return its outputs as a tuple."""
         from torch.utils._pytree import tree_unflatten
 
         replaced = replaced or {}
@@ -48,7 +48,11 @@ class Step:
         return tuple(found) if isinstance(found, list | tuple) else (found,)
 
     def argument(self, name: str) -> Any:
-        """Return an argument by its name in the operator's schema, or its default."""
+        """Return an argument, or its default, by its name in the operator's schema.
+
+        Raises:
+            KeyError: the operator has no such argument.
+        """
         from torch.utils._pytree import tree_unflatten
 
         args, kwargs = tree_unflatten(list(self.leaves), self.spec)
@@ -65,9 +69,9 @@ class Tape:
 
     Attributes:
         steps: in order; only those whose result depends on the input.
-        values: every tensor that does, the input first, each with the batch as its first axis.
-        output: position of the logits among the values.
-        problem: why the steps are not all that the network did, or ``None``.
+        values: the input, then every float tensor that depends on it.
+        output: index of the logits in ``values``.
+        problem: why the steps do not show everything that the network did, or ``None``.
     """
 
     steps: tuple[Step, ...]
@@ -77,9 +81,9 @@ class Tape:
 
 
 def unread(tape: Tape) -> list[str]:
-    """Return the operators of a tape whose results no later one of it reads.
+    """Return the operators of a tape whose results no later step reads.
 
-    Some of torch's operators read numbers without calling another: what these decide stands in no step.
+    Some operators of torch read numbers without calling another operator: what they decide shows in no step.
     """
     wanted, found = {tape.output}, []
     for step in reversed(tape.steps):
@@ -91,9 +95,9 @@ def unread(tape: Tape) -> list[str]:
 
 
 def live(tape: Tape) -> Tape:
-    """Return the tape without the steps that do not reach the output, as those of a second output that is not taken.
+    """Return the tape without the steps that do not reach the output, such as those of an unused second output.
 
-    What gives whole numbers or truth values stays: a tape does not show where all of these go.
+    Steps that return integers or booleans stay: a tape does not show everywhere that these are used.
     """
     wanted, leaves, kept = {tape.output}, set[int](), []
     for step in reversed(tape.steps):
@@ -108,7 +112,7 @@ def live(tape: Tape) -> Tape:
 
 
 def trains(step: Step) -> bool:
-    """Return whether an operator runs as in training: it draws random numbers, or takes statistics of the batch."""
+    """Return whether an operator runs in training mode: it draws random numbers or uses statistics of the batch."""
     if step.operator in ("native_dropout", "bernoulli", "bernoulli_", "rand_like", "randn_like"):
         return True
     arguments = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload

@@ -1,7 +1,7 @@
-"""What a network did with one batch: a straight line of operators, each with the values that it read and gave.
+"""Record what a network does with one batch: the operators in order, each with the values that it reads and returns.
 
-Recorded below autograd, so that it is the same for a layer, a function or an operator in the network's own code, and
-for TorchScript as for eager PyTorch.
+The recording is below autograd, so a layer, a function and an operator in the network's code look the same, in
+TorchScript and in eager PyTorch.
 """
 
 import functools
@@ -18,7 +18,7 @@ __all__ = ["Step", "Tape", "live", "record", "trains", "unread"]
 
 _TURNS = ("t", "transpose", "permute")
 _SAME_NUMBERS = (*_TURNS, "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias", "expand", "repeat")
-"""Operators that change nothing but the order or the shape, or make copies."""
+"""Operators that only reorder, reshape or copy numbers."""
 
 
 def record(
@@ -27,13 +27,13 @@ def record(
     own: "Mapping[int, str] | None" = None,
     instead: "Callable[[Step], Tensor | None]" = lambda _: None,
 ) -> Tape:
-    """Run a network once without gradients and keep every step.
+    """Run a network once without gradients and record every step.
 
     Args:
         run: the network, in eval mode, eager or TorchScript.
-        inputs: [N, C, H, W] of the network's precision.
-        own: name by ``id`` of the network's own tensors.
-        instead: what to go on with in the place of a step's first result, where it gives something.
+        inputs: [N, C, H, W] in the network's precision.
+        own: names of the network's parameters and buffers, by ``id``.
+        instead: called with each step; if it returns a tensor, the network goes on with that as the step's result.
     """
     import torch
 
@@ -45,9 +45,9 @@ def record(
 
 @functools.cache
 def _watch() -> Any:
-    """Return the mode in which torch tells a recorder of every operator.
+    """Return the dispatch mode that passes every operator call to a recorder.
 
-    One class for all: a class of each recording's own would hold its tensors until the garbage is collected.
+    All recordings share one class: a class per recording would keep its tensors alive until garbage collection.
     """
     from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -63,18 +63,18 @@ def _watch() -> Any:
 
 
 class _Recorder:
-    """Numbers the values as they come and remembers who gave them."""
+    """Numbers the values in the order of their computation, and records the steps between them."""
 
     def __init__(self, inputs: "Tensor", own: Mapping[int, str], instead: "Callable[[Step], Tensor | None]") -> None:
         self._steps: list[Step] = []
         self._values: list[Tensor] = [inputs]
         self._of: dict[int, int] = {id(inputs): 0}
         self._kept: list[Any] = []
-        """Whatever was numbered lives on, so that no other tensor gets its id."""
+        """Keeps every numbered tensor alive, so that no ``id`` is reused."""
         self._beside: set[int] = set()
-        """Of the tensors of whole numbers and truth values that depend on the input."""
+        """``id`` of each integer or boolean tensor that depends on the input."""
         self._written: set[int] = set()
-        """Addresses of constants into which something was written that depends on the input."""
+        """Addresses of constants into which a value that depends on the input was written."""
         self._own, self._instead = dict(own), instead
         self._problem: str | None = None
 
@@ -121,7 +121,7 @@ class _Recorder:
         return result
 
     def _watch_constants(self, func: Any, leaves: Sequence[Any]) -> None:
-        """Find a value that is written into a part of a constant, and read from there."""
+        """Detect a value that is written into a part of a constant and read from there."""
         import torch
 
         tensors = {place: leaf for place, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)}
@@ -132,7 +132,7 @@ class _Recorder:
             self._written |= {_address(leaf) for place, leaf in others.items() if _is_changed(func, place)}
 
     def _kept_as_it_is(self, tensor: "Tensor") -> "Tensor":
-        """Put a copy in the place of a tensor that is about to be changed, in all that was recorded."""
+        """Replace a tensor that is about to be changed by a copy, in everything recorded so far; return the copy."""
         copy = tensor.clone()
 
         def kept(items: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -155,7 +155,7 @@ class _Recorder:
         return len(self._values) - 1
 
     def _follow(self, name: str, result: Any) -> None:
-        """Whole numbers and truth values may lie beside the network's arithmetic, but not come back into it."""
+        """Track integers and booleans that depend on the input, and record a problem if they become floats again."""
         import torch
 
         for each in result if isinstance(result, list | tuple) else [result]:
@@ -165,7 +165,7 @@ class _Recorder:
                     self._problem = f"it computes with whole numbers or truth values ({name})"
 
     def _name_derived(self, name: str, func: Any, leaves: Sequence[Any], result: Any) -> None:
-        """A weight that is turned round, or given another shape, is still that weight."""
+        """Record a transposed, reshaped or copied weight under the name of the weight."""
         named = [self._own[id(leaf)] for leaf in leaves if id(leaf) in self._own]
         if len(named) == 1 and name in _SAME_NUMBERS and func._overloadname != "dtype":
             (given,) = (leaf for leaf in leaves if id(leaf) in self._own)
@@ -187,7 +187,7 @@ class _Recorder:
 
 
 def _order(name: str, leaves: Sequence[Any], rank: int) -> list[int]:
-    """Return the order of axes that an operator makes."""
+    """Return the order of axes that a transposing operator produces."""
     if name == "permute":
         return [axis % rank for axis in leaves[1:]]
     order = list(range(rank))

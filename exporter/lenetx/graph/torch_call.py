@@ -1,4 +1,4 @@
-"""One call of an operator of PyTorch as its schema describes it, with expressions for its tensors."""
+"""Read the arguments of one PyTorch operator call by its schema, with expressions for tensors."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,12 @@ _REQUIRED = object()
 
 
 class Call:
-    """The arguments by name; each is taken once, and what is left at the end must be as it is by default.
+    """The arguments of a call by name; call ``finish`` after reading them.
 
     Args:
-        step: of a tape.
-        leaves: its leaves, with expressions for the tensors.
-        count: of images in the batch.
+        step: from a tape.
+        leaves: the step's leaves, with expressions for tensors.
+        count: number of images in the batch.
     """
 
     def __init__(self, step: "Step", leaves: Sequence[Any], count: int) -> None:
@@ -30,11 +30,11 @@ class Call:
         self._left = {each.name: args[place] for place, each in enumerate(self._schema[: len(args)])} | kwargs
         self._defaults = {each.name: each.default_value for each in self._schema if each.has_default_value()}
         self.count, self.sizes = count, list(getattr(step.results[0], "shape", ()))
-        """Of images in the batch; and of all axes of the first output."""
+        """Number of images in the batch, and sizes of all axes of the first output."""
         self._step = step
 
     def keeps_numbers(self) -> bool:
-        """Return whether the output is the first argument's memory, read in the same order."""
+        """Return whether the output is the first argument's memory in the same order."""
         given, found = self._step.leaves[0], self._step.results[0]
         wide = [place for place, size in enumerate(found.shape) if size > 1]
         return (
@@ -48,7 +48,11 @@ class Call:
         return any(each.name == name for each in self._schema)
 
     def take(self, name: str) -> Any:
-        """Return an argument as it is."""
+        """Return an argument as it is, or its default.
+
+        Raises:
+            Strange: it is absent and has no default.
+        """
         if name in self._left:
             return self._left.pop(name)
         if name in self._defaults:
@@ -56,54 +60,54 @@ class Call:
         raise Strange(f"no {name}")
 
     def drop(self, *names: str) -> None:
-        """Pass over arguments that mean nothing to the result."""
+        """Ignore arguments that do not affect the result."""
         for name in names:
             self._left.pop(name, None)
 
     def value(self, name: str = "self") -> Expression:
-        """Return a tensor, or a number as one."""
+        """Return a tensor argument; a number becomes an expression."""
         found = self.optional(name)
         if found is None:
             raise Strange(f"no {name}")
         return found
 
     def optional(self, name: str) -> Expression | None:
-        """Return a tensor, a number as one, or ``None``."""
+        """Return a tensor argument or ``None``; a number becomes an expression."""
         found = self.take(name)
         if isinstance(found, bool) or not isinstance(found, Expression | int | float | None):
             raise Strange(f"its {name} is no tensor")
         return number(found) if isinstance(found, int | float) else found
 
     def values(self, name: str) -> list[Expression]:
-        """Return a list of tensors."""
+        """Return an argument that is a list of tensors."""
         found = self.take(name)
         if not isinstance(found, list | tuple) or not all(isinstance(each, Expression) for each in found):
             raise Strange(f"its {name} are no tensors")
         return list(found)
 
     def scalar(self, name: str) -> float:
-        """Return a number."""
+        """Return a numeric argument."""
         found = self.optional_scalar(name)
         if found is None:
             raise Strange(f"no {name}")
         return found
 
     def optional_scalar(self, name: str) -> float | None:
-        """Return a number or ``None``."""
+        """Return a numeric argument or ``None``."""
         found = self.optional(name)
         if found is not None and found.operator != "number":
             raise Strange(f"its {name} is no number")
         return None if found is None else float(found.attributes["value"])
 
     def whole(self, name: str) -> int:
-        """Return a whole number."""
+        """Return an integer argument."""
         found = self.take(name)
         if type(found) is not int:
             raise Strange(f"its {name} is no whole number")
         return found
 
     def wholes(self, name: str, count: int | None = None) -> list[int]:
-        """Return whole numbers, one for all if there is only one and ``count`` are wanted."""
+        """Return an argument of one or more integers; a single one is repeated ``count`` times."""
         found = self.take(name)
         each = list(found) if isinstance(found, list | tuple) else [found]
         if not all(type(size) is int for size in each):
@@ -111,14 +115,14 @@ class Call:
         return each * count if count and len(each) == 1 else each
 
     def flag(self, name: str) -> bool:
-        """Return what is true or false."""
+        """Return a boolean argument."""
         return bool(self.take(name))
 
     def finish(self) -> None:
-        """See that nothing is left.
+        """Check that every argument was read or has its default value.
 
         Raises:
-            Strange: an argument was not looked at.
+            Strange: an argument was not read and differs from its default.
         """
         for name, value in self._left.items():
             usual = self._defaults.get(name, _REQUIRED)

@@ -1,4 +1,4 @@
-"""From a tape of what PyTorch did, eager or TorchScript, to an expression."""
+"""Read the tape of a PyTorch forward pass, eager or TorchScript, into an expression."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ __all__ = ["known", "of_tape"]
 
 
 def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expression | Unknown:
-    """Return what a tape did in canonical form.
+    """Return the canonical form of what a tape recorded, or why it cannot be read.
 
     Args:
-        tape: of one batch, with the names of the network's own tensors.
-        aliases: the name under which a tensor is compared, for those that have several, see ``aliases``.
+        tape: of one batch, recorded with the names of the network's parameters and buffers.
+        aliases: for tensors with several names, the one under which they are compared, see ``aliases``.
     """
     if tape.problem:
         return Unknown(tape.problem)
@@ -39,7 +39,7 @@ def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expressio
 
 
 def known(expression: Expression) -> Expression | Unknown:
-    """Return an expression of canonical forms only, or why it is none."""
+    """Return the expression if all its operators have a canonical form, else ``Unknown`` with the reason."""
     for each in ordered(expression):
         if each.is_strange:
             return Unknown(f"{each.operator[1:]} has no canonical form here: {each.attributes['reason']}", expression)
@@ -49,7 +49,7 @@ def known(expression: Expression) -> Expression | Unknown:
 def _outputs(
     step: "Step", values: Mapping[int, Expression], count: int, aliases: Mapping[str, str] | None
 ) -> list[Expression]:
-    """Return the outputs of a step; the later ones of an operator that has one form are strange."""
+    """Return an expression for each output of a step; outputs that the canonical form lacks are opaque."""
     read = [values[value] for _, value in sorted(step.sources.items())]
     try:
         operator = OPERATORS.get(step.operator)
@@ -73,7 +73,7 @@ def _outputs(
 def _leaf(
     step: "Step", place: int, values: Mapping[int, Expression], aliases: Mapping[str, str] | None, count: int
 ) -> Any:
-    """Return an argument: a tensor as an expression, anything else as it is."""
+    """Return an argument: a float tensor as an expression, anything else as it is."""
     import torch
 
     leaf = step.leaves[place]
@@ -92,7 +92,7 @@ def _leaf(
     if last.startswith("repeat"):
         if tuple(leaf.shape) != (math.prod(have) * count,):
             return _constant(leaf)
-        return _changed(own, changes[:-1], have)  # one after the other, for norms of each image
+        return _changed(own, changes[:-1], have)  # copies one after the other: an instance norm runs as a batch norm
     if last.startswith("expand") and leaf.shape[0] == count and not leaf.stride(0):
         axes = have[1:] if len(have) == leaf.ndim else have
         return expand(reshape(_changed(own, changes[:-1], have), axes), tuple(leaf.shape[1:]), batched=True)
@@ -100,7 +100,7 @@ def _leaf(
 
 
 def _first_axes(changes: Sequence[str], leaf: "Tensor") -> tuple[int, ...]:
-    """Return the axes that a tensor had before it was changed."""
+    """Return the axes that a tensor had before the first of its changes."""
     return _numbers(changes[0].split("/")[1]) if changes else tuple(leaf.shape)
 
 
@@ -109,7 +109,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _changed(found: Expression, changes: Sequence[str], axes: tuple[int, ...]) -> Expression:
-    """Turn round, reshape and copy a weight as it was before it was read."""
+    """Apply the recorded transposes, reshapes and copies to a weight."""
     after = [*(_numbers(change.split("/")[1]) for change in changes[1:]), axes]
     for change, shape in zip(changes, after, strict=False):
         operator, _, order = change.split("/")
@@ -123,7 +123,7 @@ def _changed(found: Expression, changes: Sequence[str], axes: tuple[int, ...]) -
 
 
 def _constant(leaf: "Tensor") -> Expression:
-    """Return a tensor that is none of the network's own, in the order in which its numbers lie."""
+    """Return a tensor that is not a parameter or buffer as a number, or as a constant in the order of its memory."""
     if leaf.numel() == 1 and leaf.ndim < 2:
         return number(float(leaf))
     order = sorted(range(leaf.ndim), key=leaf.stride, reverse=True)

@@ -1,4 +1,4 @@
-"""PyTorch's arithmetic, activations and reductions in canonical form."""
+"""Read PyTorch's arithmetic, activations and reductions into canonical form."""
 
 from collections.abc import Callable, Mapping
 
@@ -64,7 +64,7 @@ def _reduce(name: str) -> Operator:
         inputs, axes = call.value(), call.take("dim") if call.has("dim") else None
         places = [axis_of(inputs, axis) for axis in axes or ()]
         if inputs.operator == "reshape" and any(inputs.axes[place] == 1 for place in places):
-            raise Strange("over an axis that another shape has given it")  # so PyTorch pools along one axis
+            raise Strange("over an axis that another shape has given it")  # as PyTorch pools along one axis
         return do.reduce(name, inputs, places, keep=call.has("keepdim") and call.flag("keepdim"))
 
     return read

@@ -1,4 +1,7 @@
-"""What each operator of PyTorch computes in canonical form: of layers and windows here, of the rest beside it."""
+"""Read PyTorch's operators into canonical form.
+
+Layers, pooling and resizing are here, the rest in ``attention``, ``torch_numbers`` and ``torch_shapes``.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -50,7 +53,7 @@ def _batch_norm(call: Call) -> Expression:
     given = [call.optional(name) for name in ("weight", "bias", "running_mean", "running_var")]
     if not trains:
         return layers.batch_norm(inputs, given, epsilon)
-    if inputs.batch != (1, 1, 2) or inputs.axes[0] != 1 or given[2:] != [None, None]:  # the channels are each image's
+    if inputs.batch != (1, 1, 2) or inputs.axes[0] != 1 or given[2:] != [None, None]:  # not an instance norm
         raise Strange("in training mode")
     found = layers.standardised(reshape(inputs, inputs.axes[1:], FRONT), 1, epsilon)
     return reshape(arithmetic.per_channel(found, *given[:2]), inputs.axes, inputs.batch)

@@ -1,4 +1,4 @@
-"""PyTorch's operators that move numbers about in canonical form."""
+"""Read PyTorch's shape, slicing and padding operators into canonical form."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from .torch_call import Call
 __all__ = ["SHAPES"]
 
 _ALL = 2**31
-"""From here on a slice means as far as there is anything."""
+"""A slice that ends here or later extends to the end of the axis."""
 
 Operator = Callable[[Call], Expression | list[Expression]]
 
@@ -22,7 +22,7 @@ def _same(call: Call) -> Expression:
 
 def _view(call: Call) -> Expression:
     inputs = call.value()
-    call.drop("size", "shape", "dim")  # the tape has the result's
+    call.drop("size", "shape", "dim")  # the tape has the result's shape
     return views.view(inputs, views.located(inputs, call.sizes, call.count))
 
 
@@ -148,12 +148,16 @@ def _pad(call: Call) -> Expression:
     count = len(inputs.axes)
     if len(sizes) > 2 * count:
         raise Strange("it mixes the images of a batch")
-    sizes += [0] * (2 * count - len(sizes))  # from the last axis on, before and behind each
+    sizes += [0] * (2 * count - len(sizes))  # in PyTorch's order: from the last axis backwards, before and after each
     return shapes.pad(inputs, [*sizes[-2::-2], *sizes[::-2]], value, mode)
 
 
 def places_of(tensor: Any) -> list[int]:
-    """Return the whole numbers of a constant."""
+    """Return the integers of a constant tensor.
+
+    Raises:
+        Strange: it is not an integer tensor that is independent of the input.
+    """
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.is_floating_point() or tensor.dtype == torch.bool:

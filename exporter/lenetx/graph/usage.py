@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 __all__ = ["Usage", "digest", "usage_of"]
 
 _NUMBERS = ("Tensor", "number", "Optional[number]")
-"""Types of arguments for which a whole number is one to compute with, not a size or an axis."""
+"""Argument types for which an integer is a number to compute with, not a size or an axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the output of one forward pass in eval mode is computed from.
+    """The tensors and numbers that the output of one forward pass in eval mode is computed from.
 
     Attributes:
-        tensors: parameters and buffers by name, one name for each that is shared.
-        numbers: all plain numbers that operators were called with, or that are their defaults, as floats, and the
-            tensors of one number that are not the network's own.
-        computed: ``digest`` of every other tensor that operators read and that does not depend on the input: made
-            by the code itself, or of the network's own.
+        tensors: parameters and buffers by name; a shared one has one name.
+        numbers: all plain numbers among the arguments of operators, defaults included, as floats; and float tensors of
+            one number that are not parameters or buffers.
+        computed: ``digest`` of every other tensor that operators read and that does not depend on the input: created
+            by the code, or computed from parameters and buffers.
     """
 
     tensors: "Mapping[str, Tensor]"
@@ -36,7 +36,7 @@ class Usage:
 
 
 def usage_of(network: "nn.Module", shape: tuple[int, int, int]) -> Usage:
-    """Run a network in eval mode once on zeros and see what its output is computed from.
+    """Run a network in eval mode once on zeros, and find what its output is computed from.
 
     Args:
         network: on the CPU.
@@ -62,7 +62,7 @@ def usage_of(network: "nn.Module", shape: tuple[int, int, int]) -> Usage:
 
 
 class _Call(NamedTuple):
-    """One call of an operator: the tensors and numbers that it reads, and the tensors that it gives or changes."""
+    """One call of an operator: the tensors and numbers that it reads, and the tensors that it returns or changes."""
 
     tensors: "list[Tensor]"
     numbers: list[float]
@@ -70,19 +70,19 @@ class _Call(NamedTuple):
 
 
 class _Seen:
-    """All calls of one forward pass.
+    """Records all operator calls of one forward pass.
 
     Attributes:
-        dependent: the input, and what was computed from it, by ``id``.
+        dependent: the input and all tensors computed from it, by ``id``.
     """
 
     def __init__(self, inputs: "Tensor") -> None:
         self.dependent = {id(inputs): inputs}
         self._calls: list[_Call] = []
-        """What they name lives on, so that no other tensor gets its id or memory."""
+        """Keeps their tensors alive, so that no ``id`` or memory is reused."""
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Call an operator and keep what it reads and gives."""
+        """Call an operator and record what it reads and returns."""
         import torch
 
         tensors: list[Tensor] = []
@@ -104,7 +104,10 @@ class _Seen:
         return result
 
     def reaching(self, output: Any) -> list[_Call]:
-        """Return the calls whose results the output is computed from; those that give no tensor may decide anything."""
+        """Return the calls that the output is computed from.
+
+        Calls that return no tensor are included, because any later step may depend on them.
+        """
         wanted, found = {_memory(output)}, []
         for call in reversed(self._calls):
             if not call.results or not wanted.isdisjoint(map(_memory, call.results)):
@@ -114,7 +117,7 @@ class _Seen:
 
 
 def _memory(tensor: Any) -> int:
-    """Return what a tensor has in common with its views."""
+    """Return an identifier of a tensor's memory, which its views share."""
     import torch
 
     plain = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
@@ -122,13 +125,13 @@ def _memory(tensor: Any) -> int:
 
 
 def digest(array: "NDArray[Any]") -> bytes:
-    """Digest the type and the numbers of an array in their order, whatever its shape."""
+    """Return the SHA-256 digest of an array's dtype and of its numbers in order, whatever its shape."""
     import numpy as np
 
     return hashlib.sha256(array.dtype.str.encode() + np.ascontiguousarray(array).tobytes()).digest()
 
 
 def _others(tensors: "Iterable[Tensor]", own: "Sequence[Tensor]") -> "list[Tensor]":
-    """Return the tensors that are neither the network's own nor these in another order or shape."""
+    """Return the tensors that are neither in ``own`` nor a transpose or reshape of one that is."""
     sizes = {tensor.untyped_storage().data_ptr(): tensor.numel() for tensor in own}
     return [each for each in tensors if sizes.get(each.untyped_storage().data_ptr()) != each.numel()]

@@ -1,4 +1,4 @@
-"""Views of a batch: its axis may move, and become one with others, and nothing else about an image changes."""
+"""Build views of a batch: the batch axis may move and merge with others, and no image mixes with another."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _MIXED = "it mixes the images of a batch"
 
 
 def dims(expression: Expression) -> list[int | None]:
-    """Return all axes, ``None`` for that of the batch."""
+    """Return the sizes of all axes, with ``None`` for the batch axis."""
     if expression.batch is None:
         return list(expression.axes)
     start, _, end = expression.batch
@@ -20,20 +20,23 @@ def dims(expression: Expression) -> list[int | None]:
 
 
 def measured(expression: Expression, count: int) -> list[int]:
-    """Return the sizes of all axes for a number of images."""
+    """Return the sizes of all axes for ``count`` images."""
     return [count * merged(expression) if size is None else size for size in dims(expression)]
 
 
 def merged(expression: Expression) -> int:
-    """Return how many numbers of each image lie along the axis of the batch."""
+    """Return how many numbers of each image lie along the batch axis."""
     start, _, end = expression.batch or (0, 0, 0)
     return math.prod(expression.axes[start:end])
 
 
 def located(expression: Expression, sizes: Sequence[int], count: int) -> list[int | None]:
-    """Return the sizes of a view with ``None`` for the axis of the batch, given those for a number of images.
+    """Return the sizes of a view with ``None`` for the batch axis, given its sizes for ``count`` images.
 
-    For two images or more there is one such axis, or none: left of it no more numbers can lie than before.
+    For two or more images at most one axis fits, because no more numbers can lie before it than in ``expression``.
+
+    Raises:
+        Strange: no axis fits, so the view mixes images.
     """
     if expression.batch is None:
         return list(sizes)
@@ -47,11 +50,14 @@ def located(expression: Expression, sizes: Sequence[int], count: int) -> list[in
 
 
 def view(expression: Expression, sizes: Sequence[int | None]) -> Expression:
-    """Make another shape.
+    """Build a view with another shape.
 
     Args:
         expression: any.
-        sizes: of all axes, ``None`` for that of the batch: its size is what is left, for any number of images.
+        sizes: of all axes, with ``None`` for the batch axis, whose size is what remains for any number of images.
+
+    Raises:
+        Strange: the shape does not fit, or mixes images.
     """
     known = [size for size in sizes if size is not None]
     if expression.batch is None:
@@ -68,7 +74,7 @@ def view(expression: Expression, sizes: Sequence[int | None]) -> Expression:
 
 
 def _rest(axes: Sequence[int], apart: Sequence[int]) -> list[int]:
-    """Return the axes next to the batch's that become one with it, where others stay apart."""
+    """Return the axes next to the batch axis that merge with it, if the axes in ``apart`` do not."""
     whole, others = math.prod(axes), math.prod(apart)
     if others < 1 or whole % others:
         raise Strange(_MIXED)
@@ -78,7 +84,7 @@ def _rest(axes: Sequence[int], apart: Sequence[int]) -> list[int]:
 
 
 def reorder(expression: Expression, order: Sequence[int]) -> Expression:
-    """Make another order of all axes, that of the batch among them."""
+    """Build a transpose of all axes, the batch axis included."""
     if expression.batch is None:
         return transpose(expression, order)
     start, middle, end = expression.batch

@@ -1,4 +1,4 @@
-"""Pooling: the greatest or the mean of each window."""
+"""Build expressions for pooling, unfolding and resizing."""
 
 import functools
 import math
@@ -23,7 +23,7 @@ def max_pool(
     dilations: Sequence[int],
     ceil: bool,
 ) -> Expression:
-    """Make max-pooling; ``pads`` are those before each axis, then those behind each."""
+    """Build max-pooling; ``pads`` holds those before each axis, then those after each."""
     if len(kernel) == len(strides) == len(dilations) == 1 and len(pads) == 2:
         rows = max_pool(_as_row(inputs), [1, *kernel], [1, *strides], _row_pads(pads), [1, *dilations], ceil)
         return reshape(rows, rows.axes[::2])
@@ -48,7 +48,7 @@ def average_pool(
     ceil: bool,
     include_pads: bool,
 ) -> Expression:
-    """Make average pooling: whether it counts its pads means something only where there are any."""
+    """Build average pooling; ``include_pads`` matters only with pads, or with sizes that are rounded up."""
     if len(kernel) == len(strides) == 1 and len(pads) == 2:
         rows = average_pool(_as_row(inputs), [1, *kernel], [1, *strides], _row_pads(pads), ceil, include_pads)
         return reshape(rows, rows.axes[::2])
@@ -68,7 +68,7 @@ def average_pool(
 
 
 def adaptive(inputs: Expression, sizes: Sequence[int], *, greatest: bool) -> Expression:
-    """Make pooling to a size: by equal windows where it divides the input's, else as PyTorch's exporter writes it."""
+    """Build pooling to a size: with equal windows if it divides the input's, else as PyTorch's exporter writes it."""
     spatial = inputs.axes[-len(sizes) :]
     if min(sizes) < 1 or inputs.batch != FRONT:
         raise Strange("sizes out of range")
@@ -84,7 +84,7 @@ def adaptive(inputs: Expression, sizes: Sequence[int], *, greatest: bool) -> Exp
 
 
 def _windows(have: int, wanted: int) -> "tuple[NDArray[Any], NDArray[Any]]":
-    """Return the places in each window, as many for all, and how many of them count."""
+    """Return the indices in each window, filled up to equal lengths, and how many of them count."""
     import numpy as np
 
     first = np.arange(wanted) * have // wanted
@@ -93,7 +93,7 @@ def _windows(have: int, wanted: int) -> "tuple[NDArray[Any], NDArray[Any]]":
 
 
 def _uneven(inputs: Expression, windows: "Sequence[tuple[NDArray[Any], NDArray[Any]]]") -> Expression:
-    """Average over windows of several sizes: those of one size by a mean, others by a sum of what counts."""
+    """Build averages over uneven windows: a mean if all have one size, else a masked sum and a division."""
     import numpy as np
 
     (rows, heights), (columns, widths) = windows
@@ -122,7 +122,7 @@ def unfold(
     pads: Sequence[int],
     strides: Sequence[int],
 ) -> Expression:
-    """Make the columns of numbers that lie in each window, in the steps that PyTorch's exporter writes."""
+    """Build the columns of the numbers in each window (im2col), in the steps that PyTorch's exporter writes."""
     if inputs.batch != FRONT or len(inputs.axes) != 3 or min(*kernel, *dilations, *strides) < 1:
         raise Strange("sizes out of range")
     found, counts = pad(inputs, [0, *pads, 0, *pads], 0.0), []
@@ -139,7 +139,7 @@ def unfold(
 def resize(
     inputs: Expression, mode: str, coordinates: str, sizes: Sequence[int], scales: Sequence[float | None]
 ) -> Expression:
-    """Make another size of each channel; scales that are not given are those of the sizes."""
+    """Build a resize of each channel; a scale of ``None`` is computed from the sizes."""
     if inputs.batch != FRONT or len(inputs.axes) != len(sizes) + 1 or min(sizes) < 1:
         raise Strange("sizes out of range")
     given = [
@@ -151,7 +151,7 @@ def resize(
 
 
 def _as_row(inputs: Expression) -> Expression:
-    """PyTorch pools along one axis as along the second of two."""
+    """Insert a spatial axis of size 1, because PyTorch pools along one axis as along the second of two."""
     if inputs.batch != FRONT or len(inputs.axes) != 2:
         raise Strange("axes that do not fit")
     return reshape(inputs, (inputs.axes[0], 1, inputs.axes[1]))
@@ -169,7 +169,7 @@ def _sizes(
     dilations: Sequence[int],
     ceil: bool,
 ) -> tuple[tuple[int, ...], bool]:
-    """Return the sizes of the output, and whether rounding up makes one of them larger."""
+    """Return the sizes of the output, and whether rounding up increases one of them."""
     count = len(kernel)
     spatial = inputs.axes[1:]
     fits = inputs.batch == FRONT and len(spatial) == count > 0 and len(strides) == len(dilations) == count

@@ -1,4 +1,4 @@
-"""Expressions in words that a person can act on."""
+"""Describe expressions in words, for messages that a user can act on."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ _JOINTS = {"add": "of", "mul": "with", "div": "by", "sub": "to", "pow": "of"}
 
 
 def place_of(expression: Expression) -> str:
-    """Return where an expression stands: by the last layer with weights before it."""
+    """Describe where an expression stands, by the last layer with weights before it."""
     while expression.operator in _MOVES:
         expression = expression.arguments[0]
     below = expression
@@ -59,7 +59,7 @@ def place_of(expression: Expression) -> str:
 
 
 def described(expression: Expression) -> str:
-    """Describe what an expression does with its arguments, its attributes included."""
+    """Describe what an expression does with its arguments, including its attributes."""
     operator, held = expression.operator, expression.attributes
     if expression.is_strange:
         return f"{operator[1:]} ({held['reason']})" if held["reason"] else operator[1:]
@@ -87,7 +87,7 @@ def _layer(expression: Expression) -> str:
 
 
 def _owner(expression: Expression) -> str | None:
-    """Return the module whose weights, and no other's, a layer has."""
+    """Return the name of the module that all weights of a layer belong to, or ``None`` if there is no single one."""
     if expression.operator not in _LAYERS:
         return None
     parts = [str(each.attributes.get("name", "")).rpartition(".") for each in expression.arguments[1:]]
@@ -142,7 +142,7 @@ def _short(sizes: Sequence[int]) -> str:
 
 
 def _axes(places: Sequence[int]) -> str:
-    """Count axes as a person does who sees the batch as the first, 0."""
+    """Name axes as a user counts them, with the batch as axis 0."""
     return f"{'axes' if len(places) > 1 else 'axis'} {', '.join(str(place + 1) for place in places)}"
 
 

@@ -1,4 +1,4 @@
-"""The networks: the built-in ones, a file each and a line here, torchvision's, and anyone's own."""
+"""Resolve networks by name: built-in (one file each, one line here), from torchvision, or user-supplied code."""
 
 import importlib
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ DEFAULT = "lenet5"
 
 _TORCHVISION = "torchvision:"
 _LARGEST_ARGUMENT, _MOST_ARGUMENTS = 10_000, 100
-"""Of what a file says of its network."""
+"""Limits on the network arguments that a file may record."""
 
 
 def names() -> tuple[str, ...]:
@@ -46,15 +46,15 @@ def names() -> tuple[str, ...]:
 
 
 def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:
-    """Return the network that a user named. The code that the name stands for is imported.
+    """Return the network that a user named; this imports the named code.
 
     Args:
         architecture: one of ``names``, ``torchvision:NAME``, ``package.module:FACTORY`` or ``FILE.py:FACTORY``.
-        args: for the factory, by name.
+        args: keyword arguments of the factory.
 
     Raises:
         UnknownName: there is no such network.
-        InputError: the name or an argument cannot be used, or the named code raised an error.
+        InputError: the name or an argument is invalid, or the named code raised an error.
     """
     require_name(architecture)
     arguments = dict(args or {})
@@ -76,11 +76,11 @@ def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Arch
 
 
 def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Architecture:
-    """Return the network that a file names: never one whose code the file would choose.
+    """Return the network that a file records, without ever running code that the file chooses.
 
     Raises:
-        CheckpointError: it is someone's own, so that the user must name the code.
-        UnknownName, InputError: as ``resolve``.
+        CheckpointError: the network is custom code, which only the user may name, or its arguments are too large.
+        UnknownName, InputError: see ``resolve``.
     """
     if not is_safe(architecture):
         raise CheckpointError(
@@ -93,28 +93,28 @@ def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Arc
 
 
 def _are_modest(args: Mapping[str, object]) -> bool:
-    """Return whether arguments that a file records are few, short and flat: no file may make a network of any size."""
+    """Return whether recorded arguments are few, small and flat, so that no file can request a huge network."""
     flat = [part for value in args.values() for part in (value if isinstance(value, list | tuple) else [value])]
     small = all(abs(part) <= _LARGEST_ARGUMENT for part in flat if isinstance(part, int | float))
     return small and len(flat) <= _MOST_ARGUMENTS and not any(isinstance(part, list | tuple | dict) for part in flat)
 
 
 def is_safe(architecture: str) -> bool:
-    """Return whether a name stands for code of lenetx or torchvision."""
+    """Return whether a name refers to code of lenetx or torchvision."""
     return ":" not in architecture or architecture.startswith(_TORCHVISION)
 
 
 def is_built_in(architecture: str) -> bool:
-    """Return whether a name stands for one of ``NETWORKS``."""
+    """Return whether a name refers to one of ``NETWORKS``."""
     return ":" not in architecture
 
 
 def require_name(architecture: str) -> None:
-    """Check the form of a name, importing nothing unless it is unknown.
+    """Check the form of a name; import nothing unless the name is unknown.
 
     Raises:
         UnknownName: there is no built-in network of that name.
-        InputError: it has a colon and yet is no ``WHERE:FACTORY``.
+        InputError: the name has a colon but is not ``WHERE:FACTORY``.
     """
     if ":" not in architecture:
         if architecture not in NETWORKS:
@@ -127,7 +127,7 @@ def require_name(architecture: str) -> None:
 
 
 def _meant(name: str) -> str | None:
-    """Return what a name without a colon stands for, if it is a network of torchvision or in a file of that name."""
+    """Suggest the full form of a name without a colon: a torchvision network, or a network in a file of that name."""
     path = Path(name)
     if path.suffix == ".py":
         from .scripts import networks_in
@@ -141,27 +141,27 @@ def _meant(name: str) -> str | None:
 
 
 def file_stem(architecture: str) -> str:
-    """Return a file name without its ending for a network: ``nets.py:MyNet`` is ``mynet``."""
+    """Return a file stem for a network: ``nets.py:MyNet`` becomes ``mynet``."""
     name = architecture.rsplit(":", 1)[-1].split("@")[0]
     return name.lower() if ":" in architecture else name
 
 
 def build(architecture: str, input_shape: Shape, classes: int) -> "nn.Module":
-    """Build a network, see ``Architecture.build``.
+    """Build a network; see ``Architecture.build``.
 
     Raises:
-        UnknownName: no such architecture.
+        UnknownName: there is no such architecture.
         InputError: the network does not take inputs of that shape.
     """
     return resolve(architecture).build(input_shape, classes)
 
 
 def input_shape(architecture: str) -> Shape:
-    """Return (channels, height, width) of a built-in network's input.
+    """Return the input shape (channels, height, width) of a network.
 
     Raises:
-        UnknownName: no such architecture.
-        InputError: it is not a built-in one and has no input of its own.
+        UnknownName: there is no such architecture.
+        InputError: the network does not define its input shape.
     """
     shape = resolve(architecture).input_shape
     if shape is None:

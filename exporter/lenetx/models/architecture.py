@@ -1,4 +1,4 @@
-"""A network by name: how it is built, and the check that it fits its input and classes."""
+"""Build a named network and check that it fits its input shape and number of classes."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -28,13 +28,13 @@ class Architecture:
     """A network that can be built for an input and a number of classes.
 
     Attributes:
-        name: as a checkpoint records it; no path of this machine is in it.
-        factory: the class or function that gives the ``nn.Module``.
-        arguments: for the factory, by name.
-        input_shape: (channels, height, width) that the network has of its own, or ``None``.
-        one_size: whether it takes no other height and width than those.
+        name: the name that a checkpoint records; it contains no path of this machine.
+        factory: the class or function that returns the ``nn.Module``.
+        arguments: keyword arguments of the factory.
+        input_shape: the (channels, height, width) that the network defines, or ``None``.
+        one_size: whether the network accepts only that height and width.
         open_ended: whether the factory takes arguments that its signature does not show.
-        channels_last: whether the network's own code takes [N, H, W, C].
+        channels_last: whether the network's code expects [N, H, W, C].
     """
 
     name: str
@@ -47,21 +47,22 @@ class Architecture:
 
     @property
     def title(self) -> str:
-        """The name without a digest, for people."""
+        """The name without the source digest, for messages."""
         return self.name.split("@")[0]
 
     def build(
         self, input_shape: Shape, classes: int, on_notice: "Callable[[str], None]" = lambda _: None
     ) -> "nn.Module":
-        """Build a freshly initialised network for float32[N, C, H, W] inputs, giving float32[N, classes] logits.
+        """Build a freshly initialised network that maps float32[N, C, H, W] to float32[N, classes] logits.
 
         Args:
             input_shape: (C, H, W).
-            classes: their number.
-            on_notice: told in which form the network's own code takes or gives something else, a sentence each.
+            classes: the number of classes.
+            on_notice: called with a sentence for each input or output form that had to be adapted.
 
         Raises:
-            InputError: it does not take such inputs or arguments, gives something else, or its code raised an error.
+            InputError: the network rejects such inputs or arguments, returns something else, or its code raised an
+                error.
         """
         notes: list[str] = []
         module = self._construct(input_shape, classes)
@@ -77,15 +78,15 @@ class Architecture:
 
     @property
     def takes_classes(self) -> bool:
-        """Whether the factory is told the number of classes, so that the last layer follows from it."""
+        """Whether the number of classes is passed to the factory and so determines the last layer."""
         name = _first(_CLASSES, self._parameters())
         return name is not None and not any(other in self.arguments for other in _CLASSES)
 
     def outputs(self, input_shape: Shape, classes: int) -> int:
-        """Return how many numbers per image come out if it is built for so many classes, which not every one heeds.
+        """Return the outputs per image of the network built for ``classes``; not every network uses that number.
 
         Raises:
-            InputError: as ``build``.
+            InputError: see ``build``.
         """
         if self.takes_classes:
             return classes
@@ -94,22 +95,22 @@ class Architecture:
         return found.shape[1] if found.ndim == 2 and found.shape[0] == 2 else classes
 
     def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":
-        """Return the state_dict of a freshly built network, without numbers where its code allows that.
+        """Return the state_dict of a freshly built network, on the meta device if its code allows that.
 
         Raises:
-            InputError: as ``build``, but for what only an input shows.
+            InputError: see ``build``; the inputs and outputs are not checked.
         """
         try:
             module = self.hollow(input_shape, classes)
-        except InputError:  # code that computes with its weights while it is built
+        except InputError:  # its constructor computes with the weights
             module = self._construct(input_shape, classes)
         return module.state_dict()
 
     def hollow(self, input_shape: Shape, classes: int) -> "nn.Module":
-        """Build the network on torch's meta device, where tensors have shapes and take no memory.
+        """Build the network on torch's meta device, where tensors have shapes but take no memory.
 
         Raises:
-            InputError: as ``build``, but for what only an input shows.
+            InputError: see ``build``; the inputs and outputs are not checked.
         """
         import torch
 
@@ -117,7 +118,7 @@ class Architecture:
             return self._construct(input_shape, classes)
 
     def _construct(self, input_shape: Shape, classes: int) -> "nn.Module":
-        """Call the factory, and take what it returns out of the wrappers of ``torch.compile`` and data parallelism."""
+        """Call the factory and remove the wrappers of ``torch.compile`` and data parallelism."""
         import torch
         from torch import nn
 
@@ -137,7 +138,7 @@ class Architecture:
             take_channels_first(module)
         if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):
             with user_code(self.title), torch.no_grad(), eval_mode(module):
-                module(torch.zeros(2, *input_shape))  # shapes of lazy layers follow from an input
+                module(torch.zeros(2, *input_shape))  # an input determines the shapes of lazy layers
         return module
 
     def _require_size(self, given: Shape) -> None:
@@ -153,7 +154,7 @@ class Architecture:
             )
 
     def _complete(self, channels: int, classes: int) -> dict[str, object]:
-        """Return the arguments, with classes and channels where the factory takes them and nobody has said otherwise."""
+        """Return the arguments plus classes and channels, if the factory takes them and they were not given."""
         known = self._parameters()
         unknown = [name for name in self.arguments if name not in known]
         if unknown and not self._takes_any():
@@ -170,7 +171,7 @@ class Architecture:
         return arguments
 
     def _parameters(self) -> dict[str, inspect.Parameter]:
-        """Return what the factory can be given by name; for an open-ended one the classes too."""
+        """Return the factory's keyword parameters; for an open-ended factory also the number of classes."""
         parameters = _signature(self.factory)
         named = {
             name: one

@@ -1,4 +1,4 @@
-"""What a user says of a network beside its name: arguments of its factory, and the size of its input."""
+"""Parse the options of a network that a user gives: arguments of its factory, and its input size."""
 
 import ast
 import json
@@ -14,12 +14,12 @@ _TOML = {"true": True, "false": False}
 
 
 def parse(given: Iterable[str]) -> dict[str, object]:
-    """Read ``name=value`` texts. A value is a literal of Python or TOML, and what is none is a text.
+    """Parse ``name=value`` texts. A value is a Python or TOML literal; anything else is a string.
 
-    Tuples become lists, which is what they are in a checkpoint.
+    Tuples become lists, as in a checkpoint.
 
     Raises:
-        InputError: a text without a name, or a name twice.
+        InputError: a text has no name, or a name is repeated.
     """
     arguments: dict[str, object] = {}
     for text in given:
@@ -33,10 +33,10 @@ def parse(given: Iterable[str]) -> dict[str, object]:
 
 
 def parse_size(value: object) -> tuple[int, int]:
-    """Read a height, or a height and a width: ``64``, ``"64"``, ``"48x64"`` or ``[48, 64]``.
+    """Parse a size, ``64``, ``"64"``, ``"48x64"`` or ``[48, 64]``, and return (height, width).
 
     Raises:
-        InputError: it is none of them.
+        InputError: the value has another form, or a side is 0.
     """
     parts: Sequence[object] = value if isinstance(value, list | tuple) else str(value).lower().split("x")
     texts = [str(part) for part in parts if not isinstance(part, bool)]

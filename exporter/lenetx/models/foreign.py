@@ -1,4 +1,4 @@
-"""Anyone's own network: code that the user named, from a file or an installed package."""
+"""Load user-supplied networks from a Python file or an installed package."""
 
 import ast
 import contextlib
@@ -21,7 +21,7 @@ from .scripts import trains_on_import
 __all__ = ["first_on_path", "from_file", "from_package", "own_input_shape"]
 
 _DIGITS = 16
-"""Of a source's SHA-256, in hexadecimal, that a checkpoint records."""
+"""Hexadecimal digits of the source's SHA-256 that a checkpoint records."""
 _LARGEST_SOURCE = 2**22
 _CHANNELS = (1, 3)
 _GUARD = "'if __name__ == \"__main__\":'"
@@ -34,33 +34,33 @@ _PACKAGES = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-"""What the package is called that brings a module of another name."""
+"""Names of packages whose module has another name."""
 
 
 def from_file(path: Path, factory: str) -> tuple[str, Any]:
-    """Run a file of Python that the user named and give its name as recorded, and what it calls ``factory``.
+    """Run a Python file that the user named and return (the recorded name, the factory).
 
-    The recorded name is ``FILE.py:FACTORY@DIGEST``, with the first 16 digits of the source's SHA-256: where the file
-    lies is nobody's business, and another version of it is another network.
+    The recorded name is ``FILE.py:FACTORY@DIGEST``, with the first 16 digits of the source's SHA-256: it reveals no
+    path, and another version of the file is another network.
 
     Raises:
         InputError: there is no such file, or its code raised an error.
-        UnknownName: the file has no such name.
+        UnknownName: the file does not define ``factory``.
     """
     source = read_bytes(path, "file of a network", limit=_LARGEST_SOURCE)
     digest = hashlib.sha256(source).hexdigest()[:_DIGITS]
-    name = f"lenetx_network_{digest}"  # the same for the same source: it stands in TorchScript archives
+    name = f"lenetx_network_{digest}"  # depends on the source only, because TorchScript archives contain it
     if name not in sys.modules:
         _run(source, path, name)
     return f"{path.name}:{factory}@{digest}", _member(sys.modules[name], factory, path.name)
 
 
 def from_package(module: str, factory: str) -> tuple[str, Any]:
-    """Import a module that the user named, from the current folder too, and give what it calls ``factory``.
+    """Import a module, also from the current folder, and return (the recorded name, the factory).
 
     Raises:
-        InputError: that is no name of a module, there is no such module, or its code raised an error.
-        UnknownName: the module has no such name.
+        InputError: the module's name is invalid, there is no such module, or its code raised an error.
+        UnknownName: the module does not define ``factory``.
     """
     if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
         raise InputError(f"'{module}' is no file of Python and no name of a module: name the file, FILE.py:{factory}.")
@@ -70,10 +70,10 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
 
 
 def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
-    """Return the attribute ``input_shape`` of a class as (channels, height, width), and whether its channels are last.
+    """Return a class's ``input_shape`` as (channels, height, width) or ``None``, and whether it is channels-last.
 
     Raises:
-        InputError: it is neither (channels, height, width) nor (height, width, channels).
+        InputError: the attribute is neither (channels, height, width) nor (height, width, channels).
     """
     name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
     if shape is None:
@@ -93,7 +93,7 @@ def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | Non
 def _run(source: bytes, path: Path, name: str) -> None:
     module = ModuleType(name)
     module.__file__ = str(path)
-    sys.modules[name] = module  # data classes look their own module up
+    sys.modules[name] = module  # dataclasses look up their module
     folders = roots_of(path)
     try:
         with (
@@ -130,7 +130,7 @@ def _require_no_script(tree: ast.Module, name: str) -> None:
 
 @contextlib.contextmanager
 def _script_in_words(path: Path) -> Iterator[None]:
-    """Turn the end of a program, as of one that wants arguments, into an InputError with the cure."""
+    """Convert SystemExit, raised for example by a script that expects arguments, to an InputError with a remedy."""
     try:
         yield
     except SystemExit as error:
@@ -143,7 +143,7 @@ def _script_in_words(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _missing_in_words(name: str) -> Iterator[None]:
-    """Turn a failed import of a package into an InputError with the cure."""
+    """Convert a failed import of a package to an InputError with a remedy."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -160,7 +160,7 @@ def _missing_in_words(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def first_on_path(folder: Path) -> Iterator[None]:
-    """Let what lies beside be imported, as ``python FILE`` does."""
+    """Put a folder first on ``sys.path``, as ``python FILE`` does."""
     before = list(sys.path)
     sys.path.insert(0, str(folder))
     try:

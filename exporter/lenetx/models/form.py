@@ -1,6 +1,6 @@
-"""Return a custom network the one form that lenetx runs: float32[N, C, H, W] in, one tensor float32[N, K] out.
+"""Adapt custom networks to the form that lenetx runs: float32[N, C, H, W] in, one tensor float32[N, K] out.
 
-Hooks do it, so that the network's class and the names of its tensors stay, and every run of it has the form.
+Forward hooks do this, so the network's class and tensor names do not change.
 """
 
 import contextlib
@@ -21,23 +21,23 @@ __all__ = ["logits_of", "take_channels_first"]
 _LOGITS = "logits"
 _IMAGES = 4
 _ALIKE = 1e-4
-"""By which probabilities may differ from the softmax of the logits."""
+"""Relative and absolute tolerance when comparing probabilities with the softmax of the logits."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Logits:
-    """A forward hook that takes the logits from what a network returns.
+    """Forward hook that extracts the logits from a network's output.
 
     Attributes:
-        key: of one output of several; ``None`` where the network returns a tensor.
-        classes: K, where the batch axis is missing for one image; else ``None``.
+        key: the key or index of the logits among several outputs; ``None`` if the network returns a tensor.
+        classes: K if the network drops the batch axis for one image; else ``None``.
     """
 
     key: Any = None
     classes: int | None = None
 
     def __call__(self, _module: "nn.Module | None", _args: Any, found: Any) -> Any:
-        """Return float32[N, K]; what does not fit, as a network may return in training mode, stays as it is."""
+        """Return float32[N, K]; other outputs, as a network may return in training mode, are left unchanged."""
         import torch
 
         found = _parts(found).get(self.key, found)
@@ -49,7 +49,7 @@ class _Logits:
 
 
 def take_channels_first(module: "nn.Module") -> None:
-    """Let a network of [N, H, W, C] inputs take [N, C, H, W]."""
+    """Make a network with [N, H, W, C] inputs accept [N, C, H, W]."""
     module.register_forward_pre_hook(_channels_last)
 
 
@@ -62,18 +62,18 @@ def logits_of(
     *,
     exact: bool = True,
 ) -> "Tensor":
-    """Return a network the form, where it has another, and return what it then gives for two images, without numbers.
+    """Adapt a network's output to float32[N, K] and return its output for two images (usually on the meta device).
 
     Args:
-        module: on the CPU.
-        name: of the network, for messages.
+        module: the network, on the CPU; hooks are added and weights converted to float32 as needed.
+        name: name of the network, for messages.
         shape: (channels, height, width) of its input.
-        classes: how many logits there should be.
-        on_notice: told what was changed, a sentence each.
-        exact: of several outputs none is taken that has not so many.
+        classes: the expected number of logits.
+        on_notice: called with a sentence for each change.
+        exact: among several outputs, accept only one with ``classes`` logits.
 
     Raises:
-        InputError: several outputs could be the logits, or none; or the network's code raised an error.
+        InputError: no output, or more than one, could be the logits, or the network's code raised an error.
     """
     import torch
 
@@ -104,7 +104,7 @@ def logits_of(
 
 
 def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> tuple[object, list[str]]:
-    """Return what a network with weights of float32 returns for two images, with a note if it had others."""
+    """Convert the weights to float32 and return the output for two images, with a notice if that changed them."""
     import torch
 
     others = {own: each.dtype for own, each in module.named_parameters() if each.is_floating_point()}
@@ -126,12 +126,12 @@ def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> 
 
 
 def _of_one_image(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
-    """Return what a network returns for one image; ``None`` where that is an error."""
+    """Return a network's output for one image, or ``None`` if that fails."""
     import torch
 
     for run in (lambda: forward_on_meta(module, shape, 1), lambda: module(torch.zeros(1, *shape))):
         with contextlib.suppress(InputError), user_code(name), eval_mode(module), fork_random(), torch.no_grad():
-            found: object = run()  # the second one is for code that needs numbers
+            found: object = run()  # the second run is for code that needs real values
             return found
     return None
 
@@ -139,7 +139,7 @@ def _of_one_image(module: "nn.Module", name: str, shape: tuple[int, int, int]) -
 def _chosen(
     module: "nn.Module", name: str, shape: tuple[int, int, int], classes: int, found: object, *, exact: bool
 ) -> tuple[Any, str]:
-    """Return the key of the logits among several outputs, and why they are the logits."""
+    """Return the key of the logits among several outputs, and the reason for the choice."""
     parts = _parts(found)
     rows = {key: each for key, each in parts.items() if _is_row(each) and each.shape[1:].numel() > 1}
     fit = {key: each for key, each in rows.items() if each.shape[1:].numel() == classes} or ({} if exact else rows)
@@ -164,7 +164,7 @@ def _chosen(
 
 
 def _origin(module: "nn.Module", name: str, shape: tuple[int, int, int], keys: list[Any]) -> Any:
-    """Return the key of the output whose probabilities, or their logarithms, the others are, or ``None``."""
+    """Return the key of the output of which all others are probabilities or log-probabilities, or ``None``."""
     import torch
 
     images = torch.randn(_IMAGES, *shape, generator=torch.Generator().manual_seed(0))
@@ -185,14 +185,14 @@ def _is_alike(one: "Tensor", other: "Tensor") -> bool:
 
 
 def _parts(found: object) -> Mapping[Any, Any]:
-    """Return several outputs by their keys or positions; nothing where there is one."""
+    """Return several outputs by key or index; an empty mapping for a single output."""
     if isinstance(found, Mapping):
         return found
     return dict(enumerate(found)) if isinstance(found, list | tuple) else {}
 
 
 def _is_row(found: object) -> bool:
-    """Return whether an output for two images is float32 with one axis beside the batch, but for axes of 1."""
+    """Return whether an output for two images is float32[2, K], ignoring axes of length 1."""
     import torch
 
     if not isinstance(found, torch.Tensor) or found.dtype != torch.float32 or found.shape[:1] != (2,):

@@ -1,4 +1,4 @@
-"""The surroundings in which a user's code is imported: its folders, its package, its command line."""
+"""Set up the environment in which user code is imported: ``sys.path``, its package and ``sys.argv``."""
 
 import ast
 import contextlib
@@ -13,19 +13,20 @@ from ..torchvision_loader import mend_imports
 __all__ = ["package_of", "roots_of", "surroundings"]
 
 _MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
-"""What stands in the root folder of a repository."""
+"""Entries that mark the root folder of a repository."""
 _MOST_LEVELS = 8
-"""Folders above a file among which the root is looked for."""
+"""Number of parent folders to search for the root."""
 _INSTALLED = ("site-packages", "dist-packages")
 
 _imported: dict[Path, dict[str, ModuleType]] = {}
-"""Modules by the folder of the user's that they came with. Two folders may have modules of the same name."""
+"""Imported modules by the user's folder they came from; two folders may have modules of the same name."""
 
 
 def roots_of(path: Path) -> list[Path]:
-    """Return the folders from which a file may import: its own, those above it up to its repository's root.
+    """Return the folders from which a file may import, nearest first.
 
-    Those up to the current folder count too, where the file lies below it.
+    They are the file's own folder and those above it, up to its repository's root, or to the current folder if that is
+    higher.
     """
     folder = path.absolute().parent
     above = [folder, *folder.parents][:_MOST_LEVELS]
@@ -35,9 +36,10 @@ def roots_of(path: Path) -> list[Path]:
 
 
 def package_of(path: Path, source: bytes) -> str | None:
-    """Return the package that the relative imports of a file start from; ``None`` if there are none.
+    """Return the package that a file's relative imports start from; ``None`` if it has none.
 
-    The package is the file's folder with those above it, up to its repository's root, or where no ``__init__.py`` is.
+    The package's name consists of the file's folder and those above it, as many as the imports need or while there is
+    an ``__init__.py``.
     """
     levels = [node.level for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom) and node.level]
     if not levels:
@@ -55,14 +57,14 @@ def package_of(path: Path, source: bytes) -> str | None:
 
 @contextlib.contextmanager
 def surroundings(folders: list[Path], name: str) -> Iterator[None]:
-    """Let what lies in some folders be imported, as ``python FILE`` does, with a command line of no arguments.
+    """Make the modules in some folders importable, as ``python FILE`` does, with an empty command line.
 
-    Afterwards ``sys.path`` and ``sys.argv`` are as before. What was imported from the folders stays, until code from
-    another folder is imported: then it makes room, since that may have modules of the same names.
+    ``sys.path`` and ``sys.argv`` are restored afterwards. Modules imported from the folders stay until code from
+    another folder is imported; they are removed then, because that folder may have modules of the same names.
 
     Args:
-        folders: the user's own, the nearest first.
-        name: what the code takes for the name of the program.
+        folders: the user's folders, nearest first.
+        name: the program name that the code sees in ``sys.argv``.
     """
     mend_imports()
     path, arguments = list(sys.path), sys.argv
@@ -81,7 +83,7 @@ def surroundings(folders: list[Path], name: str) -> Iterator[None]:
 
 
 def _make_room(folder: Path) -> None:
-    """Put the modules of a folder in the place of those of all others."""
+    """Replace the modules of all other folders by those of one folder in ``sys.modules``."""
     for other, modules in _imported.items():
         for name, module in modules.items():
             if other != folder and sys.modules.get(name) is module:
@@ -90,8 +92,8 @@ def _make_room(folder: Path) -> None:
 
 
 def _lies_in(module: ModuleType, folders: list[Path]) -> bool:
-    """Return whether a module came from a folder of the user's, and not from a package that is installed there."""
-    own = vars(module)  # some modules make up what they are asked for
+    """Return whether a module came from one of the user's folders, and not from a package installed there."""
+    own = vars(module)  # not getattr: some modules create any attribute on request
     places = [own.get("__file__"), *own.get("__path__", ())]
     return any(
         Path(place).is_relative_to(folder) and not set(_INSTALLED) & set(Path(place).parts)

@@ -1,4 +1,4 @@
-"""LeNet-5 as it is taught today: ReLU and max-pooling; 61,706 parameters, 416,520 multiply-adds."""
+"""Define LeNet-5 as it is taught today: ReLU and max-pooling; 61,706 parameters, 416,520 multiply-adds."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ __all__ = ["LeNet5"]
 
 
 class LeNet5(nn.Module):
-    """Take float32[N, channels, 32, 32] and give float32[N, classes] logits."""
+    """LeNet-5 with ReLU and max-pooling: float32[N, channels, 32, 32] to float32[N, classes] logits."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (1, 32, 32)
 
@@ -24,7 +24,7 @@ class LeNet5(nn.Module):
         self.flatten = nn.Flatten()
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Return float32[N, classes] logits for float32[N, channels, height, width]."""
         x = self.halved(self.conv1(image))
         x = self.halved(self.conv2(x))
         x = self.activation(self.fc1(self.flatten(x)))
@@ -33,6 +33,6 @@ class LeNet5(nn.Module):
         return logits
 
     def halved(self, x: Tensor) -> Tensor:
-        """Pool and activate: ReLU commutes with max-pooling, to the bit, and has a quarter of the work after it."""
+        """Pool, then activate: bit for bit the same as ReLU before max-pooling, with a quarter of the work."""
         halved: Tensor = self.activation(self.pool(x))
         return halved

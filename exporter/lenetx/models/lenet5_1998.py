@@ -1,4 +1,4 @@
-"""LeNet-5 with the original's tanh and average pooling.
+"""Define LeNet-5 with the original's tanh and average pooling.
 
 Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, with full
 connections between the two convolutions and a linear last layer.
@@ -12,7 +12,7 @@ __all__ = ["LeNet5Original"]
 
 
 class LeNet5Original(LeNet5):
-    """Take float32[N, channels, 32, 32] and give float32[N, classes] logits."""
+    """LeNet-5 with tanh and average pooling: float32[N, channels, 32, 32] to float32[N, classes] logits."""
 
     def __init__(self, classes: int = 10, channels: int = 1) -> None:
         super().__init__(classes, channels)
@@ -20,6 +20,6 @@ class LeNet5Original(LeNet5):
         self.pool = nn.AvgPool2d(2)
 
     def halved(self, x: Tensor) -> Tensor:
-        """Activate and pool, in that order."""
+        """Activate, then pool."""
         halved: Tensor = self.pool(self.activation(x))
         return halved

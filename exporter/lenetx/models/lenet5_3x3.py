@@ -1,4 +1,4 @@
-"""LeNet-5 with 3×3 kernels on unpadded 28×28 digits: 28 → 26 → 13 → 11 → 5."""
+"""Define LeNet-5 with 3×3 kernels for unpadded 28×28 digits: 28 → 26 → 13 → 11 → 5."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ __all__ = ["LeNet5Small"]
 
 
 class LeNet5Small(LeNet5):
-    """Take float32[N, channels, 28, 28] and give float32[N, classes] logits."""
+    """LeNet-5 with 3×3 kernels: float32[N, channels, 28, 28] to float32[N, classes] logits."""
 
     input_shape: ClassVar[tuple[int, int, int]] = (1, 28, 28)
 

@@ -1,4 +1,4 @@
-"""LeNet-5 with batch normalisation after each layer but the last, before its ReLU."""
+"""Define LeNet-5 with batch normalisation between each layer except the last and its ReLU."""
 
 from torch import Tensor, nn
 
@@ -8,7 +8,7 @@ __all__ = ["LeNet5BatchNorm"]
 
 
 class LeNet5BatchNorm(LeNet5):
-    """Take float32[N, channels, 32, 32] and give float32[N, classes] logits."""
+    """LeNet-5 with batch normalisation: float32[N, channels, 32, 32] to float32[N, classes] logits."""
 
     def __init__(self, classes: int = 10, channels: int = 1) -> None:
         super().__init__(classes, channels)
@@ -18,7 +18,7 @@ class LeNet5BatchNorm(LeNet5):
         self.bn4 = nn.BatchNorm1d(84)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Compute the logits."""
+        """Return float32[N, classes] logits for float32[N, channels, 32, 32]."""
         x = self.halved(self.bn1(self.conv1(image)))
         x = self.halved(self.bn2(self.conv2(x)))
         x = self.activation(self.bn3(self.fc1(self.flatten(x))))

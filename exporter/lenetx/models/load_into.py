@@ -1,4 +1,4 @@
-"""Weights into a network that was built for them."""
+"""Load weights into a network that was built for them."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ __all__ = ["load_into"]
 
 
 def load_into(network: "nn.Module", weights: "Mapping[str, Tensor]") -> None:
-    """Copy tensors of the same names and shapes into a network; they are in the layout of its own version."""
+    """Copy tensors of the same names and shapes into a network; no state_dict version upgrade is applied."""
     state = OrderedDict(weights)
-    state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]  # some networks ask for it
+    state._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]  # some networks read it
     network.load_state_dict(state)

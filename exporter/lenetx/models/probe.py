@@ -1,4 +1,4 @@
-"""A network on a batch of nothing: whether logits come out, and for which sizes they would."""
+"""Probe a network with empty inputs: whether it returns logits, and which input sizes it accepts."""
 
 import contextlib
 import io
@@ -18,26 +18,26 @@ __all__ = ["eval_mode", "fork_random", "forward_on_meta", "outputs", "quiet", "r
 
 _BATCH = 2
 _BATCHES = (1, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
-"""That are tried where a batch of 2 does not fit."""
+"""Batch sizes to try if a batch of 2 fails."""
 _SIDES = (*range(8, 65), *range(72, 257, 8))
-"""Of square inputs that are tried where the given one does not fit."""
+"""Square input sizes to try if the given size fails."""
 _USUAL = (28, 32)
-"""Of those that fit the first one of these is named: MNIST's own, and the same with LeNet-5's padding."""
+"""Sizes to suggest first: MNIST's own, and the same with LeNet-5's padding."""
 
 
 def outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
-    """Return what a network gives in eval mode for float32[2, C, H, W].
+    """Return a network's output in eval mode for float32[2, C, H, W].
 
-    Shapes are found on torch's meta device, which computes nothing, and only where that fails on real zeros.
+    It runs on torch's meta device, which only propagates shapes; if that fails, on real zeros.
 
     Raises:
-        InputError: the network's code raises an error; the sizes that fit are named where there are some.
+        InputError: the network's code raised an error; the message names sizes that fit, if any.
     """
     with eval_mode(module), fork_random():
         try:
             with user_code(name):
                 return forward_on_meta(module, shape)
-        except InputError:  # code that needs numbers, or that fails anyway
+        except InputError:  # its code needs real values, or fails on any device
             return _forward(module, name, shape)
 
 
@@ -45,7 +45,7 @@ def require_logits(found: "Tensor", name: str, classes: int) -> None:
     """Check that a network's output for a batch of 2 is float32[2, classes].
 
     Raises:
-        InputError: it is something else.
+        InputError: the output has another dtype or shape.
     """
     import torch
 
@@ -57,7 +57,7 @@ def require_logits(found: "Tensor", name: str, classes: int) -> None:
 
 
 def shown(found: object) -> str:
-    """Return the dtype and shape of a tensor as text, of anything else the type."""
+    """Return the dtype and shape of a tensor as text, or the type of anything else."""
     import torch
 
     if not isinstance(found, torch.Tensor):
@@ -67,7 +67,7 @@ def shown(found: object) -> str:
 
 @contextlib.contextmanager
 def fork_random() -> Iterator[None]:
-    """Leave torch's random state on the CPU as it is: a look at a network changes nothing."""
+    """Restore torch's CPU random state afterwards, so that probing a network has no side effects."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -90,7 +90,7 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def eval_mode(module: "nn.Module") -> Iterator[None]:
-    """Set a module to eval mode and every part of it back to its own mode afterwards."""
+    """Set a module to eval mode, and restore the mode of every submodule afterwards."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -101,14 +101,14 @@ def eval_mode(module: "nn.Module") -> Iterator[None]:
 
 
 def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int], batch: int = _BATCH) -> object:
-    """Return what a module gives for float32[batch, C, H, W], without any numbers in it."""
+    """Return a module's output for float32[batch, C, H, W], computed on the meta device."""
     import torch
 
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     hollow = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
     with torch.no_grad():
         image = torch.empty(batch, *shape, device="meta")
-        # with tie_weights torch would leave hollow tensors in a module that is used by two names
+        # with tie_weights torch would leave meta tensors in a module that has two names
         found: object = torch.func.functional_call(module, hollow, (image,), tie_weights=False)
     return found
 
@@ -137,7 +137,7 @@ def _forward(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> obj
 
 
 def _what_fits(module: "nn.Module", shape: tuple[int, int, int]) -> str:
-    """Name the square inputs that fit, with the option that asks for one; nothing if none was found."""
+    """Describe the square inputs that fit and the option for one; empty if none fits."""
     channels, height, width = shape
     for count in (channels, 4 - channels):
         if count != channels and _fits(module, (count, height, width)):
@@ -162,13 +162,13 @@ def _after(side: int) -> int:
 
 
 def _fits(module: "nn.Module", shape: tuple[int, int, int], batch: int = _BATCH) -> bool:
-    """Return whether a batch gives a row for each of its images."""
+    """Return whether the network returns one row per image of a batch."""
     import torch
     from torch.utils._pytree import tree_leaves
 
     try:
         with user_code("It"):
             found = forward_on_meta(module, shape, batch)
-    except InputError:  # whatever a network raises on what it does not take
+    except InputError:  # whatever a network raises on inputs it rejects
         return False
     return any(isinstance(each, torch.Tensor) and each.shape[:1] == (batch,) for each in tree_leaves(found))

@@ -1,4 +1,4 @@
-"""A look at a file of Python before it runs: its networks, and whether it trains one as soon as it is imported."""
+"""Analyse a Python file before it runs: the networks it defines, and whether importing it starts a training."""
 
 import ast
 import contextlib
@@ -13,11 +13,11 @@ __all__ = ["networks_in", "trains_on_import"]
 
 _LARGEST = 2**22
 _LEARNS = "backward"
-"""The method without which nothing learns in PyTorch."""
+"""The method that every PyTorch training calls."""
 
 
 def networks_in(path: Path) -> list[str]:
-    """Return the names of the classes of a file that look like networks; none if it cannot be read."""
+    """Return the names of a file's classes that look like networks; empty if the file cannot be read."""
     with contextlib.suppress(InputError, SyntaxError, ValueError, RecursionError):
         tree = ast.parse(read_bytes(path, "file of a network", limit=_LARGEST))
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
@@ -26,7 +26,7 @@ def networks_in(path: Path) -> list[str]:
 
 
 def trains_on_import(tree: ast.Module) -> int | None:
-    """Return the line outside of functions and classes that trains a network, directly or by the file's functions."""
+    """Return the module-level line that trains a network, directly or through the file's functions, or ``None``."""
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     learning: set[str] = set()
     while more := {name for name, node in functions.items() if _learns(ast.walk(node), learning)} - learning:
@@ -47,7 +47,7 @@ def _learns(nodes: Iterable[ast.AST], learning: set[str]) -> bool:
 
 
 def _at_import(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Yield what runs when the file is imported, without what functions, classes and scripts do."""
+    """Yield the nodes that run on import: none of functions, classes and ``if __name__ == …`` blocks."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             continue

@@ -1,4 +1,4 @@
-"""Check that the logits of an image depend on that image alone: not on chance, on its batch, or on what came before."""
+"""Check that the logits of an image depend on that image alone: not on randomness, its batch, or earlier calls."""
 
 import traceback
 from collections.abc import Callable
@@ -16,17 +16,17 @@ __all__ = ["require_kept", "require_steady", "unsteady"]
 
 _IMAGES = 3
 _SAME = 1e-3
-"""Of the largest logit: more than float32 rounding can be, on any number of images at once."""
+"""Tolerance relative to the largest logit: more than float32 rounding, whatever the batch size."""
 _SEEDS = (1, 2)
 
 Rebuild = Callable[[], "nn.Module"]
 
 
 def require_steady(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
-    """Check that a custom network can be exported, as ``unsteady`` and ``require_kept`` do.
+    """Check with ``unsteady`` and ``require_kept`` that a custom network can be exported.
 
     Raises:
-        InputError: it cannot, or its code raised an error.
+        InputError: the network cannot be exported, or its code raised an error.
     """
     if reason := unsteady(module, name, shape):
         raise InputError(reason)
@@ -34,17 +34,16 @@ def require_steady(module: "nn.Module", name: str, shape: tuple[int, int, int], 
 
 
 def require_kept(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
-    """Check that the weights of a custom network are all that its logits depend on.
+    """Check that the logits of a custom network depend on nothing but its weights and its input.
 
     Args:
-        module: on the CPU.
-        name: of the network, for messages.
+        module: the network, on the CPU.
+        name: name of the network, for messages.
         shape: (channels, height, width) of its input.
-        rebuild: builds the network anew, with the same weights.
+        rebuild: builds the network again with the same weights.
 
     Raises:
-        InputError: the network computes with random numbers that no file of its weights holds; or its code raised an
-            error.
+        InputError: the network uses random numbers that are not in its state_dict, or its code raised an error.
     """
     import torch
 
@@ -62,26 +61,26 @@ def require_kept(module: "nn.Module", name: str, shape: tuple[int, int, int], re
 
 
 def unsteady(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str | None:
-    """Run a custom network in eval mode on a few random images, alone and together.
+    """Run a custom network in eval mode on a few random images, one by one and as a batch.
 
     Args:
-        module: on the CPU.
-        name: of the network, for messages.
+        module: the network, on the CPU.
+        name: name of the network, for messages.
         shape: (channels, height, width) of its input.
 
     Returns:
-        A sentence if the network is random, mixes the images of a batch, or goes on by a number that it reads of its
+        A sentence if the network is random, mixes the images of a batch, or has control flow that depends on its
         input; else ``None``.
 
     Raises:
-        InputError: its code raised an error.
+        InputError: the network's code raised an error.
     """
     import torch
 
     from ..execution.carrier import Watch
 
     images = _images(shape)
-    given = images.clone()  # the code may change its input
+    given = images.clone()  # the network may modify its input
     events = _Events(given)
     with eval_mode(module), fork_random(), torch.no_grad(), user_code(name):
         with Watch(events.call):
@@ -107,7 +106,7 @@ def _images(shape: tuple[int, int, int]) -> "Tensor":
 
 
 def _seeded(module: "nn.Module", shape: tuple[int, int, int], seed: int) -> "Tensor":
-    """Return the logits of a few random images, with the same random numbers each time."""
+    """Return the logits of a few random images after seeding torch."""
     import torch
 
     torch.manual_seed(seed)
@@ -138,7 +137,7 @@ def _followed(module: "nn.Module", name: str, images: "Tensor", events: "_Events
 
 
 def _chance(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> str | None:
-    """Return a sentence if the same images give other logits when they come again."""
+    """Return a sentence if the same images give different logits in a second run, else ``None``."""
     if _agree(module(images.clone()), first):
         return None
     cause = "draws random numbers, or keeps something from one call to the next"
@@ -151,7 +150,7 @@ def _chance(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", e
 
 
 def _mixed(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", events: "_Events") -> str | None:
-    """Return a sentence unless each image gives the logits by itself that it gives among others."""
+    """Return a sentence if an image's logits depend on the other images of its batch, else ``None``."""
     import torch
 
     if "statistics" in events.places and not _agree(module(images.flip(0)[:2]).flip(0), first[1:]):
@@ -198,7 +197,7 @@ def _counted(
 
 
 def _agree(found: "Tensor", first: "Tensor") -> bool:
-    """Return whether two results are the same but for rounding, NaN and infinity among them."""
+    """Return whether two results agree up to rounding and are non-finite in the same places."""
     import torch
 
     if found.shape != first.shape or not torch.equal(found.isfinite(), first.isfinite()):
@@ -208,20 +207,20 @@ def _agree(found: "Tensor", first: "Tensor") -> bool:
 
 
 class _Events:
-    """Watch the operators of one forward pass for what no export can keep.
+    """Record operators of one forward pass whose behaviour no export can preserve.
 
     Attributes:
-        places: by "read", "sized", "random" and "statistics" the line of the user's code in which that came first.
+        places: for "read", "sized", "random" and "statistics", the first line of user code where each occurred.
     """
 
     def __init__(self, images: "Tensor") -> None:
         self.places: dict[str, str] = {}
         self._kept: list[Any] = [images]
-        """Whatever depends on the input; it lives on, so that no other tensor gets its id."""
+        """All tensors that depend on the input; keeping them alive prevents reuse of their ids."""
         self._dependent = {id(images)}
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Call an operator and note what it is."""
+        """Call an operator and record whether it is one of these."""
         import torch
         from torch.utils._pytree import tree_leaves
 

@@ -1,4 +1,4 @@
-"""torchvision's classifiers by name, with random weights."""
+"""Look up torchvision's classifiers by name; they are built with random weights."""
 
 import re
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ __all__ = ["INPUT_SHAPE", "PREFIX", "architecture", "spelled"]
 
 PREFIX = "torchvision:"
 INPUT_SHAPE = (3, 224, 224)
-"""That of the pictures which most of them were made for; others fit many of them."""
+"""The input shape that most of them were designed for; many accept others."""
 
 _NO_ARGUMENTS = ("weights", "weights_backbone", "progress")
 _AUXILIARY = ("googlenet", "inception_v3")
-"""They give more than logits while they train, unless told not to."""
+"""Networks that return auxiliary outputs in training mode by default."""
 
 
 def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
-    """Return ``torchvision:NAME``, NAME being a classifier of ``torchvision.models``; auxiliary heads are left out.
+    """Return a classifier of ``torchvision.models`` as ``torchvision:NAME``, without auxiliary heads.
 
     Raises:
         UnknownName: there is no such classifier.
-        InputError: an argument asks for weights.
+        InputError: an argument requests pretrained weights.
     """
     import_torchvision()
     from torchvision import models
@@ -46,11 +46,11 @@ def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
 
 
 def spelled(name: str) -> str | None:
-    """Return torchvision's classifier of a name, whatever its case and hyphens; ``None`` if there is none."""
+    """Return torchvision's spelling of a classifier's name, ignoring case and punctuation; ``None`` if unknown."""
     try:
         import_torchvision()
         from torchvision import models
-    except (ImportError, RuntimeError):  # it is not needed for networks of the user's own
+    except (ImportError, RuntimeError):  # torchvision is optional: only its networks need it
         return None
 
     def plain(each: str) -> str:

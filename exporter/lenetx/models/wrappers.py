@@ -1,4 +1,4 @@
-"""Take a network out of what torch wraps around it to run it faster."""
+"""Remove the wrappers that torch puts around a network to run it faster."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ __all__ = ["unwrapped"]
 
 
 def unwrapped(module: "nn.Module") -> "nn.Module":
-    """Return the network inside ``nn.DataParallel`` and ``torch.compile``, anything else as it is."""
+    """Return the network inside data-parallel and ``torch.compile`` wrappers; any other module unchanged."""
     from torch import nn
 
     while True:

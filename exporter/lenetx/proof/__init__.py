@@ -1,7 +1,7 @@
-"""The proof that an artifact computes what eager eval-mode PyTorch computes.
+"""Prove that an artifact computes what eager eval-mode PyTorch computes.
 
-``inputs`` says on what, ``reference`` what is right and how far from it honest rounding may be (``lenetx.bounds``);
-each other file asks one group of questions, ``prove`` asks them all, and ``lenetx.report`` is the answer.
+``inputs`` makes the inputs, ``reference`` the right logits and the allowed error per logit (from ``lenetx.bounds``).
+Each group of checks has its own module, ``prove`` runs them all, and ``lenetx.report`` holds the results.
 """
 
 from .function import as_artifact

@@ -1,4 +1,4 @@
-"""The same artifact in every way that its engine can run it here: optimisation, threads, execution providers."""
+"""Check an artifact in every run that this machine has for it: optimisation, threads, execution providers."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _IMAGES = 512
 
 
 def engines(case: Case) -> tuple[Check, ...]:
-    """Compare the logits of each way to run it; one that is not what was asked for has failed."""
+    """Compare the logits of each run with the reference; a run that cannot be opened as requested fails."""
     opened, reference = case.opened, case.reference
     probe = reference.real or reference.made_up("random inputs")
     if len(probe) > _IMAGES:
@@ -37,7 +37,7 @@ def _one(engine: Engine, opened: OpenedArtifact, probe: Probe) -> Check:
         return Check(engine.name, probe.subject, "not_applicable", detail=engine.missing, group=_GROUP)
     try:
         backend = engine.open()
-    except Exception as error:  # DeviceUnavailable, and whatever an engine raises that cannot open a model
+    except Exception as error:  # an engine may raise any exception
         problem = f"It was asked for and did not run: {reason(error)}"
         return Check(engine.name, probe.subject, "failed", detail=problem, group=_GROUP)
     return compare(engine.name, _GROUP, probe, answer(backend, opened.artifact.spec, probe))

@@ -1,4 +1,4 @@
-"""Ask an engine what may end its process: in a process of its own, so that ours goes on."""
+"""Run batches that may crash the engine in a forked process, so that ours survives."""
 
 import contextlib
 import json
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Apart", "ask_apart"]
 
 _SECONDS = 60.0
-"""After which a process that has not answered is ended: nothing is then known."""
+"""Time after which a process that has not answered is killed; the result is then unknown."""
 _ENGINE = "optimisation all, 1 thread"
-"""A process that was forked has none of the threads that an engine may wait for."""
+"""The run to use; a forked process has none of the threads that an engine may wait for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one batch.
+    """The outcome of one batch.
 
     Attributes:
-        shape: of the logits; ``None`` if there are none.
-        refused: why there are none.
+        shape: the shape of the logits; ``None`` if the engine raised an error.
+        refused: the error.
     """
 
     shape: tuple[int, ...] | None = None
@@ -46,12 +46,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """What became of some batches.
+    """The outcome of several batches.
 
     Attributes:
-        answers: by the number of images, as far as it came.
-        ended: the number of images that ended the process; ``None`` if none did.
-        signal: by which signal, such as ``SIGABRT``.
+        answers: the outcomes before any crash, by batch size.
+        ended: the batch size that crashed the process; ``None`` if none did.
+        signal: the signal that ended the process, such as ``SIGABRT``.
     """
 
     answers: dict[int, Answer]
@@ -60,10 +60,14 @@ class Apart:
 
 
 def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
-    """Run batches of zeros of some sizes, one after the other, in a forked process.
+    """Run batches of zeros, one after the other, in a forked process.
+
+    Args:
+        opened: the artifact.
+        sizes: the batch sizes.
 
     Returns:
-        What came out; ``None`` where the system or the device cannot fork, or no answer came in time.
+        The outcome; ``None`` if forking is not possible on this system or device, or no answer came in time.
     """
     engine = next((each for each in opened.engines if each.name == _ENGINE), None)
     if engine is None or opened.backend.device != "cpu" or not hasattr(os, "fork") or sys.platform == "darwin":
@@ -72,7 +76,7 @@ def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
     batches = [np.zeros((size, *shape), np.float32) for size in sizes]
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)  # Python warns of our threads from 3.12 on
+        warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)  # from 3.12, if the process has threads
         child = os.fork()
     if not child:
         _answer(engine.open, batches, writing)
@@ -82,7 +86,7 @@ def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
     finally:
         os.close(reading)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)  # it has ended, or has had its time
+            os.kill(child, signal.SIGKILL)  # it has ended, or it timed out
         status = os.waitpid(child, 0)[1]
     if lines is None:
         return None
@@ -94,14 +98,14 @@ def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
 
 
 def _answer(open_engine: "Callable[[], Backend]", batches: "Sequence[NDArray[np.float32]]", writing: int) -> None:
-    """Write a line for each batch and end the process, without what Python does at its end."""
+    """Write one line per batch and exit the process without Python's cleanup."""
     try:
         _be_silent()
         backend = open_engine()
         for batch in batches:
             try:
                 answer: tuple[Sequence[int] | None, str] = (backend.run(batch).shape, "")
-            except Exception as error:  # a refusal, in whatever class the engine has for it
+            except Exception as error:  # an engine may raise any exception
                 answer = None, reason(error)
             os.write(writing, f"{json.dumps(answer)}\n".encode())
     finally:
@@ -109,7 +113,7 @@ def _answer(open_engine: "Callable[[], Backend]", batches: "Sequence[NDArray[np.
 
 
 def _be_silent() -> None:
-    """Keep what an engine says when it aborts from the user's terminal, and its memory from the disk."""
+    """Silence output and disable core dumps: a crashing engine must not write to the user's terminal or disk."""
     import faulthandler
     import resource
 
@@ -121,7 +125,7 @@ def _be_silent() -> None:
 
 
 def _lines(reading: int, until: float) -> list[tuple[list[int] | None, str]] | None:
-    """Return what was written before the other end was closed; ``None`` if that took too long."""
+    """Return the lines written before the pipe was closed; ``None`` if that took too long."""
     data = b""
     while True:
         left = until - time.monotonic()

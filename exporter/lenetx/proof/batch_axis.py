@@ -1,7 +1,7 @@
-"""The batch axis: how many images there are, where each stands and what its neighbours are must not matter.
+"""Check that an image's logits do not depend on the batch size, its position in the batch or the other images.
 
-Every row of every batch is compared with float64 and its own limit. Rows that are within it agree with their batch-1
-results within both rows' limits.
+Every row of every batch is compared with the float64 reference within its own limit. Such rows agree with their batch-1
+results within the sum of both limits.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ _GROUP = "batch axis"
 SIZES = (0, 1, 2, 3, 7, 8, 64, 257, 1000)
 _PERMUTED = 257
 _SURELY = 8
-"""Sizes that are tried with networks of any cost."""
+"""Largest batch size that is tried however expensive the network is."""
 
 
 def batch_axis(case: Case) -> tuple[Check, ...]:
-    """Ask for rows in batches of many sizes and in another order; a fixed batch size must refuse any other."""
+    """Compare rows in batches of many sizes and in another order; a fixed batch size must reject any other."""
     reference = case.reference
     most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
     fixed = case.spec.batch != "dynamic"
@@ -45,15 +45,15 @@ def batch_axis(case: Case) -> tuple[Check, ...]:
     for name, (words, ask) in asked.items():
         try:
             checks.append(ask())
-        except Exception as error:  # whatever an engine raises on a batch that it cannot run
+        except Exception as error:  # an engine may raise any exception
             checks.append(Check(name, words, "failed", detail=could_not_run(error), group=_GROUP))
     return tuple(checks)
 
 
 def _pool(reference: Reference, size: int) -> Probe:
-    """Return the rows that batches are made of: real ones, each of them once, for equal rows may change places unseen.
+    """Return the rows for the batches: distinct real inputs, since swapping equal rows would go unnoticed.
 
-    Where these are too few for a batch in another order, random ones follow.
+    If these are too few for a permuted batch, random ones follow.
     """
     random, real = reference.made_up("random inputs"), reference.real
     if real is None:
@@ -111,7 +111,7 @@ def _order(name: str, words: str, case: Case, probe: Probe, size: int) -> Check:
 
 
 def _agree(rows: Probe, logits: NDArray[np.float32], how: str) -> tuple[float, str | None]:
-    """Return the largest share of a limit, and what is wrong."""
+    """Return the largest error as a share of its limit, and the problem, ``None`` if there is none."""
     if problem := wrong_shape(rows, logits):
         return float("inf"), f"{how.capitalize()}: {problem}"
     used = shares(rows, logits)
@@ -123,19 +123,19 @@ def _agree(rows: Probe, logits: NDArray[np.float32], how: str) -> tuple[float, s
 
 
 def _rows(probe: Probe, count: int) -> Probe:
-    """Return as many rows, the first ones again where there are too few; none that eager itself cannot compute."""
+    """Return ``count`` rows, repeated from the first if there are too few."""
     return probe.take(np.arange(count) % len(probe), probe.subject)
 
 
 def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
-    """Return what is wrong with the answer to no image at all, and what it is if it is right."""
+    """Return the problem with an empty batch, ``None`` if there is none, and otherwise a note on the result."""
     wanted = (0, rows.exact.shape[1])
     if case.is_function:
         try:
             answer = Answer(case.backend.run(rows.inputs[:0]).shape)
         except WrongAnswer as error:
             return f"Of a batch of 0: {error}", ""
-        except Exception as error:  # a refusal, in whatever class the engine has for it
+        except Exception as error:  # a function may raise any exception
             answer = Answer(refused=reason(error))
     elif case.apart is None:
         return None, "A batch of 0 was not asked, which can end a process: there was none of its own to ask it in."
@@ -156,6 +156,6 @@ def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
 def _accepts(case: Case, images: NDArray[np.float32]) -> bool:
     try:
         case.backend.run(images)
-    except Exception:  # a refusal, in whatever class the engine has for it
+    except Exception:  # an engine may raise any exception
         return False
     return True

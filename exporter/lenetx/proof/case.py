@@ -1,4 +1,4 @@
-"""A case: the artifact or function that is judged, the reference, and what has been found so far."""
+"""Define the input of every check: the artifact or function, the reference, and the results so far."""
 
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,13 @@ __all__ = ["Case", "answer"]
 
 
 class Case:
-    """What every check is given: ``check(case) -> tuple[Check, ...]``.
+    """The input of every check: ``check(case) -> tuple[Check, ...]``.
 
     Args:
         opened: the artifact, reopened from disk, or a function.
-        reference: the checkpoint with the inputs and their right answers.
-        apart: what became of batches of 1 and 0 in a process of their own; ``None`` if that is not known.
-        found: the checks so far; the proof adds to them.
+        reference: the checkpoint with the inputs and their right logits.
+        apart: the outcome of the first batches, run in a forked process; ``None`` if unknown.
+        found: the results so far; the proof appends to them.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class Case:
         self._answers: dict[str, NDArray[np.float32] | str] = {}
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
-        """Return the logits for a probe, or why there are none; each probe is asked once."""
+        """Return float32[N, K] logits for a probe, or the error as a sentence; each probe is run once."""
         if probe.name not in self._answers:
             self._answers[probe.name] = answer(self.backend, self.spec, probe)
         return self._answers[probe.name]
 
 
 def answer(backend: Backend, spec: "ModelSpec", probe: Probe) -> "NDArray[np.float32] | str":
-    """Return the logits, or why there are none: an artifact that should run and cannot has failed."""
+    """Return a backend's float32[N, K] logits for a probe, or the error as a sentence."""
     try:
         logits: NDArray[np.float32] | str = run_in_batches(backend, probe.inputs, spec)
-    except Exception as error:  # whatever an engine raises on a model that it cannot run
+    except Exception as error:  # an engine may raise any exception
         return could_not_run(error)
     return logits

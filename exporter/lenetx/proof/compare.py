@@ -1,4 +1,4 @@
-"""One group of logits against the reference."""
+"""Compare logits with the reference."""
 
 import base64
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from .reference import Probe, counted
 __all__ = ["compare", "errors_of", "place", "shares", "wrong_shape"]
 
 Logits = NDArray[np.float32] | str
-"""float32[N, K], or why there are none."""
+"""float32[N, K], or the error as a sentence."""
 
 _EDGES = (0.0, *(10.0**power for power in np.arange(-6, 3.25, 0.25).tolist()))
 _WORST = 12
 _ONE = 1e-3
-"""How far from 1 the sum of probabilities may be, float16 or texts of four digits among them."""
+"""Tolerance for the sum of probabilities, which may come from float16 or from text with four digits."""
 
 
 def compare(
     name: str, group: str, probe: Probe, logits: Logits, *, extreme: "bool | NDArray[np.bool_]" = False
 ) -> Check:
-    """Check that every logit is within its own limit of float64; NaN and infinity never are.
+    """Check that every logit is within its own limit of the float64 reference; NaN and infinity always fail.
 
     Args:
-        name: of the check.
-        group: that it belongs to.
+        name: the check's name.
+        group: the check's group.
         probe: N inputs with their right logits.
-        logits: float32[N, K] that the artifact gave for them, or why it gave none.
-        extreme: eager itself may give NaN or infinity for some of these inputs, or for those of this bool[N], which
-            are left out then.
+        logits: the artifact's float32[N, K] for these inputs, or its error as a sentence.
+        extreme: whether eager PyTorch itself may return NaN or infinity, for all inputs or as bool[N]; such inputs are
+            left out.
     """
     problem = logits if isinstance(logits, str) else wrong_shape(probe, logits)
     if problem is not None or isinstance(logits, str):
@@ -70,14 +70,14 @@ def compare(
 
 
 def place(probe: Probe, logits: NDArray[np.float32], row: int, column: int, how: str = "") -> str:
-    """Describe what one logit is and what it should be.
+    """Describe one logit and what it should be.
 
     Args:
-        probe: whose row it is.
+        probe: N inputs with their right logits.
         logits: float32[N, K].
-        row: its first index.
-        column: its second one.
-        how: the input came, in a batch of which size or in which order.
+        row: the index of the input.
+        column: the index of the logit.
+        how: how the input was run, such as `` in a batch of 8``.
     """
     return (
         f"{probe.named(row).capitalize()}{how}, logit {column}: {logits[row, column]:.9g}, right is "
@@ -91,7 +91,7 @@ def _are_probabilities(logits: NDArray[np.float32]) -> bool:
 
 
 def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
-    """Describe how logits are no float32[N, K], or give ``None``."""
+    """Return the problem if logits are not float32[N, K], else ``None``."""
     if logits.shape == probe.exact.shape and logits.dtype == np.float32:
         return None
     got, wanted = (f"{a.dtype}{list(a.shape)}" for a in (logits, probe.eager))
@@ -99,9 +99,10 @@ def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
 
 
 def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return float64[N, K]: error ÷ limit, infinite for what is not finite; no error is 0 even where none is allowed.
+    """Return float64[N, K]: error ÷ limit, where a share above 1 fails.
 
-    A limit that is not finite allows no error: its share is NaN, which passes nowhere.
+    It is 0 without error even if the limit is 0, and infinite for a logit that is not finite. A limit that is not
+    finite allows no error: the share is NaN, which fails too.
     """
     error = np.abs(logits.astype(np.float64) - probe.exact)
     error[~np.isfinite(logits)] = np.inf
@@ -114,13 +115,13 @@ def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def errors_of(
     probe: Probe, logits: NDArray[np.float32], frames: NDArray[np.uint8], labels: tuple[str, ...]
 ) -> Mapping[str, Any]:
-    """Return the figures of a histogram of all shares, and the worst images.
+    """Return figures for the report: a histogram of all errors as shares of their limits, and the worst images.
 
     Args:
-        probe: the test images.
+        probe: the N test images.
         logits: float32[N, K].
-        frames: uint8[N, h, w] or uint8[N, h, w, 3] of them.
-        labels: the name of each logit.
+        frames: the images as uint8[N, h, w] or uint8[N, h, w, 3].
+        labels: the K labels.
     """
     used = shares(probe, logits)
     counts, _ = np.histogram(np.minimum(used, _EDGES[-1]), bins=np.array(_EDGES))

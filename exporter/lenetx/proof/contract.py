@@ -1,4 +1,4 @@
-"""What the artifact says of itself, against the checkpoint: labels, preprocessing, identity and self-test."""
+"""Check an artifact's embedded spec against the checkpoint: labels, preprocessing, identity and self-test."""
 
 import dataclasses
 
@@ -18,9 +18,9 @@ __all__ = ["contract"]
 _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "content_sha256")
 _SELF_TEST = 0.02
-"""Of a limit: how far a stored logit, and a stored limit itself, may be off. They are rounded, to 9 and 3 digits."""
+"""Tolerance for stored logits and limits, as a share of the limit; they are rounded to 9 and 3 digits."""
 _MACHINES = 8
-"""How many times as far eager may err on one machine as on another, where limits are calibrated by it."""
+"""Allowed ratio of eager error between machines, for self-calibrated limits."""
 _FRAMES, _NUMBERS = 256, 2**24
 
 
@@ -28,7 +28,7 @@ _NOTHING = "A function says nothing of its inputs and labels: they are taken to 
 
 
 def contract(case: Case) -> tuple[Check, ...]:
-    """Compare the embedded spec, the inputs that follow from it, and the answers of the self-test."""
+    """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
     if case.is_function:
         asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
@@ -39,7 +39,7 @@ def contract(case: Case) -> tuple[Check, ...]:
 
 
 def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
-    """Compare every field but those that only an artifact has, as the self-test of weights that came with no images."""
+    """Compare all fields except those that only artifacts have, such as a self-test that the checkpoint lacks."""
     ignored = _ONLY_AN_ARTIFACTS if expected.selftest is not None else (*_ONLY_AN_ARTIFACTS, "selftest")
     differing = [
         f"{field.name} is {getattr(found, field.name)!r} instead of {getattr(expected, field.name)!r}"
@@ -54,7 +54,7 @@ def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
 
 
 def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
-    """Compare the runtime's inputs with those that training makes: every level in every channel, and real images."""
+    """Compare the runtime's preprocessing with training's, bit for bit, on all grey levels, random and real images."""
     expected, frames = reference.checkpoint.spec, _frames(reference)
     subject = f"{len(frames)} images"
     if found.input_shape != expected.input_shape or found.frame_size != expected.frame_size:
@@ -67,7 +67,7 @@ def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
 
 
 def _self_test(found: ModelSpec, reference: Reference) -> Check:
-    """Compute the answers of the embedded self-test anew: they are what a device without torch will believe."""
+    """Recompute the embedded self-test, which a device without torch relies on."""
     name, selftest, checkpoint = "self-test", found.selftest, reference.checkpoint
     if selftest is None:
         return Check(name, "no images", "not_applicable", detail="It carries none.", group=_GROUP)
@@ -80,7 +80,7 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
     logits, limits = np.array(selftest.logits), np.array(selftest.limits)
     off = np.abs(logits - right.exact) > _SELF_TEST * right.limits
     wide = np.abs(limits - right.limits) > _SELF_TEST * right.limits
-    if calibrated:  # by what eager errs on the machine that wrote it, which is not this one
+    if calibrated:  # by eager's error on the machine that wrote the file, which may be another one
         wide = (limits > _MACHINES * right.limits) | (_MACHINES * limits < right.limits)
     problem = None
     if off.any() or wide.any():
@@ -89,7 +89,7 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
 
 
 def _frames(reference: Reference) -> NDArray[np.uint8]:
-    """Return one image with all levels, random ones, and real ones where there are some."""
+    """Return images with all grey levels, random images, and real ones if there are any."""
     spec = reference.checkpoint.spec
     shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
     size = int(np.prod(shape))

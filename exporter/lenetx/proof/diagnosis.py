@@ -1,4 +1,4 @@
-"""When an artifact and eager PyTorch disagree: who is wrong, the exporter or the engine?"""
+"""If an artifact disagrees with eager PyTorch, find out whether the file or the engine is wrong."""
 
 import numpy as np
 
@@ -14,11 +14,11 @@ __all__ = ["diagnosis"]
 _GROUP = _NAME = "diagnosis"
 _ROWS = 4
 _NO_MEMORY = "is smaller than requested bytes"
-"""onnxruntime's words for a model beyond its bound."""
+"""Part of onnxruntime's error for a model that exceeds its memory limit."""
 
 
 def diagnosis(case: Case) -> tuple[Check, ...]:
-    """Let the format's own definition decide, on the inputs where the artifact is furthest from right."""
+    """Run the format's reference implementation on the inputs with the largest errors."""
     return (_judged(case),)
 
 
@@ -32,14 +32,14 @@ def _judged(case: Case) -> Check:
     if opened.evaluate is None:
         detail = "Nothing but its engine defines what this format computes."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
-    if _NO_MEMORY in str(case.logits(case.reference.made_up("random inputs"))):  # the evaluator would take it
+    if _NO_MEMORY in str(case.logits(case.reference.made_up("random inputs"))):  # the evaluator has no memory limit
         detail = "It asks for more memory than any honest network of its size."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     rows, disagree = _worst(case)
     words = f"{len(rows)} inputs, by onnx's ReferenceEvaluator"
     try:
         logits = opened.evaluate(rows.inputs).astype(np.float32)
-    except Exception as error:  # whatever the evaluator raises on a graph that it cannot follow
+    except Exception as error:  # the evaluator may raise any exception
         return Check(_NAME, words, "failed", detail=f"The file itself is wrong: {reason(error)}", group=_GROUP)
     problem = wrong_shape(rows, logits)
     share = float("inf") if problem else float(shares(rows, logits).max())
@@ -53,7 +53,7 @@ def _judged(case: Case) -> Check:
 
 
 def _worst(case: Case) -> tuple[Probe, bool]:
-    """Return the inputs with the largest shares of their limits, and whether any is beyond it."""
+    """Return the inputs with the largest errors relative to their limits, and whether any exceeds its limit."""
     probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:

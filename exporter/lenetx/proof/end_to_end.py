@@ -1,4 +1,4 @@
-"""End to end, on the shipped file: logits on ordinary inputs, and on those that break things."""
+"""Compare the shipped file's logits end to end, on ordinary inputs and on hard ones."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def end_to_end(case: Case) -> tuple[Check, ...]:
 
 
 def hard_inputs(case: Case) -> tuple[Check, ...]:
-    """Compare the logits on inputs of every extreme, and see NaN and infinity refused."""
+    """Compare the logits on extreme inputs, and check that NaN and infinity are rejected."""
     group, reference = "hard inputs", case.reference
     checks = []
     for name in inputs.HARD:
@@ -45,7 +45,7 @@ def hard_inputs(case: Case) -> tuple[Check, ...]:
 
 
 def _refusals(case: Case) -> Check:
-    """See that the runtime refuses what is no number, wherever in a batch it stands."""
+    """Check that the runtime rejects NaN and infinity in any image of a batch."""
     name, words, accepted = "refusals", "NaN, infinity and −infinity in one pixel", []
     if case.is_function:
         detail = "It is the runtime that refuses them, and a function runs without it."
@@ -58,7 +58,7 @@ def _refusals(case: Case) -> Check:
             classifier.logits(images)
         except InputError:
             continue
-        except Exception as error:  # it was run, or refused for another reason
+        except Exception as error:  # not the runtime's own rejection
             accepted.append(f"{value} ({reason(error)})")
         else:
             accepted.append(str(value))

@@ -1,4 +1,4 @@
-"""Eval mode: the same images give the same logits, however often they are asked for, and nothing in it trains."""
+"""Check eval mode: no operator is in training mode, and repeated runs of a batch stay right."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _TIMES, _IMAGES = 3, 64
 
 
 def eval_mode(case: Case) -> tuple[Check, ...]:
-    """Look for operators that run as in training, and ask for the same images again."""
+    """Look for operators in training mode, and run the same batch repeatedly."""
     return (_training(case.opened), _repeats(case))
 
 
@@ -26,14 +26,14 @@ def _training(opened: OpenedArtifact) -> Check:
         return Check(name, words, "not_applicable", detail="It shows none of its operators.", group=_GROUP)
     try:
         found = opened.training()
-    except Exception as error:  # whatever an engine raises on a model that it cannot run
+    except Exception as error:  # an engine may raise any exception
         return Check(name, words, "failed", detail=could_not_run(error), group=_GROUP)
     problem = f"They run as in training: {', '.join(found[:5])}." if found else None
     return Check.verdict(name, words, problem, "None drops or takes statistics of the batch.", group=_GROUP)
 
 
 def _repeats(case: Case) -> Check:
-    """Ask the same batch several times: each answer must be right, as the first one was."""
+    """Run the same batch several times: the logits must be within their limits each time."""
     reference = case.reference
     probe = reference.real or reference.made_up("random inputs")
     size = min(_IMAGES, len(probe)) if case.spec.batch == "dynamic" else case.spec.batch
@@ -43,11 +43,11 @@ def _repeats(case: Case) -> Check:
     for time in range(1, _TIMES + 1):
         try:
             logits = case.backend.run(rows.inputs)
-        except Exception as error:  # whatever an engine raises on a model that it cannot run
+        except Exception as error:  # an engine may raise any exception
             return Check("repeats", words, "failed", detail=could_not_run(error), group=_GROUP)
         if problem := wrong_shape(rows, logits):
             return Check("repeats", words, "failed", detail=problem, group=_GROUP)
-        worst = float(np.maximum(worst, shares(rows, logits).max()))  # max() would forget NaN
+        worst = float(np.maximum(worst, shares(rows, logits).max()))  # max() would drop NaN
         if first is None:
             first = logits
         changed = not np.array_equal(first, logits, equal_nan=True)

@@ -1,4 +1,4 @@
-"""What an engine or someone's own program raised, as a sentence of a report."""
+"""Turn exceptions of engines and user-supplied programs into sentences for a report."""
 
 from ..errors import LenetxError
 
@@ -6,16 +6,16 @@ __all__ = ["WrongAnswer", "could_not_run", "reason"]
 
 
 class WrongAnswer(Exception):
-    """Someone's own program gave no logits; the text is a whole sentence that says what it did instead."""
+    """A user-supplied program did not return logits; the message is a full sentence that says what it did instead."""
 
 
 def could_not_run(error: Exception) -> str:
-    """Return the sentence of an answer that did not come."""
+    """Return a sentence that says why there are no logits."""
     return str(error) if isinstance(error, WrongAnswer) else f"It could not run: {reason(error)}"
 
 
 def reason(error: Exception) -> str:
-    """Return the text of an exception in one line: of ours a sentence, of any other after the name of its type."""
+    """Return an exception's message in one line; those of other packages are preceded by the class name."""
     words = " ".join(str(error).split())
     if isinstance(error, LenetxError | WrongAnswer):
         return words

@@ -1,4 +1,4 @@
-"""Anyone's own implementation, as something that can be judged: a function from inputs to logits."""
+"""Adapt a user-supplied function from inputs to logits to an opened artifact, so that it can be checked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +19,12 @@ __all__ = ["as_artifact", "as_float32"]
 
 
 def as_float32(logits: "NDArray[Any]") -> "NDArray[np.float32]":
-    """Round float64 logits, which numpy makes of lists of numbers; anything else is judged as it is.
+    """Round float64 logits, which numpy makes of lists of numbers, to float32; keep other dtypes, to be rejected later.
 
-    The order of bytes is this machine's afterwards: files and networks have the other one.
+    The result has this machine's byte order; data from files or the network may have the other one.
     """
     kind = logits.dtype.newbyteorder("=")
-    with np.errstate(all="ignore"):  # what becomes infinite is judged
+    with np.errstate(all="ignore"):  # overflow to infinity fails a check later
         return logits.astype(np.float32 if kind == np.float64 else kind, copy=False)
 
 
@@ -37,7 +37,7 @@ class _Function:
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         try:
             found = self._run(batch.copy())
-        except Exception as error:  # whatever someone's own code raises
+        except Exception as error:  # a user-supplied function may raise any exception
             if len(batch) > 1 and self._takes(batch[:1]):
                 wanted = f"float32[N, {', '.join(map(str, batch.shape[1:]))}] of any N ≥ 0"
                 refused = "It takes a batch of 1 and not every larger one"
@@ -54,11 +54,11 @@ class _Function:
 
 
 def _numbers(found: Any) -> "NDArray[Any]":
-    """Return an array of its own: the next call may write to the memory of this one's."""
+    """Copy a function's result to an array: the next call may overwrite its memory."""
     what = type(found).__name__
     try:
         array = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found).copy()
-    except Exception as error:  # such as a list of lists of several lengths
+    except Exception as error:  # such as nested lists of unequal lengths
         raise WrongAnswer(f"It gave {what}, of which numpy makes no array: {reason(error)}") from error
     if array.dtype.kind not in "fiub":
         raise WrongAnswer(f"It gave {what} instead of an array of logits, float32[N, K].")
@@ -68,13 +68,13 @@ def _numbers(found: Any) -> "NDArray[Any]":
 def as_artifact(
     run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec", name: str | None = None
 ) -> OpenedArtifact:
-    """Return a function the form of an opened artifact that shows nothing but its logits.
+    """Adapt a function to an opened artifact that exposes nothing but its logits.
 
     Args:
-        run: takes float32[N, C, H, W] of any N and gives [N, K] logits, float32 or float64 that is rounded, as an array
-            or what numpy makes one of.
-        spec: of the checkpoint that it claims to compute.
-        name: in the report; that of the function by default.
+        run: maps float32[N, C, H, W], any N ≥ 0, to [N, K] logits, float32 or float64 (rounded to float32), as an array
+            or anything that ``numpy.asarray`` accepts.
+        spec: the spec of the checkpoint that the function should reproduce.
+        name: the name in the report; by default the function's name.
     """
     name = name or str(getattr(run, "__name__", type(run).__name__))
     nothing = Check("file", name, "not_applicable", detail="A function has no file.")

@@ -1,4 +1,4 @@
-"""Logits that some other program has computed, on inputs that come with them."""
+"""Check logits that another program has computed for given inputs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,21 @@ if TYPE_CHECKING:
 __all__ = ["prove_logits"]
 
 _GROUP = "end to end"
-"""Also of labels: nothing says that these inputs are real images."""
+"""Used for labels too: given inputs need not be real images."""
 
 
 def prove_logits(logits: NDArray[Any], inputs: NDArray[Any], reference: Reference, name: str) -> Report:
-    """Compare float32[N, K] logits with what the checkpoint computes for the same inputs."""
+    """Compare another program's logits with the checkpoint's for the same inputs.
+
+    Args:
+        logits: float32[N, K]; float64 is rounded to float32.
+        inputs: float32[N, C, H, W], or uint8 frames of the spec's ``frame_size``, [N, h, w] or [N, h, w, 3].
+        reference: the checkpoint.
+        name: the program's name, for the report.
+
+    Raises:
+        InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.
+    """
     spec, logits = reference.checkpoint.spec, as_float32(np.asarray(logits))
     values = _inputs(np.asarray(inputs), spec)
     if logits.ndim and len(logits) != len(values):
@@ -54,10 +64,10 @@ def _labels(probe: Probe, logits: NDArray[np.float32], spec: "ModelSpec") -> Che
 
 
 def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
-    """Return float32[N, C, H, W].
+    """Return the inputs as float32[N, C, H, W].
 
     Raises:
-        InputError: no such inputs.
+        InputError: their type or shape is wrong, or they are not finite.
     """
     inputs = inputs.astype(inputs.dtype.newbyteorder("="), copy=False)
     frames = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)

@@ -1,4 +1,4 @@
-"""The inputs on which an artifact is compared, by group; each is float32[N, C, H, W]."""
+"""Generate the inputs on which an artifact is compared, by kind; each is float32[N, C, H, W]."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,30 +11,30 @@ __all__ = ["EXTREME", "GROUPS", "HARD", "beyond_pictures"]
 Inputs = NDArray[np.float32]
 
 _SCALES = (1e3, 1e10, 1e30)
-"""Of large inputs. The last is near the end of float32, 3e38, and leaves room for sums of products with weights."""
+"""Scales of large inputs. The last leaves room for sums of products below the float32 maximum, 3.4e38."""
 _BEYOND = 100
 _DENORMAL = (2e-39, 1e-42)
-"""Below 2⁻¹²⁶ = 1.2e-38 float32 has fewer bits, and some processors take zero instead."""
+"""Scales of denormal inputs: below 2⁻¹²⁶ = 1.2e-38 float32 has fewer bits, and some processors flush to zero."""
 
 
 def random(spec: ModelSpec, count: int) -> Inputs:
-    """Return standard normal values, which real images never are, from a fixed seed."""
+    """Return standard normal values from a fixed seed."""
     return np.random.default_rng(0).standard_normal((count, *spec.input_shape), np.float32)
 
 
 def zeros(spec: ModelSpec, count: int) -> Inputs:
-    """Return one input of nothing but zeros, which is no black image unless the mean is 0."""
+    """Return one input of zeros; this is not a black image unless the mean is 0."""
     return np.zeros((min(count, 1), *spec.input_shape), np.float32)
 
 
 def constant(spec: ModelSpec, count: int) -> Inputs:
-    """Return images of one grey level each, black and white among them, 18 at most."""
+    """Return at most 18 images of one grey level each, including black and white."""
     levels = lookup_table(spec)[:, np.linspace(0, 255, max(2, min(count, 18))).astype(int)].T
     return np.tile(levels[:, :, None, None], (1, 1, spec.height, spec.width))
 
 
 def one_hot(spec: ModelSpec, count: int) -> Inputs:
-    """Return black images with one white pixel each, the corners first, 32 at most."""
+    """Return at most 32 black images with one white pixel each, corners first."""
     black, white = _black_and_white(spec)
     height, width = spec.height, spec.width
     corners = [(0, 0), (0, width - 1), (height - 1, 0), (height - 1, width - 1)]
@@ -47,7 +47,7 @@ def one_hot(spec: ModelSpec, count: int) -> Inputs:
 
 
 def saturated(spec: ModelSpec, count: int) -> Inputs:
-    """Return images of black and white pixels only, with more of white from image to image."""
+    """Return images of black and white pixels only; the share of white grows from 2 % to 98 %."""
     black, white = _black_and_white(spec)
     chance = np.linspace(0.02, 0.98, count)[:, None, None, None]
     is_white = np.random.default_rng(1).random((count, *spec.input_shape)) < chance
@@ -56,13 +56,13 @@ def saturated(spec: ModelSpec, count: int) -> Inputs:
 
 
 def denormal(spec: ModelSpec, count: int) -> Inputs:
-    """Return values so small that float32 holds them with few bits, 16 at most."""
+    """Return at most 16 inputs of denormal values, which float32 stores with fewer bits."""
     values = np.random.default_rng(3).standard_normal((min(count, 16), *spec.input_shape))
     return _scaled(values, _DENORMAL)
 
 
 def large(spec: ModelSpec, count: int) -> Inputs:
-    """Return values of both signs far beyond any image, 18 at most."""
+    """Return at most 18 inputs of values of both signs, far larger than any image's."""
     values = np.random.default_rng(4).standard_normal((min(count, 18), *spec.input_shape))
     return _scaled(values, _SCALES)
 
@@ -76,15 +76,15 @@ GROUPS = {
     "denormal inputs": (denormal, "inputs of denormal numbers"),
     "large inputs": (large, "inputs of 1e3 to 1e30"),
 }
-"""Each group by its name: what makes it, and what it is in words."""
+"""The generator and a description in words, by name."""
 HARD = tuple(GROUPS)[1:]
-"""Those that break things."""
+"""The names of the hard inputs: all but the random ones."""
 EXTREME = "large inputs"
-"""Those on which eager float32 itself may overflow."""
+"""The name of the inputs on which eager float32 itself may overflow."""
 
 
 def beyond_pictures(spec: ModelSpec, inputs: Inputs) -> NDArray[np.bool_]:
-    """Return bool[N]: which of float32[N, C, H, W] are a hundred times as large as any picture's may be."""
+    """Return bool[N]: which of float32[N, C, H, W] have values over 100 times as large as any image's."""
     largest = max(1.0, float(np.abs(lookup_table(spec)).max()))
     found: NDArray[np.bool_] = np.abs(inputs).max(axis=(1, 2, 3)) > _BEYOND * largest
     return found

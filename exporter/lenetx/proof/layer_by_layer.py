@@ -1,4 +1,4 @@
-"""Layer by layer, on the artifact's own intermediates: which layer is the first one that is wrong?"""
+"""Check an artifact's affine layers one by one, on its own intermediates, to name the first wrong layer."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -22,11 +22,14 @@ __all__ = ["layer_by_layer"]
 _GROUP = _NAME = "layers"
 _IMAGES = 64
 _NUMBERS = 2**18
-"""Of the inputs that are judged at once."""
+"""Number of input values that are checked at once."""
 
 
 def layer_by_layer(case: Case) -> tuple[Check, ...]:
-    """Compare every affine layer's results, on the numbers that it was given, with float64 and the bound γₙ₊₁·S."""
+    """Compare every affine layer's outputs with float64 on the layer's own inputs, within the bound γₙ₊₁·S.
+
+    Source: Higham, *Accuracy and Stability of Numerical Algorithms*, chapter 3.
+    """
     opened, reference = case.opened, case.reference
     if opened.layers is None:
         return (Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP),)
@@ -37,8 +40,8 @@ def layer_by_layer(case: Case) -> tuple[Check, ...]:
     inputs = np.concatenate([probe.inputs[:images] for probe in probes])
     subject = f"{len(inputs)} inputs: {' and '.join(_words(probe, images) for probe in probes)}"
     try:
-        results, logits = opened.layers(inputs.copy())  # an archive may write into its input
-    except Exception as error:  # whatever an engine raises on a model that it cannot run
+        results, logits = opened.layers(inputs.copy())  # an archive may overwrite its input
+    except Exception as error:  # an engine may raise any exception
         return (Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP),)
     return (_verdict(subject, _judged(reference, inputs, results, logits)),)
 
@@ -49,11 +52,11 @@ def _judged(
     results: Mapping[str, Sequence[NDArray[np.float32]]],
     logits: NDArray[np.float32],
 ) -> tuple[Layer, ...] | str:
-    """Judge a few inputs at a time, which bounds the memory."""
+    """Compare the layers, a few inputs at a time to limit memory; return a sentence if that is not possible."""
     import torch
 
     network = reference.doubled
-    names = aliases(reference.network.usage.tensors)  # of equal weights, one may be named for all
+    names = aliases(reference.network.usage.tensors)  # equal weights share one name
     own = {place: names.get(name, name) for place, name in network.names().items()}
     size = max(1, _NUMBERS // inputs[0].size)
     parts = []

@@ -1,4 +1,4 @@
-"""Ask all checks of one opened artifact."""
+"""Run all checks on one opened artifact."""
 
 import importlib
 import os
@@ -29,13 +29,13 @@ def prove(
     also: tuple[Check, ...] = (),
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Compare an artifact with its checkpoint in every way that is known here.
+    """Run all checks of an artifact against its checkpoint and return the report.
 
     Args:
         opened: the artifact, reopened from disk, or a function.
-        reference: the checkpoint with the inputs and their right answers.
-        also: checks that the caller has made of the file already.
-        on_progress: told what goes on, a few words at a time.
+        reference: the checkpoint with the inputs and their right logits.
+        also: results of checks that the caller has run already.
+        on_progress: called with a few words on each step.
     """
     fixed = opened.artifact.spec.batch
     apart = ask_apart(opened, (1, 0) if fixed == "dynamic" else (fixed,))
@@ -55,7 +55,7 @@ def _check(where: str) -> Callable[[Case], tuple[Check, ...]]:
 
 
 def _ended(apart: Apart) -> Check:
-    """Make the check that stands for all others where to run the artifact ends the process."""
+    """Return the failed check that replaces all others if running the artifact crashes the process."""
     words = f"{counted(apart.ended or 0, 'image')}, in a process of their own"
     detail = f"To run it ends the process ({apart.signal}): nothing else was asked."
     return Check("batch sizes", words, "failed", detail=detail, group="batch axis")
@@ -68,7 +68,7 @@ def _about(
 
 
 def environment(device: str) -> dict[str, str]:
-    """Return versions and machine, in words."""
+    """Return the versions of packages, the machine and the device, in words."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -96,7 +96,7 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
 
 
 def about_reference(reference: Reference) -> dict[str, str | int]:
-    """Return what was compared with, in words."""
+    """Return a description of the reference for the report: checkpoint, network, limit and data."""
     spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
     known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
     if reference.file is not None:

@@ -1,4 +1,4 @@
-"""Labels of real images: do they stay, how sure is that, and is the artifact as accurate as the network?"""
+"""Compare labels and accuracy on real images with the reference, and count the labels that rounding cannot flip."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ __all__ = ["certain", "certificate", "flips", "mcnemar", "real_data"]
 _GROUP = "real data"
 _LISTED = 5
 _UNLIKELY = 1e-6
-"""A p-value below which flips are no chance."""
+"""The p-value below which flips count as systematic."""
 _NAMES = ("labels", "accuracy", "margin certificate")
 
 
 def real_data(case: Case) -> tuple[Check, ...]:
-    """Label every test image as an app would, through the runtime, and compare with the float64 reference."""
+    """Label every test image through the runtime, as an application would, and compare with the float64 reference."""
     reference = case.reference
     probe = reference.real
     if probe is None or reference.frames is None:
@@ -33,7 +33,7 @@ def real_data(case: Case) -> tuple[Check, ...]:
     classifier = Classifier.from_backend(case.spec, case.backend)
     try:
         found = [each.label for each in classifier.predict_batch(list(reference.frames))]
-    except Exception as error:  # whatever an engine raises on a model that it cannot run
+    except Exception as error:  # an engine may raise any exception
         return tuple(Check(name, probe.subject, "failed", detail=could_not_run(error), group=_GROUP) for name in _NAMES)
     right = [expected[column] for column in probe.exact.argmax(axis=1)]
     truth = [expected[label] for label in reference.truth]
@@ -53,13 +53,13 @@ def certain(probe: Probe) -> NDArray[np.bool_]:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p-value of two classifiers on the same images.
+    """Return the exact two-sided p-value of McNemar's test for two classifiers on the same images.
 
-    Source: McNemar 1947, with the binomial distribution in the place of χ².
+    Source: McNemar 1947, with the binomial distribution instead of χ².
 
     Args:
-        only_first: images that the first labels rightly and the second wrongly.
-        only_second: the other way round.
+        only_first: the number of images that only the first classifier labels correctly.
+        only_second: the number of images that only the second classifier labels correctly.
     """
     count, fewer = only_first + only_second, min(only_first, only_second)
     tail = sum(math.comb(count, each) for each in range(fewer + 1))
@@ -75,15 +75,15 @@ def flips(
     accuracies: Mapping[str, float],
     group: str,
 ) -> Check:
-    """List the images whose label is not the reference's, and fail if rounding cannot explain one.
+    """List the images whose label differs from the reference's, and fail if rounding cannot explain one of them.
 
     Args:
-        probe: N images.
-        found: the label of each.
-        right: that of the reference.
-        names: of all labels, in the order of the logits.
-        accuracies: what is to be said of them in the figures.
-        group: of checks that this one belongs to.
+        probe: N inputs with their right logits.
+        found: the artifact's N labels.
+        right: the reference's N labels.
+        names: all K labels, in the order of the logits.
+        accuracies: more values for the figures.
+        group: the check's group.
     """
     changed = [_flip(probe, row, found[row], names) for row in range(len(probe)) if found[row] != right[row]]
     wrong = [flip for flip in changed if not flip["explained"]]
@@ -133,7 +133,7 @@ def _accuracy(probe: Probe, accuracies: Mapping[str, float]) -> Check:
 
 
 def certificate(probe: Probe, group: str) -> Check:
-    """State, rather than ask, of how many images no rounding can change the label."""
+    """Report how many labels no rounding can change; this check always passes."""
     sure = int(certain(probe).sum())
     share = sure / len(probe)
     detail = (

@@ -1,4 +1,4 @@
-"""What is right: the eager module in eval mode, in float64, on every group of inputs, and how far from it is honest."""
+"""Compute the right logits, by the eager module in eval mode in float64, and the allowed error per logit."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
 __all__ = ["Probe", "Reference", "counted"]
 
 _TRACED = 2
-"""Images of which the network's operators are learnt: more than one, whose axis would look like others of one place."""
+"""Batch size to record the network's operators; a batch axis of size 1 would look like any other axis of size 1."""
 _HARDEST = 64
-"""Real images with the smallest margins that are asked again by themselves."""
+"""Number of real images with the smallest margins that get a check of their own."""
 
 
 _REAL = "real inputs"
 
 
 def counted(number: int, thing: str) -> str:
-    """Return a number with the name of what is counted, in the singular where it is one."""
+    """Return a number with a noun, in the plural unless the number is 1."""
     return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A group of inputs with the right answers.
+    """A named set of N inputs with their right logits and limits.
 
     Attributes:
-        name: of the group.
+        name: the name of the set, such as ``random inputs``.
         subject: what they are and how many, in words.
         inputs: float32[N, C, H, W].
         exact: float64[N, K] logits of the float64 module.
         eager: float32[N, K] logits of the float32 module.
         limits: float64[N, K], the largest |logit − exact| that passes.
-        indices: int64[N], the number of each among the test images, or in the group.
-        kind: what one of them is: ``test image``, or ``input``.
+        indices: int64[N], the index of each among the test images, or in the set.
+        kind: what one of them is called: ``test image`` or ``input``.
     """
 
     name: str
@@ -68,11 +68,11 @@ class Probe:
 
     @property
     def numbering(self) -> str:
-        """Say from where the numbers in ``named`` count."""
+        """A sentence that says where the indices in ``named`` start."""
         return f"{self.kind.capitalize()}s are numbered from 0."
 
     def named(self, row: int) -> str:
-        """Return the word and the number of an input."""
+        """Return an input's kind and index, such as ``test image 7``."""
         return f"{self.kind} {self.indices[row]}"
 
     def __len__(self) -> int:
@@ -80,12 +80,12 @@ class Probe:
         return len(self.inputs)
 
     def take(self, rows: NDArray[np.int64], subject: str, name: str | None = None) -> "Probe":
-        """Return the probe of some of the inputs."""
+        """Return a probe with the given rows, int64[M]."""
         parts = (each[rows] for each in (self.inputs, self.exact, self.eager, self.limits, self.indices))
         return Probe(name or self.name, subject, *parts, self.kind)  # type: ignore[call-arg,arg-type]  # in the order of fields
 
     def joined(self, others: "Probe", subject: str) -> "Probe":
-        """Return these inputs and others after them, numbered anew."""
+        """Return a probe with these inputs followed by others, reindexed from 0."""
         parts = (
             np.concatenate([getattr(self, name), getattr(others, name)])
             for name in ("inputs", "exact", "eager", "limits")
@@ -94,16 +94,16 @@ class Probe:
 
 
 class Reference:
-    """A checkpoint's module on all groups of inputs, each computed once however many artifacts are judged.
+    """The right logits of a checkpoint's module; each set of inputs is computed once for any number of artifacts.
 
     Args:
         checkpoint: the weights that artifacts are compared with.
-        dataset: whose test split is used, or ``None``.
-        missing: why there is no data set.
-        numbers: int64[N], those of its test images in the whole test split; by default they are the whole.
-        spread: they are so many of the split, evenly spread.
-        file: name of the checkpoint's file, if it came from one.
-        on_progress: told what goes on, a few words at a time.
+        dataset: the data set whose test split is used, or ``None``.
+        missing: why there is no data set, for the report.
+        numbers: int64[N], the indices of its test images in the full test split; by default it is the full split.
+        spread: whether the test images are an evenly spread subset of the split.
+        file: the name of the checkpoint's file, if it came from one.
+        on_progress: called with a few words on each step.
     """
 
     def __init__(
@@ -128,26 +128,26 @@ class Reference:
             self._float64 = Double(another(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
         self.written: set[str] = set()
-        """SHA-256 of files that were exported from the checkpoint just now."""
+        """SHA-256 digests of the files that this process has exported from the checkpoint."""
 
     @property
     def modules(self) -> "tuple[nn.Module, Double]":
-        """The checkpoint's module in eval mode, and the same as it computes in float64."""
+        """The checkpoint's module in eval mode, in float32 and in float64."""
         return self._float32, self._float64
 
     @cached_property
     def network(self) -> Network:
-        """The network that every format writes: batch norms are folded here again, not taken from an artifact."""
+        """The network that every format exports, with batch norms folded independently of any artifact."""
         return Network(self.checkpoint, self._float32)
 
     @property
     def doubled(self) -> Double:
-        """The same in float64, made anew each time."""
+        """A new float64 copy of ``network``."""
         return Double(self.network.module, self.checkpoint.title, self._float64.twins)
 
     @cached_property
     def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
-        """What the network's own code computes in canonical form, and the name under which each tensor is compared."""
+        """The network's computation in canonical form, and each tensor's canonical name."""
         import torch
 
         network = self.network.module
@@ -159,30 +159,30 @@ class Reference:
 
     @cached_property
     def plan(self) -> Plan:
-        """How the limits are found."""
+        """How the limits are computed."""
         images = 0 if self.frames is None else len(self.frames)
         with self.checkpoint.guard():
             return plan(self._float32, self.checkpoint.spec.input_shape, images)
 
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:
-        """The test images, framed; ``None`` without a data set."""
+        """The framed test images, uint8[N, h, w] or uint8[N, h, w, 3]; ``None`` without a data set."""
         return None if self.dataset is None else self.dataset.test.framed(self.checkpoint.spec).images
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """int64[N], the labels of ``frames``."""
+        """The label indices of ``frames``, int64[N]."""
         assert self.dataset is not None
         return self.dataset.test.labels
 
     def made_up(self, name: str) -> Probe:
-        """Return a group of ``inputs.GROUPS``."""
+        """Return the probe for generated inputs, by a name in ``inputs.GROUPS``."""
         make, words = inputs.GROUPS[name]
         return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
 
     @property
     def real(self) -> Probe | None:
-        """The test images, preprocessed by the runtime; ``None`` without a data set."""
+        """The probe for the test images, preprocessed by the runtime; ``None`` without a data set."""
         if self.dataset is None or self.frames is None:
             return None
         frames, name = self.frames, self.dataset.name
@@ -192,17 +192,18 @@ class Reference:
         return self._probe(_REAL, words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
 
     def inputs(self) -> NDArray[np.float32]:
-        """Return float32[N, C, H, W]: all groups that are made up, in their order, and then the test images."""
+        """Return float32[N, C, H, W]: all generated inputs in the order of ``inputs.GROUPS``, then the test images."""
         spec = self.checkpoint.spec
         groups = [make(spec, self.plan.made_up) for make, _ in inputs.GROUPS.values()]
         return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
 
     def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:
-        """Return the right answers for inputs of someone's own.
+        """Return the probe for user-supplied inputs.
 
         Args:
             values: float32[N, C, H, W].
-            extreme: bool[N], those on which eager float32 itself may overflow: what they allow is not for the others.
+            extreme: bool[N], where eager float32 itself may overflow; these are measured apart, so that they do not
+                widen the limits of the others.
         """
         shape = len(values), len(self.checkpoint.spec.labels)
         exact, eager, limits = np.empty(shape), np.empty(shape, np.float32), np.empty(shape)
@@ -216,7 +217,7 @@ class Reference:
 
     @property
     def hardest(self) -> Probe | None:
-        """The real images whose two largest logits are nearest to each other."""
+        """The test images with the smallest gap between the two largest logits; ``None`` without a data set."""
         real = self.real
         if real is None:
             return None

@@ -1,4 +1,4 @@
-"""The numbers and operators that the artifact holds, against those of the network: bit for bit, and one by one."""
+"""Compare the artifact's weights bit for bit, and its numbers and operators one by one, with the network's."""
 
 import hashlib
 import math
@@ -25,14 +25,14 @@ _UNSEEN = "It shows none: what changes a logit by less than rounding may cannot 
 _DEFINITIONS = frozenset(
     {0.0, 0.5, 1.0, 3.0, 6.0, 1 / 6, math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715}
 )
-"""Of hard-swish, hard-sigmoid and GELU, where a format has no operator for them, and what changes nothing."""
+"""Constants in the definitions of hard-swish, hard-sigmoid and GELU, which some formats spell out, and 0 and 1."""
 
 
 def same_weights(case: Case) -> tuple[Check, ...]:
     """Compare the weights bit for bit, the numbers beside them, and the operators one by one.
 
-    What cannot be followed by itself is compared with a fresh export of the checkpoint. A graph that can be followed
-    and differs from the network fails, although a fresh export is the same: then the exporter is wrong.
+    If that is not conclusive, the file is compared with a new export of the checkpoint. A graph that has a canonical
+    form and differs from the network fails even if a new export gives the same file: then the exporter is wrong.
     """
     opened, reference = case.opened, case.reference
     usage = reference.network.usage
@@ -42,36 +42,36 @@ def same_weights(case: Case) -> tuple[Check, ...]:
     expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
     weights, numbers = _weights(opened.weights, expected), _numbers(opened.numbers, opened.constants, usage)
     graph, is_final = _graph(opened.expression, reference)
-    if graph.status == "passed" and numbers.status == "failed":  # it compares all numbers that reach a logit
+    if graph.status == "passed" and numbers.status == "failed":  # the graph check covers all numbers that reach a logit
         detail = "Each is one that the operators of the network's code stand for."
         numbers = replace(numbers, status="passed", detail=detail)
     if all(check.status == "passed" for check in (weights, numbers, graph)):
         return weights, numbers, graph
     if not _keeps(opened.weights, expected) or (is_final and graph.status == "failed"):
-        return weights, numbers, graph  # it is no fresh export's
+        return weights, numbers, graph  # a new export could not settle it
     fresh = _is_fresh(opened, reference)
     return _settled(weights, fresh), _settled(numbers, fresh), graph if is_final else _settled(graph, fresh)
 
 
 def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
-    """Return whether all weights in a file are the checkpoint's, though some may have become constants."""
+    """Return whether all weights in a file are the checkpoint's; weights that the exporter folded may be absent."""
     return all(name in expected and _bits(array) == _bits(expected[name]) for name, array in found.items())
 
 
 def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
-    """Return whether a file is what a fresh export of the checkpoint gives, or why there is none."""
+    """Return whether a new export of the checkpoint gives the same file, or why there is no new export."""
     if opened.artifact.sha256 in reference.written:
         return True
     if opened.fresh is None:
         return "this format has no fresh export to compare it with"
     try:
         return opened.fresh(reference.network)
-    except Exception as error:  # whatever an exporter raises on a network that it cannot write
+    except Exception as error:  # an exporter may raise any exception
         return f"it cannot be exported anew: {reason(error)}"
 
 
 def _settled(check: Check, fresh: bool | str) -> Check:
-    """Return a check its last word once it is known whether the file is a fresh export's."""
+    """Return a check with its final status, given the result of ``_is_fresh``."""
     import torch
 
     if check.status == "passed":
@@ -94,7 +94,7 @@ def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], referen
     """Compare the operators of an artifact one by one with those of the network's own code.
 
     Returns:
-        The check, and whether it is final because both can be followed.
+        The check, and whether it is final because both have a canonical form.
     """
     name, words = "graph", "all operators and what each reads"
     expected, names = reference.expression
@@ -105,7 +105,7 @@ def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], referen
         found = compute(names)
         problem = difference(expected, found)
         is_final = not isinstance(found, Unknown) and _tensors(found) <= {*names.values(), *_tensors(expected)}
-    except Exception as error:  # whatever an engine raises on a model that it cannot run
+    except Exception as error:  # an engine may raise any exception
         problem, is_final = f"It could not be read: {reason(error)}", False
     detail = "Operator by operator the network's own, and nothing more."
     return Check.verdict(name, words, problem, detail, _GROUP), is_final
@@ -114,14 +114,14 @@ def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], referen
 def _tensors(expression: Expression) -> set[object]:
     """Return the names of the weights that are read, and the digests of other tensors.
 
-    A digest that only the artifact has may be of a tensor that the exporter has computed from weights.
+    A digest that only the artifact has may belong to a tensor that the exporter computed from weights.
     """
     held = (each.attributes for each in ordered(expression) if each.operator in ("weight", "constant"))
     return {each.get("name", each.get("digest")) for each in held}
 
 
 def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:
-    """Compare the weights bit for bit, by name; of tensors with the same bits a file may hold one."""
+    """Compare the weights bit for bit, by name; a file may hold only one of several tensors with the same bits."""
     kept = {_bits(expected[name]) for name in expected.keys() & found.keys()}
     absent = sorted(name for name in expected.keys() - found.keys() if _bits(expected[name]) not in kept)
     problems = [f"{name} is missing" for name in absent]
@@ -146,13 +146,13 @@ def _bits(array: NDArray[np.float32]) -> tuple[object, ...]:
 
 
 def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
-    """Count the numbers whose bits differ, in arrays of one shape and type."""
+    """Count the numbers whose bits differ between two arrays of the same shape and type."""
     bits = [np.ascontiguousarray(array).reshape(-1).view(f"u{array.itemsize}") for array in (ours, theirs)]
     return int((bits[0] != bits[1]).sum())
 
 
 def _numbers(found: frozenset[float], constants: Mapping[str, NDArray[Any]], usage: Usage) -> Check:
-    """Compare the numbers and tensors beside the weights with those that the network's own code computes with."""
+    """Check that the numbers and tensors beside the weights occur in the network's own code."""
     known = {float(np.float32(number)) for number in usage.numbers | _DEFINITIONS}
     strange = [f"{number:.9g}" for number in sorted(found) if float(np.float32(number)) not in known]
     strange += [

@@ -1,1 +1,1 @@
-"""Stage, prove and publish artifacts; find, describe and verify what was published."""
+"""Stage, prove and publish artifacts; find, describe and verify published ones."""

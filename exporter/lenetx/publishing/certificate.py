@@ -1,4 +1,4 @@
-"""The certificate of a proof that passed, beside the artifact; ``lenetx_runtime.certificate`` reads it."""
+"""Write the certificate of a passed proof beside the artifact; ``lenetx_runtime.certificate`` reads it."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ _FIELDS = {
 
 
 def certificate_of(report: Report) -> bytes:
-    """Return the certificate, JSON text, of an artifact whose proof passed; schema: docs/files.md.
+    """Return the certificate of a passed proof as JSON text (schema: docs/files.md).
 
     Raises:
         ValueError: the proof did not pass.
@@ -50,21 +50,21 @@ def certificate_of(report: Report) -> bytes:
 
 
 def certify(artifact: str | Path, report: Report) -> str | None:
-    """Write the certificate beside an artifact or, where the proof failed, remove the one that is there.
+    """Write the certificate beside an artifact or, if the proof failed, remove the existing one.
 
-    A certificate of the same bytes and other weights stays: who compares with another checkpoint learns nothing of it.
-    So does one of the same bytes and weights whose proof saw more real images than this one.
+    A failed proof against other weights does not remove a certificate of the same bytes, and a passed one does not
+    replace a certificate of the same bytes and weights whose proof saw more real images.
 
     Args:
-        artifact: path of the file that was judged.
-        report: what ``lenetx.verify`` gave for it.
+        artifact: the path of the artifact.
+        report: the result of ``lenetx.verify`` for it.
 
     Returns:
-        A sentence where a stronger certificate stays, else ``None``.
+        A sentence if a stronger certificate is kept, else ``None``.
 
     Raises:
-        OutputError: the folder cannot be written to.
-        InputError: the report is of something else than that file.
+        OutputError: the folder is not writable.
+        InputError: the file's bytes are not those of the report.
     """
     path = Path(artifact)
     with settled(path.parent):
@@ -90,11 +90,11 @@ def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str |
 
 
 def conclusion_of(artifact: Path, sha256: str) -> str:
-    """Return what the certificate beside an artifact concludes, or why there is none that counts.
+    """Return the conclusion of the certificate beside an artifact, or why there is no valid one.
 
     Args:
-        artifact: path of the file.
-        sha256: of its bytes.
+        artifact: the path of the artifact.
+        sha256: the digest of its bytes.
     """
     place = certificate_path(artifact)
     about = _about(place)
@@ -106,7 +106,10 @@ def conclusion_of(artifact: Path, sha256: str) -> str:
 
 
 def stronger(place: Path, report: Report) -> str | None:
-    """Say that the certificate at ``place`` is of the same bytes and weights, and of more real images, if it is so."""
+    """Return a note if the certificate at ``place`` is for the same bytes and weights and saw more real images.
+
+    Return ``None`` otherwise.
+    """
     about = _about(place)
     if about is None or about[:2] != _identity(report) or about[2] <= _images(report.reference.get("images")):
         return None
@@ -123,9 +126,9 @@ def _identity(report: Report) -> tuple[object, object]:
 
 
 def _about(place: Path) -> tuple[object, object, int, str, str] | None:
-    """Return the digests of bytes and weights, the number of real images, the scope and the conclusion.
+    """Return a certificate's artifact and weights digests, number of real images, scope and conclusion.
 
-    ``None`` for what is no proof.
+    Return ``None`` if the file is missing or not a valid certificate.
     """
     try:
         document = parse_json(read_bytes(place, "certificate", limit=LARGEST_CERTIFICATE))

@@ -1,4 +1,4 @@
-"""What a checkpoint or artifact says of itself."""
+"""Describe a checkpoint or an artifact."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ __all__ = ["Description", "Parameter", "inspect"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One weight tensor: its name, shape, count of numbers, smallest and largest value."""
+    """One weight tensor: its name, shape, number of elements, smallest and largest value."""
 
     name: str
     shape: tuple[int, ...]
@@ -34,22 +34,22 @@ class Parameter:
 
     @classmethod
     def of(cls, name: str, array: "NDArray[np.float32]") -> "Parameter":
-        """Describe an array of any shape with at least one number."""
+        """Describe an array of any shape with at least one element."""
         return cls(name, array.shape, array.size, float(array.min()), float(array.max()))
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A file in words and numbers.
+    """The description of a checkpoint or an artifact.
 
     Attributes:
         kind: ``checkpoint`` or the format's name.
-        name: of the file.
-        size_bytes: its length.
-        spec: what it says of itself.
-        parameters: its weights.
-        facts: what else is known: figures of the training, or the certificate's conclusion and the manifest's entry, as
-            plain values.
+        name: the file name.
+        size_bytes: the file's size in bytes.
+        spec: the embedded spec.
+        parameters: its weights; empty if the format exposes none.
+        facts: plain values: a checkpoint's metrics, config and history, or an artifact's conclusion (``proof``),
+            digest and manifest entry.
     """
 
     kind: str
@@ -60,7 +60,7 @@ class Description:
     facts: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON. A number that is not finite becomes a text."""
+        """Return plain values, ready for JSON; non-finite numbers become strings."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         spec = json.loads(self.spec.to_json())
         parameters = [
@@ -73,8 +73,8 @@ def inspect(path: Path) -> Description:
     """Describe a checkpoint or an artifact of any format.
 
     Raises:
-        InputError: missing, a directory, or of no known ending.
-        ArtifactError: unreadable, damaged or not made by lenetx.
+        InputError: the path is missing, is a directory or has an unknown suffix.
+        ArtifactError: the file is unreadable, damaged or not made by lenetx.
     """
     return _checkpoint(path) if path.suffix in checkpoint_file.SUFFIXES else _artifact(path)
 

@@ -12,19 +12,19 @@ __all__ = ["artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
 
 def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
-    """Return the checkpoint in ``folder`` that was written last.
+    """Return the most recently written checkpoint in ``folder``.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no checkpoint.
     """
     return newest(".pt", "checkpoint", folder)
 
 
 def artifacts_of(checkpoint: Path) -> list[Path]:
-    """Return the artifacts beside a checkpoint that bear its name.
+    """Return the artifacts beside a checkpoint that share its file name stem.
 
     Raises:
-        InputError: there are none.
+        InputError: there is no artifact.
     """
     candidates = (checkpoint.parent / f"{checkpoint.stem}{formats.suffix(name)}" for name in formats.FORMATS)
     found = [path for path in candidates if exists(path)]
@@ -34,10 +34,10 @@ def artifacts_of(checkpoint: Path) -> list[Path]:
 
 
 def checkpoint_beside(artifact: Path) -> Path:
-    """Return the checkpoint that an artifact was made from, by its name.
+    """Return the checkpoint beside an artifact that shares its file name stem.
 
     Raises:
-        InputError: there is none, or no such artifact.
+        InputError: the checkpoint or the artifact does not exist.
     """
     require_file(artifact, "artifact")
     path = artifact.parent / f"{artifact.stem}.pt"

@@ -1,4 +1,4 @@
-"""What was published to a folder: a JSON file beside the artifacts."""
+"""Read and write the manifest, a JSON file that lists the artifacts published to a folder."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ __all__ = ["MANIFEST", "entry_of", "merged"]
 MANIFEST = "manifest.json"
 _VERSION = 1
 _LARGEST = 2**24
-"""Bytes; an artifact takes some 600."""
+"""Largest size in bytes; an artifact's entry takes about 600."""
 
 
 def entry_of(artifact: Path) -> Mapping[str, Any] | None:
-    """Return what the manifest beside an artifact says of it, ``None`` where it says nothing or there is no manifest.
+    """Return the manifest's entry for an artifact; ``None`` if there is no entry or no manifest.
 
     Raises:
         ArtifactError: the manifest is damaged.
@@ -30,9 +30,9 @@ def entry_of(artifact: Path) -> Mapping[str, Any] | None:
 
 
 def merged(folder: Path, reports: Sequence[Report], weights_sha256: str) -> bytes:
-    """Return a manifest with the artifacts of these reports, and those of the old one that are still in the folder.
+    """Return a manifest with the artifacts of these reports, and those of the old manifest that still exist.
 
-    An old one that is damaged says nothing that could be kept.
+    A damaged old manifest is ignored.
     """
     try:
         old = _entries(folder / MANIFEST)

@@ -1,4 +1,4 @@
-"""Stage, prove, replace: nothing is published unproven, and what is proven is published."""
+"""Export to a staging folder, prove, and move into place: exactly those artifacts whose proof passed are published."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,13 +26,13 @@ __all__ = ["Refusal", "publish"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A format that was not published; what stood in its place stands.
+    """An artifact that was not published; an existing file in its place is kept.
 
     Attributes:
-        name: of the file.
-        format: of the file.
-        reason: in a sentence or two.
-        report: of the proof, if it came to one.
+        name: the file name.
+        format: the file's format.
+        reason: why it was not published, in a sentence or two.
+        report: the report of the failed proof; ``None`` if an exception came first.
     """
 
     name: str
@@ -43,7 +43,13 @@ class Refusal:
 
 @dataclass(slots=True)
 class _Trial:
-    """What became of each format: reports of those that are proven, by the staged file, and why the others are not."""
+    """The outcome of each format.
+
+    Attributes:
+        proven: the reports of passed proofs, by staged file.
+        refusals: why the other formats are not published.
+        errors: the exceptions raised while exporting, opening or proving.
+    """
 
     proven: dict[Path, Report] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
@@ -64,25 +70,26 @@ def publish(
     """Export a checkpoint to each format, prove what was written, and only then move what is proven into place.
 
     Args:
-        reference: the checkpoint and what is right.
+        reference: the checkpoint with the inputs and their right logits.
         folder: where the artifacts, their certificates and the manifest go.
-        stem: file name without its ending.
-        names: of the formats.
+        stem: the file name without its suffix.
+        names: the formats.
         batch: ``"dynamic"`` or a fixed batch size.
-        options: of the formats, such as ``opset``.
-        on_progress: told what goes on, a few words at a time.
-        on_refusal: told of each format that could not be exported or proven, which is then no error as long as another
-            one is published.
+        options: format-specific options, such as ``opset``.
+        on_progress: called with a few words on each step.
+        on_refusal: called for each format that could not be exported or proven, instead of raising, as long as another
+            format is published.
 
     Returns:
-        The reports of what was published.
+        The reports of the published artifacts.
 
     Raises:
-        ProofFailed: an artifact is wrong, and it was asked for by name or is the only one; those that are proven were
-            published, and where others are wrong the old ones stand.
-        OutputError: a file could not be written; the old ones stand.
+        ProofFailed: a proof failed, and nothing was published or ``on_refusal`` is omitted. The proven artifacts are
+            published; files of the other formats are kept unchanged.
+        OutputError: a file could not be written; existing files are kept unchanged.
         InputError: ``stem`` is not a file name.
-        Exception: as ``ProofFailed``, where a format could not be exported at all.
+        UnknownName: there is no such format.
+        Exception: an export failed, and nothing was published or ``on_refusal`` is omitted.
     """
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")
@@ -114,7 +121,7 @@ def _try(
     options: Mapping[str, Any] | None,
     on_progress: Callable[[str], None],
 ) -> None:
-    """Export and prove one format; what is wrong with it says nothing of the others."""
+    """Export and prove one format and add the outcome to ``trial``; a failure does not stop the other formats."""
     try:
         on_progress(f"exporting {path.name}")
         contents = formats.export(name, reference.network, batch=batch, options=options)
@@ -124,7 +131,7 @@ def _try(
         report = prove(formats.open_artifact(path), reference)
     except OutputError:
         raise
-    except Exception as error:  # an exporter raises anything
+    except Exception as error:  # an exporter may raise any exception
         words = str(error) if isinstance(error, LenetxError) else f"Its export raised {described(error)}"
         trial.refusals.append(Refusal(path.name, name, words))
         trial.errors.append(error)
@@ -140,7 +147,7 @@ def _why(report: Report) -> str:
 
 
 def _failure(trial: _Trial) -> Exception:
-    """Make the error of what could not be published: what its exporter raised, else that the proof failed."""
+    """Return the error for the unpublished formats: ``ProofFailed`` if a proof failed, else the first exception."""
     there = "".join(f" {report.artifact['name']} is proven and published." for report in trial.proven.values())
     failed = [refusal.report for refusal in trial.refusals if refusal.report is not None]
     if failed:
@@ -165,9 +172,9 @@ def _move(
     weights_sha256: str,
     on_progress: Callable[[str], None],
 ) -> None:
-    """Publish what is proven in one step, with certificates and manifest as they are to be beside what is there now.
+    """Publish the proven artifacts with their certificates and the updated manifest in one step.
 
-    Certificates come after their artifacts: until then the runtime finds them in the staging folder.
+    Certificates move after their artifacts: until then the runtime finds them in the staging folder.
     """
     with settled(folder, on_progress):
         names = [path.name for path in proven]

@@ -1,9 +1,9 @@
-"""Several files that appear in a folder in one step, whenever the process is killed.
+"""Replace several files in a folder in one step, even if the process is killed.
 
-They are written to a staging folder beside their places. Then a journal is put there, with one rename: from that moment
-on they are published, and whoever comes next finishes what a killed process has not. Without a journal nothing has been
-touched, and the staging folder only has to go. An error on the way turns the journal round, and the old files, which
-have second names in the staging folder, go back to their places.
+The files are first written to a staging folder beside their targets. Then one rename puts a journal there, which is the
+commit: if the process is killed afterwards, the next process finishes the renames. Without a journal nothing has been
+touched, and the staging folder is only removed. On an error, the journal is renamed to mean "undo", and the old files,
+which are hard-linked in the staging folder, are moved back.
 """
 
 import contextlib
@@ -30,28 +30,28 @@ _PREFIX = ".lenetx-"
 _FORWARD, _BACK = "journal.json", "journal.back.json"
 _OLD = "old"
 _ENDINGS = (*map(suffix, FORMATS), certificate_path(Path("x")).name[1:])
-"""Of the names of published files, but for the manifest."""
+"""Suffixes of published files other than the manifest."""
 _LARGEST = 2**20
-"""Bytes of a journal, which has a few names."""
+"""Largest size of a journal in bytes."""
 _LONGEST = 255
-"""Bytes of a name: no file system here has longer ones."""
+"""Longest file name in bytes that supported file systems allow."""
 _MOVED_WITHIN = 60.0
-"""Seconds that renaming takes at most."""
+"""Longest time that the renames may take, in seconds."""
 
 _in_use: set[Path] = set()
-"""The staging folders of this process."""
+"""This process's staging folders."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """The names of the files to replace, in their order, and which of them replace nothing."""
+    """The names of the files to publish, in order, and which of them replace no old file."""
 
     names: tuple[str, ...]
     fresh: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path) -> "_Journal | None":
-        """Read a journal; ``None`` where there is none, or it names other files than a publication replaces."""
+        """Read a journal; return ``None`` if it is missing or invalid, or names files that are never published."""
         try:
             document = json.loads(read_bytes(path, "journal", limit=_LARGEST))
             journal = cls(tuple(document["names"]), tuple(document["fresh"]))
@@ -64,7 +64,7 @@ class _Journal:
 
 
 def _is_ours(name: object) -> bool:
-    """Return whether a publication could replace a file of this name: nobody's journal touches any other."""
+    """Return whether a file of this name can be a published one; a journal must not touch any other file."""
     if not isinstance(name, str) or Path(name).name != name or not (name == MANIFEST or name.endswith(_ENDINGS)):
         return False
     try:
@@ -76,10 +76,13 @@ def _is_ours(name: object) -> bool:
 
 @contextlib.contextmanager
 def staging(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[Path]:
-    """Make a folder beside the artifacts, on their file system, so that renames are all that publishing takes.
+    """Create a staging folder inside ``folder``, on the same file system, so that publishing only takes renames.
+
+    Yields:
+        Its path. It is removed afterwards, and so are parent folders created here if the body raises.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be created.
     """
     new = [parent for parent in (folder, *folder.parents) if not exists(parent)]
     make_folder(folder)
@@ -102,7 +105,7 @@ def staging(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -
 
 
 def tidy_up() -> None:
-    """Remove this process's staging folders, but for what the next command has to finish or undo: for a sudden end."""
+    """Remove this process's staging folders before a sudden exit, except those the next command must finish or undo."""
     for path in list(_in_use):
         _remove(path)
 
@@ -114,15 +117,15 @@ def _remove(path: Path) -> None:
 
 
 def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:
-    """Replace all files of these names by those in the staging folder, or none; the caller holds the folder.
+    """Move files from the staging folder into place, all or none; the caller must hold the lock of ``folder``.
 
     Args:
         staged: the staging folder.
-        names: of the files, in the order in which they are replaced.
-        folder: where they go.
+        names: the file names, in the order in which they are replaced.
+        folder: the target folder.
 
     Raises:
-        OutputError: one could not be replaced; what stood there stands.
+        OutputError: a file could not be replaced; the old files are back in place.
     """
     target = folder
     try:
@@ -136,7 +139,7 @@ def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:
             target = folder / name
             (staged / name).replace(target)
         (staged / _FORWARD).unlink()
-    except BaseException as error:  # an interrupt too
+    except BaseException as error:  # KeyboardInterrupt too
         _undo(staged, folder)
         if isinstance(error, OSError):
             raise OutputError(f"'{target}' could not be replaced: {error.strerror}.") from None
@@ -145,14 +148,14 @@ def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:
 
 @contextlib.contextmanager
 def settled(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold a folder in which nothing is half-done: what a killed process has left there is finished or undone first.
+    """Hold the lock of a folder, after finishing or undoing what a killed process has left there.
 
     Args:
-        folder: that exists.
-        on_progress: told that another process has to be waited for.
+        folder: an existing folder.
+        on_progress: called with a message while waiting for another process.
 
     Raises:
-        OutputError: what was begun could not be finished.
+        OutputError: an unfinished publication could not be finished or undone.
     """
     with held(folder, on_progress):
         for staged in _left(folder):
@@ -178,7 +181,7 @@ def _settle(staged: Path, folder: Path) -> None:
 
 
 def _left(folder: Path) -> list[Path]:
-    """List the staging folders whose processes have ended."""
+    """Return the staging folders whose processes have ended."""
     try:
         found = [each for each in sorted(folder.iterdir()) if each.name.startswith(_PREFIX)]
         return [each for each in found if not each.is_symlink() and each.is_dir() and _is_left(each)]
@@ -192,7 +195,7 @@ def _is_left(staged: Path) -> bool:
 
 
 def _undo(staged: Path, folder: Path) -> None:
-    """Turn the journal round, then go back; what cannot be undone now is undone by whoever comes next."""
+    """Mark the journal as "undo" and move the old files back; the next process undoes what fails now."""
     with contextlib.suppress(OSError):
         if (journal := _Journal.read(staged / _FORWARD)) is not None:
             (staged / _FORWARD).replace(staged / _BACK)
@@ -209,12 +212,12 @@ def _put_back(staged: Path, journal: _Journal, folder: Path) -> None:
 
 
 def _keep(target: Path, aside: Path) -> None:
-    """Return the old file another name without taking its own away: whoever opens it meanwhile finds it."""
+    """Hard-link or copy the old file into ``aside``; it stays in place for readers until it is replaced."""
     if not exists(target):
         return
     try:
         (aside / target.name).hardlink_to(target)
-    except OSError:  # a file system without hard links
+    except OSError:  # the file system has no hard links
         shutil.copy2(target, aside / target.name)
 
 

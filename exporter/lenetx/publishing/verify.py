@@ -1,4 +1,4 @@
-"""The proof as a library: of files, of functions, and of logits that something else has computed."""
+"""Prove files, functions and logits computed by other programs: the library's API of the proof."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -31,10 +31,10 @@ __all__ = ["QUICK", "load_against", "reference", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
-"""From float32[N, C, H, W] of any N to float32[N, K] logits."""
+"""From float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits."""
 
 QUICK = 512
-"""Test images of a quick proof."""
+"""Number of test images in a quick proof."""
 
 
 @own_settings()
@@ -49,22 +49,23 @@ def reference(
     on_progress: Callable[[str], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Reference:
-    """Make what artifacts of a checkpoint are compared with, to be used for several of them.
+    """Create the reference that artifacts of a checkpoint are compared with; it can be reused for several artifacts.
 
     Args:
         checkpoint: the weights.
-        data_name: whose test split to use. By default the checkpoint's own data set, if it is on this machine;
-            if it is not, the real-data checks are ``not_run`` and say so.
-        data_root: folder of the data set's files, see ``lenetx.data.load``.
-        data_options: how to read a set of one's own.
-        images: how many of the test images, evenly spread; all by default, and where there are no more.
-        file: name of the checkpoint's file, for the report.
-        on_progress: told what goes on, a few words at a time.
-        on_notice: told in a sentence that there are fewer images than were asked for.
+        data_name: the data set whose test split is used. By default the checkpoint's own data set, if it is on this
+            machine; otherwise the real-data checks are ``not_run`` and the report says so.
+        data_root: the folder of the data set's files, see ``lenetx.data.load``.
+        data_options: how to read a custom data set.
+        images: the number of test images to use, evenly spread; all by default, or if there are fewer.
+        file: the name of the checkpoint's file, for the report.
+        on_progress: called with a few words on each step.
+        on_notice: called with a sentence if there are fewer images than requested.
 
     Raises:
-        UnknownName, DataError: the data set that was asked for is not there, or cannot be used.
-        InputError: its labels are not the checkpoint's, or there is no such number of images.
+        UnknownName, DataError: the requested data set is not available or cannot be used.
+        InputError: its labels are not the checkpoint's, ``images`` is less than 1, or the weights' preprocessing is
+            unknown.
     """
     if images is not None and images < 1:
         raise InputError(f"The number of images is {images}; it must be at least 1.")
@@ -112,29 +113,29 @@ def verify(
     name: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Compare a published artifact, or a function of one's own, with a checkpoint.
+    """Compare a published artifact, or your own function, with a checkpoint.
 
     Args:
-        artifact: path of the file, or a function that takes float32[N, C, H, W] of any N ≥ 0 and gives float32[N, K]
-            logits, such as a binding of one's own C++ program; what it raises is a failure of its.
-        against: the checkpoint, its path, or a ``reference`` made of it before.
-        data_name: on whose test split, see ``reference``.
-        data_root: folder of its files.
-        data_options: how to read a set of one's own.
-        images: how many of the test images, evenly spread; all by default.
-        device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``.
-        name: of a function, in the report; its own by default.
-        on_progress: told what goes on, a few words at a time.
+        artifact: the path of the file, or a function from float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits, such
+            as a binding of your own C++ program; an exception of the function is a failed check.
+        against: the checkpoint, its path, or an existing ``reference``.
+        data_name: the data set whose test split is used, see ``reference``.
+        data_root: the folder of the data set's files.
+        data_options: how to read a custom data set.
+        images: the number of test images to use, evenly spread; all by default.
+        device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to functions.
+        name: a function's name in the report; by default its ``__name__``.
+        on_progress: called with a few words on each step.
 
     Returns:
-        The report, whose ``passed`` says what came out.
+        The report; ``passed`` is the verdict.
 
     Raises:
-        InputError, ArtifactError, CheckpointError, DeviceUnavailable: it could not be compared at all.
+        InputError, ArtifactError, CheckpointError, DeviceUnavailable: the comparison could not start.
     """
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
     if not callable(artifact):
-        cuda_index(device)  # what is no name at all is found before anything is loaded
+        cuda_index(device)  # an invalid name is rejected before anything is loaded
         require_file(Path(artifact), "artifact")
     judge = _reference_of(against, **options, images=images, on_progress=on_progress)
     if callable(artifact):
@@ -144,7 +145,7 @@ def verify(
     if name is not None:
         raise InputError(f"A file has its name already: '{name}' means nothing to it.")
     path = Path(artifact)
-    with _settled(path.parent, on_progress):  # the file and the manifest are of one publication
+    with _settled(path.parent, on_progress):  # the file and the manifest must be from the same publication
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, judge, also=(published,), on_progress=on_progress)
@@ -158,17 +159,17 @@ def verify_logits(
     against: Checkpoint | PathLike | Reference,
     name: str = "logits",
 ) -> Report:
-    """Compare logits that some other program has computed with a checkpoint.
+    """Compare logits that another program has computed with a checkpoint's.
 
     Args:
         logits: float32[N, K].
-        inputs: float32[N, C, H, W] that it was given, or uint8 frames of the spec's ``frame_size``, [N, h, w] or
-            [N, h, w, 3], which are normalised as the runtime does it.
-        against: the checkpoint, its path, or a ``reference``.
-        name: of the program, in the report.
+        inputs: the program's inputs: float32[N, C, H, W], or uint8 frames of the spec's ``frame_size``, [N, h, w] or
+            [N, h, w, 3], which the runtime's preprocessing normalises.
+        against: the checkpoint, its path, or an existing ``reference``.
+        name: the program's name in the report.
 
     Raises:
-        InputError: the inputs are not those of the network, or not finite.
+        InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.
         CheckpointError: the checkpoint cannot be used.
     """
     if not isinstance(against, Reference):
@@ -186,18 +187,18 @@ def load_against(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere, to compare an artifact with it.
+    """Load the checkpoint, or third-party weights, to compare an artifact with.
 
     Args:
-        path: the file, as ``load_weights`` reads it.
-        artifact: what says the input, the preprocessing and the labels where weights from elsewhere do not.
-        architecture: the network; that of the artifact if ``None`` and the weights do not say it.
-        arguments: for the network's factory, by name.
-        trust_pickle: run the code of a pickle that cannot be read without.
-        on_notice: told what was assumed or changed, a sentence at a time.
+        path: any file that ``load_weights`` reads.
+        artifact: gives the input shape, preprocessing and labels if third-party weights do not record them.
+        architecture: the network; if omitted, the one recorded in the weights, else the artifact's.
+        arguments: keyword arguments for the network's factory.
+        trust_pickle: run the code of a pickle that cannot be read otherwise.
+        on_notice: called with a sentence for each assumption or change.
 
     Raises:
-        InputError, ArtifactError: as ``load_weights`` for either file.
+        InputError, ArtifactError: as in ``load_weights``, for either file.
     """
     found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
     if found is None or found.ours or found.spec is not None:
@@ -221,7 +222,7 @@ def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) ->
 
 
 def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
-    """Return a checkpoint, and the name of its file where it came from one."""
+    """Return a checkpoint, and the name of its file if it came from one."""
     if isinstance(against, Checkpoint):
         return against, None
     return checkpoints.load(Path(against)), Path(against).name
@@ -229,7 +230,7 @@ def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
 
 @contextlib.contextmanager
 def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
-    """Hold the folder of an artifact; what was half-done in one that cannot be written to is judged as it is."""
+    """Hold the lock of an artifact's folder; if that is not possible, report it and go on without."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(settled(folder, on_progress))

@@ -1,4 +1,4 @@
-"""Verify files by name: artifacts, the logits of another program, and the inputs that such a program needs."""
+"""Verify files by path: artifacts, and another program's logits; write the inputs that such a program needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ Options = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What came out for some files.
+    """The outcome of verifying several files.
 
     Attributes:
-        reports: one for each file that was judged or could not be opened.
-        problems: why the others could not be judged, such as a device that is not there.
+        reports: one for each file that was checked or could not be opened.
+        problems: the errors raised, such as an unavailable device; also those of files that could not be opened.
     """
 
     reports: tuple[Report, ...]
@@ -47,19 +47,19 @@ def verify_files(
     on_progress: Step,
     on_notice: Step,
 ) -> Verified:
-    """Compare artifacts with their checkpoints, and certify those that pass; no problem of one loses another's report.
+    """Compare artifacts with their checkpoints and certify those that pass; an error in one does not stop the others.
 
     Args:
-        artifacts: the files; those of ``against``, or of the newest checkpoint, by default.
-        against: the checkpoint or weights; by default the checkpoint of each artifact's name beside it.
-        network: arguments of ``lenetx.load_weights`` beside the path.
-        data: arguments of ``lenetx.reference`` beside the checkpoint.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        on_progress: told what goes on, a few words at a time.
-        on_notice: told what the user should know, a sentence at a time.
+        artifacts: the files; by default those of ``against``, or of the newest checkpoint.
+        against: the checkpoint or weights; by default the checkpoint beside each artifact with its file name stem.
+        network: further arguments of ``lenetx.load_weights``.
+        data: further arguments of ``lenetx.reference``.
+        device: where the artifacts run: ``cpu``, ``cuda`` or ``cuda:N``.
+        on_progress: called with a few words on each step.
+        on_notice: called with a sentence that the user should read.
 
     Raises:
-        LenetxError: there is no report at all.
+        LenetxError: the first error, if there is no report at all.
     """
     references: dict[Path, Reference] = {}
     reports: list[Report] = []
@@ -89,7 +89,7 @@ def verify_files(
 
 
 def _beside(artifact: Path) -> Path:
-    """Return the checkpoint of an artifact by its name; without one, whether the artifact is damaged comes first."""
+    """Return the checkpoint beside an artifact; if there is none, report a damaged artifact first."""
     try:
         return checkpoint_beside(artifact)
     except InputError:
@@ -98,7 +98,7 @@ def _beside(artifact: Path) -> Path:
 
 
 def _certify(path: Path, report: Report, on_notice: Step) -> None:
-    """Write or remove the certificate; a folder that cannot be written to changes no verdict."""
+    """Write or remove the certificate; report errors as notices, since they do not change the verdict."""
     try:
         if kept := certify(path, report):
             on_notice(kept)
@@ -109,17 +109,20 @@ def _certify(path: Path, report: Report, on_notice: Step) -> None:
 def verify_logits_file(
     logits: Path, inputs: Path, against: Path | None, *, network: Options, on_progress: Step, on_notice: Step
 ) -> Verified:
-    """Compare the logits in a .npy file with a checkpoint's for the inputs in another; nothing is certified.
+    """Compare the logits in a .npy file with a checkpoint's for the inputs in another; write no certificate.
 
     Args:
-        logits: float32[N, K].
-        inputs: float32[N, C, H, W], or uint8 frames.
+        logits: a file with float32[N, K].
+        inputs: a file with float32[N, C, H, W], or uint8 frames [N, h, w] or [N, h, w, 3].
         against: the checkpoint or weights; the newest checkpoint by default.
-        network: arguments of ``lenetx.load_weights`` beside the path.
-        on_progress: told what goes on, a few words at a time.
-        on_notice: told what the user should know, a sentence at a time.
+        network: further arguments of ``lenetx.load_weights``.
+        on_progress: called with a few words on each step.
+        on_notice: called with a sentence that the user should read.
+
+    Raises:
+        LenetxError: a file cannot be read or the inputs do not fit the network.
     """
-    theirs, values = read_array(logits), read_array(inputs)  # what is wrong with them is found soonest
+    theirs, values = read_array(logits), read_array(inputs)  # first, since errors in them are found quickly
     checkpoint = against or newest_checkpoint()
     on_progress(f"reading {checkpoint}")
     known = load_weights(checkpoint, **network, on_notice=on_notice)
@@ -133,8 +136,16 @@ def write_inputs(
 ) -> tuple[Path, tuple[int, ...], int]:
     """Write all inputs of a proof to a .npy file, float32[N, C, H, W].
 
+    Args:
+        path: the file to write.
+        against: the checkpoint or weights; the newest checkpoint by default.
+        network: further arguments of ``lenetx.load_weights``.
+        data: further arguments of ``lenetx.reference``.
+        on_progress: called with a few words on each step.
+        on_notice: called with a sentence that the user should read.
+
     Returns:
-        The checkpoint, the shape of the inputs, and the number of logits that each needs.
+        The checkpoint's path, the shape of the inputs, and the number of logits per input.
     """
     checkpoint = against or newest_checkpoint()
     on_progress(f"reading {checkpoint}")

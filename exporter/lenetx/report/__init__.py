@@ -1,4 +1,4 @@
-"""Reports: checks and their outcome, as values, as a table of lines, as JSON and as one self-contained HTML file."""
+"""Represent the outcome of a proof as values, and render it as a text table, JSON or one self-contained HTML file."""
 
 from .check import Check, Status
 from .groups import GroupSummary, advice, summaries

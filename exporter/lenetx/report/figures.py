@@ -1,4 +1,4 @@
-"""What a check measured, drawn: one function per kind of figure (docs/verification.md, "The report")."""
+"""Draw the figures of checks as HTML, one function per kind (docs/verification.md, "The report")."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ Figures = Mapping[str, Any]
 
 
 def drawn(check: Check, anchor: str) -> Markup:
-    """Draw the figures of a check; those of a kind that is not known here are listed.
+    """Draw the figures of a check; list the values of an unknown kind.
 
     Args:
-        check: with figures.
+        check: a check with figures.
         anchor: an id that is unique in the page.
     """
     assert check.figures is not None
@@ -28,14 +28,14 @@ def drawn(check: Check, anchor: str) -> Markup:
 
 
 def table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Markup:
-    """Make a table of texts."""
+    """Return an HTML table of texts."""
     head = element("tr", *(element("th", heading, scope="col") for heading in headings))
     body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
     return element("div", element("table", element("thead", head), element("tbody", *body)), class_="scroll")
 
 
 def listing(values: Mapping[str, Any]) -> Markup:
-    """List keys and values as two columns."""
+    """Return an HTML table with keys and values as two columns."""
     rows = (
         element("tr", element("th", key.replace("_", " "), scope="row"), element("td", _value(value)))
         for key, value in values.items()
@@ -90,7 +90,7 @@ def _runs(figures: Figures, anchor: str, title: str) -> Markup:
 
 def _flips(figures: Figures, _: str, __: str) -> Markup:
     accuracies = element("p")
-    if "p_value" in figures:  # the right labels are known
+    if "p_value" in figures:  # missing if the true labels are unknown
         accuracies = element(
             "p",
             f"Accuracy of the artifact {figures['artifact_accuracy']:.2%}, of the reference "

@@ -1,4 +1,4 @@
-"""The checks of a report by what they are about, and what to do about the first group that failed."""
+"""Summarise a report's checks by group, and advise on the first group that failed."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ __all__ = ["GroupSummary", "advice", "summaries"]
 _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applicable")
 
 _IDENTITY = ("weights", "contract")
-"""What says whose file it is, the more telling one first."""
+"""Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
 _FRESH = "It was not published. Another export would give the same file: take a format that is proven, or report it."
 _OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
@@ -23,8 +23,8 @@ class GroupSummary:
     """The checks of one group.
 
     Attributes:
-        group: what they are about, see ``lenetx.report.GROUPS``.
-        checks: at least one, in the order in which they ran.
+        group: the group's name, one of ``lenetx.report.GROUPS``.
+        checks: at least one check, in the order in which they ran.
     """
 
     group: str
@@ -32,27 +32,27 @@ class GroupSummary:
 
     @property
     def verdict(self) -> Status:
-        """Failed if one failed, else passed if one passed, else not run; not applicable only where all are."""
+        """The status of the whole group: the first of failed, passed, not run and not applicable that a check has."""
         return next(status for status in _MOST_TELLING if any(check.status == status for check in self.checks))
 
     @property
     def ran(self) -> int:
-        """How many checks gave an answer."""
+        """The number of checks that passed or failed."""
         return sum(check.ran for check in self.checks)
 
     @property
     def asked(self) -> int:
-        """How many checks there are to run for this artifact."""
+        """The number of checks that apply to this artifact."""
         return sum(check.status != "not_applicable" for check in self.checks)
 
     @property
     def share(self) -> float | None:
-        """The largest share of a limit that was used, ``None`` where nothing was measured."""
+        """The largest share of a limit (0.0 to 1.0 passes); ``None`` if nothing was measured."""
         return max((check.share for check in self.checks if check.share is not None), key=_badness, default=None)
 
     @property
     def subject(self) -> str:
-        """What the check that decided looked at, and how many other things were."""
+        """The subject of the decisive check, and the number of other subjects."""
         deciding = max(
             (check for check in self.checks if check.status == self.verdict), key=lambda c: _badness(c.share)
         )
@@ -61,18 +61,18 @@ class GroupSummary:
 
 
 def summaries(report: Outcome) -> tuple[GroupSummary, ...]:
-    """Return the groups that have a check, in the order of ``lenetx.report.GROUPS``; a strange one comes last."""
+    """Return the groups that have checks, in the order of ``lenetx.report.GROUPS``; unknown groups come last."""
     names = dict.fromkeys([*GROUPS, *(check.group for check in report.checks)])
     groups = (GroupSummary(name, tuple(check for check in report.checks if check.group == name)) for name in names)
     return tuple(group for group in groups if group.checks)
 
 
 def advice(report: Outcome, *, fresh: bool = False) -> str:
-    """Return what to do now in a sentence or two, nothing where there is nothing to do.
+    """Return what to do now in a sentence or two; empty if there is nothing to do.
 
     Args:
-        report: of the proof.
-        fresh: it is of a file that has just been exported, and that another export would only make again.
+        report: the report of a proof.
+        fresh: whether the file has just been exported, so that exporting it again would not help.
     """
     if fresh and not report.passed:
         return _FRESH
@@ -89,10 +89,10 @@ def advice(report: Outcome, *, fresh: bool = False) -> str:
 
 
 def _decisive(report: Outcome) -> str | None:
-    """Name the group that says what to do: the first that failed, but other weights before what follows from them.
+    """Return the group whose advice applies: the first that failed, or a wrong checkpoint before its consequences.
 
-    A sound file that is not the published one is another network's, where its weights or its spec are not the
-    checkpoint's.
+    If the file itself is sound (at most the manifest check failed), wrong weights or a wrong spec mean that the
+    artifact was made from another checkpoint.
     """
     failing = [group.group for group in summaries(report) if group.verdict == "failed"]
     if {check.name for check in report.failures if check.group == "file"} <= {"manifest"}:
@@ -101,7 +101,7 @@ def _decisive(report: Outcome) -> str | None:
 
 
 def _badness(share: float | None) -> float:
-    """Order shares: none at all first, NaN last."""
+    """Return a sort key for shares: ``None`` comes first, NaN last."""
     if share is None:
         return -1.0
     return math.inf if math.isnan(share) else share

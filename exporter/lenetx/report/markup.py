@@ -1,4 +1,4 @@
-"""HTML in which everything is escaped that is not marked as HTML."""
+"""Build HTML; escape all text that is not marked as HTML."""
 
 import html
 
@@ -10,18 +10,18 @@ _VOID = frozenset({"img", "meta"})
 
 
 class Markup(str):
-    """A text that is HTML already."""
+    """A string that is HTML already and is not escaped again."""
 
     __slots__ = ()
 
 
 def element(name: str, /, *children: str, **attributes: str | None) -> Markup:
-    """Return an element; texts in it and in its attributes are escaped unless they are ``Markup``.
+    """Return an HTML element; escape attributes, and children unless they are ``Markup``.
 
     Args:
-        name: of the element.
-        children: what is in it.
-        attributes: with ``_`` for ``-`` and after a Python keyword; those that are ``None`` are left out.
+        name: the tag name.
+        children: the element's contents.
+        attributes: written with ``_`` for ``-``, and with ``_`` after a Python keyword; ``None`` is left out.
     """
     given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items() if value is not None}
     start = name + "".join(f' {key}="{html.escape(visible(value))}"' for key, value in given.items())
@@ -29,5 +29,5 @@ def element(name: str, /, *children: str, **attributes: str | None) -> Markup:
 
 
 def join(*children: str) -> Markup:
-    """Put HTML and texts, which are escaped, one after the other."""
+    """Concatenate HTML and texts; escape the texts."""
     return Markup("".join(c if isinstance(c, Markup) else html.escape(visible(c)) for c in children))

@@ -1,4 +1,4 @@
-"""The outcome of a proof: all checks of one artifact, and the verdict that follows from them."""
+"""Hold the outcome of a proof: all checks of one artifact, and the verdict that follows from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,21 +9,21 @@ from .check import Check
 __all__ = ["Outcome", "plain_number"]
 
 _INSIDE = ("weights", "graph")
-"""What shows changes below the limits: that it was not seen belongs to the conclusion."""
+"""Checks that detect changes too small for the limits; the conclusion names those that did not run."""
 
 _NAMED = 3
-"""Of the checks that failed, in the conclusion."""
+"""Largest number of failed checks that the conclusion names."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Outcome:
-    """All checks of one artifact, and what they amount to.
+    """All checks of one artifact, and the verdict that follows from them.
 
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
         artifact: file name, format, precision, SHA-256 and size in bytes.
-        reference: architecture, weights digest, file and data of the checkpoint, and how many real images were seen.
+        reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
     """
 
     checks: tuple[Check, ...]
@@ -38,12 +38,12 @@ class Outcome:
 
     @property
     def is_unreadable(self) -> bool:
-        """The file could not be opened, so that nothing else was asked."""
+        """Whether the file could not be opened, so that no other check ran."""
         return not self.environment
 
     @property
     def passed(self) -> bool:
-        """Nothing failed, and something passed."""
+        """Whether no check failed and at least one passed."""
         return not self.failures and any(check.status == "passed" for check in self.checks)
 
     @property
@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def conclusion(self) -> str:
-        """One sentence: the verdict, and over what it holds."""
+        """The verdict and its scope, in a sentence or two."""
         name = self.artifact["name"]
         if not self.passed:
             failed = [check.name for check in self.failures]
@@ -73,7 +73,7 @@ class Outcome:
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values. A number that is not finite becomes a text."""
+        """Return the report as plain values, ready for JSON; non-finite numbers become strings."""
         checks = [{each.name: _plain(getattr(check, each.name)) for each in fields(check)} for check in self.checks]
         return {
             "passed": self.passed,
@@ -86,14 +86,14 @@ class Outcome:
 
 
 def plain_number(value: Any) -> Any:
-    """Return a number that is not finite as a text, since JSON has none; anything else as it is."""
+    """Return a non-finite float as a string, since JSON cannot represent it; return anything else unchanged."""
     if isinstance(value, float) and not abs(value) < float("inf"):
         return str(value)
     return value
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of mappings, sequences, texts and numbers as JSON has them."""
+    """Convert nested mappings, sequences, strings and numbers to values that JSON can represent."""
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

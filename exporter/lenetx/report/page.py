@@ -1,4 +1,4 @@
-"""One HTML file of any number of reports that needs nothing beside it."""
+"""Render any number of reports as one self-contained HTML file."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,11 +13,11 @@ from .words import MARKS, number, share
 __all__ = ["to_html"]
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""What a browser may do with the page: nothing but draw it, should a text of an artifact ever get through as code."""
+"""Content security policy: no scripts and no requests, in case text of an artifact is ever not escaped."""
 
 
 def to_html(reports: Sequence[Outcome], date: str | None = None) -> str:
-    """Return one document for one or more reports, without scripts, links to other pages, and paths.
+    """Return one document for one or more reports, without scripts, external links or paths.
 
     Args:
         reports: at least one.
@@ -60,7 +60,7 @@ def _contents(reports: Sequence[Outcome]) -> Markup:
 
 
 def _section(report: Outcome, anchor: str, *, named: bool) -> Markup:
-    """Show a report; its conclusion is ``named`` where the title of the page is not the same."""
+    """Return a report's section; it repeats the conclusion if ``named``, i.e. if that is not the page's title."""
     groups = summaries(report)
     verdict = element("strong", f"{report.conclusion} ", class_="passed" if report.passed else "failed")
     facts = (("Artifact", report.artifact), ("Reference", report.reference), ("Environment", report.environment))
@@ -76,7 +76,7 @@ def _section(report: Outcome, anchor: str, *, named: bool) -> Markup:
 
 
 def _place(anchor: str, group: GroupSummary, index: int) -> str:
-    """Name a check of a section: its name alone may be there twice."""
+    """Return a unique id for a check; names of checks may repeat within a section."""
     return f"{anchor}-{group.group.replace(' ', '-')}-{index}"
 
 
@@ -129,7 +129,7 @@ def _check(check: Check, place: str) -> Markup:
 
 
 def _figures(groups: Sequence[GroupSummary], anchor: str) -> Iterator[Markup]:
-    """Draw what was measured, in the order of the table."""
+    """Yield the figures of all checks, in the order of the table."""
     for group in groups:
         for index, check in enumerate(group.checks):
             if check.figures:

@@ -1,4 +1,4 @@
-"""Images of a report as PNG inside the page."""
+"""Embed images in a report as PNG."""
 
 import base64
 import io
@@ -11,11 +11,11 @@ __all__ = ["picture"]
 
 
 def picture(levels: Mapping[str, Any], words: str) -> Markup:
-    """Draw an image pixel by pixel.
+    """Return an ``img`` element with the image as embedded PNG.
 
     Args:
         levels: "height", "width", "channels" (1 or 3) and "levels", the Base64 of uint8[height, width, channels].
-        words: what a reader who sees no picture is told.
+        words: the alternative text.
     """
     import PIL.Image
 

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: the page's own colours and fonts, the same bytes for the same numbers."""
+"""Draw plots as inline SVG with the page's colours and fonts; the same numbers give the same bytes."""
 
 import io
 import itertools
@@ -22,7 +22,7 @@ __all__ = ["Bar", "bars", "histogram"]
 
 _INK, _USED, _OVER, _FAINT = "#000001", "#000002", "#000003", "#000004"
 _COLOURS = {_INK: "currentColor", _USED: "var(--used)", _OVER: "var(--over)", _FAINT: "var(--faint)"}
-"""Colours that stand in the SVG for those that the page's style gives them, in light and in dark."""
+"""Placeholder colours for matplotlib, replaced in the SVG by the page's light or dark colours."""
 
 _WIDTH = 7.5
 _SMALLEST_SHARE = 1e-8
@@ -31,7 +31,7 @@ _LONGEST_NAME = 48
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar of a profile: its name, the share of the limit that it shows, if it passed, and a note beside it."""
+    """One bar: its name, its share of the limit, whether it passed, and a note beside it."""
 
     name: str
     share: float
@@ -40,14 +40,14 @@ class Bar:
 
 
 def histogram(anchor: str, edges: Sequence[float], counts: Sequence[int], title: str) -> Markup:
-    """Draw how many errors lie at which share of the limit; both axes are logarithmic, a line stands at 1.
+    """Draw a histogram of errors as shares of their limits, with logarithmic axes and a line at 1.
 
     Args:
         anchor: the element's id, unique in the page.
-        edges: n + 1 ascending shares of the limit, 1 among them, at least two of them positive and finite; the first
+        edges: n + 1 ascending shares of the limit, including 1, at least two of them positive and finite; the first
             may be 0 and the last infinite.
-        counts: n numbers of errors.
-        title: what a reader who sees no picture is told first.
+        counts: the n numbers of errors.
+        title: the title for screen readers.
     """
     from matplotlib.ticker import NullFormatter
 
@@ -69,12 +69,12 @@ def histogram(anchor: str, edges: Sequence[float], counts: Sequence[int], title:
 
 
 def bars(anchor: str, rows: Sequence[Bar], title: str) -> Markup:
-    """Draw a share of the limit per row on a logarithmic axis, a line at 1.
+    """Draw one bar per row for its share of the limit, with a logarithmic axis and a line at 1.
 
     Args:
         anchor: the element's id, unique in the page.
-        rows: from top to bottom, at least one.
-        title: what a reader who sees no picture is told first.
+        rows: at least one bar, from top to bottom.
+        title: the title for screen readers.
     """
     finite = [row.share for row in rows if math.isfinite(row.share)]
     left = max(min([0.01, *(share for share in finite if share > 0)]) / 2, _SMALLEST_SHARE)
@@ -98,7 +98,7 @@ def bars(anchor: str, rows: Sequence[Bar], title: str) -> Markup:
 
 
 def _finite(edges: Sequence[float]) -> list[float]:
-    """Return edges that a logarithmic axis can show: an end that it cannot is one step from its neighbour."""
+    """Return edges for a logarithmic axis: an end at 0 or infinity is moved to one step from its neighbour."""
     inner = [edge for edge in edges if 0 < edge < math.inf]
     step = (inner[-1] / inner[0]) ** (1 / (len(inner) - 1))
     first = [inner[0] / step] if edges[0] <= 0 else []
@@ -127,7 +127,7 @@ def _plot(height: float) -> "tuple[Figure, Axes]":
 
 
 def _shares(axes: "Axes", left: float, right: float) -> None:
-    """Make x the logarithmic axis of shares, with a line at the limit."""
+    """Set up x as a logarithmic axis of shares, with a line at the limit."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axes.set_xscale("log")
@@ -143,17 +143,17 @@ def _shares(axes: "Axes", left: float, right: float) -> None:
 
 @contextmanager
 def _style(salt: str) -> Iterator[None]:
-    """Draw as this file says, whatever the user's matplotlibrc says, with ids that no other plot of the page has."""
+    """Set a matplotlib style that ignores the user's matplotlibrc and gives ids that are unique in the page."""
     from matplotlib import style
 
     ours = {"svg.hashsalt": salt, "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0}
     with style.context(["default", ours]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # the reader's fonts may have it
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # the browser's fonts may have it
         yield
 
 
 def _svg(figure: "Figure", anchor: str, title: str, description: str) -> Markup:
-    """Return the figure without what only an SVG file of its own needs."""
+    """Return the figure as an inline ``svg`` element, without the parts that only a standalone file needs."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     drawn = buffer.getvalue()

@@ -1,6 +1,6 @@
-"""The groups of checks: one line each, with what asks them and what to do where one fails.
+"""Register the groups of checks, each with its function and the advice if it fails.
 
-A new check is one file, with a function ``check(case) -> tuple[Check, ...]``, and one line here.
+A new check is one file with a function ``check(case) -> tuple[Check, ...]``, and one line here.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ __all__ = ["GROUPS", "NUMERIC", "REGISTRY", "Group"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What some checks are about.
+    """A group of checks.
 
     Attributes:
-        name: in reports.
-        check: the function that makes them, ``module:function``; ``None`` where the format makes them as it opens.
-        advice: what to do about an artifact where this group is the first to fail: those after it are often its
-            consequences.
-        own_advice: the same about a custom program, which cannot be exported again.
-        is_numeric: they compare numbers that the artifact computed.
+        name: the group's name in reports.
+        check: the function that runs the checks, ``module:function``; ``None`` if the format runs them when it opens a
+            file.
+        advice: what to do if this group is the first to fail; later failures are often its consequences.
+        own_advice: the same for a custom program, which cannot be exported again; ``advice`` does not apply to it.
+        is_numeric: whether the checks compare numbers that the artifact computed.
     """
 
     name: str
@@ -89,6 +89,6 @@ REGISTRY = (
         is_numeric=False,
     ),
 )
-"""In the order in which checks run and a reader meets them."""
+"""All groups, in the order in which they run and are shown."""
 GROUPS = tuple(group.name for group in REGISTRY)
 NUMERIC = tuple(group.name for group in REGISTRY if group.is_numeric)

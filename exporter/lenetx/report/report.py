@@ -1,4 +1,4 @@
-"""The report of a proof: its outcome, as a value that prints, converts and raises."""
+"""Define ``Report``, the outcome of a proof that can be printed, converted and raised."""
 
 import json
 from collections.abc import Sequence
@@ -17,32 +17,39 @@ SCHEMA_VERSION = 3
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report(Outcome):
-    """The outcome of a proof. ``print`` shows its table, as ``lenetx verify`` does; attributes: ``Outcome``'s."""
+    """The outcome of a proof. ``print`` shows its table, as ``lenetx verify`` does.
+
+    Attributes:
+        checks: in the order in which they ran.
+        environment: versions and machine, in words.
+        artifact: file name, format, precision, SHA-256 and size in bytes.
+        reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
+    """
 
     @classmethod
     def unreadable(cls, name: str, reason: str) -> "Report":
-        """Make the failed report of a file that could not be opened."""
+        """Return the failed report of a file that could not be opened."""
         return cls((Check("file", name, "failed", detail=reason),), {}, {"name": name}, {})
 
     def __str__(self) -> str:
         return "\n".join(line.text for line in table_lines(self))
 
     def raise_if_failed(self) -> None:
-        """Check that the report passed.
+        """Raise if the report did not pass.
 
         Raises:
-            ProofFailed: it did not.
+            ProofFailed: a check failed, or none passed.
         """
         if not self.passed:
             reasons = " ".join(f"{check.name}: {check.detail}" for check in self.failures)
             raise ProofFailed(f"{self.conclusion} {reasons}", (self,))
 
     def to_json(self) -> str:
-        """Return one JSON document that holds this report, see ``to_json``."""
+        """Return this report as a JSON document, see ``lenetx.report.to_json``."""
         return to_json([self])
 
     def to_html(self) -> str:
-        """Return one HTML document that holds this report, see ``lenetx.report.to_html``."""
+        """Return this report as an HTML document, see ``lenetx.report.to_html``."""
         return to_html([self])
 
 

@@ -1,4 +1,4 @@
-"""How the page looks: in light, in dark and on paper, narrow and wide."""
+"""Hold the CSS of the HTML report, for light and dark mode, print and narrow screens."""
 
 __all__ = ["CSS"]
 

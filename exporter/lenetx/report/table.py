@@ -1,4 +1,4 @@
-"""The table of one report as lines: one per group, details under what failed, what was not run, the conclusion."""
+"""Render a report as table lines: one per group, details of failed checks, checks not run, and the conclusion."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .words import MARKS, number, share, visible
 __all__ = ["WIDTH", "Line", "table_lines"]
 
 WIDTH = 110
-"""Of the table, in characters, where nothing says how much room there is."""
+"""Default width of the table in characters, if the terminal's is unknown."""
 _LEAST_ROOM = 20
 _LONGEST_NAME = 30
 _ABOVE = "as above"
@@ -20,13 +20,13 @@ _ABOVE = "as above"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the table, of visible characters only.
+    """A line of the table.
 
     Attributes:
-        text: what stands in it.
-        kind: ``heading``, ``row`` of a group or a check, ``detail`` under one, or the ``conclusion``.
-        status: of the group or check of a row; ``None`` elsewhere.
-        mark: where in a row the word for the status begins.
+        text: the line, without control characters.
+        kind: ``heading``, ``row`` of a group or a check, ``detail`` below a row, or ``conclusion``.
+        status: a row's status; ``None`` for other lines.
+        mark: the position in ``text`` where a row's status begins.
     """
 
     text: str
@@ -39,10 +39,10 @@ def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, f
     """Return the table of a report.
 
     Args:
-        report: what to show.
-        verbose: show every check, not only those that failed.
-        width: to which the subjects of groups are cut, in characters.
-        fresh: the file has just been exported.
+        report: the report to show.
+        verbose: whether to show every check, not only failed ones.
+        width: the width in characters to which the rows of groups are cut.
+        fresh: whether the file has just been exported, see ``advice``.
     """
     groups = [(group, _shown(group, verbose=verbose)) for group in summaries(report)]
     names = [group.group for group, _ in groups] + [f"  {check.name}" for _, checks in groups for check in checks]
@@ -66,7 +66,7 @@ def _shown(group: GroupSummary, *, verbose: bool) -> list[Check]:
 
 
 def _not_run(report: Outcome, width: int) -> Iterator[Line]:
-    """Yield one line for each reason that kept checks from running, with the names of these checks."""
+    """Yield one line per reason why checks did not run, with the names of these checks."""
     names: dict[str, list[str]] = {}
     for check in report.checks:
         if check.status == "not_run":
@@ -77,7 +77,7 @@ def _not_run(report: Outcome, width: int) -> Iterator[Line]:
 
 
 def _found(check: Check, said: set[str]) -> Iterator[str]:
-    """Describe what was measured and found, the same thing once: one fault may fail every check in the same words."""
+    """Yield a check's measurement and detail; shorten a repeated detail, since one fault may fail many checks."""
     if check.measured is not None:
         limit = "" if check.limit is None else f", limit {number(check.limit)}"
         yield f"measured {number(check.measured)}{limit}"

@@ -1,4 +1,4 @@
-"""Numbers and foreign texts as people read them."""
+"""Format numbers and statuses for people."""
 
 import math
 from typing import Any
@@ -8,16 +8,16 @@ from lenetx_runtime.values import visible
 __all__ = ["MARKS", "number", "share", "visible"]
 
 MARKS = {"passed": "passed", "failed": "FAILED", "not_run": "not run", "not_applicable": "n/a"}
-"""What a status is called. Only what passed is called so."""
+"""The displayed words, by status."""
 
 _JUST_OVER = 1.01
-"""Below it three digits might show 100%, which passes."""
+"""Shares between 1 and this would be rounded to 100%, which passes, so they get words instead."""
 _FIRST_MULTIPLE = 10
 _MOST_WRITTEN_OUT = 1e6
 
 
 def number(value: Any) -> str:
-    """Return a number with three digits, a whole one with all of them, ``None`` as nothing and a text as it is."""
+    """Return a float with three digits, an int with all digits, ``None`` as an empty string, anything else as it is."""
     if value is None:
         return ""
     if isinstance(value, int):
@@ -26,7 +26,7 @@ def number(value: Any) -> str:
 
 
 def share(value: float | str | None) -> str:
-    """Return a share of a limit in per cent, from ten times the limit on as a multiple."""
+    """Return a share of a limit as a percentage, or as a multiple from 10 times the limit on."""
     if value is None:
         return ""
     value = float(value)

@@ -1,4 +1,4 @@
-"""The shared training core."""
+"""Train a network: configuration, training loop, history file and initial weights."""
 
 from .augment import Augmentation
 from .config import TrainConfig

@@ -1,8 +1,8 @@
-"""Augmentation of a whole batch on its device: one affine map and one smooth displacement per image, sampled once.
+"""Augment a whole batch on its device: one affine map and one smooth displacement per image, in one resampling.
 
 Source of the elastic part: P. Y. Simard, D. Steinkraus, J. C. Platt, "Best Practices for Convolutional Neural Networks
-Applied to Visual Document Analysis", ICDAR 2003; random displacements of a coarse grid of control points stand for
-their smoothed noise.
+Applied to Visual Document Analysis", ICDAR 2003; random displacements of a coarse grid of control points replace their
+smoothed noise.
 """
 
 import math
@@ -17,22 +17,25 @@ from .parallel import ALONE, Group
 __all__ = ["Augmentation", "Augmenter"]
 
 _CONTROL_POINTS = 5
-"""Along each side: about every eighth pixel of 32."""
+"""Per side: about one every 8 pixels for an image of 32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How far images may be changed at random, each in both directions and evenly distributed but for ``elastic``.
+    """Limits of the random changes to an image; 0 disables a change.
+
+    Each change is drawn uniformly between minus and plus its limit, except that ``scale`` is uniform on a logarithmic
+    scale and ``elastic`` is normally distributed.
 
     Attributes:
-        shift: pixels, along each axis.
+        shift: pixels, per axis.
         rotate: degrees.
-        scale: share of the size, along each axis by itself: 0.1 is 1/1.1 to 1.1 times as large.
-        shear: pixels of a row's shift per pixel of height.
-        elastic: standard deviation, in pixels, of the displacement of each control point.
+        scale: relative change of size, drawn per axis: 0.1 scales by 1/1.1 to 1.1.
+        shear: horizontal shift of a row, in pixels per pixel of height.
+        elastic: standard deviation of the displacement of each control point, in pixels.
 
     Raises:
-        InputError: a value is negative or not finite, or so large that nothing of the image is left.
+        InputError: a value is negative, not finite, or so large that nothing of the image is left.
     """
 
     shift: float = 0.0
@@ -48,22 +51,22 @@ class Augmentation:
                 raise InputError(f"The augmentation's {name} is {value}; it must be 0 to {most}.")
 
     def __bool__(self) -> bool:
-        """Return whether anything is changed at all."""
+        """Return whether any change is enabled."""
         return any(astuple(self))
 
 
 class Augmenter:
-    """Changes batches of one image size.
+    """Augment batches of one image size.
 
-    The sampling grid of a batch is one product of two matrices: what was drawn for each image, and how much each
-    number drawn moves each pixel. The numbers are drawn on the CPU, so that they are the same for every device.
+    The sampling grid of a batch is one matrix product: the random coefficients of each image times the effect of each
+    coefficient on each pixel. The coefficients are drawn on the CPU, so that they are the same for every device.
 
     Args:
-        how: how far.
-        height, width: of the images in pixels.
-        device: where the batches are.
-        draws: the random numbers.
-        group: the processes that share each batch: all draw the numbers of all of it, and use their own.
+        how: limits of the changes.
+        height, width: size of the images, in pixels.
+        device: device of the batches.
+        draws: random number generator, on the CPU.
+        group: processes that share each batch; each draws the coefficients of the whole batch and uses its share.
     """
 
     def __init__(
@@ -79,18 +82,18 @@ class Augmenter:
         self._basis, self._group = _basis(height, width).to(device), group
 
     def __call__(self, inputs: Tensor, whole: int | None = None) -> Tensor:
-        """Return float32[B, C, H, W] inputs changed at random; what comes in from outside repeats the border.
+        """Return float32[B, C, H, W] inputs changed at random; pixels from outside the image repeat its border.
 
         Args:
             inputs: a batch, or this process's share of one.
-            whole: images in the whole batch; B when ``None``.
+            whole: number of images in the whole batch; B when ``None``.
         """
         coefficients = self._group.share(self._coefficients(whole or len(inputs))).flatten(0, 1).to(self._device)
         grid = (coefficients @ self._basis).view(-1, 2, self._height, self._width).permute(0, 2, 3, 1)
         return nn.functional.grid_sample(inputs, grid, padding_mode="border", align_corners=False)
 
     def _coefficients(self, count: int) -> Tensor:
-        """Return float32[B, 2, 3 + P²]: per image and axis a row of the affine map, then the control points."""
+        """Return float32[B, 2, 3 + P²]: per image and axis, a row of the affine map, then the control points."""
         how = self._how
         turn, stretch_x, stretch_y, shear, right, down = 2 * torch.rand(6, count, generator=self._draws) - 1
         angle = turn * math.radians(how.rotate)
@@ -113,7 +116,7 @@ class Augmenter:
 
 
 def _basis(height: int, width: int) -> Tensor:
-    """Return float32[3 + P², H·W]: what x, y, 1 and each control point are at each pixel, the image being −1 to 1."""
+    """Return float32[3 + P², H·W]: x, y, 1 and the weight of each control point at each pixel; x and y are −1 to 1."""
     x = ((torch.arange(width) + 0.5) * 2 / width - 1).expand(height, width)
     y = ((torch.arange(height) + 0.5) * 2 / height - 1)[:, None].expand(height, width)
     points = torch.eye(_CONTROL_POINTS**2).view(-1, 1, _CONTROL_POINTS, _CONTROL_POINTS)

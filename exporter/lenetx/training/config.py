@@ -1,4 +1,4 @@
-"""What a training run is told."""
+"""Define and check the configuration of a training run."""
 
 import json
 import math
@@ -32,43 +32,47 @@ class TrainConfig:
     """Configuration of one training run.
 
     Attributes:
-        data: name of the data set, or the path of one's own (of which a checkpoint records the base name).
+        data: name of the data set, or the path of your own; a checkpoint records only the path's base name.
         architecture: the network, as ``lenetx.models.resolve`` takes it; a checkpoint records it without a path.
-        architecture_args: arguments for its factory, by name: plain values, as JSON has them.
-        input_size: (height, width) of its input; its own, or that of the images, when ``None``.
-        channels: 1 (grey) or 3 (RGB) of its input; its own, or those of the images, when ``None``.
-        epochs: passes over the training split; the data set's own default when ``None``.
-        batch_size: images per step, a last and smaller batch of an epoch being left out; the data set's own default
-            when ``None``.
-        learning_rate: the largest of the schedule.
-        seed: of the first weights, the order of images, dropout and augmentation.
+        architecture_args: arguments for the network's factory, by name; plain JSON values.
+        input_size: (height, width) of the input; that of the network, or else of the images, when ``None``.
+        channels: channels of the input, 1 (grey) or 3 (RGB); those of the network, or else of the images, when
+            ``None``.
+        epochs: passes over the training split; the data set's default when ``None``.
+        batch_size: images per step; an incomplete last batch of an epoch is dropped. The data set's default when
+            ``None``.
+        learning_rate: maximum of the schedule.
+        seed: for the initial weights, the order of images, dropout and augmentation.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         loss: ``cross-entropy``, ``nll``, or ``mse`` on one-hot labels.
-        label_smoothing: 0.0 to 1.0, of the cross-entropy.
+        label_smoothing: at least 0.0 and less than 1.0; only for ``cross-entropy``.
         optimizer: ``sgd``, ``adam`` or ``adamw``.
-        momentum: of SGD, and the first beta of the others; when ``None`` 0.9, or with ``one-cycle`` from 0.95 down to
-            0.85 and back while the rate goes up and down.
-        second_moment: the second beta of Adam and AdamW.
-        weight_decay: of every parameter; decoupled for AdamW.
-        schedule: of the learning rate: ``constant``, ``one-cycle`` (L. N. Smith, N. Topin, "Super-Convergence", 2018),
-            whose rise and fall are half cosines, ``linear``, the same with straight lines, or ``cosine``, which falls
-            to 0.
-        warm_up: share of the run in which the rate of ``one-cycle`` and ``linear`` rises; 0.2 when ``None``.
-        gradient_clipping: the largest norm of all gradients together; ``None`` for any.
-        ema: decay per step of an exponential moving average of the weights, which is then what is judged and kept; in
-            the n-th of the first steps it is at most (1 + n) / (10 + n).
-        patience: epochs without a better validation after which training stops; ``None`` for never.
-        keep: ``best`` for the weights of the epoch that validation chose, ``last`` for those of the last one.
-        hardest: share of the training images, those with the largest loss when they were last seen, that every epoch
-            but the first goes through; ``None`` for all.
-        augmentation: how far images are changed at random; ``Augmentation()`` for not at all.
-        amp: compute in bfloat16 where torch thinks that it is safe.
-        freeze: patterns over parameter names, as in ``conv*``: what matches stays as it was when training begins.
+        momentum: momentum of SGD, or first beta of the other optimizers. When ``None``, it is 0.9; with ``one-cycle``
+            it falls from 0.95 to 0.85 and rises again while the learning rate rises and falls.
+        second_moment: second beta of Adam and AdamW.
+        weight_decay: applied to every parameter; decoupled in AdamW.
+        schedule: learning rate schedule: ``constant``; ``one-cycle`` (L. N. Smith, N. Topin, "Super-Convergence",
+            2018), which rises and falls along half cosines; ``linear``, the same along straight lines; or ``cosine``,
+            which falls to 0.
+        warm_up: fraction of the run in which the learning rate of ``one-cycle`` and ``linear`` rises; 0.2 when
+            ``None``.
+        gradient_clipping: maximum norm of all gradients together; no clipping when ``None``.
+        ema: decay per step of an exponential moving average of the weights, which is validated and kept instead of
+            them; early in the run the decay is limited to (1 + n) / (10 + n) after n steps. No average when ``None``.
+        patience: epochs without a better validation result after which training stops; no early stopping when
+            ``None``.
+        keep: ``best`` keeps the weights of the epoch with the best validation result, ``last`` those of the last epoch.
+        hardest: fraction of the training images that every epoch but the first uses: those with the largest loss when
+            they were last seen; all images when ``None``.
+        augmentation: limits of the random changes to images; ``Augmentation()`` for none.
+        amp: compute in bfloat16 where torch's autocast considers it safe.
+        freeze: patterns of parameter names, such as ``conv*``; parameters that match are not trained.
         framing: how images become frames, ``mnist``, ``stretch`` or ``letterbox``; the data set's own when ``None``.
-        classes: how many the data set has to have, for labels that are numbers; as many as it has when ``None``.
+        classes: number of classes that a data set with numeric labels must have; as many as it has when ``None``.
 
     Raises:
-        UnknownName, InputError: a value that cannot be used, or that contradicts another one.
+        UnknownName: the data set, network or another name is unknown.
+        InputError: a value cannot be used, or contradicts another one.
     """
 
     data: str = data.DEFAULT
@@ -132,21 +136,21 @@ class TrainConfig:
 
     @property
     def resolved_momentum(self) -> float:
-        """What ``momentum`` means."""
+        """``momentum``, or 0.9 when it is ``None``."""
         return 0.9 if self.momentum is None else float(self.momentum)
 
     @property
     def resolved_warm_up(self) -> float:
-        """What ``warm_up`` means."""
+        """``warm_up``, or 0.2 when it is ``None``."""
         return 0.2 if self.warm_up is None else self.warm_up
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> "TrainConfig":
-        """Make a configuration of plain values by field name, ``augmentation`` being a mapping itself.
+        """Build a configuration from plain values by field name; ``augmentation`` is itself a mapping.
 
         Raises:
-            UnknownName: there is no such field.
-            InputError: a value of another type, or one that cannot be used.
+            UnknownName: a field does not exist.
+            InputError: a value has the wrong type or cannot be used.
         """
         values = _checked(cls, values, "setting")
         if "augmentation" in values:
@@ -163,7 +167,7 @@ class TrainConfig:
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return plain values that JSON holds, as ``from_mapping`` takes them."""
+        """Return the fields as plain JSON values, which ``from_mapping`` takes."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return values
 
@@ -196,7 +200,7 @@ def _require_known(kind: str, name: str, known: Iterable[str]) -> None:
 
 
 def _checked(kind: type, values: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Return the values if each is of a field of the class and of its type."""
+    """Check that each value belongs to a field of the class and has its type, and return the values."""
     types: dict[str, Any] = {each.name: each.type for each in fields(kind)}
     for name, value in values.items():
         _require_known(what, name, types)

@@ -1,4 +1,4 @@
-"""Parameters that do not learn, by patterns over their names."""
+"""Freeze parameters by patterns of their names."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -13,10 +13,10 @@ __all__ = ["freeze", "learning", "patterns", "still_statistics"]
 
 
 def patterns(value: Any) -> tuple[str, ...]:
-    """Return the patterns of a list.
+    """Check a list of patterns and return it as a tuple.
 
     Raises:
-        InputError: it is no list of texts.
+        InputError: the value is not a list of strings.
     """
     if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
         raise InputError(f"The setting freeze is {value!r}, not a list of patterns.")
@@ -24,10 +24,10 @@ def patterns(value: Any) -> tuple[str, ...]:
 
 
 def freeze(network: "nn.Module", given: tuple[str, ...]) -> None:
-    """Let the parameters whose names match a pattern learn no more.
+    """Freeze the parameters whose names match a pattern.
 
     Raises:
-        InputError: a pattern matches nothing, or nothing is left that learns.
+        InputError: a pattern matches nothing, or no trainable parameter is left.
     """
     parameters = dict(network.named_parameters())
     for pattern in given:
@@ -41,14 +41,15 @@ def freeze(network: "nn.Module", given: tuple[str, ...]) -> None:
 
 
 def learning(network: "nn.Module") -> "Iterator[nn.Parameter]":
-    """Return the parameters that learn."""
+    """Return the trainable parameters."""
     return (parameter for parameter in network.parameters() if parameter.requires_grad)
 
 
 def still_statistics(network: "nn.Module", given: tuple[str, ...]) -> "tuple[nn.Module, ...]":
-    """Return the normalisation layers whose running statistics stay as they are, in eval mode.
+    """Return the normalisation layers whose running statistics are frozen, which stay in eval mode.
 
-    They are those whose own parameters are all frozen or, if they have none, those that a pattern matches.
+    A layer's statistics are frozen if all its parameters are or, if it has none, if a pattern matches its
+    ``running_mean``.
     """
     return tuple(
         layer

@@ -1,4 +1,4 @@
-"""Which input a network is trained for, and how the images of a data set become it."""
+"""Choose the input shape of a network and the framing that turns images of a data set into it."""
 
 from lenetx_runtime.spec import MNIST_SIDE
 
@@ -11,14 +11,14 @@ from .config import TrainConfig
 __all__ = ["framing_of", "settle_input"]
 
 _MOST_PADDING = 4
-"""On each side of a digit's 28×28: with more of it a digit would be lost in a large input."""
+"""Pixels on each side of a 28×28 digit; with more padding the digit would be lost in a large input."""
 
 
 def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -> Shape:
-    """Return (channels, height, width): what the configuration says, else the network, else the data set's images.
+    """Return the input's (channels, height, width): from the configuration, else the network, else the images.
 
     Raises:
-        InputError: nobody says it.
+        InputError: none of them determines it.
     """
     if config.input_size and config.channels:
         return config.channels, *config.input_size
@@ -28,13 +28,13 @@ def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -
 
 
 def framing_of(config: TrainConfig, dataset: Dataset, shape: Shape) -> tuple[str, str | None]:
-    """Return the framing for an input, and a sentence where it is not the data set's own.
+    """Return the framing for an input shape, and a note if it differs from the data set's own framing.
 
-    Digits as MNIST has them are grey, of 28×28 and a little padding; for any other input they are stretched, unless
-    the configuration insists.
+    The framing ``mnist`` yields grey 28×28 digits with a little padding; for any other input shape, the images of a
+    data set with that framing are stretched.
 
     Raises:
-        InputError: it insists.
+        InputError: the configuration asks for ``mnist``, which does not fit the input shape.
     """
     channels, height, width = shape
     padding = (height - MNIST_SIDE) // 2

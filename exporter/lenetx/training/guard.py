@@ -15,7 +15,10 @@ Guard = Callable[[], AbstractContextManager[None]]
 
 
 def guard_of(config: TrainConfig, group: Group) -> Guard:
-    """Return what to run a network's code in; of several processes, torch's own errors tell that one is gone."""
+    """Return the context manager in which to run the network's code.
+
+    With several processes it changes nothing: ``parallel.joined`` needs torch's own errors to see that a process died.
+    """
     if models.is_built_in(config.architecture) or group.count > 1:
         return contextlib.nullcontext
     title = config.architecture.split("@")[0]

@@ -1,4 +1,4 @@
-"""The history of a run as a file that can be followed while it is written: a JSON object per line and epoch."""
+"""Write the history of a run as JSON lines, one per epoch, to a file that can be followed during the run."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,13 +11,13 @@ __all__ = ["HistoryFile"]
 
 
 class HistoryFile:
-    """Writes the records that it is given; what stood in the file before is replaced by the first of them.
+    """Write one record per call; the first one replaces the file's previous contents.
 
-    A line that the disk refuses is written with the next one.
+    A failed write does not end the training: its line is written together with the next one.
 
     Args:
-        path: of the file.
-        on_notice: told once that the disk refuses, for which no training ends.
+        path: the file.
+        on_notice: called once, with a sentence, when a write fails.
     """
 
     def __init__(self, path: Path, on_notice: Callable[[str], None] = lambda _: None) -> None:
@@ -25,7 +25,7 @@ class HistoryFile:
         self._written, self._waiting = 0, b""
 
     def __call__(self, record: Mapping[str, float]) -> None:
-        """Write a line."""
+        """Append a record to the file as one line."""
         self._waiting += (json.dumps(dict(record)) + "\n").encode()
         try:
             self._write(self._waiting)
@@ -38,13 +38,13 @@ class HistoryFile:
             self._waiting = b""
 
     def _write(self, lines: bytes) -> None:
-        if not self._written or not self.path.exists():  # someone may have taken the lines of before away
+        if not self._written or not self.path.exists():  # the file may have been deleted during the run
             write_atomically(self.path, lines)
             self._written = 0
             return
         try:
             with self.path.open("r+b") as file:
-                file.truncate(self._written)  # half a line may be there from a disk that was full
+                file.truncate(self._written)  # a full disk may have left half a line
                 file.seek(self._written)
                 file.write(lines)
         except OSError as error:

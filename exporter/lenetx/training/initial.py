@@ -1,4 +1,4 @@
-"""The weights that training begins with, from a file."""
+"""Read the initial weights of a training run from a file and copy them into its network."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -26,13 +26,13 @@ __all__ = ["InitialWeights"]
 
 @dataclass(frozen=True, slots=True)
 class InitialWeights:
-    """Weights to begin with.
+    """Initial weights of a training run.
 
     Attributes:
         path: the file.
-        found: its tensors by name, what is floating-point in float32, with what it says of them.
-        architecture: of the checkpoint; ``None`` for weights from elsewhere.
-        arguments: of its network's factory, by name.
+        found: the file's tensors by name, floating-point ones as float32, and its metadata.
+        architecture: the network that the file records; ``None`` for third-party weights.
+        arguments: arguments of the network's factory, by name.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class InitialWeights:
     def read(
         cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
     ) -> "InitialWeights":
-        """Read any file that ``lenetx.load_weights`` reads; the errors are the same."""
+        """Read any file that ``lenetx.load_weights`` reads; it raises the same errors."""
         found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
         if found is None or found.ours:
             checkpoint = checkpoints.read(path)
@@ -61,13 +61,13 @@ class InitialWeights:
         return self.found.tensors
 
     def settings(self, given: Mapping[str, object]) -> dict[str, object]:
-        """Return settings of a training that follow from the file: its network, and the input that the network had.
+        """Return the settings that the file determines and ``given`` lacks: the network, its input and its framing.
 
         Args:
-            given: what is set otherwise, by the field names of ``lenetx.training.TrainConfig``.
+            given: values that are set already, by the field names of ``lenetx.training.TrainConfig``.
 
         Raises:
-            InputError: as ``named_architecture``, if no network is given.
+            InputError: as ``named_architecture``, if ``given`` names no network.
         """
         named = given.get("architecture")
         own: dict[str, object] = {} if named is not None else {"architecture": self.named_architecture()}
@@ -84,16 +84,16 @@ class InitialWeights:
         return {name: value for name, value in own.items() if name not in given}
 
     def _is_of(self, architecture: str) -> bool:
-        """Return whether the weights are of a network, by the name that a user or a file has for it."""
+        """Return whether the weights belong to a network, given by name or by the path of its code."""
         assert self.architecture is not None
         return Path(architecture).name == self.architecture.split("@")[0]
 
     def named_architecture(self) -> str:
-        """Return the name of the network that the file says its weights are of.
+        """Return the name of the network that the file records.
 
         Raises:
-            InputError: it does not say so; the tensors are listed, with the built-in networks that they fit. Or it is
-                someone's own, so that the user must name the code.
+            InputError: the file does not record one (the message lists the tensors and the built-in networks that they
+                fit), or it is a custom network, whose code the user must name.
         """
         if self.architecture is not None and not models.is_safe(self.architecture):
             raise InputError(
@@ -104,16 +104,16 @@ class InitialWeights:
     def put_into(
         self, network: "nn.Module", architecture: Architecture, spec: ModelSpec, on_notice: Callable[[str], None]
     ) -> None:
-        """Copy these weights into a fresh network, but for the last layer if only its number of classes differs.
+        """Copy these weights into a fresh network, without the last layer if only its number of classes differs.
 
         Args:
-            network: as the architecture builds it.
-            architecture: what it is.
-            spec: its input and its classes.
-            on_notice: told what was changed or left out.
+            network: as built by ``architecture``; changed in place.
+            architecture: the network's architecture.
+            spec: the network's input and classes.
+            on_notice: called with a sentence about what was changed or left out.
 
         Raises:
-            CheckpointError: they are those of another network.
+            CheckpointError: the weights belong to another network.
         """
         fresh = network.state_dict()
         given, changed = fit.matched(self.tensors, fresh)
@@ -137,7 +137,7 @@ class InitialWeights:
         spec: ModelSpec,
         on_notice: Callable[[str], None],
     ) -> "dict[str, Tensor]":
-        """Return the fresh tensors of the last layer, if the given ones differ only in their number of classes."""
+        """Return the last layer's fresh tensors if the given ones differ only in the number of classes."""
         head = fit.head(architecture, spec.input_shape, classes := len(spec.labels))
         before = fit.classes_of(given, architecture, spec.input_shape)
         if before in (None, classes) or not fit.same_but_for_classes(given, fresh, head):
@@ -147,5 +147,5 @@ class InitialWeights:
         return {name: fresh[name] for name in head}
 
     def record(self) -> dict[str, Any]:
-        """Describe what a checkpoint records of this: no path."""
+        """Return what a checkpoint records of the initial weights: the file's base name and their digest."""
         return {"init": {"name": self.path.name, "weights_sha256": weights_sha256(self.tensors)}}

@@ -1,4 +1,4 @@
-"""What a network says of a split, class by class."""
+"""Evaluate a network on a split: loss, accuracy, and precision and recall per class."""
 
 import contextlib
 from collections.abc import Callable
@@ -20,7 +20,13 @@ _BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Probabilities float32[N, K], the right labels int64[N], and their mean loss."""
+    """Evaluation of a network on one split.
+
+    Attributes:
+        probabilities: float32[N, K].
+        labels: true labels, int64[N].
+        loss: mean over the images, in nats unless it is ``mse``.
+    """
 
     probabilities: NDArray[np.float32]
     labels: NDArray[np.int64]
@@ -28,26 +34,26 @@ class Judgement:
 
     @property
     def found(self) -> NDArray[np.int64]:
-        """The most probable labels, int64[N]."""
+        """Predicted labels, int64[N]."""
         found: NDArray[np.int64] = self.probabilities.argmax(1)
         return found
 
     @property
     def accuracy(self) -> float:
-        """Share of right labels, 0.0 to 1.0."""
+        """Fraction of correct predictions, 0.0 to 1.0."""
         return float((self.found == self.labels).mean())
 
     def confusion(self) -> NDArray[np.int64]:
-        """Count the images of each class (row) by the class that was found (column), int64[K, K]."""
+        """Return the confusion matrix, int64[K, K]: true classes in rows, predicted classes in columns."""
         from sklearn.metrics import confusion_matrix
 
         counts: NDArray[np.int64] = confusion_matrix(self.labels, self.found, labels=range(self.probabilities.shape[1]))
         return counts
 
     def per_class(self, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
-        """Return precision and recall by class name, 0.0 to 1.0.
+        """Return ``test_precision`` and ``test_recall`` by class name, 0.0 to 1.0.
 
-        A class that was never found has no precision, and one without images no recall.
+        A class that was never predicted has no precision, and a class without images has no recall.
         """
         from sklearn.metrics import precision_recall_fscore_support
 
@@ -61,7 +67,7 @@ class Judgement:
         }
 
     def mistakes(self, count: int) -> NDArray[np.int64]:
-        """Return the rows of the wrong answers with the highest probability, at most ``count``, the highest first."""
+        """Return the rows of at most ``count`` wrong predictions, the most confident first."""
         wrong = np.flatnonzero(self.found != self.labels)
         order = np.argsort(-self.probabilities[wrong].max(1), kind="stable")
         return wrong[order][:count]
@@ -81,14 +87,14 @@ def judge(
     output: str = "logits",
     guard: Guard = contextlib.nullcontext,
 ) -> Judgement:
-    """Ask the network in eval mode, leaving its mode as it was.
+    """Evaluate a network in eval mode on a split, and restore its mode.
 
     Args:
         network: takes float32[N, C, H, W].
-        split: the images.
+        split: images and labels.
         loss_of: the loss.
-        output: what the network returns, as ``lenetx_runtime.ModelSpec.output`` has it.
-        guard: inside which the network's own code runs.
+        output: what the network returns, as in ``lenetx_runtime.ModelSpec.output``.
+        guard: returns the context manager in which the network's code runs.
     """
     was_training = network.training
     network.eval()

@@ -1,4 +1,4 @@
-"""The training loop, knowing nothing of data sets or terminals."""
+"""Run the training loop, independently of data sets and terminals."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,13 @@ from .stepper import Stepper
 __all__ = ["Fitted", "Loop", "Record"]
 
 _WORST = (-1.0, math.inf)
-"""Accuracy and loss that any epoch is better than."""
+"""Accuracy and loss that any epoch improves on."""
 
 _LARGEST = 1e300
-"""Of the figures of an epoch."""
+"""Limit of the figures in an epoch's record."""
 
 Record = dict[str, float]
-"""What is written down of an epoch."""
+"""Figures of an epoch, by name."""
 _RECORDED = (
     "epoch",
     "step",
@@ -45,13 +45,13 @@ _RECORDED = (
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a run gives.
+    """Result of a run.
 
     Attributes:
-        weights: the state_dict of the epoch that was kept, contiguous.
-        epoch: its number, from 1.
-        history: a record per epoch.
-        diverged: what ended the run before its time, if anything did.
+        weights: state_dict of the epoch that was kept, contiguous; empty if no epoch was finished.
+        epoch: number of that epoch, from 1; 0 for none.
+        history: one record per epoch.
+        diverged: the error that ended the run early, if any.
     """
 
     weights: dict[str, Tensor]
@@ -61,16 +61,16 @@ class Fitted:
 
 
 class Loop:
-    """One training run: where it stands, and how it goes on.
+    """One training run and its current state.
 
-    Of two epochs the one with the higher validation accuracy is better, the lower loss deciding between equals.
+    The best epoch is the one with the highest validation accuracy and, among equals, the lowest validation loss.
 
     Args:
         network: trained in place.
-        train: what it is fitted to.
-        validation: what chooses the epoch.
-        config: how; its epochs and batch size are numbers.
-        group: the processes that share each batch.
+        train: training split.
+        validation: validation split, which chooses the epoch.
+        config: configuration; its epochs and batch size are not ``None``.
+        group: processes that share each batch.
     """
 
     def __init__(
@@ -111,9 +111,10 @@ class Loop:
         """Train to the end.
 
         Args:
-            on_progress: called every few steps and after each epoch, in the leading process only.
-            on_epoch: the same, with the record of each epoch, at once with those of before where a run goes on.
-            state: where to write what the run can be resumed from, now and then.
+            on_progress: called every few steps and after each epoch; only in the leading process.
+            on_epoch: called with the record of each epoch, first with those of a resumed run; only in the leading
+                process.
+            state: file to which the state of the run is written from time to time, to resume from.
         """
         if not self._group.leads:
             on_progress, on_epoch = (lambda _: None), (lambda _: None)
@@ -133,7 +134,7 @@ class Loop:
         return Fitted(self._weights, self._kept_epoch, tuple(self._history), diverged)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the rest of the run depends on."""
+        """Return the state that the rest of the run depends on."""
         return {
             "stepper": self._stepper.state_dict(),
             "epoch": self._epoch,
@@ -147,7 +148,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what ``state_dict`` gave.
+        """Continue from a state that ``state_dict`` returned; all of it is checked before any of it is used.
 
         Raises:
             Misfit: a value does not belong to this network, configuration and data set.
@@ -208,7 +209,7 @@ class Loop:
         return record
 
     def _validated(self) -> tuple[float, float]:
-        """Return accuracy and loss on the validation split: judged in the leading process, which tells the others."""
+        """Return accuracy and loss on the validation split, computed in the leading process and sent to the others."""
         figures = torch.zeros(2, dtype=torch.float64, device=self._train.device)
         if self._group.leads:
             judgement = judge(self._stepper.judged, self._validation, self._loss, guard=self._guard)
@@ -221,7 +222,7 @@ class Loop:
 
     def _write(self, state: StateFile | None) -> None:
         if state is not None and self._group.leads and state.due() and self._stepper.is_sound():
-            state.write(self.state_dict())  # else all processes find out together, at the next report
+            state.write(self.state_dict())  # else all processes raise together, at the next report
 
     def _out_of_patience(self) -> bool:
         patience = self._config.patience
@@ -235,7 +236,7 @@ def _list(found: Any, length: int) -> Sequence[Any]:
 
 
 def _record(found: Any, epoch: int, steps: int) -> Record:
-    """Check the record of one epoch, after which so many steps of the run were done."""
+    """Check and return the record of one epoch, after which ``steps`` steps of the run were done."""
     where = f"the record of epoch {epoch}"
     figures = fields(found, _RECORDED, where)
     for name, value in figures.items():

@@ -1,4 +1,4 @@
-"""The losses of float32[B, K] logits and int64[B] labels: a line each."""
+"""Losses of float32[B, K] logits and int64[B] labels: a new one is one line in ``_LOSSES``."""
 
 from functools import partial
 from typing import Protocol
@@ -11,31 +11,31 @@ __all__ = ["Loss", "applied_twice", "evaluation_loss", "training_loss"]
 
 
 class Loss(Protocol):
-    """Gives the mean over the images, or their sum, or each."""
+    """A loss with the ``reduction`` argument of torch's functional losses."""
 
     def __call__(self, logits: Tensor, labels: Tensor, /, *, reduction: str = "mean") -> Tensor:
-        """Return a float32 scalar where ``reduction`` is ``mean`` or ``sum``, float32[B] where it is ``none``."""
+        """Return a float32 scalar if ``reduction`` is ``mean`` or ``sum``, float32[B] if it is ``none``."""
 
 
 def training_loss(config: TrainConfig) -> Loss:
-    """Return the loss that a configuration names, smoothed as it says."""
+    """Return the configured loss, with its label smoothing."""
     if config.label_smoothing:
         return partial(nn.functional.cross_entropy, label_smoothing=config.label_smoothing)
     return evaluation_loss(config)
 
 
 def evaluation_loss(config: TrainConfig) -> Loss:
-    """Return the loss that a configuration names, without smoothing: of a right answer it is small."""
+    """Return the configured loss without label smoothing, so that a confident correct prediction has a loss near 0."""
     return _LOSSES[config.loss]
 
 
 def applied_twice(config: TrainConfig, title: str, output: str) -> str | None:
-    """Return a note about a network whose last operator the loss applies again, or ``None``.
+    """Return a note if the loss repeats the softmax or log-softmax that ends the network, else ``None``.
 
     Args:
-        config: which loss.
-        title: the network's name.
-        output: what it returns, as ``lenetx_runtime.ModelSpec.output`` has it.
+        config: names the loss.
+        title: name of the network.
+        output: what the network returns, as in ``lenetx_runtime.ModelSpec.output``.
     """
     if config.loss == "mse" or output == "logits" or (config.loss, output) == ("nll", "log_probabilities"):
         return None
@@ -50,12 +50,12 @@ def applied_twice(config: TrainConfig, title: str, output: str) -> str | None:
 
 
 def _nll(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Of log-probabilities; to those of a network that ends in a log-softmax another one changes nothing."""
+    """Return the negative log-likelihood; a log-softmax of log-probabilities does not change them."""
     return nn.functional.nll_loss(logits.log_softmax(1), labels, reduction=reduction)
 
 
 def _mse(logits: Tensor, labels: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Against 1 for the right class and 0 for the others, averaged over the classes."""
+    """Return the squared error against one-hot labels, averaged over the classes."""
     one_hot = nn.functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
     if reduction == "mean":
         return nn.functional.mse_loss(logits, one_hot)

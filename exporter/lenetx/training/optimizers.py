@@ -1,4 +1,4 @@
-"""The optimizers and the schedules of their learning rate: a line each."""
+"""Build the configured optimizer and its learning rate schedule."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -11,11 +11,11 @@ from .config import TrainConfig
 __all__ = ["optimizer", "schedule"]
 
 _FEWEST_STEPS = 6
-"""Of a one-cycle schedule: with five, of which the one-fifth that rises is one, torch divides by zero."""
+"""Minimum length of a one-cycle schedule: with 5 steps, a warm-up of 0.2 is one step and torch divides by zero."""
 
 
 def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """Return the optimizer that a configuration names, in its fused form."""
+    """Return the configured optimizer, in torch's fused implementation."""
     rate, decay, momentum = config.learning_rate, config.weight_decay, config.resolved_momentum
     if config.optimizer == "sgd":
         return optim.SGD(parameters, lr=rate, momentum=momentum, weight_decay=decay, fused=True)
@@ -24,7 +24,7 @@ def optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> optim.
 
 
 def schedule(config: TrainConfig, stepped: optim.Optimizer, steps: int) -> LRScheduler:
-    """Return the schedule that a configuration names, over so many steps."""
+    """Return the configured learning rate schedule of an optimizer over ``steps`` steps."""
     cycle = partial(
         OneCycleLR,
         max_lr=config.learning_rate,

@@ -1,7 +1,7 @@
-"""Which images an epoch goes through and in which order, and the seeding of torch's own random numbers.
+"""Choose and order the images of each epoch, and seed torch's random number generators.
 
-Source of going through the hardest only: I. Loshchilov, F. Hutter, "Online Batch Selection for Faster Training of
-Neural Networks", 2015; here the ranking is by the loss that each image had when it was last seen.
+Source of training on the hardest images: I. Loshchilov, F. Hutter, "Online Batch Selection for Faster Training of
+Neural Networks", 2015; here images are ranked by the loss that they had when they were last seen.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ __all__ = ["Order", "reseed", "seeded"]
 
 
 class Order:
-    """The row numbers of each epoch's batches, which only its draws and what was learnt before decide.
+    """Row numbers of each epoch's batches, which depend only on the random draws and the losses so far.
 
     Args:
-        images: in the training split.
-        config: how; its batch size is a number.
-        draws: the random numbers.
-        group: the processes that share each batch.
-        device: where losses are given.
+        images: number of images in the training split.
+        config: configuration; its batch size is not ``None``.
+        draws: random number generator, on the CPU.
+        group: processes that share each batch.
+        device: device of the losses.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class Order:
         self._rows = torch.empty(0, dtype=torch.int64)
 
     def steps(self, epochs: int) -> int:
-        """Count the steps of the first so many epochs."""
+        """Return the number of steps in the first ``epochs`` epochs."""
         return self.steps_of(1) + (epochs - 1) * self.steps_of(2) if epochs else 0
 
     def steps_of(self, epoch: int) -> int:
-        """Count the steps of one epoch, which are numbered from 1."""
+        """Return the number of steps in one epoch; epochs are numbered from 1."""
         images = self._images if self._hardest is None or epoch == 1 else self._hardest
         return images // self._batch_size
 
     def begin_epoch(self) -> None:
-        """Draw the order of a new epoch, unless it is drawn already."""
+        """Draw the order of a new epoch, unless it was restored from a saved state."""
         if len(self._rows):
             return
         rows = torch.arange(self._images)
@@ -59,32 +59,37 @@ class Order:
         self._rows = rows[: len(rows) // self._batch_size * self._batch_size]
 
     def batches(self, done: int) -> list[Tensor]:
-        """Return the rows, int64[B], of each batch after the first ``done`` ones."""
+        """Return the rows, int64[B], of each batch after the first ``done`` batches."""
         return list(self._rows.split(self._batch_size)[done:])
 
     def note(self, rows: Tensor, losses: Tensor) -> None:
-        """Keep the losses of a batch, whose rows are int64[B]: float32 of this process's share of it."""
+        """Record the losses of a batch, to rank the images.
+
+        Args:
+            rows: rows of the whole batch, int64[B].
+            losses: float32, one per image of this process's share.
+        """
         if self._hardest is not None:
             self._losses[rows.to(self._losses.device)] = self._group.whole(losses, len(rows))
 
     def end_epoch(self) -> None:
-        """Forget the order."""
+        """Discard the order of the epoch."""
         self._rows = self._rows[:0]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the order of the epoch and the losses that were seen."""
+        """Return the order of the current epoch and the latest loss of each image."""
         return {"rows": self._rows, "losses": self._losses}
 
     def load_state_dict(self, state: Mapping[str, Any], *, epoch: int, begun: bool) -> None:
-        """Go on from what ``state_dict`` gave.
+        """Continue from a state that ``state_dict`` returned.
 
         Args:
-            state: what was saved.
-            epoch: that goes on, from 1.
-            begun: whether a step of it is done, so that its order is drawn.
+            state: the saved state.
+            epoch: the epoch to continue, from 1.
+            begun: whether any of its steps is done, so that its order must be in the state.
 
         Raises:
-            Misfit: it is not the order of such an epoch.
+            Misfit: the state is not the order of such an epoch.
         """
         saved = fields(state, self.state_dict(), "the order")
         losses = tensor(saved["losses"], self._losses, "the losses of the images")
@@ -99,14 +104,14 @@ class Order:
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Let the generators of the CPU and of ``device`` start at a seed; the caller's state is as it was afterwards."""
+    """Seed the generators of the CPU and of ``device``, and restore the caller's random state on exit."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         reseed(seed, device)
         yield
 
 
 def reseed(seed: int, device: torch.device) -> None:
-    """Set the generators of the CPU and of ``device``; ``torch.manual_seed`` notes a stack trace at each call."""
+    """Seed the generators of the CPU and of ``device``; ``torch.manual_seed`` records a stack trace at each call."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):

@@ -1,6 +1,6 @@
-"""From the weights that a loop kept to a checkpoint: first the weights alone, then what can be found out about them.
+"""Turn the weights that a loop kept into a checkpoint: first the weights alone, then test figures and a self-test.
 
-Nothing here that goes wrong, in the user's network or elsewhere, may cost the finished training.
+No error here, in the user's network or elsewhere, may lose the finished training.
 """
 
 import dataclasses
@@ -35,14 +35,14 @@ _Notice = Callable[[str], None]
 
 
 def kept(begun: Start, fitted: Fitted, identity: Identity, group: Group, skipped: Record) -> Checkpoint | None:
-    """Return the checkpoint of the weights that were kept, without figures of the test split and without a self-test.
+    """Return the checkpoint of the weights that were kept, without test figures and self-test.
 
     Args:
-        begun: how the network is built.
-        fitted: the weights, and how they came to be.
-        identity: of the run.
+        begun: the network and how it is built.
+        fitted: the weights and the history.
+        identity: identity of the run.
         group: the processes, all of which get the same weights.
-        skipped: how many rows were left out, where that was asked for.
+        skipped: number of rows left out of the data, if the user allowed that.
 
     Returns:
         The checkpoint; ``None`` if no epoch was finished.
@@ -69,20 +69,20 @@ def completed(
     plots: Path | None,
     on_notice: _Notice,
 ) -> Checkpoint:
-    """Return the checkpoint with the figures of the test split and a self-test, and draw the pictures.
+    """Return the checkpoint with the figures of the test split and a self-test, and draw the plots.
 
-    What cannot be made is left out, with a note; a network that cannot be exported gets no self-test.
+    What fails is left out, with a note. A network that cannot be exported gets no self-test.
 
     Args:
         checkpoint: the weights, as ``kept`` returns them.
-        begun: the network, of any weights.
-        fitted: how the weights came to be.
+        begun: the network; its weights are replaced.
+        fitted: the history.
         data: the splits.
-        identity: of the run.
-        plots: folder for pictures; ``None`` for none.
-        on_notice: told what could not be made, a sentence each.
+        identity: identity of the run.
+        plots: folder for the plots; ``None`` for no plots.
+        on_notice: called with a sentence for each failure.
     """
-    on_notice = _once(on_notice)  # each picture lacks the same library
+    on_notice = _once(on_notice)  # a missing library fails every plot in the same way
 
     def judged() -> Judgement:
         load_into(begun.network, checkpoint.state_dict)
@@ -95,7 +95,7 @@ def completed(
     if plots is not None:
         for draw in _drawings(plots, fitted, data, judgement, identity):
             _attempt("A picture could not be drawn", draw, on_notice)
-    if not begun.steady:  # which its answers would not be a test of
+    if not begun.steady:  # the same image may have other logits
         return checkpoint
     tested = _attempt(
         "The checkpoint has no self-test, which could not be made",
@@ -121,7 +121,7 @@ def _attempt(failure: str, make: Callable[[], _Made], on_notice: _Notice) -> _Ma
         return make()
     except LenetxError as error:
         on_notice(f"{failure}: {error}")
-    except (Exception, SystemExit) as error:  # whatever the user's network or a library raises: the training is done
+    except (Exception, SystemExit) as error:  # no error may lose the training
         on_notice(f"{failure}: {described(error)}")
     return None
 
@@ -147,7 +147,7 @@ def _without_time(record: Record) -> Record:
 def _drawings(
     folder: Path, fitted: Fitted, splits: Prepared, judgement: Judgement | None, identity: Identity
 ) -> list[Callable[[], None]]:
-    """Return a function per picture: one that cannot be drawn does not cost the others."""
+    """Return one function per plot, so that a failure does not prevent the others."""
     spec, test = identity.spec, splits.test
 
     def samples() -> None:

@@ -1,7 +1,7 @@
-"""Several processes that train one network together, as torchrun starts them.
+"""Train one network in several processes, started by torchrun.
 
-Every process computes the gradient of its share of each batch; torch's DistributedDataParallel averages them. The
-shares are weighted so that the sum is the gradient of the whole batch, however unevenly it divides.
+Each process computes the gradient of its share of every batch, and torch's DistributedDataParallel averages them. The
+losses of the shares are weighted so that the average is the gradient of the whole batch, even if it divides unevenly.
 """
 
 import os
@@ -20,19 +20,19 @@ from ..execution.devices import torch_device
 __all__ = ["ALONE", "Group", "current", "device_of", "joined"]
 
 _LOST = re.compile(r"gloo|nccl|c10d|tcpstore|process ?group", re.IGNORECASE)
-"""Words of torch's errors when another process is gone; they have no class of their own."""
+"""Words in torch's errors after another process died; not all of these errors have a class of their own."""
 _UNUSED = "Expected to have finished reduction"
-"""How torch begins to say that a parameter had no part in a batch."""
+"""Start of torch's error about parameters that did not contribute to the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The processes of one training.
+    """The processes that train one network.
 
     Attributes:
-        rank: number of this one, from 0, which leads: it validates, reports and writes.
-        count: how many there are.
-        local_rank: number of this one among those of its machine, which is that of its GPU.
+        rank: number of this process, from 0; process 0 leads: it validates, reports and writes.
+        count: number of processes.
+        local_rank: number of this process on its machine, and of its GPU.
     """
 
     rank: int = 0
@@ -41,28 +41,28 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Return whether this process is the one that validates, reports and writes."""
+        """Whether this process validates, reports and writes."""
         return self.rank == 0
 
     def share(self, rows: Tensor) -> Tensor:
-        """Return this process's part of the rows of a whole batch."""
+        """Return this process's share of the rows of a whole batch."""
         return rows if self.count == 1 else rows[self.rank :: self.count]
 
     def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """Return the network whose backward pass averages the gradients of all processes."""
+        """Wrap a network so that its backward pass averages the gradients of all processes."""
         if self.count == 1:
             return network
         index = None if device.type == "cpu" else [device.index]
         return cast("nn.Module", nn.parallel.DistributedDataParallel(network, device_ids=index))
 
     def total(self, values: Tensor) -> Tensor:
-        """Sum a tensor over all processes, in place."""
+        """Sum a tensor over all processes, in place, and return it."""
         if self.count > 1:
             distributed.all_reduce(values)
         return values
 
     def whole(self, values: Tensor, count: int) -> Tensor:
-        """Return the values, [B], of a whole batch of that many, from those of each process's share."""
+        """Return the ``count`` values of a whole batch, [count], gathered from each process's share."""
         if self.count == 1:
             return values
         together = values.new_zeros(count)
@@ -70,7 +70,7 @@ class Group:
         return self.total(together)
 
     def told(self, values: Tensor) -> Tensor:
-        """Return what the leading process has in this tensor, in place."""
+        """Overwrite a tensor with the leading process's values, in place, and return it."""
         if self.count > 1:
             distributed.broadcast(values, 0)
         return values
@@ -80,10 +80,10 @@ ALONE = Group()
 
 
 def current() -> Group:
-    """Return the group that the environment tells of, as torchrun sets it, without joining it.
+    """Return the group described by the environment variables of torchrun, without joining it.
 
     Raises:
-        InputError: the environment contradicts itself.
+        InputError: the variables are not numbers, or contradict each other.
     """
     try:
         count = int(os.environ.get("WORLD_SIZE", "1"))
@@ -99,11 +99,11 @@ def current() -> Group:
 
 
 def device_of(name: str, group: Group) -> torch.device:
-    """Return this process's device: of several processes on ``cuda`` each has a GPU of its own.
+    """Return this process's device; with several processes on ``cuda``, each uses the GPU of its local rank.
 
     Raises:
         InputError: one GPU is named for several processes.
-        DeviceUnavailable: the device is not there.
+        DeviceUnavailable: the device is not available.
     """
     if group.count > 1 and name.startswith("cuda:"):
         raise InputError(f"The device is {name}, but there are {group.count} processes: say cuda, for a GPU each.")
@@ -112,10 +112,11 @@ def device_of(name: str, group: Group) -> torch.device:
 
 @contextmanager
 def joined(group: Group, device: torch.device) -> Iterator[None]:
-    """Connect the processes, over gloo on CPU and nccl on GPU.
+    """Connect the processes, over gloo on the CPU or nccl on GPUs, and disconnect them on exit.
 
     Raises:
-        LenetxError: another process is gone.
+        InputError: torchrun's variables are incomplete, or a parameter does not contribute to the logits.
+        LenetxError: another process died.
     """
     if group.count == 1:
         yield
@@ -130,7 +131,7 @@ def joined(group: Group, device: torch.device) -> Iterator[None]:
             ) from None
         if not isinstance(error, distributed.DistError) and not _LOST.search(str(error)):
             raise
-        reason = re.sub(r"\[[^\]]*\](:\d+)?", "", str(error)).split(". ")[0]  # without torch's own file names
+        reason = re.sub(r"\[[^\]]*\](:\d+)?", "", str(error)).split(". ")[0]  # without torch's source locations
         raise LenetxError(
             f"Process {group.rank} of {group.count} ends, because another one of this training is gone "
             f"({' '.join(reason.split())}): start all of them again with --resume to go on from what was saved last."

@@ -1,4 +1,4 @@
-"""Pictures of a run: its curves, what the network saw, and what it confused."""
+"""Plot a run: training curves, samples of its input, the confusion matrix and the worst mistakes."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ __all__ = ["confusion", "curves", "mistakes", "samples"]
 
 _COLUMNS, _ROWS = 8, 6
 _MOST_NAMED_CELLS = 20
-"""Classes up to which each cell of a confusion matrix has room for its count."""
+"""Maximum number of classes for which the cells of a confusion matrix have room for their counts."""
 
 
 @contextlib.contextmanager
@@ -70,7 +70,7 @@ def samples(path: Path, inputs: Tensor, labels: Tensor, spec: ModelSpec) -> None
 
 @_own_style()
 def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
-    """Draw the confusion matrix of the test split; its colours leave the right answers out."""
+    """Draw the confusion matrix of the test split; only wrong predictions are coloured."""
     from matplotlib.ticker import MaxNLocator
 
     counts = judgement.confusion()
@@ -96,7 +96,7 @@ def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
 
 @_own_style()
 def mistakes(path: Path, judgement: Judgement, test: Inputs, spec: ModelSpec) -> None:
-    """Draw the wrong answers of the test split of which the network was most certain."""
+    """Draw the most confident wrong predictions on the test split."""
     rows = judgement.mistakes(_COLUMNS * _ROWS)
     found, names = judgement.found, spec.labels
     titles = [
@@ -121,7 +121,7 @@ def _grid(path: Path, inputs: Tensor, spec: ModelSpec, titles: Sequence[str], he
 
 
 def _pictures(inputs: Tensor, spec: ModelSpec) -> NDArray[np.float32]:
-    """Return float32[B, H, W] or float32[B, H, W, 3], 0 for black and 1 for white: the normalising undone."""
+    """Undo the normalisation: return float32[B, H, W] or float32[B, H, W, 3], from 0 (black) to 1 (white)."""
     mean, std = (np.array(values, np.float32) for values in (spec.mean, spec.std))
     normalised: NDArray[np.float32] = inputs.detach().cpu().permute(0, 2, 3, 1).numpy()
     images: NDArray[np.float32] = np.clip((normalised * std + mean) / np.float32(255 * spec.scale), 0, 1)

@@ -1,4 +1,4 @@
-"""What a run reports while it goes on, and the error of one whose numbers are NaN or infinite."""
+"""The progress that a run reports, and the error of a run that diverged."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,17 @@ __all__ = ["Diverged", "Progress"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A moment of training, given to the caller every few steps and after each epoch.
+    """Progress of a run, reported every few steps and after each epoch.
 
     Attributes:
-        epoch, epochs: the current one, from 1, and how many there are.
-        step, steps: finished over the whole run, and how many there are.
-        loss: mean loss in nats over the latest steps of this epoch; over all of them right after it, as in the history.
-        accuracy: share of right labels over the same steps, 0.0 to 1.0.
+        epoch, epochs: the current epoch, from 1, and their number.
+        step, steps: finished steps of the whole run, and their number.
+        loss: mean training loss, in nats unless it is ``mse``, over the latest steps of this epoch; after an epoch,
+            over all its steps, as in the history.
+        accuracy: fraction of correct predictions in the same steps, 0.0 to 1.0.
         images_per_second: mean over the run so far.
-        seconds_left: estimated for the rest of the run.
-        validation_accuracy: 0.0 to 1.0, right after an epoch, else ``None``.
+        seconds_left: estimated time for the rest of the run.
+        validation_accuracy: 0.0 to 1.0 after an epoch, else ``None``.
     """
 
     epoch: int
@@ -41,9 +42,9 @@ class Diverged(LenetxError):
     """The loss or a weight became NaN or infinite.
 
     Attributes:
-        step: at which it was seen, from 1.
+        step: step at which it was noticed, from 1.
         rate: learning rate of that step.
-        checkpoint: the weights that were the best until then, judged; ``None`` if no epoch was finished.
+        checkpoint: the weights kept until then, evaluated on the test split; ``None`` if no epoch was finished.
     """
 
     def __init__(self, what: str, step: int, rate: float) -> None:
@@ -52,7 +53,7 @@ class Diverged(LenetxError):
         self.checkpoint: Checkpoint | None = None
 
     def kept_in(self, path: Path) -> None:
-        """Return where the caller has saved the checkpoint."""
+        """Add to the message that the checkpoint was saved to ``path``."""
         assert self.checkpoint is not None, "there is one to be saved"
         epoch = self.checkpoint.metrics["chosen_epoch"]
         self.args = (f"{self} '{path}' holds the weights of epoch {epoch}, the last good ones that were kept.",)

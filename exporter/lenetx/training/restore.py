@@ -1,6 +1,6 @@
-"""Check what a state file holds before any of it reaches a network, an optimizer or a counter.
+"""Check the values in a state file before any of them reaches a network, an optimizer or a counter.
 
-torch's fused optimizers trust the shapes of their moments: one of another shape is read and written out of bounds.
+torch's fused optimizers do not check the shapes of their moments: with a wrong shape they read and write out of bounds.
 """
 
 import math
@@ -16,18 +16,18 @@ from .optimizers import optimizer as optimizer_of
 __all__ = ["Misfit", "count", "fields", "number", "optimizer_state", "tensor", "tensors", "vector"]
 
 _MOVED = ("lr", "momentum", "betas")
-"""What a schedule changes in an optimizer; all else follows from the configuration."""
+"""Fields of an optimizer that a schedule changes; all others follow from the configuration."""
 
 
 class Misfit(ValueError):
-    """A value in a state file that no run of this configuration has."""
+    """Error for a value in a state file that no run of this configuration can have."""
 
 
 def count(found: Any, where: str, low: int, high: int) -> int:
-    """Return a whole number from ``low`` to ``high``.
+    """Check that a value is an integer from ``low`` to ``high`` and return it.
 
     Raises:
-        Misfit: it is something else.
+        Misfit: it is not.
     """
     if type(found) is not int or not low <= found <= high:
         raise Misfit(f"{where} is {_shown(found)}, not a whole number from {low} to {high}")
@@ -35,10 +35,10 @@ def count(found: Any, where: str, low: int, high: int) -> int:
 
 
 def number(found: Any, where: str, low: float, high: float) -> float:
-    """Return a number from ``low`` to ``high``, which is infinite only where one of them is.
+    """Check that a value is a number from ``low`` to ``high``, never NaN, and return it.
 
     Raises:
-        Misfit: it is something else.
+        Misfit: it is not.
     """
     if type(found) not in (int, float) or not low <= found <= high:
         raise Misfit(f"{where} is {_shown(found)}, not a number from {low} to {high}")
@@ -46,10 +46,10 @@ def number(found: Any, where: str, low: float, high: float) -> float:
 
 
 def fields(found: Any, names: Iterable[str], where: str) -> Mapping[str, Any]:
-    """Return a mapping of exactly these names.
+    """Check that a value is a dict with exactly these keys and return it.
 
     Raises:
-        Misfit: it is something else.
+        Misfit: it is not.
     """
     if not isinstance(found, dict) or found.keys() != set(names):
         raise Misfit(f"{where} does not have the fields {', '.join(names)}")
@@ -57,17 +57,17 @@ def fields(found: Any, names: Iterable[str], where: str) -> Mapping[str, Any]:
 
 
 def tensor(found: Any, like: Tensor, where: str, *, low: float | None = None, finite: bool = False) -> Tensor:
-    """Return a copy with the dtype, shape, layout and device of ``like``.
+    """Check a tensor of a state file and return a copy with the layout and device of ``like``.
 
     Args:
-        found: what the file has.
-        like: a tensor of the run.
-        where: its name, for the error.
-        low: the smallest value that any number may have.
-        finite: infinite numbers are wrong; NaN always is.
+        found: the value in the file.
+        like: a tensor of the run, with the expected dtype and shape.
+        where: name for the error message.
+        low: minimum of the elements; none when ``None``.
+        finite: reject infinite elements; NaN is always rejected.
 
     Raises:
-        Misfit: it is no dense tensor of that dtype and shape, or a number in it is wrong.
+        Misfit: the value is not a dense tensor of that dtype and shape, or an element is rejected.
     """
     if not isinstance(found, Tensor) or found.layout != torch.strided or found.is_quantized:
         raise Misfit(f"{where} is {_shown(found)}, not a dense tensor")
@@ -82,26 +82,32 @@ def tensor(found: Any, like: Tensor, where: str, *, low: float | None = None, fi
 
 
 def tensors(found: Any, like: Mapping[str, Tensor], where: str, finite: Iterable[str] = ()) -> dict[str, Tensor]:
-    """Return a ``tensor`` for each name of ``like``.
+    """Check a dict of tensors as ``tensor`` does and return copies of them.
 
     Args:
-        found: what the file has.
-        like: tensors of the run by name.
-        where: what they are, for the error.
-        finite: names of those in which infinite numbers are wrong.
+        found: the value in the file.
+        like: tensors of the run, by name.
+        where: name for the error message.
+        finite: names of the tensors in which infinite elements are rejected.
 
     Raises:
-        Misfit: a name is missing or unknown, or a tensor is wrong.
+        Misfit: a name is missing or unknown, or a tensor is rejected.
     """
     known, named = set(finite), fields(found, like, where)
     return {name: tensor(named[name], each, f"{name} of {where}", finite=name in known) for name, each in like.items()}
 
 
 def vector(found: Any, kind: torch.dtype | None, where: str, length: int) -> Tensor:
-    """Return a tensor of one axis and that length: of ``kind``, or of any floating-point dtype for ``None``.
+    """Check a finite one-dimensional tensor of a given length and return a copy on the CPU.
+
+    Args:
+        found: the value in the file.
+        kind: expected dtype; any floating-point dtype when ``None``.
+        where: name for the error message.
+        length: expected length.
 
     Raises:
-        Misfit: it is something else, or holds NaN or infinity.
+        Misfit: the value is no such tensor, or holds NaN or infinity.
     """
     fits = isinstance(found, Tensor) and found.layout == torch.strided and found.shape == (length,)
     if not fits or not (found.is_floating_point() if kind is None else found.dtype == kind):
@@ -112,17 +118,18 @@ def vector(found: Any, kind: torch.dtype | None, where: str, length: int) -> Ten
 def optimizer_state(
     config: TrainConfig, optimizer: torch.optim.Optimizer, saved: Any, names: Mapping[int, str], step: int
 ) -> dict[str, Any]:
-    """Return the state_dict to load into a fresh optimizer, with every moment in the shape of its parameter.
+    """Check a saved optimizer and return a state_dict to load into a fresh one.
 
     Args:
-        config: of the run.
-        optimizer: fresh, with its schedule.
-        saved: what the file has of its ``state_dict()``.
-        names: of its parameters, by ``id``.
-        step: how many steps are done.
+        config: configuration of the run.
+        optimizer: fresh optimizer, already attached to its schedule.
+        saved: the optimizer's ``state_dict()`` in the file.
+        names: names of the parameters, by ``id``.
+        step: number of steps done.
 
     Raises:
-        Misfit: a value does not belong to such an optimizer after so many steps.
+        Misfit: a value is impossible for such an optimizer after ``step`` steps, such as a moment whose shape is not
+            that of its parameter.
     """
     saved = fields(saved, ("state", "param_groups"), "the optimizer")
     (group,) = optimizer.param_groups
@@ -147,7 +154,7 @@ def optimizer_state(
 
 
 def _example(config: TrainConfig, device: torch.device) -> dict[str, Any]:
-    """Return what such an optimizer keeps of a parameter of two numbers once it has made a step."""
+    """Return the state that the configured optimizer keeps for a parameter of two elements after one step."""
     parameter = nn.Parameter(torch.zeros(2, device=device))
     parameter.grad = torch.zeros_like(parameter)
     optimizer = optimizer_of(config, [parameter])
@@ -167,7 +174,7 @@ def _moments(found: Any, example: Mapping[str, Any], parameter: Tensor, name: st
         elif like.ndim:
             low = 0.0 if key.endswith("_sq") else None
             moments[key] = tensor(held[key], parameter, where, low=low, finite=True)
-        else:  # how many steps the parameter has made
+        else:  # the parameter's number of steps
             moments[key] = tensor(held[key], like, where, low=1, finite=True)
             if float(moments[key]) not in range(1, step + 1):
                 raise Misfit(f"{where} is {float(moments[key])}, and {step} steps are done")
@@ -175,7 +182,7 @@ def _moments(found: Any, example: Mapping[str, Any], parameter: Tensor, name: st
 
 
 def _none_yet(example: Mapping[str, Any], parameter: Tensor) -> dict[str, Any]:
-    """Return the moments of a parameter that never had a gradient, as the optimizer itself begins with them."""
+    """Return zero moments for a parameter that never had a gradient, as the optimizer initialises them."""
     zeros = {key: parameter.detach() if like.ndim else like for key, like in example.items() if like is not None}
     return {key: torch.zeros_like(zeros[key]) if key in zeros else None for key in example}
 

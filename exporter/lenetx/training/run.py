@@ -1,4 +1,4 @@
-"""From a configuration to a checkpoint."""
+"""Train a network from a configuration and return a checkpoint."""
 
 import dataclasses
 from collections.abc import Callable
@@ -43,38 +43,40 @@ def train(
     resume: bool = False,
     save_every: float = 10.0,
 ) -> Checkpoint:
-    """Train a network and judge it once on the test split.
+    """Train a network and evaluate it once on the test split.
 
-    Under torchrun every process calls this with the same arguments, and gets the same checkpoint.
+    Under torchrun, every process calls this with the same arguments and gets the same checkpoint.
 
     Args:
-        config: what to train; the defaults train ``lenet5`` on ``digits``, or go on with what is resumed.
+        config: configuration; when ``None``, that of the run to resume, or else the defaults, which train ``lenet5`` on
+            ``digits``.
         data_root: folder of the data set's files, see ``lenetx.data.load``.
-        data_options: how to read a set of one's own, and how much of any set may lie in memory.
-        init: file of the weights to begin with, as ``lenetx.load_weights`` reads it, or what was read from one;
-            random ones when ``None``.
-        trust_pickle: run the code of such a file that cannot be read without.
+        data_options: how to read a custom data set, and how much memory any data set may take.
+        init: initial weights: a file that ``lenetx.load_weights`` reads, or weights already read from one; random
+            weights when ``None``.
+        trust_pickle: run the code of the ``init`` file if it cannot be read otherwise.
         on_progress: called every few steps and after each epoch.
         on_epoch: called with the record of each epoch.
-        on_notice: told what the caller should know and did not ask for, a sentence at a time.
-        on_trained: called in the leading process with the checkpoint as soon as the last epoch is done, so that it can
-            be saved before anything else: it has no figures of the test split and no self-test yet.
-        plots: folder for pictures of the run.
-        state: file to write now and then, from which the run can be resumed; the caller deletes it once the
-            checkpoint is saved.
-        resume: go on with the run that wrote ``state``: with the same threads and processes on the same machine, to
-            the same bits.
-        save_every: seconds between two writings of ``state``; 0 for every step.
+        on_notice: called with a sentence about anything that the caller should know.
+        on_trained: called in the leading process with the checkpoint as soon as the last epoch is done, to save it
+            before anything can fail; it has no test figures and no self-test yet.
+        plots: folder for plots of the run; no plots when ``None``.
+        state: file to which the state of the run is written from time to time, to resume from; the caller deletes it
+            after saving the checkpoint. No state is written when ``None``.
+        resume: continue the run that wrote ``state``. With the same versions, threads and processes on the same
+            machine, the result is bit-identical to that of an uninterrupted run.
+        save_every: minimum seconds between two writes of ``state``; 0 to write after every step.
 
     Returns:
-        The checkpoint, its ``metrics`` holding the test split's accuracy, average loss, and precision and recall by
-        class. What could not be made after the last epoch is missing, and ``on_notice`` was told why.
+        The checkpoint. Its ``metrics`` hold accuracy and mean loss on the test split, and precision and recall per
+        class. What failed after the last epoch is missing and was reported to ``on_notice``.
 
     Raises:
-        InputError, DataError: a value or data set that cannot be used, or that is not that of the run to resume.
+        InputError, DataError: a value or the data set cannot be used, or differs from that of the run to resume.
         CheckpointError: ``state`` or ``init`` cannot be used.
-        DeviceUnavailable: the device is not there.
-        Diverged: the loss became NaN or infinite; its ``checkpoint`` holds the weights kept until then.
+        DeviceUnavailable: the device is not available.
+        Diverged: the loss or a weight became NaN or infinite; its ``checkpoint`` holds the weights kept until then.
+        LenetxError: another process of the group or a worker that decodes images died.
     """
     saved = _saved(state) if resume else None
     config = config or (saved.identity.config if saved else TrainConfig())
@@ -85,7 +87,7 @@ def train(
     device = device_of(config.device, group)
     with joined(group, device):
         dataset = data.load(config.data, data_root, options=options, classes=config.classes)
-        if config.data not in data.SOURCES:  # a path of this machine, of which the base name is recorded
+        if config.data not in data.SOURCES:  # only the base name of a local path is recorded
             config = dataclasses.replace(config, data=dataset.name)
         _require_full_batch(config.batch_size or 1, len(dataset.train))
         begun = start(config, dataset, group.count)
@@ -125,9 +127,9 @@ def _saved(state: Path | None) -> State:
 
 
 def _with_defaults(config: TrainConfig, dataset: Dataset, images: int, group: Group) -> TrainConfig:
-    """Fill in what the data set says where nobody else does."""
+    """Fill in omitted epochs and batch size with the data set's defaults."""
     batch_size = config.batch_size or min(dataset.batch_size, images)
-    _require_full_batch(batch_size, images)  # fewer than there were, where rows are skipped
+    _require_full_batch(batch_size, images)  # skipped rows leave fewer images than before
     if batch_size < group.count:
         raise InputError(f"The batch size is {batch_size}, but {group.count} processes share each batch.")
     return dataclasses.replace(config, epochs=config.epochs or dataset.epochs, batch_size=batch_size)
@@ -139,11 +141,11 @@ def _require_full_batch(size: int, images: int) -> None:
 
 
 def _go_on(loop: Loop, saved: State, identity: Identity, on_notice: Callable[[str], None]) -> Identity:
-    """Put a fresh loop where the saved one stood, and give the identity that it goes on with.
+    """Restore the saved state into a fresh loop, and return the identity to continue with.
 
     Raises:
-        InputError: the run is another one.
-        CheckpointError: what was saved does not fit.
+        InputError: the saved run differs from this one.
+        CheckpointError: the saved state does not fit the loop.
     """
     saved.require_same(identity)
     if differing := saved.differing_arithmetic(identity):

@@ -1,4 +1,4 @@
-"""The files that a run reads and writes: its checkpoint, its state and its history."""
+"""Locate, check and write the files of a run: its checkpoint, its state and its history."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -26,28 +26,28 @@ __all__ = ["Files", "Saving", "settled"]
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The checkpoint, and beside it what a run writes until it is done, and its history."""
+    """Paths of a run's files: the checkpoint and, beside it, the state and the history."""
 
     checkpoint: Path
 
     @property
     def state(self) -> Path:
-        """What the run can be resumed from."""
+        """The file to resume the run from."""
         return self.checkpoint.with_suffix(SUFFIX)
 
     @property
     def history(self) -> Path:
-        """A JSON object per line and epoch."""
+        """The history, as JSON lines, one per epoch."""
         return self.checkpoint.with_suffix(".history.jsonl")
 
 
 class Saving:
-    """Writes the checkpoint of a run, and says what is left of the run if it ends before its time.
+    """Write the checkpoint of a run and, as a context manager, report what can be recovered if the run fails.
 
     Args:
-        files: of the run.
-        again: the command that goes on with the run.
-        note: told, in a sentence, what the user can go on with.
+        files: files of the run.
+        again: the command that resumes the run.
+        note: called with a sentence about what can be recovered.
     """
 
     def __init__(self, files: Files, again: str, note: Callable[[str], None]) -> None:
@@ -55,15 +55,15 @@ class Saving:
         self._before = _written_at(files.state)
 
     def first(self, checkpoint: Checkpoint) -> None:
-        """Write the weights of a training that is done, before anything else is found out about them."""
-        with suppress(OutputError):  # tried once more with all that belongs to it
+        """Write the trained weights before test figures and self-test are computed."""
+        with suppress(OutputError):  # ``complete`` tries again
             self._save(checkpoint, self._files.checkpoint)
 
     def complete(self, checkpoint: Checkpoint) -> None:
-        """Write the checkpoint with all that belongs to it; if that fails, the first one stands.
+        """Write the complete checkpoint; if that fails, the one written by ``first`` is kept.
 
         Raises:
-            OutputError: there is no room for either; the weights are in the folder of temporary files, if they can be.
+            OutputError: neither could be written; the message names a copy in the temporary folder if that succeeded.
         """
         try:
             self._save(checkpoint, self._files.checkpoint)
@@ -78,7 +78,7 @@ class Saving:
         self._saved = True
 
     def _elsewhere(self, checkpoint: Checkpoint) -> str:
-        """Save a finished training among the temporary files, and say where; nothing where that fails too."""
+        """Save the checkpoint to the temporary folder and return a sentence about it, or nothing if that fails."""
         import tempfile
 
         try:
@@ -98,7 +98,7 @@ class Saving:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: "TracebackType | None"
     ) -> None:
-        """Describe what is left where the run ends with an error or an interrupt."""
+        """Report what can be recovered after an error or an interrupt."""
         if kind is None or issubclass(kind, Diverged):
             return
         files, written = self._files, _written_at(self._files.state)
@@ -126,9 +126,14 @@ def settled(
     *,
     resume: bool,
 ) -> tuple[TrainConfig, Files]:
-    """Return the configuration and the files, all of which can be written.
+    """Return the configuration and the files of a run, after checking that all of them can be written.
 
-    A run to resume is the one of ``output``, else the newest; what is not given is as that run has it.
+    The run to resume is that of ``output``, or else the newest one; omitted settings are taken from it.
+
+    Raises:
+        InputError: an argument cannot be used, or there is no run to resume.
+        CheckpointError: the state of the run to resume cannot be used.
+        OutputError: a file cannot be written.
     """
     if resume and output is None:
         output = newest(SUFFIX, "run to resume").with_suffix(".pt")
@@ -143,12 +148,12 @@ def settled(
     files = Files(output or ARTIFACTS / f"{models.file_stem(settings.architecture)}.pt")
     for path in (files.checkpoint, files.state, files.history, *([plots / "curves.png"] if plots else [])):
         require_writable(path)
-        remove_leftovers(path)  # of a process that was killed while it wrote
+        remove_leftovers(path)  # from a process killed during a write
     return settings, files
 
 
 def _require_named(base: TrainConfig, named: set[str]) -> None:
-    """Raise InputError if data or code of the user's own, whose path no file records, is not named again."""
+    """Raise InputError if custom data or code is not named again: a state file records no paths."""
     if "data" not in named and base.data not in data.SOURCES:
         raise InputError(f"The run to resume trains on '{base.data}', a set of your own: name its place with --data.")
     if "architecture" not in named and not models.is_safe(base.architecture):

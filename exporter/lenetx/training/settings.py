@@ -1,4 +1,4 @@
-"""Configurations of a run and of its data: from a recipe, a file and options, each overriding the one before."""
+"""Resolve the settings of a run and its data: options override a configuration file, which overrides a recipe."""
 
 import tomllib
 from collections.abc import Mapping
@@ -27,20 +27,19 @@ def settle(
     initial: InitialWeights | None = None,
     base: TrainConfig | None = None,
 ) -> TrainConfig:
-    """Return the configuration that holds ``given``, else what the file says, else the recipe, else the defaults.
+    """Return the configuration that results from ``given``, the file, the recipe and the defaults, in this priority.
 
     Args:
-        given: values by the field names of ``TrainConfig``, ``augmentation`` being a mapping itself.
-        file: TOML with the same names, a table ``augmentation``, and possibly the name of a ``recipe``; its table
-            ``data_options`` is for ``settle_data_options``.
-        name: of the recipe; the file's, or ``default``, when ``None``.
-        initial: the weights to begin with, whose network, input and framing are taken where none is said.
-        base: what holds instead of the defaults, where no recipe is named.
+        given: values by the field names of ``TrainConfig``; ``augmentation`` is itself a mapping.
+        file: TOML with the same names, a table ``augmentation``, and optionally the name of a ``recipe``; its table
+            ``data_options`` is read by ``settle_data_options``.
+        name: name of the recipe; that in the file, or ``default``, when ``None``.
+        initial: initial weights; their network, input and framing are used if no other is set.
+        base: configuration that replaces the defaults if no recipe is named.
 
     Raises:
-        UnknownName: there is no such recipe or field.
-        InputError: the file is missing or no TOML, or a value cannot be used, or nobody says the architecture of
-            ``initial``.
+        UnknownName: a recipe or field does not exist.
+        InputError: the file is missing or not TOML, a value cannot be used, or the network of ``initial`` is unknown.
     """
     written = _read(file) if file is not None else {}
     written.pop("data_options", None)
@@ -60,10 +59,10 @@ def settle(
 
 
 def read_table(file: Path, name: str) -> dict[str, Any]:
-    """Return one table of a configuration file, empty where it is not there.
+    """Return one table of a configuration file, empty if it is absent.
 
     Raises:
-        InputError: the file is missing or no TOML, or that is no table.
+        InputError: the file is missing or not TOML, or the setting is not a table.
     """
     table = _read(file).get(name, {})
     if not isinstance(table, dict):
@@ -72,10 +71,10 @@ def read_table(file: Path, name: str) -> dict[str, Any]:
 
 
 def names(file: Path | None) -> frozenset[str]:
-    """Return the names of the settings in a configuration file; none where there is no file.
+    """Return the names of the settings in a configuration file; none if ``file`` is ``None``.
 
     Raises:
-        InputError: the file is missing or no TOML.
+        InputError: the file is missing or not TOML.
     """
     return frozenset(_read(file)) if file is not None else frozenset()
 
@@ -84,7 +83,7 @@ def _read(file: Path) -> dict[str, Any]:
     content = read_bytes(file, "configuration", limit=_LARGEST)
     try:
         return tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:  # not UTF-8, no TOML, or nested too deep
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested too deeply
         raise InputError(f"The configuration '{file}' is not TOML: {error}.") from None
 
 
@@ -133,7 +132,7 @@ def recipe(name: str) -> dict[str, Any]:
     """Return the values of a recipe by field name, as ``TrainConfig.from_mapping`` takes them.
 
     Raises:
-        UnknownName: no such recipe.
+        UnknownName: the recipe does not exist.
     """
     if name not in RECIPES:
         raise UnknownName("recipe", name, RECIPES)
@@ -141,15 +140,15 @@ def recipe(name: str) -> dict[str, Any]:
 
 
 def settle_data_options(given: Mapping[str, Any], *, file: Path | None = None) -> DataOptions:
-    """Return the options that hold ``given``, else the table ``data_options`` of the file, else the defaults.
+    """Return the options that result from ``given``, the file's table ``data_options`` and the defaults.
 
     Args:
-        given: values by the field names of ``DataOptions``; a folder and a size may be texts.
+        given: values by the field names of ``DataOptions``, which take priority; a folder and a size may be strings.
         file: TOML, see ``settle``.
 
     Raises:
-        UnknownName: there is no such field.
-        InputError: the file is missing or no TOML, or a value cannot be used.
+        UnknownName: a field does not exist.
+        InputError: the file is missing or not TOML, or a value cannot be used.
     """
     written = read_table(file, "data_options") if file is not None else {}
     return DataOptions(**{name: _value(name, value) for name, value in (written | dict(given)).items()})

@@ -1,4 +1,4 @@
-"""What a run begins with: the network with its first weights, and the spec without the statistics of the frames."""
+"""Build the network of a run with its initial weights, and a spec that lacks only the statistics of the frames."""
 
 import copy
 import dataclasses
@@ -30,20 +30,20 @@ from .order import seeded
 __all__ = ["Start", "start"]
 
 _IMAGES = 2
-"""On which a network is tried in training mode, where its batches are not smaller."""
+"""Batch size on which a network is tried in training mode, unless its batches are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A network that was built, and what is known of it before training.
+    """A newly built network and what is known of it before training.
 
     Attributes:
-        config: as a checkpoint records it: the network's name has no path.
-        architecture: how the network is built again.
-        network: with its first weights, on the CPU.
-        spec: all but the mean and deviation of the frames and the digest of the final weights.
+        config: the configuration as a checkpoint records it: the network's name has no path.
+        architecture: builds the network.
+        network: the network with its initial weights, on the CPU.
+        spec: the spec without the frames' mean and std and the digest of the trained weights.
         notices: sentences for the user.
-        steady: whether the logits of an image depend on that image alone; others cannot be exported.
+        steady: whether the logits of an image depend on that image alone; if not, the network cannot be exported.
     """
 
     config: TrainConfig
@@ -58,12 +58,13 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
     """Build the network of a configuration for the images and classes of a data set.
 
     Args:
-        config: how it is to be trained.
-        dataset: what it is to learn.
-        processes: that share each batch.
+        config: configuration of the run.
+        dataset: the data set.
+        processes: number of processes that share each batch.
 
     Raises:
-        UnknownName, InputError: there is no such network, or it does not fit.
+        UnknownName: there is no such network.
+        InputError: the network does not fit the images and classes, or cannot be trained.
     """
     architecture = models.resolve(config.architecture, config.architecture_args)
     shape = settle_input(config, architecture, dataset)
@@ -79,7 +80,7 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
     images = max(1, min(share, _IMAGES))
     wanted = (images, len(dataset.class_names))
     if _runs_channels_last(network, shape, wanted):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # pooling is far faster so
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # far faster pooling
     else:
         if images < _IMAGES and _learns_from(network, shape, (_IMAGES, wanted[1])):
             raise InputError(
@@ -112,7 +113,7 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
 
 
 def _require_trainable(network: nn.Module, title: str) -> None:
-    """Raise InputError if a network has no parameter to train or keeps more than tensors."""
+    """Raise InputError if a network has no trainable parameter, or its state_dict holds more than tensors."""
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{title} has no parameter to train.")
     if others := [name for name, value in network.state_dict().items() if not isinstance(value, Tensor)]:
@@ -120,24 +121,24 @@ def _require_trainable(network: nn.Module, title: str) -> None:
 
 
 def _again(architecture: Architecture, network: nn.Module, shape: Shape, dataset: Dataset) -> nn.Module:
-    """Build a network anew, with the same weights."""
+    """Build the network again with the same weights."""
     other = architecture.build(shape, len(dataset.class_names))
     load_into(other, network.state_dict())
     return other
 
 
 def _runs_channels_last(network: nn.Module, shape: Shape, wanted: tuple[int, int]) -> bool:
-    """Return whether a network gives logits and learns in that layout, which code with ``view`` does not take."""
+    """Return whether a network can be trained in the channels-last layout; code with ``view`` often cannot."""
     try:
         with user_code("It"):
             tried = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except InputError:  # whatever it raises, the other layout tells whether it is at fault
+    except InputError:  # a real fault is reported when the default layout is tried
         return False
     return _learns_from(tried, shape, wanted)
 
 
 def _learns_from(network: nn.Module, shape: Shape, wanted: tuple[int, int]) -> bool:
-    """Return whether a network in training mode gives logits of the shape that is wanted, and learns."""
+    """Return whether a network in training mode returns logits of the shape ``wanted``, with gradients."""
     try:
         with user_code("It"):
             tried = copy.deepcopy(network)
@@ -148,7 +149,7 @@ def _learns_from(network: nn.Module, shape: Shape, wanted: tuple[int, int]) -> b
 
 
 def _require_logits_in_training(network: nn.Module, title: str, shape: Shape, wanted: tuple[int, int]) -> None:
-    """Raise InputError if a network in training mode raises an error, gives more than logits, or cannot learn."""
+    """Raise InputError if a network in training mode fails, returns anything but logits, or gets no gradients."""
     with user_code(title, " in training mode"):
         copied = copy.deepcopy(network)
         found = _in_training(copied, shape, wanted[0])
@@ -176,7 +177,7 @@ def _in_training(copied: nn.Module, shape: Shape, images: int) -> object:
 
 
 def _learns(network: nn.Module, logits: Tensor) -> bool:
-    """Return whether a loss on these logits reaches a parameter."""
+    """Return whether the gradient of these logits reaches a parameter."""
     if not logits.requires_grad:
         return False
     logits.sum().backward()

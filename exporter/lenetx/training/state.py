@@ -1,4 +1,4 @@
-"""What an interrupted run is resumed from: one file, always whole, that goes away when the run is done."""
+"""Write and read the file from which an interrupted run is resumed."""
 
 import dataclasses
 import json
@@ -24,21 +24,21 @@ __all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "read"]
 SUFFIX = ".resume"
 
 _FIRST = 1.0
-"""Seconds after which a state is written first: what is interrupted soon should not be lost either."""
+"""Seconds before the first write at the latest, so that a run interrupted early can be resumed too."""
 _SHARE = 0.02
-"""Of the time of a run, at most, that goes into writing."""
+"""Maximum fraction of a run's time that is spent on writing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a run has to have in common with the one that it goes on with.
+    """What identifies a run: a run can only be resumed by one with the same identity.
 
     Attributes:
-        config: the configuration, its epochs and batch size being numbers.
+        config: the configuration; its epochs and batch size are not ``None``.
         spec: the network, its input and its classes.
         data_sha256: digest of the data set.
-        arithmetic: what the last bits depend on besides: the version of torch, threads and processes.
-        origin: what a checkpoint records of the weights that it began with.
+        arithmetic: what else the last bits depend on: versions, threads and processes; it may differ, with a note.
+        origin: what a checkpoint records of the initial weights; taken from the resumed run.
     """
 
     config: TrainConfig
@@ -50,16 +50,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A run that was interrupted: what it was, and where it stood."""
+    """An interrupted run: its identity and the state of its loop."""
 
     identity: Identity
     loop: Mapping[str, Any]
 
     def require_same(self, other: Identity) -> None:
-        """Check that a run of that identity may go on from here.
+        """Check that a run with the identity ``other`` may continue from this state.
 
         Raises:
-            InputError: it is another network, configuration or data set.
+            InputError: its network, configuration or data set differs.
         """
         mine = self.identity
         if other.spec.architecture != mine.spec.architecture:
@@ -71,25 +71,25 @@ class State:
             raise InputError(
                 f"The run to resume has {'; '.join(differing)}: leave that away, or start a new run without --resume."
             )
-        spec = dataclasses.replace(other.spec, producer=mine.spec.producer)  # another lenetx is told, not refused
+        spec = dataclasses.replace(other.spec, producer=mine.spec.producer)  # another version is reported, not rejected
         if other.data_sha256 != mine.data_sha256 or spec != mine.spec:
             raise InputError("The run to resume is of another data set: its images or labels differ.")
 
     def differing_arithmetic(self, other: Identity) -> str:
-        """Describe in words why the last bits may differ from those of an uninterrupted run; nothing if they do not."""
+        """Return why the last bits may differ from those of an uninterrupted run; an empty string if they do not."""
         before, now = self.identity.arithmetic, other.arithmetic
         return "; ".join(f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name])
 
 
 class StateFile:
-    """The file of one run, written now and then.
+    """Write the state of one run from time to time; a failed write does not end the training.
 
     Args:
-        path: of the file.
-        identity: of the run.
-        every: seconds between two writings, which are stretched so that writing takes at most 2 % of the time; 0 for
-            every step.
-        on_notice: told once that the disk refuses, for which no training ends.
+        path: the file.
+        identity: identity of the run.
+        every: minimum seconds between two writes, extended so that writing takes at most 2 % of the time; 0 to write
+            after every step.
+        on_notice: called once, with a sentence, when a write fails.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class StateFile:
         return time.monotonic() - self._written >= wait
 
     def write(self, loop: Mapping[str, Any]) -> None:
-        """Replace the file by where the run stands, at once and whole; if the disk refuses, what stood there stands."""
+        """Replace the file atomically with the current state; if that fails, the previous file is kept."""
         began = time.monotonic()
         identity = self._identity
         content = {
@@ -129,11 +129,11 @@ class StateFile:
 
 
 def read(path: Path) -> State:
-    """Read what ``StateFile.write`` wrote; nothing in it is executed.
+    """Read a file that ``StateFile.write`` wrote, without executing anything in it.
 
     Raises:
-        InputError: there is no such file.
-        CheckpointError: damaged, holding code, or not such a file.
+        InputError: the file does not exist.
+        CheckpointError: the file is damaged, contains code, or is not the state of a run.
     """
     if not exists(path):
         raise InputError(f"There is nothing to resume: '{path}' is not there, as it is while a run is not done.")
@@ -154,7 +154,7 @@ def read(path: Path) -> State:
 
 
 def _origin(found: Any) -> dict[str, Any]:
-    """Check what is written into the checkpoint as it is: plain values, under names that no setting has."""
+    """Check the origin, which a checkpoint records as it is: plain values under names that are no settings."""
     origin: dict[str, Any] = json.loads(json.dumps(found))
     settings = {field.name for field in dataclasses.fields(TrainConfig)}
     if origin != found or not isinstance(found, dict) or settings & origin.keys():
@@ -163,7 +163,7 @@ def _origin(found: Any) -> dict[str, Any]:
 
 
 def arithmetic(processes: int) -> dict[str, str]:
-    """Describe what the last bits of a run depend on besides its configuration."""
+    """Return what the last bits of a run depend on besides its configuration, by name."""
     return {
         "lenetx": PRODUCER,
         "torch": str(torch.__version__),

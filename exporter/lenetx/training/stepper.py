@@ -1,4 +1,4 @@
-"""One optimisation step after the other, with the weights' average and the running figures."""
+"""Run optimisation steps, average the weights, and collect the figures of the current epoch."""
 
 import hashlib
 import time
@@ -25,7 +25,7 @@ __all__ = ["Stepper"]
 
 _STEPS_PER_REPORT = 20
 _LONGEST = 1e10
-"""Seconds that a run can have taken: three centuries."""
+"""Maximum plausible duration of a run in seconds: three centuries."""
 _Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
@@ -34,10 +34,10 @@ class Stepper:
 
     Args:
         network: trained in place.
-        config: how, its batch size being a number.
-        steps: of the whole run.
-        augmenter: what changes the inputs first, if anything.
-        group: the processes that share each batch.
+        config: configuration; its batch size is not ``None``.
+        steps: number of steps of the whole run.
+        augmenter: augments the inputs; ``None`` for no augmentation.
+        group: processes that share each batch.
     """
 
     def __init__(
@@ -67,22 +67,22 @@ class Stepper:
 
     @property
     def judged(self) -> nn.Module:
-        """The network that validation judges and that is kept: the average of the weights where there is one."""
+        """The network to validate and keep: that of the averaged weights if ``ema`` is set."""
         return self._network if self._average is None else self._average.module
 
     @property
     def steps_done(self) -> int:
-        """How many steps of the whole run are done."""
+        """Number of steps done in the whole run."""
         return self._step
 
     @property
     def steps_done_of_epoch(self) -> int:
-        """How many steps of the current epoch are done."""
+        """Number of steps done in the current epoch."""
         return len(self._losses)
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken, without the time between an interruption and what went on after it."""
+        """Duration of the run in seconds, without the time between an interruption and its resumption."""
         return time.perf_counter() - self._start
 
     @property
@@ -91,20 +91,24 @@ class Stepper:
         return self._rates[-1]
 
     def train(self) -> None:
-        """Put the network into training mode, but for the layers whose statistics stay as they are."""
+        """Put the network into training mode, except for layers with frozen statistics."""
         self._network.train()
         for layer in self._still:
             layer.eval()
 
     def begin_epoch(self) -> None:
-        """Forget the losses and hits of the epoch before."""
+        """Discard the losses, hits and learning rates of the previous epoch."""
         self._losses, self._hits, self._rates = [], [], []
 
     def step(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Take float32[B, C, H, W] inputs and int64[B] labels one step down, or this process's share of them.
+        """Make one optimisation step.
+
+        Args:
+            inputs: float32[B, C, H, W], this process's share of a batch.
+            labels: int64[B].
 
         Returns:
-            Their losses before the step: float32[B] where the configuration asks for the hardest, else the mean.
+            The losses before the step: float32[B] if ``hardest`` is configured, else their mean, a scalar.
         """
         reseed(self._seed(), inputs.device)
         if self._augmenter is not None:
@@ -135,11 +139,11 @@ class Stepper:
         return losses.detach()
 
     def due(self) -> bool:
-        """Return whether it is time for a report."""
+        """Return whether it is time to report progress."""
         return self._step % _STEPS_PER_REPORT == 0
 
     def progress(self, epoch: int, epochs: int, validation_accuracy: float | None = None) -> Progress:
-        """Return the figures of the latest steps of this epoch, or of all its steps once it was validated.
+        """Return the figures of this epoch's latest steps, or of all its steps if ``validation_accuracy`` is given.
 
         Raises:
             Diverged: a loss is NaN or infinite.
@@ -159,7 +163,7 @@ class Stepper:
         )
 
     def epoch_means(self) -> tuple[float, float]:
-        """Return loss and accuracy over all steps of this epoch, each as it was before its step.
+        """Return mean loss and accuracy over all steps of this epoch, each measured before its step.
 
         Raises:
             Diverged: a loss is NaN or infinite.
@@ -167,12 +171,12 @@ class Stepper:
         return self._means(self._losses, self._hits)
 
     def is_sound(self) -> bool:
-        """Return whether all parameters, and all losses of this epoch, are numbers."""
+        """Return whether all parameters and all losses of this epoch are finite."""
         values = [*self._losses, *self._network.parameters(), *self.judged.parameters()]
         return all(bool(value.isfinite().all()) for value in values)
 
     def require_sound(self) -> None:
-        """Check that ``is_sound``.
+        """Check that all parameters and all losses of this epoch are finite.
 
         Raises:
             Diverged: a loss or parameter is NaN or infinite.
@@ -182,7 +186,7 @@ class Stepper:
             raise Diverged("A weight became NaN or infinite", self._step, self.rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next step depends on, and the figures of the epoch so far."""
+        """Return the state that the next step depends on, and the figures of the current epoch."""
         return {
             "network": self._network.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
@@ -197,11 +201,11 @@ class Stepper:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, done: int) -> None:
-        """Go on from what ``state_dict`` gave, all of which is checked before any of it is taken.
+        """Continue from a state that ``state_dict`` returned; all of it is checked before any of it is used.
 
         Args:
-            state: what was saved.
-            done: how many steps of the whole run are done at least: those of the epochs before.
+            state: the saved state.
+            done: number of steps in the finished epochs.
 
         Raises:
             Misfit: a value does not belong to this network and configuration.
@@ -226,7 +230,7 @@ class Stepper:
         load_into(self._network, network)
         if self._average is not None:
             load_into(self._average, average)
-        for name, buffer in self._network.named_buffers():  # those too that a state_dict leaves out
+        for name, buffer in self._network.named_buffers():  # including non-persistent ones
             buffer.copy_(buffers[name])
         self._optimizer.load_state_dict(moments)
         last = [group["lr"] for group in moments["param_groups"]]
@@ -249,17 +253,17 @@ class Stepper:
         return average
 
     def _of_all(self, loss: Tensor, hits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean loss and number of hits of the whole batch, from those of each process's share."""
+        """Return mean loss and number of hits of the whole batch, summed over the processes."""
         figures = self._group.total(torch.stack([loss / self._group.count, hits.to(loss.dtype)]))
         return figures[0], figures[1].round().long()
 
     def _seed(self) -> int:
-        """Return the seed of what the network itself draws in this step (dropout): no state is left to be saved."""
+        """Return a seed for the network's own draws in this step (dropout), so that no generator state is saved."""
         words = f"{self._config.seed} {self._step} {self._group.rank}"
         return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8])
 
     def _means(self, losses: list[Tensor], hits: list[Tensor]) -> tuple[float, float]:
-        """Read the figures of this epoch's last steps: the only place where the device is waited for."""
+        """Return mean loss and accuracy of some latest steps; reading them synchronises with the device."""
         values = torch.stack(losses)
         if not bool(values.isfinite().all()):
             first = int((~values.isfinite()).nonzero()[0]) - len(values)
@@ -268,9 +272,9 @@ class Stepper:
 
 
 def _average_with(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
-    """Return the moving average of that decay, less in the first steps, whose weights should soon be forgotten.
+    """Return an in-place exponential moving average; early in the run its decay is limited to (1 + n) / (10 + n).
 
-    Source of the (1 + n) / (10 + n): ``ExponentialMovingAverage`` of TensorFlow.
+    Source of that limit, which soon discards the initial weights: ``tf.train.ExponentialMovingAverage``.
     """
 
     @torch.no_grad()
@@ -278,7 +282,7 @@ def _average_with(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], 
         share = 1 - min(decay, (1 + int(done)) / (10 + int(done)))
         if averages[0].is_floating_point():
             torch._foreach_lerp_(averages, values, share)
-        else:  # counts, such as how many batches a norm has seen
+        else:  # integer buffers, such as num_batches_tracked
             torch._foreach_copy_(averages, values)
 
     return update

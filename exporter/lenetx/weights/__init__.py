@@ -1,7 +1,7 @@
-"""The files that hold weights: one module per kind of file, and a line here; a file is told by what it holds.
+"""Read weights from any kind of file, which is recognised by its contents.
 
-Each module has ``recognises(data)`` and ``read(source)``. Nothing in a file is executed, unless it cannot be read
-otherwise and the source is trusted.
+A reader is one module with ``recognises(data)`` and ``read(source)``, and one line in ``READERS``. Nothing in a file is
+executed, unless it cannot be read otherwise and the caller trusts it.
 """
 
 import importlib
@@ -27,32 +27,32 @@ READERS = {
 
 
 class Reader(Protocol):
-    """What each module of ``READERS`` is."""
+    """The interface of the modules in ``READERS``."""
 
     def recognises(self, data: bytes) -> bool:
-        """Return whether these are the contents of such a file, by a look at its start or its list of records."""
+        """Return whether the contents are of this kind of file, judging by the start or the list of records."""
 
     def read(self, source: Source) -> Found:
-        """Return the tensors; errors that name no file are completed by ``read``."""
+        """Return the tensors, or raise an ArtifactError, to which ``weights.read`` adds the file's name."""
 
 
 def read(path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None) -> Found | None:
-    """Read the tensors of any file of ``READERS``.
+    """Read the tensors of a file of any kind in ``READERS``.
 
-    Prefixes that wrappers leave are taken away: ``module.`` of parallel training where all names have it, and
-    ``_orig_mod.`` of ``torch.compile``.
+    Prefixes left by wrappers are removed: ``module.`` of parallel training if all names have it, and ``_orig_mod.`` of
+    ``torch.compile``.
 
     Args:
         path: the file.
-        trust_pickle: run the code of a pickle that cannot be read without.
-        on_notice: told what the user should know, a sentence at a time.
+        trust_pickle: run the code of a pickle that cannot be read otherwise.
+        on_notice: called with a sentence about anything that the user should know.
 
     Returns:
-        The tensors, or ``None`` where the file is of no kind that is known here.
+        The tensors, or ``None`` if no reader recognises the file.
 
     Raises:
-        InputError: missing or a directory.
-        CheckpointError: damaged, holding code, or without weights.
+        InputError: the file is missing or a directory.
+        CheckpointError: the file is damaged, contains code, or holds no weights.
     """
     data = read_bytes(path, "checkpoint")
     for module in READERS.values():

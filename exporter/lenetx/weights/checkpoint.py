@@ -1,4 +1,4 @@
-"""Trained weights and all that is known of them."""
+"""Define the checkpoint: trained weights with their spec, metrics, configuration and history."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -26,18 +26,18 @@ __all__ = ["Checkpoint"]
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Trained weights and all that is known of them.
+    """Trained weights with their spec, metrics, configuration and history.
 
     Attributes:
         spec: input, preprocessing, labels and identity.
-        state_dict: parameter and buffer tensors on the CPU by name.
-        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0), ``test_loss`` (nats), and
-            ``test_precision`` and ``test_recall`` (0.0 to 1.0), each a mapping by class name; none for weights that
-            came from elsewhere.
-        config: the training configuration, as ``lenetx.training.TrainConfig`` has it; its ``data`` is ``None``,
-            and all else that is known is where the weights came from, if they were not trained here.
+        state_dict: parameters and buffers by name, on the CPU.
+        metrics: figures of the finished training, among them ``test_accuracy`` (0.0 to 1.0), ``test_loss`` (nats,
+            except for ``mse``), and ``test_precision`` and ``test_recall`` (0.0 to 1.0), each a mapping by class name;
+            empty for third-party weights.
+        config: the training configuration, with the fields of ``lenetx.training.TrainConfig``. For third-party
+            weights, ``data`` is ``None`` and the other fields are the network and the source of the weights.
         history: one record per epoch.
-        network: how its network is built, where that is someone's own code, which a file cannot bring along.
+        network: builds a custom network, whose code no file contains; ``None`` if ``spec.architecture`` is enough.
     """
 
     spec: ModelSpec
@@ -52,14 +52,14 @@ class Checkpoint:
         """Build the network in eval mode with these weights.
 
         Raises:
-            CheckpointError: the weights are not those of the spec's architecture, or not those of its digest; or the
-                network is someone's own and nobody named its code.
+            CheckpointError: the weights do not fit the spec's architecture or do not match its digest, or the network
+                is custom and its code was not named.
         """
         if weights_sha256(self.state_dict) != self.spec.weights_sha256:
             raise CheckpointError("The weights are not those of the spec: its weights_sha256 is of others.")
         architecture = self.network or models.recorded(self.spec.architecture, self.config.get("architecture_args"))
         shape, classes = self.spec.input_shape, len(self.spec.labels)
-        if self.network is None:  # no file may make a program take all memory
+        if self.network is None:  # check without allocating: a file must not exhaust the memory
             _require_same_shapes(architecture.title, self.state_dict, architecture.hollow(shape, classes).state_dict())
         with fork_random():
             network = architecture.build(shape, classes)
@@ -70,12 +70,12 @@ class Checkpoint:
 
     @property
     def title(self) -> str:
-        """The network's name without a digest, for messages."""
+        """The network's name without the digest of its source, for messages."""
         return self.spec.architecture.split("@")[0]
 
     @contextlib.contextmanager
     def guard(self, doing: str = "") -> Iterator[None]:
-        """Run the network's own code under ``user_code``; errors of a built-in one are ours."""
+        """Run a custom network's code under ``user_code``; errors of a built-in network propagate."""
         if models.is_built_in(self.spec.architecture):
             yield
             return

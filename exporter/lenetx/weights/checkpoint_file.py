@@ -1,4 +1,4 @@
-"""The only reader and writer of checkpoints."""
+"""Read and write checkpoints, as a torch archive or as safetensors."""
 
 import contextlib
 import dataclasses
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "load", "read", "recognises", "save"]
 
 SUFFIXES = (".pt", ".safetensors")
-"""Of the two kinds of file that hold a whole checkpoint."""
+"""Suffixes of the two kinds of file that hold a whole checkpoint."""
 
 _RECORD, _ORDER, _DIGEST = (f"{METADATA_KEY}.{name}" for name in ("record", "order", "sha256"))
-"""Texts of a safetensors file beside the spec."""
+"""Keys of a safetensors file's metadata, besides the spec's."""
 
 
 def recognises(data: bytes) -> bool:
@@ -41,16 +41,16 @@ def recognises(data: bytes) -> bool:
 
 
 def _pickled(text: str) -> bytes:
-    """Return a short text as protocol 2 of pickle, which torch.save writes, has it."""
+    """Return a short text encoded as in pickle protocol 2, which torch.save writes."""
     return b"X" + len(text).to_bytes(4, "little") + text.encode()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint whole or not at all; equal checkpoints give equal bytes.
+    """Write a checkpoint atomically; equal checkpoints give equal bytes.
 
     Args:
-        checkpoint: what to write.
-        path: the file: safetensors if its name ends in ``.safetensors``, else an archive of torch.
+        checkpoint: the checkpoint.
+        path: the file, written as safetensors if its name ends in ``.safetensors``, else as a torch archive.
 
     Raises:
         OutputError: the file could not be written.
@@ -60,24 +60,24 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
-    """Read a checkpoint that ``save`` wrote. Nothing in the file is ever executed or says what is.
+    """Read a checkpoint that ``save`` wrote; nothing in the file is executed.
 
     Args:
-        path: the file, of either kind, told by what it holds.
-        architecture: refuse a checkpoint of another one; needed where the network is someone's own, since no code is
-            run that only the file names.
+        path: the file, of either kind, recognised by its contents.
+        architecture: the expected network; a checkpoint of another one is rejected. Required for a custom network,
+            because code that only a file names is never run.
 
     Raises:
-        InputError: missing or a directory, or the network's own code raised an error.
-        UnknownName: no such architecture.
-        CheckpointError: unreadable, damaged, holding code, changed after training, of another architecture, or of
-            someone's own and ``architecture`` was not given.
+        InputError: the file is missing or a directory, or the network's code raised an error.
+        UnknownName: the architecture does not exist.
+        CheckpointError: the file is unreadable, damaged, contains code, was changed after training, or is of another
+            network; or its network is custom and ``architecture`` was omitted.
     """
     checkpoint = read(path)
     recorded = checkpoint.spec.architecture
     if architecture is not None:
         network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
-        if network.name != recorded:  # weights alone do not tell ReLU from tanh
+        if network.name != recorded:  # weights that fit do not tell ReLU from tanh
             raise CheckpointError(f"'{path}' holds {_another(path, checkpoint, models.resolve(architecture))}")
         checkpoint = dataclasses.replace(checkpoint, network=network)
     elif not models.is_safe(recorded):
@@ -91,11 +91,11 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint without building a network that is someone's own: to look at it, not to run it.
+    """Read a checkpoint to inspect it; a custom network is not built.
 
     Raises:
-        InputError: missing or a directory.
-        CheckpointError: unreadable, damaged, holding code or changed after training.
+        InputError: the file is missing or a directory.
+        CheckpointError: the file is unreadable, damaged, contains code, or was changed after training.
     """
     data = read_bytes(path, "checkpoint")
     try:
@@ -108,7 +108,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def _foreign(path: Path) -> str | None:
-    """Return what to do with a file of weights that lenetx did not save; ``None`` for any other file."""
+    """Return advice for a file of third-party weights, or ``None`` for any other file."""
     with contextlib.suppress(CheckpointError, InputError):
         found = weights.read(path)
         if found is not None and not found.ours:
@@ -127,7 +127,7 @@ def _require_own(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def _another(path: Path, checkpoint: Checkpoint, named: "Architecture") -> str:
-    """Describe how the weights are not those of the network that the user named."""
+    """Describe how the weights differ from those of the network that the user named."""
     recorded = checkpoint.spec.architecture
     if recorded.split("@")[0] == named.title:
         return (
@@ -169,7 +169,7 @@ def _record_of(checkpoint: Checkpoint) -> str:
 
 
 def _digest(texts: Mapping[str, str]) -> str:
-    """Digest what a safetensors file says beside its weights: it has no checksums of its own."""
+    """Return a digest of a safetensors file's metadata, since the format has no checksums."""
     return hashlib.sha256(f"{texts[METADATA_KEY]}\n{texts[_RECORD]}".encode()).hexdigest()
 
 
@@ -200,7 +200,7 @@ def _from_archive(data: bytes) -> Checkpoint:
 
 
 def _from_state(content: Mapping[str, Any]) -> Checkpoint:
-    """Make a checkpoint of what an interrupted run had kept: it was never judged on the test split."""
+    """Build a checkpoint of the weights that an interrupted run had kept, without test figures."""
     held, epoch = run_state.kept_weights(content)
     weights = {name: plain(tensor) for name, tensor in held.items()}
     require_plain(weights)
@@ -220,7 +220,7 @@ def _from_safetensors(data: bytes) -> Checkpoint:
 
 
 def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, float], ...]]:
-    """Read metrics, config and history; a ValueError or KeyError says that they are not what ``save`` writes."""
+    """Parse metrics, config and history; raise KeyError, TypeError or ValueError if ``save`` did not write them."""
     record = parse_json(text, finite=False)
     metrics, config, history = record["metrics"], record["config"], record["history"]
     if not isinstance(history, list) or not all(isinstance(each, dict) for each in (metrics, config, *history)):

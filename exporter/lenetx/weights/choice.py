@@ -1,4 +1,4 @@
-"""Find the weights in what was pickled: a state_dict or a module, alone or inside dicts, lists and tuples."""
+"""Find the weights in unpickled contents: a state_dict or a module, alone or inside dicts, lists and tuples."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,33 +24,33 @@ _PREFERRED = (
     "weights",
     "params",
 )
-"""Names under which programs save a network's weights, beside other things of the training."""
+"""Keys under which training programs save a network's weights, in order of preference."""
 _NO_WEIGHTS = ("optim", "sched", "scaler", "rng", "param_groups", "hist", "loss", "metric")
-"""Parts of names under which they save the rest, tensors among it."""
+"""Parts of the keys under which they save other things, some of which hold tensors too."""
 _DEEPEST = 4
-"""Levels of containers around the weights."""
+"""Maximum depth of containers around the weights."""
 _MOST_VISITS = 10_000
-"""Containers looked into: a pickle of a few bytes can name the same one any number of times."""
+"""Maximum number of containers to search: a pickle of a few bytes can name the same one any number of times."""
 _MOST_NAMED, _EACH = 2**24, 64
-"""Characters of all names of layers and tensors in one network, and how many each counts for beside its own."""
+"""Maximum total length of the names of layers and tensors in one network, and what each name costs on top."""
 _WRAPPERS = 8
-"""Modules, one within the other, around a network."""
+"""Maximum number of nested wrapper modules around a network."""
 _MOST_COPIES = 16
-"""Of the file's size may numpy's arrays take together, for the same reason."""
+"""Maximum total size of numpy arrays, as a multiple of the file's size, for the same reason."""
 _LONGEST = 100
-"""Of a key that is shown."""
+"""Maximum length of a key in a message."""
 _LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Weights in a file.
+    """Weights found in a file.
 
     Attributes:
-        place: the keys that lead to them; empty if they are all that the file holds.
+        place: keys that lead to the weights, joined by dots; empty if the file holds nothing else.
         kind: ``state_dict`` or ``module``.
-        tensors: by name.
-        network: the class of a module without its Python module, if it is custom code.
+        tensors: the weights by name.
+        network: name of a custom module's class, without its Python module; ``None`` for other weights.
     """
 
     place: str
@@ -174,7 +174,7 @@ def _is_module(content: Any) -> bool:
 
 
 def _state_dict(module: Any) -> "dict[str, Tensor]":
-    """Return what ``state_dict()`` of the module would return, in its order."""
+    """Return what the module's ``state_dict()`` would return, in the same order."""
     tensors: dict[str, Tensor] = {}
     left, most = [("", module)], _MOST_NAMED
     while left:
@@ -185,7 +185,7 @@ def _state_dict(module: Any) -> "dict[str, Tensor]":
         held = {**_mapping(own["_parameters"]), **buffers}
         parts = _mapping(own["_modules"])
         most -= sum(len(prefix) + len(str(name)) + _EACH for name in (*held, *parts))
-        if most < 0:  # a module may hold itself, or another one many times
+        if most < 0:  # a module may contain itself, or another one many times
             raise ArtifactError(f"The names of its layers have more than {_MOST_NAMED:,} characters.")
         tensors.update({prefix + name: each for name, each in held.items() if each is not None})
         left += reversed([(f"{prefix}{name}.", each) for name, each in parts.items() if _is_module(each)])

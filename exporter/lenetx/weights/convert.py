@@ -1,4 +1,4 @@
-"""Between the files that hold weights: bit for bit."""
+"""Convert weights from one kind of file to another, bit for bit."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ __all__ = ["TARGETS", "convert"]
 
 _ARTIFACTS = (".onnx", ".torchscript")
 TARGETS = (*checkpoints.SUFFIXES, ".pth")
-"""Of a checkpoint, safetensors and a plain state_dict."""
+"""Suffixes of a checkpoint, safetensors and a plain state_dict."""
 
 
 def convert(
@@ -33,24 +33,26 @@ def convert(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write weights to another kind of file, which the ending of its name says.
+    """Write weights to another kind of file, chosen by the target's suffix.
 
-    ``.pt`` is a checkpoint, and so is ``.safetensors`` where the source is one or the architecture is given; without
-    it tensors of any dtype are passed on as they are. ``.pth`` is a state_dict, which holds the tensors alone.
+    ``.pt`` is a checkpoint. ``.safetensors`` is a checkpoint too if the source is one or ``architecture`` is given;
+    otherwise it holds the tensors alone, unchanged and of any dtype. ``.pth`` is a state_dict, with the tensors alone.
 
     Args:
         source: any file that ``lenetx.load_weights`` reads.
         target: the file to write.
-        architecture: as for ``lenetx.load_weights``, and so are all that follow; a state_dict is taken out of any
-            checkpoint without it.
-        arguments: for the network's factory, by name.
-        stated: preprocessing and labels.
-        trust_pickle: run the code of a pickle that cannot be read without.
-        on_notice: told what was assumed or changed.
+        architecture: as in ``lenetx.load_weights``; not needed to write the state_dict of a checkpoint.
+        arguments: arguments for the network's factory, by name.
+        stated: preprocessing and labels of third-party weights.
+        trust_pickle: run the code of a pickle that cannot be read otherwise.
+        on_notice: called with a sentence about anything that was assumed or changed.
 
     Raises:
-        InputError: an ending that says nothing, the same file twice, or as for ``lenetx.load_weights``.
-        CheckpointError, OutputError: the source or the disk refuses.
+        InputError: the suffix is unknown, source and target are the same file, ``stated`` cannot be stored in the
+            target, or as ``lenetx.load_weights``.
+        UnknownName: the architecture does not exist.
+        CheckpointError: the source cannot be read.
+        OutputError: the target cannot be written.
     """
     if target.suffix not in TARGETS:
         known = f"{', '.join(TARGETS)}: a checkpoint, safetensors, a state_dict"
@@ -62,7 +64,7 @@ def convert(
     found = foreign_weights(source, trust_pickle=trust_pickle, on_notice=on_notice)
     foreign = found is not None and not found.ours and found.spec is None
     if architecture is None and target.suffix == ".pth" and (found is None or found.ours):
-        tensors: Mapping[str, Tensor] = checkpoints.read(source).state_dict  # which needs no code of a network
+        tensors: Mapping[str, Tensor] = checkpoints.read(source).state_dict  # needs no network code
     elif found is None or not foreign or architecture is not None or target.suffix == ".pt":
         checkpoint = checkpoint_of(source, found, architecture, arguments, stated or Statement(), on_notice)
         if target.suffix != ".pth":
@@ -78,7 +80,7 @@ def convert(
 
 
 def _state_dict(tensors: "Mapping[str, Tensor]", _: Mapping[str, str]) -> bytes:
-    """Return what ``torch.save(module.state_dict())`` writes, the same bytes for the same weights."""
+    """Return a file like that of ``torch.save(module.state_dict())``, with equal bytes for equal weights."""
     import torch
 
     buffer = io.BytesIO()

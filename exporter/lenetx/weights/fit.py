@@ -1,4 +1,4 @@
-"""Match tensors with a network: their names, their shapes, and the number of classes."""
+"""Match tensors with a network by names, shapes and number of classes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -26,11 +26,11 @@ _LISTED, _FEW = 20, 5
 _DEFAULT_CLASSES = 10
 _COUNTER = "num_batches_tracked"
 _USUAL = ("model.", "net.", "module.", "backbone.")
-"""Prefixes that count before others which fit as well, such as that of a moving average."""
+"""Prefixes preferred to others that fit too, such as that of a moving average."""
 _CRITERIA = ("criterion", "loss", "loss_fn", "loss_func", "loss_function")
-"""What a training module has beside its network."""
+"""Names of a training module's loss, besides its network."""
 _PROFILED = ("total_ops", "total_params")
-"""What the profiler thop leaves in every layer."""
+"""Buffers that the profiler thop leaves in every layer."""
 
 
 def build(
@@ -40,17 +40,17 @@ def build(
     tensors: "Mapping[str, Tensor]",
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> "tuple[nn.Module, int]":
-    """Build a network, in eval mode, for as many classes as the tensors are for, and return their number too.
+    """Build a network in eval mode for the number of classes of given weights; return both.
 
     Args:
         architecture: the network.
-        shape: (channels, height, width) of its input.
-        classes: their number; told by the tensors, and else by a run of the network, when ``None``.
-        tensors: its weights, which are not put into it here.
+        shape: (channels, height, width) of the input.
+        classes: number of classes; when ``None``, inferred from the tensors or else from a forward pass.
+        tensors: the weights, which are not loaded into the network here.
         on_notice: as for ``Architecture.build``.
 
     Raises:
-        InputError: it does not take such inputs, or as many classes.
+        InputError: the network does not take such an input or number of classes.
     """
     with fork_random():
         if classes is None:
@@ -60,7 +60,7 @@ def build(
 
 
 def classes_of(tensors: "Mapping[str, Tensor]", architecture: Architecture, shape: tuple[int, int, int]) -> int | None:
-    """Return the number of classes for which the network's last layer has the size of the one given, if there is one.
+    """Return the number of classes for which the network's last layer has the size of the given one, else ``None``.
 
     Raises:
         InputError: the network's code raised an error.
@@ -75,7 +75,7 @@ def classes_of(tensors: "Mapping[str, Tensor]", architecture: Architecture, shap
 
 
 def same_but_for_classes(given: "Mapping[str, Tensor]", fresh: "Mapping[str, Tensor]", head: Sequence[str]) -> bool:
-    """Return whether tensors differ from those of a network only in one axis of some."""
+    """Return whether tensors differ from a network's only in the size of one axis of each tensor in ``head``."""
     others = {name: tensor for name, tensor in fresh.items() if name not in head}
     return not difference({name: tensor for name, tensor in given.items() if name not in head}, others) and all(
         name in given
@@ -86,12 +86,12 @@ def same_but_for_classes(given: "Mapping[str, Tensor]", fresh: "Mapping[str, Ten
 
 
 def head(architecture: Architecture, shape: tuple[int, int, int], classes: int) -> tuple[str, ...]:
-    """Return the names of the tensors whose size is that of the classes, wherever the network has them."""
+    """Return the names of all tensors whose size depends on the number of classes."""
     return tuple(_grows(architecture, shape, classes))
 
 
 def _grows(architecture: Architecture, shape: tuple[int, int, int], classes: int) -> dict[str, tuple[int, int, int]]:
-    """Return, for each tensor that grows with the classes, the axis, its size for none and for each further class."""
+    """Return (axis, size for 0 classes, growth per class) of each tensor that grows with the number of classes."""
     if not architecture.takes_classes:
         return {}
     now, more = (architecture.plan(shape, count) for count in (classes, classes + 1))
@@ -109,11 +109,15 @@ def _grows(architecture: Architecture, shape: tuple[int, int, int], classes: int
 def matched(
     tensors: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]"
 ) -> "tuple[dict[str, Tensor], str | None]":
-    """Return the tensors under the names that a network has for them, and a note about what changed.
+    """Return tensors renamed to fit a network, and a note about what changed.
 
-    A prefix of all its names is taken away, and what belongs to the training is left out. Counters of batches that are
-    missing, as before torch 0.4, or of another dtype are the network's own: no inference reads them. Anything else
-    stays as it is.
+    A prefix common to the network's tensors is removed, and tensors that only training needs are left out.
+    ``num_batches_tracked`` is taken from the network if it is missing, as before torch 0.4, or has another dtype:
+    inference does not read it. If the names still do not fit, the tensors are returned unchanged.
+
+    Args:
+        tensors: the weights by name.
+        expected: state_dict of the network.
     """
     wanted = [name for name in expected if not name.endswith(_COUNTER)]
     prefix = _prefix(tensors, wanted)
@@ -136,7 +140,7 @@ def matched(
 
 
 def _prefix(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> str:
-    """Return the shortest prefix with which all wanted names are there; nothing if there is none."""
+    """Return the best prefix under which all wanted names exist: a usual one, else the shortest; empty if none."""
     if not wanted or wanted[0] in tensors:
         return ""
     ends = [name.removesuffix(wanted[0]) for name in tensors if name.endswith(f".{wanted[0]}")]
@@ -149,7 +153,7 @@ def _is_of_training(name: str) -> bool:
 
 
 def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") -> str:
-    """Name tensors are missing, unexpected, or of another shape or dtype; nothing if none is."""
+    """Describe missing and unexpected tensors and those of another shape or dtype; return an empty string if none."""
     problems = [f"missing {name}" for name in expected if name not in given]
     problems += [f"unexpected {name}" for name in given if name not in expected]
     for name in expected.keys() & given.keys():
@@ -164,7 +168,7 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
 
 
 def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
-    """Return the names of the built-in networks whose weights these could be."""
+    """Return the names of the built-in networks that the tensors fit."""
     found = []
     for name in models.names():
         architecture = models.resolve(name)
@@ -177,16 +181,16 @@ def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
 
 
 def listed(tensors: "Mapping[str, Tensor]") -> str:
-    """Return names and shapes in words, the first 20 of them."""
+    """Return the names and shapes of the first 20 tensors as text."""
     words = [f"{name} {list(tensor.shape)}" for name, tensor in tensors.items()]
     more = f" and {len(words) - _LISTED} more" if len(words) > _LISTED else ""
     return ", ".join(words[:_LISTED]) + more
 
 
 def as_float32(tensors: "Mapping[str, Tensor]", on_notice: Callable[[str], None]) -> "dict[str, Tensor]":
-    """Return floating-point tensors in float32, others as they are.
+    """Return floating-point tensors as float32 and the others unchanged.
 
-    float16 and bfloat16 become float32 exactly; a float64 that does not is rounded, which is said.
+    float16 and bfloat16 are converted exactly; float64 is rounded to float32, with a note if any value changes.
     """
     import torch
 

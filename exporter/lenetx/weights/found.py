@@ -1,4 +1,4 @@
-"""What a reader is given and what it gives."""
+"""Define the input and the result of a weights reader."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _PARALLEL = "module."
 _COMPILED = "_orig_mod."
 _LISTED = 5
 _MOST_COPIES = 16
-"""Of the file's size may its tensors take together: many may share a storage, as tied weights do."""
+"""Maximum size of all tensors, in multiples of the file's size: tied weights share a storage, and become copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Source:
     """A file to read.
 
     Attributes:
-        path: where it lies.
-        data: its contents.
-        trust: code in it may be run.
-        on_notice: told what the user should know, a sentence at a time.
+        path: path of the file.
+        data: contents of the file.
+        trust: whether code in the file may be run.
+        on_notice: called with a sentence about anything that the user should know.
     """
 
     path: Path
@@ -39,10 +39,11 @@ class Source:
     on_notice: Callable[[str], None]
 
     def require_plain(self, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-        """Return contiguous copies of their own, on the CPU, without gradients.
+        """Return contiguous copies on the CPU, without gradients or shared storage.
 
         Raises:
-            ArtifactError: a value that is no dense tensor, or one that would take far more memory than the file.
+            ArtifactError: there are no tensors, a value is not a dense real tensor, or the copies would take far more
+                memory than the file.
         """
         import torch
 
@@ -61,7 +62,7 @@ class Source:
         return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in plain.items()}
 
     def without_others(self, entries: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
-        """Return the tensors of a state_dict that holds more than them, with a note about what was left out."""
+        """Return only the tensors of a state_dict, with a note about what was left out."""
         import torch
 
         others = [name for name, value in entries.items() if not isinstance(value, torch.Tensor)]
@@ -81,14 +82,14 @@ def _is_dense(tensor: "Tensor") -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The weights that a file holds.
+    """Weights found in a file.
 
     Attributes:
-        kind: what the file is, in words.
+        kind: kind of file, in words.
         tensors: dense tensors on the CPU, of any dtype, by name.
-        spec: what the file says of them, if it is lenetx's.
-        ours: it is a checkpoint, which ``lenetx.weights.checkpoint_file.load`` reads with all that belongs to it.
-        network: the class of a whole module, if it is custom code.
+        spec: the spec in the file, if lenetx wrote it.
+        ours: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
+        network: name of the class of a pickled custom module.
     """
 
     kind: str
@@ -98,7 +99,7 @@ class Found:
     network: str | None = None
 
     def cleaned(self) -> "Found":
-        """Return the same without the prefixes that wrappers leave.
+        """Return the weights with the prefixes that wrappers leave removed from their names.
 
         Raises:
             ArtifactError: two tensors would have the same name.
@@ -110,7 +111,7 @@ class Found:
 
 
 def _without_prefixes(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Take away ``_orig_mod.`` wherever a compiled part begins, and ``module.`` where every name begins so."""
+    """Remove ``_orig_mod.`` at the start of each compiled part, and ``module.`` if every name begins with it."""
     names = tuple(name.removeprefix(_COMPILED).replace(f".{_COMPILED}", ".") for name in names)
     if names and all(name.startswith(_PARALLEL) for name in names):
         return _without_prefixes(tuple(name.removeprefix(_PARALLEL) for name in names))

@@ -1,4 +1,4 @@
-"""Class names from a command line or a file: lines, JSON, and what Windows makes of them."""
+"""Read class names from a command line or from a file of lines, CSV or JSON."""
 
 import json
 import re
@@ -18,20 +18,20 @@ _NUMBERED = (
     re.compile(r"(?P<number>\d{1,6})[\s.,;:=]+(?P<name>\S.*)", re.ASCII),
     re.compile(r"(?P<name>\S.*?)\s*[\t,;:=]\s*(?P<number>\d{1,6})", re.ASCII),
 )
-"""Lines of a name and its number."""
+"""Patterns of lines with a name and its number."""
 _TABLES = ("id2label", "idx_to_class", "class_names", "classes", "labels", "names", "label2id", "class_to_idx")
-"""Keys under which programs keep the class names in a JSON object with more than them."""
+"""Keys under which programs store class names in a JSON object that holds other things too."""
 
 
 def read_labels(text: str) -> tuple[str, ...]:
     """Return class names in the order of the logits.
 
     Args:
-        text: names with commas between them, or the name of a file: a name in each line, possibly with its number, or
-            JSON with a list of names, names by number, or numbers by name.
+        text: names separated by commas, or the path of a file: one name per line, optionally with its number, or JSON
+            with a list of names, a mapping from numbers to names, or one from names to numbers.
 
     Raises:
-        InputError: the file is missing, or it is no such list.
+        InputError: the file is missing or cannot be read as such a list.
     """
     path = Path(text)
     if exists(path) and not path.is_dir():
@@ -60,7 +60,7 @@ def _of_content(path: Path, content: str) -> tuple[str, ...]:
 
 
 def _without_numbers(lines: list[str]) -> list[str] | None:
-    """Return the names of lines that number them from 0 or 1, possibly under headings, else ``None``."""
+    """Return the names if the lines number them from 0 or 1, optionally below a header, else ``None``."""
     headed = bool(lines) and re.search(r"[,;\t]", lines[0]) is not None
     for pattern in _NUMBERED:
         found = [pattern.fullmatch(line) for line in lines]
@@ -74,7 +74,7 @@ def _without_numbers(lines: list[str]) -> list[str] | None:
 
 
 def _plain(name: str) -> str:
-    """Return a name without spaces and quotation marks around it."""
+    """Return a name without surrounding spaces and quotation marks."""
     name = name.strip()
     return name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else name
 
@@ -96,9 +96,9 @@ def _of_json(path: Path, content: str) -> tuple[str, ...]:
 
 
 def _by_number(table: dict[str, Any]) -> list[str] | None:
-    """Return the names of a table by number, or of numbers by name, if the numbers run from 0.
+    """Return the names of a table from numbers to names or back, if the numbers run from 0, else ``None``.
 
-    A name may be the last of several, as ImageNet's are written.
+    If an entry is a list, as in ImageNet's tables, its last item is the name.
     """
     named = {key: name[-1] if isinstance(name, list) and name else name for key, name in table.items()}
     pairs = [(int(key), name) for key, name in named.items() if re.fullmatch(r"\d{1,6}", key) and isinstance(name, str)]

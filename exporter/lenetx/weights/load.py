@@ -1,4 +1,4 @@
-"""Weights from elsewhere as a checkpoint: the network and the user say what the file does not."""
+"""Turn third-party weights into a checkpoint; the network and the user supply what the file lacks."""
 
 import dataclasses
 import hashlib
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["ASSUMED", "checkpoint_of", "foreign_weights", "load_weights", "require_architecture"]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
-"""(channels, height, width) of LeNet-5's input, and of MNIST's images: the first that the network takes is assumed
-where nothing says it."""
+"""(channels, height, width) of LeNet-5's input and of MNIST's images: if the input is unknown, the first that the
+network accepts is assumed."""
 
 
 def load_weights(
@@ -41,24 +41,25 @@ def load_weights(
     trust_pickle: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Read a checkpoint, or make one of weights from elsewhere, see ``lenetx.weights``.
+    """Read a checkpoint, or make one from third-party weights, see ``lenetx.weights``.
 
     Args:
         path: the file.
-        architecture: the network, as ``lenetx.models.resolve`` takes it; needed unless lenetx made the file.
-        arguments: for the network's factory, by name.
-        stated: preprocessing and labels, of weights that do not say them.
-        trust_pickle: run the code of a pickle that cannot be read without.
-        on_notice: told what was assumed or changed, a sentence at a time.
+        architecture: the network, as ``lenetx.models.resolve`` takes it; required unless lenetx wrote the file and the
+            network is not custom.
+        arguments: arguments for the network's factory, by name.
+        stated: preprocessing and labels of weights without metadata.
+        trust_pickle: run the code of a pickle that cannot be read otherwise.
+        on_notice: called with a sentence about anything that was assumed or changed.
 
     Returns:
-        The checkpoint. The preprocessing of weights from elsewhere is unknown unless it is stated, and their labels
-        are then the numbers of the classes.
+        The checkpoint. Unless stated, the preprocessing of third-party weights is unknown and their labels are the
+        class numbers.
 
     Raises:
-        InputError: no file, no architecture, or a statement that contradicts what is known.
-        UnknownName: no such architecture.
-        CheckpointError: the file is damaged, holds code, or weights of another network.
+        InputError: the file is missing, the network is unknown, or a statement contradicts what is known.
+        UnknownName: the architecture does not exist.
+        CheckpointError: the file is damaged, contains code, or holds weights of another network.
     """
     found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
     return checkpoint_of(path, found, architecture, arguments, stated or Statement(), on_notice)
@@ -67,7 +68,7 @@ def load_weights(
 def foreign_weights(
     path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
 ) -> Found | None:
-    """Read weights that are no checkpoint of lenetx, see ``lenetx.weights.read``; ``None`` for one of lenetx.
+    """Read a file of weights as ``lenetx.weights.read`` does, but return ``None`` for a lenetx checkpoint.
 
     Raises:
         InputError, CheckpointError: as ``lenetx.weights.read``.
@@ -85,7 +86,7 @@ def checkpoint_of(
     stated: Statement,
     on_notice: Callable[[str], None],
 ) -> Checkpoint:
-    """Do what ``load_weights`` does with what was read from the file already."""
+    """Return the checkpoint as ``load_weights`` does, from weights that ``foreign_weights`` returned."""
     if stated.framing is not None and stated.mean is None and stated.std is None:
         on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
@@ -103,10 +104,10 @@ def checkpoint_of(
 
 
 def require_architecture(path: Path, found: Found, architecture: str | None) -> str:
-    """Return the name of the network that weights from elsewhere are said to be of.
+    """Return ``architecture``, which third-party weights require.
 
     Raises:
-        InputError: nobody has said; the tensors are listed, with the built-in networks that they fit.
+        InputError: it is ``None``; the message lists the tensors and the built-in networks that they fit.
     """
     if architecture is not None:
         return architecture
@@ -131,7 +132,7 @@ def _assemble(
 ) -> Checkpoint:
     shapes, assumed = _input_shapes(network, found.spec, stated)
     known = len(found.spec.labels) if found.spec is not None else None
-    if found.spec is not None and models.is_safe(network.name):  # no file may make a program take all memory
+    if found.spec is not None and models.is_safe(network.name):  # a file must not exhaust the memory
         _require_same(path, network, tensors, network.hollow(shapes[0], len(found.spec.labels)))
     module, classes, shape = _build(network, shapes, known, tensors, on_notice)
     tensors, changed = fit.matched(tensors, module.state_dict())
@@ -159,7 +160,7 @@ def _assemble(
             weights_sha256=digest,
             batch="dynamic",
             content_sha256=None,
-            selftest=None,  # of whatever wrote the file
+            selftest=None,  # it belongs to the artifact
         )
     else:
         output = output_of(module, network, shape)
@@ -180,7 +181,7 @@ def _build(
     tensors: "Mapping[str, Tensor]",
     on_notice: Callable[[str], None],
 ) -> "tuple[nn.Module, int, Shape]":
-    """Build the network for the first of some inputs that it takes, and return the classes and that input too."""
+    """Build the network for the first input shape that it accepts; return it, its number of classes and that shape."""
     refusals = []
     for shape in shapes:
         try:
@@ -191,7 +192,7 @@ def _build(
 
 
 def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Statement) -> tuple[list[Shape], bool]:
-    """Return (channels, height, width), in the order in which they are tried, and whether they are but assumed."""
+    """Return the input shapes (channels, height, width) to try, in order, and whether they are only assumed."""
     if spec is not None:
         return [spec.input_shape], False
     known = [network.input_shape] if network.input_shape is not None else list(ASSUMED)
@@ -201,7 +202,7 @@ def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Stateme
 
 
 def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
-    """Say all that is known of weights alone."""
+    """Return the spec of weights without metadata: unknown preprocessing, and numbers as labels."""
     channels, height, width = shape
     return ModelSpec(
         architecture=architecture,
@@ -221,10 +222,10 @@ def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, diges
 
 
 def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
-    """Return the spec with what is stated.
+    """Return the spec completed with the user's statement.
 
     Raises:
-        InputError: the file says it itself, or it cannot be.
+        InputError: the file has its own preprocessing and labels, or the statement does not fit the network.
     """
     if stated == Statement():
         return spec
@@ -246,7 +247,7 @@ def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
             padding=stated.padding(spec.input_shape),
             mean=stated.per_channel("mean", spec.channels),
             std=stated.per_channel("std", spec.channels),
-            selftest=None,  # of other inputs
+            selftest=None,  # made with other preprocessing
         )
     except ArtifactError as error:
         raise InputError(f"What is stated of '{path}' cannot be: {error}") from None

@@ -1,4 +1,4 @@
-"""numpy's ``.npz`` archives of weights by name."""
+"""Read numpy's ``.npz`` archives of weights by name."""
 
 import io
 import zipfile
@@ -12,17 +12,17 @@ __all__ = ["read", "recognises"]
 
 _NPY = ".npy"
 _MOST_TIMES, _ALWAYS = 16, 2**26
-"""Of the file's size may the arrays take when they are unpacked, or so many bytes."""
+"""Maximum size of the unpacked arrays: the larger of 16 times the file's size and 64 MiB."""
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether this is an archive of ``.npy`` files alone."""
+    """Return whether the contents are an archive of ``.npy`` files only."""
     names = archive.names(data)
     return bool(names) and all(name.endswith(_NPY) for name in names)
 
 
 def read(source: Source) -> Found:
-    """Read the arrays; those of Python objects are refused."""
+    """Read the arrays; arrays of Python objects are rejected."""
     import numpy as np
     import torch
 
@@ -41,13 +41,13 @@ def read(source: Source) -> Found:
                 tensors[name] = torch.from_numpy(np.array(array.astype(array.dtype.newbyteorder("="))))
     except ArtifactError:
         raise
-    except Exception as error:  # numpy and zipfile trip over a damaged archive in many ways
+    except Exception as error:  # numpy and zipfile raise many kinds of error for damaged archives
         raise ArtifactError(f"It is not a readable .npz: {' '.join(str(error).split())}.") from None
     return Found("npz", source.require_plain(tensors))
 
 
 def _array(content: io.BytesIO) -> Any:
-    """Return an array whose numbers are all there, so that no header makes a program take all memory."""
+    """Return an array from its actual bytes, so that a false header cannot exhaust the memory."""
     import numpy as np
 
     version = np.lib.format.read_magic(content)

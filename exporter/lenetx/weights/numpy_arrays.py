@@ -1,4 +1,4 @@
-"""numpy arrays in pickles, rebuilt from their bytes without numpy's own functions for it."""
+"""Rebuild pickled numpy arrays from their bytes, without running numpy's unpickling functions."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,13 @@ _KINDS = "fiub"
 
 
 def as_tensor(value: Any) -> "Tensor | None":
-    """Return a tensor, or the array that was pickled as one; ``None`` for anything else."""
+    """Return a tensor as it is and a pickled numpy array as a tensor; ``None`` for anything else."""
     import numpy as np
     import torch
 
     if isinstance(value, torch.Tensor):
         return value
-    if isinstance(value, np.ndarray):  # of a pickle that was trusted
+    if isinstance(value, np.ndarray):  # from a trusted pickle
         return torch.from_numpy(value.copy()) if value.dtype.kind in _KINDS else None
     if not (isinstance(value, Opaque) and value.of in _MAKERS):
         return None

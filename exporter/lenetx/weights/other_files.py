@@ -1,4 +1,4 @@
-"""Files that people take for weights: what they are, and how weights are made of them."""
+"""Recognise files that are mistaken for weights, and advise how to get weights from them."""
 
 import re
 
@@ -29,12 +29,12 @@ _LISTED = 5
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether this is a file of a kind that is known to hold no weights as they are."""
+    """Return whether the contents are of a known kind that cannot be read as weights."""
     return _advice(data) is not None
 
 
 def read(source: Source) -> Found:
-    """Raise ArtifactError with what to do; this kind of file is never read."""
+    """Raise ArtifactError with advice; these files are never read."""
     advice = _advice(source.data)
     assert advice is not None, "it was recognised"
     raise ArtifactError(advice.format(name=source.path.name))

@@ -1,4 +1,4 @@
-"""Tensors as checkpoints hold them, dense and on the CPU, and the digest of them all."""
+"""Make tensors plain (dense, on the CPU, without gradients), check that they are, and compute their digest."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ __all__ = ["plain", "require_plain", "weights_sha256"]
 
 
 def weights_sha256(state_dict: "Mapping[str, Tensor]") -> str:
-    """Digest the names, dtypes, shapes and little-endian bytes of all tensors, in the order of their names."""
+    """Return the SHA-256 of the names, dtypes, shapes and little-endian bytes of all tensors, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(state_dict):
         array = state_dict[name].detach().cpu().contiguous().numpy()
@@ -28,10 +28,10 @@ def plain(tensor: "Tensor") -> "Tensor":
 
 
 def require_plain(weights: "Mapping[str, Tensor]") -> None:
-    """Check that all are dense tensors of their own: a view can be larger than any memory.
+    """Check that all tensors are plain: an expanded view could be larger than the memory.
 
     Raises:
-        ValueError: one is not.
+        ValueError: a tensor is not dense, contiguous, on the CPU and without gradient.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The state of a training run that was interrupted, as a file of weights: those that the run had kept."""
+"""Seal and check the state of a training run, and extract the weights that an interrupted run had kept."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,21 +18,21 @@ _AVERAGED = "module."
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is to be written: the content with its version and its digest."""
+    """Return the content with the version and the digest that are written with it."""
     whole = {KEY: _VERSION, **content}
     return whole | {_DIGEST: tensor_file.digest(whole)}
 
 
 def recognises(content: Any) -> bool:
-    """Check whether a file holds the state of a run, of any version."""
+    """Return whether unpickled contents are the state of a run, of any version."""
     return isinstance(content, dict) and KEY in content
 
 
 def require_whole(content: Any) -> Mapping[str, Any]:
-    """Return the content of a state that is as it was written.
+    """Check that a state is exactly as it was written, and return it without its digest.
 
     Raises:
-        ArtifactError: it is no state, of another version, or was changed.
+        ArtifactError: it is not a state, has another version, or was changed.
     """
     if not recognises(content) or type(content[KEY]) is not int or content[KEY] != _VERSION:
         raise ArtifactError("It is not the state of a run of this lenetx.")
@@ -43,10 +43,10 @@ def require_whole(content: Any) -> Mapping[str, Any]:
 
 
 def kept_weights(content: Mapping[str, Any]) -> "tuple[Mapping[str, Tensor], int]":
-    """Return the weights of the epoch that the run had kept, or the latest ones before its first epoch was done.
+    """Return the weights of the epoch that the run had kept or, before the end of its first epoch, the latest weights.
 
     Returns:
-        Tensors by name, and the number of the epoch, 0 for none.
+        Tensors by name, and the number of the epoch; 0 for none.
 
     Raises:
         ArtifactError: it is not as lenetx writes it.

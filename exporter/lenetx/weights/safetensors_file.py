@@ -1,7 +1,7 @@
-"""safetensors: tensors and a table of texts, no code.
+"""Read and write safetensors files: tensors and a table of texts, no code.
 
-The package reads and checks files. It writes the texts in an order that differs from run to run, so the header is
-written here, sorted: the same weights and texts give the same bytes.
+Files are read and checked by the package safetensors. It writes the texts in a random order, so the header is sorted
+and written here: the same weights and texts give the same bytes.
 """
 
 import json
@@ -21,28 +21,28 @@ __all__ = ["pack", "read", "recognises", "unpack"]
 
 _METADATA = "__metadata__"
 _MOST_TENSORS = 2**14
-"""Each takes the package some 50 µs, however small it is."""
+"""Maximum number of tensors: each takes the package some 50 µs, however small it is."""
 _LENGTH = 8
-"""Bytes of the header's length, little-endian, before the header; it also aligns the tensors."""
+"""Bytes of the little-endian integer before the header, which is the header's length; also the tensors' alignment."""
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether this begins as a safetensors file does."""
+    """Return whether the contents begin like a safetensors file."""
     length = int.from_bytes(data[:_LENGTH], "little")
     return data[_LENGTH : _LENGTH + 1] == b"{" and length <= len(data) - _LENGTH
 
 
 def read(source: Source) -> Found:
-    """Read the tensors."""
+    """Read the tensors and note whether the file is a lenetx checkpoint."""
     tensors, texts = unpack(source.data)
     return Found("safetensors", source.require_plain(tensors), ours=METADATA_KEY in texts)
 
 
 def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
-    """Return tensors and texts by name.
+    """Return the tensors and the texts of a file, by name.
 
     Raises:
-        ArtifactError: damaged or not safetensors.
+        ArtifactError: the file is damaged or not safetensors.
     """
     from safetensors.torch import load
 
@@ -59,7 +59,7 @@ def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
 
 
 def pack(tensors: "Mapping[str, Tensor]", texts: Mapping[str, str]) -> bytes:
-    """Return the file of these tensors and texts, the same bytes whatever their order."""
+    """Return the bytes of a file of tensors and texts, which do not depend on the order of either."""
     from safetensors.torch import save
 
     header, body = _split(save({name: tensors[name].contiguous() for name in sorted(tensors)}))

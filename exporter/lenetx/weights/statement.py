@@ -1,4 +1,4 @@
-"""What a user states of weights that do not say it themselves."""
+"""User-supplied preprocessing and labels for weights without metadata."""
 
 import math
 import re
@@ -16,23 +16,23 @@ __all__ = ["FRAMINGS", "Statement"]
 
 FRAMINGS = tuple(name for name in POLARITIES if name != UNKNOWN)
 _LARGEST_STD = 10.0
-"""From which on a std is none of levels on a scale of 1, whose largest is 0.5."""
+"""A std from here on must be of levels from 0 to 255: on a scale of 1, no std exceeds 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """How pictures become inputs, and what the outputs mean; ``None`` for what is not stated.
+    """User-supplied preprocessing, labels and input shape; ``None`` for anything not stated.
 
     Attributes:
         framing: ``mnist``, ``stretch`` or ``letterbox``, see ``ModelSpec.framing``.
-        mean, std: per channel, on a scale of 1; with a framing they are 0 and 1 when ``None``.
-        labels: class names in the order of the logits; their numbers when ``None``.
-        input_size: (height, width) of the input, for a network that takes several.
-        channels: of the input, 1 or 3, the same.
+        mean, std: per channel, on a scale of 1; with a framing, they default to 0 and 1.
+        labels: class names in the order of the logits; the class numbers when ``None``.
+        input_size: (height, width) of the input, for a network that accepts several.
+        channels: channels of the input, 1 or 3, for a network that accepts both.
 
     Raises:
-        UnknownName: there is no such framing.
-        InputError: mean or std without a framing, or other values that cannot be used.
+        UnknownName: the framing does not exist.
+        InputError: mean or std is stated without a framing, or a value cannot be used.
     """
 
     framing: str | None = None
@@ -60,14 +60,14 @@ class Statement:
 
     @classmethod
     def of_spec(cls, spec: ModelSpec) -> "Statement":
-        """State all that an artifact says of its inputs and labels."""
+        """Return the statement with the preprocessing, labels and input shape of an artifact's spec."""
         size, channels = (spec.height, spec.width), spec.channels
         if spec.framing == UNKNOWN:
             return cls(labels=spec.labels, input_size=size, channels=channels)
         return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels)
 
     def _require_scale_of_one(self) -> None:
-        """Raise InputError if a mean or std can only be one of levels from 0 to 255."""
+        """Raise InputError if a mean or std must be of levels from 0 to 255."""
         largest = {name: max(getattr(self, name) or (0.0,)) for name in ("mean", "std")}
         if largest["mean"] <= 1 and largest["std"] < _LARGEST_STD:
             return
@@ -93,9 +93,13 @@ class Statement:
         input_size: str | None = None,
         channels: int | None = None,
     ) -> "Statement":
-        """Read what a command line says: lists have commas, and a size is ``32`` or ``32x48`` (height and width).
+        """Parse a statement from command-line options.
 
-        Labels may also be the name of a file, see ``lenetx.weights.label_file.read_labels``.
+        Lists are separated by commas; a size is ``32`` or ``32x48`` (height and width). Labels may also be the path of
+        a file, see ``lenetx.weights.label_file.read_labels``.
+
+        Raises:
+            UnknownName, InputError: as the constructor, or a text cannot be parsed.
         """
         return cls(
             framing=framing,
@@ -107,10 +111,13 @@ class Statement:
         )
 
     def padding(self, shape: tuple[int, int, int]) -> int:
-        """Return the pixels of black around a frame, so that it has the input's (channels, height, width).
+        """Return the pixels of black padding on each side that turn a frame into an input of the given shape.
+
+        Args:
+            shape: (channels, height, width) of the input.
 
         Raises:
-            InputError: the framing ``mnist`` cannot give such an input.
+            InputError: the framing ``mnist`` cannot produce such an input.
         """
         if self.framing != "mnist":
             return 0
@@ -124,10 +131,10 @@ class Statement:
         return (height - MNIST_SIDE) // 2
 
     def per_channel(self, name: str, channels: int) -> tuple[float, ...]:
-        """Return ``mean`` or ``std`` for so many channels, what is stated once being for all.
+        """Return ``mean`` or ``std`` for each channel; a single value applies to all channels.
 
         Raises:
-            InputError: there are more or fewer.
+            InputError: the number of values is neither 1 nor ``channels``.
         """
         given: Sequence[float] = getattr(self, name) or ((0.0,) if name == "mean" else (1.0,))
         if len(given) not in (1, channels):
@@ -139,7 +146,7 @@ class Statement:
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
-    """Read numbers with commas or spaces between them, as a tuple of Python too."""
+    """Parse numbers separated by commas or spaces, optionally in brackets."""
     if text is None:
         return None
     plain = text.strip().strip("()[]").strip(" ,")

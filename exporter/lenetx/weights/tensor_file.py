@@ -1,4 +1,4 @@
-"""Files of tensors and plain values: written canonically, read without executing anything."""
+"""Write tensors and plain values to a canonical torch archive, and read it without executing anything."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ _MOST_COPIES = 4
 
 
 def pack(content: Mapping[str, Any]) -> bytes:
-    """Return the bytes of the file; equal contents give equal bytes."""
+    """Return the bytes of the archive; equal contents give equal bytes."""
     import torch
 
     buffer = io.BytesIO()
@@ -28,10 +28,10 @@ def pack(content: Mapping[str, Any]) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """Return the contents of a file that ``pack`` made, tensors on the CPU.
+    """Return the contents of a file that ``pack`` wrote, with tensors on the CPU.
 
     Raises:
-        ArtifactError: empty, damaged, holding code, or not written by lenetx.
+        ArtifactError: the file is empty, damaged, contains code, or was not written by lenetx.
     """
     if not data:
         raise ArtifactError("It is empty.")
@@ -85,7 +85,7 @@ def _bytes_of(value: Any) -> int:
 
 
 def digest(content: Any) -> str:
-    """Return the SHA-256 of nested mappings and sequences of tensors and plain values, types and all."""
+    """Return the SHA-256 of nested mappings and sequences of tensors and plain values, including their types."""
     found = hashlib.sha256()
     for part in _parts(content):
         found.update(len(part).to_bytes(8, "little"))

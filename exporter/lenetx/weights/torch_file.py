@@ -1,4 +1,4 @@
-"""What ``torch.save`` writes: a state_dict, also inside a larger dict, or a whole module."""
+"""Read files of ``torch.save``: a state_dict, alone or inside a larger dict, or a whole module."""
 
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -11,18 +11,18 @@ from .unpickle import OtherClass, inert, trusted
 __all__ = ["read", "recognises"]
 
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19."
-"""A pickle of torch's magic number, with which files of before 1.6 begin."""
+"""Pickle of torch's magic number, at the start of every file written by torch before 1.6."""
 _COMPILED = "torch._dynamo.eval_frame.OptimizedModule"
-"""What ``torch.compile`` returns: a pickle makes it of the network and much about its compilation."""
+"""Class of the modules that ``torch.compile`` returns; in a pickle, its first argument is the network."""
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether ``torch.save`` wrote this, as an archive or in the older form."""
+    """Return whether ``torch.save`` wrote the contents, as an archive or in the legacy format."""
     return data.startswith(_LEGACY) or archive.has(data, "data.pkl")
 
 
 def read(source: Source) -> Found:
-    """Read the tensors beside whatever else there is; a pickle that is a program needs a source that is trusted."""
+    """Find and read the weights; a pickle that needs code to run is rejected unless the source is trusted."""
     try:
         content = inert(source.data, values=(_COMPILED,), any_class=True)
     except OtherClass as refusal:

@@ -1,7 +1,7 @@
-"""TorchScript archives: their parameters, without loading them into libtorch, which would run their code.
+"""Read the parameters of TorchScript archives without loading them into libtorch, which would run their code.
 
-An archive's ``data.pkl`` and ``data/`` are what ``torch.save`` writes, but for its classes, which are the archive's own
-code: they become stand-ins. A frozen archive has constants without names instead, unless lenetx made it.
+An archive's ``data.pkl`` and ``data/`` are as ``torch.save`` writes them, except that their classes are code in the
+archive, which stand-ins replace. A frozen archive, unless lenetx wrote it, has only constants without names.
 """
 
 import io
@@ -23,9 +23,9 @@ _VALUES = tuple(
     f"torch.jit._pickle.{name}"
     for name in ("build_intlist", "build_doublelist", "build_boollist", "build_tensorlist", "restore_type_tag")
 )
-"""What torch.jit writes around lists and dicts to say of what type they are."""
+"""Functions with which torch.jit annotates the types of lists and dicts."""
 _CODE = ("code/", "constants", "extra/", "traced_inputs", "bytecode.pkl", "mobile_debug_handles.pkl")
-"""What begins the names of records that hold no attributes."""
+"""Prefixes of the records that hold no attributes."""
 _MOST_OBJECTS = 100_000
 _MOST_ATTRIBUTES = 2**18
 _LONGEST_NAME = 2**12
@@ -33,12 +33,12 @@ _LONGEST_NAME = 2**12
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether ``torch.jit.save`` wrote this."""
+    """Return whether ``torch.jit.save`` wrote the contents."""
     return archive.has(data, "constants.pkl") and archive.has(data, "data.pkl")
 
 
 def read(source: Source) -> Found:
-    """Read the tensors by the names of the attributes that hold them."""
+    """Read the tensors, named by the attributes that hold them."""
     attributes = archive.records_of(source.data, leave=_CODE)
     tensors = _tensors(inert(attributes, _classes(attributes), _VALUES))
     if not tensors:
@@ -58,7 +58,7 @@ def _classes(attributes: Mapping[str, bytes]) -> list[str]:
 
 
 def _tensors(root: Any) -> "dict[str, Tensor]":
-    """Return every tensor below an object by the path of attributes that leads to it, each object before its parts."""
+    """Return every tensor below an object by its path of attributes, each object before its parts."""
     import torch
 
     found: dict[str, Tensor] = {}

@@ -1,8 +1,8 @@
-"""The only calls of ``torch.load``: pickles are programs, and here they are read without being run.
+"""Read pickles, which are programs, without running them; no other module calls ``torch.load``.
 
-torch's restricted unpickler makes tensors and plain containers. An object of any class that is let in becomes a
-``StandIn`` or an ``Opaque``, which has the object's attributes and no code: not even ``__setstate__`` of a
-known class runs.
+torch's restricted unpickler makes tensors and plain containers. An object of any other accepted class becomes a
+``StandIn`` or an ``Opaque``, which has the object's attributes but no code: not even the ``__setstate__`` of a known
+class runs.
 """
 
 import contextlib
@@ -27,19 +27,19 @@ _KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BF
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
 _FILLED = re.compile(rf"Can only .* but got <class '(?:{re.escape(__name__)}\.([\w.]+))?")
 _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KINDS})
-"""What torch's restricted unpickler makes of any size that a pickle says."""
+"""Names with which a pickle makes torch's restricted unpickler allocate any amount of memory."""
 _MOST_NAMES = 1000
-"""Of classes and functions: torch looks through all of them at each object."""
+"""Maximum number of classes and functions in a pickle: torch searches all of them for each object."""
 _MOST_STEPS = 2**19
-"""Of a pickle: a tensor takes 30, and torch and we some microseconds for each."""
+"""Maximum number of opcodes in a pickle: a tensor takes 30, and each takes some microseconds."""
 _PICKLES = 5
-"""One after the other in the older form, before the numbers."""
+"""Number of consecutive pickles in the legacy format, before the tensors' data."""
 _ENDLESS = ""
-"""Stands among the names of a pickle for more steps than are looked at."""
+"""Marker among the names of a pickle: it has more than ``_MOST_STEPS`` opcodes."""
 _READ = re.compile(r"data\.pkl|data/\d+|version|byteorder", re.ASCII)
-"""Records that torch reads tensors from."""
+"""Records from which torch reads tensors."""
 _BESIDE = re.compile(r"\.data/(serialization_id|version)|\.format_version|\.storage_alignment", re.ASCII)
-"""Records that ``torch.save`` writes beside them."""
+"""Other records that ``torch.save`` writes."""
 
 
 _DATA = {"argparse", "collections", "datetime", "decimal", "enum", "fractions", "logging", "pathlib", "random"}
@@ -47,21 +47,21 @@ _DATA |= {"re", "time", "uuid", "zoneinfo"}
 _BUILTINS = ("set", "frozenset", "complex", "slice", "range", "object", "int", "float", "bool", "str", "bytes", "list")
 _VALUES = {"_codecs.encode", "contextlib.nullcontext", "copyreg._reconstructor", "functools.partial"}
 _GETATTR = "builtins.getattr"
-"""How flags and methods are written; only a program calls what it gives."""
+"""Used to pickle flags and methods; only a program calls its result."""
 _VALUES |= {_GETATTR, "types.SimpleNamespace"}
 _VALUES |= {f"builtins.{name}" for name in (*_BUILTINS, "dict", "tuple")}
-"""What of Python's own library stands for data. A pickle that asks for more of it is a program, and is refused."""
+"""Names in Python's standard library that stand for data. A pickle that uses others is a program and is rejected."""
 _METHODS = frozenset(dir(OrderedDict))
 _OF = "class of the pickle"
-"""Attribute of a dict that stands for an object."""
+"""Attribute that marks a dict as the placeholder of an object."""
 
 
 class StandIn:
-    """An object of a pickle without its class: attributes only."""
+    """A placeholder for an object of a pickle: its attributes without its class."""
 
 
 class _Calls(type):
-    """What a pickle calls becomes an instance, whatever the arguments are."""
+    """Create an instance, whatever the arguments, when a pickle calls the class."""
 
     def __call__(cls, *arguments: Any) -> "Opaque":
         made: Opaque = object.__new__(cls)  # type: ignore[arg-type]  # Opaque or below it
@@ -70,15 +70,15 @@ class _Calls(type):
 
 
 class Opaque(metaclass=_Calls):
-    """What a class or function of a pickle would have made, which is not known.
+    """A placeholder for the result of an unknown class or function in a pickle.
 
-    A pickle creates objects of a class by ``__new__``: these are dicts, so that they can be filled as those of a
-    subclass of dict are, with the object's attributes as their own.
+    A pickle creates an object by a call, which returns an ``Opaque``, or by ``__new__``, which returns a dict here: it
+    can then be filled like a subclass of dict, and it keeps the object's attributes as its own.
 
     Attributes:
         of: name of the class or function, with its module.
-        arguments: that it was called with.
-        state: that the object was given.
+        arguments: arguments of the call.
+        state: state that the pickle sets on the object.
     """
 
     of = ""
@@ -86,27 +86,27 @@ class Opaque(metaclass=_Calls):
     state: Any
 
     def __new__(cls, *_: Any) -> Any:
-        """Return the dict that stands for an object."""
+        """Return the dict that is the placeholder of an object."""
         made: OrderedDict[Any, Any] = OrderedDict()
         made.__dict__[_OF] = cls.of
         return made
 
     def __setstate__(self, state: Any) -> None:
-        """Keep the state as it is."""
+        """Store the state unchanged."""
         self.state = state
 
 
 def class_of(content: Any) -> str | None:
-    """Return the name of the unknown class that an object of a pickle has; ``None`` for torch's and ours."""
+    """Return the name of an object's unknown class; ``None`` for a known class or one of torch or lenetx."""
     name = content.of if isinstance(content, Opaque) else getattr(content, "__dict__", {}).get(_OF)
     return None if name is None or name.startswith(("torch.", "lenetx.")) else name.rpartition(".")[2]
 
 
 class OtherClass(ArtifactError):
-    """A pickle asks for a class or function that is not let in.
+    """Error for a pickle that uses a class or function that is not accepted.
 
     Attributes:
-        name: of it, with its module.
+        name: name of the class or function, with its module.
     """
 
     def __init__(self, name: str) -> None:
@@ -124,17 +124,17 @@ def inert(
     *,
     any_class: bool = False,
 ) -> Any:
-    """Read what ``torch.save`` wrote, running nothing of it.
+    """Read the contents of a file that ``torch.save`` wrote, without running any of its code.
 
     Args:
-        source: the file's contents, or the records of an archive.
+        source: contents of the file, or the records of an archive.
         classes: names, with their modules, of classes whose objects become stand-ins.
-        values: names of functions that only give their first argument back.
-        any_class: let objects of all other classes in as ``Opaque``, but for what only a program asks for.
+        values: names of functions whose calls are replaced by their first argument.
+        any_class: accept all other classes as ``Opaque``, except those that only a program uses.
 
     Raises:
-        OtherClass: it asks for something else.
-        ArtifactError: it is damaged, or not what ``torch.save`` writes.
+        OtherClass: the pickle uses a class or function that is not accepted.
+        ArtifactError: the file is damaged, or ``torch.save`` did not write it.
     """
     import torch
 
@@ -150,27 +150,27 @@ def inert(
     try:
         with torch.serialization.safe_globals(known):
             content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)  # noqa: TID251  # the one reader
-    except Exception as error:  # the unpickler trips over a hostile or damaged stream in many ways
+    except Exception as error:  # a hostile or damaged stream raises many kinds of error
         if asked := _REFUSED.search(str(error)):
             raise OtherClass(asked[1] or "a whole module in the form of before torch 1.6") from None
-        if filled := _FILLED.search(str(error)):  # in another way than a dict
+        if filled := _FILLED.search(str(error)):  # an object was filled, but not like a dict
             unknown = [name for name in others if not name.startswith(("torch.", "collections.OrderedDict"))]
             raise OtherClass(filled[1] or next(iter(unknown), "an object that is no dict")) from None
-        if _GETATTR in others:  # what it gave was called
+        if _GETATTR in others:  # its result was called
             raise OtherClass(_GETATTR) from None
-        reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's own words tell how to trust it
+        reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's message advises to trust it
         raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
     _require_own_methods(content)
     return content
 
 
 def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
-    """Return what torch is given to read, and the names of the classes and functions that its pickles ask for.
+    """Return the bytes for torch to read, and the names of the classes and functions that its pickles use.
 
-    It is an archive written anew of known records, or a file of the older form.
+    The bytes are a new archive of known records only, or an unchanged file in the legacy format.
 
     Raises:
-        ArtifactError: it holds other records, or asks for any amount of memory.
+        ArtifactError: the file holds unknown records, or could make torch allocate any amount of memory.
     """
     if isinstance(source, bytes) and not archive.is_archive(source):
         if _is_tar(source):
@@ -185,19 +185,19 @@ def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
 
 
 def trusted(data: bytes) -> Any:
-    """Read what ``torch.save`` wrote, running whatever code is in it: only for who has said so.
+    """Read a file that ``torch.save`` wrote and run any code in it; call this only if the user trusts the file.
 
-    Classes are found in the current folder too.
+    Classes are also imported from the current folder.
 
     Raises:
-        ArtifactError: its code fails, or its classes cannot be imported here.
+        ArtifactError: the file's code fails, or its classes cannot be imported.
     """
     import torch
 
     try:
         with first_on_path(Path.cwd()):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)  # noqa: TID251  # trusted
-    except Exception as error:  # it is anyone's code
+    except Exception as error:  # arbitrary code can raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ArtifactError(
             f"Its own code failed ({reason}): its classes must be importable here under the names that they had."
@@ -205,9 +205,9 @@ def trusted(data: bytes) -> Any:
 
 
 def _require_own_methods(content: Any) -> None:
-    """Refuse dicts to which a pickle has given attributes that hide what a dict does, or whose it is.
+    """Reject dicts on which a pickle has set attributes that shadow dict methods or forge the class.
 
-    Those of dicts that stand for an object are left out.
+    On a dict that is the placeholder of an object, shadowing attributes are removed instead.
     """
     waiting, seen = [content], set[int]()
     while waiting:
@@ -229,7 +229,7 @@ def _require_own_methods(content: Any) -> None:
 
 
 def _is_program(name: str) -> bool:
-    """Return whether a name is of Python's own library and stands for no data."""
+    """Return whether a name is in Python's standard library and does not stand for data."""
     root = name.partition(".")[0]
     return root in sys.stdlib_module_names and root not in _DATA and name not in _VALUES
 
@@ -245,10 +245,10 @@ def _empty(*_: Any) -> "OrderedDict[Any, Any]":
 
 
 def _require_modest(pickles: bytes) -> set[str]:
-    """Return the names of the classes and functions that pickles ask for.
+    """Return the names of the classes and functions that pickles use.
 
     Raises:
-        ArtifactError: a few bytes ask for any amount of memory: torch lets these through.
+        ArtifactError: a few bytes could use any amount of memory or time, which torch does not prevent.
     """
     named = set(_globals(io.BytesIO(pickles)))
     if _ENDLESS in named:
@@ -259,9 +259,9 @@ def _require_modest(pickles: bytes) -> set[str]:
 
 
 def _globals(stream: io.BytesIO) -> Iterator[str]:
-    """Yield what the pickles of a stream name, by today's names, up to where they are damaged or end."""
+    """Yield the names that the pickles of a stream use, in Python 3's form, until they end or are damaged."""
     steps = 0
-    with contextlib.suppress(Exception):  # the unpickler will say it
+    with contextlib.suppress(Exception):  # the unpickler will report it
         for _ in range(_PICKLES):
             for code, argument, _ in pickletools.genops(stream):
                 steps += 1
@@ -275,7 +275,7 @@ def _globals(stream: io.BytesIO) -> Iterator[str]:
 
 
 def _is_tar(data: bytes) -> bool:
-    """Return whether torch would take it for a tar archive, which it tries before the older form."""
+    """Return whether torch would read the data as a tar archive, which it tries before the legacy format."""
     try:
         tarfile.open(fileobj=io.BytesIO(data), mode="r:").close()
     except tarfile.TarError:

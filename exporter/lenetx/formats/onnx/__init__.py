@@ -1,4 +1,4 @@
-"""ONNX: one sealed file for ``lenetx_runtime``, and for any other engine that reads ONNX."""
+"""Export to ONNX and open it: one sealed file for ``lenetx_runtime`` and any other engine that reads ONNX."""
 
 import dataclasses
 import hashlib
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_OPSET", "OPSETS", "OPTIONS", "export", "open"]
 
 DEFAULT_OPSET = 18
-"""The oldest that torch's exporter writes by itself, so the one that most readers know."""
+"""The oldest opset that torch's exporter writes directly, so the one most engines support."""
 _TORCH_OPSETS = range(18, 24)
 
 
@@ -42,14 +42,19 @@ def _require_opset(opset: int) -> None:
 
 
 OPTIONS = {"opset": _require_opset}
-"""What this format alone understands: ``opset``, a number of ``OPSETS``."""
+"""Options of this format: ``opset``, one of ``OPSETS``."""
 
 
 def export(network: "Network", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
     """Return a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
 
+    Args:
+        network: the network to export.
+        batch: ``"dynamic"`` or a fixed batch size.
+        opset: one of ``OPSETS``; ``DEFAULT_OPSET`` if omitted.
+
     Raises:
-        InputError: an opset that cannot be written.
+        InputError: the opset is not supported, or the network cannot be exported to it.
     """
     opset = DEFAULT_OPSET if opset is None else opset
     _require_opset(opset)
@@ -66,11 +71,16 @@ def export(network: "Network", *, batch: "Batch" = "dynamic", opset: int | None 
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
-    """Open the file with onnxruntime and read its weights with onnx."""
+    """Open the file with onnxruntime and read its weights with onnx.
+
+    Raises:
+        ArtifactError: the file is damaged or not made by lenetx.
+        DeviceUnavailable, EngineMissing: the device or onnxruntime is not available.
+    """
     data = read_bytes(path, "model")
     spec = read_spec(data)
     model = parse(data)
-    again = partial(_load, data)  # where it is needed: what is kept of large ones adds up
+    again = partial(_load, data)  # reloaded on demand: keeping several large models would add up
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=OrtBackend(data, spec, device=device),
@@ -88,7 +98,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
 
 
 def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> bool:
-    """Export the network once more, and compare all but what the file says of itself."""
+    """Return whether a new export of the network gives the same model, apart from its metadata."""
     import onnx
 
     opset = next(entry.version for entry in model.opset_import)
@@ -100,14 +110,14 @@ def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> 
 
 
 def _load(data: bytes) -> "onnx.ModelProto":
-    """Read what ``parse`` has accepted."""
+    """Load a model that ``parse`` has accepted."""
     import onnx
 
     return onnx.load_from_string(data)
 
 
 def _evaluate(model: "onnx.ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Compute the logits as onnx defines them."""
+    """Compute the logits with onnx's reference evaluator."""
     import numpy as np
     from onnx.reference import ReferenceEvaluator
 

@@ -1,4 +1,4 @@
-"""From what torch's exporter writes to the file that we publish: plain, small, and the same everywhere."""
+"""Turn the output of torch's exporter into the model we publish: plain, small and reproducible."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -45,19 +45,19 @@ _DEFAULTS = {
     ("LayerNormalization", "axis"): -1,
     ("LayerNormalization", "stash_type"): 1,
 }
-"""Attributes that say what the operator does anyway; strict readers (onnx2c's MaxPool) refuse some of them."""
+"""Attributes at their default values; strict readers reject some of them (onnx2c: MaxPool's)."""
 _BATCH = "batch"
 _FOR_TRAINING = (("BatchNormalization", "momentum"),)
-"""Attributes that mean nothing to inference."""
+"""Attributes that inference ignores."""
 
 
 def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"], opset: int) -> "ModelProto":
-    """Strip what torch's exporter adds, spell shapes plainly, and convert to an older opset where asked.
+    """Strip what torch's exporter adds, simplify shapes, and convert to an older opset if requested.
 
     Args:
-        model: as torch writes it; changed in place.
-        weights: that the network computes with, by name: torch leaves a bias out that is zero.
-        opset: the one to convert to.
+        model: the output of torch's exporter; changed in place.
+        weights: the tensors that the network uses, by name; needed because torch omits a bias of zeros.
+        opset: the requested opset.
 
     Raises:
         InputError: an operator of the network cannot be converted.
@@ -115,7 +115,7 @@ def _is_default(operator: str, attribute: "AttributeProto") -> bool:
 
 
 def _drop_unread_nodes(model: "ModelProto") -> None:
-    """Take away the arithmetic of shapes that nothing reads any more."""
+    """Remove nodes that nothing reads any more, such as shape arithmetic."""
     outputs = {value.name for value in model.graph.output}
     for node in reversed(list(model.graph.node)):
         read = outputs | {name for each in model.graph.node for name in each.input}
@@ -131,7 +131,7 @@ def _drop_unused_constants(model: "ModelProto") -> None:
 
 
 def _strip_metadata(model: "ModelProto") -> None:
-    """Stack traces with local paths are in there."""
+    """Remove metadata, which holds stack traces with local paths."""
     graph = model.graph
     del model.metadata_props[:], graph.metadata_props[:], graph.quantization_annotation[:]
     for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):

@@ -1,4 +1,4 @@
-"""Every way to run an ONNX file here: optimised or not, on one thread or all, by each execution provider."""
+"""List the runs of an ONNX file on this machine: optimisation on or off, threads, execution providers."""
 
 from functools import partial
 
@@ -13,7 +13,13 @@ __all__ = ["engines_of"]
 
 
 def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
-    """Return a way to run it for each level of optimisation, number of threads and execution provider."""
+    """Return a run for each combination of optimisation and thread count, and for each execution provider.
+
+    Args:
+        data: the ONNX file.
+        spec: its embedded spec.
+        device: where the combinations of optimisation and threads run.
+    """
     sessions = [
         Engine(
             f"optimisation {'all' if optimised else 'off'}, {threads} thread{'s'[: threads - 1]}",

@@ -1,4 +1,4 @@
-"""What the layers of an ONNX file give: the same graph with more outputs, and nothing optimised away."""
+"""Return the outputs of an ONNX file's affine layers: run the same graph with more outputs and no optimisation."""
 
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,9 @@ _AFFINE = ("Conv", "Gemm", "MatMul")
 
 
 def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "Results":
-    """Run float32[N, C, H, W] and give what each affine layer gave, by the name of its weight, and the logits.
+    """Run float32[N, C, H, W] and return each affine layer's outputs, by weight name, and the float32[N, K] logits.
 
-    Judged is the graph, on the CPU: what an engine makes of it when it is optimised is judged end to end.
+    This runs the unoptimised graph on the CPU; the optimised program is checked end to end.
     """
     import numpy as np
     import onnx
@@ -43,9 +43,9 @@ def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "R
 
 
 def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str], bytes]:
-    """Return the results of layers, the names of all outputs then, and what makes a file give them when it is appended.
+    """Return the layers' output names by weight, all output names, and bytes to append to the file to declare them.
 
-    Messages that follow each other are one message to protobuf, whose repeated fields go on.
+    Protobuf merges concatenated messages and joins their repeated fields, so the file need not be rewritten.
     """
     import onnx
 
@@ -58,7 +58,7 @@ def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str],
 
 
 def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:
-    """Return the names of the results of affine layers, biases added, by the name of the weight that they read."""
+    """Return the output names of affine layers, after the bias, by the name of the weight that they read."""
     graph = model.graph
     held = {tensor.name for tensor in graph.initializer}
     turned = {
@@ -76,7 +76,7 @@ def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:
 
 
 def _with_bias(node: "NodeProto", nodes: "list[NodeProto]", held: set[str]) -> str:
-    """Return the name of a layer's result, where a bias is added by the next node and by nothing else."""
+    """Return the name of a layer's output; after the ``Add`` if a MatMul's only reader adds a bias."""
     result: str = node.output[0]
     readers = [each for each in nodes if result in each.input]
     if node.op_type == "MatMul" and len(readers) == 1 and readers[0].op_type == "Add":

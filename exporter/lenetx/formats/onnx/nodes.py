@@ -15,13 +15,13 @@ _DEFAULT = ("", "ai.onnx")
 
 
 class Schemas:
-    """The schemas of the operators of one model.
+    """The operator schemas for one model.
 
     Args:
-        model: whose opset says which version of each operator is meant.
+        model: its opset selects the version of each schema.
 
     Raises:
-        ArtifactError: it names one domain twice.
+        ArtifactError: the model declares an opset twice for one domain.
     """
 
     def __init__(self, model: "ModelProto") -> None:
@@ -32,10 +32,11 @@ class Schemas:
         self._found: dict[str, Any] = {}
 
     def require(self, node: "NodeProto") -> None:
-        """Check a node.
+        """Check a node against its operator's schema.
 
         Raises:
-            ArtifactError: it is of another domain or no known operator, lacks an input, or names an attribute twice.
+            ArtifactError: the domain or operator is unknown, the number of inputs or outputs is wrong, a required input
+                is empty, or an attribute is unknown or occurs twice.
         """
         name = plain(node.op_type)
         if node.domain not in _DEFAULT:
@@ -61,7 +62,7 @@ class Schemas:
         if name not in self._found:
             try:
                 self._found[name] = defs.get_schema(name, self._version, "")
-            except Exception:  # SchemaError, and what a version out of any range raises
+            except Exception:  # SchemaError, and other errors for a version out of range
                 self._found[name] = None
         return self._found[name]
 

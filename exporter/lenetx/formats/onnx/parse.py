@@ -1,8 +1,8 @@
-"""Parse an ONNX file into the plain subset that lenetx writes; everything else is refused before an engine sees it.
+"""Parse an ONNX file; reject anything outside the plain subset that lenetx writes, before an engine sees it.
 
-An engine runs nodes that nothing reads, and reads fields and spellings that a checker may pass over. So a file must be
-spelled as it is written anew from what was parsed, each message may hold only known fields, every node and tensor must
-lead to the output, and nothing has two names or none.
+An engine also runs nodes that nothing reads, and interprets fields and encodings that a checker may ignore. So the file
+must equal its own re-serialization byte for byte, hold only known fields, have no node or tensor that does not lead to
+the output, and give every value exactly one unique name.
 """
 
 import math
@@ -35,28 +35,28 @@ _FIELDS = {
     "StringStringEntryProto": {"key", "value"},
     "OperatorSetIdProto": {"domain", "version"},
 }
-"""What lenetx writes, and texts that no engine looks at; of each kind of message."""
+"""The fields accepted in each kind of message: those that lenetx writes, and texts that engines ignore."""
 _VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
-"""Where an attribute of each type has its value."""
+"""The field that holds an attribute's value, by attribute type."""
 _SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
-"""Bytes of one number of each type of tensor."""
+"""Bytes per element, by tensor data type."""
 _TYPED = {"float_data": 1, "int64_data": 7}
 _OPTIONAL_RESULTS = ("Split", "TopK")
-"""Operators each of whose outputs must be named, though nothing may read it."""
+"""Operators that must name all outputs, even those that nothing reads."""
 
 
 def parse(data: bytes) -> "ModelProto":
-    """Parse a model.
+    """Parse and check an ONNX model.
 
     Raises:
-        ArtifactError: it is no ONNX model, or holds what lenetx never writes.
+        ArtifactError: the file is not an ONNX model, or it holds something that lenetx never writes.
     """
     import onnx
 
     try:
         model = onnx.load_from_string(data)
         written = model.SerializeToString(deterministic=True)
-    except Exception:  # protobuf's errors on fields that are cut off, nested too deeply or of another type
+    except Exception:  # protobuf raises several classes for truncated, too deeply nested or mistyped fields
         raise ArtifactError("It is not an ONNX model, or it is nested too deeply.") from None
     _require_known(model)
     if written != data:
@@ -68,7 +68,7 @@ def parse(data: bytes) -> "ModelProto":
 
 
 def _require_known(message: Any) -> None:
-    """Refuse unknown fields, and texts that are none."""
+    """Reject unknown fields and invalid text."""
     from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
 
     waiting = [message]
@@ -96,7 +96,7 @@ def _require_one_value(attribute: Any) -> None:
 
 
 def _require_whole(tensor: "TensorProto") -> None:
-    """Refuse a tensor that has not exactly the numbers that its shape asks for."""
+    """Reject a tensor whose data does not match its shape and type."""
     count = math.prod(tensor.dims)
     held = [name for name in ("raw_data", *_TYPED) if len(getattr(tensor, name))]
     fits = tensor.data_type in _SIZES and min(tensor.dims, default=1) >= 0 and len(held) <= 1
@@ -130,7 +130,7 @@ def _require_nodes(model: "ModelProto") -> None:
 
 
 def _require_read(graph: "GraphProto") -> None:
-    """Refuse nodes and tensors that do not lead to the output: an engine runs them, and no comparison sees them."""
+    """Reject nodes and tensors that do not lead to the output: an engine would run them, and no check would see it."""
     read = {value.name for value in graph.output}
     for node in reversed(graph.node):
         unread = [name for name in node.output if name and name not in read]

@@ -1,4 +1,4 @@
-"""Shapes as an ONNX file should spell them: with no arithmetic left for a CPU to do, and any batch size."""
+"""Simplify shapes in an ONNX model: remove shape arithmetic, which runs on the CPU, and allow any batch size."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ Dimensions = list[int | str]
 
 
 def name_batch(model: "ModelProto", name: str) -> None:
-    """Return the batch axis one name everywhere, if it is symbolic: dynamo invents its own."""
+    """Rename a symbolic batch axis everywhere, since dynamo invents its own names; leave a fixed one."""
     graph = model.graph
     given = graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for value in (*graph.input, *graph.value_info, *graph.output):
@@ -21,9 +21,9 @@ def name_batch(model: "ModelProto", name: str) -> None:
 
 
 def plain_shapes(model: "ModelProto") -> None:
-    """Spell each reshaping of a batch as Flatten, with a constant shape or with the axes that are taken away.
+    """Replace reshapes of a batch by Flatten or a constant shape, and name the axes of each Squeeze.
 
-    A mean over all pixels is spelled by its name.
+    A mean over all pixels becomes GlobalAveragePool.
     """
     shapes = _shapes(model)
     batch = shapes[model.graph.input[0].name][0]
@@ -56,7 +56,7 @@ def _plain_reshape(model: "ModelProto", node: "NodeProto", shapes: dict[str, Dim
 
 
 def _plain_squeeze(model: "ModelProto", node: "NodeProto", given: Dimensions) -> None:
-    """Name the axes of one place: a batch of one image would lose its own."""
+    """Name the axes that Squeeze removes: without names, it would also remove the axis of a batch of one image."""
     import numpy as np
     from onnx import numpy_helper
 
@@ -83,7 +83,7 @@ def _global_pool(model: "ModelProto", node: "NodeProto", shapes: dict[str, Dimen
 
 
 def _shapes(model: "ModelProto") -> dict[str, Dimensions]:
-    """Return the dimensions of every value of known rank, a symbolic one by its name."""
+    """Return the dimensions of every value of known rank; symbolic ones are names."""
     values = [*model.graph.input, *model.graph.value_info, *model.graph.output]
     return {
         value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]

@@ -1,4 +1,4 @@
-"""What can be said of an ONNX file without running it."""
+"""Check an ONNX file without running it."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["OPSETS", "constants", "numbers", "structure", "training_operators"]
 
 _PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
-"""Fraction, int, text, and lists of the last two: onnx.AttributeProto's numbers; the others hold tensors and graphs."""
+"""``onnx.AttributeProto`` types FLOAT, INT, STRING, FLOATS, INTS and STRINGS; the others hold tensors and graphs."""
 OPSETS = range(14, 24)
-"""From the oldest that onnx's converter reaches to the newest that the tested engines run."""
+"""From the oldest opset that onnx's converter supports to the newest that the tested engines run."""
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
 _FRACTION, _INT = 1, 2
 _INT64 = 7
@@ -39,11 +39,11 @@ _SHAPES = {
     "GatherND": (1,),
     "Resize": (3,),
 }
-"""Operators and which of their inputs are sizes, axes or places: whole numbers that nothing computes with."""
+"""The positions of inputs that are sizes, axes or indices rather than values, by operator."""
 
 
 def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
-    """Ask the file itself: valid, default operators only, the right axes, no path of a machine."""
+    """Check the file itself: validity, versions, operators, constants, axes and local paths."""
     return (
         _valid(model),
         _versions(model),
@@ -55,7 +55,7 @@ def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
 
 
 def training_operators(model: "ModelProto") -> list[str]:
-    """Name the nodes that run as in training: dropout that is told whether to drop, and norms of the batch itself."""
+    """Return the nodes in training mode: dropout with a mode input, and norms that use the batch's statistics."""
     found = []
     for node in model.graph.node:
         switches = {attribute.name: attribute.i for attribute in node.attribute if attribute.type == _INT}
@@ -76,7 +76,7 @@ def _valid(model: "ModelProto") -> Check:
 
 
 def _versions(model: "ModelProto") -> Check:
-    """Ask for the versions that lenetx writes: readers that know the opset need not know a later IR version."""
+    """Check the versions; the IR version must be the lowest for the opset, since older readers reject later ones."""
     from onnx import helper
 
     domains = {item.domain or "ai.onnx": item.version for item in model.opset_import}
@@ -98,7 +98,7 @@ def _operators(model: "ModelProto") -> Check:
 
 
 def _constants(model: "ModelProto") -> Check:
-    """The weights that are compared are the initializers, so they must be the numbers that the graph computes with."""
+    """Check that no attribute holds a tensor: only initializers are compared with the checkpoint's weights."""
     problems = []
     for node in model.graph.node:
         hidden = [attribute.name for attribute in node.attribute if attribute.type not in _PLAIN_ATTRIBUTES]
@@ -109,7 +109,7 @@ def _constants(model: "ModelProto") -> Check:
 
 
 def constants(model: "ModelProto") -> "dict[str, NDArray[Any]]":
-    """Return the tensors beside the weights that are neither one number nor sizes, axes or places."""
+    """Return the constant tensors that are not weights, scalars, sizes, axes or indices, by name."""
     from onnx import numpy_helper
 
     return {
@@ -120,7 +120,7 @@ def constants(model: "ModelProto") -> "dict[str, NDArray[Any]]":
 
 
 def numbers(model: "ModelProto") -> frozenset[float]:
-    """Return every number that the graph computes with and that is none of its weights."""
+    """Return the scalar constants that the graph computes with, other than weights."""
     from onnx import numpy_helper
 
     alone = [tensor for tensor in model.graph.initializer if tensor.name.startswith(CONSTANT) and _is_number(tensor)]
@@ -133,7 +133,7 @@ def _is_number(tensor: "TensorProto") -> bool:
 
 
 def _is_shape(model: "ModelProto", tensor: "TensorProto") -> bool:
-    """Return whether a tensor of whole numbers is read as sizes, axes or places and nowhere else."""
+    """Return whether an int64 tensor is read only as sizes, axes or indices."""
     uses = [
         place in _SHAPES.get(node.op_type, ())
         for node in model.graph.node
@@ -160,9 +160,9 @@ def _paths(model: "ModelProto") -> Check:
 
 
 def _texts(message: Any) -> Iterator[bytes]:
-    """Return every text of a protobuf message by itself: in the file, what stands before one looks like its first letter.
+    """Yield every text of a protobuf message, without tensor data.
 
-    The numbers of tensors are left out.
+    Searching the raw file would be wrong: the length byte before a text can look like its first character.
     """
     for field, value in message.ListFields():
         single = isinstance(value, str | bytes | int | float) or hasattr(value, "ListFields")

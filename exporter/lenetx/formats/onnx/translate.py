@@ -1,4 +1,4 @@
-"""Translate a network to ONNX with torch's exporter, but keep torch's optimiser from changing its weights."""
+"""Translate a network to ONNX with torch's exporter and keep torch's optimiser from changing its weights."""
 
 import traceback
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["translate"]
 
 _TRACE_BATCH = 2
-"""A sample of batch 1 can freeze the batch axis (pytorch#151582)."""
+"""Batch size of the sample input; a batch of 1 can freeze the batch axis (pytorch#151582)."""
 _FROZEN = (
     "The network's code fixes the batch size while it is traced: int(x.shape[0]) or a loop over the images does that. "
     "Write x.shape[0] where the size is needed, or export a fixed batch with --batch N."
 )
 _LONGEST = 300
-"""Letters of what the exporter says."""
+"""Characters of the exporter's message that an error quotes."""
 _HIDDEN = "lenetx.hidden"
 """A domain that torch's optimiser does not know."""
 _FOLDED = ("BatchNormalization",)
@@ -37,13 +37,14 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
     """Translate a network with torch's exporter.
 
     Args:
-        network: in eval mode, on the CPU.
-        spec: names and shape of its input and output.
-        batch: ``"dynamic"`` or a fixed size.
-        opset: one that the exporter writes itself.
+        network: the module, in eval mode, on the CPU.
+        spec: gives the names and shapes of its input and output.
+        batch: ``"dynamic"`` or a fixed batch size.
+        opset: an opset that the exporter writes directly.
 
     Raises:
-        InputError: torch's exporter cannot write it, or its code fixes the batch size and ``batch`` is dynamic.
+        InputError: torch's exporter cannot export it, or its code fixes the batch size and ``batch`` is dynamic.
+        Exception: the network's own code raised it.
     """
     import torch
 
@@ -56,7 +57,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
             program = program if again is None else _program(again, sample, None, spec, opset)
         if isinstance(program, Exception) and not _is_frozen(program):
             if place_of(traceback.extract_tb(_cause(program).__traceback__)):
-                raise _cause(program)  # of the network's own code, and told as such
+                raise _cause(program)  # raised by the network's own code, and reported as such
             raise InputError(f"torch's exporter cannot write this network as ONNX: {_reason(program)}")
         if shapes is not None and _is_frozen(program):
             raise InputError(_FROZEN)
@@ -67,7 +68,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
 
 
 def _program(network: Any, sample: Any, shapes: Any, spec: ModelSpec, opset: int) -> Any:
-    """Return torch's own program of operators, or what the exporter raised."""
+    """Return torch's ONNX program, or the exception that the exporter raised."""
     import torch
 
     try:
@@ -84,22 +85,22 @@ def _program(network: Any, sample: Any, shapes: Any, spec: ModelSpec, opset: int
             optimize=False,
             custom_translation_table={torch.ops.aten.rrelu_with_noise_functional.default: _rrelu},
         )
-    except Exception as error:  # whatever the exporter and the network's code raise
+    except Exception as error:  # the exporter and the network's code may raise any exception
         return error
 
 
 def _traced(network: "nn.Module", sample: Any, shapes: Any) -> Any:
-    """Trace a network with dynamo, which alone follows len(x) and int(x.shape[0]) as symbols; ``None`` if it cannot."""
+    """Trace a network with dynamo, which keeps len(x) and int(x.shape[0]) symbolic; return ``None`` if it cannot."""
     import torch
 
     try:
         return torch.export.export(network, (sample,), dynamic_shapes=shapes, strict=True)
-    except Exception:  # whatever the tracer raises on code that it cannot follow
+    except Exception:  # dynamo may raise any exception for code that it cannot trace
         return None
 
 
 def _is_frozen(program: Any) -> bool:
-    """Return whether the batch axis became a number, in the program or on the way to none."""
+    """Return whether the batch axis became a number, in the program or according to the exporter's error."""
     if isinstance(program, Exception):
         return "Constraints violated" in str(program)
     shape = program.model.graph.inputs[0].shape
@@ -107,14 +108,14 @@ def _is_frozen(program: Any) -> bool:
 
 
 def _rrelu(inputs: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, *_: Any, **__: Any) -> Any:
-    """Translate RReLU in eval mode: leaky ReLU with the mean slope; torch's exporter has no translation of its own."""
+    """Translate RReLU in eval mode to LeakyRelu with the mean slope; torch's exporter cannot translate it."""
     from onnxscript import opset18
 
     return opset18.LeakyRelu(inputs, alpha=(lower + upper) / 2), noise
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what the exporter's errors say that they come from."""
+    """Return the first line of the root cause of the exporter's error."""
     cause = _cause(error)
     words = (str(cause).strip().splitlines() or [""])[0].removesuffix(".")
     return f"{words[:_LONGEST] or type(cause).__name__}."
@@ -128,7 +129,7 @@ def _cause(error: BaseException) -> BaseException:
 
 @contextmanager
 def _hidden(program: Any) -> Iterator[None]:
-    """Keep operators from being folded: ours are folded in float64, and the others stay as they are in every format."""
+    """Hide batch norms from torch's optimiser, which folds in float32; we have folded what can be, in float64."""
     nodes = [node for node in program.model.graph if node.op_type in _FOLDED]
     for node in nodes:
         node.domain = _HIDDEN

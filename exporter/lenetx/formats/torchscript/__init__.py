@@ -1,4 +1,4 @@
-"""TorchScript: a straight line of calls in a canonical archive, for programs that embed libtorch."""
+"""Export to TorchScript and open it: straight-line code in a canonical archive, for programs that embed libtorch."""
 
 import dataclasses
 import hashlib
@@ -50,8 +50,13 @@ _NAMES = f"extra/{METADATA_KEY}.weights.json"
 def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     """Return the archive.
 
+    Args:
+        network: the network to export.
+        batch: ``"dynamic"`` or a fixed batch size.
+
     Raises:
-        InputError: the network is no straight line of operators.
+        InputError: the network branches on its input, draws random numbers, uses batch statistics, or contains
+            something else that the archive cannot represent.
     """
     module, used = network.module, network.usage
     program, tensors = program_of_traces(_class_path(module), *_traces(module, network.spec.input_shape, batch))
@@ -62,7 +67,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
             f"({', '.join(sorted(set(random)))}): an image's answer would not be its own."
         )
     records = packed(renamed(program_of(loaded.graph), program.path, names_of(program)), tensors)
-    constants = constants_of(loaded)  # their order is that of a module that was loaded
+    constants = constants_of(loaded)  # names must follow the order of the loaded module
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
     records[_SPEC] = dataclasses.replace(network.spec, batch=batch).to_json().encode()
     records[_NAMES] = json.dumps(names).encode()
@@ -70,7 +75,12 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
-    """Open the archive with libtorch, which is given only what was written anew from what was read here."""
+    """Open the archive with libtorch, which only gets records that we parsed and wrote anew.
+
+    Raises:
+        ArtifactError: the file is damaged or not made by lenetx.
+        DeviceUnavailable: the device is not available.
+    """
     data = read_bytes(path, "model")
     records = archive.unpack(data)
     try:
@@ -79,7 +89,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
     code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
     program = unpacked(code)
-    load = partial(_load, code, device)  # what packed() writes, byte for byte
+    load = partial(_load, code, device)  # unpacked() has checked that packed() writes the same bytes
     module = load()
     if write(renamed(program_of(module.graph))) != write(renamed(program)):
         raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
@@ -107,7 +117,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
 
 
 def _traces(network: "nn.Module", shape: tuple[int, ...], batch: "Batch") -> tuple[Traced, Traced]:
-    """Trace a network on black and on other images, of two numbers where the file takes any."""
+    """Trace a network on zeros and on random images, with two batch sizes if the batch axis is dynamic."""
     import torch
 
     counts = COUNTS if batch == "dynamic" else (batch, batch)
@@ -118,14 +128,14 @@ def _traces(network: "nn.Module", shape: tuple[int, ...], batch: "Batch") -> tup
 
 
 def _class_path(network: "nn.Module") -> str:
-    """Return the name of a network's class as TorchScript has it."""
+    """Return the name of a network's class as TorchScript spells it."""
     kind = type(network)
     parts = re.findall(r"[A-Za-z_]\w*", f"{kind.__module__}.{kind.__qualname__}", re.ASCII)
     return ".".join(["__torch__", *(f"{each}_" if keyword.iskeyword(each) else each for each in parts)])
 
 
 def _is_fresh(records: Mapping[str, bytes], exported: bytes) -> bool:
-    """Return whether all but what it says of itself is what another archive has."""
+    """Return whether the records equal those of a new export, apart from the spec."""
     fresh = archive.unpack(exported)
     return {**records, _SPEC: b""} == {**fresh, _SPEC: b""}
 
@@ -146,9 +156,9 @@ def _load(records: Mapping[str, bytes], device: str) -> Any:
 
 
 def _names(constants: "Sequence[Tensor]", tensors: "Mapping[str, Tensor]") -> list[list[str]]:
-    """Return the names of each constant in the network: the archive itself has only numbers.
+    """Return the names of each constant in the network; the archive itself only numbers them.
 
-    Tensors with the same bits share a constant. What the network's code makes by itself has no name.
+    Tensors with the same bits share a constant. A tensor that the network's code creates has no name.
     """
     names: dict[object, list[str]] = {}
     for name, tensor in tensors.items():
@@ -157,7 +167,7 @@ def _names(constants: "Sequence[Tensor]", tensors: "Mapping[str, Tensor]") -> li
 
 
 def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[np.float32]]":
-    """Return the constants by the names that the archive has for them."""
+    """Return the named constants, by the names recorded in the archive."""
     names = _names_of(records)
     every = [name for each in names for name in each]
     if len(names) != len(constants) or len(every) != len(set(every)):
@@ -166,13 +176,13 @@ def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[s
 
 
 def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[Any]]":
-    """Return the constants that are no weights, by their places."""
+    """Return the constants that are not weights, by position."""
     pairs = enumerate(zip(_names_of(records), constants, strict=True))
     return {f"constant {place}": constant.cpu().numpy() for place, (names, constant) in pairs if not names}
 
 
 def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
-    """Return the names of each constant: in the file a text, or a list where there are none or several."""
+    """Return the names of each constant. The file holds a string for one name, or a list for none or several."""
     try:
         found = parse_json(records[_NAMES])
     except (KeyError, ValueError):
@@ -182,7 +192,7 @@ def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
 
 
 def _fixed(network: "nn.Module", shape: tuple[int, ...]) -> "nn.Module":
-    """Return a module that takes inputs of one shape only, in libtorch too, where no spec is read."""
+    """Return a module that accepts one input shape only, also in libtorch, which reads no spec."""
     from torch import nn
 
     class Fixed(nn.Module):

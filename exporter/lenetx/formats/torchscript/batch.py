@@ -1,7 +1,7 @@
-"""Two traces of a network, of other images and another number of them, as one program for any number.
+"""Merge two traces of a network, on different images and batch sizes, into one program for any batch size.
 
-What differs only by the number of images is written by it: as what is left over in a reshape, and as the first size of
-the image elsewhere. Whatever else differs is a branch on the data, which a straight line cannot have.
+A size that differs like the batch sizes becomes ``-1`` in a reshape, and ``torch.size(image, 0)`` elsewhere. Any other
+difference means that the code branches on its input, which straight-line code cannot express.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["COUNTS", "bits_of", "program_of_traces"]
 
 _REST = ("view", "reshape", "_unsafe_view")
-"""Operators whose sizes may leave one open."""
+"""Operators in which one size may be -1."""
 _SIZED = ("affine_grid_generator", "expand", "repeat", "new_zeros", "new_ones", "new_full")
 COUNTS = (2, 3)
-"""Images in the two traces: with one, its axis would look like others of one place (pytorch#151582)."""
+"""Batch sizes of the two traces; a batch axis of size 1 would look like any other axis of size 1 (pytorch#151582)."""
 _COUNT = Name("0")
-"""The number of images."""
+"""The batch size."""
 _DIFFERS = (
     "The network does something else for other images or another number of them: its code branches on them, goes "
     "through the images one by one, or computes with their number. TorchScript files here hold no branch."
@@ -34,15 +34,15 @@ _DIFFERS = (
 
 
 def program_of_traces(path: str, first: Traced, second: Traced) -> "tuple[Program, list[Tensor]]":
-    """Return the program, and its constants by number.
+    """Return the merged program and its constants, by number.
 
     Args:
-        path: of its class.
-        first: of one number of images.
-        second: of another, or of the same where the file takes no other.
+        path: the class path, as TorchScript spells it.
+        first: the trace with the first batch size.
+        second: the trace with the second batch size, which is the same one if the batch size is fixed.
 
     Raises:
-        InputError: the traces differ by more.
+        InputError: the traces differ in more than the batch size.
     """
     ours, theirs = _live(first), _live(second)
     if len(ours) != len(theirs):
@@ -56,7 +56,7 @@ def program_of_traces(path: str, first: Traced, second: Traced) -> "tuple[Progra
 
 
 def _live(traced: Traced) -> list[Statement]:
-    """Return the statements that reach the output."""
+    """Return the statements that the output depends on."""
     wanted, kept = {traced.output.text}, []
     for statement in reversed(traced.statements):
         if wanted & set(statement.results):
@@ -67,13 +67,13 @@ def _live(traced: Traced) -> list[Statement]:
 
 @dataclass
 class _Merged:
-    """Statements that two traces have in common.
+    """The merged statements of two traces.
 
     Attributes:
-        names: in the second trace, with those in the first.
-        statements: so far.
-        counts: whether one of them reads the number of images.
-        spread: how many names were given to constants that are repeated for each image.
+        names: from names in the second trace to names in the first.
+        statements: the statements merged so far.
+        counts: whether one of them reads the batch size.
+        spread: the number of names given to constants that are repeated for each image.
     """
 
     names: dict[str, str]
@@ -125,7 +125,7 @@ class _Merged:
         return (*one[:place], -1 if operator in _REST else _COUNT, *one[place + 1 :])
 
     def _repeated(self, one: "Tensor", other: "Tensor") -> Name:
-        """Return a constant that says the same for each image, as many times as there are images."""
+        """Return a constant that has the same values for each image, expanded to the batch size."""
         import torch
 
         axes = [axis for axis, pair in enumerate(zip(one.shape, other.shape, strict=False)) if pair[0] != pair[1]]
@@ -143,7 +143,7 @@ class _Merged:
 
 
 def bits_of(tensor: "Tensor") -> tuple[object, ...]:
-    """Return what two tensors have in common that are the same, even where they hold NaN, which equals nothing."""
+    """Return a key that is equal for tensors with the same type, shape and bits, NaN included."""
     import torch
 
     contents = tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
@@ -151,7 +151,7 @@ def bits_of(tensor: "Tensor") -> tuple[object, ...]:
 
 
 def _finished(path: str, image: Name, statements: Sequence[Statement], output: Name) -> "tuple[Program, list[Tensor]]":
-    """Return values the names that they have in the network's own code, and constants their numbers."""
+    """Return the program with the names of the network's own code and numbered constants, and these constants."""
     names: dict[str, str] = {}
     taken: set[str] = set()
     constants: list[Tensor] = []

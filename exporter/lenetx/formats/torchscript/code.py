@@ -1,10 +1,10 @@
-"""The code in a TorchScript archive: one class, one ``forward``, a straight line of calls of ``torch``.
+"""Read and write the code in a TorchScript archive: one class whose ``forward`` is straight-line calls of ``torch``.
 
     statement   NAME = torch.operator(value, …, NAME=value) | NAME, …, = torch.operator(…)
     value       NAME | CONSTANTS.cN | number | True | False | None | "text" | [value, …]
 
-Each name gets one value, before it is read; each constant is numbered by its first use; each statement reaches the
-output. What ``read`` takes is what ``write`` gives, to the letter, so that nothing can be read in two ways.
+Each name is assigned once, before it is read; constants are numbered by first use; the output depends on each
+statement. ``read`` accepts exactly what ``write`` writes, to the letter, so that code has only one reading.
 """
 
 import keyword
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 RESERVED = frozenset({"self", "torch", "ops", "CONSTANTS", "inf", "nan", "infj", "nanj", "Tensor", "annotate", "_"})
-"""Names with a meaning of their own in TorchScript; Python's keywords are others."""
+"""Names that are reserved in TorchScript, in addition to Python's keywords."""
 
 _FRAME = """class {0}(Module):
   __parameters__ = []
@@ -64,21 +64,22 @@ class Name(NamedTuple):
 
 
 class Constant(NamedTuple):
-    """One of the archive's tensors, by its number."""
+    """A constant tensor of the archive, by number."""
 
     place: int
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One call.
+    """One call of an operator.
 
     Attributes:
-        results: the names of what it returns.
-        operator: of torch.
-        arguments: names, constants, numbers, truth values, texts, ``None``, and lists of them as tuples.
-        keywords: those that have to be named, each with its name.
-        unpacked: it returns several values, or a list of a known length.
+        results: the names of its results.
+        operator: the name of the operator in ``torch``.
+        arguments: positional arguments: names, constants, numbers, booleans, strings, ``None``, and tuples of them for
+            lists.
+        keywords: keyword-only arguments, as pairs of name and value.
+        unpacked: it returns several values, or a list of known length.
     """
 
     results: tuple[str, ...]
@@ -89,7 +90,7 @@ class Statement:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """All arguments."""
+        """The values of all arguments, positional and keyword-only."""
         return (*self.arguments, *(value for _, value in self.keywords))
 
 
@@ -98,9 +99,9 @@ class Program:
     """A network's code.
 
     Attributes:
-        path: of its class, such as ``__torch__.lenetx.models.lenet5.LeNet5``.
+        path: the class path, such as ``__torch__.lenetx.models.lenet5.LeNet5``.
         image: the name of the input.
-        statements: in their order.
+        statements: the calls, in order.
         output: the name of the logits.
     """
 
@@ -111,7 +112,7 @@ class Program:
 
 
 def leaves(values: Sequence[Any]) -> Iterator[Any]:
-    """Yield the values that are no lists, and the parts of those that are."""
+    """Yield the values, with lists flattened recursively."""
     for value in values:
         if type(value) is tuple:
             yield from leaves(value)
@@ -120,22 +121,22 @@ def leaves(values: Sequence[Any]) -> Iterator[Any]:
 
 
 def numbers(program: Program) -> frozenset[float]:
-    """Return the fractions in the code."""
+    """Return the floats in the code."""
     return frozenset(each for call in program.statements for each in leaves(call.values) if isinstance(each, float))
 
 
 def write(program: Program) -> str:
-    """Return the text of a program."""
+    """Return a program as TorchScript code."""
     path, _, name = program.path.rpartition(".")
     lines = "".join(_line(statement) for statement in program.statements)
     return _FRAME.format(name, path, program.image, lines, program.output)
 
 
 def read(code: str) -> Program:
-    """Read the text of a program.
+    """Parse TorchScript code.
 
     Raises:
-        ArtifactError: it is not what ``write`` returns, or it is no straight line from the input to the output.
+        ArtifactError: ``write`` would not write this text, or it is not straight-line code from input to output.
     """
     frame = _CODE.fullmatch(code)
     try:
@@ -152,12 +153,12 @@ def read(code: str) -> Program:
 
 
 def names_of(program: Program) -> list[str]:
-    """Return the names of the input and of all results, in their order."""
+    """Return the names of the input and of all results, in order."""
     return [program.image, *(result for statement in program.statements for result in statement.results)]
 
 
 def renamed(program: Program, path: str = "__torch__.Network", by: Sequence[str] | None = None) -> Program:
-    """Return the same with other names: by place alone, or those of another program with as many."""
+    """Return the program with other names: ``v0``, ``v1``, …, or those in ``by``, which must be as many."""
     before = names_of(program)
     names = dict(zip(before, by or (f"v{place}" for place in range(len(before))), strict=by is not None))
 
@@ -179,7 +180,7 @@ def renamed(program: Program, path: str = "__torch__.Network", by: Sequence[str]
 
 
 def _require_straight(program: Program) -> None:
-    """Raise ValueError unless each name has one value before it is read, and each statement reaches the output."""
+    """Raise ValueError unless names are assigned once, before use, and the output depends on each statement."""
     known, constants = {program.image}, 0
     for statement in program.statements:
         for value in leaves(statement.values):

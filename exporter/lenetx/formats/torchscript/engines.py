@@ -1,4 +1,4 @@
-"""Every way to run a TorchScript archive here: as written or optimised, on one thread or all."""
+"""List the runs of a TorchScript archive on this machine: optimisation on or off, on one thread or all."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["as_written", "engines_of"]
 
 _WARM_UP = 3
-"""libtorch watches the first calls and then optimises."""
+"""Number of calls before the one that counts; libtorch profiles the first calls and then optimises."""
 
 
 class _Variant:
-    """Runs a module in one way and leaves torch's own settings as they were."""
+    """A backend that runs a module in one configuration and restores torch's settings afterwards."""
 
     def __init__(self, load: Callable[[], Any], device: str, *, optimised: bool, threads: int) -> None:
         self._backend = TorchBackend(load(), device)
@@ -47,7 +47,7 @@ class _Variant:
 
 @contextlib.contextmanager
 def as_written() -> Iterator[None]:
-    """Have libtorch run a module operator by operator."""
+    """Make libtorch run modules operator by operator, without optimisation."""
     import torch
 
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
@@ -55,11 +55,11 @@ def as_written() -> Iterator[None]:
 
 
 def engines_of(load: Callable[[], Any], device: str) -> tuple[Engine, ...]:
-    """Return a way to run it for each kind of execution and number of threads.
+    """Return a run for each combination of optimisation and thread count.
 
     Args:
-        load: gives the module, anew each time.
-        device: where it shall run.
+        load: loads the module anew.
+        device: where it runs.
     """
     return tuple(
         Engine(

@@ -1,6 +1,6 @@
-"""The graph that libtorch holds of an archive, as a program, and what no graph of a network may do.
+"""Convert the graph that libtorch has loaded to a program; reject graphs that do more than compute tensors.
 
-libtorch's own words decide: its schemas say what an operator changes, which arguments it has and what it returns.
+libtorch's own schemas decide which arguments an operator has, which of them it changes, and what it returns.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ __all__ = ["arguments_of", "constants_of", "program_of", "schema_of", "training_
 
 _TRAINS = ("training", "train", "use_input_stats", "is_training")
 _OTHER = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal", "poisson"})
-"""Operators that draw random numbers, whatever their arguments are."""
+"""Operators that draw random numbers whatever their arguments are."""
 _SIZED = ("size", "sizes", "shape", "repeats")
-"""Arguments in which the size of the batch may stand."""
+"""Arguments that may contain the batch size."""
 
 
 def schema_of(node: Any) -> Any:
@@ -32,7 +32,7 @@ def writes(schema: Any) -> bool:
 
 
 def arguments_of(schema: Any, values: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]]:
-    """Return the arguments by position and by name that say the same without the defaults at the end."""
+    """Return the positional and keyword-only arguments, without defaults where they can be left out."""
     pairs = list(zip(schema.arguments, values, strict=True))
     ordered = [pair for pair in pairs if not pair[0].kwarg_only]
     while ordered and _is_default(*ordered[-1]):
@@ -42,10 +42,10 @@ def arguments_of(schema: Any, values: Sequence[Any]) -> tuple[tuple[Any, ...], t
 
 
 def program_of(graph: Any) -> Program:
-    """Return what libtorch will run, its constants numbered by their first use.
+    """Return the program that libtorch will run, its constants numbered by first use.
 
     Raises:
-        ArtifactError: it is more than calls of operators in a straight line that change nothing.
+        ArtifactError: it is not straight-line code, or an operator does more than compute tensors from tensors.
     """
     try:
         return _Reader(graph).program()
@@ -54,13 +54,13 @@ def program_of(graph: Any) -> Program:
 
 
 def constants_of(module: Any) -> list[Any]:
-    """Return the tensors among the constants of a module in the order of its graph."""
+    """Return a module's constant tensors, in the order of its graph."""
     nodes = module.graph.findAllNodes("prim::Constant")
     return [node.t("value") for node in nodes if node.output().type().kind() == "TensorType"]
 
 
 def training_operators(graph: Any) -> list[str]:
-    """Return the operators that run as in training: dropout that drops, and norms of the batch itself."""
+    """Return the operators in training mode: active dropout, norms that use batch statistics, random numbers."""
     return [node.kind().removeprefix("aten::") for node in graph.nodes() if _trains(node)]
 
 
@@ -129,7 +129,7 @@ class _Reader:
         self._values |= {result: Name(result) for result in results}
 
     def _numbered(self, value: Any) -> Any:
-        """Number a tensor when it is met first."""
+        """Return the value with tensors replaced by numbered constants; number a tensor at its first use."""
         if isinstance(value, _Tensor):
             if value.place is None:
                 value.place, self._constants = self._constants, self._constants + 1
@@ -143,7 +143,7 @@ class _Reader:
         self._sizes |= set(statement.results)
 
     def _require_sizes(self, schema: Any, values: Sequence[Any]) -> None:
-        """Raise ValueError where the number of images is more than one number of a shape."""
+        """Raise ValueError if the batch size is used as anything but an element of a shape."""
         for argument, value in zip(schema.arguments, values, strict=True):
             sized = type(value) is tuple and argument.name in _SIZED
             parts = () if sized else leaves([value])
@@ -152,7 +152,7 @@ class _Reader:
 
 
 class _Tensor:
-    """A tensor among the constants, and its number."""
+    """A constant tensor and its number, ``None`` until its first use."""
 
     place: int | None = None
 
@@ -189,7 +189,7 @@ def _require_lawful(schema: Any, inputs: Sequence[Any]) -> None:
 
 
 def _trains(node: Any) -> bool:
-    """Return whether a node runs as in training. Norms of each image by itself have no statistics, and do not."""
+    """Return whether a node is in training mode. Instance norm never is: it normalises each image by itself."""
     name = node.kind().removeprefix("aten::")
     if not node.kind().startswith("aten::") or name == "instance_norm":
         return False

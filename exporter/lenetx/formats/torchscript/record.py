@@ -1,4 +1,4 @@
-"""Trace a network: torch's own tracer, kept to what the network computes."""
+"""Trace a network with torch's tracer, independently of the host's settings."""
 
 import contextlib
 import warnings
@@ -13,31 +13,31 @@ __all__ = ["deprecated_api", "trace"]
 
 @contextlib.contextmanager
 def deprecated_api() -> Iterator[None]:
-    """Keep torch from telling our users that TorchScript is deprecated: it works, and they asked for it."""
+    """Silence torch's warning that TorchScript is deprecated: it works, and the user asked for it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
         yield
 
 
 def trace(network: "nn.Module", sample: "Tensor") -> Any:
-    """Return torch's trace of a network, which is changed so that its tensors need no gradients."""
+    """Return torch's trace of a network, after switching off the gradients of its tensors."""
     import torch
 
     for tensor in _tensors(network):
         if tensor.is_leaf:
             tensor.requires_grad = False
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one operator for all of it, which no other program knows
+    torch.backends.mha.set_fastpath_enabled(False)  # a fused attention operator that no other program knows
     try:
         with deprecated_api(), warnings.catch_warnings(), _plain_functions(), _cudnn_as_usual():
-            warnings.simplefilter("ignore", torch.jit._trace.TracerWarning)  # two traces are compared
+            warnings.simplefilter("ignore", torch.jit._trace.TracerWarning)  # comparing two traces finds branches
             return torch.jit.trace(network, sample, check_trace=False)  # type: ignore[no-untyped-call]
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _tensors(network: "nn.Module") -> "Iterator[Tensor]":
-    """Yield the tensors that a network holds, registered or in lists and the like."""
+    """Yield the tensors that a network holds: registered, or in attributes, lists and mappings."""
     import torch
 
     left: list[Any] = [network]
@@ -57,7 +57,7 @@ def _tensors(network: "nn.Module") -> "Iterator[Tensor]":
 
 @contextlib.contextmanager
 def _cudnn_as_usual() -> Iterator[None]:
-    """Trace with torch's defaults for cuDNN, which the arguments of a convolution record, whatever the host has set."""
+    """Set torch's defaults for cuDNN: a trace records them as arguments of convolutions."""
     import torch
 
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True):
@@ -66,7 +66,7 @@ def _cudnn_as_usual() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _plain_functions() -> Iterator[None]:
-    """Have autograd functions run their forward, of which the tracer else keeps a call of Python."""
+    """Make autograd functions run their ``forward`` directly; otherwise a trace records a call of Python code."""
     from torch.autograd import Function
     from torch.autograd.function import FunctionCtx
 

@@ -1,7 +1,7 @@
-"""The records of a TorchScript archive, written from a program and its constants, and read back strictly.
+"""Write the records of a TorchScript archive from a program and its constants, and read them back strictly.
 
-Whatever libtorch is given was written here: reading takes the program and the constants out of the records, writes
-the records anew from them, and accepts no archive that differs.
+libtorch only gets records that were written here: reading extracts the program and the constants, writes the records
+anew from them, and rejects an archive that differs.
 """
 
 import math
@@ -30,13 +30,13 @@ _STORAGES = {
     "BoolStorage": "bool",
 }
 _LONGEST = 2**21
-"""Bytes of code; 300 layers take a twentieth of it."""
+"""Largest size of the code in bytes; 300 layers take a twentieth of it."""
 _OLDEST = 3
-"""Version of the format that torch writes where no operator needs a later one."""
+"""The format version that torch writes if no operator needs a later one."""
 
 
 def packed(program: Program, constants: "Sequence[Tensor]") -> dict[str, bytes]:
-    """Return the records that libtorch reads (name below the root → contents)."""
+    """Return the records that libtorch reads: contents by name below the root folder."""
     path, _, name = program.path.rpartition(".")
     return {
         "byteorder": b"little",
@@ -49,10 +49,10 @@ def packed(program: Program, constants: "Sequence[Tensor]") -> dict[str, bytes]:
 
 
 def unpacked(records: Mapping[str, bytes]) -> Program:
-    """Return the program in some records, which are what ``packed`` writes of it and of their constants.
+    """Return the program in an archive's records.
 
     Raises:
-        ArtifactError: ``packed`` would write others.
+        ArtifactError: ``packed`` would write other records for this program and these constants.
     """
     code = [name for name in records if name.startswith("code/")]
     if len(code) != 1:
@@ -71,7 +71,7 @@ def unpacked(records: Mapping[str, bytes]) -> Program:
 
 
 def _version(program: Program) -> int:
-    """Return the version of the format from which on all operators mean what they mean now."""
+    """Return the lowest format version in which all operators have today's meaning."""
     import torch
 
     changed: Mapping[str, Any] = torch._C._get_operator_version_map()
@@ -95,7 +95,7 @@ def _storage(tensor: "Tensor") -> str:
 
 
 def _constants(records: Mapping[str, bytes]) -> "list[Tensor]":
-    """Read the constants by the tuples of their sizes in the pickle, which is not run."""
+    """Read the constants; their shapes come from the pickle, which is parsed but not run."""
     import torch
 
     found = []
@@ -113,7 +113,7 @@ def _constants(records: Mapping[str, bytes]) -> "list[Tensor]":
 
 
 def _sizes(pickle: bytes) -> list[tuple[str, tuple[int, ...]]]:
-    """Return each tensor's kind of storage and shape, of a pickle that ``_pickled`` wrote."""
+    """Return each tensor's storage class and shape from a pickle that ``_pickled`` wrote."""
     found: list[tuple[str, tuple[int, ...]]] = []
     memo: dict[int, str] = {}
     named = kind = ""
@@ -134,18 +134,18 @@ def _sizes(pickle: bytes) -> list[tuple[str, tuple[int, ...]]]:
             tuples.append(tuple(numbers))
         if opcode.name in ("MARK", "TUPLE"):
             numbers = []
-        if opcode.name == "NEWFALSE":  # behind the shape and the strides
+        if opcode.name == "NEWFALSE":  # requires_grad, after the shape and the strides
             found.append((kind, tuples[-2]))
     return found
 
 
 def _pickled(tensors: Sequence[tuple[str, tuple[int, ...]]]) -> bytes:
-    """Return the pickle that torch writes of a tuple of tensors, each with a storage of its own."""
+    """Return the pickle that torch writes for a tuple of tensors that share no storage."""
     memo: dict[str, int] = {}
     parts = [b"\x80\x02("]
 
     def once(key: str, opcode: bytes) -> None:
-        """Write a value, or where it was written before a reference to it."""
+        """Write a value, or a reference if it was written before."""
         if key in memo:
             parts.append(_indexed(b"h", b"j", memo[key]))
         else:

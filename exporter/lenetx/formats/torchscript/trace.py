@@ -1,7 +1,7 @@
-"""From a trace of a network to statements: sizes become numbers, and what changes a tensor returns another.
+"""Convert a trace of a network to statements with fixed sizes and without in-place operations.
 
-The trace has the shape of every value, so that arithmetic with sizes is done here and the code holds its results. What
-depends on neither the image nor a weight is computed here too, and becomes a constant.
+The trace has the shape of every value, so that arithmetic with sizes is done here and the code holds its results.
+Values that depend on neither the image nor a weight are computed here too and become constants.
 """
 
 import math
@@ -32,13 +32,13 @@ _RESHAPES = ("view", "reshape", "_unsafe_view")
 
 
 class Weight:
-    """A tensor of the network's own, which is not computed with before the network runs."""
+    """A parameter or buffer of the network; unlike other constants, it is never folded into a new one."""
 
     def __init__(self, tensor: "Tensor") -> None:
         self.tensor = tensor
 
     def is_same(self, other: "Weight") -> bool:
-        """Return whether two traces have met the same tensor."""
+        """Return whether two traces refer to the same tensor in memory."""
         places = ((each.tensor.data_ptr(), each.tensor.shape, each.tensor.stride()) for each in (self, other))
         return len(set(places)) == 1
 
@@ -47,9 +47,9 @@ class Traced:
     """The statements of one trace.
 
     Attributes:
-        statements: in order; names are those of the trace, and tensors stand for themselves.
-        image: the input.
-        output: the logits.
+        statements: the calls in order, with the names of the trace; arguments may be tensors or weights.
+        image: the name of the input.
+        output: the name of the logits.
     """
 
     def __init__(self, module: Any) -> None:
@@ -108,7 +108,7 @@ class Traced:
 
     def _operator(self, place: int, node: Any, inputs: list[Any]) -> None:
         schema = schema_of(node)
-        name = schema.name.removeprefix("aten::").replace("empty", "zeros")  # whatever lies in memory is no answer
+        name = schema.name.removeprefix("aten::").replace("empty", "zeros")  # uninitialised memory is not reproducible
         results = [each.debugName() for each in node.outputs()]
         if writes(schema):
             self._change(place, node, schema, inputs)
@@ -135,12 +135,12 @@ class Traced:
         inputs = [
             inputs[place - 1] if each.name == "stride" and inputs[place] == () else inputs[place]
             for place, each in enumerate(schema.arguments)
-        ]  # as the operators of pooling read it
+        ]  # pooling reads an empty stride as the kernel size
         schema, inputs = _with_plain_numbers(schema, inputs)
         return Statement(tuple(results), name, *arguments_of(schema, inputs), unpacked=len(results) > 1)
 
     def _change(self, place: int, node: Any, schema: Any, inputs: list[Any]) -> None:
-        """Compute another tensor in the place of one that the network changes."""
+        """Replace an in-place operation by one that returns a new tensor."""
         import torch
 
         name, changed = schema.name.removeprefix("aten::").removesuffix("_"), next(iter(node.inputs())).debugName()
@@ -166,7 +166,7 @@ class Traced:
         self._values[changed] = self._values[result]
 
     def _scatter(self, base: str, node: Any, part: str, result: str) -> None:
-        """Put a part that was changed back into what it is a part of."""
+        """Write a changed view back into its base, which becomes a new tensor."""
         name = node.kind().removeprefix("aten::")
         _, *rest = [self._values[each.debugName()] for each in node.inputs()]
         whole, new = self._values[base], self._values[part]
@@ -223,7 +223,7 @@ def _words(kind: str) -> str:
 
 
 def _computed(schema: Any, inputs: Sequence[Any]) -> Any:
-    """Compute what depends on no image and no weight."""
+    """Compute an operator whose inputs depend on neither the image nor a weight."""
     import torch
 
     name = schema.name.removeprefix("aten::")
@@ -239,7 +239,7 @@ def _computed(schema: Any, inputs: Sequence[Any]) -> Any:
 
 
 def _without_devices(name: str, schema: Any, inputs: list[Any]) -> tuple[str, Any, list[Any]]:
-    """Leave out where tensors lie: a file runs wherever its input is."""
+    """Drop device arguments: the file runs on the device of its input."""
     import torch
 
     if name == "to" and schema.overload_name == "device":
@@ -249,7 +249,7 @@ def _without_devices(name: str, schema: Any, inputs: list[Any]) -> tuple[str, An
 
 
 def _with_plain_numbers(schema: Any, inputs: list[Any]) -> tuple[Any, list[Any]]:
-    """Write single numbers, which a trace holds as tensors, into the code where the operator takes them."""
+    """Replace scalar tensors by plain numbers if the operator has an overload that takes them."""
     import torch
 
     for place, value in enumerate(inputs):

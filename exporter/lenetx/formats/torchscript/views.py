@@ -1,4 +1,4 @@
-"""Which values of a trace share their numbers: what has to be written anew when one of them is changed in place."""
+"""Track which values of a trace share memory, to find what an in-place operation on one of them changes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ _CUTS = ("aten::chunk", "aten::split", "aten::split_with_sizes", "aten::tensor_s
 
 
 class Views:
-    """What each value of a graph is a view of, and where it is read last."""
+    """The base of each view in a graph, and where each value is read last."""
 
     def __init__(self, graph: Any) -> None:
         self._base: dict[str, tuple[str, Any]] = {}
@@ -39,7 +39,7 @@ class Views:
         alias = returned[0].alias_info if len(returned) == 1 else None
         if alias is None:
             return
-        if alias.is_write:  # the same tensor once more
+        if alias.is_write:  # an in-place operator returns its input
             if first in self._base:
                 self._base[output] = self._base[first]
             self._parts[output] = self._parts.get(first, [])
@@ -48,10 +48,18 @@ class Views:
             self._parts.setdefault(first, []).append(output)
 
     def changed(self, name: str, place: int, new: str) -> Iterator[tuple[str, Any, str, str]]:
-        """Yield what has to be written anew when a value is changed at some place: the base, its view's node, the part.
+        """Yield the bases to update after an in-place change, innermost first.
+
+        Args:
+            name: the value that is changed.
+            place: the index of the node that changes it.
+            new: the name of the changed value.
+
+        Yields:
+            The base's name, the node that made the view, the changed view's name, and the updated base's name.
 
         Raises:
-            InputError: another view of the same numbers is read later.
+            InputError: another view of the same memory is read later.
         """
         part = new
         self._require_unread(self._parts.get(name, []), place)
@@ -67,7 +75,7 @@ class Views:
             name, part = base, result
 
     def _apart(self, one: str, other: str) -> bool:
-        """Return whether two views are pieces that one operator has cut a value into."""
+        """Return whether two views are disjoint pieces of one value, cut by the same operator."""
         pieces = (self._base.get(each, ("", None))[1] for each in (one, other))
         kinds = [(self._made[each], piece.kind()) for each, piece in zip((one, other), pieces, strict=True) if piece]
         return len(kinds) == 2 and kinds[0] == kinds[1] and kinds[0][1] in _CUTS

@@ -1,4 +1,4 @@
-"""What an archive does, operator by operator: libtorch calls the same ones as eager, so they can be recorded."""
+"""Record what an archive computes, operator by operator; libtorch calls the same operators as eager PyTorch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["Watched", "expression_of", "layers_of"]
 
 _BATCHES = (2, 3)
-"""Of an archive that takes any: with one image, its axis would look like others of one place; and sizes that stand in
-the code as they are may fit one number of images only."""
+"""Batch sizes for a dynamic batch axis. A batch axis of size 1 would look like any other axis of size 1, and two batch
+sizes reveal sizes in the code that fit only one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An archive that can be loaded again and again.
+    """An archive whose operators are recorded on a newly loaded module each time.
 
     Attributes:
-        load: gives the module.
-        names: those of each of its constants, in their order.
-        spec: what it says of itself.
+        load: loads the module.
+        names: the names of each constant, in order.
+        spec: the embedded spec.
         device: where it runs.
     """
 
@@ -43,7 +43,7 @@ class Watched:
     device: str
 
     def record(self, inputs: "NDArray[np.float32]") -> Tape:
-        """Run a batch of a size that it takes."""
+        """Run float32[N, C, H, W], N fitting the spec's batch size, and return the recorded operators."""
         import torch
 
         device = torch_device(self.device)
@@ -53,7 +53,7 @@ class Watched:
             return record(module, torch.from_numpy(inputs).to(device), own)
 
     def record_zeros(self) -> list[Tape]:
-        """Run a few black images, and another number of them where it takes any."""
+        """Run zeros, with two batch sizes if the batch axis is dynamic, and return the recordings."""
         import numpy as np
 
         sizes = _BATCHES if self.spec.batch == "dynamic" else (self.spec.batch,)
@@ -63,7 +63,7 @@ class Watched:
 def layers_of(
     watched: Watched, inputs: "NDArray[np.float32]"
 ) -> "tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]":
-    """Return what each affine layer gave, by the name of its weight, and the logits."""
+    """Return each affine layer's outputs, by weight name, and the float32[N, K] logits for float32[N, C, H, W]."""
     import numpy as np
 
     parts, logits = [], []
@@ -80,10 +80,10 @@ def layers_of(
 
 
 def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | Unknown:
-    """Return what it computes in canonical form."""
+    """Return the archive's computation in canonical form, given each tensor's canonical name."""
     try:
         tapes = watched.record_zeros()
-    except RuntimeError as error:  # above its last line stands a trace of the code
+    except RuntimeError as error:  # a traceback of the code precedes the message's last line
         return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1].removeprefix('RuntimeError: ')}")
     if beside := unread(tapes[0]):
         return Unknown(f"it computes what no operator is seen to read ({beside[0]})")

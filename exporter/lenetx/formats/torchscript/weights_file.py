@@ -1,4 +1,4 @@
-"""Read the weights of TorchScript artifacts that lenetx wrote: a reader of ``lenetx.weights.READERS``."""
+"""Read the weights of TorchScript artifacts that lenetx wrote; one of ``lenetx.weights.READERS``."""
 
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -16,7 +16,7 @@ def recognises(data: bytes) -> bool:
 
 
 def read(source: Source) -> Found:
-    """Read the constants by their names in the checkpoint."""
+    """Read the weights, by their names in the checkpoint."""
     import torch
 
     opened = open_artifact(source.path)
