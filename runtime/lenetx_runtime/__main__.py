@@ -1,4 +1,4 @@
-"""``python -m lenetx_runtime``: what can be asked of a model on a device that has no torch.
+"""Run ``python -m lenetx_runtime``: predict, inspect, selftest and doctor, without torch.
 
 The only module of this package that prints.
 """
@@ -18,19 +18,19 @@ from .values import visible
 __all__ = ["main"]
 
 _FAULT, _INTERRUPTED, _NOT_READ = 70, 130, 141
-"""Exit codes that no error of ours carries: those of the command ``lenetx``; 141 is 128 + SIGPIPE."""
+"""Exit codes of the command ``lenetx``; 141 is 128 + SIGPIPE."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and give its exit code.
+    """Run the command line and return its exit code.
 
     Args:
-        arguments: what follows ``python -m lenetx_runtime``; those of this process when ``None``.
+        arguments: what follows ``python -m lenetx_runtime``; if ``None``, the arguments of this process.
     """
     make_safe()
     asked = _parser().parse_args(arguments)
-    warnings.filterwarnings("ignore", "invalid value encountered")  # numbers that are none are refused in words
-    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit speaks
+    warnings.filterwarnings("ignore", "invalid value encountered")  # our errors report NaN and infinity
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")  # our own limit applies
     try:
         status: int = asked.run(asked, commands.Screen(_show, _complain))
     except LenetxError as error:
@@ -41,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except OSError as error:  # stdout is full or closed
         silence(sys.stdout)
-        if isinstance(error, BrokenPipeError):  # as of head: it has what it wants
+        if isinstance(error, BrokenPipeError):  # the reader, such as head, has enough
             return _NOT_READ
         _complain(f"The output could not be written: {error.strerror}.")
         return LenetxError.exit_code
-    except Exception:  # a fault of ours: shown whole, and never mistaken for a self-test that failed
+    except Exception:  # a bug: exit code 1 would mean a failed self-test
         traceback.print_exc()
         return _FAULT
     return status
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """Read the version only on request."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from . import __version__

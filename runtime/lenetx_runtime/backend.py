@@ -1,4 +1,4 @@
-"""The seam between a model and whatever computes it."""
+"""Define the ``Backend`` protocol, and run models in batches."""
 
 import math
 from collections.abc import Iterator
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "batches", "run_in_batches"]
 
 LARGEST_BATCH, _NUMBERS = 1024, 2**19
-"""Images per call for a dynamic batch axis, and numbers of their inputs."""
+"""Most images, and most input numbers, per call with a dynamic batch axis."""
 
 
 class Backend(Protocol):
-    """Computes logits. A Protocol, so that a test or another engine needs no base class."""
+    """Compute logits. A Protocol, so that tests and custom engines need no base class."""
 
     @property
     def device(self) -> str:
-        """Where the model really runs: ``cpu``, ``cuda:N`` or the name of an execution provider."""
+        """Where the model actually runs: ``cpu``, ``cuda:N`` or the name of an execution provider."""
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] and give float32[N, K] logits; another batch has its memory after the call."""
+        """Return float32[N, K] logits for float32[N, C, H, W]; do not keep ``batch``, its memory is reused."""
 
 
 def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "NDArray[np.float32]":
-    """Run float32[N, C, H, W] for any N ≥ 0 in calls of a size that the artifact takes.
+    """Return float32[N, K] logits for float32[N, C, H, W], N ≥ 0, run in batches of a size that the artifact accepts.
 
-    A fixed batch size is filled up with zero images, whose logits are dropped.
+    A fixed batch is filled up with zero images, whose logits are dropped.
     """
     import numpy as np
 
@@ -41,12 +41,12 @@ def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "Model
 def batches(
     inputs: "NDArray[np.float32]", spec: "ModelSpec", largest: int | None = None
 ) -> "Iterator[tuple[NDArray[np.float32], int]]":
-    """Yield calls, each float32[n, C, H, W] of a size that the artifact takes, and how many of their rows count.
+    """Yield (float32[n, C, H, W] batch of a size that the artifact accepts, number of its rows that are inputs).
 
     Args:
         inputs: float32[N, C, H, W], N ≥ 0.
         spec: names that size.
-        largest: the most images of a call with a dynamic batch.
+        largest: most images per batch, for a dynamic batch axis.
     """
     import numpy as np
 

@@ -1,6 +1,6 @@
-"""The certificate beside a model: a proof by ``lenetx export`` or ``lenetx verify``, bound to the file's bytes.
+"""Check the certificate beside a model: a proof by ``lenetx export`` or ``lenetx verify`` of exactly its bytes.
 
-It is no signature: whoever can write to the folder can write a certificate too.
+It is not a signature: anyone who can write to the folder can also write a certificate.
 """
 
 import glob
@@ -21,7 +21,7 @@ CERTIFICATE_VERSION = 1
 _SUFFIX = ".verified.json"
 _STAGING = ".lenetx-*"
 LARGEST_CERTIFICATE = 2**20
-"""Bytes; a certificate has a few thousand."""
+"""Bytes; a real certificate has a few thousand."""
 _FIELDS = {
     "artifact": dict,
     "certificate_version": int,
@@ -37,15 +37,15 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def certificate_path(artifact: Path) -> Path:
-    """Return the place of an artifact's certificate: beside it, with ``.verified.json`` after the whole file name."""
+    """Return the path of an artifact's certificate: beside it, with ``.verified.json`` after the whole file name."""
     return artifact.with_name(f"{artifact.name}{_SUFFIX}")
 
 
 def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
-    """Check that the certificate beside a model's path says that exactly its bytes, of this spec, were proven.
+    """Check that the certificate beside a model proves exactly these bytes, with this spec.
 
     Raises:
-        ArtifactError: there is none, or it is damaged, of another file or checkpoint, or of a proof that failed.
+        ArtifactError: it is missing, damaged, for another file or checkpoint, or records a failed proof.
     """
     place = certificate_path(path)
     if (problem := _problem(place, data, spec)) and all(_problem(each, data, spec) for each in _meanwhile(place)):
@@ -56,7 +56,7 @@ def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
 
 
 def _meanwhile(place: Path) -> Iterator[Path]:
-    """Yield where it is while model and certificate are replaced: in lenetx's staging folder, or just moved back."""
+    """Yield where it may be while lenetx replaces it."""
     for pattern in (f"{_STAGING}/{glob.escape(place.name)}", f"{_STAGING}/old/{glob.escape(place.name)}"):
         yield from place.parent.glob(pattern)
     yield place

@@ -1,4 +1,4 @@
-"""The one class that an app needs."""
+"""Label images with a proven model."""
 
 import itertools
 import os
@@ -30,41 +30,41 @@ if TYPE_CHECKING:
 __all__ = ["Classifier"]
 
 _STREAMED = 64
-"""Images that are labelled together, by default."""
+"""Default number of images labelled together."""
 _LONG = 1e-3
-"""Seconds to read an image, from which on threads read them."""
+"""Seconds per image from which threads read the images too."""
 
 _Framed: TypeAlias = "tuple[NDArray[np.uint8], InputError | None]"
-"""Frames of the images up to the first that cannot be used, and its error."""
+"""Frames before the first unusable image, and its error."""
 _Labelled: TypeAlias = "tuple[list[Prediction], InputError | None]"
 
 
 class Classifier:
-    """A proven ONNX model, ready to label images. Any number of threads may share one.
+    """Label images with a proven ONNX model. Any number of threads may share one instance.
 
-    It can be pickled, and so be handed to processes: they open the same model again, by its path if it has one.
-    A process that is forked goes on with it, on the CPU.
+    It can be pickled: another process opens the same model again, by its path if it has one.
+    A forked process can keep using it on the CPU.
 
     Args:
         model: path of a ``.onnx`` file that lenetx exported, or its bytes.
-        device: ``cpu``, ``cuda`` or ``cuda:N``: what was asked for runs, or ``DeviceUnavailable`` is raised.
-            ``auto`` takes CUDA where the model's self-test passes on it, else the CPU; ``device`` says which.
-        threads: the most CPU threads of one call; all that this process may use when ``None``, by its affinity and its
-            cgroup's quota. A single image takes one, unless the model has more than 16 MiB.
-        require_verified: open the file only if ``lenetx verify`` or ``lenetx export`` has left the certificate of a
-            proof of exactly these bytes beside it, see ``lenetx_runtime.certificate``.
-        providers: onnxruntime's execution providers by their names, the preferred first, instead of a device; each may
-            be a pair of name and settings. They run the whole model, or ``DeviceUnavailable`` is raised.
-        cuda: how CUDA computes, where it does.
-        limits: how large files and pictures may be; what is larger is refused before it is read.
+        device: ``cpu``, ``cuda`` or ``cuda:N``: the model runs there, or ``DeviceUnavailable`` is raised. ``auto``
+            takes CUDA if the model's self-test passes on it, else the CPU; the attribute ``device`` says which.
+        threads: most CPU threads of one call; if ``None``, all that this process may use, by its affinity and cgroup
+            quota. A single image takes one, unless the model has more than 16 MiB.
+        require_verified: require the certificate of ``lenetx verify`` or ``lenetx export`` beside the file, for exactly
+            these bytes, see ``lenetx_runtime.certificate``.
+        providers: names of onnxruntime's execution providers, the preferred first, instead of a device; each may be a
+            pair of name and settings. They run the whole model, or ``DeviceUnavailable`` is raised.
+        cuda: options for CUDA, if the model runs there.
+        limits: largest files and images; larger ones are rejected before they are read.
 
     Attributes:
-        spec: what the model says of itself.
+        spec: the model's metadata.
 
     Raises:
         InputError: the file is missing or a directory, or an argument is wrong.
-        ArtifactError: the file is damaged, changed or not made by lenetx, or not verified where that is required.
-        DeviceUnavailable: the device is not there.
+        ArtifactError: the file is damaged, changed, not made by lenetx, or not verified although required.
+        DeviceUnavailable: the device is not available.
         EngineMissing: onnxruntime is not installed.
 
     Example:
@@ -97,7 +97,7 @@ class Classifier:
 
     @classmethod
     def from_backend(cls, spec: ModelSpec, backend: Backend) -> Self:
-        """Use another engine: anything with ``Backend``'s ``device`` and ``run``."""
+        """Create a classifier with a custom engine: any object with ``Backend``'s ``device`` and ``run``."""
         classifier = cls.__new__(cls)
         classifier._take(Opened(spec, backend, Workers(1)), None)
         return classifier
@@ -114,14 +114,14 @@ class Classifier:
 
     @property
     def device(self) -> str:
-        """Where the model really runs: ``cpu``, ``cuda:N``, or what another engine calls it."""
+        """Where the model actually runs: ``cpu``, ``cuda:N``, or another engine's name for it."""
         return self._opened().backend.device
 
     def predict(self, image: Image) -> Prediction:
-        """Label one image, given as ``lenetx_runtime.preprocess.decode`` takes it.
+        """Label one image, of any kind that ``lenetx_runtime.preprocess.decode`` accepts.
 
         Raises:
-            InputError: the image cannot be used, or the model does not say how.
+            InputError: the image cannot be used, or the model's preprocessing is unknown.
         """
         inference, framer = self._inference, self._framer
         if inference is None or framer is None:
@@ -129,9 +129,12 @@ class Classifier:
         return inference.labels(framer.one(image))[0]
 
     def frame(self, image: Image) -> "NDArray[np.uint8]":
-        """Return what the network sees of one image: uint8[h, w] of ``spec.frame_size``, or uint8[h, w, 3] in colour.
+        """Return an image as the network sees it: uint8[h, w] of ``spec.frame_size``, or uint8[h, w, 3] in colour.
 
-        What follows is only padding and normalising. Raises InputError as ``predict`` does.
+        Only padding and normalising follow.
+
+        Raises:
+            InputError: as for ``predict``.
         """
         framed: NDArray[np.uint8] = self._framing().one(image)[0].copy()
         return framed
@@ -143,7 +146,7 @@ class Classifier:
             images: a list, an iterable, or an array whose first axis counts them.
 
         Raises:
-            InputError: an image cannot be used; its path, or else its position from 0, is named.
+            InputError: an image cannot be used; the error names its path, or else its position from 0.
         """
         require_several(images, "predict_batch")
         inference, framer = self._opened(), self._framing()
@@ -156,14 +159,15 @@ class Classifier:
         return [*itertools.chain.from_iterable(found)]
 
     def stream(self, images: Iterable[Image], *, batch_size: int = _STREAMED) -> Iterator[Prediction]:
-        """Label images as they come, in their order, with no more than a batch for each thread and three in memory.
+        """Label images as they come, in order, with at most one batch per thread and three more in memory.
 
         Args:
-            images: any iterable, also one without an end; a few batches are taken from it before the first result.
-            batch_size: images that are labelled together. With 1 each result is given before the next image is taken.
+            images: any iterable, even an endless one; a few batches are taken from it before the first result.
+            batch_size: images labelled together. With 1, each result comes before the next image is taken.
 
         Raises:
-            InputError: an image cannot be used, after the results of those before it; its path or position is named.
+            InputError: an image cannot be used, after the results of those before it; the error names its path or
+                position.
         """
         require_several(images, "stream")
         if not isinstance(batch_size, int) or batch_size < 1:
@@ -180,16 +184,16 @@ class Classifier:
                 raise problem
 
     def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Return float32[N, K] logits of preprocessed float32[N, C, H, W] inputs, N ≥ 0.
+        """Return float32[N, K] logits for preprocessed float32[N, C, H, W] inputs, N ≥ 0.
 
         Raises:
-            InputError: another dtype or shape, or NaN or infinity among the inputs.
-            ArtifactError: the model cannot run, or gives something else than a finite logit per label.
+            InputError: wrong dtype or shape, or NaN or infinity among the inputs.
+            ArtifactError: the model cannot run, or returns anything but a finite logit per label.
         """
         return (self._inference or self._opened()).logits(inputs)
 
     def self_test(self) -> SelfTestResult:
-        """Run the images that the model carries and compare its logits with those that it should give.
+        """Run the images stored in the model and compare its logits with the stored ones.
 
         Raises:
             ArtifactError: the model carries no self-test, or cannot run.
@@ -207,17 +211,17 @@ class Classifier:
         self._workers.close()
 
     def __enter__(self) -> Self:
-        """Return the classifier itself."""
+        """Return the classifier."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the classifier."""
         self.close()
 
     def __repr__(self) -> str:
-        """Show the model's path, where it has one, and where it runs."""
+        """Show the model's path or network, and its device."""
         if self._inference is None:
             return f"<{type(self).__name__}, closed>"
         path = None if self._request is None or isinstance(self._request.model, bytes) else self._request.model
@@ -225,10 +229,10 @@ class Classifier:
         return f"<{type(self).__name__} {name} on {self.device}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process as what was asked for, which is opened again there.
+        """Pickle the arguments; the model is opened again when unpickled.
 
         Raises:
-            LenetxError: it is closed, or of an engine of someone's own.
+            LenetxError: it is closed, or has a custom engine.
         """
         self._opened()
         if self._request is None:
@@ -248,7 +252,7 @@ class Classifier:
         return self._framer
 
     def _labelled(self, parts: Iterator[Part]) -> Iterator[_Labelled]:
-        """Label parts: small images are read here, under Python's lock; large ones, without it, by all threads."""
+        """Label parts; if reading is slow (it releases the GIL), threads do it too."""
         first = next(parts, None)
         if first is None:
             return
@@ -261,7 +265,7 @@ class Classifier:
         yield from self._workers.map(lambda task: task(), map(self._task, parts))
 
     def _task(self, part: Part) -> "Callable[[], _Labelled]":
-        """Return what a thread does; what several images may be read from is read here."""
+        """Return a thread's task; open files, which images may share, are read here."""
         if any(map(is_open_file, part[1])):
             return partial(self._label, self._framed(part))
         return lambda: self._label(self._framed(part))
@@ -283,7 +287,7 @@ def _all(labelled: _Labelled) -> list[Prediction]:
         return predictions
     try:
         raise problem
-    finally:  # it knows this frame: all would stay until garbage is collected
+    finally:  # its traceback holds this frame: a cycle
         del problem, labelled
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of a model and of a device that has no torch: a function per command, none of which prints."""
+"""Implement the commands of ``python -m lenetx_runtime``, a function each; none of them prints."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -26,13 +26,13 @@ _MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Prints for a command: texts at once and as they are, and sentences on what could not be done."""
+    """Print results at once and unchanged (``show``), and sentences on errors (``complain``)."""
 
     show: Callable[[str], None]
     complain: Callable[[str], None]
 
     def line(self, text: str) -> None:
-        """Print one line of an answer: labels and names of files may hold anything."""
+        """Print one line of a result, escaped: labels and file names may hold anything."""
         self.show(visible(text))
 
     def document(self, content: Any) -> None:
@@ -62,20 +62,20 @@ def label(
     on_answer: Callable[[dict[str, Any]], None],
     on_error: Callable[[str], None],
 ) -> tuple[int, dict[str, Any]]:
-    """Label each image by itself, so that none is lost with another.
+    """Label images one by one, so that an unusable one does not stop the others.
 
     Args:
-        classifier: of known preprocessing.
-        images: files.
+        classifier: with known preprocessing.
+        images: paths of image files.
         top_k: how many classes an answer names.
         on_answer: called with each answer as it comes.
-        on_error: called with a sentence about each image that cannot be used.
+        on_error: called with a sentence about each unusable image.
 
     Returns:
-        The exit code, and ``device``, ``predictions`` and ``errors`` as JSON has them.
+        The exit code, and ``device``, ``predictions`` and ``errors`` as values for JSON.
 
     Raises:
-        ArtifactError: the model does not say how images become inputs.
+        InputError: the model's preprocessing is unknown.
     """
     from .preprocess import require_known
 
@@ -183,9 +183,9 @@ def _certificate_problem(model: Path, data: bytes, spec: "ModelSpec") -> str | N
 
 
 def _rows(document: dict[str, Any], spec: "ModelSpec", facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Use the words of ``lenetx inspect``."""
+    """Return (name, text) pairs as in ``lenetx inspect``."""
     said = {key: value for key, value in document["spec"].items() if value is not None}
-    if spec.selftest is not None:  # itself it would fill the screen
+    if spec.selftest is not None:  # in full it would fill the screen
         said["selftest"] = f"{len(spec.selftest.logits)} images"
     verified = "It is verified: the certificate beside it is of a proof of exactly these bytes."
     rows = {
@@ -208,7 +208,7 @@ def _line(outcome: "ProviderOutcome") -> str:
 
 
 def _plain(outcome: "ProviderOutcome") -> dict[str, Any]:
-    """Return plain values; a share that is not finite is a text, since JSON has none."""
+    """Return values for JSON; infinity becomes a text."""
     result = outcome.result
     return {
         "provider": outcome.provider,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 __all__ = ["Cpus", "available_cpus", "count_cpus", "cpu_quota"]
 
 _TOPS = (("sys/fs/cgroup", "sys/fs/cgroup/unified"), ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"))
-"""Where cgroups are mounted: of version 2, alone or beside version 1, and of version 1."""
+"""Mount points of cgroups: version 2, alone or beside 1; and version 1."""
 
 
 class Cpus(NamedTuple):
@@ -18,7 +18,7 @@ class Cpus(NamedTuple):
     Attributes:
         machine: how many the machine has.
         affinity: how many the process may run on.
-        quota: CPU time of its cgroup in CPUs, as in 1.5; ``None`` if unlimited.
+        quota: CPU quota of its cgroup, in CPUs (for example 1.5); ``None`` if unlimited.
     """
 
     machine: int
@@ -27,24 +27,24 @@ class Cpus(NamedTuple):
 
     @property
     def usable(self) -> int:
-        """What one call's threads can keep busy: a part of a CPU counts as one."""
+        """How many threads of one call can be busy; a fraction of a CPU counts as one."""
         return self.affinity if self.quota is None else min(self.affinity, math.ceil(self.quota))
 
 
 def available_cpus() -> int:
-    """Count the CPUs that this process may use, by its affinity and the quota of its cgroup."""
+    """Return how many CPUs this process may use, by its affinity and cgroup quota."""
     return count_cpus().usable
 
 
 def count_cpus() -> Cpus:
-    """Ask the system, each time anew: both limits can be changed while a process runs."""
+    """Return the CPUs of this process, read anew each time: affinity and quota can change while it runs."""
     machine = os.cpu_count() or 1
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
     return Cpus(machine, affinity, cpu_quota())
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Return the smallest CPU quota of this process's cgroups and those around them, above 0, if there is one."""
+    """Return the smallest CPU quota above 0 of this process's cgroups and their parents, or ``None``."""
     quotas = [_quota(folder) for folder in _cgroups(root)]
     return min((quota for quota in quotas if quota is not None), default=None)
 
@@ -61,7 +61,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
-    """Yield the folders of this process's cgroups and all around them; a container may be told its host's paths."""
+    """Yield this process's cgroup folders and their parents: a container may see its host's paths."""
     for line in _lines(root / "proc/self/cgroup"):  # cgroups(7): "4:cpu,cpuacct:/path" or "0::/path"
         _, controllers, path = (line.split(":", 2) + [""] * 2)[:3]
         if controllers and "cpu" not in controllers.split(","):

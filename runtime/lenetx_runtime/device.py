@@ -1,4 +1,4 @@
-"""The names of devices, understood the same everywhere, and how they compute."""
+"""Parse device names, and hold the options for CUDA."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from .errors import InputError
 __all__ = ["DEFAULT_CUDA", "MOST_THREADS", "CudaOptions", "cuda_index", "is_device"]
 
 MOST_THREADS = 1024
-"""Each is a real thread with a stack of its own."""
+"""Each is an OS thread with its own stack."""
 _DIGITS = 3
 
 
@@ -15,7 +15,7 @@ def cuda_index(device: str) -> int | None:
     """Return ``None`` for ``cpu``, 0 for ``cuda`` and N for ``cuda:N``.
 
     Raises:
-        InputError: no such device name.
+        InputError: unknown device name.
     """
     if not is_device(device):
         raise InputError(f"There is no device '{device}': give cpu, cuda or cuda:N.")
@@ -23,26 +23,26 @@ def cuda_index(device: str) -> int | None:
 
 
 def is_device(name: str) -> bool:
-    """Return whether it is ``cpu``, ``cuda`` or ``cuda:N``."""
+    """Return whether a name is ``cpu``, ``cuda`` or ``cuda:N``."""
     number = name.removeprefix("cuda:")
     is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
     return name in ("cpu", "cuda") or (is_number and name == f"cuda:{int(number)}")
 
 
 class CudaOptions(NamedTuple):
-    """How CUDA computes.
+    """Options for CUDA.
 
     Attributes:
-        tf32: round what is multiplied to 10 bits, which is faster and is not what was proven.
-        graphs: capture what is launched for a batch size that comes again, and replay it. A graph whose logits are not
-            those of a plain run bit for bit is not used.
+        tf32: round factors to 10 bits, which is faster but not what was proven.
+        graphs: capture the launches of a repeated batch size in a CUDA graph, and replay it. A graph is used only if
+            its logits equal those of a plain run bit for bit.
     """
 
     tf32: bool = False
     graphs: bool = False
 
     def settings(self, index: int) -> dict[str, str]:
-        """Return onnxruntime's settings: float32 that is float32, and convolutions that are direct sums."""
+        """Return onnxruntime's settings: full float32 unless ``tf32``, and convolutions as direct sums."""
         settings = {"device_id": str(index), "use_tf32": str(int(self.tf32)), "cudnn_conv_algo_search": "DEFAULT"}
         return settings | ({"enable_cuda_graph": "1"} if self.graphs else {})
 

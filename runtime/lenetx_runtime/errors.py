@@ -1,12 +1,12 @@
-"""Every error that this package raises on purpose.
+"""Define every error that this package raises on purpose.
 
     LenetxError
     ├── InputError (also ValueError)   an image, array or argument that cannot be used
-    ├── ArtifactError                  a model file that is unreadable, damaged or not lenetx's
-    ├── DeviceUnavailable              the device that was asked for is not there
-    └── EngineMissing                  no onnxruntime is installed
+    ├── ArtifactError                  a model file that is unreadable, damaged or not made by lenetx
+    ├── DeviceUnavailable              the requested device is not available
+    └── EngineMissing                  onnxruntime is not installed
 
-``exit_code`` is the status with which the ``lenetx`` command ends on that error.
+``exit_code`` is the exit code of the command ``lenetx`` for that error.
 """
 
 from typing import ClassVar
@@ -15,13 +15,13 @@ __all__ = ["ArtifactError", "DeviceUnavailable", "EngineMissing", "InputError", 
 
 
 class LenetxError(Exception):
-    """Base of all errors of lenetx. Its text is one sentence that says what to do next."""
+    """Base of all lenetx errors. The message says what to do next."""
 
     exit_code: ClassVar[int] = 2
 
 
 class InputError(LenetxError, ValueError):
-    """An image, array or argument that cannot be used as it came."""
+    """An image, array or argument that cannot be used."""
 
 
 class ArtifactError(LenetxError):
@@ -31,12 +31,12 @@ class ArtifactError(LenetxError):
 
 
 class DeviceUnavailable(LenetxError):
-    """The device that was asked for is not there; nothing else was used instead."""
+    """The requested device is not available; no other was used instead."""
 
     exit_code = 3
 
 
 class EngineMissing(LenetxError):
-    """onnxruntime is not installed: the first use of a model needs it."""
+    """onnxruntime is not installed; the first use of a model needs it."""
 
     exit_code = 3

@@ -1,4 +1,4 @@
-"""Reading a file that a user named."""
+"""Read files that a user named."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ __all__ = ["naming", "open_file", "read_bytes", "require_file"]
 
 _AT_ONCE = 2**24
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""A pipe that takes the place of a file is not waited for."""
+"""Never wait for a pipe that has replaced a file."""
 
 
 def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = DEFAULT.model_bytes) -> bytes:
     """Read a whole regular file.
 
     Args:
-        path: where it is.
+        path: of the file.
         kind: what it should be, for the error.
-        limit: the most bytes that are read; a larger file is refused before it is read.
+        limit: most bytes; a larger file is rejected before it is read.
 
     Raises:
         InputError: missing, a directory, a pipe or device, larger than the limit, or not readable.
@@ -46,25 +46,25 @@ def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = 
 
 
 def open_file(path: Union[str, "os.PathLike[str]"], kind: str) -> tuple[int, int]:
-    """Open a regular file for reading: (its descriptor, its size in bytes).
+    """Open a regular file for reading and return (its descriptor, its size in bytes).
 
     Raises:
         InputError: missing, a directory, a pipe or device, or not readable.
     """
-    require_file(path, kind)  # to open a device could change something
+    require_file(path, kind)  # opening a device may have effects
     try:
         descriptor = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
         raise _in_words(error, path, kind) from None
     try:
-        return descriptor, _size(os.fstat(descriptor), path, kind)  # of what was opened, whatever is there by now
+        return descriptor, _size(os.fstat(descriptor), path, kind)  # the path may lead elsewhere by now
     except BaseException:
         os.close(descriptor)
         raise
 
 
 def _to_the_end(descriptor: int, begun: bytes, most: int) -> bytes:
-    """Read on in a file that is not as long as it says, as in ``/proc``, or has more than one call reads."""
+    """Read the rest of a file that misstates its size, as in ``/proc``, or takes several calls."""
     parts, total = [begun], len(begun)
     while total <= most and (part := os.read(descriptor, min(_AT_ONCE, most + 1 - total))):
         parts.append(part)
@@ -73,13 +73,13 @@ def _to_the_end(descriptor: int, begun: bytes, most: int) -> bytes:
 
 
 def require_file(path: Union[str, "os.PathLike[str]"], kind: str) -> int:
-    """Return the size in bytes of a regular file.
+    """Check that a path is a regular file, and return its size in bytes.
 
     Raises:
-        InputError: missing, a directory, a pipe or device, or not to be looked at.
+        InputError: missing, a directory, a pipe or device, or not accessible.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116  # a picture of a digit has 300 bytes: the quickest way
+        status = os.stat(path)  # noqa: PTH116  # the fastest way
     except (OSError, ValueError) as error:
         raise _in_words(error, path, kind) from None
     return _size(status, path, kind)
@@ -96,7 +96,7 @@ def _size(status: os.stat_result, path: Union[str, "os.PathLike[str]"], kind: st
 
 @contextlib.contextmanager
 def naming(model: Union[str, "os.PathLike[str]", bytes]) -> Iterator[None]:
-    """Put the name of the model, where it has one, before what is wrong with it."""
+    """Add the model's name to an ``ArtifactError``."""
     try:
         yield
     except ArtifactError as error:
@@ -107,5 +107,5 @@ def naming(model: Union[str, "os.PathLike[str]", bytes]) -> Iterator[None]:
 def _in_words(error: OSError | ValueError, path: Union[str, "os.PathLike[str]"], kind: str) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"There is no {kind} '{path}'.")
-    reason = error.strerror if isinstance(error, OSError) else error  # a name with a null character
+    reason = error.strerror if isinstance(error, OSError) else error  # a null character in the path
     return InputError(f"The {kind} '{path}' cannot be read: {reason}.")

@@ -1,6 +1,6 @@
-"""From arrays to finite logits and labels: the part of a call that is the same for every image. It needs numpy at once.
+"""Compute finite logits and labels from arrays. Importing this loads numpy.
 
-What one call of a few microseconds does is written so that it does little: no import, no copy, no second look.
+A call takes microseconds: it makes no imports, copies or repeated checks.
 """
 
 from collections.abc import Callable
@@ -23,20 +23,20 @@ __all__ = ["Inference"]
 
 _FLOAT32 = np.dtype(np.float32)
 _PART, _NUMBERS = 32, 2**21
-"""Images of one call, and numbers of their inputs: what they become stays in a core's cache."""
+"""Most images, and input numbers, of a CPU call: activations stay in a core's cache."""
 _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
-"""The same where something else than the CPU computes."""
+"""The same for other devices."""
 _CALLS = 16
-"""Calls of a thread before it gives back what it has: threads that meet in Python wait for each other."""
+"""Calls per task: threads wait for each other in Python."""
 _SMALL = 1e-32
-"""No sum of a few thousand finite float32 overflows with this factor."""
+"""With this factor no sum of a few thousand finite float32 overflows."""
 
 
 class Inference:
-    """A model that runs.
+    """Run a model on frames or inputs.
 
     Attributes:
-        part: images of a call of the backend: a result has the same bits however many threads there are.
+        part: images per backend call, so that a result has the same bits with any number of threads.
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend, workers: Workers) -> None:
@@ -60,7 +60,7 @@ class Inference:
         """Label uint8[N, h, w] or uint8[N, h, w, 3] frames.
 
         Raises:
-            ArtifactError: as ``logits``.
+            ArtifactError: as for ``logits``.
         """
         labels = self._labels
         if len(frames) == 1:
@@ -70,16 +70,16 @@ class Inference:
         return [Prediction(row, labels, index, self._output) for row, index in rows]
 
     def share(self, count: int) -> int:
-        """Return how many of so many images each thread takes at once: whole calls of the backend, and few of them."""
+        """Return how many of ``count`` images a thread takes at once: a few whole backend calls."""
         calls = -(-count // (self._workers.count * self.part))
         return self.part * max(1, min(calls, self._calls))
 
     def logits(self, inputs: Any) -> "NDArray[np.float32]":
-        """Return finite float32[N, K] of float32[N, C, H, W].
+        """Return finite float32[N, K] logits for float32[N, C, H, W].
 
         Raises:
-            InputError: something else is given.
-            ArtifactError: something else comes out, or the model cannot run.
+            InputError: wrong type, dtype or shape, or NaN or infinity among the inputs.
+            ArtifactError: the model cannot run, or returns other than finite float32[N, K].
         """
         is_one = type(inputs) is np.ndarray and inputs.shape == self._one and inputs.dtype is _FLOAT32
         if is_one and _is_surely_finite(inputs, self._small_inputs) and inputs.flags.c_contiguous:
@@ -99,10 +99,10 @@ class Inference:
         return self._finite(inputs if inputs.flags.c_contiguous else inputs.copy(order="C"))
 
     def raw(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Return float32[N, K], finite or not, of contiguous float32[N, C, H, W].
+        """Return float32[N, K] logits, finite or not, for contiguous float32[N, C, H, W].
 
         Raises:
-            ArtifactError: something else comes out, or the model cannot run.
+            ArtifactError: the model cannot run, or returns another shape.
         """
         count = len(inputs)
         if self._is_dynamic and 0 < count <= self.part:
@@ -142,9 +142,9 @@ class Inference:
 
 
 def _is_surely_finite(values: "NDArray[np.float32]", small: "NDArray[np.float32]") -> bool:
-    """Say by one product whether no number is NaN or infinite, which is the fastest way for few of them.
+    """Return whether all values are finite, by one dot product: the fastest way for few values.
 
-    Where the host has made floating-point events or warnings errors, they decide by a slower look.
+    If the host turns floating-point warnings into errors, check each value.
     """
     try:
         return isfinite(values.ravel().dot(small))

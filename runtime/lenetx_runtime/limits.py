@@ -1,4 +1,4 @@
-"""How large what comes from outside may be: the runtime's guard against files made to take all time or memory."""
+"""Limit the size of files and images, as a guard against input made to exhaust time or memory."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ __all__ = ["DEFAULT", "Limits", "size_in_words"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest files and pictures that are opened; what is larger is refused before it is read.
+    """Largest files and images to open; larger ones are rejected before they are read.
 
     Attributes:
         image_bytes: of an image file.
-        image_pixels: width × height of an image, from whatever it comes. Images of this size take up to 2 s and 1 GiB
-            to decode; beyond 178,956,970 pixels Pillow's own limit stands for WebP and GIF files.
+        image_pixels: width × height of an image from any source. Images of the default size take up to 2 s and 1 GiB to
+            decode; beyond 178,956,970 pixels Pillow's own limit also applies to WebP and GIF files.
         model_bytes: of a model file.
 
     Raises:
@@ -37,5 +37,5 @@ DEFAULT = Limits()
 
 
 def size_in_words(size: int) -> str:
-    """Return a number of bytes for an error, in MiB where it is a whole number of them."""
+    """Return a number of bytes for an error message, in MiB if that is a whole number."""
     return f"{size // 2**20} MiB" if size >= 2**20 and size % 2**20 == 0 else f"{size:,} bytes"

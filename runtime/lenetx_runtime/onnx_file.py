@@ -1,12 +1,12 @@
-"""Just enough of the ONNX file format to trust a model before an engine opens it.
+"""Check an ONNX file and read its spec before an engine opens it.
 
 Source of the field numbers: onnx/onnx.proto of the ONNX project. ``content_sha256`` in the embedded spec is the
 SHA-256 of the whole file with those 64 digits themselves written as zeros: it covers the graph, the weights, the
-opset and the spec. Digits like them elsewhere in the file count as they are. onnxruntime itself loads most files with a
-flipped bit without a word.
+opset and the spec. Equal digits elsewhere are hashed as they are. onnxruntime itself loads most files with a flipped
+bit without an error.
 
-The digest finds damage, not ill will: whoever can seal a file can put any graph in it. Its memory is bounded, not its
-time.
+The digest detects damage, not malice: anyone who can seal a file can put any graph in it. A graph's memory is bounded,
+its time is not.
 """
 
 import re
@@ -26,9 +26,9 @@ _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
 _NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 4, 5, 7
 _NODE_PARTS = 1, 2, 5
 _VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
-"""onnxruntime reads memory that is not there where an input of these has no name."""
+"""onnxruntime reads invalid memory if an input of these has no name."""
 _UNSAFE = {b"STFT"}
-"""It divides by its length, 0 too."""
+"""It divides by its length, even 0."""
 _ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 4, 5, 8
 _ATTRIBUTE_GRAPHS = {6, 11, 22, 23}
 """Graphs and sparse tensors."""
@@ -36,27 +36,27 @@ _STRANGE = "It holds a function, a nested graph or a sparse tensor, which lenetx
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _TENSOR_TYPE, _TENSOR_NUMBERS, _TENSOR_NAME, _TENSOR_RAW = 2, 7, 8, 9
 _WHOLE = {6: "<i4", 7: "<i8"}
-"""int32 and int64, and numpy's names of them."""
+"""int32 and int64, with numpy's names."""
 OTHERS = frozenset(
     b"ArgMax ArgMin Bernoulli BitCast CastLike Constant ConstantOfShape ConvInteger EyeLike MatMulInteger Multinomial "
     b"NonMaxSuppression NonZero OneHot SequenceLength Shape Size Where".split()
 )
-"""Operators whose first result may be int32 or int64 though their first input is not; Cast's is its attribute."""
+"""Operators whose first output may be int32 or int64 although their first input is not; Cast's is its attribute."""
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
-"""Of inputs, outputs and their sizes, which onnxruntime cannot hand over if they are no text."""
+"""Names of inputs, outputs and dimensions: onnxruntime can return only UTF-8."""
 _SHOWN = 200
-"""Bytes of such a name that an error shows."""
+"""Most bytes of such a name in an error."""
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
 _EQUATION = b"equation"
 _TERM = rb"[^.,>]*(?:\.{3}[^.,>]*)?"
 _EQUATIONS = re.compile(_TERM + rb"(?:[,>]" + _TERM + rb")*", re.DOTALL)
-"""Of Einsum: on other dots than one "..." for each operand, onnx's own reading of it never ends."""
+"""Of Einsum: onnx's parser never ends on dots other than one "..." per operand."""
 _MARGIN = 64
-"""Pixels that a window may be wider than the network's input, which is padded for it."""
+"""Pixels by which a window may exceed the input, which is padded for it."""
 
 _OTHER_FORMAT = b"ORTM"
-"""onnxruntime looks for this first, and then reads another graph than the one that was looked at here."""
+"""onnxruntime looks for this first, and would read another graph."""
 
 _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
@@ -65,15 +65,15 @@ _KEY = METADATA_KEY.encode()
 _SEVERAL = "It carries more than one lenetx spec."
 
 _Fields: TypeAlias = list[tuple[int, Any]]
-"""Pairs of a number and a value."""
+"""Pairs of a field number and a value."""
 
 
 def read_spec(data: bytes) -> ModelSpec:
-    """Read the spec of a sealed ONNX file and check every bit of the file against it.
+    """Read the spec of a sealed ONNX file and check the whole file against its digest.
 
     Raises:
-        ArtifactError: not ONNX, not made by lenetx, damaged, keeping weights in other files, or with windows that are
-            far larger than its input.
+        ArtifactError: not ONNX, not made by lenetx, damaged, with weights in other files, with unsafe operators, or
+            with windows far larger than its input.
     """
     if data.startswith(_ZIP):
         raise ArtifactError(
@@ -99,7 +99,11 @@ def read_spec(data: bytes) -> ModelSpec:
 
 
 def seal(data: bytes) -> bytes:
-    """Fill in the digest of a serialised model whose spec has ``content_sha256`` written as 64 zeros."""
+    """Return a serialised model with its digest filled in; its spec has ``content_sha256`` written as 64 zeros.
+
+    Raises:
+        ValueError: it does not hold exactly one such spec.
+    """
     empty = _DIGEST_FIELD + _NO_DIGEST
     places = [start + text.find(empty) for start, text in _specs(Walk(), data) if empty in text]
     if len(places) != 1:
@@ -118,7 +122,7 @@ def _digest(data: bytes, place: int) -> bytes:
 
 
 def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield where each text of a spec begins in the file, and that text, or a little more than is ever read of it."""
+    """Yield (offset in the file, JSON text) of each spec, cut off above ``LARGEST_JSON``."""
     for field, entry in walk.messages(data):
         if field != _MODEL_METADATA:
             continue
@@ -128,7 +132,7 @@ def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
         if _KEY not in keys:
             continue
         values = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, memoryview(b""))]
-        if len(keys) > 1 or len(values) > 1:  # readers take one or the other
+        if len(keys) > 1 or len(values) > 1:  # readers disagree on which counts
             raise ArtifactError(_SEVERAL)
         [(start, text)] = values
         yield start, bytes(text[: LARGEST_JSON + 1])
@@ -142,7 +146,7 @@ def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
 
 
 def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
-    """Refuse what an engine would go and read elsewhere, or could neither compute nor survive."""
+    """Raise for what an engine would read elsewhere, cannot compute or would not survive."""
     for place in _NAMES:
         for name in walk.at(data, _MODEL_GRAPH, *place):
             try:
@@ -186,7 +190,7 @@ def _refuse_node(walk: Walk, operator: bytes, fields: _Fields, widest: int) -> N
 
 
 def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
-    """Keep onnxruntime from padding without end, and from sizes below zero, on which it aborts the process."""
+    """Raise for endless padding, and for sizes below 0: onnxruntime aborts the process."""
     name, numbers = b"", []
     for field, value in walk.fields(attribute):
         if field == _ATTRIBUTE_NAME and isinstance(value, memoryview):
@@ -199,7 +203,7 @@ def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
             numbers += [value] if isinstance(value, int) else walk.numbers(value)
     if name == _EQUATION:
         _refuse_endless_equation(walk, attribute)
-    if name in _WINDOWS and max(numbers, default=0) > widest:  # a negative number is a very large one here
+    if name in _WINDOWS and max(numbers, default=0) > widest:  # negative numbers are read as large ones
         raise ArtifactError(f"A layer's {name.decode()} is {max(numbers)}, far beyond the pictures that it takes.")
 
 
@@ -210,7 +214,7 @@ def _refuse_endless_equation(walk: Walk, attribute: memoryview) -> None:
 
 
 def _refuse_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: list[tuple[bytes, _Fields]]) -> None:
-    """Refuse to divide int32 or int64 by anything but constants above zero: the least number by -1 ends the process."""
+    """Raise unless int32 and int64 are divided by constants above 0: lowest / -1 ends the process."""
     held = {dict(tensor).get(_TENSOR_NAME, b""): dict(tensor) for tensor in tensors}
     if len(held) < len(tensors):
         raise ArtifactError("Two of its tensors have one name.")

@@ -1,4 +1,4 @@
-"""What is asked of a model, and how it is opened: here, and again in another process."""
+"""Check the arguments of ``Classifier`` and open the model: here, or again in another process."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ from .workers import Workers
 __all__ = ["Opened", "Request", "as_request"]
 
 _LARGE = 16 * 2**20
-"""Bytes of a model of which a single image is worth several threads: LeNet-5 has 0.25 MiB, and one is faster."""
+"""Bytes from which several threads speed up one image; LeNet-5 is smaller."""
 
 
 class Opened(NamedTuple):
-    """A model that is ready."""
+    """An opened model."""
 
     spec: ModelSpec
     backend: Backend
@@ -35,7 +35,7 @@ class Request(NamedTuple):
     """The arguments of ``Classifier``; they can be pickled.
 
     Attributes:
-        content_sha256: only this model, whatever lies there now; any when ``None``.
+        content_sha256: the only model to open, whatever the path holds now; any if ``None``.
     """
 
     model: Path | bytes
@@ -48,15 +48,15 @@ class Request(NamedTuple):
     content_sha256: str | None = None
 
     def __repr__(self) -> str:
-        """Show all but a model's bytes."""
+        """Show the main arguments, not a model's bytes."""
         model = f"<{len(self.model)} bytes>" if isinstance(self.model, bytes) else repr(str(self.model))
         return f"Request({model}, device={self.device!r}, threads={self.threads}, providers={self.providers})"
 
     def check(self) -> None:
-        """Check that it can be asked for.
+        """Check the arguments.
 
         Raises:
-            InputError: an argument is wrong, or they contradict each other.
+            InputError: an argument is wrong, or two contradict each other.
         """
         if not isinstance(self.device, str):
             raise InputError(f"A device is a name, not {type(self.device).__name__}: auto, cpu, cuda or cuda:N.")
@@ -75,14 +75,15 @@ class Request(NamedTuple):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
     def again(self, spec: ModelSpec) -> "Request":
-        """Return the request that opens this very model from any folder."""
+        """Return a request that opens this very model from any folder."""
         where = self.model if isinstance(self.model, bytes) else self.model.absolute()
         return self._replace(model=where, content_sha256=spec.content_sha256)
 
     def open(self) -> Opened:
         """Read, check and open the model.
 
-        Raises the errors of ``Classifier``.
+        Raises:
+            LenetxError: as ``Classifier``.
         """
         from .cpus import available_cpus
         from .onnx_file import read_spec
@@ -127,7 +128,7 @@ class Request(NamedTuple):
 
 
 def _works(backend: Backend, spec: ModelSpec) -> bool:
-    """Return whether the model's self-test passes; of one that has none, whether it runs and gives numbers."""
+    """Return whether the self-test passes or, without one, all numbers are finite."""
     import numpy as np
 
     if spec.selftest is not None:
@@ -139,7 +140,11 @@ def _works(backend: Backend, spec: ModelSpec) -> bool:
 def as_request(
     model: "str | os.PathLike[str] | bytes", providers: Sequence[Provider] | None, **options: Any
 ) -> Request:
-    """Make a request of what a user gives."""
+    """Return the checked request for a user's arguments.
+
+    Raises:
+        InputError: an argument is wrong.
+    """
     if isinstance(model, bytearray | memoryview):
         model = bytes(model)
     if model == "":

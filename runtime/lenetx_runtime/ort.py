@@ -1,4 +1,4 @@
-"""onnxruntime as a backend: the device that was asked for, or an error."""
+"""Run models with onnxruntime, on the requested device or not at all."""
 
 import math
 import threading
@@ -20,34 +20,33 @@ __all__ = ["CudaRun", "OrtBackend", "execution_providers", "memory_for"]
 
 _FATAL = 4
 _LEAST, _MOST = 3 * 2**28, 2**34
-"""Bytes beside the weights: any model may take 768 MiB, none 16 GiB."""
+"""Bytes beside the weights: any model may take 768 MiB, none more than 16 GiB."""
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = "-1"
 _OFTEN, _MOST_GRAPHS = 3, 8
-"""Calls of a batch size until it gets a graph, and how many may have one: each keeps its buffers."""
+"""Calls of a batch size until it gets a graph, and most graphs: each keeps its buffers."""
 _RUNS_TO_CAPTURE = 3
-"""onnxruntime runs a graph plainly before it captures it, and then replays it."""
+"""onnxruntime runs normally, then captures, then replays."""
 
 
 class OrtBackend:
-    """Runs a sealed ONNX model with onnxruntime.
+    """Run a sealed ONNX model with onnxruntime.
 
     Args:
         model: bytes of the file.
         spec: its spec, already checked against the bytes.
-        device, threads, providers, cuda: as ``Classifier`` takes them, but for
-            ``auto``; ``threads`` are intra-op threads.
+        device, threads, providers, cuda: as for ``Classifier``, but without ``auto``; ``threads`` are intra-op threads.
         optimised: let onnxruntime rewrite the graph before it runs.
 
     Attributes:
-        device: where the model really runs: ``cpu``, ``cuda:N``, or the names of providers, with "or".
-        provider: the first execution provider that was asked for.
+        device: where the model actually runs: ``cpu``, ``cuda:N``, or the names of providers, joined by "or".
+        provider: the first requested execution provider.
 
     Raises:
         EngineMissing: onnxruntime is not installed.
-        DeviceUnavailable: what was asked for is not there or cannot run the whole model.
-        ArtifactError: onnxruntime cannot open the model.
-        InputError: no such device name, a device and providers, no provider, or a thread count outside 1 to 1,024.
+        DeviceUnavailable: the requested device is not available or cannot run the whole model.
+        ArtifactError: onnxruntime cannot open the model, or its graph differs from its spec.
+        InputError: unknown device, a device and providers, no provider, or a thread count outside 1 to 1,024.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class OrtBackend:
         if len(asked) > 1:
             self.device = " or ".join(name for name, _ in asked)
         _require_same_contract(self._session, spec)
-        # What is around it looks after fallbacks and missing inputs, of which there are none: 5 % of LeNet's time.
+        # The wrapper checks for fallbacks and missing inputs, of which there are none: 5 % of LeNet's time.
         self._run = getattr(self._session, "_sess", self._session).run
         self._outputs, self._input = [spec.output_name], spec.input_name
         self._on_cuda: CudaRun | None = None
@@ -88,7 +87,7 @@ class OrtBackend:
             self._on_cuda = CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] and give float32[N, K] logits.
+        """Return float32[N, K] logits for float32[N, C, H, W].
 
         Raises:
             ArtifactError: onnxruntime cannot run the model on this batch.
@@ -97,13 +96,13 @@ class OrtBackend:
             if self._on_cuda is not None:
                 return self._on_cuda(batch)
             logits: NDArray[np.float32] = self._run(self._outputs, {self._input: batch}, None)[0]
-        except Exception as error:  # onnxruntime's errors have no common base but Exception
+        except Exception as error:  # onnxruntime has no base error
             raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
         return logits
 
 
 def memory_for(model: bytes, spec: ModelSpec) -> int:
-    """Return the most bytes that a session's tensors may take: 128 numbers for each of an input."""
+    """Return the most bytes for a session's tensors: 128 float32 per input number, bounded, plus 6 times the file."""
     batch = 1 if spec.batch == "dynamic" else spec.batch
     return 6 * len(model) + max(_LEAST, min(512 * batch * math.prod(spec.input_shape), _MOST))
 
@@ -133,9 +132,9 @@ def _require_same_contract(session: Any, spec: ModelSpec) -> None:
 
 
 class CudaRun:
-    """Runs a session that is on CUDA alone, for any number of threads: its buffers are bound, and graphs replayed.
+    """Run a session on CUDA alone, with bound buffers and CUDA graphs. Any number of threads may call it.
 
-    No run on a GPU has shown this yet (docs/gpu.md says what has been seen); its tests use a made-up engine.
+    Not yet tested on a GPU (docs/gpu.md says what has been); its tests use a fake engine.
     """
 
     def __init__(
@@ -146,11 +145,11 @@ class CudaRun:
         self._classes, self._index = classes, index
         self._graphs: dict[int, _Graph] = {}
         self._asked: Counter[int] = Counter()
-        self._one_at_a_time = threading.Lock()  # onnxruntime allows no other run of a session with graphs
+        self._one_at_a_time = threading.Lock()  # onnxruntime forbids concurrent runs with graphs
         self._plain = self._options(_NO_GRAPH) if graphs else None
 
     def __call__(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Take float32[N, C, H, W] on the host and give float32[N, K] there."""
+        """Return float32[N, K] logits for float32[N, C, H, W], both on the host."""
         size = len(batch)
         if self._plain is None:
             return self._bound(batch)
@@ -172,14 +171,14 @@ class CudaRun:
         return logits
 
     def _capture(self, batch: "NDArray[np.float32]", right: "NDArray[np.float32]") -> None:
-        """Return a batch size its graph, if that computes the same bits."""
+        """Capture a graph for a batch size, if it computes the same bits."""
         options = self._options(str(len(self._graphs) + 1))
         try:
             graph = _Graph(self._session, self._names, *self._buffers(batch), options)
             if all((graph.replay(batch) == right).all() for _ in range(_RUNS_TO_CAPTURE)):
                 self._graphs[len(batch)] = graph
-        except Exception:  # onnxruntime's errors have no common base but Exception
-            return  # this size goes on without one
+        except Exception:  # onnxruntime has no base error
+            return
 
     def _buffers(self, batch: "NDArray[np.float32]") -> tuple[Any, Any]:
         made = self._ort.OrtValue
@@ -193,7 +192,7 @@ class CudaRun:
 
 
 class _Graph:
-    """One batch size with its buffers on the device: a graph remembers their addresses."""
+    """Run one batch size in fixed device buffers: a graph keeps their addresses."""
 
     def __init__(self, session: Any, names: tuple[str, str], given: Any, found: Any, options: Any) -> None:
         self._session, self._options = session, options

@@ -1,4 +1,4 @@
-"""Opening onnxruntime's sessions on one execution provider, and on no other."""
+"""Open onnxruntime sessions on the requested execution providers and no others."""
 
 import contextlib
 import os
@@ -23,15 +23,15 @@ __all__ = [
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
-"""An execution provider by onnxruntime's name for it, perhaps with settings of its own."""
+"""An execution provider: onnxruntime's name for it, or a pair of name and settings."""
 
 _FROM_MODEL = "ORT_LOAD_CONFIG_FROM_MODEL"
-"""Where it is 1, a session has the settings of the model instead of those that it was given."""
+"""If 1, the model's settings replace those given."""
 _opening = threading.Lock()
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 WITH_CUDA = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
-"""With the extras come CUDA's libraries, which ``preload_dlls`` finds."""
+"""The extras install CUDA's libraries, which ``preload_dlls`` finds."""
 _MISSING_ENGINE = (
     "No inference engine is installed: run 'pip install onnxruntime' for CPU or "
     f"'{WITH_CUDA}' for CUDA (one of them, never both)."
@@ -44,7 +44,7 @@ _NO_CUDA = f"Where there is an NVIDIA GPU, run 'pip uninstall -y onnxruntime' an
 
 
 def execution_providers() -> tuple[str, ...]:
-    """Name the execution providers that this device's onnxruntime has; not each of them can run a model.
+    """Return the names of this onnxruntime's execution providers; not each of them can run a model.
 
     Raises:
         EngineMissing: onnxruntime is not installed.
@@ -53,7 +53,7 @@ def execution_providers() -> tuple[str, ...]:
 
 
 def import_engine() -> Any:
-    """Import onnxruntime.
+    """Import and return onnxruntime.
 
     Raises:
         EngineMissing: it is not installed, or broken.
@@ -63,12 +63,12 @@ def import_engine() -> Any:
         with _unobserved():
             import onnxruntime
     except ImportError as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):  # while its compiled module was made ready
+        if isinstance(error.__cause__, KeyboardInterrupt):  # while its compiled module loaded
             raise KeyboardInterrupt from None
         if error.name == "onnxruntime":
             raise EngineMissing(_MISSING_ENGINE) from None
         raise EngineMissing(f"onnxruntime is installed but cannot be imported: {error}. {_REINSTALL}") from None
-    except Exception as error:  # whatever a broken one raises
+    except Exception as error:  # a broken one may raise anything
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise EngineMissing(f"onnxruntime is installed but cannot be imported: {reason}. {_REINSTALL}") from None
     if not hasattr(onnxruntime, "InferenceSession"):
@@ -77,17 +77,17 @@ def import_engine() -> Any:
 
 
 def _import_numpy() -> None:
-    """Import it here: in onnxruntime's compiled module an interrupt would become an ImportError."""
-    with contextlib.suppress(ImportError):  # then onnxruntime says so
+    """Import numpy first: in onnxruntime's compiled module an interrupt becomes an ImportError."""
+    with contextlib.suppress(ImportError):  # onnxruntime reports it
         import numpy  # noqa: F401
 
 
 @contextlib.contextmanager
 def _unobserved() -> Iterator[None]:
-    """Keep onnxruntime from sending events and leaving an identity of the device in the home of the user.
+    """Keep onnxruntime from sending telemetry and storing a device ID in the user's home.
 
-    From 1.29 it does both unless this variable is set when it is first imported (onnxruntime#27379); whoever has set
-    it, to either value, or has imported onnxruntime before us, has decided.
+    From 1.29 it does both unless this variable is set at its first import (onnxruntime#27379). A value already set, or
+    an earlier import, decides.
     """
     if _NO_TELEMETRY in os.environ or "onnxruntime" in sys.modules:
         yield
@@ -102,20 +102,20 @@ def _unobserved() -> Iterator[None]:
 def open_session(
     ort: Any, model: bytes, options: Any, providers: Sequence[tuple[str, Mapping[str, str]]], memory: int = 0
 ) -> Any:
-    """Open a model on these execution providers and on no other.
+    """Open a model on these execution providers and no others.
 
-    onnxruntime falls back to CPU with no more than a warning (onnxruntime#23372) and leaves to the CPU what another
-    provider cannot run; here both are errors. What the session says of itself afterwards is read back.
+    onnxruntime falls back to the CPU with only a warning (onnxruntime#23372), and runs there what another provider
+    cannot; here both are errors. What the session reports afterwards is checked.
 
     Args:
         ort: onnxruntime.
         model: bytes of the file.
         options: a ``SessionOptions``, which is changed.
-        providers: names and settings, at least one; the first that can run an operator does, the CPU only if named.
-        memory: the most bytes of tensors on the CPU; any number if 0.
+        providers: names and settings, at least one; an operator runs on the first that can, on the CPU only if named.
+        memory: most bytes of tensors on the CPU; 0 for no bound.
 
     Raises:
-        DeviceUnavailable: a provider is not there, or they cannot run the whole model.
+        DeviceUnavailable: a provider is not available, or they cannot run the whole model.
         ArtifactError: the CPU cannot open the model.
     """
     names = [name for name, _ in providers]
@@ -127,7 +127,7 @@ def open_session(
     try:
         with _own_settings(ort, options, memory):
             session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
-    except Exception as error:  # onnxruntime's errors have no common base but Exception
+    except Exception as error:  # onnxruntime has no base error
         if names == [CPU]:
             raise ArtifactError(f"onnxruntime cannot open the model: {one_line(error)}") from None
         raise DeviceUnavailable(f"{shown} was asked for and cannot run the model: {one_line(error)}") from None
@@ -143,29 +143,29 @@ def open_session(
 
 @contextlib.contextmanager
 def _own_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
-    """Hide the host's variable while a session opens, and bound its memory."""
+    """Hide ``_FROM_MODEL`` and bound the memory while a session opens."""
     with _opening:
         value = os.environ.pop(_FROM_MODEL, None)
-        with contextlib.suppress(Exception):  # an old onnxruntime shares once: later models have no bound
+        with contextlib.suppress(Exception):  # old versions share once: later models are unbounded
             _share(ort, memory)
             options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             yield
         finally:
             with contextlib.suppress(Exception):
-                _share(ort, 0)  # the session keeps what it has
+                _share(ort, 0)  # the session keeps its bound
             if value is not None:
                 os.environ[_FROM_MODEL] = value
 
 
 def _share(ort: Any, memory: int) -> None:
-    """Bound the memory of the next sessions; 0 is no bound."""
+    """Bound the memory of the next sessions; 0 for no bound."""
     place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": memory}))
 
 
 def one_line(error: Exception) -> str:
-    """Return an error's text without its line breaks."""
+    """Return an error's text in one line."""
     return " ".join(str(error).split())
 
 
@@ -186,9 +186,9 @@ def _prepare(ort: Any, options: Any, names: Sequence[str]) -> None:
 
 
 def _preload(ort: Any) -> None:
-    """Load the libraries that pip has installed, once."""
+    """Load the libraries installed by pip, once."""
     with _preloading:
         if hasattr(ort, "preload_dlls") and ort not in _preloaded:
-            with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find; stdout may be JSON
+            with contextlib.redirect_stdout(sys.stderr):  # it prints; stdout may be JSON
                 ort.preload_dlls()
             _preloaded.append(ort)

@@ -1,4 +1,4 @@
-"""From what a network returns to a label and its probability."""
+"""Convert a network's output to a label and its probability."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ __all__ = ["Prediction"]
 
 
 class Prediction:
-    """The answer for one image. It cannot be changed; equal logits and labels make equal predictions.
+    """The prediction for one image. It is immutable; equal logits, output and labels make equal predictions.
 
-    What is not asked for is not computed: a label costs no softmax.
+    Everything is computed on demand: a label costs no softmax.
 
     Args:
         logits: K finite floats, what the network returned for the image.
-        labels: K names of classes.
-        index: position of the largest of them, the first of several that are equal; found when ``None``.
-        output: what they are, as in ``ModelSpec``: ``logits``, which a softmax makes
-            probabilities; ``log_probabilities``; or ``probabilities``, taken as they are.
+        labels: K class names.
+        index: position of the largest logit, the first of equal ones; computed if ``None``.
+        output: kind of the logits, as in ``ModelSpec``: ``logits``, which a softmax turns into probabilities;
+            ``log_probabilities``; or ``probabilities``, used as they are.
     """
 
     __slots__ = ("_index", "_labels", "_logits", "_output", "_ranked")
@@ -34,24 +34,24 @@ class Prediction:
 
     @property
     def index(self) -> int:
-        """Position of the most probable class among the model's labels, the first of several that are equal."""
+        """Position of the most probable class among the model's labels, the first of equal ones."""
         return self._index
 
     @property
     def label(self) -> str:
-        """Its name."""
+        """Name of the most probable class."""
         return self._labels[self._index]
 
     @property
     def probability(self) -> float:
-        """Its probability, 0.0 to 1.0."""
+        """Probability of the most probable class, 0.0 to 1.0."""
         return self.probabilities[0][1]
 
     @property
     def probabilities(self) -> tuple[tuple[str, float], ...]:
-        """(label, probability) of every class, the most probable first; equal ones keep the order of the labels.
+        """(label, probability) of every class, the most probable first; equal ones in the order of the labels.
 
-        They sum to 1, except those of a network that ends in a sigmoid: it judges each class by itself.
+        They sum to 1, except those of a network that ends in a sigmoid, which judges each class by itself.
         """
         if self._ranked is None:
             values = PROBABILITIES[self._output](self._logits)
@@ -70,18 +70,18 @@ class Prediction:
         return self.probabilities[:k]
 
     def __eq__(self, other: object) -> bool:
-        """Compare logits, what they are, and labels."""
+        """Compare logits, output and labels."""
         if not isinstance(other, Prediction):
             return NotImplemented
         same = self._labels == other._labels and self._output == other._output
         return same and tuple(self._logits) == tuple(other._logits)
 
     def __hash__(self) -> int:
-        """Agree with equality."""
+        """Hash logits and labels."""
         return hash((tuple(self._logits), self._labels))
 
     def __reduce__(self) -> "tuple[type[Prediction], tuple[Sequence[float], tuple[str, ...], int, str]]":
-        """Travel to other processes as logits and labels."""
+        """Pickle logits and labels."""
         return Prediction, (self._logits, self._labels, self._index, self._output)
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class Prediction:
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
-    """Return K probabilities for K finite logits, shifted so that nothing overflows."""
+    """Return K probabilities for K finite logits, shifted to avoid overflow."""
     largest = max(logits)
     powers = [math.exp(value - largest) for value in logits]
     total = math.fsum(powers)
@@ -106,4 +106,4 @@ def _as_they_are(values: Sequence[float]) -> list[float]:
 
 
 PROBABILITIES = {"logits": softmax, "log_probabilities": _from_logarithms, "probabilities": _as_they_are}
-"""How each kind of output becomes a probability, 0.0 to 1.0, for each class."""
+"""Functions from each kind of output to a probability, 0.0 to 1.0, for each class."""

@@ -1,4 +1,4 @@
-"""A walk over the fields of protobuf messages, in bounded time whatever the bytes are.
+"""Read the fields of protobuf messages, in bounded time whatever the bytes are.
 
 Source: https://protobuf.dev/programming-guides/encoding.
 """
@@ -10,14 +10,14 @@ from .errors import ArtifactError
 __all__ = ["Walk"]
 
 _MOST_FIELDS = 2**18
-"""A network of a thousand layers has some 20,000."""
+"""A network of 1,000 layers has about 20,000."""
 
 
 class Walk:
-    """Reads messages, up to 262,144 fields and packed numbers in all of them together.
+    """Read messages, up to 262,144 fields and packed numbers in all of them together.
 
     Attributes:
-        start: where the bytes of the field that was given last begin in its message.
+        start: offset of the last field's bytes in its message.
     """
 
     def __init__(self) -> None:
@@ -25,26 +25,26 @@ class Walk:
         self.start = 0
 
     def messages(self, data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-        """Return those of ``fields`` whose values are bytes: texts, tensors and messages."""
+        """Yield those of ``fields`` whose values are bytes: texts, tensors and messages."""
         return ((field, value) for field, value in self.fields(data) if isinstance(value, memoryview))
 
     def at(self, data: bytes | memoryview, *path: int) -> Iterator[memoryview]:
-        """Return what stands at the end of a path of field numbers, through a message for each but the last."""
+        """Yield the values at a path of field numbers through nested messages."""
         for field, value in self.messages(data):
             if field == path[0]:
                 yield from self.at(value, *path[1:]) if path[1:] else (value,)
 
     def fields(self, data: bytes | memoryview) -> Iterator[tuple[int, int | memoryview]]:
-        """Return the (number, value) pairs of a message; sizes are checked before anything is cut.
+        """Yield the (number, value) pairs of a message; sizes are checked before anything is cut.
 
         Raises:
-            ArtifactError: it is no message, or the walk takes too long.
+            ArtifactError: it is not a message, or has too many fields.
         """
         data, position = memoryview(data), 0
         while position < len(data):
             self._count()
             key, position = _varint(data, position)
-            if key >> 32:  # readers drop these bits, so that a field could hide behind them
+            if key >> 32:  # readers drop these bits: a field could hide there
                 raise ArtifactError("It is not an ONNX model, or it is damaged.")
             field, wire = key >> 3, key & 7
             if wire == 0:
@@ -64,7 +64,7 @@ class Walk:
             position += size
 
     def numbers(self, packed: memoryview) -> list[int]:
-        """Return the numbers of a packed field, the negative ones as their two's complement in 64 bits."""
+        """Return the numbers of a packed field, negative ones as their two's complement in 64 bits."""
         numbers, position = [], 0
         while position < len(packed):
             self._count()

@@ -1,4 +1,4 @@
-"""A model's self-test on the execution providers of this device, each asked for strictly."""
+"""Run a model's self-test on each execution provider of this device, without fallback."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from .spec import ModelSpec
 __all__ = ["REMOTE", "ProviderOutcome", "reprove", "reprove_everywhere"]
 
 REMOTE = {"AzureExecutionProvider": "It runs models on remote servers only, never this one."}
-"""Providers that the engine has and that are none of the device's, with the reason."""
+"""Providers of onnxruntime that do not run on this device, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOutcome:
-    """What the self-test gave on one execution provider.
+    """Result of the self-test on one execution provider.
 
     Attributes:
-        provider: onnxruntime's name of it.
-        status: ``not_applicable`` if it is none of the device's.
+        provider: onnxruntime's name for it.
+        status: ``not_applicable`` if it does not run on this device.
         result: ``None`` if the model did not run.
-        detail: the reason then, a sentence.
+        detail: why it did not pass, a sentence.
     """
 
     provider: str
@@ -34,7 +34,7 @@ class ProviderOutcome:
 
     @classmethod
     def of(cls, provider: str, result: SelfTestResult) -> "ProviderOutcome":
-        """Make one of a self-test that was run to its end."""
+        """Return the outcome of a completed self-test."""
         if result.passed:
             return cls(provider, "passed", result)
         return cls(provider, "failed", result, "A logit is further from the proven one than rounding takes it.")
@@ -44,14 +44,14 @@ def reprove(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
     """Run the self-test of a sealed ONNX model on ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        ArtifactError, DeviceUnavailable, InputError, EngineMissing: as ``OrtBackend`` says.
+        ArtifactError, DeviceUnavailable, InputError, EngineMissing: as for ``OrtBackend``.
     """
     backend = OrtBackend(data, spec, device=device)
     return ProviderOutcome.of(backend.provider, Classifier.from_backend(spec, backend).self_test())
 
 
 def reprove_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome]:
-    """Run the self-test on every execution provider that onnxruntime has; one that cannot run the model has failed."""
+    """Run the self-test on every execution provider of onnxruntime; one that cannot run the model fails."""
     for provider in execution_providers():
         if provider in REMOTE:
             yield ProviderOutcome(provider, "not_applicable", detail=REMOTE[provider])

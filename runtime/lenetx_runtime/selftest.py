@@ -1,4 +1,4 @@
-"""What a model carries to prove itself anew where it runs: images, their right logits, and how far off is right."""
+"""Hold the images, expected logits and limits with which a model can be checked wherever it runs."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ _MOST_IMAGES = 64
 
 
 class Frames(Protocol):
-    """What a self-test has to fit: a ``ModelSpec``."""
+    """The part of ``ModelSpec`` that a self-test must fit."""
 
     @property
     def channels(self) -> int: ...
@@ -36,12 +36,12 @@ class Frames(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SelfTest:
-    """Images with the logits of the float64 reference.
+    """Images with the logits of the float64 reference, and the allowed error per logit.
 
     Attributes:
-        images: the bytes of uint8[N, h, w] or, for three channels, uint8[N, h, w, 3], 1 to 64 of them: frames of the
-            spec's ``frame_size``. They still go through ``lenetx_runtime.preprocess.normalise``, so that padding,
-            scale, mean and std are proven too.
+        images: bytes of uint8[N, h, w] or, for three channels, uint8[N, h, w, 3], N = 1 to 64: frames of the spec's
+            ``frame_size``. They still go through ``lenetx_runtime.preprocess.normalise``, so that padding, scale, mean
+            and std are checked too.
         logits: N rows of a logit per label.
         limits: N rows of the largest |Δlogit| that passes, zero or more.
 
@@ -58,7 +58,7 @@ class SelfTest:
             raise ArtifactError(f"The model's self-test is not valid: {problem}.")
 
     def __repr__(self) -> str:
-        """Return the number of images and the start of a digest of it all, which would fill pages."""
+        """Show the number of images and a short digest."""
         import hashlib
 
         text = json.dumps(self.to_plain(), sort_keys=True).encode()
@@ -68,12 +68,12 @@ class SelfTest:
     def of(
         cls, frames: "NDArray[np.uint8]", logits: "NDArray[np.float64]", limits: "NDArray[np.float64]"
     ) -> "SelfTest":
-        """Make one of arrays: frames as ``images`` has them, float64[N, K] logits and limits."""
+        """Create a self-test from frames as in ``images``, and float64[N, K] logits and limits."""
         return cls(frames.tobytes(), _as_rows(logits.tolist()), _as_rows(limits.tolist()))
 
     @classmethod
     def from_plain(cls, value: Any) -> "SelfTest":
-        """Read what ``to_plain`` gives.
+        """Create a self-test from the values of ``to_plain``.
 
         Raises:
             ArtifactError: it is something else.
@@ -85,7 +85,7 @@ class SelfTest:
     def to_plain(self) -> dict[str, Any]:
         """Return values for JSON: the images' bytes in base64, a list per row.
 
-        The alphabet is that without a slash (RFC 4648, section 5): nothing in an artifact may look like a path.
+        The alphabet has no slash (RFC 4648, section 5): nothing in an artifact may look like a path.
         """
         images = base64.urlsafe_b64encode(self.images).decode()
         return {"images": images, "logits": [*map(list, self.logits)], "limits": [*map(list, self.limits)]}
@@ -121,15 +121,15 @@ class SelfTest:
 
 
 class SelfTestResult(NamedTuple):
-    """What came out of a self-test.
+    """Result of a self-test.
 
     Attributes:
-        passed: every logit is within its limit.
+        passed: whether every logit is within its limit.
         images: how many were run.
-        worst: the largest share of its limit that a logit used, 0.0 to 1.0 where it passed; infinity where a logit is
-            NaN, infinite, or off with a limit of zero.
-        device: where the model ran, as ``Classifier.device`` says it.
-        seconds: that preprocessing and the model took.
+        worst: largest share of its limit that a logit used, 0.0 to 1.0 if it passed; infinity if a logit is NaN,
+            infinite, or off with a limit of zero.
+        device: where the model ran, as in ``Classifier.device``.
+        seconds: time of preprocessing and the model.
     """
 
     passed: bool
@@ -157,12 +157,12 @@ def judge(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, floa
     import numpy as np
 
     exact, limits = np.array(selftest.logits, np.float64), np.array(selftest.limits, np.float64)
-    with np.errstate(all="ignore"):  # a limit next to nothing: the share is infinite
+    with np.errstate(all="ignore"):  # a tiny limit: the share is infinite
         difference = np.abs(logits - exact)
         shares = np.where(difference == 0, 0.0, np.inf)
         measurable = np.isfinite(difference) & (limits > 0)
         np.divide(difference, limits, out=shares, where=measurable)
-    return bool((difference <= limits).all()), float(shares.max())  # NaN is not within anything
+    return bool((difference <= limits).all()), float(shares.max())  # NaN is within no limit
 
 
 def _as_rows(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a model says of itself: the contract that travels inside every artifact as JSON."""
+"""Define ``ModelSpec``, the metadata that every artifact carries as JSON."""
 
 import dataclasses
 import json
@@ -17,14 +17,14 @@ METADATA_KEY = "lenetx"
 """The one key under which every artifact format stores the JSON text."""
 
 MNIST_SIDE = 28
-"""Height and width in pixels of what the framing ``mnist`` gives."""
+"""Height and width in pixels of a frame of ``mnist``."""
 UNKNOWN = "unknown"
-"""The framing of a model of which nobody has said how a picture becomes its input."""
+"""The framing of a model whose preprocessing is unknown."""
 POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is", UNKNOWN: "as_is"}
 """Every framing, and the polarity of its frames."""
 
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
-"""What a network returns for each class."""
+"""What a network can return for each class."""
 
 _CHOICES = {
     "framing": tuple(POLARITIES),
@@ -35,12 +35,12 @@ _CHOICES = {
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
 _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
-"""Of numbers in one input and in those of a fixed batch: a quarter of a GiB in float32, and one."""
+"""Most numbers in one input, and in a fixed batch: 0.25 and 1 GiB in float32."""
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
-"""Characters of a wrong value that an error shows."""
+"""Most characters of a wrong value in an error."""
 _OPTIONAL = "selftest"
-"""The one field that a text may lack."""
+"""The only field that JSON may lack."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
 
@@ -52,23 +52,26 @@ class ModelSpec:
         architecture: name of the network, as ``lenetx train --arch`` takes it.
         channels: of the network's input, float32[batch, channels, height, width]: 1 (grey) or 3 (red, green, blue).
         height, width: of the input, in pixels.
-        padding: pixels of black added on every side of the framed image.
-        scale: factor from a level (0 to 255) to the unit in which ``mean`` and ``std`` are given.
+        padding: pixels of black added on every side of the frame.
+        scale: factor from a level (0 to 255) to the unit of ``mean`` and ``std``.
         mean, std: per channel; the input is ``(level * scale - mean) / std``.
         labels: class names in the order of the logits.
         weights_sha256: digest of the trained weights (``lenetx.weights.checkpoint.weights_sha256``).
         producer: name and version of the program that made the file.
-        batch: ``"dynamic"`` or the one batch size that the artifact takes.
-        framing: how an image becomes a frame of ``frame_size``: ``mnist`` (grey, 28×28), ``stretch`` or
-            ``letterbox``, see ``lenetx_runtime.preprocess.framing``. ``unknown`` where that was never said: then
-            there is no padding, mean 0 and std 1 on a scale of 1 stand for nothing, and pictures are refused.
+        batch: ``"dynamic"`` or the only batch size that the artifact accepts.
+        framing: how an image becomes a frame of ``frame_size``: ``mnist`` (grey, 28×28), ``stretch`` or ``letterbox``,
+            see ``lenetx_runtime.preprocess.framing``. ``unknown`` if it is not known: then padding 0, scale 1/255, mean
+            0 and std 1 are placeholders, and images are rejected.
         interpolation: Pillow's resampling filter used by the framing.
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
-        output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or
-            ``probabilities``, as of a softmax or of a sigmoid, whose classes are judged one by one and sum to no 1.
+        output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or ``probabilities``,
+            as of a softmax, or of a sigmoid, whose classes are independent and do not sum to 1.
         content_sha256: ONNX only: the file's digest, see ``lenetx_runtime.onnx_file``.
-        selftest: images with their right logits, for ``Classifier.self_test``; ``None`` where there are none, and
-            then the JSON text has no such field.
+        selftest: images with their expected logits, for ``Classifier.self_test``; if ``None``, the JSON text omits the
+            field.
+
+    Raises:
+        ArtifactError: a field is not valid, or two contradict each other.
     """
 
     architecture: str
@@ -104,7 +107,7 @@ class ModelSpec:
 
     @property
     def frame_size(self) -> tuple[int, int]:
-        """(height, width) of the framed image, which the padding surrounds."""
+        """(height, width) of the frame, without the padding."""
         return self.height - 2 * self.padding, self.width - 2 * self.padding
 
     def to_json(self) -> str:
@@ -123,7 +126,7 @@ class ModelSpec:
             ArtifactError: not JSON, of another format version, or with a field missing, unknown or invalid.
         """
         try:
-            fields = parse_json(text, finite=False)  # which field is not finite is said below
+            fields = parse_json(text, finite=False)  # _problems names the field
         except ValueError as error:
             raise ArtifactError(f"The model's spec is not JSON: {error}.") from None
         if not isinstance(fields, dict):

@@ -1,4 +1,4 @@
-"""Keep a command alive whose standard streams are closed, full or not there."""
+"""Keep a command alive if its standard streams are closed, full or missing."""
 
 import io
 import os
@@ -9,10 +9,10 @@ __all__ = ["make_safe", "silence"]
 
 
 def make_safe() -> None:
-    """Open the streams that are closed, and let no failure of standard error end the process.
+    """Open closed standard streams, and ignore failures of standard error.
 
-    Else the next file that is opened gets the number of a closed stream, and all that is printed. A closed standard
-    output raises OSError, as a full one does; what standard error cannot take is lost.
+    Otherwise the next file opened gets the number of a closed stream, and all that is printed. A closed standard output
+    raises OSError, as a full one does; what standard error cannot take is lost.
     """
     modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
     for number, mode in enumerate(modes.values()):
@@ -27,13 +27,13 @@ def make_safe() -> None:
             setattr(sys, f"__{name}__", stream)
     for each in (sys.stdout, sys.stderr):
         if isinstance(each, io.TextIOWrapper):
-            each.reconfigure(errors="backslashreplace")  # names of files may hold anything
+            each.reconfigure(errors="backslashreplace")  # file names may hold anything
     if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
         sys.stderr = _Lossy(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
 def silence(stream: Any) -> None:
-    """Send what a stream still holds, and all that follows, nowhere: else Python complains of it at its end."""
+    """Discard what a stream still holds and all that follows: otherwise Python complains at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -1,4 +1,4 @@
-"""What a single value from a file may be, and how texts from files are read and shown."""
+"""Check values from files, parse JSON, and escape texts for display."""
 
 import sys
 from typing import Any, TypeGuard
@@ -6,9 +6,9 @@ from typing import Any, TypeGuard
 __all__ = ["LARGEST_COUNT", "LARGEST_JSON", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
 
 LARGEST_COUNT = 2**14
-"""Of pixels along a side and of images in a fixed batch: no file may make a program take all memory."""
+"""Most pixels along a side and images in a fixed batch: no file may exhaust the memory."""
 LARGEST_JSON, _MOST_VALUES = 2**27, 2**20
-"""Of a text: a self-test of 2,000×2,000 RGB pixels has as many characters."""
+"""Most characters, and values, of a text: a self-test of 2,000×2,000 RGB pixels has as many characters."""
 _LONGEST_TEXT = 2**16
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
@@ -16,7 +16,7 @@ _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Return whether it is a text that can be printed: of 1 to 65,536 characters, and none with halves of UTF-16 pairs."""
+    """Return whether a value is a text of 1 to 65,536 characters, without halves of UTF-16 pairs."""
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_TEXT:
         return False
     try:
@@ -27,29 +27,29 @@ def is_text(value: object) -> TypeGuard[str]:
 
 
 def is_digest(value: object) -> TypeGuard[str]:
-    """Return whether it is a SHA-256 digest in lower case."""
+    """Return whether a value is a SHA-256 digest in lower case."""
     return isinstance(value, str) and len(value) == 64 and _HEXADECIMAL.issuperset(value)
 
 
 def is_count(value: object, least: int) -> TypeGuard[int]:
-    """Return whether it is a whole number from ``least`` to ``LARGEST_COUNT``."""
+    """Return whether a value is a whole number from ``least`` to ``LARGEST_COUNT``."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_COUNT
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Return whether it is a finite number that fits a float64."""
+    """Return whether a value is a finite number that fits a float64."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
-    """Parse JSON without a name twice in an object, of which readers take one or the other.
+    """Parse JSON; reject an object with a name twice, which readers resolve differently.
 
     Args:
         text: of the document.
-        finite: refuse NaN and Infinity, which are none of JSON's.
+        finite: reject NaN and Infinity, which are not JSON.
 
     Raises:
-        ValueError: it is no such JSON, or nested too deep.
+        ValueError: it is not such JSON, too large, or nested too deep.
     """
     import json
 
@@ -77,7 +77,7 @@ def _refuse(constant: str) -> None:
 
 
 def visible(text: str) -> str:
-    """Return a text in one line with escapes for what would not be seen, or would steer a terminal or a browser."""
+    """Return a text in one line, with escapes for what is invisible or would steer a terminal or a browser."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in _SPACES else _escaped(each) for each in text)

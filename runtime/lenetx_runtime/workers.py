@@ -1,4 +1,4 @@
-"""The images of a call cut into parts, and a few threads that work through parts in their order."""
+"""Cut the images of a call into parts, and work through them with a few threads, in order."""
 
 import collections
 import contextlib
@@ -21,19 +21,19 @@ __all__ = ["CLOSED", "Part", "Workers", "is_open_file", "parts_of", "require_sev
 CLOSED = "This Classifier is closed: open the model again."
 
 Part: TypeAlias = "tuple[int, Sequence[Image]]"
-"""Images, and the position of the first of them."""
+"""The position of the first image, and the images."""
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
 _AHEAD = 1
-"""Parts that wait while each thread has one."""
+"""Parts that wait for a thread."""
 _here = threading.local()
-"""Knows whether this thread does such work: work that shares its work again would wait for itself."""
+"""Marks worker threads: one that shares its work again would wait for itself."""
 
 
 class Workers:
-    """So many threads, started when first needed, and anew after a fork; 1 is the thread that asks."""
+    """Run work on ``count`` threads, started on first use and after a fork; 1 is the calling thread."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -41,12 +41,12 @@ class Workers:
         self._is_closed = False
 
     def together(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
-        """Return what becomes of each part, in their order; the thread that asks works too.
+        """Return ``work`` of each part, in order; the calling thread works too.
 
-        After an error no further part is begun; the error of the first such part is raised when all threads are done.
+        After an error no further part is begun; the error of the first failed part is raised when all threads are done.
 
         Raises:
-            LenetxError: it is closed, and there is something to share.
+            LenetxError: it is closed, and there is work to share.
         """
         todo = collections.deque(enumerate(parts))
         if self.count == 1 or len(todo) < 2 or getattr(_here, "is_worker", False):
@@ -58,11 +58,11 @@ class Workers:
             while todo:
                 try:
                     position, part = todo.popleft()
-                except IndexError:  # another thread was quicker
+                except IndexError:  # another thread took it
                     return
                 try:
                     made[position] = work(part)
-                except Exception as error:  # whatever the work raises: it is raised where it was asked for
+                except Exception as error:  # raised again by the caller
                     problems[position] = error
                     todo.clear()
 
@@ -71,7 +71,7 @@ class Workers:
             if problems:
                 raise problems[min(problems)]
             return [made[position] for position in sorted(made)]
-        finally:  # the error knows this frame, and a helper that never came all that is made
+        finally:  # the error and helpers hold this frame: a cycle
             problems.clear()
             made.clear()
 
@@ -82,7 +82,7 @@ class Workers:
         futures: list[Future[None]] = []
         _here.is_worker = True
         try:
-            with contextlib.suppress(RuntimeError):  # no other thread can be started: this one does it all
+            with contextlib.suppress(RuntimeError):  # no thread can be started: this one does all
                 futures.extend(self._submitted(pool, lambda _: work(), None) for _ in range(helpers))
             work()
         finally:
@@ -91,15 +91,15 @@ class Workers:
             begun = [future for future in futures if not future.cancel()]
             wait(begun)
         for future in begun:
-            future.result()  # raises what ends a thread
+            future.result()  # raises what ended a thread
 
     def map(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
-        """Return what becomes of each part, in their order, with at most one more at work or waiting than threads.
+        """Yield ``work`` of each part, in order, with at most one more at work or waiting than threads.
 
-        What the parts or the work raise comes in its place, behind all that is before it, and ends it.
+        An error of the parts or the work is raised after the results before it, and ends the iteration.
 
         Raises:
-            LenetxError: it is closed before the last part is given back.
+            LenetxError: it is closed before the last result.
         """
         if self.count == 1 or getattr(_here, "is_worker", False):
             yield from map(work, parts)
@@ -133,7 +133,7 @@ class Workers:
                 future.cancel()
 
     def close(self) -> None:
-        """End the threads when they have done what they do."""
+        """Stop the threads when their current work is done."""
         self._is_closed = True
         started, self._pool = self._pool, None
         if started is not None and started[0] == os.getpid():
@@ -142,7 +142,7 @@ class Workers:
     def _submitted(self, pool: "ThreadPoolExecutor", work: Callable[[_Given], _Made], part: _Given) -> "Future[_Made]":
         try:
             return pool.submit(work, part)
-        except RuntimeError:  # of a pool that was shut down; its class is no other
+        except RuntimeError:  # of a pool that was shut down
             if self._is_closed:
                 raise LenetxError(CLOSED) from None
             raise
@@ -153,7 +153,7 @@ class Workers:
         if self._is_closed:
             raise LenetxError(CLOSED)
         started = self._pool
-        if started is None or started[0] != os.getpid():  # threads do not follow into a fork
+        if started is None or started[0] != os.getpid():  # a fork has no threads
             pool = ThreadPoolExecutor(self.count, thread_name_prefix="lenetx", initializer=_mark)
             self._pool = started = os.getpid(), pool
         return started[1]
@@ -164,15 +164,15 @@ def _mark() -> None:
 
 
 def _until_it_fails(parts: Iterable[_Given], problem: list[Exception]) -> Iterator[_Given]:
-    """Return the parts; what they raise is kept, so that what is before it can be given back first."""
+    """Yield the parts; keep their error for later."""
     try:
         yield from parts
-    except Exception as error:  # whatever someone's own iterator raises
+    except Exception as error:  # an iterator may raise anything
         problem.append(error)
 
 
 def parts_of(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[Part]:
-    """Return so many images at a time with the position of the first; what was taken before an error is given too."""
+    """Yield ``size`` images at a time with the position of the first; those taken before an error come first."""
     import numpy as np
 
     if isinstance(images, list | tuple | np.ndarray):
@@ -187,7 +187,7 @@ def parts_of(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[Pa
             if len(part) == size:
                 yield start, part
                 start, part = start + size, []
-    except Exception:  # whatever someone's own iterator raises
+    except Exception:  # an iterator may raise anything
         if part:
             yield start, part
         raise
@@ -196,7 +196,7 @@ def parts_of(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[Pa
 
 
 def is_open_file(image: Any) -> bool:
-    """Return whether it is a file object or a Pillow image that is still to be read from one."""
+    """Return whether it is a file object or a Pillow image still to be read from one."""
     return hasattr(image, "read") or getattr(image, "fp", None) is not None
 
 

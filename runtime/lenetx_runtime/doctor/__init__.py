@@ -1,4 +1,4 @@
-"""What this device can run, and what is in the way: what is installed, what works and what to do about the rest."""
+"""Diagnose what this device can run: what is installed, what works, and how to repair the rest."""
 
 import dataclasses
 import platform
@@ -22,13 +22,13 @@ _NO_CUDA = f"This onnxruntime has no CUDA. Where you want it: 'pip uninstall -y 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One execution provider.
+    """Result of trying one execution provider.
 
     Attributes:
-        name: onnxruntime's name of it.
-        status: ``works`` if a session on it alone computed the right numbers; ``not_applicable`` if it is none of this
-            device's or not in this onnxruntime.
-        detail: the reason, sentences.
+        name: onnxruntime's name for it.
+        status: ``works`` if a session on it alone computed the right numbers; ``not_applicable`` if it does not run on
+            this device or is not in this onnxruntime.
+        detail: the reason, in sentences.
         missing: names of shared libraries that cannot be loaded.
     """
 
@@ -39,7 +39,7 @@ class Provider:
 
     @property
     def reason(self) -> str:
-        """Why it does not work: the libraries by name where some are missing, else the detail."""
+        """Why it does not work: the missing libraries by name, if any, else the detail."""
         return f"Cannot be loaded: {', '.join(self.missing)}." if self.missing else self.detail
 
 
@@ -75,7 +75,7 @@ class Diagnosis:
         }
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return what was found as pairs of a name and words."""
+        """Return the findings as (name, text) pairs."""
         engines: Mapping[str, str | None] = self.engines or {"onnxruntime": None}
         providers = [(each.name, f"{_MARKS[each.status]:6} {each.reason}".rstrip()) for each in self.providers]
         versions = [(name, version or "not installed") for name, version in {**self.versions, **engines}.items()]
@@ -93,7 +93,11 @@ class Diagnosis:
 
 
 def examine() -> Diagnosis:
-    """Try all that a prediction needs, in about a second, more with a GPU; raises EngineMissing as ``attempt``."""
+    """Try all that a prediction needs, in about a second, longer with a GPU.
+
+    Raises:
+        EngineMissing: as ``attempt``.
+    """
     outcomes = attempt("lenetx_runtime.doctor.engine:steps")
     engine = outcomes.get(_ENGINE, {})
     engines = _engines(engine)
@@ -117,7 +121,7 @@ def examine() -> Diagnosis:
 
 
 def version_of(name: str) -> str | None:
-    """Return the version of an installed distribution."""
+    """Return the version of an installed distribution, or ``None``."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -125,7 +129,7 @@ def version_of(name: str) -> str | None:
 
 
 def package_problem(name: str, version: str | None, outcome: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a package that was tried, if anything."""
+    """Return what is wrong with a package that was tried, or ``None``."""
     problem = outcome.get("problem") or outcome.get("died")
     if not problem:
         return None
@@ -135,14 +139,14 @@ def package_problem(name: str, version: str | None, outcome: Mapping[str, Any]) 
 
 
 def _engines(outcome: Mapping[str, Any]) -> dict[str, str]:
-    """Find the distributions that own the module onnxruntime: each of its wheels is one."""
+    """Return the distributions that own onnxruntime, with their versions."""
     found = {}
     for distribution in metadata.distributions():
         about = distribution.metadata
         name = about["Name"].lower().replace("_", "-") if "Name" in about and "Version" in about else ""
         if name.startswith((_ENGINE, "ort-")) and _ENGINE in _tops(distribution):
             found[name] = distribution.version
-    if not found and "version" in outcome:  # one that no installer has written
+    if not found and "version" in outcome:  # it has no metadata
         found[_ENGINE] = outcome["version"]
     return dict(sorted(found.items()))
 
@@ -173,7 +177,7 @@ def _reinstall(engines: Mapping[str, str]) -> str:
 
 
 def providers(outcomes: Mapping[str, dict[str, Any]]) -> Iterator[Provider]:
-    """Return every execution provider that was tried, and CUDA's where this onnxruntime could be one with it."""
+    """Yield every execution provider that was tried, and CUDA if this system's onnxruntime could have it."""
     for name, outcome in outcomes.items():
         if not name.endswith("ExecutionProvider"):
             continue
@@ -186,7 +190,7 @@ def providers(outcomes: Mapping[str, dict[str, Any]]) -> Iterator[Provider]:
 
 
 def provider_problem(provider: Provider, engines: Mapping[str, str]) -> str | None:
-    """Return what to do about the CPU or CUDA; others fail on machines not made for them."""
+    """Return how to repair the CPU or CUDA, or ``None``; others fail on machines not made for them."""
     if provider.status != "failed" or provider.name not in (CPU, CUDA):
         return None
     if provider.name == CPU:

@@ -1,4 +1,4 @@
-"""Importing what predictions need, and opening a real session on every execution provider."""
+"""Import what predictions need, and open a real session on every execution provider."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from .trials import Step
 __all__ = ["DRIVER", "PROBE", "missing_libraries", "problem_of", "steps"]
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-"""What comes with NVIDIA's driver and never with pip."""
+"""The library that comes with NVIDIA's driver and never with pip."""
 
 PROBE = (
     b'\x08\x08:o\n\x0f\n\x01x\n\x01w\x12\x01y"\x04Conv\x12\x01g'  # IR version 8, y = Conv(x, w), the graph g
@@ -30,12 +30,12 @@ PROBE = (
 """A convolution, for which CUDA needs cuDNN. Its numbers are exact in float16 and TF32 too."""
 
 _RIGHT = [37.0, 47.0, 67.0, 77.0]
-"""What it gives for 1 to 9."""
+"""``PROBE``'s output for 1 to 9."""
 _FATAL = 4
 
 
 def steps() -> Iterator[Step]:
-    """Try everything, in the order in which one thing needs the other."""
+    """Try everything, each thing after those that it needs."""
     for package, module in (("numpy", "numpy"), ("pillow", "PIL.Image")):
         yield package, None
         yield package, problem_of(partial(import_module, module))
@@ -46,22 +46,22 @@ def steps() -> Iterator[Step]:
     except EngineMissing as error:
         yield "onnxruntime", {"problem": str(error)}
         return
-    except Exception as error:  # whatever a broken package raises
+    except Exception as error:  # a broken package may raise anything
         yield "onnxruntime", {"died": _words(error)}
         return
     yield "onnxruntime", {"version": str(getattr(ort, "__version__", "unknown"))}
     if CUDA not in providers and _cuda_library(ort).is_file():  # onnxruntime drops what it could not load
         providers = [*providers, CUDA]
-    for name in sorted(providers, key=lambda each: each != CPU):  # the CPU first: what follows may crash
+    for name in sorted(providers, key=lambda each: each != CPU):  # the CPU first: others may crash
         yield name, None
         yield name, _tried(ort, name)
 
 
 def problem_of(load: Callable[[], object]) -> dict[str, Any]:
-    """Import something; give the problem, if there is one."""
+    """Import something; return its problem, or nothing."""
     try:
         load()
-    except Exception as error:  # whatever a broken package raises
+    except Exception as error:  # a broken package may raise anything
         return {"problem": _words(error)}
     return {}
 
@@ -71,7 +71,7 @@ def _tried(ort: Any, provider: str) -> dict[str, Any]:
         return {"status": "not_applicable", "detail": REMOTE[provider]}
     try:
         found = _computed(ort, provider)
-    except Exception as error:  # onnxruntime's errors have no common base but Exception
+    except Exception as error:  # a broken package may raise anything
         return {
             "status": "failed",
             "detail": one_line(error),
@@ -100,11 +100,11 @@ def _words(error: Exception) -> str:
 
 
 def missing_libraries(ort: Any) -> list[str]:
-    """Name the libraries of CUDA, cuDNN and the driver that cannot be loaded, each bad one with the loader's reason."""
-    try:  # what onnxruntime loads beforehand; not a public function, so another version may have none or another
+    """Return the libraries of CUDA, cuDNN and the driver that cannot be loaded, bad ones with the loader's reason."""
+    try:  # private: other versions may lack it
         names = [path[-1] for path in ort._get_nvidia_dll_paths(sys.platform == "win32")]
     except Exception:
-        names = [str(_cuda_library(ort))]  # its loader names the first that is missing
+        names = [str(_cuda_library(ort))]  # the loader names the first missing one
     return sorted(filter(None, {*map(_missing, (*names, DRIVER))}))
 
 
@@ -114,7 +114,7 @@ def _cuda_library(ort: Any) -> Path:
 
 
 def _missing(name: str) -> str:
-    """Return the name of the library that is not there, itself or one that it needs, or nothing."""
+    """Return the missing library, this one or one that it needs, or nothing."""
     import ctypes
 
     try:

@@ -1,4 +1,4 @@
-"""Trying things that may crash, hang or write what they like, in a process of their own."""
+"""Try things that may crash, hang or print anything, in a separate process."""
 
 import json
 import signal
@@ -13,7 +13,7 @@ from ..errors import EngineMissing
 __all__ = ["Step", "attempt", "report"]
 
 Step = tuple[str, dict[str, Any] | None]
-"""The name of what is tried, and its plain outcome; ``None`` when it begins."""
+"""The name of what is tried, and its outcome as plain values; ``None`` when it begins."""
 
 _LONGEST = 120
 """Seconds."""
@@ -25,14 +25,14 @@ _STEP = b"lenetx step: "
 
 
 def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any]]:
-    """Run a generator of ``Step`` to its end or its death.
+    """Run a generator of ``Step`` until it ends or dies.
 
     Args:
-        steps: ``module:function`` of it.
+        steps: its ``module:function``.
         seconds: the most that it may take.
 
     Returns:
-        The outcomes by name; ``{"died": how}`` at the step that ended the process, and none after it. A frozen program
+        The outcomes by name; ``{"died": how}`` for the step that ended the process, and none after it. A frozen program
         has no other Python to run: there the steps run in this process.
 
     Raises:
@@ -49,9 +49,9 @@ def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any
     except OSError as error:
         output, death = b"", str(error.strerror)
     outcomes = {}
-    whole = output[: output.rfind(b"\n") + 1]  # a death in the midst of a line leaves a part of it
+    whole = output[: output.rfind(b"\n") + 1]  # a crash may leave part of a line
     for line in whole.splitlines():
-        if not line.startswith(_STEP):  # what a program of someone's own prints when Python starts
+        if not line.startswith(_STEP):  # printed by custom startup code
             continue
         name, outcome = json.loads(line.removeprefix(_STEP))
         outcomes[name] = {"died": death or "it ended the process"} if outcome is None else outcome
@@ -61,7 +61,7 @@ def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any
 
 
 def report(steps: str) -> None:
-    """Run the steps and write each as a line of JSON to what was stdout; all else that is written goes to stderr."""
+    """Run the steps and write each as a line of JSON to the original stdout; all other output goes to stderr."""
     import os
 
     with os.fdopen(os.dup(1), "wb", buffering=0) as out:

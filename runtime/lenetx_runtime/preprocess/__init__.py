@@ -1,4 +1,4 @@
-"""The only decoding, framing and normalising of images in the project; training uses it too.
+"""Decode, frame and normalise images: the only code for it in the project; training uses it too.
 
 image → ``decode`` → uint8[H, W] or uint8[H, W, 3] → ``frame`` → the same of the frame's size
 → ``normalise`` → float32[N, C, H, W]

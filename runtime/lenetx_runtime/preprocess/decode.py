@@ -1,4 +1,4 @@
-"""From a path, bytes, file object, Pillow image or array to grey or red, green and blue levels."""
+"""Decode a path, bytes, file object, Pillow image or array to grey or RGB levels."""
 
 import os
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, Union, cast
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 __all__ = ["Image", "decode"]
 
 _LARGEST_EXIF = 2**16
-"""Bytes for Pillow's reader: of each of its entries it keeps a copy."""
+"""Bytes for Pillow's reader, which copies each entry."""
 _AT_ONCE = 2**30
-"""Bytes that a file object is asked for: some take no larger number."""
+"""Most bytes per read: some file objects take no more."""
 
 Image: TypeAlias = Union[str, "os.PathLike[str]", bytes, IO[bytes], "PIL.Image.Image", "NDArray[Any]"]
-"""What counts as an image: a path, the bytes of a file, a file object opened for reading bytes, a Pillow image, or an
-array (see ``decode``)."""
+"""Accepted images: a path, the bytes of a file, a file object opened for reading bytes, a Pillow image, or an array
+(see ``decode``)."""
 
 
 def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArray[np.uint8]":
     """Return the levels of an image, 0 to 255, as uint8[H, W] (grey) or uint8[H, W, 3] (RGB).
 
-    A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel
-    colour becomes luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey becomes three equal ones.
-    Grey of 16 bits is scaled by its depth (see below), and what is transparent is laid on black or white, whichever the
-    luma of its visible part stands out from.
+    A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel colour
+    becomes luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey is repeated. Grey of 16 bits is scaled
+    by its depth (see below). A transparent image is laid on black or white, whichever the luma of its visible part
+    stands out from.
 
     An array is H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA), of bool, of whole numbers in any dtype, or of floats. Whole
     numbers other than uint8 have 8, 10, 12 or 16 bits: the fewest that hold the largest of them, and white is 255,
-    1023, 4095 or 65535. Floats lie in 0.0 to 1.0, or are whole and lie in 0 to 255; none above 1/255 means that they
-    were divided by 255 twice, which is undone.
+    1023, 4095 or 65535. Floats are in 0.0 to 1.0, or are whole and in 0 to 255; none above 1/255 means that they were
+    divided by 255 twice, which is undone.
 
-    A file object is read from where it stands to its end, and is left open.
+    A file object is read from its position to its end, and is left open.
 
     Args:
         image: what to read.
         channels: 1 for grey, 3 for RGB.
-        limits: what is larger is refused before it is read.
+        limits: larger images are rejected before they are read.
 
     Raises:
         InputError: missing, unreadable, too large, or an array of another shape, dtype or range.
@@ -74,19 +74,19 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
 
 
 def _from_file(data: bytes, name: str, channels: int, limits: Limits) -> "NDArray[np.uint8]":
-    from .image_file import from_bytes  # arrays need none of it
+    from .image_file import from_bytes
 
     return from_bytes(data, name, channels, limits)
 
 
 def _read(file: Any, limit: int) -> bytes:
-    """Read no more than one byte beyond the limit."""
+    """Read at most one byte beyond the limit."""
     parts: list[bytes] = []
     left = limit + 1
     while left > 0:
         try:
             part = file.read(min(left, _AT_ONCE))
-        except Exception as error:  # whatever the reader of an archive or a network trips over
+        except Exception as error:  # a file object may raise anything
             raise InputError(f"The image's file object cannot be read: {error}.") from error
         if isinstance(part, str):
             raise InputError("The image's file object gives text: open the file with mode 'rb'.")
@@ -112,7 +112,7 @@ def _from_given(image: "PIL.Image.Image", channels: int, limits: Limits) -> "NDA
         return upright(from_pillow(image, channels), _turned(image))
     except InputError:
         raise
-    except Exception as error:  # a lazily opened file may be damaged or closed, a mode may have no grey levels
+    except Exception as error:  # a damaged or closed file, or a mode without grey levels
         raise InputError(f"The Pillow image of mode {image.mode} cannot be read: {error}.") from None
 
 

@@ -1,4 +1,4 @@
-"""From the images of a call to frames, in microseconds where they are frames already. It needs numpy at once."""
+"""Frame the images of a call, in microseconds if they are frames already. Importing this loads numpy."""
 
 import math
 import os
@@ -24,11 +24,11 @@ _shape_of, _dtype_of = attrgetter("shape"), attrgetter("dtype")
 _CORNER = CORNERS[0]
 _BORDER = 4 * (MNIST_SIDE - 1)
 _DARK = bytes(level < CLEAN_BACKGROUND for level in range(256))
-"""1 for each level that is dark, as a table of ``bytes.translate``."""
+"""1 for each dark level, for ``bytes.translate``."""
 
 
 class Framer:
-    """Makes the frames of one model."""
+    """Make the frames for one model."""
 
     def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT) -> None:
         self._spec, self._limits = spec, limits
@@ -38,7 +38,7 @@ class Framer:
         require_known(spec)
 
     def one(self, image: Image) -> "NDArray[np.uint8]":
-        """Return uint8[1, h, w] or uint8[1, h, w, 3] for an image as ``decode`` takes it.
+        """Return uint8[1, h, w] or uint8[1, h, w, 3] for an image of any kind that ``decode`` accepts.
 
         Raises:
             InputError: it cannot be used.
@@ -46,11 +46,11 @@ class Framer:
         return self._frame(image)[None]
 
     def several(self, images: Sequence[Image], first: int) -> "tuple[NDArray[np.uint8], InputError | None]":
-        """Return uint8[n, h, w] or uint8[n, h, w, 3] of the images up to the first that cannot be used, and its error.
+        """Return uint8[n, h, w] or uint8[n, h, w, 3] frames of the images before the first unusable one, and its error.
 
         Args:
-            images: a list of them, or an array that is uint8[n, …] of frames or anything that holds images.
-            first: the position of the first of them, by which an error names one that has no path.
+            images: a list, or an array of images: uint8[n, …] frames, or any others.
+            first: position of the first image; an error names an image without a path by its position.
         """
         stacked = self._stacked(images)
         todo: Iterable[int]
@@ -70,7 +70,7 @@ class Framer:
         return frames, None
 
     def have_size(self, images: Any) -> bool:
-        """Return whether all of them are arrays that have the size of frames."""
+        """Return whether all images are arrays of the frames' size."""
         if type(images) is np.ndarray:
             return self._is_allowed and images.dtype == _UINT8 and images.shape[1:] == self._shape
         return isinstance(images, list | tuple) and self._have_shape(images)
@@ -89,7 +89,7 @@ class Framer:
         return np.frombuffer(_joined(images), np.uint8).reshape(len(images), *self._shape)
 
     def _have_shape(self, images: Sequence[Any]) -> bool:
-        """Return whether ``_has_shape`` is true of all; counting takes half the time of asking one by one."""
+        """Return whether ``_has_shape`` is true of all, in half the time."""
         count = len(images)
         if not self._is_allowed or not count or list(map(type, images)).count(np.ndarray) != count:
             return False
@@ -100,7 +100,7 @@ class Framer:
 
 
 def is_frame(image: "NDArray[np.uint8]") -> bool:
-    """Say of one uint8[28, 28] what ``lenetx_runtime.preprocess.framing.are_frames`` says of many."""
+    """Return for one uint8[28, 28] what ``lenetx_runtime.preprocess.framing.are_frames`` returns for many."""
     raw = image.tobytes()
     border = raw[:MNIST_SIDE] + raw[-MNIST_SIDE:] + raw[MNIST_SIDE:-MNIST_SIDE:MNIST_SIDE]
     border += raw[2 * MNIST_SIDE - 1 : -MNIST_SIDE : MNIST_SIDE]
@@ -112,7 +112,7 @@ def is_frame(image: "NDArray[np.uint8]") -> bool:
 def _joined(arrays: "Sequence[Any]") -> bytes:
     try:
         return b"".join(arrays)
-    except (BufferError, TypeError, ValueError):  # one of them does not lie in one piece
+    except (BufferError, TypeError, ValueError):  # one is not contiguous
         return b"".join([array.tobytes() for array in arrays])
 
 

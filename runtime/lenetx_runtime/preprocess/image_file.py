@@ -1,4 +1,4 @@
-"""From the bytes of an image file to levels, in bounded time and memory whatever the bytes are."""
+"""Decode image files to levels, in bounded time and memory whatever the bytes are."""
 
 import struct
 from collections.abc import Callable
@@ -20,12 +20,12 @@ __all__ = ["from_bytes", "orientation", "upright"]
 
 _MOST_PASSES = 100
 _FULL_PASSES = 10
-"""As many as programs write: of the largest JPEG, at up to 10 ns for every pixel."""
+"""Of the largest JPEG: as many as programs write, at up to 10 ns per pixel."""
 _LARGEST_WEBP = 16 * 2**20
 """Bytes; they take up to 120 ns each."""
 _LARGEST_PACKED = 2**20
 _MOST_PACKED_PIXELS = 2**22
-"""Of a run-length encoded BMP file, which Pillow unpacks in Python."""
+"""Of a run-length encoded BMP, which Pillow decodes in Python."""
 _PREFIX = b"Exif\0\0"
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TAG = 0x0112
@@ -43,12 +43,12 @@ def from_bytes(data: bytes, name: str, channels: int, limits: Limits) -> "NDArra
 
     Args:
         data: of the file.
-        name: what errors call it.
+        name: the image's name in errors.
         channels: 1 or 3.
-        limits: of its pixels; those of its bytes were checked.
+        limits: of its pixels; its bytes were checked before.
 
     Raises:
-        InputError: it is no image file, damaged, or too large.
+        InputError: not an image file, damaged, or too large.
     """
     import PIL.Image
 
@@ -59,7 +59,7 @@ def from_bytes(data: bytes, name: str, channels: int, limits: Limits) -> "NDArra
         raise
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
         raise InputError(f"The image {name} has more pixels than Pillow's own limit and was not opened.") from None
-    except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them trip over
+    except Exception as error:  # Pillow may raise anything
         raise InputError(f"The image {name} is damaged: {error}.") from None
 
 
@@ -123,9 +123,9 @@ def _opened(
 
 
 def orientation(exif: bytes | None) -> int:
-    """Return 1 to 8 as EXIF 2.3, section 4.6.4, numbers them; 1, upright, where the data does not say or is damaged.
+    """Return the orientation, 1 to 8 (EXIF 2.3, section 4.6.4); 1, upright, if the data is missing or damaged.
 
-    Pillow's own reader keeps a copy of whatever each of up to 65,535 entries points at: hundreds of megabytes.
+    Pillow's own reader copies what each of up to 65,535 entries points at: hundreds of megabytes.
     """
     if not exif:
         return 1
@@ -148,7 +148,7 @@ def orientation(exif: bytes | None) -> int:
 
 
 def upright(levels: "NDArray[np.uint8]", turned: Any) -> "NDArray[np.uint8]":
-    """Turn or mirror uint8[H, W] or uint8[H, W, 3] as its orientation says; one that is not 1 to 8 does nothing."""
+    """Turn or mirror uint8[H, W] or uint8[H, W, 3] by its orientation; other values than 1 to 8 do nothing."""
     import numpy as np
 
     turns: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {

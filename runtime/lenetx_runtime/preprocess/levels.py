@@ -1,4 +1,4 @@
-"""From arrays and Pillow images to grey or red, green and blue levels."""
+"""Convert arrays and Pillow images to grey or RGB levels."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,16 @@ __all__ = ["from_array", "from_pillow", "require_size"]
 _BAND = 2**15
 """Pixels."""
 _DEPTHS = 2**8 - 1, 2**10 - 1, 2**12 - 1, 2**16 - 1
-"""White of whole numbers: cameras and medicine have 10 and 12 bits."""
+"""Whites: cameras and medical images have 10 and 12 bits."""
 _TWICE = 1.01 / 255
-"""A float image with no more than this was divided by 255 twice: it would be black."""
+"""A float image without a larger value was divided by 255 twice."""
 
 
 def require_size(width: int, height: int, name: str, limits: Limits) -> None:
-    """Refuse an image of too many pixels, or of none.
+    """Check that an image has pixels, but not too many.
 
     Raises:
-        InputError: which it is.
+        InputError: it has none, or more than the limit.
     """
     if width * height > limits.image_pixels:
         raise InputError(f"The image {name} is {width}×{height}: more than {limits.image_pixels:,} pixels, not opened.")
@@ -55,7 +55,7 @@ def from_array(array: "NDArray[Any]", channels: int, limits: Limits) -> "NDArray
     """Return the levels of an array as ``decode`` does.
 
     Raises:
-        InputError: another rank, depth, dtype or range, too many pixels or none; it says which array came.
+        InputError: wrong rank, depth, dtype or range, too many pixels or none; the error describes the array.
     """
     import numpy as np
 
@@ -69,7 +69,7 @@ def from_array(array: "NDArray[Any]", channels: int, limits: Limits) -> "NDArray
         raise InputError(f"An image array is H×W, H×W×1, H×W×3 or H×W×4; this one is {_described(array.dtype, shape)}.")
     if not 1 <= shape[0] * shape[1] <= limits.image_pixels:
         require_size(shape[1], shape[0], f"array {_described(array.dtype, shape)}", limits)
-    by_columns = abs(array.strides[0]) < abs(array.strides[1])  # read as it lies: 5 times as fast
+    by_columns = abs(array.strides[0]) < abs(array.strides[1])  # memory order is 5 times as fast
     levels = _to_uint8(array.swapaxes(0, 1) if by_columns else array, shape)
     levels = _flatten(levels, channels) if levels.ndim == 3 and shape[2] == 4 else _as_channels(levels, channels)
     return np.ascontiguousarray(levels.swapaxes(0, 1)) if by_columns else levels
@@ -95,7 +95,7 @@ def _to_uint8(array: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.uint
     least, most = _range(array)
     if kind.kind != "f":
         return _from_whole(array, int(least), int(most))
-    if least >= 0 and most <= 1:  # written so that NaN is refused
+    if least >= 0 and most <= 1:  # False for NaN
         white = 255 * (255 if most <= _TWICE else 1)
         return _in_bands(array, lambda part: np.rint(part.astype(np.float64) * white))
     if least >= 0 and most <= 255 and all(np.array_equal(part, np.rint(part)) for part in _parts(array)):
@@ -115,7 +115,7 @@ def _range(array: "NDArray[Any]") -> tuple[Any, Any]:
 
 
 def _parts(array: "NDArray[Any]") -> "Iterator[NDArray[Any]]":
-    """Yield the array in parts, in the next dtype that is fast: those of a large array would take 1 GiB."""
+    """Yield the array in parts of a fast dtype: all at once would take 1 GiB."""
     height, width = array.shape[:2]
     wide = {("f", 2): "f4", ("f", 16): "f8"}.get((array.dtype.kind, array.dtype.itemsize), array.dtype)
     for rows in _bands(height, width):
@@ -134,7 +134,7 @@ def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[
 
 
 def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.uint8]":
-    """Convert whole numbers of 8, 10, 12 or 16 bits: the fewest that hold the largest of them."""
+    """Convert whole numbers to levels, by ``_DEPTHS``."""
     import numpy as np
 
     if least < 0 or most > _DEPTHS[-1]:
@@ -146,7 +146,7 @@ def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.ui
 
 
 def _pixels(image: "PIL.Image.Image", mode: str, depth: int) -> "NDArray[np.uint8]":
-    """Return the pixels; half the time of ``np.asarray`` for a small image."""
+    """Return the pixels, faster than ``np.asarray``."""
     import numpy as np
 
     width, height = image.size
@@ -170,7 +170,7 @@ def _luma(colours: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _flatten(rgba: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
-    """Lay RGBA on white if what is visible is dark on average, else on black."""
+    """Lay RGBA on white if its visible part is dark on average, else on black."""
     import numpy as np
 
     luma, alpha = _luma(rgba), rgba[:, :, 3]
@@ -187,7 +187,7 @@ def _flatten(rgba: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
 
 
 def _bands(height: int, width: int) -> list[slice]:
-    """Cut the rows into parts that stay in a processor's cache."""
+    """Cut rows into parts that fit a CPU cache."""
     step = max(1, _BAND // width)
     return [slice(top, top + step) for top in range(0, height, step)]
 

@@ -1,4 +1,4 @@
-"""From frames to the network's input, by a table of 256 values per channel: the same bits wherever it is used."""
+"""Convert frames to the network's input by a table of 256 values per channel: the same bits wherever it is used."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 __all__ = ["Normaliser", "lookup_table", "normalise", "planes"]
 
 _AT_ONCE = 64
-"""Frames whose places in the table are in memory."""
+"""Frames looked up at once, which bounds memory."""
 
 
 def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":
-    """Return float32[C, 256]: the input value of every level of a channel, computed in float64 and rounded once."""
+    """Return float32[C, 256]: the input value of every level per channel, computed in float64 and rounded once."""
     import numpy as np
 
     scaled = np.arange(256, dtype=np.float64) * spec.scale
     mean, std = (np.array(values, np.float64)[:, None] for values in (spec.mean, spec.std))
-    with np.errstate(all="ignore"):  # what is next to nothing becomes nothing
+    with np.errstate(all="ignore"):  # tiny values become 0
         return ((scaled - mean) / std).astype(np.float32)
 
 
 def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Return uint8[N, C, H, W] of the network's size: the frames with their channels in front and black on every side.
+    """Return uint8[N, C, H, W] of the network's input size: the frames, channels first, with black on every side.
 
     Args:
         frames: uint8[N, h, w] for one channel, uint8[N, h, w, 3] for three.
@@ -42,14 +42,14 @@ def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
 
 def normalise(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.float32]":
-    """Return the network's float32[N, C, H, W] input for frames, given as ``planes`` takes them."""
+    """Return the network's float32[N, C, H, W] input for frames as ``planes`` takes them."""
     return Normaliser(spec).inputs(frames)
 
 
 class Normaliser:
-    """``normalise`` for one spec, with all that does not depend on the frames done once.
+    """Apply ``normalise`` for one spec, with all that does not depend on the frames done once.
 
-    The tables of the channels follow each other in one, so that a single gather makes all channels.
+    The channels' tables are joined into one, so that a single gather makes all channels.
 
     Args:
         spec: of the network.
@@ -74,9 +74,9 @@ class Normaliser:
         return self._filled(frames, places, np.empty((len(frames), *self._black.shape[1:]), np.float32))
 
     def parts(self, frames: "NDArray[np.uint8]", size: int) -> "Iterator[NDArray[np.float32]]":
-        """Return ``inputs`` of so many frames at a time, all in the same memory: use each before the next is taken.
+        """Yield ``inputs`` of ``size`` frames at a time, all in the same memory: use each before the next is taken.
 
-        It is asked for once: to have the kernel clear new pages for every part would cost as much as the gathering.
+        It is allocated once: clearing new pages for every part would cost as much as the gathering.
         """
         import numpy as np
 
@@ -97,7 +97,7 @@ class Normaliser:
     def _gathered(
         self, frames: "NDArray[np.uint8]", places: "NDArray[np.intp]", out: "NDArray[np.float32] | None" = None
     ) -> "NDArray[np.float32]":
-        """Look the levels up, at places that are already those of black levels."""
+        """Look up levels; ``places`` holds the indices of black."""
         import numpy as np
 
         if frames.ndim == 3:

@@ -1,4 +1,4 @@
-"""PNG files, walked chunk by chunk: every checksum is checked, and only what decides a pixel reaches the decoder.
+"""Read PNG files chunk by chunk: check every checksum, and pass the decoder only what decides a pixel.
 
 Pillow skips checksums of pixels, and unpacks every note. Source: PNG Specification, Third Edition, sections 5 and 11.
 """
@@ -20,15 +20,15 @@ _HEADER = struct.Struct(">II5B")
 _MOST_CHUNKS = 2**17
 """Four times what libpng writes for 256 MiB."""
 _NOTE = b"Raw profile type exif\0"
-"""Keyword of the notes that kept EXIF before PNG had a chunk for it."""
+"""Keyword of EXIF notes, older than PNG's chunk for it."""
 _LARGEST_NOTE = 2**20
-"""Bytes of a note that are looked at, packed or not."""
+"""Most bytes of a note to read, packed or not."""
 _SHORT = {b"PLTE": 3 * 256, b"tRNS": 256}
-"""The most bytes of these chunks."""
+"""Most bytes of these chunks."""
 _QUICK = 2**23
-"""Bytes of packed pixels that take no second, however they are packed."""
+"""Bytes of packed pixels that take less than a second."""
 _PART, _DENSE = 2**20, 15 / 16
-"""Of each part of more, so many times its bytes come out: what cannot be packed is stored, or has 9 bits a byte."""
+"""Each further part must unpack to this share of its size: what cannot be packed is stored, or has 9 bits a byte."""
 _MODES = {
     0: {1: ("1", "1"), 2: ("L", "L;2"), 4: ("L", "L;4"), 8: ("L", "L"), 16: ("I;16", "I;16B")},
     2: {8: ("RGB", "RGB"), 16: ("RGB", "RGB;16B")},
@@ -36,18 +36,18 @@ _MODES = {
     4: {8: ("LA", "LA"), 16: ("RGBA", "LA;16B")},
     6: {8: ("RGBA", "RGBA"), 16: ("RGBA", "RGBA;16B")},
 }
-"""Pillow's modes of an image and of its stored pixels, by colour type and depth."""
+"""Pillow's modes of image and stored pixels, by colour type and depth."""
 
 
 class Png(NamedTuple):
-    """What of a PNG file decides how it looks.
+    """The parts of a PNG file that decide how it looks.
 
     Attributes:
-        header: the body of its IHDR chunk.
-        palette: the body of its PLTE chunk, empty where there is none.
-        transparent: the body of its tRNS chunk, empty where there is none.
-        pixels: the bodies of its IDAT chunks, joined.
-        exif: its EXIF data, where it has some.
+        header: body of its IHDR chunk.
+        palette: body of its PLTE chunk, empty if there is none.
+        transparent: body of its tRNS chunk, empty if there is none.
+        pixels: bodies of its IDAT chunks, joined.
+        exif: its EXIF data, if any.
     """
 
     header: bytes
@@ -95,7 +95,7 @@ class Png(NamedTuple):
 
 
 def read_png(data: bytes) -> Png:
-    """Walk a file that starts with ``SIGNATURE`` to its IEND chunk; what stands behind that is ignored.
+    """Read a file that starts with ``SIGNATURE`` up to its IEND chunk; what follows is ignored.
 
     Raises:
         ValueError: it is damaged.
@@ -132,7 +132,7 @@ def read_png(data: bytes) -> Png:
 
 
 def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
-    """Return (type, start and end of the body) of every chunk, all sums checked."""
+    """Return (type, start, end) of every chunk's body; check the checksums."""
     found: list[tuple[bytes, int, int]] = []
     view, position = memoryview(data), len(SIGNATURE)
     while len(found) < _MOST_CHUNKS:
@@ -153,15 +153,7 @@ def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
 
 
 def _require_dense(pixels: bytes | memoryview, most: int) -> None:
-    """Refuse a stream of blocks that are empty but for their tables, which take a decoder 70 ns a byte.
-
-    Args:
-        pixels: packed.
-        most: bytes that a decoder takes of them at most, unpacked.
-
-    Raises:
-        ValueError: it is one, or damaged.
-    """
+    """Raise for nearly empty blocks, whose tables take a decoder 70 ns a byte; it takes ``most`` unpacked bytes."""
     if len(pixels) <= _QUICK:
         return
     unpacker = zlib.decompressobj()
@@ -178,10 +170,10 @@ def _require_dense(pixels: bytes | memoryview, most: int) -> None:
 
 
 def unpacked(kind: bytes, body: bytes) -> bytes:
-    """Read a note behind its keyword, empty where it is damaged.
+    """Read a note behind its keyword; it is empty if damaged.
 
-    For zTXt it starts with the way of packing; then, packed or not, come an empty line, a line with a name, one with a
-    length, and lines of hexadecimal digits.
+    A zTXt note starts with its compression method. Then, packed or not, come an empty line, a line with a name, one
+    with a length, and lines of hexadecimal digits.
     """
     try:
         text = zlib.decompressobj().decompress(body[1:], _LARGEST_NOTE) if kind == b"zTXt" else body

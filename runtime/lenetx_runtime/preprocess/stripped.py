@@ -1,4 +1,4 @@
-"""JPEG and GIF files without the notes that decide no pixel, which Pillow reads in Python, slowly.
+"""Strip JPEG and GIF files of notes that decide no pixel, which Pillow reads in Python, slowly.
 
 Sources: ITU-T T.81, annex B; Graphics Interchange Format, version 89a, CompuServe, 1990.
 """
@@ -13,23 +13,23 @@ _SCAN = 0xDA
 _END = 0xD9
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
-"""Markers without a body; 00 is no marker at all."""
+"""Markers without a body; 00 is not a marker."""
 _NOTES = {*range(0xE1, 0xF0), 0xFE} - {0xEE}
-"""APP0 (JFIF) and APP14 (Adobe) say something about colour."""
+"""Not APP0 (JFIF) and APP14 (Adobe), which affect colour."""
 _MOST_MARKERS = 2**13
 _LARGEST_HEAD = 2**16
-"""Bytes of all that is kept before the first scan; a decoder has room for 4 KiB of tables."""
+"""Bytes; a decoder has room for 4 KiB of tables."""
 _SCREEN_SIZE = 13
 _EXTENSION, _FRAME, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL = 0xF9
 _TRANSPARENT = 1
 _MOST_BLOCKS = 2**17
 _ROOM, _PER_PIXEL = 2**16, 2
-"""The most bytes of a frame, of which a pixel takes up to 12 bits; what stands behind them is other frames."""
+"""Most bytes of a frame, and per pixel (up to 12 bits)."""
 
 
 def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
-    """Return the file without its notes and fill bytes, and its EXIF data if it has some.
+    """Return a JPEG file without its notes and fill bytes, and its EXIF data or ``None``.
 
     Raises:
         ValueError: it is damaged before its first scan, or has two sizes or far too many tables.
@@ -59,18 +59,18 @@ def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
 
 
 def scans(data: bytes) -> int:
-    """Count a decoder's passes over the picture; inside of one, FF is always followed by 00 or a marker."""
+    """Count a decoder's passes over the image; within one, FF is always followed by 00 or a marker."""
     return data.count(b"\xff\xda")
 
 
 def _unfilled(data: bytes, start: int) -> bytes | memoryview:
-    """Leave out fill bytes: a decoder looks at all of them again with each part of a file."""
+    """Remove fill bytes, which a decoder rereads with each part of a file."""
     rest = memoryview(data)[start:]
     return rest if data.find(b"\xff\xff", start) < 0 else _FILLED.sub(b"\xff", rest)
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """Return the next marker and the place behind it."""
+    """Return the next marker and the offset after it."""
     filled = _FILLED.search(data, position)
     if filled is None or filled.end() == len(data):
         return _END, len(data)
@@ -78,7 +78,7 @@ def _next_marker(data: bytes, position: int) -> tuple[int, int]:
 
 
 def first_frame(data: bytes) -> bytes:
-    """Return the file up to its first frame, but without the extensions that do not say what is transparent in it.
+    """Return a GIF file up to its first frame, without extensions except the one for its transparency.
 
     Raises:
         ValueError: it is damaged before its first frame.
@@ -92,7 +92,7 @@ def first_frame(data: bytes) -> bytes:
         if data[position] == _FRAME:
             width, height = (int.from_bytes(data[position + at : position + at + 2], "little") for at in (5, 7))
             return data[:start] + control + data[position : position + _ROOM + _PER_PIXEL * width * height]
-        if data[position] != _EXTENSION:  # writers leave an end of blocks too many
+        if data[position] != _EXTENSION:  # some writers add an end of blocks
             position, blocks = position + 1, blocks + 1
             continue
         if data[position + 1] == _CONTROL and data[position + 2 : position + 3] == b"\4":

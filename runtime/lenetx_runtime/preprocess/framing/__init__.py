@@ -1,6 +1,6 @@
-"""From a picture of any size to a frame.
+"""Turn an image of any size into a frame.
 
-``mnist`` finds the ink of a digit, ``stretch`` fills the frame and ``letterbox`` keeps the picture's aspect.
+``mnist`` finds the ink of a digit, ``stretch`` fills the frame and ``letterbox`` keeps the aspect ratio.
 """
 
 from typing import TYPE_CHECKING
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["CLEAN_BACKGROUND", "CORNERS", "LIGHT", "are_frames", "frame", "frame_batch", "require_known"]
 
 CLEAN_BACKGROUND = 16
-"""A 28×28 image of whose border more than half is darker than this is taken to be a frame already …"""
+"""A 28×28 image is a frame already if more than half of its border is darker than this, …"""
 LIGHT = 128
-"""… if it has a pixel of at least this: what has none is a mask of 0 and 1, or faint …"""
+"""… a pixel is at least this light (else it is a mask of 0 and 1, or faint), …"""
 CORNERS = [row * SIDE + column for row in (4, SIDE - 5) for column in (4, SIDE - 5)]
 """… and one of these four pixels, which are dark in all of MNIST, is darker than that."""
 
 
 def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Return the uint8[h, w] or uint8[h, w, 3] frame, h × w being ``spec.frame_size``, of one picture.
+    """Return the uint8[h, w] or uint8[h, w, 3] frame, h × w being ``spec.frame_size``, of one image.
 
     Args:
-        levels: uint8[H, W] or uint8[H, W, 3], as ``decode`` gives it for ``spec.channels``.
+        levels: uint8[H, W] or uint8[H, W, 3], as ``decode`` returns it for ``spec.channels``.
         spec: names the framing.
 
     Raises:
@@ -45,14 +45,14 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
 
 def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast where nothing is to do.
+    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast for what is a frame already.
 
     Args:
-        images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each brought to ``spec.channels`` by ``decode``.
+        images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each converted to ``spec.channels`` by ``decode``.
         spec: names the framing and the channels.
 
     Raises:
-        InputError: as ``frame``.
+        InputError: as for ``frame``.
     """
     import numpy as np
 
@@ -69,7 +69,7 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
 
 
 def require_known(spec: ModelSpec) -> None:
-    """Check that a spec says how a picture becomes a frame.
+    """Check that a spec says how an image becomes a frame.
 
     Raises:
         InputError: its framing is unknown.
@@ -82,9 +82,9 @@ def require_known(spec: ModelSpec) -> None:
 
 
 def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
-    """Return bool[N] for uint8[N, 28, 28]: light ink on dark, so nothing to do.
+    """Return bool[N] for uint8[N, 28, 28]: whether each is a frame already, light ink on dark.
 
-    The border is dark, something is light, and so is not the paper inside a dark frame: its four corners.
+    The border is dark, and some pixel is light, but not all ``CORNERS``, as of paper inside a dark frame.
     """
     edges, pixels = borders(images), images.reshape(len(images), SIDE * SIDE)
     dark = (edges < CLEAN_BACKGROUND).sum(axis=1) * 2 > edges.shape[1]
@@ -93,12 +93,12 @@ def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
 
 
 def _stretch(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Fill the frame, whatever that does to the picture's aspect."""
+    """Fill the frame, ignoring the aspect ratio."""
     return levels if levels.shape[:2] == (height, width) else resize(levels, height, width)
 
 
 def _letterbox(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Keep the picture's aspect, in the middle of black, of which an odd line is the last row or column."""
+    """Keep the aspect ratio, centred on black; an odd line is the last."""
     import numpy as np
 
     if levels.shape[:2] == (height, width):
@@ -111,7 +111,7 @@ def _letterbox(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray
 
 
 def _fitted(height: int, width: int, frame_height: int, frame_width: int) -> tuple[int, int]:
-    """Return the largest size of the picture's aspect; multiplied first, so that no rounding but the last matters."""
+    """Return the largest size of this aspect ratio, rounded once."""
     if height * frame_width >= width * frame_height:
         return frame_height, max(1, round(width * frame_height / height))
     return max(1, round(height * frame_width / width)), frame_width

@@ -1,4 +1,4 @@
-"""What frames a page at the picture's edge: a dark line, the table, the scanner's lid."""
+"""Remove what frames a page at the image's edge: a dark line, the table, the scanner's lid."""
 
 from typing import TYPE_CHECKING
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 __all__ = ["box", "sheet", "trimmed"]
 
 CELLS = 160
-"""Of the longer side, at most, where a sheet is looked for."""
+"""Most cells along the longer side, to look for a sheet."""
 SHARP = 0.9
-"""Share of a sheet's edge at which levels differ, within two cells, by half of such a step."""
+"""Share of a sheet's edge at which levels differ, within two cells, by half of ``STEP``."""
 SQUARE = 0.9
-"""Share of the least rectangle around a sheet that it fills."""
+"""Share of its smallest enclosing rectangle that a sheet fills."""
 WRITTEN = 8
-"""Something on the sheet is as long as the picture's shorter side divided by this."""
+"""Something on the sheet is as long as the image's shorter side divided by this."""
 DEEP = 5
-"""An edge has at most the side divided by this …"""
+"""An edge has at most the side divided by this."""
 STEP = 40
-"""… and differs by so many levels from the paper, and from the third line after it. No pixels near one another do so
-where it ends: else it may be a stroke of a digit, or the paper around one …"""
+"""Levels by which an edge differs from the paper, and from the third line after it. Where it ends, pixels near one
+another differ by less: else it may be a stroke of a digit, or the paper around one."""
 NEAR = 16
-"""Near is their line's length divided by this."""
+"""Pixels are near within their line's length divided by this."""
 CLEAR = 6
-"""… unless there are several, and all but one pixel in so many around what they frame is paper."""
+"""For several edges it is enough that all but one pixel in so many around the inside is paper."""
 FADING = 64
-"""Pixels of a side, from which an edge may fade into one line more."""
+"""Pixels of a side from which an edge may fade into one more line."""
 SEEN = 400
-"""Pixels of a line that are looked at, about."""
+"""About how many pixels of a line are sampled."""
 
 
 def trimmed(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Return uint8[h, w] of uint8[H, W], without what is an edge of any side."""
+    """Return uint8[H, W] without the edges at its sides, uint8[h, w]."""
     import numpy as np
 
     step = -(-max(grey.shape) // SEEN)
@@ -53,9 +53,9 @@ def trimmed(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def sheet(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Return uint8[h, w] of uint8[H, W], the box around a sheet on a table, where the sheet's light goes on.
+    """Return the box around a sheet on a table, uint8[h, w] of uint8[H, W]; the sheet's light continues on the table.
 
-    The table is what reaches the border and is more like that than like most of what is not.
+    The table is what reaches the border and is closer to the border's level than to that of the rest.
     """
     import numpy as np
 
@@ -84,7 +84,7 @@ def sheet(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _is_sheet(cells: "NDArray[np.int16]", beyond: "NDArray[np.bool_]") -> bool:
-    """Tell whether what is not beyond fills a rectangle, also one aslant, and ends sharply."""
+    """Return whether what is not ``beyond`` fills a rectangle, at any angle, with sharp edges."""
     import numpy as np
 
     rows, columns = np.nonzero(~beyond)
@@ -96,7 +96,7 @@ def _is_sheet(cells: "NDArray[np.int16]", beyond: "NDArray[np.bool_]") -> bool:
 
 
 def box(mask: "NDArray[np.bool_]") -> tuple[slice, ...]:
-    """Return rows and columns, of the least box that holds all of a mask."""
+    """Return the rows and columns of the smallest box around a mask."""
     import numpy as np
 
     places = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
@@ -118,7 +118,7 @@ def _edge(lines: "NDArray[np.uint8]", paper: int) -> int:
 
 
 def _is_even(side: "NDArray[np.int16]") -> bool:
-    """Tell whether levels change slowly, as light does."""
+    """Return whether levels change slowly, as light does."""
     import numpy as np
 
     lag = len(side) // NEAR + 1

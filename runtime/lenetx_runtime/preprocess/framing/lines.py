@@ -1,7 +1,7 @@
-"""The lines of ruled and squared paper, and of forms, also where they cross a digit or touch it.
+"""Remove the lines of ruled and squared paper, and of forms, even where they cross or touch a digit.
 
-A line is a long path that is nearly straight, as a path opening finds it; ink on it that is thicker than the line, up
-and down, is a stroke of the digit and stays. Source: Heijmans, Buckley, Talbot, "Path openings and closings", 2005.
+A line is a long, nearly straight path, found by a path opening; ink on it that is thicker than the line, up and down,
+is a stroke of the digit and stays. Source: Heijmans, Buckley, Talbot, "Path openings and closings", 2005.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 __all__ = ["without_lines"]
 
 STEP, STEPS = 8, 12
-"""A line, also a curved one, rises or falls by at most one pixel in so many, that is 7°; a side has so many steps at
-least."""
+"""A line, even a curved one, rises or falls by at most one pixel in ``STEP`` (7°); a side has at least ``STEPS``
+steps."""
 SMALL = 48
-"""Pixels of a side without lines."""
+"""Shorter sides, in pixels, have no lines."""
 GAP = 2
-"""Pixels that one missing in a path costs."""
+"""Cost, in pixels, of one missing in a path."""
 REACHING, LONG, END = 0.9, 0.8, 0.3
-"""Shares of a side: of a line from border to border, of any other, and how much less is enough for each end at the
-border. There is one from border to border, or it is …"""
+"""Shares of a side: of a line from border to border, of any other, and how much less is enough per end at the border.
+Lines are removed if one goes from border to border or they are fine."""
 SEEN = 0.5
-"""Share of the columns in which it is seen: it may leave the picture above or below."""
+"""Share of the columns in which a line from border to border is seen: it may leave the image above or below."""
 FINE = 1.5
-"""… so many times as thin as other ink …"""
+"""A line is fine if other ink is so many times as thick."""
 SHORT = 0.3
-"""… and then what is as thin, and this share of a side, is the rest of a line that a margin cuts off."""
+"""Beside fine lines, ink as thin, and of this share of a side, is the rest of a line that a margin cuts off."""
 THIN = 25
-"""It is thinner than the shorter side divided by this, or has 2 pixels."""
+"""Lines are at most 2 pixels thick, or the shorter side divided by this."""
 
 
 def without_lines(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
-    """Return bool[h, w], what may be ink, without lines from left to right and from top to bottom."""
+    """Return the possible ink, bool[h, w], without lines from left to right and from top to bottom."""
     thinned: NDArray[np.bool_] = _without_rows(_without_rows(mask).T).T
     return thinned
 
@@ -68,9 +68,9 @@ def _without_rows(mask: "NDArray[np.bool_]") -> "NDArray[np.bool_]":
 
 
 def _paths(mask: "NDArray[np.bool_]", step: int, end: int) -> "NDArray[np.int64]":
-    """Count the blocks of the best path from left to right through each block, and ``end`` for each end at the border.
+    """Count the blocks of the best path from left to right through each block, plus ``end`` per end at the border.
 
-    It may go on above and below, where a line aslant leaves the picture.
+    It may continue outside, where a slanted line leaves the image.
     """
     import numpy as np
 
@@ -79,7 +79,7 @@ def _paths(mask: "NDArray[np.bool_]", step: int, end: int) -> "NDArray[np.int64]
     blocks[[0, -1]] = True
     blocks = np.logical_or.reduce(blocks.reshape(height + 2, -1, step), axis=2)
     gains = np.where(blocks, 1, -GAP)
-    both = np.stack([gains.T, gains.T[::-1]], axis=1)  # from the left and from the right
+    both = np.stack([gains.T, gains.T[::-1]], axis=1)
     lengths = np.zeros_like(both)
     best = np.where(both[0] > 0, end, 0)
     for column in range(blocks.shape[1]):
@@ -94,7 +94,7 @@ def _paths(mask: "NDArray[np.bool_]", step: int, end: int) -> "NDArray[np.int64]
 
 
 def _run_lengths(mask: "NDArray[np.bool_]") -> "NDArray[Any]":
-    """Count, for each pixel of the mask, those that it has without a gap, up and down."""
+    """Return the length of the vertical run of each pixel."""
     import numpy as np
 
     turned = np.pad(mask.T, ((0, 0), (1, 1)))

@@ -1,4 +1,4 @@
-"""How any picture of a digit becomes a frame as MNIST was made.
+"""Turn any image of a digit into a frame, as MNIST was made.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits": the ink is scaled into a 20×20 box,
 keeping its aspect, and centred by mass in 28×28.
@@ -20,22 +20,22 @@ __all__ = ["frame"]
 
 BOX = 20
 INK = 32
-"""From this share of the strongest ink's 255 a pixel is ink."""
+"""Least level of an ink pixel; the strongest ink has 255."""
 GENTLE, PLAIN, CALM = 3, 32, 3
 """On a plain border most pixels have one level, at most one in 32 differs by 1 to 3 levels from the one before, and at
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
 SOFT = 4
-"""Cells in which the digit may fade; what is left out may in twice as many."""
+"""Cells over which the digit may fade; what is removed may over twice as many."""
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     """Return the uint8[28, 28] frame of one uint8[H, W] image, light ink on dark.
 
     A 28×28 image with a dark border passes through, stretched if it is faint. An edge around the page and the table
-    around a sheet are cut off (see ``edges``). Of a drawing, whose border is plain, or of a picture smaller than 28
-    pixels, the border's median is the background, and what differs most from it is ink, lighter or darker; of any
-    other, see ``paper``. Specks, lines and thumbs (see ``strays``) are left out, and the ink is cropped, scaled
-    into 20×20 and centred by mass.
+    around a sheet are cut off (see ``edges``). For a drawing, whose border is plain, or an image smaller than 28
+    pixels, the border's median is the background, and what differs most from it is ink, lighter or darker; for others,
+    see ``paper``. Specks, lines and thumbs (see ``strays``) are removed, and the ink is cropped, scaled into 20×20 and
+    centred by mass.
 
     Raises:
         InputError: nothing stands out from the background.
@@ -59,14 +59,14 @@ def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _is_plain(border: "NDArray[np.uint8]") -> bool:
-    """Tell whether a border has neither the noise nor the slow changes of a photo; ink may cross it."""
+    """Return whether a border lacks a photo's noise and slow changes; ink may cross it."""
     import numpy as np
 
     steps = np.abs(np.diff(border.astype(np.int16)))
     changes, gentle = int(np.count_nonzero(steps)), int(np.count_nonzero((steps > 0) & (steps <= GENTLE)))
     if len(border) < max(changes * CALM, gentle * PLAIN):
         return False
-    return int(np.sort(np.bincount(border))[-2:].sum()) * 2 > len(border)  # two: of the paper and of a frame
+    return int(np.sort(np.bincount(border))[-2:].sum()) * 2 > len(border)  # two: paper and frame
 
 
 def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
@@ -81,7 +81,7 @@ def _ink(grey: "NDArray[np.uint8]", background: int) -> "NDArray[np.uint8]":
 
 
 def _stretch(ink: "NDArray[Any]") -> "NDArray[np.uint8]":
-    """Make the strongest pixel 255: thin strokes fade when a large picture shrinks."""
+    """Make the strongest pixel 255: thin strokes fade in small frames."""
     import numpy as np
 
     strongest = int(ink.max())
@@ -111,7 +111,7 @@ def _scale(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _centre(ink: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Put the ink's centre of mass at the centre of the frame, as far as it stays inside."""
+    """Centre the ink by mass, but inside the frame."""
     import numpy as np
 
     height, width = ink.shape

@@ -1,7 +1,7 @@
-"""Ink on paper that is lit unevenly: a photo or scan of a digit, with falling light, soft shadows and noise.
+"""Find ink on unevenly lit paper: a photo or scan of a digit, with falling light, soft shadows and noise.
 
-The paper under the ink is found by a morphological closing: what is darker than all around it and narrower than the
-window is filled. Windows reach over the picture's border, so that a dark corner is no ink. Source: Serra, "Image
+The paper under the ink is found by a morphological closing: what is darker than its surroundings and narrower than the
+window is filled. Windows extend over the image's border, so that a dark corner is not ink. Source: Serra, "Image
 Analysis and Mathematical Morphology", 1982, ch. XII (the black top-hat).
 """
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 __all__ = ["ink_of"]
 
 CELLS = 300
-"""Of the longer side, at most; each is a mean of its pixels."""
+"""Most cells along the longer side; each is a mean of its pixels."""
 WINDOW = 3
 """The window is the shorter side divided by this: no stroke is as wide in both directions."""
 RIM = 30
-"""Light ink is told from dark without a rim of the shorter side divided by this, where frames are."""
+"""To tell light ink from dark, a rim of the shorter side divided by this is ignored, where frames are."""
 LITTLE = 4
-"""Ink is little, and paper smooth: a mean of less than so many levels makes no difference."""
+"""The right polarity has little ink and smooth paper; a mean of fewer levels of ink makes no difference."""
 NOISE = 6
-"""Ink is darker than the paper by so many standard deviations of the noise of a cell …"""
+"""Ink is darker than the paper by so many standard deviations of a cell's noise, …"""
 CLEAR = 64
-"""… or by so many levels: what is as busy as that is not blank …"""
+"""… or by so many levels: an image as busy as that is not blank."""
 FAINTEST = 28
-"""… and, somewhere within 3×3 cells, by so many of the paper's 255: light changes slowly …"""
+"""Somewhere within 3×3 cells ink differs by so many of the paper's 255: light changes slowly."""
 WEAKEST = 3
-"""… and by as much as the strongest ink divided by this; what is half as strong is part of it where it touches it."""
+"""Ink is at least as strong as the strongest divided by this; half of that is enough next to such ink."""
 DARKEST = 16
-"""Levels below which light is too weak to be compared in logarithms."""
+"""Levels below which light is too weak to compare in logarithms."""
 DIMMEST = 64
-"""Darker paper is taken to be as light: its noise would look like ink."""
+"""Darker paper is treated as this light: its noise would look like ink."""
 BEYOND = 0.7
-"""Paper that is darker, by this factor, than it is three cells away ends there."""
+"""Paper that is darker, by this factor, than three cells away ends there."""
 DETAIL = 100
 """Pixels of the ink's longer side, or up to twice as many: averages have less noise."""
 
@@ -72,7 +72,7 @@ def ink_of(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _with_dark_ink(grey: "NDArray[np.uint8]", factor: int) -> "tuple[NDArray[np.uint8], NDArray[Any], NDArray[Any]]":
-    """Return a picture, or its negative where its ink is light, its cells and those of its paper."""
+    """Return an image (negative if its ink is light), its cells and its paper's."""
     import numpy as np
 
     cells = reduce(grey, factor)
@@ -87,7 +87,7 @@ def _with_dark_ink(grey: "NDArray[np.uint8]", factor: int) -> "tuple[NDArray[np.
 def _fine(
     grey: "NDArray[np.uint8]", paper: "NDArray[Any]", mask: "NDArray[Any]", factor: int, level: float, weakest: float
 ) -> "NDArray[np.uint8]":
-    """Return the ink in and next to the mask's cells, in more detail."""
+    """Return the ink in and next to the mask's cells, in detail."""
     import numpy as np
     import PIL.Image
 
@@ -110,7 +110,7 @@ def _fine(
 
 
 def _absorbed(levels: "NDArray[Any]", paper: "NDArray[Any]", level: float) -> "NDArray[np.float32]":
-    """Return 255 times the share of the paper's light that is missing; noise lifts a closing by ``level``."""
+    """Return the missing share of the paper's light, times 255; noise lifts a closing by ``level``."""
     import numpy as np
 
     light = paper.astype(np.float32)
@@ -119,7 +119,7 @@ def _absorbed(levels: "NDArray[Any]", paper: "NDArray[Any]", level: float) -> "N
 
 
 def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Return the least maximum of all windows over each cell, also those that reach over the border."""
+    """Return the lowest window maximum over each cell, even across the border."""
     import numpy as np
 
     side = max(3, min(cells.shape) // WINDOW)
@@ -131,9 +131,9 @@ def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
-    """Tell where the paper becomes dark at once, for a thumb or a table begins, and near that.
+    """Return where the paper turns dark at once, as for a thumb or a table, and what is near.
 
-    A closing cuts off the tips of what is wider than its window; they then look like ink.
+    A closing cuts tips off what is wider than its window; they look like ink.
     """
     import numpy as np
 
@@ -142,7 +142,7 @@ def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
 
 
 def _roughness(paper: "NDArray[np.uint8]") -> float:
-    """Sum the squared steps between neighbours, in logarithms: paper is smooth; of ink taken for it the edges stay."""
+    """Sum the squared log steps between neighbours: paper is smooth; ink has edges."""
     import numpy as np
 
     rim = min(paper.shape) // RIM

@@ -1,4 +1,4 @@
-"""The one resampling of every framing, averages of blocks to look at a large picture, and borders and neighbours."""
+"""Resize images (the only resampling of every framing), average blocks, and find borders and neighbours."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 __all__ = ["borders", "enlarged", "neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
-"""Of the filter, per lobe: the table of the taps of a side of millions of pixels would have more than a GiB."""
+"""Filter taps per lobe: for millions of pixels their table would exceed a GiB."""
 
 
 def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Return uint8[height, width] of uint8[H, W], or the same with 3 channels, by Pillow's ``LANCZOS``.
+    """Resize uint8[H, W], or the same with 3 channels, to uint8[height, width], by Pillow's ``LANCZOS``.
 
-    A side that becomes less than its 256th part is first reduced to means of blocks.
+    A side that shrinks to less than a 256th is first reduced to means of blocks.
     """
     import numpy as np
     import PIL.Image
@@ -25,7 +25,7 @@ def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.
 
 
 def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
-    """Return uint8[⌈H / factor⌉, ⌈W / factor⌉], means of blocks of factor × factor pixels, of uint8[H, W]."""
+    """Return the means of blocks of factor × factor pixels: uint8[⌈H / factor⌉, ⌈W / factor⌉] of uint8[H, W]."""
     import numpy as np
     import PIL.Image
 
@@ -53,7 +53,7 @@ def running(levels: "NDArray[Any]", side: int, axis: int, extreme: Any) -> "NDAr
 
 
 def neighbours(cells: "NDArray[Any]", extreme: Any, reach: int = 1) -> "NDArray[Any]":
-    """Return the extreme of each cell and all within ``reach`` cells of it, also aslant."""
+    """Return the extreme of each cell and all within ``reach`` cells of it, also diagonally."""
     import numpy as np
 
     padded = np.pad(cells, reach, mode="edge")
@@ -62,7 +62,7 @@ def neighbours(cells: "NDArray[Any]", extreme: Any, reach: int = 1) -> "NDArray[
 
 
 def borders(images: "NDArray[Any]") -> "NDArray[Any]":
-    """Return [N, B]: the outermost pixels of [N, H, W]."""
+    """Return the outermost pixels of [N, H, W], as [N, B]."""
     import numpy as np
 
     return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)

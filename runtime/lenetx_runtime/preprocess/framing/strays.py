@@ -1,4 +1,4 @@
-"""What is on the paper beside the digit: specks, the lines of a form or of ruled paper, its edge, a thumb."""
+"""Remove what is on the paper beside the digit: specks, the lines of a form or of ruled paper, its edge, a thumb."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,36 +13,37 @@ __all__ = ["boxes_of", "parts_of", "without"]
 SPECK = 0.02
 """A part of less than this share of the largest one's area is a speck."""
 PIECE, CLOSE = 0.25, 12
-"""Where lines were, a part of less than this share is a rest of them, unless it is near the largest."""
+"""Where lines were removed, a part of less than this share is a rest of them, unless it is near the largest."""
 SPAN, THIN = 0.9, 30
-"""A part at the border that spans this share of a side, or is thinner than the shorter side divided by this, is a line
-or an edge, if a digit is left …"""
+"""A part at the border that spans this share of a side, or is thinner than the shorter side divided by ``THIN``, is a
+line or an edge, if a digit is left."""
 LONG, RULE = 0.8, 10
-"""So is, anywhere, a part of this share of a side that is as many times as long as wide."""
+"""Anywhere, a part of this share of a side that is ``RULE`` times as long as wide is a line too."""
 DIGIT = 8
-"""… that touches no border, of at least the picture's shorter side divided by this."""
+"""A digit touches no border and has at least the image's shorter side divided by this."""
 PAPER = 3
-"""A larger share of the picture is paper, on something else."""
+"""A part of more than the image's area divided by this is paper, on something else."""
 NEAR, THICK, SLIM = 4, 1.5, 3
-"""A stroke at the border belongs to the digit if it is near (the digit's longer side divided by this), at most so many
-times as thick, and ends there (its length divided by this); else it is a thumb, a shadow or the paper's edge."""
+"""A stroke at the border belongs to the digit if it is near (the digit's longer side divided by this), at most
+``THICK`` times as thick, and ends there (its length divided by ``SLIM``); else it is a thumb, a shadow or the paper's
+edge."""
 DRAWN = 0.6
-"""A part that has ink near this share of each side of its own box is a box drawn around what is inside …"""
+"""A part with ink near this share of each side of its own box is drawn around what is inside …"""
 INSIDE = 4
-"""… if a part inside has at least the box's shorter side divided by this: no dotted zero."""
+"""… if that has at least the box's shorter side divided by this: no dotted zero."""
 
 
 def without(
     mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_] | bool" = False
 ) -> "NDArray[np.bool_]":
-    """Return bool[h, w], the ink of a picture, without what is no part of its digit.
+    """Return the ink of an image, bool[h, w], without what is not part of its digit.
 
     Parts are connected by sides or corners.
 
     Args:
-        mask: bool[h, w], what may be ink.
-        sure: bool[h, w], what of it is ink, not nothing: a part with none of it is left out.
-        beyond: bool[h, w], what is no paper although it touches no border: to touch it is as to touch the border.
+        mask: bool[h, w], possible ink.
+        sure: bool[h, w], certain ink: a part without any is removed.
+        beyond: bool[h, w], what is not paper: touching it is like touching the border.
     """
     import numpy as np
 
@@ -63,7 +64,7 @@ def without(
 def _parts_without_lines(
     mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_]"
 ) -> "tuple[NDArray[np.int64], bool]":
-    """Return the parts, without lines if that leaves a digit which stands free; and whether lines were left out."""
+    """Return the parts, without lines if that leaves a digit, and whether lines were removed."""
     import numpy as np
 
     thinned = without_lines(mask)
@@ -95,7 +96,7 @@ def _free(
 
 
 def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
-    """Tell which are straight lines and nearly as long as the picture."""
+    """Return which are straight lines, nearly as long as the image."""
     import numpy as np
 
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -104,14 +105,14 @@ def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]"
 
 
 def _met(parts: "NDArray[Any]", beyond: "NDArray[np.bool_]") -> "NDArray[np.int64]":
-    """Count the cells of each part that are at the border or beyond the paper."""
+    """Count each part's cells at the border or beyond the paper."""
     import numpy as np
 
     return np.bincount(parts[beyond], minlength=int(parts.max()) + 1)[1:]
 
 
 def _kept(parts: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-    """Tell which are no lines, boxes, edges of the paper or thumbs."""
+    """Return which are not lines, boxes, edges of the paper or thumbs."""
     import numpy as np
 
     boxes, shape = boxes_of(parts), np.array(parts.shape)
@@ -130,7 +131,7 @@ def _kept(parts: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[np.int64]"
 
 
 def _belong(boxes: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
-    """Tell which are strokes near the digit, about as thin as its own, that end at the border."""
+    """Return which are strokes of the digit that end at the border."""
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     thickness = areas / sides
     strokes: NDArray[np.bool_] = (thickness <= THICK * thickness[digit]) & (met * SLIM <= sides)
