@@ -33,6 +33,14 @@ __all__ = ["app", "main"]
 class _Commands(TyperGroup):
     """Exit with the documented code on lenetx's own errors; any other exception is a bug and shows its traceback."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._help_mode, self.rich_markup_mode = self.rich_markup_mode, None  # errors are plain sentences
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.rich_markup_mode = self._help_mode
+        super().format_help(ctx, formatter)
+
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         with _in_one_sentence():
             return super().make_context(*args, **kwargs)

@@ -262,5 +262,9 @@ def _epoch_line(progress: "Progress") -> None:
 def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the process with 1, which means a failed proof
+
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else _WIDTH, emoji=False)
+    return Piped(file=stream, width=None if stream.isatty() else _WIDTH, emoji=False)

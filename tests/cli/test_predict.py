@@ -109,7 +109,7 @@ def test_a_bad_picture_is_named_and_the_others_are_labelled(cli, published, pict
     arguments = ("predict", published / "lenet5.onnx", "bad.png", picture.name)
     shown = cli(*arguments, "--show-frame", "seen.png")
     assert shown.exit_code == 2
-    assert shown.stderr.startswith("lenetx: 'bad.png' is not a readable PNG")
+    assert shown.stderr.startswith("lenetx: The image 'bad.png' is not a readable PNG")
     assert picture.name in shown.stdout
     assert pathlib.Path("seen.png").exists()
     found = cli(*arguments, "--json")

@@ -143,7 +143,7 @@ def test_a_checkpoint_that_cannot_be_written_lies_elsewhere(cli, monkeypatch, tm
             raise OutputError("'net.pt' could not be written: No space left on device.")
         save(checkpoint, path)
 
-    monkeypatch.setattr("lenetx.weights.checkpoint_file.save", refusing)
+    monkeypatch.setattr("lenetx.training.run_files.save", refusing)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = cli("train", *QUICK, "-o", "net.pt")
     assert result.exit_code == 2

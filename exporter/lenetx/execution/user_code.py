@@ -123,7 +123,8 @@ def _is_theirs(filename: str) -> bool:
     if _is_installed(path):
         packages = path.rpartition(next(part for part in _INSTALLED if part in path))[2]
         return packages.partition("/")[0] not in _NOT_THEIRS
-    ours = [*(Path(str(each)).parent for each in (__file__, lenetx_runtime.__file__)), sysconfig.get_path("stdlib")]
+    own = Path(__file__).parents[1], Path(str(lenetx_runtime.__file__)).parent
+    ours = [*own, sysconfig.get_path("stdlib")]
     return not any(path.startswith(str(each).replace("\\", "/") + "/") for each in ours)
 
 

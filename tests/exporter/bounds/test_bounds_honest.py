@@ -10,6 +10,7 @@ from torch import nn
 
 from lenetx import bounds, models
 from lenetx.bounds.measure import plan
+from lenetx.graph.tape import record
 
 PIXELS = 224
 LEVELS = np.linspace(1, 8, 41, dtype=np.float32)
@@ -53,7 +54,7 @@ def test_equal_numbers_err_together_in_an_average(average):
     """As random numbers their roundings would be far smaller: by the root of their number."""
     images = plain_images()
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    limits = bounds.limits(bounds.record(network, torch.from_numpy(images).double()))[0].numpy()
+    limits = bounds.limits(record(network, torch.from_numpy(images).double()))[0].numpy()
     errors = np.abs(average(images).astype(np.float64) - LEVELS)
     as_random = bounds.LAMBDA * 2.0**-24 * PIXELS * LEVELS
     assert (errors > as_random).any()
@@ -63,5 +64,5 @@ def test_equal_numbers_err_together_in_an_average(average):
 def test_small_windows_err_as_random_numbers_do():
     """The allowance for equal numbers is none for the windows of a pooling layer: √(6 + 0.75²) instead of √6."""
     images = torch.full((1, 1, 2, 2), 3.0, dtype=torch.float64)
-    tape = bounds.record(nn.Sequential(nn.AvgPool2d(2), nn.Flatten()), images)
+    tape = record(nn.Sequential(nn.AvgPool2d(2), nn.Flatten()), images)
     assert bounds.limits(tape).item() == pytest.approx(bounds.LAMBDA * 2.0**-24 * 3 * 6.5625**0.5)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from lenetx.formats.onnx.canonical import canonical
+from lenetx.formats.torchscript.record import trace
 from lenetx.graph import Unknown, aliases, difference, of_tape
 from lenetx.graph.tape import record
 
@@ -190,7 +191,7 @@ def test_onnx(network, opset):
 def test_torchscript(network):
     known = Known(network, SHAPE)
     buffer = io.BytesIO()
-    torch.jit.save(torch.jit.freeze(torch.jit.trace(network, torch.zeros(2, *SHAPE)), optimize_numerics=False), buffer)
+    torch.jit.save(torch.jit.freeze(trace(network, torch.zeros(2, *SHAPE)), optimize_numerics=False), buffer)
     module = torch.jit.load(io.BytesIO(buffer.getvalue()))
     constants = [
         node.t("value")

@@ -11,6 +11,7 @@ import pytest
 from lenetx import ArtifactError, Reference, Report
 from lenetx.formats.artifact import Engine, OpenedArtifact
 from lenetx.proof import as_artifact, prove
+from lenetx.report import Check
 
 from .conftest import Floats, check_of
 
@@ -101,6 +102,7 @@ def test_a_function_has_no_definition_to_ask(file: OpenedArtifact, few: Referenc
 
 
 def test_what_a_file_says_of_itself_is_no_diagnosis(file: OpenedArtifact, few: Reference) -> None:
-    report = prove(dataclasses.replace(file, numbers=frozenset({7.5}), fresh=None), few)
+    wrong = Check("operators", "12 nodes", "failed")
+    report = prove(dataclasses.replace(file, structure=(wrong,)), few)
     assert not report.passed
     assert check_of(report, "diagnosis").status == "not_applicable"
