@@ -74,6 +74,10 @@ reference: $(STAMP)
 	$(BIN)/$(VERIFY)
 	$(BIN)/python tools/model_card.py $(REFERENCE) '$(TRAIN)' '$(EXPORT)' '$(VERIFY)'
 
+# The picture of the README, by headless Chromium.
+docs/report.png: artifacts/reference/report.html
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=900,900 --screenshot=$(CURDIR)/$@ file://$(CURDIR)/$<
+
 clean:
 	rm -rf .venv build dist *.egg-info runtime/*.egg-info runtime/build
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
