@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from . import arithmetic, windows
 from . import layer_forms as layers
+from .batch_multiple import Images
 from .expression import FRONT, Expression, Strange
 from .onnx_node import Node
-from .onnx_sizes import Images
 from .shapes import axis_of, transpose
 from .views import dims, reorder
 

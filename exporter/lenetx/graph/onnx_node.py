@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .batch_multiple import MOST_SIZES, Images
 from .expression import Expression, Strange
-from .onnx_sizes import MOST_SIZES, Images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from . import shapes, views
+from .batch_multiple import Images
 from .expression import FRONT, Expression, Strange
 from .onnx_node import Node
-from .onnx_sizes import Images
 
 __all__ = ["SHAPES"]
 

@@ -1,11 +1,11 @@
 """Compute the integers that an ONNX graph derives from constants and shapes, exactly for any number of images."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from .batch_multiple import MOST_SIZES, Images
 from .expression import Strange
 from .views import dims, merged
 
@@ -14,44 +14,13 @@ if TYPE_CHECKING:
 
     from .onnx_node import Node
 
-__all__ = ["MOST_SIZES", "Images", "sizes_of"]
+__all__ = ["sizes_of"]
 
-MOST_SIZES = 4096
-"""Most numbers in one tensor of sizes, axes or indices."""
 _INT64 = 7
 _FAR = 2**62
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """A multiple of the number of images.
-
-    Attributes:
-        times: the factor.
-    """
-
-    times: int
-
-    def __add__(self, other: "int | Images") -> "int | Images":
-        if isinstance(other, Images):
-            return Images(self.times + other.times)
-        return self if other == 0 else _unknown()
-
-    def __mul__(self, other: "int | Images") -> "int | Images":
-        return Images(self.times * other) if isinstance(other, int) and other > 0 else _unknown()
-
-    def __floordiv__(self, other: "int | Images") -> "int | Images":
-        fits = isinstance(other, int) and other > 0 and self.times % other == 0
-        return Images(self.times // int(other)) if fits else _unknown()  # type: ignore[arg-type]  # an int, as checked above
-
-    __radd__, __rmul__ = __add__, __mul__
-
-
 Sizes = Union["NDArray[Any]", None]
-
-
-def _unknown() -> Any:
-    raise Strange("it computes with the number of images")
 
 
 def sizes_of(node: "Node") -> Sizes:

@@ -1,0 +1,40 @@
+"""A size that is a multiple of the number of images, which is not known."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .expression import Strange
+
+__all__ = ["MOST_SIZES", "Images"]
+
+MOST_SIZES = 4096
+"""Most numbers in one tensor of sizes, axes or indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A multiple of the number of images.
+
+    Attributes:
+        times: the factor.
+    """
+
+    times: int
+
+    def __add__(self, other: "int | Images") -> "int | Images":
+        if isinstance(other, Images):
+            return Images(self.times + other.times)
+        return self if other == 0 else _unknown()
+
+    def __mul__(self, other: "int | Images") -> "int | Images":
+        return Images(self.times * other) if isinstance(other, int) and other > 0 else _unknown()
+
+    def __floordiv__(self, other: "int | Images") -> "int | Images":
+        fits = isinstance(other, int) and other > 0 and self.times % other == 0
+        return Images(self.times // int(other)) if fits else _unknown()  # type: ignore[arg-type]  # an int, as checked above
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def _unknown() -> Any:
+    raise Strange("it computes with the number of images")
