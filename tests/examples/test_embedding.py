@@ -58,7 +58,7 @@ def test_its_commands_run_one_after_the_other_as_they_are_copied(page, clone):
     skipped = ("pip ", "LENETX_MODEL", "curl ", "pyinstaller ", "dist/")
     lines = [command for command in commands if not command.startswith(skipped)]
     assert len(commands) - len(lines) >= len(skipped)
-    lines = [f"timeout --preserve-status 5 {line}" if "watch_folder" in line else line for line in lines]
+    lines = [f"timeout --preserve-status 15 {line}" if "watch_folder" in line else line for line in lines]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path}
     done = subprocess.run(

@@ -72,7 +72,7 @@ def test_a_network_that_cannot_be_copied_is_built_anew(checkpoint, monkeypatch):
     build = type(checkpoint).module
     monkeypatch.setattr(type(checkpoint), "module", lambda self: Unruly(build(self)).eval())
     reference = Reference(checkpoint, None)
-    assert reference.network is not reference.network
+    assert reference.network.module is not reference.network.module
     images = torch.rand(2, *checkpoint.spec.input_shape, dtype=torch.float64)
     assert reference.doubled(images).dtype == torch.float64
     assert {tensor.dtype for tensor in reference.modules[0].parameters()} == {torch.float32}

@@ -153,7 +153,7 @@ def test_a_fold_with_another_epsilon_fails_the_proof(tmp_path, kind):
     """The logits differ by less than their limit would need: the folded weights are compared bit for bit."""
     checkpoint = untrained("lenet5-bn", (1, 32, 32))
     reference = Reference(checkpoint, None)
-    assert reference.usage.tensors.keys() == models.build("lenet5", (1, 32, 32), 10).state_dict().keys()
+    assert reference.network.usage.tensors.keys() == models.build("lenet5", (1, 32, 32), 10).state_dict().keys()
     wrong = dataclasses.replace(checkpoint, network=dataclasses.replace(checkpoint.network, factory=other_epsilon))
     path = tmp_path / f"net.{kind}"
     path.write_bytes(formats.get(kind).export(Network(wrong), batch="dynamic"))
@@ -200,4 +200,4 @@ def test_names_of_weights_that_share_their_bits_are_all_kept(tmp_path):
     contents = formats.get("torchscript").export(Network(same), batch="dynamic")
     (tmp_path / "net.torchscript").write_bytes(contents)
     opened = formats.open_artifact(tmp_path / "net.torchscript")
-    assert opened.weights.keys() == Reference(same, None).usage.tensors.keys()
+    assert opened.weights.keys() == Reference(same, None).network.usage.tensors.keys()
