@@ -8,10 +8,12 @@ Requires ``pip install fastapi uvicorn`` in addition to the runtime; does not st
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
@@ -56,7 +58,8 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 async def opened(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """Open and self-test the model before the first request, and close it after the last."""
     try:
-        classifier = Classifier(os.environ.get("LENETX_MODEL", MODEL))
+        path = os.environ.get("LENETX_MODEL", MODEL)
+        classifier = Classifier(path)
         found = classifier.self_test()
         if not found.passed:
             raise ArtifactError("The model fails its self-test on this machine: export it again, or verify it.")
@@ -67,7 +70,7 @@ async def opened(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         health = {
             "status": "ok",
             "device": classifier.device,
-            "model": classifier.spec.content_sha256,
+            "model_sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),  # as sha256sum prints it
             "self_test": {"images": found.images, "worst": found.worst, "seconds": found.seconds},
             "version": lenetx_runtime.__version__,
         }

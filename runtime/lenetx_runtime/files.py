@@ -41,7 +41,8 @@ def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = 
     finally:
         os.close(descriptor)
     if max(size, len(data)) > limit:
-        raise InputError(f"The {kind} '{path}' is larger than {size_in_words(limit)}, the most that is read.")
+        more = f"; Limits({kind}_bytes=…) allows more" * (kind in ("image", "model"))
+        raise InputError(f"The {kind} '{path}' is larger than {size_in_words(limit)}, the most that is read{more}.")
     return data
 
 

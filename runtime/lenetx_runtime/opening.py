@@ -91,7 +91,7 @@ class Request(NamedTuple):
         most = self.limits.model_bytes
         data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model", limit=most)
         if len(data) > most:
-            raise InputError(f"The model is larger than {size_in_words(most)}.")
+            raise InputError(f"The model is larger than {size_in_words(most)}: Limits(model_bytes=…) allows more.")
         threads = self.threads or available_cpus()
         with naming(self.model):
             spec = read_spec(data)

@@ -58,7 +58,8 @@ def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArra
         image = image if memoryview(image).nbytes > limits.image_bytes else bytes(image)
     if isinstance(image, bytes | bytearray | memoryview):
         if len(image) > limits.image_bytes or not isinstance(image, bytes):
-            raise InputError(f"The image given as bytes is larger than {size_in_words(limits.image_bytes)}.")
+            most = size_in_words(limits.image_bytes)
+            raise InputError(f"The image given as bytes is larger than {most}: Limits(image_bytes=…) allows more.")
         return _from_file(image, f"given as {len(image)} bytes", channels, limits)
     if isinstance(image, str | os.PathLike):
         path = os.fsdecode(image)

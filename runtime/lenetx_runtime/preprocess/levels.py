@@ -28,7 +28,8 @@ def require_size(width: int, height: int, name: str, limits: Limits) -> None:
         InputError: it has none, or more than the limit.
     """
     if width * height > limits.image_pixels:
-        raise InputError(f"The image {name} is {width}×{height}: more than {limits.image_pixels:,} pixels, not opened.")
+        most = f"more than {limits.image_pixels:,} pixels, not opened; Limits(image_pixels=…) allows more"
+        raise InputError(f"The image {name} is {width}×{height}: {most}.")
     if width < 1 or height < 1:
         raise InputError(f"The image {name} is {width}×{height}: it has no pixels.")
 
