@@ -1,5 +1,6 @@
 """Define ``lenetx convert``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ def convert(
     if target is None:
         raise lenetx.InputError(
             "The file to write is missing: name a .pt (checkpoint), .safetensors or .pth (state_dict) file, as in "
-            f"'lenetx convert {source} {source.stem}-new.safetensors'."
+            f"'{shlex.join(['lenetx', 'convert', str(source), f'{source.stem}-new.safetensors'])}'."
         )
     lenetx.convert(
         source,

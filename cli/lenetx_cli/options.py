@@ -28,7 +28,6 @@ __all__ = [
     "fitting_option",
     "network_option",
     "output_option",
-    "stated_option",
 ]
 
 # One per panel of the help.

@@ -32,14 +32,14 @@ def predict(
     with _classifier(model, device, arch) as classifier:
         status, found = label(classifier, images, top_k, lambda _: None, render.error)
         answers = found["predictions"]
+        if json:
+            render.document({"model": str(model)} | found)
+        elif answers:
+            render.predictions(answers)
         if show_frame is not None and answers:
             from lenetx.data.array_files import write_picture
 
             write_picture(show_frame, [classifier.frame(Path(answer["image"])) for answer in answers])
-    if json:
-        render.document({"model": str(model)} | found)
-    elif answers:
-        render.predictions(answers)
     if status:
         raise typer.Exit(status)
 

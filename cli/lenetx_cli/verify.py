@@ -163,7 +163,7 @@ def _show(reports: "Sequence[Report]", documents: Sequence[Path], *, verbose: bo
     if json:
         render.text(to_json(reports))
         for one in reports:
-            if not one.passed:
+            if not one.passed and not one.is_unreadable:
                 render.error(f"{one.conclusion} {advice(one)}")
         return
     shown = [one for one in reports if not one.is_unreadable and (not one.passed or not quiet)]

@@ -10,6 +10,7 @@ import torch
 import lenetx
 from lenetx.data import archive
 from lenetx.errors import CheckpointError, InputError, OutputError, UnknownName
+from lenetx.weights import checkpoint_file
 from lenetx.weights.plain_tensors import weights_sha256
 
 RESAVE = """
@@ -176,3 +177,22 @@ def test_the_memory_layout_of_the_weights_is_not_kept(checkpoint, checkpoint_pat
     }
     lenetx.save(dataclasses.replace(checkpoint, state_dict=weights), tmp_path / "same.pt")
     assert (tmp_path / "same.pt").read_bytes() == checkpoint_paths["lenet5"].read_bytes()
+
+
+def test_only_what_claims_to_be_a_checkpoint_is_recognised(checkpoint, tmp_path, saved):
+    """Other programs may save the word lenetx elsewhere in a file of weights."""
+    from safetensors.torch import save as safetensors
+
+    for name in ("a.pt", "a.safetensors"):
+        lenetx.save(checkpoint, tmp_path / name)
+        assert checkpoint_file.recognises((tmp_path / name).read_bytes())
+    weights = dict(checkpoint.state_dict)
+    others = {
+        "project.pth": saved({"state_dict": weights, "project": "lenetx"}),
+        "tool.safetensors": safetensors(weights, {"tool": "lenetx"}),
+        "plain.pth": saved(weights),
+    }
+    for name, contents in others.items():
+        assert not checkpoint_file.recognises(contents), name
+        (tmp_path / name).write_bytes(contents)
+        assert lenetx.load_weights(tmp_path / name, architecture="lenet5").spec.framing == "unknown"

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from lenetx.errors import InputError
-from lenetx.publishing.locate import ARTIFACTS, artifacts_of, checkpoint_beside, newest_checkpoint
+from lenetx.files import ARTIFACTS
+from lenetx.publishing.locate import artifacts_of, checkpoint_beside, newest_checkpoint
 
 
 @pytest.fixture

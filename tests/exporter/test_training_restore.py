@@ -15,7 +15,7 @@ from lenetx.training.loop import Loop
 
 CLASSES, IMAGES, BATCH, EPOCHS = 3, 16, 4, 2
 REFUSALS = (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError)
-"""What lenetx.training.state.go_on puts into words."""
+"""What lenetx.training.run turns into a CheckpointError."""
 CONFIGS = {
     "adam": TrainConfig(epochs=EPOCHS, batch_size=BATCH, ema=0.9, hardest=0.5),
     "sgd": TrainConfig(epochs=EPOCHS, batch_size=BATCH, optimizer="sgd", schedule="cosine", keep="last"),

@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
-DEFAULT = tuple(FORMATS)
+DEFAULT = ("onnx", "torchscript")
+"""The formats of an export that names none."""
 
 Batch = int | Literal["dynamic"]
 

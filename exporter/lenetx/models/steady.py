@@ -244,7 +244,10 @@ class _Events:
         return found
 
     def _note(self, what: str) -> None:
-        self.places.setdefault(what, place_of(traceback.extract_stack()))
+        frames = traceback.extract_stack()  # from the caller's program on
+        begun = (__file__, unsteady.__name__)
+        start = max(place for place, frame in enumerate(frames) if (frame.filename, frame.name) == begun)
+        self.places.setdefault(what, place_of(frames[start:]))
 
 
 def _indexes_by_place(func: Any, args: Any) -> bool:

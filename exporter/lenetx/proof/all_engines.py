@@ -22,7 +22,8 @@ def engines(case: Case) -> tuple[Check, ...]:
     if len(probe) > _IMAGES:
         probe = probe.take(np.arange(_IMAGES), f"{_IMAGES} of {probe.subject}")
     if not opened.engines:
-        return (Check("engines", "function", "not_applicable", detail="There is one way to call it.", group=_GROUP),)
+        subject = "function" if case.is_function else "artifact"
+        return (Check("engines", subject, "not_applicable", detail="There is one way to run it.", group=_GROUP),)
     checks = [_one(engine, opened, probe) for engine in opened.engines]
     runs = [
         {"engine": check.name, "share": check.share, "comparisons": probe.exact.size}

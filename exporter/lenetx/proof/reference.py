@@ -137,7 +137,7 @@ class Reference:
 
     @cached_property
     def network(self) -> Network:
-        """The network that every format exports, with batch norms folded independently of any artifact."""
+        """The network that every format exports, built and folded once; ``lenetx verify`` folds it anew."""
         return Network(self.checkpoint, self._float32)
 
     @property

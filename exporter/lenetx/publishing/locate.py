@@ -6,18 +6,18 @@ from lenetx_runtime.files import require_file
 
 from .. import formats
 from ..errors import InputError
-from ..files import ARTIFACTS, exists, newest
+from ..files import exists, newest
 
 __all__ = ["artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
 
-def newest_checkpoint(folder: Path = ARTIFACTS) -> Path:
-    """Return the most recently written checkpoint in ``folder``.
+def newest_checkpoint() -> Path:
+    """Return the most recently written checkpoint in ``artifacts``.
 
     Raises:
         InputError: there is no checkpoint.
     """
-    return newest(".pt", "checkpoint", folder)
+    return newest(".pt", "checkpoint")
 
 
 def artifacts_of(checkpoint: Path) -> list[Path]:

@@ -34,15 +34,19 @@ _RECORD, _ORDER, _DIGEST = (f"{METADATA_KEY}.{name}" for name in ("record", "ord
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether a file claims to be a checkpoint or the state of a run, without unpickling it."""
+    """Return whether a file claims to be a checkpoint or the state of a run, without unpickling it.
+
+    Only the place of the key tells: other programs may save the same word elsewhere. What is missed here is found by
+    the readers of weights, at the price of reading it twice.
+    """
     if safetensors_file.recognises(data):
-        return f'"{METADATA_KEY}"'.encode() in data[:LARGEST_JSON]
-    return archive.has(data, "data.pkl") and any(_pickled(key) in data for key in (METADATA_KEY, run_state.KEY))
+        return f'"{METADATA_KEY}":"{{'.encode() in data[:LARGEST_JSON]
+    return archive.has(data, "data.pkl") and any(_first(key) in data for key in (METADATA_KEY, run_state.KEY))
 
 
-def _pickled(text: str) -> bytes:
-    """Return a short text encoded as in pickle protocol 2, which torch.save writes."""
-    return b"X" + len(text).to_bytes(4, "little") + text.encode()
+def _first(key: str) -> bytes:
+    """Return how ``torch.save`` writes the first key of the outermost dict: pickle's protocol 2."""
+    return b"}q\x00(X" + len(key).to_bytes(4, "little") + key.encode()
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
