@@ -196,6 +196,6 @@ def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None 
     if path.suffix in SUFFIXES:
         return eager.classifier(load(path, architecture=architecture), device=device)
     if architecture is not None:
-        raise InputError(f"'{path}' holds its network: '{architecture}' means nothing to it.")
+        raise InputError(f"`architecture` does not apply to '{path}', which holds its network; got '{architecture}'.")
     opened = formats.open_artifact(path, device=device)
     return Classifier.from_backend(opened.artifact.spec, opened.backend)

@@ -31,11 +31,11 @@ def here(tmp_path, monkeypatch):
 def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert cli("train", "--arch", "mynet.py:MyNet", "--arch-arg", "width=6", "--epochs", "1").exit_code == 0
     checkpoint = here / "artifacts" / "mynet.pt"
-    assert "someone's own code" in refused(4, "export")
+    assert "custom code" in refused(4, "export")
     assert cli("export", "--arch", "./mynet.py:MyNet", "-q").exit_code == 0
     assert cli("verify", "--arch", "mynet.py:MyNet", "-q").exit_code == 0
     assert cli("predict", checkpoint, picture, "--arch", "mynet.py:MyNet").exit_code == 0
-    assert "someone's own code" in refused(4, "predict", checkpoint, picture)
+    assert "custom code" in refused(4, "predict", checkpoint, picture)
     assert cli("predict", here / "artifacts" / "mynet.onnx", picture).exit_code == 0
     assert cli("inspect", checkpoint).exit_code == 0
     (here / "mynet.py").write_text(NET + "\n", encoding="ascii")

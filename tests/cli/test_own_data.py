@@ -157,7 +157,7 @@ def test_another_set_than_that_of_the_labels_is_refused(cli, refused, here):
         (["--data", "object.npz"], "it holds Python objects"),
         (["--data", "pictures", "--classes", 9], "'pictures/' has 10 classes"),
         (["--data", "pictures", "--batch-size", 500], "The batch size is 500, but there are 290 training images"),
-        (["--data", "pictures", "--data-root", "."], "The folder '.' means nothing to 'pictures'"),
+        (["--data", "pictures", "--data-root", "."], "The folder '.' does not apply to 'pictures'"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
 )

@@ -139,7 +139,7 @@ def test_the_same_command_gives_the_same_file(cli, tmp_path):
         (["--memory-limit", "lots"], "'lots' is no size"),
         (["--memory-limit", "0"], "'0' is no size"),
         (["--workers", "-1"], "The number of workers is -1"),
-        (["--images", "."], "means nothing to digits"),
+        (["--images", "."], "does not apply to digits"),
     ],
     ids=str,
 )

@@ -55,7 +55,7 @@ def test_it_is_rebuilt_when_the_user_names_its_code(own):
 
 
 def test_without_that_nothing_is_run(own, tmp_path):
-    with pytest.raises(CheckpointError, match=r"someone's own code.*name it with --arch\."):
+    with pytest.raises(CheckpointError, match=r"custom code.*name it with --arch\."):
         lenetx.load(own)
     assert not (tmp_path / "it-ran").exists()
 

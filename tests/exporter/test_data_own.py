@@ -79,8 +79,8 @@ def test_what_is_recorded_of_a_path_can_be_configured_again(here):
 @pytest.mark.parametrize(
     ("options", "root", "words"),
     [
-        (DataOptions(images="elsewhere"), None, "The folder of images 'elsewhere' means nothing to './pets'"),
-        (DataOptions(), "elsewhere", "The folder 'elsewhere' means nothing to './pets', which is a path itself"),
+        (DataOptions(images="elsewhere"), None, "The folder of images 'elsewhere' does not apply to './pets'"),
+        (DataOptions(), "elsewhere", "The folder 'elsewhere' does not apply to './pets', which is a path itself"),
     ],
 )
 def test_an_option_that_means_nothing_is_refused(here, options, root, words):

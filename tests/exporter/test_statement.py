@@ -19,7 +19,7 @@ def test_texts_become_values():
     [
         ({"framing": "strech"}, UnknownName, "Did you mean 'stretch'"),
         ({"framing": "unknown"}, UnknownName, "There is no framing 'unknown'"),
-        ({"mean": "0.5"}, InputError, "means nothing without a framing"),
+        ({"mean": "0.5"}, InputError, "A mean or std needs a framing"),
         ({"framing": "mnist", "mean": "33.3", "std": "78.6"}, InputError, "give --mean 0.1306 --std 0.3082"),
         (
             {"framing": "mnist", "std": "78.6"},
@@ -30,7 +30,7 @@ def test_texts_become_values():
         ({"framing": "mnist", "mean": "0,1307;0,2"}, InputError, r"as in 0\.1307 or 0\.485,0\.456,0\.406"),
         ({"labels": "nothere.txt"}, InputError, r"There is no file of labels 'nothere\.txt'"),
         ({"labels": "data/names"}, InputError, "There is no file of labels 'data/names'"),
-        ({"std": "0.5"}, InputError, "means nothing without a framing"),
+        ({"std": "0.5"}, InputError, "A mean or std needs a framing"),
         ({"framing": "stretch", "mean": "a,b"}, InputError, "The mean is 'a,b', not numbers"),
         ({"framing": "stretch", "std": "0.5,0"}, InputError, r"The std is 0\.5, 0\.0; each must be positive"),
         ({"framing": "stretch", "mean": "nan"}, InputError, "The mean is nan; each must be finite"),

@@ -73,10 +73,10 @@ def load(
     require_known(name)
     if name not in SOURCES:
         if root is not None:
-            raise InputError(f"The folder '{root}' means nothing to '{name}', which is a path itself.")
+            raise InputError(f"The folder '{root}' does not apply to '{name}', which is a path itself.")
         return load_own(name, options or DataOptions(), class_names=class_names, classes=classes)
     if options and options.images is not None:
-        raise InputError(f"The folder of images '{options.images}' means nothing to {name}: it is for a CSV file.")
+        raise InputError(f"The folder of images '{options.images}' does not apply to {name}: it is for a CSV file.")
     dataset: Dataset = importlib.import_module(SOURCES[name]).load(name, root, download=download)
     if classes is not None and classes != len(dataset.class_names):
         raise InputError(f"{name} has {len(dataset.class_names)} classes, but {classes} were asked for.")

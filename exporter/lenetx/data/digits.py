@@ -24,7 +24,7 @@ def load(name: str, root: Path | None = None, *, download: bool = True) -> Datas
         InputError: ``root`` was given.
     """
     if root is not None:
-        raise InputError(f"The digits come with scikit-learn: the folder '{root}' means nothing to them.")
+        raise InputError(f"The digits come with scikit-learn: no folder applies to them; got '{root}'.")
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

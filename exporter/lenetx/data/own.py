@@ -59,7 +59,7 @@ def load(
     place, name = Path(path), _recorded_name(path)
     suffix = "" if is_folder(place) else place.suffix.lower()
     if options.images is not None and suffix not in TABLES:
-        raise InputError(f"The folder of images '{options.images}' means nothing to '{path}': it is for a CSV file.")
+        raise InputError(f"The folder of images '{options.images}' does not apply to '{path}': it is for a CSV file.")
     parts: Mapping[str, Part]
     notices: list[str] = []
     unusable: list[str] = []

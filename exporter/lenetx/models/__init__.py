@@ -84,7 +84,7 @@ def recorded(architecture: str, args: Mapping[str, object] | None = None) -> Arc
     """
     if not is_safe(architecture):
         raise CheckpointError(
-            f"Its network is '{architecture}', someone's own code, which lenetx does not run because a file says so: "
+            f"Its network is '{architecture}', custom code, which lenetx does not run because a file says so: "
             f"name it with --arch."
         )
     if args and not _are_modest(args):

@@ -140,10 +140,10 @@ def verify(
     judge = _reference_of(against, **options, images=images, on_progress=on_progress)
     if callable(artifact):
         if device != "cpu":
-            raise InputError(f"A function runs where it runs: the device '{device}' means nothing to it.")
+            raise InputError(f"`device` does not apply to functions; got '{device}'.")
         return prove(as_artifact(artifact, judge.checkpoint.spec, name), judge, on_progress=on_progress)
     if name is not None:
-        raise InputError(f"A file has its name already: '{name}' means nothing to it.")
+        raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     path = Path(artifact)
     with _settled(path.parent, on_progress):  # the file and the manifest must be from the same publication
         opened = formats.open_artifact(path, device=device)
@@ -215,7 +215,7 @@ def load_against(
 def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) -> Reference:
     if isinstance(against, Reference):
         if given := [name for name, value in options.items() if value is not None and not callable(value)]:
-            raise InputError(f"A reference has its images already: {', '.join(given)} mean nothing beside it.")
+            raise InputError(f"A reference has its images already: {', '.join(given)} cannot be given with it.")
         return against
     known, file = _loaded(against)
     return reference(known, **options, file=file)

@@ -97,7 +97,7 @@ class InitialWeights:
         """
         if self.architecture is not None and not models.is_safe(self.architecture):
             raise InputError(
-                f"'{self.path}' is of the network '{self.architecture}', someone's own code: name it with --arch."
+                f"'{self.path}' is of the network '{self.architecture}', custom code: name it with --arch."
             )
         return require_architecture(self.path, self.found, self.architecture)
 

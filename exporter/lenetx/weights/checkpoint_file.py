@@ -86,7 +86,7 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
         checkpoint = dataclasses.replace(checkpoint, network=network)
     elif not models.is_safe(recorded):
         raise CheckpointError(
-            f"'{path}' is of the network '{recorded}', someone's own code, which lenetx does not run because a file "
+            f"'{path}' is of the network '{recorded}', custom code, which lenetx does not run because a file "
             f"says so: name it with --arch."
         )
     if not models.is_safe(recorded):

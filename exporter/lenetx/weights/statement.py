@@ -46,7 +46,7 @@ class Statement:
         if self.framing is not None and self.framing not in FRAMINGS:
             raise UnknownName("framing", self.framing, FRAMINGS)
         if self.framing is None and (self.mean, self.std) != (None, None):
-            raise InputError("A mean or std means nothing without a framing: state one with --framing.")
+            raise InputError("A mean or std needs a framing: state it with --framing.")
         for name, given in (("mean", self.mean), ("std", self.std)):
             if given is not None and not all(map(math.isfinite, given)):
                 raise InputError(f"The {name} is {', '.join(map(str, given))}; each must be finite.")
