@@ -159,7 +159,7 @@ def small_disk(tmp_path):
 
 @pytest.fixture(scope="session")
 def read_only():
-    """The function that makes a disk from :func:`small_disk` read-only, for root too."""
+    """The function that makes a disk from ``small_disk`` read-only, for root too."""
 
     def protect(folder):
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)

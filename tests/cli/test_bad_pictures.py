@@ -15,7 +15,7 @@ def chunk(kind, data):
 
 
 def huge_png(side):
-    """Give a complete, valid, black PNG of one bit per pixel: small on disk, gigantic in memory."""
+    """Return a complete, valid, black PNG of one bit per pixel: small on disk, gigantic in memory."""
     packer = zlib.compressobj(1)
     row = bytes(1 + side // 8)
     pixels = b"".join(packer.compress(row * 100) for _ in range(side // 100)) + packer.flush()

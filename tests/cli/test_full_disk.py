@@ -6,7 +6,7 @@ QUICK = ("--epochs", 1, "--batch-size", 400, "-q")
 
 
 def write_commands(workspace, folder):
-    """Give every command that writes, set to write to ``folder``."""
+    """Return every command that writes, set to write to ``folder``."""
     return {
         "train": ["train", *QUICK, "-o", folder / "lenet5.pt"],
         "export": ["export", workspace / "lenet5.pt", "-q", "-f", "torchscript", "-o", folder],

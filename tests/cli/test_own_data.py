@@ -1,4 +1,4 @@
-"""A data set of one's own on the command line: trained on, exported, proven, and refused in one sentence."""
+"""A custom data set on the command line: trained on, exported, proven, and refused in one sentence."""
 
 import csv
 import json
@@ -45,7 +45,7 @@ def train(cli, *arguments):
 
 
 def checks(result):
-    """Give the status of every check, by its name, of the one report of ``--json``."""
+    """Return the status of every check, by its name, of the one report of ``--json``."""
     (report,) = json.loads(result.stdout)["reports"]
     return {check["name"]: check for check in report["checks"]}
 

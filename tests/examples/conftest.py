@@ -101,7 +101,7 @@ class Program:
 
 @pytest.fixture(scope="module")
 def program():
-    """The function that starts a :class:`Program`; it is killed after the test's module, if it still runs."""
+    """The function that starts a ``Program``; it is killed after the test's module, if it still runs."""
     started = []
 
     def start(*arguments, **environment):

@@ -56,7 +56,7 @@ def service(served):
 
 
 def ask(service, method, path, body=None, **headers):
-    """Give the status and the document of one answer."""
+    """Return the status and the document of one answer."""
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=250)
     try:
         connection.request(method, path, body, headers)
@@ -67,7 +67,7 @@ def ask(service, method, path, body=None, **headers):
 
 
 def raw(service, *parts):
-    """Give the status of the answer to bytes that no client library would send."""
+    """Return the status of the answer to bytes that no client library would send."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=250) as connection:
         for part in parts:
             connection.sendall(part)

@@ -50,7 +50,7 @@ def test_what_it_cannot_work_with_is_a_sentence(python, script, model, tmp_path)
 
 
 def workers(process):
-    """Give the ids of the worker processes of a process."""
+    """Return the ids of the worker processes of a process."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 

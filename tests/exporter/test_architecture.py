@@ -63,7 +63,7 @@ def module_name(package, path):
 
 
 def target(node, package, path):
-    """Give the absolute names of all modules that an import statement may mean."""
+    """Return the absolute names of all modules that an import statement may mean."""
     if isinstance(node, ast.Import):
         return {alias.name for alias in node.names}
     base = node.module or ""
@@ -74,7 +74,7 @@ def target(node, package, path):
 
 
 def imports(package, path, *, at_start):
-    """Give what a file imports: anywhere in it, or only when it is itself imported."""
+    """Return what a file imports: anywhere in it, or only when it is itself imported."""
     found = set()
 
     def visit(node):
@@ -166,7 +166,7 @@ def test_only_render_and_the_command_of_the_runtime_print(package, path):
 
 
 def calls(code, name):
-    """Give each call of a function by that name, as text, with the name of the function that it stands in."""
+    """Return each call of a function by that name, as text, with the name of the function that it stands in."""
     return [
         (function.name, ast.unparse(call))
         for function in ast.walk(ast.parse(code))

@@ -13,7 +13,7 @@ RECORDS = {"data.pkl": b"pickle", "data/1": bytes(range(256)) * 4, "data/0": b""
 
 
 def zipped(records, compression=zipfile.ZIP_STORED, root="archive/"):
-    """Give an archive as any other program would write it."""
+    """Return an archive as any other program would write it."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as made:
         for name, contents in records.items():

@@ -1,4 +1,4 @@
-"""Checkpoints of someone's own network: which code is run is never the file's choice."""
+"""Checkpoints of custom networks: which code is run is never the file's choice."""
 
 import dataclasses
 import sys

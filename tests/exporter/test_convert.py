@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_what_was_there(made, small_disk, contents):
 
 
 def damaged(data, change):
-    """Give the file with its texts changed, its tensors as they were."""
+    """Return the file with its texts changed, its tensors as they were."""
     tensors, texts = safetensors_file.unpack(data)
     change(texts)
     return safetensors_file.pack(tensors, texts)

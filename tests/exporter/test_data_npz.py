@@ -30,7 +30,7 @@ def load(tmp_path):
 
 
 def whole(dataset):
-    """Give images and labels of all parts by the bytes of the image."""
+    """Return images and labels of all parts by the bytes of the image."""
     parts = (dataset.train, dataset.validation, dataset.test)
     return {image.tobytes(): label for part in parts for image, label in zip(part.images, part.labels, strict=True)}
 
@@ -228,7 +228,7 @@ def test_an_array_that_says_that_it_is_larger_than_it_is_is_refused(tmp_path):
 
 
 def padded(name, content, size):
-    """Give the bytes of an archive with one record, packed in so many bytes more than it needs: of empty blocks."""
+    """Return the bytes of an archive with one record, packed in so many bytes more than it needs: of empty blocks."""
     empty = b"\0\0\0\xff\xff" * (size // 5)
     buffer, packed = io.BytesIO(), empty + zlib.compress(content, wbits=-15)
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -243,7 +243,7 @@ def padded(name, content, size):
 
 
 def npy(array):
-    """Give the bytes of a .npy file."""
+    """Return the bytes of a .npy file."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()

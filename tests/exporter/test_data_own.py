@@ -1,4 +1,4 @@
-"""A set of one's own: what means a path, what is recorded, what is held out, and its digest."""
+"""A custom data set: what means a path, what is recorded, what is held out, and its digest."""
 
 import numpy as np
 import PIL.Image

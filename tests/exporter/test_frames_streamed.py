@@ -114,7 +114,7 @@ def test_a_picture_that_goes_away_meanwhile_is_named(pets):
 
 
 def workers_of(pid):
-    """Give the folders in /proc of the worker processes that a process has started."""
+    """Return the folders in /proc of the worker processes that a process has started."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

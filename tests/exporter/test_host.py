@@ -59,7 +59,7 @@ HOSTS = {
 
 
 def state():
-    """Give all that a host may have set."""
+    """Return all that a host may have set."""
     pairs = [
         ("generic", "all"),
         *((one, two) for one in ("mkldnn", "cuda") for two in ("all", "matmul", "conv", "rnn")),

@@ -27,7 +27,7 @@ def plain(tmp_path, checkpoint, saved):
 
 @pytest.fixture
 def own(tmp_path):
-    """The name of a network of someone's own, which says nothing of its input."""
+    """The name of a custom network that does not state its input."""
     (tmp_path / "own.py").write_text(OWN)
     return f"{tmp_path / 'own.py'}:net"
 

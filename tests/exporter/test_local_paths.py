@@ -50,7 +50,7 @@ def model(published):
 
 
 def judge(model):
-    """Give the status of the check for local paths."""
+    """Return the status of the check for local paths."""
     spec = ModelSpec.from_json(model.metadata_props[0].value)
     (check,) = (check for check in structure(model, spec) if check.name == "local paths")
     return check.status

@@ -16,7 +16,7 @@ UINT8, FLOAT, NO_TYPE = 0x08, 0x0D, 0x0A
 
 
 def idx(*shape, kind=UINT8, body=None):
-    """Give an IDX file of zeros, or with another body."""
+    """Return an IDX file of zeros, or with another body."""
     header = bytes([0, 0, kind, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
     return header + (bytes(int(np.prod(shape))) if body is None else body)
 
@@ -206,7 +206,7 @@ def test_without_a_home_folder_nothing_is_downloaded_and_that_is_a_sentence(tmp_
 
 
 def packed_with_nothing(content, size):
-    """Give a gzip file of this content after so many bytes of empty blocks."""
+    """Return a gzip file of this content after so many bytes of empty blocks."""
     packed = zlib.compress(content, wbits=-15)
     ending = struct.pack("<II", zlib.crc32(content), len(content))
     return gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * (size // 5) + packed + ending

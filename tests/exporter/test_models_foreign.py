@@ -1,4 +1,4 @@
-"""Anyone's own network: a file or a package that the user names."""
+"""A custom network: a file or a package that the user names."""
 
 import hashlib
 import sys

@@ -69,7 +69,7 @@ def found(folder):
 
 
 def repaired(folder):
-    """Give what is there after the next command has looked, which must not change anything when it looks once more."""
+    """Return what is there after the next command has looked; a second look must change nothing."""
     for _ in range(2):
         with settled(folder):
             pass

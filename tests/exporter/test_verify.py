@@ -1,4 +1,4 @@
-"""The proof as a library: functions, the inputs for programs of one's own, and how many images are asked."""
+"""The proof as a library: functions, the inputs for custom programs, and how many images are asked."""
 
 import copy
 

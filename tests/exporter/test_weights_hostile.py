@@ -35,7 +35,7 @@ def marker(tmp_path):
 
 @pytest.fixture
 def own_module(tmp_path, marker, monkeypatch, saved):
-    """A module of someone's own class, which can be imported here, as bytes."""
+    """A module of a custom class, which can be imported here, as bytes."""
     (tmp_path / "nets_of_others.py").write_text(OWN.format(marker=str(marker)))
     monkeypatch.syspath_prepend(tmp_path)
     module = __import__("nets_of_others")
@@ -43,7 +43,7 @@ def own_module(tmp_path, marker, monkeypatch, saved):
 
 
 def rewritten(data, **records):
-    """Give an archive with other records."""
+    """Return an archive with other records."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(buffer, "w") as changed:
         for name in archive.namelist():
@@ -53,7 +53,7 @@ def rewritten(data, **records):
 
 
 def elsewhere(data, module, instead_of=b"torch.nn.modules.linear\n"):
-    """Give an archive whose layers are of another module."""
+    """Return an archive whose layers are of another module."""
     record = next(name for name in zipfile.ZipFile(io.BytesIO(data)).namelist() if name.endswith("/data.pkl"))
     pickled = zipfile.ZipFile(io.BytesIO(data)).read(record)
     return rewritten(data, data_pkl=pickled.replace(instead_of, module, 1))

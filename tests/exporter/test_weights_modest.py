@@ -95,7 +95,7 @@ def pickled_as(path, pickled):
 
 
 def module_within_itself(kind, times):
-    """Give the pickle of a module that holds itself under so many names."""
+    """Return the pickle of a module that holds itself under so many names."""
     names = b"".join(b"X\x05\0\0\0%05dh\0" % place for place in range(times))
     parts = b"X\x08\0\0\0_modules}(" + names + b"u" + b"X\x0b\0\0\0_parameters}X\x08\0\0\0_buffers}"
     return b"\x80\x02c" + kind + b"\n)\x81q\0}(" + parts + b"ub."

@@ -20,7 +20,7 @@ def _chunk(kind, body=b""):
 
 
 def png(*chunks, width=28, height=28, depth=8, colour=0, packed=None):
-    """Give a PNG file with chunks before its pixels, which are all zero."""
+    """Return a PNG file with chunks before its pixels, which are all zero."""
     if packed is None:
         row = 1 + width * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour] * depth // 8
         packer = zlib.compressobj(9)
@@ -30,14 +30,14 @@ def png(*chunks, width=28, height=28, depth=8, colour=0, packed=None):
 
 
 def saved(mode, file_format, side=SIDE, **options):
-    """Give a file of one colour."""
+    """Return a file of one colour."""
     file = io.BytesIO()
     PIL.Image.new(mode, (side, side)).save(file, file_format, **options)
     return file.getvalue()
 
 
 def _notes(kind, start):
-    """Give 2,000 compressed notes of 1 MiB each, damaged at their ends so that none counts as memory in Pillow."""
+    """Return 2,000 compressed notes of 1 MiB each, damaged at their ends so that none counts as memory in Pillow."""
     packed = zlib.compress(bytes(2**20 - 99), 9)
     return [_chunk(kind, start + packed[:-4] + b"DAMAGE")] * 2000
 
@@ -55,7 +55,7 @@ def many_passes():
 
 
 def _exif():
-    """Give a directory of 65,000 entries that each claim all of the data, a megabyte."""
+    """Return a directory of 65,000 entries that each claim all of the data, a megabyte."""
     entries = b"".join(struct.pack("<HHII", tag, 7, 2**20, 0) for tag in range(65_000) if tag != 0x0112)
     return b"II*\0" + struct.pack("<IH", 8, 64_999) + entries + bytes(2**20 - len(entries))
 
@@ -67,14 +67,14 @@ def _gif(middle, width=28, height=28):
 
 
 def webp(width, height):
-    """Give a WebP file whose header claims a size, around a picture of 28×28."""
+    """Return a WebP file whose header claims a size, around a picture of 28×28."""
     inner = saved("RGB", "WEBP", 28)[12:]
     body = b"VP8X" + struct.pack("<II", 10, 0) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     return b"RIFF" + struct.pack("<I", 4 + len(body) + len(inner)) + b"WEBP" + body + inner
 
 
 def frames(file_format, count, side=400):
-    """Give an animation."""
+    """Return an animation."""
     many = [PIL.Image.new("L", (side, side), shade % 256) for shade in range(count)]
     file = io.BytesIO()
     many[0].save(file, file_format, save_all=True, append_images=many[1:], duration=20)

@@ -43,7 +43,7 @@ def _saved(picture, file_format, **options):
 
 
 def images():
-    """Give {name: bytes} of every format and most of the ways in which each keeps its pixels."""
+    """Return {name: bytes} of every format and most of the ways in which each keeps its pixels."""
     rgba = colours()
     rgb, grey, palette = rgba.convert("RGB"), rgba.convert("L"), rgba.convert("RGB").quantize(16)
     exif = PIL.Image.Exif()
@@ -83,7 +83,7 @@ def images():
 
 
 def packed_bmp(width, height, packed, depth=8):
-    """Give a run-length encoded BMP file, which Pillow reads and does not write."""
+    """Return a run-length encoded BMP file, which Pillow reads and does not write."""
     palette = bytes(range(256)) * 4 if depth == 8 else bytes(range(64))
     start = 14 + 40 + len(palette)
     sizes = (start + len(packed)).to_bytes(4, "little") + bytes(4) + start.to_bytes(4, "little")
@@ -92,7 +92,7 @@ def packed_bmp(width, height, packed, depth=8):
 
 
 def network():
-    """Give a small ModelProto with a spec and a self-test, not yet sealed."""
+    """Return a small ModelProto with a spec and a self-test, not yet sealed."""
     random = np.random.default_rng(28)
     kernel = random.normal(0, 0.3, (2, 1, 5, 5)).astype(np.float32)
     dense = random.normal(0, 0.2, (98, 3)).astype(np.float32)
@@ -119,7 +119,7 @@ def network():
 
 
 def models():
-    """Give {name: bytes} of sealed models; the first carries a self-test, the second is smaller."""
+    """Return {name: bytes} of sealed models; the first carries a self-test, the second is smaller."""
     whole = network()
     small = network()
     helper.set_model_props(small, {METADATA_KEY: ModelSpec(**SPEC).to_json()})
@@ -127,18 +127,18 @@ def models():
 
 
 def specs():
-    """Give {name: bytes} of spec texts."""
+    """Return {name: bytes} of spec texts."""
     whole, small = (onnx.load_from_string(data).metadata_props[0].value.encode() for data in models().values())
     return {"whole.json": whole, "small.json": small}
 
 
 def selftests():
-    """Give {name: bytes} of self-test texts."""
+    """Return {name: bytes} of self-test texts."""
     return {"selftest.json": json.dumps(json.loads(specs()["whole.json"])["selftest"]).encode()}
 
 
 def certificates():
-    """Give {name: bytes} of the certificates of the reference model."""
+    """Return {name: bytes} of the certificates of the reference model."""
     folder = Path(__file__).parents[2] / "artifacts" / "reference"
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.verified.json"))}
 

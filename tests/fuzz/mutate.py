@@ -7,7 +7,7 @@ INTERESTING = (0, 1, 0x7F, 0x80, 0xFF)
 
 
 def mutated(data, random):
-    """Give bytes with one to eight changes, drawn from a ``random.Random``."""
+    """Return bytes with one to eight changes, drawn from a ``random.Random``."""
     changed = bytearray(data)
     for _ in range(random.randint(1, 8)):
         CHANGES[random.randrange(len(CHANGES))](changed, random)
@@ -21,7 +21,7 @@ def mutated_image(data, random):
 
 
 def resummed(png):
-    """Give a PNG file with the checksums that its chunks should have, as far as they are found; others as they are."""
+    """Return a PNG file with right checksums for all chunks that are found; other files as they are."""
     changed, position = bytearray(png), 8
     while png.startswith(b"\x89PNG") and position + 12 <= len(changed):
         size, _ = struct.unpack_from(">I4s", changed, position)

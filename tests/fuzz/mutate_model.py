@@ -17,7 +17,7 @@ ATTRIBUTES = ("pads", "dilations", "group", "ceil_mode", "axis", "transB", "valu
 
 
 def changed(data, random):
-    """Give the bytes of a serialised model with one to four changes, drawn from a ``random.Random``."""
+    """Return the bytes of a serialised model with one to four changes, drawn from a ``random.Random``."""
     model = onnx.load_from_string(data)
     for _ in range(random.randint(1, 4)):
         CHANGES[random.randrange(len(CHANGES))](model, random)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def peak_bytes():
-    """Give it in bytes; on Linux without what the parent process used before, which getrusage counts."""
+    """Return it in bytes; on Linux without what the parent process used before, which getrusage counts."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))

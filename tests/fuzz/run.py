@@ -34,7 +34,7 @@ MUTATORS = dict.fromkeys(TARGETS, mutated) | {"image": mutated_image, "model": e
 
 
 def budget(runs):
-    """Give something for each of a number of runs, or until a number of seconds is over."""
+    """Return something for each of a number of runs, or until a number of seconds is over."""
     if not runs.endswith("s"):
         yield from range(int(runs))
         return

@@ -16,7 +16,7 @@ FRAMINGS = {"mnist": (1, 28), "stretch": (3, 224), "letterbox": (3, 224)}
 
 
 def picture(content, height):
-    """Give uint8[height, PIXELS // height]."""
+    """Return uint8[height, PIXELS // height]."""
     random = np.random.default_rng(7)
     shape = height, PIXELS // height
     if content == "noise":

@@ -33,7 +33,7 @@ def image(data):
 
 
 def resealed(data):
-    """Give the bytes with the digest that they should have, so that whatever else is wrong with them comes to light."""
+    """Return the bytes with a right digest, so that whatever else is wrong with them comes to light."""
     place = data.find(DIGEST)
     if place < 0:
         return data

@@ -44,7 +44,7 @@ STROKES = {
 
 
 def draw(digit, size, corner, unit, width):
-    """Give an L image of ``size`` with the digit in white on black, its box at ``corner``, ``unit`` pixels a step."""
+    """Return an L image of ``size`` with the digit in white on black, its box at ``corner``, ``unit`` pixels a step."""
     image = PIL.Image.new("L", size)
     pen = PIL.ImageDraw.Draw(image)
     for stroke in STROKES[digit]:
@@ -53,7 +53,7 @@ def draw(digit, size, corner, unit, width):
 
 
 def painted(mask, ink, paper):
-    """Give an image in the mode of the colours: ``ink`` where the mask is white, ``paper`` elsewhere."""
+    """Return an image in the mode of the colours: ``ink`` where the mask is white, ``paper`` elsewhere."""
     mode = {2: "LA", 3: "RGB", 4: "RGBA"}[len(ink)]
     image = PIL.Image.new(mode, mask.size, paper)
     image.paste(ink, (0, 0), mask)
@@ -61,7 +61,7 @@ def painted(mask, ink, paper):
 
 
 def pictures():
-    """Give every (file name, image, options of save): each mode and format, polarity, size and place once."""
+    """Return every (file name, image, options of save): each mode and format, polarity, size and place once."""
     lossless = {"lossless": True, "exact": True}
     ready = draw(0, (28, 28), (8, 6), 2, 3)
     small = draw(1, (12, 12), (3, 2), 1, 1).point(lambda level: 255 - level)

@@ -33,7 +33,7 @@ SPEC_FIELDS = {
 
 
 def _build_model(edit=None, sealed=True, shape=(1, 32, 32), **fields):
-    """Give the bytes of Conv →4, Relu, Flatten, Gemm →10; ``edit`` may change the ModelProto before it is sealed."""
+    """Return the bytes of Conv →4, Relu, Flatten, Gemm →10; ``edit`` may change the ModelProto before it is sealed."""
     random = np.random.default_rng(1998)
     channels, height, width = shape
     kernel = random.normal(0, 0.3, (4, channels, 3, 3)).astype(np.float32)
@@ -69,7 +69,7 @@ def _encode(image, file_format, **options):
 
 
 def _as_array(image):
-    """Give the array that a user of numpy would have for a Pillow image of any mode."""
+    """Return the array that a user of numpy would have for a Pillow image of any mode."""
     if image.mode in ("P", "LA", "PA"):
         return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
     return np.asarray(image)

@@ -23,7 +23,7 @@ class Recorder:
 
 
 def numbered(count):
-    """Give float32[count, 1, 2, 2] images; image i is filled with i + 1, so none is a row of zeros."""
+    """Return float32[count, 1, 2, 2] images; image i is filled with i + 1, so none is a row of zeros."""
     return np.broadcast_to(np.arange(1, count + 1, dtype=np.float32)[:, None, None, None], (count, 1, 2, 2))
 
 

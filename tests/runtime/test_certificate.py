@@ -46,7 +46,7 @@ def certify(model_path):
 
 
 def refusal(path):
-    """Give why a model that is required to be verified is refused; without that it is opened as ever."""
+    """Return why a model that is required to be verified is refused; without that it is opened as ever."""
     Classifier(path).close()
     with pytest.raises(ArtifactError) as caught:
         Classifier(path, require_verified=True)

@@ -281,7 +281,7 @@ def test_a_host_that_makes_events_errors_gets_the_same_answers(build_model, self
 
 
 class Own(np.ndarray):
-    """An array of someone's own kind."""
+    """An array of a custom kind."""
 
 
 def test_masked_arrays_are_refused_and_other_kinds_taken(classifier, seven):

@@ -22,7 +22,7 @@ CPU, REMOTE = "CPUExecutionProvider", "AzureExecutionProvider"
 
 
 def edited(data, edit=lambda _: None, **fields):
-    """Give an ONNX file with another spec and graph, sealed anew."""
+    """Return an ONNX file with another spec and graph, sealed anew."""
     model = onnx.load_from_string(data)
     (entry,) = model.metadata_props
     entry.value = dataclasses.replace(read_spec(data), content_sha256="0" * 64, **fields).to_json()

@@ -21,7 +21,7 @@ def inspect(python):
 
 
 def certificate(data, spec, **fields):
-    """Give the text of a certificate of a proof of these bytes that passed."""
+    """Return the text of a certificate of a proof of these bytes that passed."""
     content = {
         "artifact": {"sha256": hashlib.sha256(data).hexdigest()},
         "certificate_version": 1,

@@ -32,7 +32,7 @@ def lanczos(picture, height, width):
 
 
 def content_of(framed):
-    """Give the (top, height, left, width) of the box outside of which a frame is black."""
+    """Return the (top, height, left, width) of the box outside of which a frame is black."""
     lit = framed.reshape(*framed.shape[:2], -1).any(axis=2)
     rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
     return rows[0], rows[-1] - rows[0] + 1, columns[0], columns[-1] - columns[0] + 1

@@ -38,7 +38,7 @@ def frame_unless_blank(image):
 
 @st.composite
 def drawings(draw):
-    """Give an image of any small size: plain paper and one to four strokes that stand out from it."""
+    """Return an image of any small size: plain paper and one to four strokes that stand out from it."""
     height, width = draw(st.integers(3, 64)), draw(st.integers(3, 64))
     light_ink = draw(st.booleans())
     paper = draw(st.integers(0, 127) if light_ink else st.integers(128, 255))

@@ -42,7 +42,7 @@ def drawn():
 
 
 def placed(digit, times=5, top=40, left=60, shape=(HEIGHT, WIDTH)):
-    """Give uint8[shape]: the digit, enlarged, on black."""
+    """Return uint8[shape]: the digit, enlarged, on black."""
     large = np.asarray(PIL.Image.fromarray(digit).resize([side * times for side in digit.shape[::-1]]))
     canvas = np.zeros(shape, np.uint8)
     canvas[top : top + large.shape[0], left : left + large.shape[1]] = large
@@ -50,7 +50,7 @@ def placed(digit, times=5, top=40, left=60, shape=(HEIGHT, WIDTH)):
 
 
 def photo(ink, light, noise=3.0, absorbs=0.75, gain=1.0, seed=0):
-    """Give dark ink, pressed harder on one side, on light paper."""
+    """Return dark ink, pressed harder on one side, on light paper."""
     random = np.random.default_rng(seed)
     pressed = ink / 255 * (0.88 + 0.12 * X)
     levels = 230 * gain * (1 - absorbs * pressed) * light + random.normal(0, noise, ink.shape)
@@ -58,7 +58,7 @@ def photo(ink, light, noise=3.0, absorbs=0.75, gain=1.0, seed=0):
 
 
 def alike(one, other):
-    """Give the best correlation of two frames, one of them moved by a pixel at most: the centre of mass is rounded."""
+    """Return the best correlation of two frames, one moved by a pixel at most: the centre of mass is rounded."""
     moves = [np.roll(other, (down, right), axis=(0, 1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     return max(np.corrcoef(one.ravel(), moved.ravel())[0, 1] for moved in moves)
 

@@ -10,7 +10,7 @@ Y, X = np.mgrid[:SIDE, :SIDE]
 
 
 def drawing(*boxes):
-    """Give uint8[240, 240], black but for white boxes of (top, bottom, left, right)."""
+    """Return uint8[240, 240], black but for white boxes of (top, bottom, left, right)."""
     drawn = np.zeros((SIDE, SIDE), np.uint8)
     for top, bottom, left, right in boxes:
         drawn[top:bottom, left:right] = 255
@@ -27,7 +27,7 @@ def outline(top, bottom, left, right, thick=8):
 
 
 def photographed(ink, light=1.0, noise=2.0):
-    """Give dark ink on light paper, with noise, so that it is not taken for a drawing."""
+    """Return dark ink on light paper, with noise, so that it is not taken for a drawing."""
     levels = 220 * (1 - 0.7 * ink / 255) * light + np.random.default_rng(5).normal(0, noise, ink.shape)
     return np.clip(levels.round(), 0, 255).astype(np.uint8)
 

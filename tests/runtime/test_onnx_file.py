@@ -45,7 +45,7 @@ def flipped(data, bit):
 
 
 def metadata_region(data):
-    """Give the (start, end) of the bytes that hold the spec's metadata entry, its protobuf tags included."""
+    """Return the (start, end) of the bytes that hold the spec's metadata entry, its protobuf tags included."""
     key = data.index(b"\x0a" + bytes([len(METADATA_KEY)]) + METADATA_KEY.encode())
     start, end = key - 3, data.index(b"}", key) + 1
     assert data[start] == 14 << 3 | 2  # ModelProto.metadata_props, then two bytes of length

@@ -11,7 +11,7 @@ LEAST = np.iinfo(np.int64).min
 
 
 def dividing(nodes, operator="Div", **tensors):
-    """Give an edit that adds tensors, nodes that make ``a`` and ``b`` where no tensor is, and their division."""
+    """Return an edit that adds tensors, nodes that make ``a`` and ``b`` where no tensor is, and their division."""
 
     def edit(model):
         logits = model.graph.node[-1]

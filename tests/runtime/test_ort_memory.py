@@ -11,7 +11,7 @@ GIB = 2**30
 
 
 def asking_for(nodes, numbers=GIB // 2, **tensors):
-    """Give an edit that makes a large value, ``big``, and adds its largest number to the logits."""
+    """Return an edit that makes a large value, ``big``, and adds its largest number to the logits."""
 
     def edit(model):
         model.graph.node[-1].output[0] = "sums"

@@ -165,7 +165,7 @@ def test_a_model_of_a_fixed_batch_passes_too(build_model, selftest, batch):
 
 
 def scaled(name, factor):
-    """Give an edit of the model that multiplies one weight tensor."""
+    """Return an edit of the model that multiplies one weight tensor."""
 
     def edit(model):
         (tensor,) = (each for each in model.graph.initializer if each.name == name)

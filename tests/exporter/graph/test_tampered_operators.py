@@ -31,7 +31,7 @@ def nodes(model, operator):
 
 
 def changed_input(model, node, place, change):
-    """Give a node a changed copy of one of its constants, which others may read too."""
+    """Replace a constant of one node by a changed copy; other nodes may read the original."""
     held = next(each for each in model.graph.initializer if each.name == node.input[place])
     array = change(numpy_helper.to_array(held).copy())
     model.graph.initializer.append(numpy_helper.from_array(array, "constant:900"))

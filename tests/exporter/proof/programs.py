@@ -96,7 +96,7 @@ def term_by_term(seed: int) -> Compute:
 
 
 def factors(layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the factors of each layer's products: [N, n, P] of the inputs, and [units, n] of the weight."""
+    """Return the factors of each layer's products: [N, n, P] of the inputs, and [units, n] of the weight."""
     if isinstance(layer, nn.Linear):
         return x[:, :, None], layer.weight
     columns = functional.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)

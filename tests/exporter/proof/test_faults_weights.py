@@ -34,7 +34,7 @@ def judge_damaged(opened: Callable, onnx_bytes: bytes, few: Reference) -> Judge:
 
 
 def change_of(kind: str) -> tuple[str, Change]:
-    """Give which tensor of a layer is changed, and how."""
+    """Return which tensor of a layer is changed, and how."""
     return {
         "weights × (1 + 1e-4)": ("weight", lambda w: w * np.float32(1 + 1e-4)),
         "the first bit of a mantissa": ("weight", lambda w: with_flipped_bit(w, 22)),

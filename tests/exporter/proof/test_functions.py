@@ -1,4 +1,4 @@
-"""Functions of one's own: what they raise or give instead of logits in words, and what nobody can ask of them."""
+"""Custom functions: what they raise or give instead of logits in words, and what nobody can ask of them."""
 
 from collections.abc import Callable
 
