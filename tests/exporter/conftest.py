@@ -5,6 +5,7 @@ import io
 import zipfile
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from lenetx.formats.network import Network
@@ -50,3 +51,41 @@ def tender_spots():
         return [(position, int(random.integers(8))) for position in sorted(chosen)]
 
     return choose
+
+
+@pytest.fixture
+def plain(tmp_path, checkpoint, saved):
+    """A file of a lenet5's weights alone."""
+    path = tmp_path / "plain.pth"
+    path.write_bytes(saved(dict(checkpoint.state_dict)))
+    return path
+
+
+LABELS = ("cat", "dog")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with ``0.png`` to ``19.png``, each of its own size and grey level, those of odd number in colour."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(20):
+        levels = np.full((5 + number, 7, 3), 10 * number, np.uint8)
+        PIL.Image.fromarray(levels).convert("RGB" if number % 2 else "L").save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def table(tmp_path):
+    """The function that writes ``labels.csv`` and gives its path."""
+
+    def write(content, name="labels.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def rows(label=lambda number: LABELS[number % 2], count=20):
+    return "".join(f"{number}.png,{label(number)}\n" for number in range(count))

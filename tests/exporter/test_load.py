@@ -18,14 +18,6 @@ def net(num_classes=4):
 
 
 @pytest.fixture
-def plain(tmp_path, checkpoint, saved):
-    """A file of a lenet5's weights alone."""
-    path = tmp_path / "plain.pth"
-    path.write_bytes(saved(dict(checkpoint.state_dict)))
-    return path
-
-
-@pytest.fixture
 def own(tmp_path):
     """The name of a custom network that does not state its input."""
     (tmp_path / "own.py").write_text(OWN)
@@ -152,55 +144,6 @@ def test_batch_norms_without_counters_of_batches_load(tmp_path, saved, kept):
     found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5-bn")
     assert list(found.state_dict) == list(state)
     assert found.module()
-
-
-def test_what_is_stated_stands_in_the_spec(plain):
-    stated = Statement("mnist", mean=(0.1307,), std=(0.3081,), labels=tuple("abcdefghij"))
-    spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated).spec
-    assert (spec.framing, spec.polarity, spec.padding) == ("mnist", "light_on_dark", 2)
-    assert (spec.mean, spec.std, spec.labels) == ((0.1307,), (0.3081,), tuple("abcdefghij"))
-
-
-def test_mean_and_std_that_are_not_stated_are_told(plain):
-    notices = []
-    stated = Statement("stretch")
-    spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append).spec
-    assert (spec.mean, spec.std) == ((0.0,), (1.0,))
-    assert notices == ["No mean or std was stated: the inputs are taken to be the levels on a scale of 1."]
-
-
-@pytest.mark.parametrize(
-    ("stated", "words"),
-    [
-        (Statement(labels=("a", "b")), "There are 2 labels, but the weights in '.*' are for 10"),
-        (Statement("stretch", mean=(0.1, 0.2)), "There are 2 numbers in the mean for 1 channels"),
-        (Statement(input_size=(28, 28)), "lenet5 takes inputs of 1×32×32"),
-        (Statement(labels=("a",) * 10), None),
-    ],
-)
-def test_what_cannot_be_is_refused(plain, stated, words):
-    if words is None:
-        notices = []
-        found = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append)
-        assert found.spec.labels == ("a",) * 10
-        assert notices == ["Several classes have the label 'a', so that their predictions look the same."]
-        return
-    with pytest.raises(InputError, match=words):
-        lenetx.load_weights(plain, architecture="lenet5", stated=stated)
-
-
-def test_a_checkpoint_that_says_it_itself_is_not_overruled(checkpoint_paths):
-    with pytest.raises(InputError, match="says itself"):
-        lenetx.load_weights(checkpoint_paths["lenet5"], stated=Statement("stretch"))
-    assert lenetx.load_weights(checkpoint_paths["lenet5"]).config["data"] == "digits"
-
-
-def test_a_checkpoint_that_does_not_say_it_may_be_told_later(plain, tmp_path):
-    lenetx.save(lenetx.load_weights(plain, architecture="lenet5"), tmp_path / "mine.pt")
-    found = lenetx.load_weights(tmp_path / "mine.pt", stated=Statement("letterbox"))
-    assert found.spec.framing == "letterbox"
-    with pytest.raises(InputError, match="no other can be stated"):
-        lenetx.load_weights(tmp_path / "mine.pt", stated=Statement(input_size=(28, 28)))
 
 
 def test_an_artifact_of_lenetx_brings_its_own_spec(published, checkpoint):

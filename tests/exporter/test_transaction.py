@@ -15,22 +15,14 @@ import pytest
 from lenetx.errors import OutputError
 from lenetx.publishing.transaction import move_into_place, settled, staging
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+from .old_files import NAMES, NEW, OLD, OTHER, filled, found, repaired
 
-NAMES = ("m.onnx", "m.torchscript", "m.onnx.verified.json", "manifest.json")
-OLD = {name: f"old {name}".encode() for name in NAMES if name != "m.torchscript"}
-NEW = {name: f"new {name}".encode() for name in NAMES}
-OTHER = {"other.onnx": b"of another publication"}
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with old files, in which one of the new ones has no predecessor."""
-    folder = tmp_path / "models"
-    folder.mkdir()
-    for name, data in {**OLD, **OTHER}.items():
-        (folder / name).write_bytes(data)
-    return folder
+    return filled(tmp_path / "models")
 
 
 def publish(folder, files=NEW):
@@ -62,18 +54,6 @@ def killed_at(step, work, sent=signal.SIGKILL):
         finally:
             os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def found(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def repaired(folder):
-    """Return what is there after the next command has looked; a second look must change nothing."""
-    for _ in range(2):
-        with settled(folder):
-            pass
-    return found(folder)
 
 
 def test_wherever_it_is_killed_all_is_old_or_all_is_new(tmp_path):
@@ -227,76 +207,6 @@ def test_who_waits_is_told_and_a_living_process_keeps_its_folder(folder, monkeyp
     assert words == [f"waiting for another lenetx, which publishes to '{folder}'"]
     assert len(thread_left) <= 1
     assert found(folder) == {**OLD, **OTHER}
-
-
-@pytest.mark.parametrize(
-    "journal",
-    [
-        None,
-        b"",
-        b"{",
-        b"[" * 5000,
-        b'{"names": ["../outside"], "fresh": []}',
-        b'{"names": [".."], "fresh": [""]}',
-        b'{"names": ["m.onnx"]}',
-        b'{"names": [5], "fresh": []}',
-    ],
-    ids=str,
-)
-def test_a_folder_without_a_sound_journal_only_goes_away(folder, journal):
-    """As one of a lenetx of before, and as one that somebody has put there."""
-    staged = folder / ".lenetx-abcdefgh"
-    staged.mkdir()
-    (staged / "m.onnx").write_bytes(b"never proven")
-    if journal is not None:
-        (staged / "journal.json").write_bytes(journal)
-    (folder.parent / "outside").write_bytes(b"untouched")
-    assert repaired(folder) == {**OLD, **OTHER}
-    assert (folder.parent / "outside").read_bytes() == b"untouched"
-
-
-@pytest.mark.parametrize("journal", ["journal.json", "journal.back.json"])
-@pytest.mark.parametrize(
-    "name", ["thesis.onnx.txt", "a\0.onnx", "\ud800.onnx", "a" * 5000 + ".onnx"], ids=lambda name: ascii(name[:9])
-)
-def test_nobody_s_journal_touches_files_that_lenetx_never_publishes(folder, journal, name):
-    staged = folder / ".lenetx-abcdefgh"
-    (staged / "old").mkdir(parents=True)
-    for place in (folder, staged / "old"):
-        (place / "thesis.onnx.txt").write_bytes(b"mine")
-    (staged / journal).write_text(json.dumps({"names": [name], "fresh": [name]}))
-    assert repaired(folder) == {**OLD, **OTHER, "thesis.onnx.txt": b"mine"}
-
-
-def test_a_folder_in_the_place_of_a_journal_goes_too(folder):
-    (folder / ".lenetx-abcdefgh" / "journal.json" / "more").mkdir(parents=True)
-    assert repaired(folder) == {**OLD, **OTHER}
-
-
-def test_a_folder_in_the_place_of_a_file_is_named_with_the_cure(folder):
-    staged = folder / ".lenetx-abcdefgh"
-    staged.mkdir()
-    (staged / "m.onnx").write_bytes(b"proven")
-    (staged / "journal.json").write_text(json.dumps({"names": ["m.onnx"], "fresh": []}))
-    (folder / "m.onnx").unlink()
-    (folder / "m.onnx" / "mine").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"Is a directory\. Move '.*m\.onnx' away, or delete '.*\.lenetx-abcdefgh'"):
-        repaired(folder)
-    (folder / "m.onnx" / "mine").rmdir()
-    (folder / "m.onnx").rmdir()
-    assert repaired(folder)["m.onnx"] == b"proven"
-
-
-def test_a_link_is_neither_followed_nor_removed(folder, tmp_path):
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "mine").write_bytes(b"mine")
-    (folder / ".lenetx-link").symlink_to(outside)
-    (folder / ".lenetx-file").write_bytes(b"a file")
-    with settled(folder):
-        pass
-    assert (outside / "mine").read_bytes() == b"mine"
-    assert (folder / ".lenetx-link").is_symlink()
 
 
 @pytest.mark.parametrize("taken", [None], ids=["no locks"])

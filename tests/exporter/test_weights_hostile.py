@@ -279,3 +279,11 @@ def test_attributes_that_hide_what_a_dict_does_are_refused(tmp_path, saved, attr
     (tmp_path / "w.pth").write_bytes(saved({"state_dict": content}))
     with pytest.raises(CheckpointError, match="It holds a dict with attributes that no weights need"):
         weights.read(tmp_path / "w.pth")
+
+
+def test_a_dict_inside_itself_is_refused(tmp_path, saved):
+    content = {}
+    content["model"] = content
+    (tmp_path / "w.pth").write_bytes(saved(content))
+    with pytest.raises(CheckpointError, match="and no weights by name"):
+        weights.read(tmp_path / "w.pth")

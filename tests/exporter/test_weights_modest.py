@@ -230,3 +230,11 @@ def test_a_table_whose_sizes_torch_cannot_hold_is_refused():
     table = json.dumps({"w": EMPTY | {"shape": [2**63, 0]}}).encode()
     with pytest.raises(lenetx.ArtifactError, match="not a readable safetensors file"):
         unpack(len(table).to_bytes(8, "little") + table)
+
+
+def test_an_npz_is_no_larger_than_it_says(tmp_path):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.zeros(2**25))
+    (tmp_path / "w.npz").write_bytes(buffer.getvalue())
+    with pytest.raises(CheckpointError, match="far larger than the file"):
+        weights.read(tmp_path / "w.npz")

@@ -1,0 +1,56 @@
+"""What a user states of weights that do not say it: preprocessing, labels and input."""
+
+import pytest
+
+import lenetx
+from lenetx import Statement
+from lenetx.errors import InputError
+
+
+def test_what_is_stated_stands_in_the_spec(plain):
+    stated = Statement("mnist", mean=(0.1307,), std=(0.3081,), labels=tuple("abcdefghij"))
+    spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated).spec
+    assert (spec.framing, spec.polarity, spec.padding) == ("mnist", "light_on_dark", 2)
+    assert (spec.mean, spec.std, spec.labels) == ((0.1307,), (0.3081,), tuple("abcdefghij"))
+
+
+def test_mean_and_std_that_are_not_stated_are_told(plain):
+    notices = []
+    stated = Statement("stretch")
+    spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append).spec
+    assert (spec.mean, spec.std) == ((0.0,), (1.0,))
+    assert notices == ["No mean or std was stated: the inputs are taken to be the levels on a scale of 1."]
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (Statement(labels=("a", "b")), "There are 2 labels, but the weights in '.*' are for 10"),
+        (Statement("stretch", mean=(0.1, 0.2)), "There are 2 numbers in the mean for 1 channels"),
+        (Statement(input_size=(28, 28)), "lenet5 takes inputs of 1×32×32"),
+        (Statement(labels=("a",) * 10), None),
+    ],
+)
+def test_what_cannot_be_is_refused(plain, stated, words):
+    if words is None:
+        notices = []
+        found = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append)
+        assert found.spec.labels == ("a",) * 10
+        assert notices == ["Several classes have the label 'a', so that their predictions look the same."]
+        return
+    with pytest.raises(InputError, match=words):
+        lenetx.load_weights(plain, architecture="lenet5", stated=stated)
+
+
+def test_a_checkpoint_that_says_it_itself_is_not_overruled(checkpoint_paths):
+    with pytest.raises(InputError, match="says itself"):
+        lenetx.load_weights(checkpoint_paths["lenet5"], stated=Statement("stretch"))
+    assert lenetx.load_weights(checkpoint_paths["lenet5"]).config["data"] == "digits"
+
+
+def test_a_checkpoint_that_does_not_say_it_may_be_told_later(plain, tmp_path):
+    lenetx.save(lenetx.load_weights(plain, architecture="lenet5"), tmp_path / "mine.pt")
+    found = lenetx.load_weights(tmp_path / "mine.pt", stated=Statement("letterbox"))
+    assert found.spec.framing == "letterbox"
+    with pytest.raises(InputError, match="no other can be stated"):
+        lenetx.load_weights(tmp_path / "mine.pt", stated=Statement(input_size=(28, 28)))
