@@ -92,6 +92,9 @@ class OpenedArtifact:
         network: with which the weights, the operators and the layers are compared; ``None`` for the reference's own.
         slack: for weights whose batch norm another program folded, how far each number may be from the one that lenetx
             folds, as float64 arrays by name.
+        entering: returns what enters its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
+            cannot.
+        placed: the names of weights that were found by their place alone, and may be others in truth.
     """
 
     artifact: Artifact
@@ -108,3 +111,5 @@ class OpenedArtifact:
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
     network: "Network | None" = None
     slack: "Mapping[str, NDArray[np.float64]]" = field(default_factory=dict)
+    entering: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
+    placed: frozenset[str] = frozenset()

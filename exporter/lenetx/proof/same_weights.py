@@ -49,7 +49,7 @@ def same_weights(case: Case) -> tuple[Check, ...]:
         detail = "Each is one that the operators of the network's code stand for."
         numbers = replace(numbers, status="passed", detail=detail)
     if opened.artifact.is_foreign:
-        return weights, *another_spelling(case, numbers, graph)
+        return another_spelling(case, weights, numbers, graph)
     if all(check.status == "passed" for check in (weights, numbers, graph)):
         return weights, numbers, graph
     if not _keeps(opened.weights, expected) or (is_final and graph.status == "failed"):

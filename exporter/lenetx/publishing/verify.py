@@ -14,7 +14,7 @@ from ..data import DataOptions
 from ..data.framed import evenly, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import own_settings
-from ..formats.foreign_onnx import is_foreign, open_foreign
+from ..formats.foreign_onnx import input_of, is_foreign, open_foreign
 from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights import checkpoint_file as checkpoints
@@ -195,7 +195,8 @@ def load_against(
 
     Args:
         path: any file that ``load_weights`` reads.
-        artifact: gives the input shape, preprocessing and labels if third-party weights do not record them.
+        artifact: gives the input shape, preprocessing and labels if third-party weights do not record them; a foreign
+            file gives the input shape alone.
         architecture: the network; if omitted, the one recorded in the weights, else the artifact's.
         arguments: keyword arguments for the network's factory.
         trust_pickle: run the code of a pickle that cannot be read otherwise.
@@ -207,6 +208,10 @@ def load_against(
     found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
     if found is None or found.ours or found.spec is not None:
         return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
+    if is_foreign(artifact):
+        size, channels = input_of(artifact)
+        stated = Statement(input_size=size, channels=channels)
+        return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if architecture is None and models.is_safe(spec.architecture):
         architecture = spec.architecture

@@ -6,8 +6,7 @@ is a float32 classifier and of which axes; ``simplify``, ``older`` and ``match``
 """
 
 import hashlib
-from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +20,13 @@ from ...graph import of_onnx
 from ..artifact import Artifact, OpenedArtifact
 from ..onnx.engines import engines_of
 from ..onnx.evaluate import evaluate
-from ..onnx.intermediates import affine_outputs, layers_of
+from ..onnx.intermediates import affine_outputs, entering, layers_of
 from ..onnx.structure import constants, numbers, training_operators, weights
-from .contract import fit_axes, require_classifier, spec_for
+from .contract import fit_axes, require_classifier, size_of, spec_for
 from .match import matched
 from .precision import FLOAT32
 from .read import is_sealed, load, parse
-from .simplify import simplified
+from .simplify import replace, simplified
 from .structure import structure
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["is_foreign", "open_foreign"]
+__all__ = ["input_of", "is_foreign", "open_foreign"]
 
 SUFFIX = ".onnx"
 _UNKNOWN_OPERATOR = ("is not a registered function/op", "No Op registered for")
@@ -49,7 +48,27 @@ def is_foreign(path: Path) -> bool:
         InputError: the file is missing or cannot be read.
         ArtifactError: its name ends in .onnx and it is no ONNX model.
     """
-    return path.suffix == SUFFIX and not is_sealed(parse(read_bytes(path, "model")))
+    try:
+        return path.suffix == SUFFIX and not is_sealed(parse(read_bytes(path, "model")))
+    except ArtifactError as error:
+        raise ArtifactError(f"'{path}' cannot be used. {error}") from None
+
+
+def input_of(path: Path) -> tuple[tuple[int, int] | None, int | None]:
+    """Return the (height, width) and the number of channels that a foreign file takes; ``None`` for what is not known.
+
+    Raises:
+        InputError, ArtifactError: as ``open_foreign``.
+    """
+    try:
+        model = parse(read_bytes(path, "model"))
+        held = {tensor.name for tensor in model.graph.initializer}
+        kept = [value for value in model.graph.input if value.name not in held]
+        replace(model.graph.input, kept)
+        require_classifier(model)
+        return size_of(model.graph.input[0])
+    except InputError as error:
+        raise InputError(f"'{path}' cannot be proven. {error}") from None
 
 
 def open_foreign(
@@ -101,6 +120,8 @@ def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str,
         evaluate=partial(evaluate, model, spec),
         network=found.network,
         slack=found.slack,
+        entering=partial(entering, ours, spec),
+        placed=found.placed,
     )
 
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto, ValueInfoProto
 
-__all__ = ["BATCH", "ELSEWHERE", "fit_axes", "require_classifier", "spec_for"]
+__all__ = ["BATCH", "ELSEWHERE", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
 
 BATCH = "batch"
 """The name that a batch axis of any size gets."""
 ELSEWHERE = "judge it by its numbers: 'lenetx verify --write-inputs' and '--logits'"
 """The road for programs that lenetx cannot run."""
 _FLOAT = 1
+_CHANNELS = (1, 3)
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]
 
 Axes = "Sequence[int | str]"
@@ -110,6 +111,24 @@ def axes_of_value(value: "ValueInfoProto") -> list[int | str] | None:
     if not kind.HasField("shape"):
         return None
     return [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
+
+
+def size_of(given: "ValueInfoProto") -> tuple[tuple[int, int] | None, int | None]:
+    """Return the (height, width) and the channels that an input states, ``None`` for what it does not state."""
+    axes = [size if isinstance(size, int) else 0 for size in (axes_of_value(given) or [0])[1:]]
+    if len(axes) == 1:
+        sides = [(channels, math.isqrt(axes[0] // channels)) for channels in _CHANNELS]
+        fitting = [(channels, side) for channels, side in sides if side and channels * side * side == axes[0]]
+        return ((fitting[0][1],) * 2, fitting[0][0]) if len(fitting) == 1 else (None, None)
+    if len(axes) == 2:
+        channels, height, width = 1, *axes
+    elif len(axes) == 3 and axes[0] not in _CHANNELS and axes[2] in _CHANNELS:
+        height, width, channels = axes
+    elif len(axes) == 3:
+        channels, height, width = axes
+    else:
+        return None, None
+    return (height, width) if height and width else None, channels if channels in _CHANNELS else None
 
 
 def shown(value: "ValueInfoProto") -> str:

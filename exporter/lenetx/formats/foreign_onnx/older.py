@@ -100,7 +100,8 @@ def _upsample(model: "ModelProto", node: "NodeProto") -> None:
 
 
 def _batch_norm(_: "ModelProto", node: "NodeProto") -> None:
-    """Drop the attribute of opset 7 whose only meaning for images is its default."""
+    """Drop what inference ignores, and the attribute of opset 7 whose only meaning for images is its default."""
+    _drop(node, "momentum")
     if _attributes(node).get("spatial") == 1:
         _drop(node, "spatial")
 
