@@ -62,7 +62,7 @@ class Bench:
             ]
         rows += [
             self.row("the same with noise of 25 levels, cut off at white", noisy, raw),
-            self.row("×8 (bicubic), cropped to its ink", cropped, raw),
+            self.row("×8 (bicubic), cropped to its ink", cropped, raw, target=None),
             self.row("inverted, alone", lambda image, _: 255 - image, raw),
             self.row("moved by up to 4 pixels, alone", moved, raw),
             self.row("moved on 84×84, alone", scattered, raw),
