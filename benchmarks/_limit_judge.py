@@ -10,7 +10,7 @@ from _honest import Exported, Floats, Program
 from _limit_cases import Case
 from numpy.typing import NDArray
 
-from lenetx.bounds.affine_layers import Layer, judge_layers
+from lenetx.bounds.affine_layers import Layer, check_layers
 from lenetx.bounds.calibrated import self_calibrated
 from lenetx.execution.host import own_settings
 from lenetx.formats.network import Network
@@ -94,7 +94,7 @@ def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], l
     own = network.names()
     results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
     with own_settings():
-        found = judge_layers(
+        found = check_layers(
             network, torch.from_numpy(inputs).double(), own, results, torch.from_numpy(logits).double()
         )
     assert not isinstance(found, str), found

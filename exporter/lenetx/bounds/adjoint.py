@@ -31,8 +31,8 @@ _MOST_NUMBERS = 2**25
 
 def unknown(tape: Tape) -> str | None:
     """Return why the bound does not apply to a recorded network, or ``None`` if it does."""
-    if tape.problem:
-        return tape.problem
+    if tape.incomplete_reason:
+        return tape.incomplete_reason
     strange = sorted({step.operator for step in tape.steps if not known(step.operator) or not _is_usual(step)})
     if strange:
         return f"the bound does not know {', '.join(strange)}"

@@ -18,7 +18,7 @@ _IMAGES = 512
 def engines(case: Case) -> tuple[Check, ...]:
     """Compare the logits of each run with the reference; a run that cannot be opened as requested fails."""
     opened, reference = case.opened, case.reference
-    probe = reference.real or reference.made_up("random inputs")
+    probe = reference.real or reference.synthetic("random inputs")
     if len(probe) > _IMAGES:
         probe = probe.take(np.arange(_IMAGES), f"{_IMAGES} of {probe.subject}")
     if not opened.engines:

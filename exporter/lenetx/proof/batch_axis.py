@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounds.measure import MADE_UP
+from ..bounds.measure import GROUP_SIZE
 from ..report import Check, Status
 from .apart import Answer
 from .case import Case
@@ -30,7 +30,7 @@ _SURELY = 8
 def batch_axis(case: Case) -> tuple[Check, ...]:
     """Compare rows in batches of many sizes and in another order; a fixed batch size must reject any other."""
     reference = case.reference
-    most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
+    most = SIZES[-1] if reference.plan.group_size >= GROUP_SIZE else max(_SURELY, reference.plan.group_size)
     fixed = case.spec.batch != "dynamic"
     sizes = (int(case.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
     probe = _pool(reference, max(sizes))
@@ -55,7 +55,7 @@ def _pool(reference: Reference, size: int) -> Probe:
 
     If these are too few for a permuted batch, random ones follow.
     """
-    random, real = reference.made_up("random inputs"), reference.real
+    random, real = reference.synthetic("random inputs"), reference.real
     if real is None:
         return random.take(np.arange(len(random)), counted(len(random), "random input"))
     first = {hashlib.sha256(real.inputs[row].data).digest(): row for row in reversed(range(min(size, len(real))))}

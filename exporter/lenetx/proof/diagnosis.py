@@ -32,7 +32,7 @@ def _judged(case: Case) -> Check:
     if opened.evaluate is None:
         detail = "Nothing but its engine defines what this format computes."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
-    if _NO_MEMORY in str(case.logits(case.reference.made_up("random inputs"))):  # the evaluator has no memory limit
+    if _NO_MEMORY in str(case.logits(case.reference.synthetic("random inputs"))):  # the evaluator has no memory limit
         detail = "It asks for more memory than any honest network of its size."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     rows, disagree = _worst(case)
@@ -54,7 +54,7 @@ def _judged(case: Case) -> Check:
 
 def _worst(case: Case) -> tuple[Probe, bool]:
     """Return the inputs with the largest errors relative to their limits, and whether any exceeds its limit."""
-    probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
+    probes = [case.reference.synthetic("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:
         logits = case.logits(probe)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounds.affine_layers import OUTPUT, Layer, judge_layers
+from ..bounds.affine_layers import OUTPUT, Layer, check_layers
 from ..execution.host import own_settings
 from ..graph import aliases
 from ..report import Check
@@ -35,8 +35,8 @@ def layer_by_layer(case: Case) -> tuple[Check, ...]:
         return (Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP),)
     if reference.plan.unknown:
         return (Check(_NAME, "layers", "not_applicable", detail=f"No bound: {reference.plan.reason}.", group=_GROUP),)
-    probes = [reference.made_up("random inputs"), *filter(None, [reference.real])]
-    images = max(1, min(_IMAGES, reference.plan.made_up))
+    probes = [reference.synthetic("random inputs"), *filter(None, [reference.real])]
+    images = max(1, min(_IMAGES, reference.plan.group_size))
     inputs = np.concatenate([probe.inputs[:images] for probe in probes])
     subject = f"{len(inputs)} inputs: {' and '.join(_words(probe, images) for probe in probes)}"
     try:
@@ -67,7 +67,7 @@ def _judged(
             given.setdefault(names.get(name, name), []).extend(doubles)
         part, right = (torch.from_numpy(each[start : start + size]).double() for each in (inputs, logits))
         with own_settings():
-            found = judge_layers(network, part, own, given, right)
+            found = check_layers(network, part, own, given, right)
         if isinstance(found, str):
             return found
         parts.append(found)

@@ -175,10 +175,10 @@ class Reference:
         assert self.dataset is not None
         return self.dataset.test.labels
 
-    def made_up(self, name: str) -> Probe:
+    def synthetic(self, name: str) -> Probe:
         """Return the probe for generated inputs, by a name in ``inputs.GROUPS``."""
         make, words = inputs.GROUPS[name]
-        return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
+        return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.group_size))
 
     @property
     def real(self) -> Probe | None:
@@ -194,7 +194,7 @@ class Reference:
     def inputs(self) -> NDArray[np.float32]:
         """Return float32[N, C, H, W]: all generated inputs in the order of ``inputs.GROUPS``, then the test images."""
         spec = self.checkpoint.spec
-        groups = [make(spec, self.plan.made_up) for make, _ in inputs.GROUPS.values()]
+        groups = [make(spec, self.plan.group_size) for make, _ in inputs.GROUPS.values()]
         return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
 
     def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:

@@ -100,7 +100,7 @@ def brute_force(run, inputs):
         for place, step in enumerate(tape.steps):
             read = {position: values[value] for position, value in step.sources.items()}
             detached = step.operator in ("detach", "alias")
-            result = read[0] * 1 if detached else step.again(read)[0]
+            result = read[0] * 1 if detached else step.rerun(read)[0]
             zeros[place] = torch.zeros_like(result, requires_grad=True)
             values[step.outputs[0]] = result + zeros[place]
         logits = values[tape.output]

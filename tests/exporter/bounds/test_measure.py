@@ -7,7 +7,7 @@ from torch import nn
 
 from lenetx import models
 from lenetx.bounds import limits
-from lenetx.bounds.measure import MADE_UP, measure, plan
+from lenetx.bounds.measure import GROUP_SIZE, measure, plan
 from lenetx.execution.double import Double
 from lenetx.graph.tape import record
 
@@ -19,7 +19,7 @@ def test_the_bound_is_known_for_every_network_of_ours(name):
     shape = models.input_shape(name)
     found = plan(models.build(name, shape, 10).eval(), shape, 10_000)
     assert (found.method, found.reason, found.unknown) == ("adjoint", "", False)
-    assert found.made_up == MADE_UP
+    assert found.group_size == GROUP_SIZE
 
 
 def test_a_network_of_unknown_operators_says_which():
@@ -32,14 +32,14 @@ def test_a_large_network_is_asked_on_fewer_inputs_and_calibrated_where_the_bound
     network = nn.Sequential(*layers).eval()
     few = plan(network, (3, 112, 112), 16)
     assert (few.method, few.unknown) == ("adjoint", False)
-    assert 2 <= few.made_up < MADE_UP
+    assert 2 <= few.group_size < GROUP_SIZE
     many = plan(network, (3, 112, 112), 100_000)
     assert (many.method, many.unknown) == ("self-calibrated", False)
     assert "would take" in many.reason
     strange = nn.Sequential(nn.Conv2d(3, 256, 11), nn.GELU(), *layers[2:-1], nn.Linear(256, 10)).eval()
     unknown = plan(strange, (3, 224, 224), 16)
     assert (unknown.method, unknown.unknown) == ("self-calibrated", True)
-    assert 2 <= unknown.made_up < MADE_UP
+    assert 2 <= unknown.group_size < GROUP_SIZE
 
 
 def test_what_is_measured_is_the_network_in_both_precisions_whatever_the_batches():

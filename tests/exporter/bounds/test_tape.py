@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lenetx.bounds import unknown
 from lenetx.bounds.affine_layers import weight_of
-from lenetx.graph.tape import live, record
+from lenetx.graph.tape import record, without_dead_steps
 
 from .conftest import float64, images, names
 
@@ -74,7 +74,7 @@ def test_weights_are_known_by_name_even_when_they_are_turned():
 
 def test_each_step_can_be_made_again():
     for step in record(float64(Layers()), images()).steps:
-        torch.testing.assert_close(step.again()[0], step.results[0], rtol=0, atol=0)
+        torch.testing.assert_close(step.rerun()[0], step.results[0], rtol=0, atol=0)
 
 
 def test_what_does_not_reach_the_output_can_be_left_out():
@@ -84,7 +84,7 @@ def test_what_does_not_reach_the_output_can_be_left_out():
         x.flatten(1).tanh().argmax(1)
         return functional.max_unpool2d(pooled.relu(), places, 2)
 
-    assert names(live(record(run, images()))) == [
+    assert names(without_dead_steps(record(run, images()))) == [
         "sigmoid",
         "max_pool2d_with_indices",
         "view",
@@ -104,7 +104,7 @@ def test_an_operator_in_place_is_the_plain_one_and_what_it_read_is_kept():
     assert unknown(in_place) is None
     for ours, theirs in zip(in_place.steps, plain.steps, strict=True):
         torch.testing.assert_close(ours.leaves[0], theirs.leaves[0], rtol=0, atol=0)
-        torch.testing.assert_close(ours.again()[0], theirs.results[0], rtol=0, atol=0)
+        torch.testing.assert_close(ours.rerun()[0], theirs.results[0], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

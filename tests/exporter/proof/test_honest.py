@@ -85,7 +85,7 @@ def test_eager_channels_last(judge_function: Judge, checkpoint: Checkpoint) -> N
 
 def largest_share(run: Function, reference: Reference, rows: int = 24) -> float:
     """Of a limit, over some inputs of each group: for programs that are too slow for a whole proof."""
-    probes = [*map(reference.made_up, inputs.GROUPS), reference.real]
+    probes = [*map(reference.synthetic, inputs.GROUPS), reference.real]
     parts = [probe.take(np.arange(min(rows, len(probe))), probe.subject) for probe in probes if probe is not None]
     return max(float(shares(part, run(part.inputs)).max()) for part in parts)
 
