@@ -186,7 +186,7 @@ def train(
     from lenetx.models.arguments import parse
     from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
     from lenetx.training.parallel import current
-    from lenetx.training.run_files import Saving, settled
+    from lenetx.training.run_files import Saving, settings_and_files
 
     given = {
         "data": data,
@@ -229,7 +229,7 @@ def train(
     quiet = quiet or not leads
     notice = render.unless_closed(render.notices(quiet=quiet))
     initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
-    settings, files = settled(_said(given), config, recipe, output, initial, plots, resume=resume)
+    settings, files = settings_and_files(_said(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have gone on with it.")
     saving = Saving(files, resume_command(context, files), notice)

@@ -13,7 +13,7 @@ from lenetx import TrainConfig, models
 from lenetx.data import Dataset, Split
 from lenetx.eager import TorchBackend
 from lenetx.errors import InputError
-from lenetx.frames.tensors import to_device
+from lenetx.frames.device_split import to_device
 from lenetx.proof import inputs
 from lenetx_runtime import Classifier, ModelSpec
 from lenetx_runtime.preprocess import decode, frame, lookup_table, normalise

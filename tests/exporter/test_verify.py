@@ -216,7 +216,7 @@ def test_no_image_at_all_is_refused(checkpoint, images):
 
 def test_more_than_there_are_is_an_error_of_the_data():
     from lenetx.data import load
-    from lenetx.data.framed import evenly
+    from lenetx.data.proof_images import evenly_spaced
 
     with pytest.raises(DataError, match="There are 360 test images"):
-        evenly(load("digits"), 361)
+        evenly_spaced(load("digits"), 361)

@@ -102,7 +102,7 @@ def _frames(reference: Reference) -> NDArray[np.uint8]:
 def _as_in_training(frames: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
     from ..data import Split
     from ..execution.devices import torch_device
-    from ..frames.tensors import to_device
+    from ..frames.device_split import to_device
 
     split = to_device(Split(frames, np.zeros(len(frames), np.int64)), spec, torch_device("cpu"))
     inputs: NDArray[np.float32] = next(split.in_order(len(frames)))[0].numpy()

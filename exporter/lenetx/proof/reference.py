@@ -18,7 +18,7 @@ from ..execution.double import Double
 from ..formats.network import Network
 from ..graph import Expression, Unknown, aliases, of_tape
 from ..graph.tape import record
-from ..models.steady import require_steady
+from ..models.purity import require_pure
 from . import inputs
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Reference:
         with checkpoint.guard():
             if not models.is_safe(checkpoint.spec.architecture):
                 shape = checkpoint.spec.input_shape
-                require_steady(self._float32, checkpoint.title, shape, checkpoint.module)
+                require_pure(self._float32, checkpoint.title, shape, checkpoint.module)
             self._float64 = Double(another(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
         self.written: set[str] = set()

@@ -11,7 +11,7 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats, models
 from ..data import DataOptions
-from ..data.framed import evenly, with_test_frames
+from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import own_settings
 from ..proof import Reference, as_artifact, prove, prove_logits
@@ -91,7 +91,7 @@ def reference(
         )
     indices = None
     if images is not None and images < len(dataset.test):
-        dataset, indices = evenly(dataset, images)
+        dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
         on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
     framed, usable = with_test_frames(dataset, checkpoint.spec, options)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..data import archive
 from ..errors import ArtifactError
-from ..models.foreign import first_on_path
+from ..models.user_network import first_on_path
 
 __all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "plain", "trusted"]
 
