@@ -19,7 +19,7 @@ from .publishing.verify import reference
 from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
-from .weights import load as foreign
+from .weights import load as weights_load
 from .weights.checkpoint import Checkpoint
 from .weights.checkpoint_file import SUFFIXES
 from .weights.statement import Statement
@@ -48,7 +48,7 @@ def load_weights(
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``."""
-    return foreign.load_weights(
+    return weights_load.load_weights(
         Path(path),
         architecture=architecture,
         arguments=arguments,

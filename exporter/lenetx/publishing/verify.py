@@ -18,7 +18,7 @@ from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights import checkpoint_file as checkpoints
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, foreign_weights
+from ..weights.load import checkpoint_of, third_party_weights
 from ..weights.statement import Statement
 from .manifest import MANIFEST, entry_of
 from .transaction import settled
@@ -200,8 +200,8 @@ def load_against(
     Raises:
         InputError, ArtifactError: as in ``load_weights``, for either file.
     """
-    found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
-    if found is None or found.ours or found.spec is not None:
+    found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    if found is None or found.is_lenetx or found.spec is not None:
         return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if architecture is None and models.is_safe(spec.architecture):

@@ -13,7 +13,7 @@ from ..execution.host import own_settings
 from ..execution.user_code import no_warning_is_an_error, user_code
 from ..models.load_into import load_into
 from ..models.probe import fork_random
-from .fit import difference
+from .matching import difference
 from .plain_tensors import weights_sha256
 
 if TYPE_CHECKING:

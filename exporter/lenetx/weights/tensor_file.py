@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data import archive
 from ..errors import ArtifactError
-from .unpickle import OtherClass, inert
+from .unpickle import OtherClass, load_safely
 
 __all__ = ["digest", "pack", "require_modest", "unpack"]
 
@@ -37,7 +37,7 @@ def unpack(data: bytes) -> Any:
         raise ArtifactError("It is empty.")
     records = archive.unpack(data)
     try:
-        content = inert(records)
+        content = load_safely(records)
     except OtherClass as error:
         raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
     require_modest(content, len(data))

@@ -21,7 +21,7 @@ from ..data import archive
 from ..errors import ArtifactError
 from ..models.user_network import first_on_path
 
-__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "plain", "trusted"]
+__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "load_safely", "load_trusted", "plain"]
 
 _KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BFloat16", "Bool")
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
@@ -117,7 +117,7 @@ class OtherClass(ArtifactError):
         self.name = name
 
 
-def inert(
+def load_safely(
     source: bytes | Mapping[str, bytes],
     classes: Iterable[str] = (),
     values: Iterable[str] = (),
@@ -184,7 +184,7 @@ def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
     return archive.pack({name: contents for name, contents in records.items() if _READ.fullmatch(name)}), asked_for
 
 
-def trusted(data: bytes) -> Any:
+def load_trusted(data: bytes) -> Any:
     """Read a file that ``torch.save`` wrote and run any code in it; call this only if the user trusts the file.
 
     Classes are also imported from the current folder.
