@@ -11,8 +11,8 @@ import numpy as np
 
 from lenetx_runtime.cpus import available_cpus
 
-from ..execution.copies import sharing
-from ..execution.host import own_settings
+from ..execution.copies import copy_sharing_tensors
+from ..execution.host import standard_settings
 from ..execution.user_code import user_code
 from ..graph.tape import record, without_dead_steps
 from .adjoint import limits, unknown
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from ..execution.double import Double
+    from ..execution.float64 import Float64Network
     from ..graph.tape import Step
 
-    Pair = tuple[nn.Module, Double]
+    Pair = tuple[nn.Module, Float64Network]
 
 __all__ = ["GROUP_SIZE", "Measured", "Method", "Plan", "measure", "plan"]
 
@@ -92,7 +92,7 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
     """
     import torch
 
-    with own_settings():
+    with standard_settings():
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
         tape = without_dead_steps(record(network, torch.zeros(_TRIED, *shape), own))
     reason = unknown(tape)
@@ -113,7 +113,7 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
 
 def measure(
     float32: "nn.Module",
-    float64: "Double",
+    float64: "Float64Network",
     inputs: "NDArray[np.float32]",
     method: Method,
     *,
@@ -148,7 +148,9 @@ def measure(
         finally:
             free.put(pair)
 
-    def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
+    def answers(
+        single: "nn.Module", double: "Float64Network", part: "Tensor"
+    ) -> "tuple[Tensor, Tensor, Tensor | None]":
         with torch.no_grad():
             with user_code(double.title), Watch(call_with_float32_variance) if extreme else contextlib.nullcontext():
                 eager = single(part.clone()).float()  # the network's code may change its input
@@ -157,7 +159,7 @@ def measure(
             tape = without_dead_steps(record(double, part.double()))
             return tape.values[tape.output], eager, None if tape.incomplete_reason else limits(tape)
 
-    with own_settings(), _one_thread_each(len(pairs)) as workers:
+    with standard_settings(), _one_thread_each(len(pairs)) as workers:
         parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
     exact, eager = (torch.cat(each).numpy() for each in list(zip(*parts, strict=True))[:2])
     bounds = [bound for *_, bound in parts if bound is not None]
@@ -167,23 +169,23 @@ def measure(
     return Measured(exact, eager, np.full_like(exact, limit))
 
 
-def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
+def _moved(double: "Float64Network", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
     """Return how far the float64 logits move if each number of the inputs is off by one rounding, up or down."""
     import torch
 
     signs = np.random.default_rng(0).choice((-UNIT_ROUNDOFF, UNIT_ROUNDOFF), inputs.shape)
-    with own_settings(), torch.no_grad():
+    with standard_settings(), torch.no_grad():
         parts = torch.from_numpy(inputs * (1 + signs)).split(_batch(inputs))  # type: ignore[no-untyped-call]
         return float(np.abs(torch.cat([double(part) for part in parts]).numpy() - exact).max())
 
 
-def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":
+def _pairs(float32: "nn.Module", float64: "Float64Network") -> "list[Pair]":
     """Return copies of the networks for each worker, sharing tensors but not the state that modules keep of a batch.
 
     Networks that cannot be copied get one worker.
     """
     try:
-        return [(sharing(float32), float64.copied()) for _ in range(available_cpus())]
+        return [(copy_sharing_tensors(float32), float64.copied()) for _ in range(available_cpus())]
     except Exception:  # whatever a custom module raises that holds a lock or an open file
         return [(float32, float64)]
 

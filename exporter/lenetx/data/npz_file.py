@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetx_runtime.files import open_file
-from lenetx_runtime.limits import DEFAULT, size_in_words
+from lenetx_runtime.limits import DEFAULT_LIMITS, size_in_words
 
 from ..errors import ArtifactError, DataError, InputError
 from .archive import require_few, require_modest
@@ -31,7 +31,7 @@ _LAYOUTS = (
 _NAMES = "class_names"
 _KEYS = {key for layout in _LAYOUTS for pair in layout.values() for key in pair} | {_NAMES}
 _MOST_CLASSES = 1000
-_LARGEST = DEFAULT.model_bytes
+_LARGEST = DEFAULT_LIMITS.model_bytes
 """Limit in bytes for the file, and for its uncompressed contents."""
 
 

@@ -19,10 +19,10 @@ _NO_MEMORY = "is smaller than requested bytes"
 
 def diagnosis(case: Case) -> tuple[Check, ...]:
     """Run the format's reference implementation on the inputs with the largest errors."""
-    return (_judged(case),)
+    return (_diagnose(case),)
 
 
-def _judged(case: Case) -> Check:
+def _diagnose(case: Case) -> Check:
     opened = case.opened
     if opened.artifact.is_function:
         detail = "Nothing but its own answers defines what a function computes."

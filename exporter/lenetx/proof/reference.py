@@ -13,8 +13,8 @@ from lenetx_runtime.preprocess import normalise
 from .. import models
 from ..bounds.measure import Measured, Plan, measure, plan
 from ..data import Dataset
-from ..execution.copies import another
-from ..execution.double import Double
+from ..execution.copies import copy_or_rebuild
+from ..execution.float64 import Float64Network
 from ..formats.network import Network
 from ..graph import Expression, Unknown, aliases, of_tape
 from ..graph.tape import record
@@ -125,13 +125,13 @@ class Reference:
             if not models.is_safe(checkpoint.spec.architecture):
                 shape = checkpoint.spec.input_shape
                 require_pure(self._float32, checkpoint.title, shape, checkpoint.module)
-            self._float64 = Double(another(self._float32, checkpoint.module), checkpoint.title)
+            self._float64 = Float64Network(copy_or_rebuild(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
         self.written: set[str] = set()
         """SHA-256 digests of the files that this process has exported from the checkpoint."""
 
     @property
-    def modules(self) -> "tuple[nn.Module, Double]":
+    def modules(self) -> "tuple[nn.Module, Float64Network]":
         """The checkpoint's module in eval mode, in float32 and in float64."""
         return self._float32, self._float64
 
@@ -141,9 +141,9 @@ class Reference:
         return Network(self.checkpoint, self._float32)
 
     @property
-    def doubled(self) -> Double:
+    def float64_network(self) -> Float64Network:
         """A new float64 copy of ``network``."""
-        return Double(self.network.module, self.checkpoint.title, self._float64.twins)
+        return Float64Network(self.network.module, self.checkpoint.title, self._float64.twins)
 
     @cached_property
     def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import data
 from ..data import DataOptions, Dataset
 from ..errors import CheckpointError, InputError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..frames.prepare import prepare
 from ..frames.reader import worker_deaths_in_words
 from ..weights.checkpoint import Checkpoint
@@ -25,7 +25,7 @@ from .state import Identity, State, StateFile, arithmetic, read
 __all__ = ["train"]
 
 
-@own_settings()
+@standard_settings()
 @worker_deaths_in_words()
 def train(
     config: TrainConfig | None = None,

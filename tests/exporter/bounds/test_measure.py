@@ -8,7 +8,7 @@ from torch import nn
 from lenetx import models
 from lenetx.bounds import limits
 from lenetx.bounds.measure import GROUP_SIZE, measure, plan
-from lenetx.execution.double import Double
+from lenetx.execution.float64 import Float64Network
 from lenetx.graph.tape import record
 
 from .conftest import float64
@@ -48,13 +48,13 @@ def test_what_is_measured_is_the_network_in_both_precisions_whatever_the_batches
     twin.load_state_dict(float32.state_dict())
     twin = float64(twin)
     inputs = np.random.default_rng(0).standard_normal((97, 1, 8, 8), np.float32)
-    found = measure(float32, Double(float32), inputs, "adjoint")
+    found = measure(float32, Float64Network(float32), inputs, "adjoint")
     exact = torch.from_numpy(inputs).double()
     np.testing.assert_allclose(found.exact, twin(exact).numpy(), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(found.eager, float32(torch.from_numpy(inputs)).numpy(), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.limits, limits(record(twin, exact)).numpy(), rtol=1e-9)
     threads = torch.get_num_threads()
-    calibrated = measure(float32, Double(float32), inputs, "self-calibrated")
+    calibrated = measure(float32, Float64Network(float32), inputs, "self-calibrated")
     assert torch.get_num_threads() == threads
     assert np.unique(calibrated.limits).size == 1
 
@@ -72,5 +72,5 @@ class PerImage(nn.Module):
 def test_images_of_one_grey_level_are_measured_where_the_code_divides_by_their_spread():
     network = PerImage().eval()
     levels = np.linspace(0.05, 1, 18, dtype=np.float32)[:, None, None, None]
-    found = measure(network, Double(network), np.tile(levels, (1, 1, 28, 28)), "self-calibrated")
+    found = measure(network, Float64Network(network), np.tile(levels, (1, 1, 28, 28)), "self-calibrated")
     assert (np.abs(found.eager - found.exact) <= found.limits / 16).all()

@@ -13,7 +13,7 @@ from ..report import Check
 from .case import Case
 from .reference import Reference
 
-__all__ = ["contract"]
+__all__ = ["embedded_spec"]
 
 _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "content_sha256")
@@ -27,12 +27,12 @@ _FRAMES, _NUMBERS = 256, 2**24
 _NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
 
 
-def contract(case: Case) -> tuple[Check, ...]:
+def embedded_spec(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
     if case.is_function:
-        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+        skipped = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
-            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in asked.items()
+            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in skipped.items()
         )
     found, reference = case.spec, case.reference
     return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
