@@ -110,7 +110,7 @@ class Classifier:
         self._workers = opened.workers
         self._inference: Inference | None = Inference(spec, opened.backend, opened.workers)
         self._framer = None if spec.framing == UNKNOWN else Framer(spec, opened.limits)
-        self._request = request and request.again(spec)
+        self._request = request and request.reopening(spec)
 
     @property
     def device(self) -> str:

@@ -74,7 +74,7 @@ class Request(NamedTuple):
             if not isinstance(value, kind):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
-    def again(self, spec: ModelSpec) -> "Request":
+    def reopening(self, spec: ModelSpec) -> "Request":
         """Return a request that opens this very model from any folder."""
         where = self.model if isinstance(self.model, bytes) else self.model.absolute()
         return self._replace(model=where, content_sha256=spec.content_sha256)

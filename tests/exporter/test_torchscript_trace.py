@@ -13,7 +13,7 @@ from lenetx.formats import get, open_artifact
 from lenetx.formats.network import Network
 from lenetx.formats.torchscript.batch import program_of_traces
 from lenetx.formats.torchscript.code import Name, leaves, write
-from lenetx.formats.torchscript.record import trace
+from lenetx.formats.torchscript.torch_tracer import trace
 from lenetx.formats.torchscript.trace import Traced
 from lenetx.graph import Unknown
 from lenetx.weights.checkpoint import Checkpoint

@@ -15,7 +15,7 @@ from ..execution.copies import copy_sharing_tensors
 from ..execution.host import standard_settings
 from ..execution.user_code import user_code
 from ..graph.tape import record, without_dead_steps
-from .adjoint import limits, unknown
+from .adjoint import inapplicable_reason, limits
 from .affine import terms_of
 from .affine_layers import weight_of
 from .calibrated import self_calibrated
@@ -58,13 +58,13 @@ class Plan:
         method: ``adjoint`` or ``self-calibrated``.
         reason: why the adjoint bound is not used; empty if it is.
         group_size: affordable number of inputs per synthetic group.
-        unknown: the adjoint bound does not apply to the network, whatever the cost.
+        inapplicable: the adjoint bound does not apply to the network, whatever the cost.
     """
 
     method: Method
     reason: str
     group_size: int
-    unknown: bool = False
+    inapplicable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,13 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
     with standard_settings():
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
         tape = without_dead_steps(record(network, torch.zeros(_TRIED, *shape), own))
-    reason = unknown(tape)
+    reason = inapplicable_reason(tape)
     if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
         reason = "it computes weights before it uses them"
     work = sum(_products(step) for step in tape.steps if is_affine(step)) // _TRIED
     few = _affordable(_FORWARD_PER_GROUP, work)
     if reason is not None:
-        return Plan("self-calibrated", reason, few, unknown=True)
+        return Plan("self-calibrated", reason, few, inapplicable=True)
     per_image = work * tape.values[tape.output].shape[1]
     group_size = _affordable(_ADJOINT_PER_GROUP, per_image)
     total = per_image * (images + _GROUPS * group_size)

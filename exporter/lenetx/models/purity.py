@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..execution.user_code import place_of, user_code
-from .counts import turning_points
+from .batch_sizes import deviating_batch_sizes
 from .probe import eval_mode, fork_random, quiet
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def _counted(
     module: "nn.Module", name: str, images: "Tensor", first: "Tensor", shape: tuple[int, int, int]
 ) -> str | None:
     """Return a sentence if the code goes another way for some number of images, and then gives other logits."""
-    for count in turning_points(module, shape):
+    for count in deviating_batch_sizes(module, shape):
         rows = [place % _IMAGES for place in range(count)]
         if not _agree(module(images[rows]), first[rows]):
             return (

@@ -33,7 +33,7 @@ def layer_by_layer(case: Case) -> tuple[Check, ...]:
     opened, reference = case.opened, case.reference
     if opened.layers is None:
         return (Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP),)
-    if reference.plan.unknown:
+    if reference.plan.inapplicable:
         return (Check(_NAME, "layers", "not_applicable", detail=f"No bound: {reference.plan.reason}.", group=_GROUP),)
     probes = [reference.synthetic("random inputs"), *filter(None, [reference.real])]
     images = max(1, min(_IMAGES, reference.plan.group_size))

@@ -9,7 +9,7 @@ from ..data import DataOptions, Dataset
 from ..errors import CheckpointError, InputError
 from ..execution.host import standard_settings
 from ..frames.prepare import prepare
-from ..frames.reader import worker_deaths_in_words
+from ..frames.reader import worker_deaths_as_errors
 from ..weights.checkpoint import Checkpoint
 from .config import TrainConfig
 from .freeze import freeze
@@ -26,7 +26,7 @@ __all__ = ["train"]
 
 
 @standard_settings()
-@worker_deaths_in_words()
+@worker_deaths_as_errors()
 def train(
     config: TrainConfig | None = None,
     *,

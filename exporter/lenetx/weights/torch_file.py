@@ -33,7 +33,7 @@ def read(source: Source) -> Found:
     if isinstance(content, dict) and METADATA_KEY in content and isinstance(content.get("state_dict"), dict):
         return Found("checkpoint", source.require_plain(content["state_dict"]), is_lenetx=True)
     if run_state.recognises(content):
-        tensor_file.require_modest(content, len(source.data))
+        tensor_file.require_bounded(content, len(source.data))
         found, _ = run_state.kept_weights(run_state.require_whole(content))
         return Found("state of a run", source.require_plain(found), is_lenetx=True)
     chosen = find_weights(content, source.on_notice, len(source.data))

@@ -18,27 +18,27 @@ from .conftest import float64
 def test_the_bound_is_known_for_every_network_of_ours(name):
     shape = models.input_shape(name)
     found = plan(models.build(name, shape, 10).eval(), shape, 10_000)
-    assert (found.method, found.reason, found.unknown) == ("adjoint", "", False)
+    assert (found.method, found.reason, found.inapplicable) == ("adjoint", "", False)
     assert found.group_size == GROUP_SIZE
 
 
 def test_a_network_of_unknown_operators_says_which():
     found = plan(nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.GELU()).eval(), (1, 8, 8), 10)
-    assert (found.method, found.reason, found.unknown) == ("self-calibrated", "the bound does not know gelu", True)
+    assert (found.method, found.reason, found.inapplicable) == ("self-calibrated", "the bound does not know gelu", True)
 
 
 def test_a_large_network_is_asked_on_fewer_inputs_and_calibrated_where_the_bound_costs_too_much():
     layers = (nn.Conv2d(3, 64, 7), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 100))
     network = nn.Sequential(*layers).eval()
     few = plan(network, (3, 112, 112), 16)
-    assert (few.method, few.unknown) == ("adjoint", False)
+    assert (few.method, few.inapplicable) == ("adjoint", False)
     assert 2 <= few.group_size < GROUP_SIZE
     many = plan(network, (3, 112, 112), 100_000)
-    assert (many.method, many.unknown) == ("self-calibrated", False)
+    assert (many.method, many.inapplicable) == ("self-calibrated", False)
     assert "would take" in many.reason
     strange = nn.Sequential(nn.Conv2d(3, 256, 11), nn.GELU(), *layers[2:-1], nn.Linear(256, 10)).eval()
     unknown = plan(strange, (3, 224, 224), 16)
-    assert (unknown.method, unknown.unknown) == ("self-calibrated", True)
+    assert (unknown.method, unknown.inapplicable) == ("self-calibrated", True)
     assert 2 <= unknown.group_size < GROUP_SIZE
 
 

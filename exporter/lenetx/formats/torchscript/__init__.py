@@ -25,10 +25,10 @@ from ..local_paths import local_paths
 from .batch import COUNTS, bits_of, program_of_traces
 from .code import names_of, numbers, renamed, write
 from .graph import constants_of, program_of, training_operators
-from .record import deprecated_api, trace
 from .recorder import ArchiveRecorder, expression_of, layers_of
 from .records import packed, unpacked
 from .runs import runs_of
+from .torch_tracer import deprecated_api, trace
 from .trace import Traced
 
 if TYPE_CHECKING:
