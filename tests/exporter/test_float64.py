@@ -203,5 +203,5 @@ class Numpy(Net):
 
 
 def test_what_cannot_be_computed_in_float64_is_one_sentence_about_their_code(images):
-    with pytest.raises(InputError, match=r"^mine raised \w+ in line \d+ of test_double.py in float64: .+\.$"):
+    with pytest.raises(InputError, match=r"^mine raised \w+ in line \d+ of test_float64.py in float64: .+\.$"):
         Float64Network(Numpy().eval(), "mine")(images.double())
