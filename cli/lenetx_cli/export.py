@@ -105,12 +105,12 @@ def export(
             if json:
                 render.exported(folder, error.reports)
             else:
-                render.reports(error.reports, fresh=True)
+                render.reports(error.reports, just_exported=True)
             raise
     if json:
         render.exported(folder, reports, refusals)
     elif not quiet:
-        render.reports([*reports, *(each.report for each in refusals if each.report is not None)], fresh=True)
+        render.reports([*reports, *(each.report for each in refusals if each.report is not None)], just_exported=True)
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")

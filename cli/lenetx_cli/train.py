@@ -23,7 +23,7 @@ from .options import (
     network_option,
     output_option,
 )
-from .train_files import resume_command
+from .resume_command import resume_command
 
 __all__ = ["train"]
 
@@ -186,7 +186,7 @@ def train(
     from lenetx.models.arguments import parse
     from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
     from lenetx.training.parallel import current
-    from lenetx.training.run_files import Saving, settled
+    from lenetx.training.run_files import Saving, settings_and_files
 
     given = {
         "data": data,
@@ -215,7 +215,9 @@ def train(
         "framing": framing,
         "classes": classes,
         "freeze": freeze or None,
-        "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
+        "augmentation": _given_options(
+            {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic}
+        )
         or None,
     }
     reading = {
@@ -229,7 +231,7 @@ def train(
     quiet = quiet or not leads
     notice = render.unless_closed(render.notices(quiet=quiet))
     initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
-    settings, files = settled(_said(given), config, recipe, output, initial, plots, resume=resume)
+    settings, files = settings_and_files(_given_options(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have gone on with it.")
     saving = Saving(files, resume_command(context, files), notice)
@@ -238,7 +240,7 @@ def train(
             checkpoint = run(
                 settings,
                 data_root=data_root,
-                data_options=settle_data_options(_said(reading), file=config),
+                data_options=settle_data_options(_given_options(reading), file=config),
                 init=initial,
                 on_progress=render.unless_closed(progress),
                 on_epoch=HistoryFile(files.history, notice),
@@ -264,5 +266,5 @@ def train(
             render.trained(checkpoint, files.checkpoint)
 
 
-def _said(options: Mapping[str, object]) -> dict[str, object]:
+def _given_options(options: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}

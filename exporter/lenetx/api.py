@@ -10,7 +10,7 @@ from . import eager, formats
 from .bounds.selftest import with_self_test
 from .data import DataOptions
 from .errors import InputError, LenetxError
-from .execution.host import own_settings
+from .execution.host import standard_settings
 from .execution.user_code import described
 from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
@@ -19,7 +19,7 @@ from .publishing.verify import reference
 from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
-from .weights import load as foreign
+from .weights import load as weights_load
 from .weights.checkpoint import Checkpoint
 from .weights.checkpoint_file import SUFFIXES
 from .weights.statement import Statement
@@ -31,13 +31,13 @@ PathLike = str | Path
 _LARGEST_BATCH = 10_000
 
 
-@own_settings()
+@standard_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
     """Load a checkpoint; see ``lenetx.weights.checkpoint_file.load``."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
-@own_settings()
+@standard_settings()
 def load_weights(
     path: PathLike,
     *,
@@ -48,7 +48,7 @@ def load_weights(
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``."""
-    return foreign.load_weights(
+    return weights_load.load_weights(
         Path(path),
         architecture=architecture,
         arguments=arguments,
@@ -58,7 +58,7 @@ def load_weights(
     )
 
 
-@own_settings()
+@standard_settings()
 def convert(
     source: PathLike,
     target: PathLike,
@@ -81,13 +81,13 @@ def convert(
     )
 
 
-@own_settings()
+@standard_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
     """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``."""
     checkpoints.save(checkpoint, Path(path))
 
 
-@own_settings()
+@standard_settings()
 def export(
     checkpoint: Checkpoint | PathLike,
     formats: Sequence[str] | None = None,
@@ -178,7 +178,7 @@ def _warn(refusal: Refusal) -> None:
     warnings.warn(f"{refusal.name} was not published: {refusal.reason}", stacklevel=4)
 
 
-@own_settings()
+@standard_settings()
 def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
 

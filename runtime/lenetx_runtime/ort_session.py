@@ -125,7 +125,7 @@ def open_session(
     _prepare(ort, options, names)
     given = [(name, dict(settings)) for name, settings in providers]
     try:
-        with _own_settings(ort, options, memory):
+        with _session_settings(ort, options, memory):
             session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
     except Exception as error:  # onnxruntime has no base error
         if names == [CPU]:
@@ -142,7 +142,7 @@ def open_session(
 
 
 @contextlib.contextmanager
-def _own_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
+def _session_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
     """Hide ``_FROM_MODEL`` and bound the memory while a session opens."""
     with _opening:
         value = os.environ.pop(_FROM_MODEL, None)

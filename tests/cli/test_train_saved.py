@@ -56,7 +56,7 @@ def test_what_fails_is_a_note_and_no_failure(cli, here, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("it broke")
 
-    for part in ("judge", "with_self_test"):
+    for part in ("evaluate", "with_self_test"):
         monkeypatch.setattr(f"lenetx.training.outcome.{part}", fail)
     result = cli("train", *QUICK, "-o", "net.pt")
     assert result.exit_code == 0

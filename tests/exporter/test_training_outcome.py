@@ -26,10 +26,15 @@ def raising(error):
 @pytest.mark.parametrize(
     ("part", "error", "words", "missing"),
     [
-        ("judge", RuntimeError("no such batch"), "The test split could not be judged: RuntimeError", "test_accuracy"),
-        ("judge", MemoryError(), "The test split could not be judged: MemoryError", "test_loss"),
-        ("judge", SystemExit(3), "The test split could not be judged: SystemExit", "test_recall"),
-        ("Judgement.per_class", ImportError("no sklearn"), "Precision and recall by class could not", "test_recall"),
+        (
+            "evaluate",
+            RuntimeError("no such batch"),
+            "The test split could not be judged: RuntimeError",
+            "test_accuracy",
+        ),
+        ("evaluate", MemoryError(), "The test split could not be judged: MemoryError", "test_loss"),
+        ("evaluate", SystemExit(3), "The test split could not be judged: SystemExit", "test_recall"),
+        ("Evaluation.per_class", ImportError("no sklearn"), "Precision and recall by class could not", "test_recall"),
         ("with_self_test", RuntimeError("expected Double"), "The checkpoint has no self-test", None),
         (
             "with_self_test",

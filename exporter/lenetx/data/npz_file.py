@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetx_runtime.files import open_file
-from lenetx_runtime.limits import DEFAULT, size_in_words
+from lenetx_runtime.limits import DEFAULT_LIMITS, size_in_words
 
 from ..errors import ArtifactError, DataError, InputError
-from .archive import require_few, require_modest
+from .archive import require_bounded, require_few
 from .dataset import Split
 from .levels import exact_levels
 
@@ -31,7 +31,7 @@ _LAYOUTS = (
 _NAMES = "class_names"
 _KEYS = {key for layout in _LAYOUTS for pair in layout.values() for key in pair} | {_NAMES}
 _MOST_CLASSES = 1000
-_LARGEST = DEFAULT.model_bytes
+_LARGEST = DEFAULT_LIMITS.model_bytes
 """Limit in bytes for the file, and for its uncompressed contents."""
 
 
@@ -85,8 +85,8 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
             members = archive.zip.infolist() if archive.zip else []
-            _require_modest(file, members)
-            require_modest(members, os.fstat(stream.fileno()).st_size)
+            _require_bounded(file, members)
+            require_bounded(members, os.fstat(stream.fileno()).st_size)
             unknown = set(archive.files) - _KEYS  # only named in the error, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except (DataError, InputError):
@@ -110,7 +110,7 @@ def _opened(file: Path) -> BinaryIO:
     return stream
 
 
-def _require_modest(file: Path, members: list[ZipInfo]) -> None:
+def _require_bounded(file: Path, members: list[ZipInfo]) -> None:
     """Raise DataError if the arrays exceed the size limit uncompressed, or if two have the same name."""
     if (size := sum(member.file_size for member in members)) > _LARGEST:
         most = size_in_words(_LARGEST)

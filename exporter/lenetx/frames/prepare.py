@@ -14,13 +14,13 @@ from ..bounds.selftest import GOLDEN
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
 from ..errors import DataError
-from .findings import PARTS, dropped_colour, missing_classes, shared_images
+from .device_split import Inputs, to_device
 from .memory import default_limit
-from .reading import Reader, Task
+from .notices import PARTS, dropped_colour, missing_classes, shared_images
+from .reader import Reader, Task
 from .statistics import with_statistics
 from .streamed import StreamedSplit
 from .survey import Surveyed, survey
-from .tensors import Inputs, to_device
 
 __all__ = ["Prepared", "prepare"]
 

@@ -19,10 +19,10 @@ _NO_MEMORY = "is smaller than requested bytes"
 
 def diagnosis(case: Case) -> tuple[Check, ...]:
     """Run the format's reference implementation on the inputs with the largest errors."""
-    return (_judged(case),)
+    return (_diagnose(case),)
 
 
-def _judged(case: Case) -> Check:
+def _diagnose(case: Case) -> Check:
     opened = case.opened
     if opened.artifact.is_function:
         detail = "Nothing but its own answers defines what a function computes."
@@ -32,7 +32,7 @@ def _judged(case: Case) -> Check:
     if opened.evaluate is None:
         detail = "Nothing but its engine defines what this format computes."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
-    if _NO_MEMORY in str(case.logits(case.reference.made_up("random inputs"))):  # the evaluator has no memory limit
+    if _NO_MEMORY in str(case.logits(case.reference.synthetic("random inputs"))):  # the evaluator has no memory limit
         detail = "It asks for more memory than any honest network of its size."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     rows, disagree = _worst(case)
@@ -54,7 +54,7 @@ def _judged(case: Case) -> Check:
 
 def _worst(case: Case) -> tuple[Probe, bool]:
     """Return the inputs with the largest errors relative to their limits, and whether any exceeds its limit."""
-    probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
+    probes = [case.reference.synthetic("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:
         logits = case.logits(probe)

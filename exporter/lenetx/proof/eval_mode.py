@@ -35,7 +35,7 @@ def _training(opened: OpenedArtifact) -> Check:
 def _repeats(case: Case) -> Check:
     """Run the same batch several times: the logits must be within their limits each time."""
     reference = case.reference
-    probe = reference.real or reference.made_up("random inputs")
+    probe = reference.real or reference.synthetic("random inputs")
     size = min(_IMAGES, len(probe)) if case.spec.batch == "dynamic" else case.spec.batch
     words = f"{counted(size, probe.name.removesuffix('s'))}, {_TIMES} times"
     rows = probe.take(np.arange(size) % len(probe), words)

@@ -11,17 +11,17 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats, models
 from ..data import DataOptions
-from ..data.framed import evenly, with_test_frames
+from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights import checkpoint_file as checkpoints
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, foreign_weights
+from ..weights.load import checkpoint_of, third_party_weights
 from ..weights.statement import Statement
 from .manifest import MANIFEST, entry_of
-from .transaction import settled
+from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ QUICK = 512
 """Number of test images in a quick proof."""
 
 
-@own_settings()
+@standard_settings()
 def reference(
     checkpoint: Checkpoint,
     *,
@@ -91,7 +91,7 @@ def reference(
         )
     indices = None
     if images is not None and images < len(dataset.test):
-        dataset, indices = evenly(dataset, images)
+        dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
         on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
     framed, usable = with_test_frames(dataset, checkpoint.spec, options)
@@ -100,7 +100,7 @@ def reference(
     return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
 
 
-@own_settings()
+@standard_settings()
 def verify(
     artifact: PathLike | Function,
     *,
@@ -137,21 +137,21 @@ def verify(
     if not callable(artifact):
         cuda_index(device)  # an invalid name is rejected before anything is loaded
         require_file(Path(artifact), "artifact")
-    judge = _reference_of(against, **options, images=images, on_progress=on_progress)
+    expected = _reference_of(against, **options, images=images, on_progress=on_progress)
     if callable(artifact):
         if device != "cpu":
             raise InputError(f"`device` does not apply to functions; got '{device}'.")
-        return prove(as_artifact(artifact, judge.checkpoint.spec, name), judge, on_progress=on_progress)
+        return prove(as_artifact(artifact, expected.checkpoint.spec, name), expected, on_progress=on_progress)
     if name is not None:
         raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     path = Path(artifact)
-    with _settled(path.parent, on_progress):  # the file and the manifest must be from the same publication
+    with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
-    return prove(opened, judge, also=(published,), on_progress=on_progress)
+    return prove(opened, expected, also=(published,), on_progress=on_progress)
 
 
-@own_settings()
+@standard_settings()
 def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
@@ -200,8 +200,8 @@ def load_against(
     Raises:
         InputError, ArtifactError: as in ``load_weights``, for either file.
     """
-    found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
-    if found is None or found.ours or found.spec is not None:
+    found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    if found is None or found.is_lenetx or found.spec is not None:
         return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if architecture is None and models.is_safe(spec.architecture):
@@ -229,11 +229,11 @@ def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
 
 
 @contextlib.contextmanager
-def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
+def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of an artifact's folder; if that is not possible, report it and go on without."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(settled(folder, on_progress))
+            stack.enter_context(lock_and_recover(folder, on_progress))
         except OutputError as error:
             on_progress(str(error))
         yield

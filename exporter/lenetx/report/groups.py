@@ -41,7 +41,7 @@ class GroupSummary:
         return sum(check.ran for check in self.checks)
 
     @property
-    def asked(self) -> int:
+    def applicable(self) -> int:
         """The number of checks that apply to this artifact."""
         return sum(check.status != "not_applicable" for check in self.checks)
 
@@ -67,14 +67,14 @@ def summaries(report: Outcome) -> tuple[GroupSummary, ...]:
     return tuple(group for group in groups if group.checks)
 
 
-def advice(report: Outcome, *, fresh: bool = False) -> str:
+def advice(report: Outcome, *, just_exported: bool = False) -> str:
     """Return what to do now in a sentence or two; empty if there is nothing to do.
 
     Args:
         report: the report of a proof.
-        fresh: whether the file has just been exported, so that exporting it again would not help.
+        just_exported: whether the file has just been exported, so that exporting it again would not help.
     """
-    if fresh and not report.passed:
+    if just_exported and not report.passed:
         return _FRESH
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS

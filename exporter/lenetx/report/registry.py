@@ -33,7 +33,7 @@ REGISTRY = (
     Group("file", None, f"It is not a sound file: {_AGAIN}.", is_numeric=False),
     Group(
         "contract",
-        "lenetx.proof.contract:contract",
+        "lenetx.proof.embedded_spec:embedded_spec",
         f"What it says of its inputs or labels is not what the checkpoint says: {_AGAIN}, or name the checkpoint that "
         "it was made from with --against.",
         is_numeric=False,

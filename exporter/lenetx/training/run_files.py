@@ -21,7 +21,7 @@ from .state import SUFFIX, read
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Files", "Saving", "settled"]
+__all__ = ["Files", "Saving", "settings_and_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _written_at(path: Path) -> int | None:
         return None
 
 
-def settled(
+def settings_and_files(
     given: Mapping[str, Any],
     config: Path | None,
     recipe: str | None,

@@ -88,14 +88,14 @@ class Found:
         kind: kind of file, in words.
         tensors: dense tensors on the CPU, of any dtype, by name.
         spec: the spec in the file, if lenetx wrote it.
-        ours: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
+        is_lenetx: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
         network: name of the class of a pickled custom module.
     """
 
     kind: str
     tensors: "Mapping[str, Tensor]"
     spec: ModelSpec | None = None
-    ours: bool = False
+    is_lenetx: bool = False
     network: str | None = None
 
     def cleaned(self) -> "Found":

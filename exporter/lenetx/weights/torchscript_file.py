@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import archive
 from ..errors import ArtifactError
 from .found import Found, Source
-from .unpickle import StandIn, inert, plain
+from .unpickle import StandIn, load_safely, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +40,7 @@ def recognises(data: bytes) -> bool:
 def read(source: Source) -> Found:
     """Read the tensors, named by the attributes that hold them."""
     attributes = archive.records_of(source.data, leave=_CODE)
-    tensors = _tensors(inert(attributes, _classes(attributes), _VALUES))
+    tensors = _tensors(load_safely(attributes, _classes(attributes), _VALUES))
     if not tensors:
         raise ArtifactError("It is a frozen TorchScript archive, in which weights have no names: save one unfrozen.")
     return Found("torchscript", source.require_plain(tensors))

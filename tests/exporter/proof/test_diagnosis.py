@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from lenetx import ArtifactError, Reference, Report
-from lenetx.formats.artifact import Engine, OpenedArtifact
+from lenetx.formats.artifact import OpenedArtifact, Run
 from lenetx.proof import as_artifact, prove
 from lenetx.report import Check
 
@@ -69,13 +69,13 @@ def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact
 
 
 def test_one_way_to_run_it_that_is_off_is_pointed_at(file: OpenedArtifact, few: Reference) -> None:
-    engine = Engine("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
-    check = check_of(prove(dataclasses.replace(file, engines=(engine,)), few), "diagnosis")
+    run = Run("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
+    check = check_of(prove(dataclasses.replace(file, runs=(run,)), few), "diagnosis")
     assert check.detail.startswith("The file is right, and its engine too as it runs by default")
 
 
 def test_the_worst_images_decide(file: OpenedArtifact, few: Reference) -> None:
-    """Engine and file are wrong for one image, which is among those that are asked."""
+    """Run and file are wrong for one image, which is among those that are asked."""
     picture = few.real.inputs[40]
 
     def wrong(x: Floats) -> Floats:

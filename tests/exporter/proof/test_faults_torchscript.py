@@ -27,7 +27,7 @@ NAMES = f"extra/{METADATA_KEY}.weights.json"
 @pytest.fixture
 def judge(opened: Callable, few: Reference) -> Judge:
     """As everywhere, but run in one way."""
-    return lambda contents, name: prove(dataclasses.replace(opened(contents, name), engines=()), few)
+    return lambda contents, name: prove(dataclasses.replace(opened(contents, name), runs=()), few)
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ from ..artifact import Artifact, OpenedArtifact
 from ..local_paths import local_paths
 from .batch import COUNTS, bits_of, program_of_traces
 from .code import names_of, numbers, renamed, write
-from .engines import engines_of
 from .graph import constants_of, program_of, training_operators
-from .record import deprecated_api, trace
+from .recorder import ArchiveRecorder, expression_of, layers_of
 from .records import packed, unpacked
+from .runs import runs_of
+from .torch_tracer import deprecated_api, trace
 from .trace import Traced
-from .watch import Watched, expression_of, layers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,16 +96,16 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     constants = constants_of(module)
     weights = _weights(records, constants)
     others = _unnamed(records, constants)
-    watched = Watched(load, _names_of(records), spec, device)
+    recorder = ArchiveRecorder(load, _names_of(records), spec, device)
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, device),
         weights=weights,
-        engines=engines_of(watched.load, device),
-        layers=partial(layers_of, watched),
+        runs=runs_of(recorder.load, device),
+        layers=partial(layers_of, recorder),
         training=lambda: training_operators(module.graph),
-        expression=partial(expression_of, watched),
-        fresh=lambda network: _is_fresh(records, export(network, batch=spec.batch)),
+        expression=partial(expression_of, recorder),
+        matches_new_export=lambda network: _matches_new_export(records, export(network, batch=spec.batch)),
         structure=(
             Check("file", f"archive of {len(records)} records", "passed", detail="Canonical, checksums right."),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
@@ -134,10 +134,10 @@ def _class_path(network: "nn.Module") -> str:
     return ".".join(["__torch__", *(f"{each}_" if keyword.iskeyword(each) else each for each in parts)])
 
 
-def _is_fresh(records: Mapping[str, bytes], exported: bytes) -> bool:
+def _matches_new_export(records: Mapping[str, bytes], exported: bytes) -> bool:
     """Return whether the records equal those of a new export, apart from the spec."""
-    fresh = archive.unpack(exported)
-    return {**records, _SPEC: b""} == {**fresh, _SPEC: b""}
+    exported_anew = archive.unpack(exported)
+    return {**records, _SPEC: b""} == {**exported_anew, _SPEC: b""}
 
 
 def _is_one_number(array: "NDArray[Any]") -> bool:

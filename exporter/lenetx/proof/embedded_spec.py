@@ -13,7 +13,7 @@ from ..report import Check
 from .case import Case
 from .reference import Reference
 
-__all__ = ["contract"]
+__all__ = ["embedded_spec"]
 
 _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "content_sha256")
@@ -27,12 +27,12 @@ _FRAMES, _NUMBERS = 256, 2**24
 _NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
 
 
-def contract(case: Case) -> tuple[Check, ...]:
+def embedded_spec(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
     if case.is_function:
-        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+        skipped = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
-            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in asked.items()
+            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in skipped.items()
         )
     found, reference = case.spec, case.reference
     return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
@@ -102,7 +102,7 @@ def _frames(reference: Reference) -> NDArray[np.uint8]:
 def _as_in_training(frames: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
     from ..data import Split
     from ..execution.devices import torch_device
-    from ..frames.tensors import to_device
+    from ..frames.device_split import to_device
 
     split = to_device(Split(frames, np.zeros(len(frames), np.int64)), spec, torch_device("cpu"))
     inputs: NDArray[np.float32] = next(split.in_order(len(frames)))[0].numpy()

@@ -18,7 +18,7 @@ from ..execution.user_code import described, no_warning_is_an_error, user_code
 from .importing import package_of, roots_of, surroundings
 from .scripts import trains_on_import
 
-__all__ = ["first_on_path", "from_file", "from_package", "own_input_shape"]
+__all__ = ["declared_input_shape", "first_on_path", "from_file", "from_package"]
 
 _DIGITS = 16
 """Hexadecimal digits of the source's SHA-256 that a checkpoint records."""
@@ -69,7 +69,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
     return f"{module}:{factory}", _member(found, factory, module)
 
 
-def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
+def declared_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
     """Return a class's ``input_shape`` as (channels, height, width) or ``None``, and whether it is channels-last.
 
     Raises:

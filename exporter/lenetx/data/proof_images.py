@@ -14,10 +14,10 @@ from .file_split import FileSplit
 from .options import DataOptions
 from .rows import listed
 
-__all__ = ["evenly", "with_test_frames"]
+__all__ = ["evenly_spaced", "with_test_frames"]
 
 
-def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
+def evenly_spaced(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
     """Return the data set with only ``images`` of its test images, and their indices, int64[images].
 
     They are evenly spaced, because files are often sorted by class.
