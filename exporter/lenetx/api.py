@@ -140,7 +140,9 @@ def export(
     if batch != "dynamic" and batch < 1:
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
-        raise InputError(f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: proving takes the memory.")
+        raise InputError(
+            f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: the proof holds a whole batch in memory."
+        )
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     names = list(formats or DEFAULT)
@@ -170,7 +172,7 @@ def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) ->
         return with_self_test(checkpoint)
     except Exception as error:  # whatever the user's network raises, in float32 or float64
         words = str(error) if isinstance(error, LenetxError) else described(error)
-        on_notice(f"The artifacts carry no self-test, which could not be made: {words}")
+        on_notice(f"The artifacts have no self-test, because it could not be made: {words}")
         return checkpoint
 
 

@@ -62,7 +62,7 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
-_SEVERAL = "It carries more than one lenetx spec."
+_SEVERAL = "It has more than one lenetx spec."
 
 _Fields: TypeAlias = list[tuple[int, Any]]
 """Pairs of a field number and a value."""
@@ -142,7 +142,7 @@ def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
     found = [*islice(_specs(walk, data), 2)]
     if len(found) == 1:
         return found[0]
-    raise ArtifactError(_SEVERAL if found else "It is not a model that lenetx made: it carries no lenetx spec.")
+    raise ArtifactError(_SEVERAL if found else "It was not made by lenetx: it has no lenetx spec.")
 
 
 def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:

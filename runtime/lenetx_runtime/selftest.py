@@ -146,9 +146,7 @@ def require_selftest(spec: Frames) -> SelfTest:
         ArtifactError: it carries none.
     """
     if spec.selftest is None:
-        raise ArtifactError(
-            "The model carries no self-test: 'lenetx export' adds one where float64 can run its network."
-        )
+        raise ArtifactError("The model has no self-test: 'lenetx export' adds one where float64 can run its network.")
     return spec.selftest
 
 

@@ -125,7 +125,7 @@ def test_fewer_images_than_were_asked_for_are_told(checkpoint):
     lenetx.reference(checkpoint, images=360, on_notice=said.append)
     assert said == []
     lenetx.reference(checkpoint, images=512, on_notice=said.append)
-    assert said == ["There are 360 test images of digits, not 512: all of them are asked."]
+    assert said == ["There are 360 test images of digits, not 512: all of them are used."]
 
 
 def test_a_network_that_keeps_what_it_saw_is_measured_as_it_is():

@@ -254,7 +254,7 @@ def test_what_is_no_tensor_is_left_out_with_a_note(read):
     notices = []
     found = read(torch_saved({"weight": torch.ones(1), "epoch": 3, "args": OBJECTS["args"]}), on_notice=notices.append)
     assert list(found.tensors) == ["weight"]
-    assert notices == ["Left out of 'weights.bin', since they are no tensors: epoch, args."]
+    assert notices == ["Left out of 'weights.bin', because they are not tensors: epoch, args."]
 
 
 def test_of_several_weights_the_usual_ones_are_taken_with_a_note(read):

@@ -137,7 +137,7 @@ def test_a_provider_that_is_there_and_cannot_run_the_model_has_failed(model, mon
     monkeypatch.setattr("lenetx_runtime.run_selftest.REMOTE", {})
     outcomes = {each.provider: each for each in run_selftest_everywhere(model, read_spec(model))}
     assert outcomes[REMOTE].status == "failed"
-    assert f"{REMOTE} was asked for and cannot run the model" in outcomes[REMOTE].detail
+    assert f"{REMOTE} was requested and cannot run the model" in outcomes[REMOTE].detail
     assert outcomes[CPU].status == "passed"
 
 

@@ -79,5 +79,5 @@ def load(
         raise InputError(f"The folder of images '{options.images}' does not apply to {name}: it is for a CSV file.")
     dataset: Dataset = importlib.import_module(SOURCES[name]).load(name, root, download=download)
     if classes is not None and classes != len(dataset.class_names):
-        raise InputError(f"{name} has {len(dataset.class_names)} classes, but {classes} were asked for.")
+        raise InputError(f"{name} has {len(dataset.class_names)} classes, but {classes} were requested.")
     return dataset

@@ -83,7 +83,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
                 require_few(mapped)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
+                raise DataError(f"'{file}' is a single array, not an .npz of images and labels.")
             members = archive.zip.infolist() if archive.zip else []
             _require_bounded(file, members)
             require_bounded(members, os.fstat(stream.fileno()).st_size)
@@ -95,7 +95,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"'{file}' cannot be read: {str(error)[0].lower()}{str(error)[1:]}") from None
     except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways
         if "allow_pickle" in str(error):
-            reason = "it holds Python objects, or is no .npz at all: save plain arrays"
+            reason = "it holds Python objects, or is not an .npz at all: save plain arrays"
         else:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise DataError(f"'{file}' cannot be read: {reason}.") from None
@@ -159,7 +159,7 @@ def _class_names(
     names = tuple(map(str, range(classes or largest + 1)))
     if written is not None:
         if written.dtype.kind != "U" or written.ndim != 1:
-            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, no list of texts.")
+            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, not a list of texts.")
         names = tuple(written.tolist())
         if len(set(names)) < len(names) or "" in names:
             raise DataError(f"'{file}': {_NAMES} has a name that is empty or there twice.")

@@ -54,7 +54,7 @@ def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) ->
                 unusable.append(f"{test.name(row)}: {str(error).rstrip('.')}")
         dataset = dataclasses.replace(dataset, test=Split(frames[: len(usable)], test.labels[usable]))
     if unusable and not options.skip_bad:
-        raise DataError(listed(dataset.name, unusable, "; mend them or leave them out with --skip-bad"))
+        raise DataError(listed(dataset.name, unusable, "; mend them or skip them with --skip-bad"))
     if not len(dataset.test):
         raise DataError(f"No image of the test part of '{dataset.name}' can be used.")
     return dataset, np.array(usable, np.int64)

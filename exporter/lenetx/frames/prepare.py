@@ -70,7 +70,7 @@ def prepare(
     surveyed = [survey(reader, number, part, spec, keep=not streams) for number, part in enumerate(parts)]
     unusable = [*dataset.unusable, *(words for each in surveyed for words in each.unusable)]
     if unusable and not options.skip_bad:
-        raise DataError(listed(dataset.name, unusable, "; mend them or leave them out with --skip-bad"))
+        raise DataError(listed(dataset.name, unusable, "; mend them or skip them with --skip-bad"))
     for name, each in zip(PARTS, surveyed, strict=True):
         if not len(each.rows):
             raise DataError(f"No image of the {name} part of '{dataset.name}' can be used.")

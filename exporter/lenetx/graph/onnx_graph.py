@@ -64,7 +64,7 @@ class _Graph:
         for node in self._graph.node:
             for name in node.input:
                 if name and name not in self._values:
-                    raise _Unreadable(f"{plain(node.op_type)} reads {plain(name)}, which nothing before it gives")
+                    raise _Unreadable(f"{plain(node.op_type)} reads {plain(name)}, which no earlier node produces")
             given = [name for name in node.output if name]
             if len(set(given)) != len(given) or self._values.keys() & set(given):
                 raise _Unreadable(f"{plain(node.op_type)} gives a value that there is already")

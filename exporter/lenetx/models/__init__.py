@@ -125,7 +125,9 @@ def require_name(architecture: str) -> None:
         return
     where, factory = architecture.rsplit(":", 1)
     if not where or not factory:
-        raise InputError(f"'{architecture}' is no network: give FILE.py:NAME, package.module:NAME or torchvision:NAME.")
+        raise InputError(
+            f"'{architecture}' is not a network: give FILE.py:NAME, package.module:NAME or torchvision:NAME."
+        )
 
 
 def _meant(name: str) -> str | None:
@@ -167,5 +169,5 @@ def input_shape(architecture: str) -> Shape:
     """
     shape = resolve(architecture).input_shape
     if shape is None:
-        raise InputError(f"{architecture} does not say which input it takes: give --input-size.")
+        raise InputError(f"{architecture} does not define its input size: give --input-size.")
     return shape

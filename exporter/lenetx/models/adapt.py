@@ -89,7 +89,7 @@ def adapt_output(
             "logits alone."
         )
     if _has_axes_of_one(taken):
-        notes.append(f"gives {_of_any_batch(taken)}, whose axes of 1 are taken away")
+        notes.append(f"gives {_of_any_batch(taken)}, whose axes of size 1 are removed")
     hook = _Logits(key)
     logits: Tensor = hook(None, (), found)
     one = hook(None, (), _of_one_image(module, name, shape))

@@ -63,7 +63,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
         UnknownName: the module does not define ``factory``.
     """
     if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
-        raise InputError(f"'{module}' is no file of Python and no name of a module: name the file, FILE.py:{factory}.")
+        raise InputError(f"'{module}' is neither a Python file nor a module name: name the file, FILE.py:{factory}.")
     with surroundings([Path.cwd()], module), user_code(module), no_warning_is_an_error(), _missing_in_words(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
@@ -123,7 +123,7 @@ def _import_package(package: str, path: Path) -> None:
 def _require_no_script(tree: ast.Module, name: str) -> None:
     if line := trains_on_import(tree):
         raise InputError(
-            f"{name} trains a network as soon as it is imported (line {line}): put what is to run only as a script "
+            f"{name} trains a network when it is imported (line {line}): put what is to run only as a script "
             f"under {_GUARD}."
         )
 

@@ -39,6 +39,6 @@ def _one(run: Run, opened: OpenedArtifact, probe: Probe) -> Check:
     try:
         backend = run.open()
     except Exception as error:  # an engine may raise any exception
-        problem = f"It was asked for and did not run: {reason(error)}"
+        problem = f"It was requested and did not run: {reason(error)}"
         return Check(run.name, probe.subject, "failed", detail=problem, group=_GROUP)
     return compare(run.name, _GROUP, probe, answer(backend, opened.artifact.spec, probe))

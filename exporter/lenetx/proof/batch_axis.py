@@ -138,16 +138,19 @@ def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
         except Exception as error:  # a function may raise any exception
             outcome = BatchOutcome(error=reason(error))
     elif case.forked is None:
-        return None, "A batch of 0 was not asked, which can end a process: there was none of its own to ask it in."
+        return (
+            None,
+            "A batch of 0 was not tried, because it can crash a process, and there was no separate one to run it in.",
+        )
     elif case.forked.crashed_at == 0:
         return None, (
-            f"A batch of 0 ends the process that runs it ({case.forked.signal}), so no program may ask for it: "
+            f"A batch of 0 crashes the process that runs it ({case.forked.signal}), so no program may ask for it: "
             "lenetx_runtime answers it without the engine."
         )
     else:
         outcome = case.forked.outcomes[0]
     if outcome.shape is None:
-        return None, f"A batch of 0 is refused: {outcome.error}"
+        return None, f"A batch of 0 is rejected: {outcome.error}"
     if outcome.shape != wanted:
         return f"A batch of 0 gives logits of shape {list(outcome.shape)} instead of {list(wanted)}.", ""
     return None, f"A batch of 0 gives logits of shape {list(wanted)}."

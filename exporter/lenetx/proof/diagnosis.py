@@ -25,15 +25,15 @@ def diagnosis(case: Case) -> tuple[Check, ...]:
 def _diagnose(case: Case) -> Check:
     opened = case.opened
     if opened.artifact.is_function:
-        detail = "Nothing but its own answers defines what a function computes."
+        detail = "A function is defined only by its own results."
         return Check(_NAME, "function and eager", "not_applicable", detail=detail, group=_GROUP)
     if not any(check.status == "failed" and check.group in NUMERIC for check in case.found):
         return Check(_NAME, "artifact and eager", "not_applicable", detail="They agree.", group=_GROUP)
     if opened.evaluate is None:
-        detail = "Nothing but its engine defines what this format computes."
+        detail = "This format is defined only by its engine."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     if _NO_MEMORY in str(case.logits(case.reference.synthetic("random inputs"))):  # the evaluator has no memory limit
-        detail = "It asks for more memory than any honest network of its size."
+        detail = "It needs more memory than an honest network of its size would."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     rows, disagree = _worst(case)
     words = f"{len(rows)} inputs, by onnx's ReferenceEvaluator"
@@ -44,7 +44,7 @@ def _diagnose(case: Case) -> Check:
     problem = wrong_shape(rows, logits)
     share = float("inf") if problem else float(shares(rows, logits).max())
     if share <= 1 and disagree:
-        detail = "The file is right: the engine that ran it computes something else."
+        detail = "The file is right: the engine that ran it computes something different."
     elif share <= 1:
         detail = "The file is right, and its engine too as it runs by default: see which way to run it failed."
     else:

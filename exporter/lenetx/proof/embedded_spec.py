@@ -24,7 +24,7 @@ _MACHINES = 8
 _FRAMES, _NUMBERS = 256, 2**24
 
 
-_NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
+_NOTHING = "A function does not describe its inputs and labels; they are assumed to be the checkpoint's."
 
 
 def embedded_spec(case: Case) -> tuple[Check, ...]:
@@ -62,7 +62,7 @@ def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
         return Check("preprocessing", subject, "failed", detail=shapes, group=_GROUP)
     runtime, training = normalise(frames, found), _as_in_training(frames, expected)
     differing = int((runtime.view(np.uint32) != training.view(np.uint32)).sum())
-    problem = f"{differing:,} of {training.size:,} numbers are not those that training makes." if differing else None
+    problem = f"{differing:,} of {training.size:,} numbers differ from those in training." if differing else None
     return Check.verdict("preprocessing", subject, problem, "Bit for bit as in training.", group=_GROUP)
 
 
@@ -70,7 +70,7 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
     """Recompute the embedded self-test, which a device without torch relies on."""
     name, selftest, checkpoint = "self-test", found.selftest, reference.checkpoint
     if selftest is None:
-        return Check(name, "no images", "not_applicable", detail="It carries none.", group=_GROUP)
+        return Check(name, "no images", "not_applicable", detail="It has none.", group=_GROUP)
     calibrated = reference.plan.method == "self-calibrated"
     words = f"{len(selftest.logits)} golden images"
     if not selftest.fits(checkpoint.spec):

@@ -53,7 +53,7 @@ def _repeats(case: Case) -> Check:
         changed = not np.array_equal(first, logits, equal_nan=True)
         if not worst <= 1 and changed:
             detail = (
-                f"Asked for time {time} it gives another answer, which is wrong: dropout, or what it keeps between "
+                f"Run {time} gives another answer, which is wrong: dropout, or what it keeps between "
                 "calls, may be at work."
             )
             return Check("repeats", words, "failed", worst, 1.0, detail, _GROUP)

@@ -57,7 +57,7 @@ def _check(where: str) -> Callable[[Case], tuple[Check, ...]]:
 def _crashed(forked: ForkedOutcome) -> Check:
     """Return the failed check that replaces all others if running the artifact crashes the process."""
     words = f"{counted(forked.crashed_at or 0, 'image')}, in a process of their own"
-    detail = f"To run it ends the process ({forked.signal}): nothing else was asked."
+    detail = f"Running it crashes the process ({forked.signal}); no other check was run."
     return Check("batch sizes", words, "failed", detail=detail, group="batch axis")
 
 

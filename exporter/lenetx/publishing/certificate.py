@@ -75,7 +75,9 @@ def certify(artifact: str | Path, report: Report) -> str | None:
 def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str | None:
     if report.passed:
         if not is_same:
-            raise InputError(f"'{path}' was replaced while it was judged, and is not certified: verify it again.")
+            raise InputError(
+                f"'{path}' was replaced while it was being verified, and is not certified: verify it again."
+            )
         if note := stronger_certificate_note(place, report):
             return note
         write_atomically(place, certificate_of(report))
@@ -85,7 +87,7 @@ def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str |
     try:
         place.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"'{place}' does not hold any more and could not be removed: {error.strerror}.") from None
+        raise OutputError(f"'{place}' is no longer valid and could not be removed: {error.strerror}.") from None
     return None
 
 
@@ -113,7 +115,7 @@ def stronger_certificate_note(place: Path, report: Report) -> str | None:
     about = _about(place)
     if about is None or about[:2] != _identity(report) or about[2] <= _images(report.reference.get("images")):
         return None
-    return f"'{place}' is of a proof that saw more ({about[3]}), and stays as it is."
+    return f"'{place}' is from a proof with more images ({about[3]}) and is kept."
 
 
 def _is_of_other_weights(place: Path, report: Report) -> bool:

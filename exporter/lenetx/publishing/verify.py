@@ -74,11 +74,11 @@ def reference(
         why = "the weights came without a data set; name one with --data."
         return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
     if checkpoint.spec.framing == UNKNOWN:
-        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
+        raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
     root, options = Path(data_root) if data_root else None, data_options or DataOptions()
     labels = checkpoint.spec.labels
     if data_name is None and name not in data.SOURCES:
-        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        why = f"It was trained on '{name}', a custom data set: give its path with --data."
         return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
     try:
         dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
@@ -93,7 +93,7 @@ def reference(
     if images is not None and images < len(dataset.test):
         dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
-        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
+        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
     framed, usable = with_test_frames(dataset, checkpoint.spec, options)
     numbers = usable if indices is None else indices[usable]
     spread = indices is not None
@@ -208,7 +208,7 @@ def load_against(
         architecture = spec.architecture
     stated = Statement.of_spec(spec)
     if stated.framing is not None:
-        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
+        on_notice(f"'{path.name}' does not record its preprocessing and labels; those of '{artifact.name}' are used.")
     return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
 
 

@@ -14,8 +14,8 @@ _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applica
 _IDENTITY = ("weights", "contract")
 """Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
-_FRESH = "It was not published. Another export would give the same file: take a format that is proven, or report it."
-_OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
+_FRESH = "It was not published. Another export would give the same file: use a format that is proven, or report it."
+_OWN = "The program does not compute the network: compare its preprocessing, layers and arithmetic with it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     if not report.passed:
         return "Do not use it."
     if any(check.status == "not_run" for check in report.checks):
-        return "What was not run says what it needs."
+        return "Each line marked 'not run' states what is missing."
     return ""
 
 

@@ -91,12 +91,12 @@ def tested_checkpoint(
         loss, guard = evaluation_loss(identity.config), guard_of(identity.config, ALONE)
         return evaluate(begun.network, data.test, loss, identity.spec.output, guard)
 
-    evaluation = _attempt("The test split could not be judged", evaluated, on_notice)
+    evaluation = _attempt("The test split could not be evaluated", evaluated, on_notice)
     if evaluation is not None:
         checkpoint = dataclasses.replace(checkpoint, metrics=_figures(evaluation, checkpoint, on_notice))
     if plots is not None:
         for draw in _drawings(plots, fitted, data, evaluation, identity):
-            _attempt("A picture could not be drawn", draw, on_notice)
+            _attempt("A plot could not be drawn", draw, on_notice)
     if not begun.pure:  # the same image may have other logits
         return checkpoint
     tested = _attempt(

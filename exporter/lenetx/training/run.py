@@ -124,7 +124,7 @@ def train(
 
 def _saved(state: Path | None) -> State:
     if state is None:
-        raise InputError("There is nothing to resume: name the file of the run's state.")
+        raise InputError("There is nothing to resume: name the file with the run's state.")
     return read(state)
 
 

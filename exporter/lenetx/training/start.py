@@ -117,7 +117,7 @@ def _require_trainable(network: nn.Module, title: str) -> None:
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{title} has no parameter to train.")
     if others := [name for name, value in network.state_dict().items() if not isinstance(value, Tensor)]:
-        raise InputError(f"{title} keeps {others[0]} in its state_dict, which is no tensor.")
+        raise InputError(f"{title} keeps {others[0]} in its state_dict, which is not a tensor.")
 
 
 def _again(architecture: Architecture, network: nn.Module, shape: Shape, dataset: Dataset) -> nn.Module:

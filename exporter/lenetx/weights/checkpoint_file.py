@@ -185,7 +185,7 @@ def _parse(data: bytes) -> Checkpoint:
         checkpoint = read(data)
         digest = weights_sha256(checkpoint.state_dict)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
-        raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
+        raise ArtifactError("It is not a lenetx checkpoint, as 'lenetx train' writes them.") from None
     if digest != checkpoint.spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
     return checkpoint

@@ -59,7 +59,7 @@ def convert(
         hint = " Artifacts are made by 'lenetx export'." * (target.suffix in _ARTIFACTS)
         raise InputError(f"'{target}' ends in none of {known}.{hint}")
     if exists(source) and exists(target) and target.samefile(source):
-        raise InputError(f"'{target}' would be overwritten by what is made of it: name another file.")
+        raise InputError(f"'{target}' would overwrite its own source: name another file.")
     require_writable(target)
     found = third_party_weights(source, trust_pickle=trust_pickle, on_notice=on_notice)
     third_party = found is not None and not found.is_lenetx and found.spec is None
@@ -74,7 +74,7 @@ def convert(
     else:
         tensors = found.tensors
     if stated not in (None, Statement()):
-        raise InputError(f"'{target}' would have no place for what is stated: name the network with --arch.")
+        raise InputError(f"'{target}' cannot hold what is stated: name the network with --arch.")
     as_bytes = safetensors_file.pack if target.suffix == ".safetensors" else _state_dict
     write_atomically(target, as_bytes(tensors, {"format": "pt"}))
 

@@ -88,7 +88,7 @@ def checkpoint_of(
 ) -> Checkpoint:
     """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned."""
     if stated.framing is not None and stated.mean is None and stated.std is None:
-        on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
+        on_notice("No mean or std was stated; the inputs are assumed to be levels scaled to 0..1.")
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
@@ -117,7 +117,7 @@ def require_architecture(path: Path, found: Found, architecture: str | None) -> 
         name = found.network
         hint = f"its class is {name}, so give --arch FILE.py:{name} with the file that has it; {hint}"
     raise InputError(
-        f"'{path}' ({found.kind}) does not say of which network its weights are: name it with --arch; {hint}. "
+        f"'{path}' ({found.kind}) does not record the network of its weights: name it with --arch; {hint}. "
         f"It holds {matching.listed(found.tensors)}."
     )
 
@@ -150,8 +150,8 @@ def _assemble(
         },
     }
     if assumed:
-        config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network says it"
-        on_notice(f"The input is taken to be {config['input']}; --input-size and --channels do.")
+        config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network defines it"
+        on_notice(f"The input is assumed to be {config['input']}; --input-size and --channels do.")
     digest = weights_sha256(tensors)
     if found.spec is not None:
         spec = dataclasses.replace(
@@ -230,10 +230,12 @@ def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
     if stated == Statement():
         return spec
     if spec.framing != UNKNOWN:
-        raise InputError(f"'{path}' says itself what its inputs and labels are: nothing can be stated of it.")
+        raise InputError(f"'{path}' records its own inputs and labels: they cannot be stated.")
     size, channels = stated.input_size or (spec.height, spec.width), stated.channels or spec.channels
     if (channels, *size) != spec.input_shape:
-        raise InputError(f"The input of '{path}' is {'×'.join(map(str, spec.input_shape))}: no other can be stated.")
+        raise InputError(
+            f"The input of '{path}' is {'×'.join(map(str, spec.input_shape))}: no other size can be stated."
+        )
     labels = stated.labels or spec.labels
     if len(labels) != len(spec.labels):
         raise InputError(f"There are {len(labels)} labels, but the weights in '{path}' are for {len(spec.labels)}.")
@@ -250,4 +252,4 @@ def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
             selftest=None,  # made with other preprocessing
         )
     except ArtifactError as error:
-        raise InputError(f"What is stated of '{path}' cannot be: {error}") from None
+        raise InputError(f"The values stated for '{path}' are not valid: {error}") from None

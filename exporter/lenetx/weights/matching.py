@@ -131,7 +131,7 @@ def renamed_to_match(
     if complete:
         counters = {name: each for name, each in expected.items() if name.endswith(_COUNTER)}
         found |= {name: each for name, each in counters.items() if name not in found or found[name].dtype != each.dtype}
-    notes = [f"the prefix '{prefix}' of the names was taken away"] * bool(prefix)
+    notes = [f"the prefix '{prefix}' of the names was removed"] * bool(prefix)
     left = beside + [prefix + name for name in extra]
     if left:
         more = f" and {len(left) - _FEW} more" if len(left) > _FEW else ""

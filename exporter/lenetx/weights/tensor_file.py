@@ -39,7 +39,7 @@ def unpack(data: bytes) -> Any:
     try:
         content = load_safely(records)
     except OtherClass as error:
-        raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
+        raise ArtifactError(f"Its contents were rejected and not executed: they need {error.name}.") from None
     require_bounded(content, len(data))
     return content
 

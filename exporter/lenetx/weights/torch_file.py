@@ -28,7 +28,7 @@ def read(source: Source) -> Found:
     except OtherClass as refusal:
         if not source.trust:
             raise
-        source.on_notice(f"Code in '{source.path}' is run, since its pickle is trusted: it asks for {refusal.name}.")
+        source.on_notice(f"Code in '{source.path}' is run, since its pickle is trusted: it needs {refusal.name}.")
         content = load_trusted(source.data)
     if isinstance(content, dict) and METADATA_KEY in content and isinstance(content.get("state_dict"), dict):
         return Found("checkpoint", source.require_plain(content["state_dict"]), is_lenetx=True)

@@ -53,7 +53,7 @@ def _classes(attributes: Mapping[str, bytes]) -> list[str]:
     try:
         asked = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
     except Exception as error:  # a hostile or damaged stream
-        raise ArtifactError(f"Its contents were refused and not executed: {type(error).__name__}.") from None
+        raise ArtifactError(f"Its contents were rejected and not executed: {type(error).__name__}.") from None
     return [name for name in asked if name.startswith(_OWN)]
 
 

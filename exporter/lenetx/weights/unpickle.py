@@ -111,8 +111,8 @@ class OtherClass(ArtifactError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"It asks for {name}, which is not to be had without running its code, and nothing was executed: "
-            "save model.state_dict() instead or, if you would run a program of whoever made it, add --trust-pickle."
+            f"It needs {name}, which is available only by running its code; nothing was executed: "
+            "save model.state_dict() instead or, if you would run its author's program, add --trust-pickle."
         )
         self.name = name
 
@@ -159,7 +159,7 @@ def load_safely(
         if _GETATTR in others:  # its result was called
             raise OtherClass(_GETATTR) from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's message advises to trust it
-        raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
+        raise ArtifactError(f"Its contents were rejected and not executed: {reason}.") from None
     _require_own_methods(content)
     return content
 

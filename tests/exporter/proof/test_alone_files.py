@@ -225,7 +225,7 @@ def test_provider_that_is_not_there(file: OpenedArtifact, onnx_bytes: bytes, few
     name = "MIGraphXExecutionProvider"
     run = Run(name, partial(OrtBackend, onnx_bytes, file.artifact.spec, providers=[name]))
     report = prove(dataclasses.replace(file, runs=(*file.runs, run)), few)
-    assert only(report, name).detail.startswith(f"It was asked for and did not run: {name} was asked for")
+    assert only(report, name).detail.startswith(f"It was requested and did not run: {name} was asked for")
 
 
 def test_provider_that_has_no_sense_here_is_no_failure(file: OpenedArtifact, few: Reference) -> None:

@@ -50,12 +50,12 @@ def test_an_engine_that_is_off_is_the_engines_fault(file: OpenedArtifact, few: R
     check = check_of(prove(dataclasses.replace(file, backend=off), few), "diagnosis")
     assert (check.status, check.subject) == ("failed", "4 inputs, by onnx's ReferenceEvaluator")
     assert check.measured < 1
-    assert check.detail == "The file is right: the engine that ran it computes something else."
+    assert check.detail == "The file is right: the engine that ran it computes something different."
 
 
 def test_an_engine_that_cannot_run_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
     check = check_of(prove(dataclasses.replace(file, backend=Elsewhere(lambda _: 1 / 0)), few), "diagnosis")
-    assert check.detail == "The file is right: the engine that ran it computes something else."
+    assert check.detail == "The file is right: the engine that ran it computes something different."
 
 
 def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact, few: Reference) -> None:
@@ -64,7 +64,8 @@ def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact
 
     off = dataclasses.replace(file, backend=Elsewhere(run), evaluate=lambda _: 1 / 0)
     assert (
-        check_of(prove(off, few), "diagnosis").detail == "It asks for more memory than any honest network of its size."
+        check_of(prove(off, few), "diagnosis").detail
+        == "It needs more memory than an honest network of its size would."
     )
 
 
@@ -97,7 +98,7 @@ def test_a_function_has_no_definition_to_ask(file: OpenedArtifact, few: Referenc
     check = check_of(report, "diagnosis")
     assert (check.status, check.detail) == (
         "not_applicable",
-        "Nothing but its own answers defines what a function computes.",
+        "A function is defined only by its own results.",
     )
 
 

@@ -56,14 +56,14 @@ def opened(checkpoint):
     ("run", "words"),
     [
         (logits, "A batch of 0 gives logits of shape [0, 10]."),
-        (refuses, "A batch of 0 is refused: ValueError: there is no image"),
+        (refuses, "A batch of 0 is rejected: ValueError: there is no image"),
         (
             dies_of(0, signal.SIGABRT),
-            "A batch of 0 ends the process that runs it (SIGABRT), so no program may ask for it:",
+            "A batch of 0 crashes the process that runs it (SIGABRT), so no program may ask for it:",
         ),
         (
             lambda batch: logits(batch) if len(batch) else os._exit(3),
-            "A batch of 0 ends the process that runs it (with",
+            "A batch of 0 crashes the process that runs it (with",
         ),
     ],
 )

@@ -64,7 +64,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     if random := training_operators(loaded.graph):
         raise InputError(
             f"In eval mode too, the network draws random numbers or takes statistics of the whole batch "
-            f"({', '.join(sorted(set(random)))}): an image's answer would not be its own."
+            f"({', '.join(sorted(set(random)))}): an image's result would depend on other images."
         )
     records = packed(renamed(program_of(loaded.graph), program.path, names_of(program)), tensors)
     constants = constants_of(loaded)  # names must follow the order of the loaded module
@@ -86,13 +86,13 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     try:
         spec = ModelSpec.from_json(records[_SPEC].decode())
     except (KeyError, ValueError):
-        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
+        raise ArtifactError("It was not made by lenetx: it has no lenetx spec.") from None
     code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
     program = unpacked(code)
     load = partial(_load, code, device)  # unpacked() has checked that packed() writes the same bytes
     module = load()
     if write(renamed(program_of(module.graph))) != write(renamed(program)):
-        raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
+        raise ArtifactError("Its code is not that of a network that lenetx wrote: libtorch reads it differently.")
     constants = constants_of(module)
     weights = _weights(records, constants)
     others = _unnamed(records, constants)

@@ -90,5 +90,5 @@ def expression_of(recorder: ArchiveRecorder, aliases: Mapping[str, str]) -> Expr
     found = [of_tape(tape, aliases) for tape in tapes]
     kinds = {each.key for each in found if isinstance(each, Expression)}
     if len(kinds) > 1 or (kinds and any(isinstance(each, Unknown) for each in found)):
-        return Unknown("it does something else for another number of images")
+        return Unknown("it behaves differently for another number of images")
     return found[0]
