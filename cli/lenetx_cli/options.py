@@ -42,56 +42,59 @@ Arch = Annotated[
     str | None,
     network_option(
         "--arch",
-        help="The network of the weights: needed where no file says it or it is your own code, else it insists.",
+        help="Required if the file does not record the network or the network is your code; otherwise checked against "
+        "the file.",
     ),
 ]
 ArchArg = Annotated[
     list[str] | None,
-    network_option("--arch-arg", help="NAME=VALUE for its constructor; may be repeated."),
+    network_option("--arch-arg", help="NAME=VALUE for the network's constructor; may be repeated."),
 ]
 DataRoot = Annotated[
     Path | None,
-    data_option("--data-root", help="Folder of the data set's files; else LENETX_DATA, else a cache folder."),
+    data_option("--data-root", help="Folder of the data set's files. [default: LENETX_DATA, or a cache folder]"),
 ]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; never replaced by another one.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; there is no silent fallback.")]
 Json = Annotated[bool, output_option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="Print errors only.")]
 Framing = Annotated[
     str | None,
     stated_option(
-        "--framing", help="How pictures become inputs, where the weights do not say: mnist, stretch, letterbox."
+        "--framing", help="How pictures become inputs, if the file does not record it: mnist, stretch, letterbox."
     ),
 ]
 Mean = Annotated[
     str | None,
-    stated_option("--mean", help="Of the inputs on a scale of 1, per channel, as in 0.48,0.46,0.41. [default: 0]"),
+    stated_option("--mean", help="Mean per channel, of levels scaled to 0..1, as in 0.48,0.46,0.41. [default: 0]"),
 ]
 Std = Annotated[
     str | None,
-    stated_option("--std", help="The same: what the inputs are divided by. [default: 1]"),
+    stated_option("--std", help="Standard deviation per channel, on the same scale. [default: 1]"),
 ]
 Labels = Annotated[
     str | None,
-    stated_option("--labels", help="Class names with commas, or a file of lines. [default: 0,1,2…]"),
+    stated_option("--labels", help="Class names separated by commas, or a file with one per line. [default: 0,1,2…]"),
 ]
 InputSize = Annotated[
     str | None,
-    network_option("--input-size", help="Of the network's input, as in 32 or 32x48, where nothing says it."),
+    network_option(
+        "--input-size", help="Height and width of the input, as in 32 or 32x48, if the file does not record it."
+    ),
 ]
 Channels = Annotated[
     int | None,
-    network_option("--channels", help="Of the network's input: 1 or 3, where nothing says it."),
+    network_option("--channels", help="Channels of the input, 1 or 3, if the file does not record it."),
 ]
 TrustPickle = Annotated[
     bool,
-    network_option("--trust-pickle", help="Run the code in a file of weights that cannot be read without."),
+    network_option("--trust-pickle", help="Run the code in a pickle that cannot be read without running it."),
 ]
 Images = Annotated[
     Path | None,
-    data_option("--images", help="Folder that the paths of a CSV file start from. [default: the file's]"),
+    data_option("--images", help="Folder to which the paths in a CSV file are relative. [default: the file's]"),
 ]
-SkipBad = Annotated[bool, data_option("--skip-bad", help="Leave out rows that cannot be used; they are named.")]
+SkipBad = Annotated[bool, data_option("--skip-bad", help="Skip rows that cannot be used, and list them.")]
 FollowLinks = Annotated[
     bool,
-    data_option("--follow-links", help="Read pictures outside the set's folder too: by links, '..' or '/'."),
+    data_option("--follow-links", help="Also read pictures outside the data set's folder: through links, '..' or '/'."),
 ]

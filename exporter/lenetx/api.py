@@ -10,7 +10,7 @@ from . import eager, formats
 from .bounds.selftest import with_self_test
 from .data import DataOptions
 from .errors import InputError, LenetxError
-from .execution.host import own_settings
+from .execution.host import standard_settings
 from .execution.user_code import described
 from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
@@ -19,7 +19,7 @@ from .publishing.verify import reference
 from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
-from .weights import load as foreign
+from .weights import load as weights_load
 from .weights.checkpoint import Checkpoint
 from .weights.checkpoint_file import SUFFIXES
 from .weights.statement import Statement
@@ -31,13 +31,13 @@ PathLike = str | Path
 _LARGEST_BATCH = 10_000
 
 
-@own_settings()
+@standard_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
     """Load a checkpoint; see ``lenetx.weights.checkpoint_file.load``."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
-@own_settings()
+@standard_settings()
 def load_weights(
     path: PathLike,
     *,
@@ -48,7 +48,7 @@ def load_weights(
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
     """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``."""
-    return foreign.load_weights(
+    return weights_load.load_weights(
         Path(path),
         architecture=architecture,
         arguments=arguments,
@@ -58,7 +58,7 @@ def load_weights(
     )
 
 
-@own_settings()
+@standard_settings()
 def convert(
     source: PathLike,
     target: PathLike,
@@ -81,13 +81,13 @@ def convert(
     )
 
 
-@own_settings()
+@standard_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
     """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``."""
     checkpoints.save(checkpoint, Path(path))
 
 
-@own_settings()
+@standard_settings()
 def export(
     checkpoint: Checkpoint | PathLike,
     formats: Sequence[str] | None = None,
@@ -140,7 +140,9 @@ def export(
     if batch != "dynamic" and batch < 1:
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
-        raise InputError(f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: proving takes the memory.")
+        raise InputError(
+            f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: the proof holds a whole batch in memory."
+        )
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     names = list(formats or DEFAULT)
@@ -170,7 +172,7 @@ def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) ->
         return with_self_test(checkpoint)
     except Exception as error:  # whatever the user's network raises, in float32 or float64
         words = str(error) if isinstance(error, LenetxError) else described(error)
-        on_notice(f"The artifacts carry no self-test, which could not be made: {words}")
+        on_notice(f"The artifacts have no self-test, because it could not be made: {words}")
         return checkpoint
 
 
@@ -178,7 +180,7 @@ def _warn(refusal: Refusal) -> None:
     warnings.warn(f"{refusal.name} was not published: {refusal.reason}", stacklevel=4)
 
 
-@own_settings()
+@standard_settings()
 def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
     """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
 

@@ -19,7 +19,7 @@ def test_mean_and_std_that_are_not_stated_are_told(plain):
     stated = Statement("stretch")
     spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append).spec
     assert (spec.mean, spec.std) == ((0.0,), (1.0,))
-    assert notices == ["No mean or std was stated: the inputs are taken to be the levels on a scale of 1."]
+    assert notices == ["No mean or std was stated; the inputs are assumed to be levels scaled to 0..1."]
 
 
 @pytest.mark.parametrize(

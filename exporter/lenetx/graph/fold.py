@@ -85,7 +85,9 @@ def terms(network: "nn.Module", shape: tuple[int, int, int], kept: Collection[st
         weight, factor, inner, shift = _parts(layer, norm)
         name = names[id(layer)]
         found[f"{name}.weight".removeprefix(".")] = (weight * factor).abs()
-        found[f"{name}.bias".removeprefix(".")] = sum(part.abs() for part in inner) * factor.flatten().abs() + abs(shift)
+        found[f"{name}.bias".removeprefix(".")] = sum(part.abs() for part in inner) * factor.flatten().abs() + abs(
+            shift
+        )
     return found
 
 

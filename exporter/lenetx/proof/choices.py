@@ -1,4 +1,4 @@
-"""Recognise a program that differs by choice: it ends in a softmax, prepares its inputs, or has its classes in an order."""
+"""Recognise programs that end in a softmax, prepare their inputs, or have their classes in another order."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -22,7 +22,7 @@ Choice = tuple[str, bool]
 
 def choice_of(case: Case) -> Choice | None:
     """Return how a program that is wrong relates to the network, or ``None`` if that is not known."""
-    probe = case.reference.made_up("random inputs")
+    probe = case.reference.synthetic("random inputs")
     logits = case.logits(probe)
     if isinstance(logits, str) or wrong_shape(probe, logits) or not np.isfinite(logits).all():
         return None
@@ -34,7 +34,10 @@ def choice_of(case: Case) -> Choice | None:
                 words = " and ".join(filter(None, [outputs, inputs]))
                 return (f"It is the network, but {words}.", True) if words else None
             if outputs and _is_near(compute(found), right):
-                return f"It returns other numbers than the network does: the network returns {_NAMES[outputs]} of its.", True
+                return (
+                    f"It returns other numbers than the network does: the network returns {_NAMES[outputs]} of its.",
+                    True,
+                )
         if order := _order(found, right):
             behind = f", but {inputs}" if inputs else ""
             return f"Its logits are the network's in another order of the classes: {order}{behind}.", False
@@ -56,7 +59,10 @@ def _inputs(case: Case, probe: Probe) -> Iterator[tuple[Outputs, str]]:
             return
         values = np.moveaxis(values, -1, 1)
     channels = probe.inputs.shape[1]
-    for order, words in ((list(range(channels)), ""), (list(range(channels))[::-1], "with the channels in reverse order, ")):
+    for order, words in (
+        (list(range(channels)), ""),
+        (list(range(channels))[::-1], "with the channels in reverse order, "),
+    ):
         lines = [_line(probe.inputs[:, own], values[:, place]) for place, own in enumerate(order)]
         known = [line for line in lines if line is not None]
         if len(known) == channels and (words == "" or channels > 1):

@@ -30,7 +30,9 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
         detail = f"It was judged by its logits: {_UNSEEN}. {weights.detail}"
         weights = replace(weights, status="not_applicable", detail=detail)
     if graph.status == "failed" and (more := _more_decisions(case)):
-        detail = f"It decides by the numbers of an image where the network's code does not ({more} more). {graph.detail}"
+        detail = (
+            f"It decides by the numbers of an image where the network's code does not ({more} more). {graph.detail}"
+        )
         graph = replace(graph, detail=detail)
     elif graph.status == "failed":
         detail = f"It is not written as the network is, and was judged by its logits. {graph.detail}"
@@ -54,7 +56,7 @@ def _changed(case: Case) -> bool:
 
 def _is_wrong(case: Case) -> bool:
     """Return whether a logit of a random input is beyond its limit."""
-    probe = case.reference.made_up("random inputs")
+    probe = case.reference.synthetic("random inputs")
     logits = case.logits(probe)
     if isinstance(logits, str) or wrong_shape(probe, logits):
         return True

@@ -11,18 +11,18 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats, models
 from ..data import DataOptions
-from ..data.framed import evenly, with_test_frames
+from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..formats.foreign_onnx import input_of, is_foreign, open_foreign
 from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights import checkpoint_file as checkpoints
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, foreign_weights
+from ..weights.load import checkpoint_of, third_party_weights
 from ..weights.statement import Statement
 from .manifest import MANIFEST, entry_of
-from .transaction import settled
+from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,7 @@ QUICK = 512
 """Number of test images in a quick proof."""
 
 
-@own_settings()
+@standard_settings()
 def reference(
     checkpoint: Checkpoint,
     *,
@@ -75,11 +75,11 @@ def reference(
         why = "the weights came without a data set; name one with --data."
         return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
     if checkpoint.spec.framing == UNKNOWN:
-        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
+        raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
     root, options = Path(data_root) if data_root else None, data_options or DataOptions()
     labels = checkpoint.spec.labels
     if data_name is None and name not in data.SOURCES:
-        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        why = f"It was trained on '{name}', a custom data set: give its path with --data."
         return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
     try:
         dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
@@ -92,16 +92,16 @@ def reference(
         )
     indices = None
     if images is not None and images < len(dataset.test):
-        dataset, indices = evenly(dataset, images)
+        dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
-        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
+        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
     framed, usable = with_test_frames(dataset, checkpoint.spec, options)
     numbers = usable if indices is None else indices[usable]
     spread = indices is not None
     return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
 
 
-@own_settings()
+@standard_settings()
 def verify(
     artifact: PathLike | Function,
     *,
@@ -138,24 +138,24 @@ def verify(
     if not callable(artifact):
         cuda_index(device)  # an invalid name is rejected before anything is loaded
         require_file(Path(artifact), "artifact")
-    judge = _reference_of(against, **options, images=images, on_progress=on_progress)
+    expected = _reference_of(against, **options, images=images, on_progress=on_progress)
     if callable(artifact):
         if device != "cpu":
             raise InputError(f"`device` does not apply to functions; got '{device}'.")
-        return prove(as_artifact(artifact, judge.checkpoint.spec, name), judge, on_progress=on_progress)
+        return prove(as_artifact(artifact, expected.checkpoint.spec, name), expected, on_progress=on_progress)
     if name is not None:
         raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     path = Path(artifact)
-    with _settled(path.parent, on_progress):  # the file and the manifest must be from the same publication
+    with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
         if is_foreign(path):
-            opened = open_foreign(path, judge.checkpoint, judge.modules[0], device=device)
-            return prove(opened, judge, on_progress=on_progress)
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
+            return prove(opened, expected, on_progress=on_progress)
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
-    return prove(opened, judge, also=(published,), on_progress=on_progress)
+    return prove(opened, expected, also=(published,), on_progress=on_progress)
 
 
-@own_settings()
+@standard_settings()
 def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
@@ -205,8 +205,8 @@ def load_against(
     Raises:
         InputError, ArtifactError: as in ``load_weights``, for either file.
     """
-    found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
-    if found is None or found.ours or found.spec is not None:
+    found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
+    if found is None or found.is_lenetx or found.spec is not None:
         return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
     if is_foreign(artifact):
         size, channels = input_of(artifact)
@@ -217,7 +217,7 @@ def load_against(
         architecture = spec.architecture
     stated = Statement.of_spec(spec)
     if stated.framing is not None:
-        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
+        on_notice(f"'{path.name}' does not record its preprocessing and labels; those of '{artifact.name}' are used.")
     return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
 
 
@@ -238,11 +238,11 @@ def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
 
 
 @contextlib.contextmanager
-def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
+def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of an artifact's folder; if that is not possible, report it and go on without."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(settled(folder, on_progress))
+            stack.enter_context(lock_and_recover(folder, on_progress))
         except OutputError as error:
             on_progress(str(error))
         yield

@@ -13,9 +13,9 @@ from .. import models
 from ..errors import CheckpointError, InputError
 from ..models import Architecture
 from ..models.load_into import load_into
-from ..weights import Found, fit
+from ..weights import Found, matching
 from ..weights import checkpoint_file as checkpoints
-from ..weights.load import foreign_weights, require_architecture
+from ..weights.load import require_architecture, third_party_weights
 from ..weights.plain_tensors import weights_sha256
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ class InitialWeights:
         cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
     ) -> "InitialWeights":
         """Read any file that ``lenetx.load_weights`` reads; it raises the same errors."""
-        found = foreign_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
-        if found is None or found.ours:
+        found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
+        if found is None or found.is_lenetx:
             checkpoint = checkpoints.read(path)
             spec = checkpoint.spec
             arguments = checkpoint.config.get("architecture_args", {})
             return cls(path, Found("checkpoint", checkpoint.state_dict, spec), spec.architecture, arguments)
         architecture = found.spec.architecture if found.spec is not None else None
-        tensors = fit.as_float32(found.tensors, on_notice)
+        tensors = matching.as_float32(found.tensors, on_notice)
         return cls(path, dataclasses.replace(found, tensors=tensors), architecture, {})
 
     @property
@@ -116,16 +116,16 @@ class InitialWeights:
             CheckpointError: the weights belong to another network.
         """
         fresh = network.state_dict()
-        given, changed = fit.matched(self.tensors, fresh)
+        given, changed = matching.renamed_to_match(self.tensors, fresh)
         if changed:
             on_notice(f"'{self.path.name}': {changed}.")
         if self.architecture not in (None, architecture.name):
-            differing = fit.difference(given, fresh)
+            differing = matching.difference(given, fresh)
             held = f"'{self.path}' holds weights of {self.architecture}, not of {architecture.name}"
             raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
-        if fit.difference(given, fresh):
+        if matching.difference(given, fresh):
             given |= self._new_head(given, fresh, architecture, spec, on_notice)
-        if differing := fit.difference(given, fresh):
+        if differing := matching.difference(given, fresh):
             raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture.title}: {differing}.")
         load_into(network, given)
 
@@ -138,9 +138,9 @@ class InitialWeights:
         on_notice: Callable[[str], None],
     ) -> "dict[str, Tensor]":
         """Return the last layer's fresh tensors if the given ones differ only in the number of classes."""
-        head = fit.head(architecture, spec.input_shape, classes := len(spec.labels))
-        before = fit.classes_of(given, architecture, spec.input_shape)
-        if before in (None, classes) or not fit.same_but_for_classes(given, fresh, head):
+        head = matching.head(architecture, spec.input_shape, classes := len(spec.labels))
+        before = matching.classes_of(given, architecture, spec.input_shape)
+        if before in (None, classes) or not matching.same_but_for_classes(given, fresh, head):
             return {}
         layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in head))
         on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {layers} begins anew.")

@@ -1,8 +1,8 @@
 """Open ONNX files that other programs wrote, to prove that they compute what a network of PyTorch computes.
 
-``read`` and ``external`` parse the file and take in the weights beside it; ``contract`` and ``precision`` say whether it
-is a float32 classifier and of which axes; ``simplify``, ``older`` and ``match`` write it in the form that
-``lenetx.graph`` reads, under the network's names. The engine runs bytes that are written anew from what was parsed.
+``read`` and ``external`` parse the file and take in the weights beside it; ``contract`` and ``precision`` find its axes
+and check that it is a float32 classifier; ``simplify``, ``older`` and ``match`` write it in the form that
+``lenetx.graph`` reads, under the network's names. The engine runs bytes written anew from what was parsed.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from lenetx_runtime.ort import OrtBackend
 
 from ...graph import of_onnx
 from ..artifact import Artifact, OpenedArtifact
-from ..onnx.engines import engines_of
 from ..onnx.evaluate import evaluate
 from ..onnx.intermediates import affine_outputs, entering, layers_of
+from ..onnx.runs import runs_of
 from ..onnx.structure import constants, numbers, training_operators, weights
 from .contract import fit_axes, require_classifier, size_of, spec_for
 from .match import matched
@@ -113,7 +113,7 @@ def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str,
         weights=weights(readable),
         numbers=numbers(readable),
         constants=constants(readable),
-        engines=engines_of(ours, spec, device),
+        runs=runs_of(ours, spec, device),
         layers=partial(layers_of, ours, spec, outputs=affine_outputs(readable)),
         training=partial(training_operators, readable),
         expression=lambda names: of_onnx(readable, names),

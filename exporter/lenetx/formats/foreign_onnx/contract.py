@@ -11,8 +11,6 @@ from .precision import FLOAT32, precision_of
 from .read import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from onnx import ModelProto, ValueInfoProto
 
 __all__ = ["BATCH", "ELSEWHERE", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
@@ -72,7 +70,7 @@ def spec_for(model: "ModelProto", spec: ModelSpec, layout: str | None = None) ->
     axes, rows = axes_of_value(given), axes_of_value(wanted)
     found = layout or _layout(model, axes, spec)
     if found is None or not _fits(axes, found, spec):
-        _refuse_input(given, spec, layout)
+        raise _other_input(given, spec, layout)
     if rows is not None and not _are_rows(rows, len(spec.labels)):
         numbers = rows[1] if len(rows) == 2 else " × ".join(map(str, rows[1:]))
         raise InputError(
@@ -166,11 +164,11 @@ def _fits(axes: "list[int | str] | None", layout: str, spec: ModelSpec) -> bool:
     return len(known) == len(wanted) and all(size in (None, own) for size, own in zip(known, wanted, strict=True))
 
 
-def _refuse_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None) -> None:
+def _other_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None) -> InputError:
     numbers = math.prod(spec.input_shape)
     wanted = ", ".join(f"{name} [N, {', '.join(map(str, axes_of(name, spec.input_shape)))}]" for name in LAYOUTS[:2])
     stated = f" in the layout {layout}" if layout else ""
-    raise InputError(
+    return InputError(
         f"Its input {texts(given.name)} is {shown(given)}, which is not the network's{stated}: {wanted} or flat "
         f"[N, {numbers}]; state another size of the network with --input-size and --channels."
     )

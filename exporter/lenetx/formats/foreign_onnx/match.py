@@ -95,7 +95,7 @@ def _merge_equal(model: "ModelProto") -> None:
 
 
 def _unfolded(model: "ModelProto", built: "nn.Module") -> tuple[str, ...]:
-    """Return the names of the network's batch norms that the file holds as nodes, by their bits, else in their order."""
+    """Return the names of the network's batch norms that are nodes of the file, by their bits, else in their order."""
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type == "BatchNormalization" and len(node.input) == 5]
     theirs = [[_array(held[name]) for name in node.input[1:]] for node in nodes if all(map(held.get, node.input[1:]))]
@@ -197,7 +197,7 @@ class _Naming:
     def _is_close(self, name: str, form: _Form) -> bool:
         """Return whether the numbers are the weight's, but for small changes."""
         ours, theirs = self._weights[name].astype(np.float64), form.array.astype(np.float64)
-        return bool((np.abs(theirs - ours).max(initial=0) <= _CLOSE * np.abs(ours).max(initial=0)))
+        return bool(np.abs(theirs - ours).max(initial=0) <= _CLOSE * np.abs(ours).max(initial=0))
 
     def _rename(self) -> None:
         """Write the names; a tensor in another form is made by a node from the weight in its own form."""
@@ -233,9 +233,7 @@ def _forms(array: Array, shape: tuple[int, ...]) -> Iterator[_Form]:
     if array.ndim == 2 and array.shape[::-1] == shape:
         yield _Form(array.T, lambda name, own: helper.make_node("Transpose", [name], [own], perm=[1, 0]))
     if array.shape != shape and array.size == np.prod(shape):
-        yield _Form(
-            array.reshape(shape), lambda name, own: helper.make_node("Reshape", [name, f"{own}:shape"], [own])
-        )
+        yield _Form(array.reshape(shape), lambda name, own: helper.make_node("Reshape", [name, f"{own}:shape"], [own]))
 
 
 def _drop_zero_biases(model: "ModelProto", weights: Weights) -> None:

@@ -16,7 +16,7 @@ _TRAINING = 2
 
 
 def as_known_opset(model: "ModelProto") -> None:
-    """Turn attributes that are inputs in later opsets into inputs, and inference-time dropout into Identity, in place."""
+    """Turn attributes that are inputs in later opsets into inputs, and idle dropout into Identity, in place."""
     for entry in model.opset_import:
         if entry.domain in _DEFAULT:
             entry.version = min(max(entry.version, _OLDEST), _NEWEST)

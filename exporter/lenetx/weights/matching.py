@@ -15,10 +15,10 @@ __all__ = [
     "build",
     "classes_of",
     "difference",
-    "fitting",
     "head",
     "listed",
-    "matched",
+    "matching_networks",
+    "renamed_to_match",
     "same_but_for_classes",
 ]
 
@@ -54,7 +54,7 @@ def build(
     """
     with fork_random():
         if classes is None:
-            given, _ = matched(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
+            given, _ = renamed_to_match(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
             classes = classes_of(given, architecture, shape) or architecture.outputs(shape, _DEFAULT_CLASSES)
         return architecture.build(shape, classes, on_notice).eval(), classes
 
@@ -106,7 +106,7 @@ def _grows(architecture: Architecture, shape: tuple[int, int, int], classes: int
     return {name: found[name] for name in now if name in found}
 
 
-def matched(
+def renamed_to_match(
     tensors: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]"
 ) -> "tuple[dict[str, Tensor], str | None]":
     """Return tensors renamed to fit a network, and a note about what changed.
@@ -131,7 +131,7 @@ def matched(
     if complete:
         counters = {name: each for name, each in expected.items() if name.endswith(_COUNTER)}
         found |= {name: each for name, each in counters.items() if name not in found or found[name].dtype != each.dtype}
-    notes = [f"the prefix '{prefix}' of the names was taken away"] * bool(prefix)
+    notes = [f"the prefix '{prefix}' of the names was removed"] * bool(prefix)
     left = beside + [prefix + name for name in extra]
     if left:
         more = f" and {len(left) - _FEW} more" if len(left) > _FEW else ""
@@ -167,7 +167,7 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
     return "; ".join(sorted(problems)[:_LISTED]) + more
 
 
-def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
+def matching_networks(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
     """Return the names of the built-in networks that the tensors fit."""
     found = []
     for name in models.names():
@@ -175,7 +175,7 @@ def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
         assert architecture.input_shape is not None, "the built-in ones say what they take"
         network, _ = build(architecture, architecture.input_shape, None, tensors)
         expected = network.state_dict()
-        if not difference(matched(tensors, expected)[0], expected):
+        if not difference(renamed_to_match(tensors, expected)[0], expected):
             found.append(name)
     return tuple(found)
 
