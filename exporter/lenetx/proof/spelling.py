@@ -25,7 +25,7 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
     if weights.status == graph.status == "passed":
         return weights, numbers, graph
     if _is_wrong(case):
-        return weights, numbers, graph
+        return _of_other_weights(case, weights), numbers, graph
     if weights.status == "failed" and not _changed(case):
         detail = f"It was judged by its logits: {_UNSEEN}. {weights.detail}"
         weights = replace(weights, status="not_applicable", detail=detail)
@@ -41,6 +41,15 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
         detail = f"It was judged by its logits. {numbers.detail}"
         numbers = replace(numbers, status="not_applicable", detail=detail)
     return weights, numbers, graph
+
+
+def _of_other_weights(case: Case, weights: Check) -> Check:
+    """Say of weights that were all found by their place alone that they are others."""
+    matrices = {name for name, array in (case.opened.weights or {}).items() if array.ndim > 1}
+    if weights.status != "failed" or not matrices <= case.opened.placed:
+        return weights
+    detail = "None of its weights is the checkpoint's, they fit by their shapes alone: name with --against the one of "
+    return replace(weights, detail=f"{detail}which it was made. {weights.detail}")
 
 
 def _changed(case: Case) -> bool:
