@@ -18,11 +18,19 @@ from ..execution.user_code import described, no_warning_is_an_error, user_code
 from .importing import package_of, roots_of, surroundings
 from .scripts import trains_on_import
 
-__all__ = ["first_on_path", "from_file", "from_package", "own_input_shape"]
+__all__ = [
+    "DIGITS",
+    "LARGEST_SOURCE",
+    "as_input_shape",
+    "first_on_path",
+    "from_file",
+    "from_package",
+    "own_input_shape",
+]
 
-_DIGITS = 16
+DIGITS = 16
 """Hexadecimal digits of the source's SHA-256 that a checkpoint records."""
-_LARGEST_SOURCE = 2**22
+LARGEST_SOURCE = 2**22
 _CHANNELS = (1, 3)
 _GUARD = "'if __name__ == \"__main__\":'"
 _PACKAGES = {
@@ -47,8 +55,8 @@ def from_file(path: Path, factory: str) -> tuple[str, Any]:
         InputError: there is no such file, or its code raised an error.
         UnknownName: the file does not define ``factory``.
     """
-    source = read_bytes(path, "file of a network", limit=_LARGEST_SOURCE)
-    digest = hashlib.sha256(source).hexdigest()[:_DIGITS]
+    source = read_bytes(path, "file of a network", limit=LARGEST_SOURCE)
+    digest = hashlib.sha256(source).hexdigest()[:DIGITS]
     name = f"lenetx_network_{digest}"  # depends on the source only, because TorchScript archives contain it
     if name not in sys.modules:
         _run(source, path, name)
@@ -75,19 +83,28 @@ def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | Non
     Raises:
         InputError: the attribute is neither (channels, height, width) nor (height, width, channels).
     """
-    name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
-    if shape is None:
-        return None, False
+    shape = getattr(factory, "input_shape", None)
+    return (None, False) if shape is None else as_input_shape(shape, f"The input_shape of {name.split('@')[0]}")
+
+
+def as_input_shape(shape: object, what: str) -> tuple[tuple[int, int, int], bool]:
+    """Return a stated shape as (channels, height, width), and whether it was channels-last.
+
+    Args:
+        shape: (channels, height, width) or (height, width, channels).
+        what: names it in the message, in the singular.
+
+    Raises:
+        InputError: it is neither.
+    """
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
-        raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
+        raise InputError(f"{what} is {shape!r}, not (channels, height, width).")
     first, middle, last = shape
     if first in _CHANNELS:
         return (first, middle, last), False
     if last in _CHANNELS:
         return (last, first, middle), True
-    raise InputError(
-        f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels."
-    )
+    raise InputError(f"{what} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels.")
 
 
 def _run(source: bytes, path: Path, name: str) -> None:

@@ -1,7 +1,7 @@
 """Define the checkpoint: trained weights with their spec, metrics, configuration and history."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,47 @@ class Checkpoint:
             _require_same_shapes(architecture.title, self.state_dict, network.state_dict())
             load_into(network, self.state_dict)
             return network.eval()
+
+    @classmethod
+    @own_settings()
+    def of(
+        cls,
+        module: "nn.Module",
+        *,
+        input_shape: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+        framing: str | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> "Checkpoint":
+        """Make a checkpoint of a copy of a module in memory; the module is never changed.
+
+        The copy is on the CPU, in eval mode and in float32. The checkpoint can be exported, proven, and compared with
+        artifacts like any other.
+
+        Args:
+            module: maps float32[N, C, H, W] to float32[N, classes] logits; on any device, in any mode, and in any of
+                the wrappers of ``torch.compile`` and data parallelism.
+            input_shape: (channels, height, width); by default the module's attribute of that name. For a module that
+                takes [N, H, W, C], (height, width, channels).
+            labels: class names in the order of the logits; the class numbers by default.
+            framing: how images become inputs, see ``Statement``; unknown by default.
+            mean: one number, or one per channel, on a scale of 1; see ``Statement``.
+            std: the same.
+            on_notice: called with a sentence about anything that was assumed or changed, such as a module in training
+                mode. By default these are warnings.
+
+        Raises:
+            InputError: the module cannot be copied, its input shape is unknown, it is a TorchScript module, its code
+                raised an error, or what is stated does not fit it.
+            UnknownName: the framing does not exist.
+        """
+        from .in_memory import checkpoint_of_module
+        from .statement import Statement
+
+        stated = Statement.of_values(framing=framing, mean=mean, std=std, labels=labels)
+        return checkpoint_of_module(module, input_shape=input_shape, stated=stated, on_notice=on_notice)
 
     @property
     def title(self) -> str:

@@ -25,7 +25,15 @@ from .statement import Statement
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ASSUMED", "checkpoint_of", "foreign_weights", "load_weights", "require_architecture"]
+__all__ = [
+    "ASSUMED",
+    "checkpoint_of",
+    "foreign_weights",
+    "load_weights",
+    "require_architecture",
+    "stated_spec",
+    "unknown_spec",
+]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
 """(channels, height, width) of LeNet-5's input and of MNIST's images: if the input is unknown, the first that the
@@ -94,7 +102,7 @@ def checkpoint_of(
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.ours:
         checkpoint = checkpoints.load(path, architecture=architecture)
-        return dataclasses.replace(checkpoint, spec=_stated(path, checkpoint.spec, stated))
+        return dataclasses.replace(checkpoint, spec=stated_spec(path, checkpoint.spec, stated))
     if found.spec is not None and architecture is None:
         network = models.recorded(found.spec.architecture, arguments)
     else:
@@ -164,9 +172,9 @@ def _assemble(
         )
     else:
         output = output_of(module, network, shape)
-        spec = dataclasses.replace(_unknown(network.name, shape, classes, digest), output=output)
+        spec = dataclasses.replace(unknown_spec(network.name, shape, classes, digest), output=output)
     ordered = {name: tensors[name] for name in module.state_dict()}
-    return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
+    return Checkpoint(stated_spec(path, spec, stated), ordered, {}, config, (), network)
 
 
 def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:
@@ -201,7 +209,7 @@ def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Stateme
     return list(dict.fromkeys(shapes)), assumed
 
 
-def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
+def unknown_spec(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
     """Return the spec of weights without metadata: unknown preprocessing, and numbers as labels."""
     channels, height, width = shape
     return ModelSpec(
@@ -221,7 +229,7 @@ def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, diges
     )
 
 
-def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
+def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement) -> ModelSpec:
     """Return the spec completed with the user's statement.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lenetx_runtime import ModelSpec
@@ -110,6 +110,29 @@ class Statement:
             channels=channels,
         )
 
+    @classmethod
+    def of_values(
+        cls,
+        *,
+        framing: str | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> "Statement":
+        """Return a statement of plain Python values: any sequence, and one number for all channels.
+
+        Raises:
+            UnknownName, InputError: as the constructor, or the labels are not texts.
+        """
+        if isinstance(labels, str) or not all(isinstance(each, str) for each in labels or ()):
+            raise InputError(f"The labels are {labels!r}; they must be a list of texts, one per class.")
+        return cls(
+            framing=framing,
+            mean=_per_channel("mean", mean),
+            std=_per_channel("std", std),
+            labels=None if labels is None else tuple(labels),
+        )
+
     def padding(self, shape: tuple[int, int, int]) -> int:
         """Return the pixels of black padding on each side that turn a frame into an input of the given shape.
 
@@ -143,6 +166,15 @@ class Statement:
             )
             raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
         return tuple(given) * (channels if len(given) == 1 else 1)
+
+
+def _per_channel(name: str, given: float | Sequence[float] | None) -> tuple[float, ...] | None:
+    if given is None:
+        return None
+    try:
+        return tuple(map(float, given)) if isinstance(given, Iterable) else (float(given),)
+    except (TypeError, ValueError):
+        raise InputError(f"The {name} is {given!r}; it must be a number, or one number per channel.") from None
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

@@ -1,0 +1,91 @@
+"""Make a checkpoint of a module that a program holds in memory."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..execution.notices import warn
+from ..graph.output import output_of
+from ..models import Architecture
+from ..models.architecture import Shape
+from ..models.in_memory import architecture_of
+from ..models.module_copy import require_apart
+from ..models.wrappers import unwrapped
+from . import fit
+from .checkpoint import Checkpoint
+from .load import stated_spec, unknown_spec
+from .plain_tensors import plain, weights_sha256
+from .statement import Statement
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from lenetx_runtime import ModelSpec
+
+__all__ = ["KIND", "checkpoint_of_module"]
+
+KIND = "module in memory"
+"""The kind of the source in the config of such a checkpoint."""
+_EXAMPLE = "input_shape=(1, 28, 28)"
+
+
+def checkpoint_of_module(
+    module: "nn.Module",
+    *,
+    input_shape: Sequence[int] | None = None,
+    stated: Statement | None = None,
+    like: "ModelSpec | None" = None,
+    on_notice: Callable[[str], None] | None = None,
+) -> Checkpoint:
+    """Make a checkpoint of a copy of a module; see ``Checkpoint.of``.
+
+    Args:
+        module: the module, which is never changed.
+        input_shape: see ``Checkpoint.of``.
+        stated: preprocessing and labels.
+        like: the spec of an artifact, whose input, preprocessing, labels and network's name the checkpoint takes.
+        on_notice: see ``Checkpoint.of``.
+
+    Raises:
+        InputError: see ``Checkpoint.of``.
+    """
+    note, stated = on_notice or warn, stated or Statement()
+    network = architecture_of(module, like.input_shape if like else input_shape, note)
+    shape = _known_shape(network)
+    labels = like.labels if like else stated.labels
+    network = dataclasses.replace(network, one_size=True)
+    built, classes = fit.build(network, shape, None if labels is None else len(labels), {}, note)
+    require_apart(built, unwrapped(module), network.title, shape)
+    tensors = _tensors(built, network.title)
+    config: dict[str, Any] = {
+        "data": None,
+        "architecture": network.name,
+        "architecture_args": {},
+        "source": {"name": network.title, "kind": KIND},
+    }
+    digest = weights_sha256(tensors)
+    if like is not None:
+        spec = dataclasses.replace(
+            like, weights_sha256=digest, batch="dynamic", content_sha256=None, selftest=None
+        )  # the others belong to the artifact
+        return Checkpoint(spec, tensors, {}, config, (), network)
+    spec = unknown_spec(network.name, shape, classes, digest)
+    spec = dataclasses.replace(spec, output=output_of(built, network, shape))
+    return Checkpoint(stated_spec(network.title, spec, stated), tensors, {}, config, (), network)
+
+
+def _known_shape(network: Architecture) -> Shape:
+    if network.input_shape is None:
+        raise InputError(f"The input shape of {network.title} is unknown: pass it as in {_EXAMPLE}.")
+    return network.input_shape
+
+
+def _tensors(module: "nn.Module", title: str) -> "dict[str, Tensor]":
+    import torch
+
+    state = module.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor) or value.is_quantized or value.layout != torch.strided:
+            raise InputError(f"{title} has '{name}' in its state_dict, which is no dense tensor of plain numbers.")
+    return {name: plain(tensor) for name, tensor in state.items()}
