@@ -72,7 +72,7 @@ def checkpoint_of_module(
         return Checkpoint(spec, tensors, {}, config, (), network)
     spec = unknown_spec(network.name, shape, classes, digest)
     spec = dataclasses.replace(spec, output=output_of(built, network, shape))
-    return Checkpoint(stated_spec(network.title, spec, stated), tensors, {}, config, (), network)
+    return Checkpoint(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)
 
 
 def _known_shape(network: Architecture) -> Shape:
