@@ -19,12 +19,20 @@ from .wrappers import unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import TypeIs
 
-__all__ = ["IN_MEMORY", "architecture_of"]
+__all__ = ["IN_MEMORY", "architecture_of", "is_module"]
 
 IN_MEMORY = "in-memory:"
 """Prefix of the recorded name of a class without a file, as in a notebook; no module can have that name."""
 _INSTALLED = ("site-packages", "dist-packages")
+
+
+def is_module(value: object) -> "TypeIs[nn.Module]":
+    """Return whether a value is a ``torch.nn.Module``."""
+    from torch import nn
+
+    return isinstance(value, nn.Module)
 
 
 def architecture_of(
@@ -48,7 +56,7 @@ def architecture_of(
     import torch
     from torch import nn
 
-    if isinstance(module, type) or not isinstance(module, nn.Module):
+    if not is_module(module):
         shown = f"the class {module.__name__}: call it" if isinstance(module, type) else type(module).__name__
         raise InputError(f"A torch.nn.Module is needed; got {shown}.")
     module = unwrapped(module)

@@ -26,6 +26,8 @@ __all__ = ["ACCEPT", "CODE", "Checkpoint"]
 
 CODE = "accepted_code"
 """Key of ``Checkpoint.config``: the recorded network in whose place the user accepted other source code."""
+MODULE = "module"
+"""Key of ``Checkpoint.config``: in words, that the checkpoint was made of a module in memory."""
 ACCEPT = "add --accept-code if the change is meant: the weights and the proof then decide, and the report records it"
 """Advice about source code that changed."""
 

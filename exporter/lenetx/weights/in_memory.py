@@ -13,7 +13,7 @@ from ..models.in_memory import architecture_of
 from ..models.module_copy import require_apart
 from ..models.wrappers import unwrapped
 from . import fit
-from .checkpoint import Checkpoint
+from .checkpoint import MODULE, Checkpoint
 from .load import stated_spec, unknown_spec
 from .plain_tensors import plain, weights_sha256
 from .statement import Statement
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from lenetx_runtime import ModelSpec
 
-__all__ = ["KIND", "checkpoint_of_module"]
+__all__ = ["checkpoint_of_module"]
 
-KIND = "module in memory"
-"""The kind of the source in the config of such a checkpoint."""
+_COPY = "a copy of one in memory"
+_LIKE = f"{_COPY}; it states no preprocessing and labels, and those of the artifact are taken"
 _EXAMPLE = "input_shape=(1, 28, 28)"
 
 
@@ -44,7 +44,8 @@ def checkpoint_of_module(
         module: the module, which is never changed.
         input_shape: see ``Checkpoint.of``.
         stated: preprocessing and labels.
-        like: the spec of an artifact, whose input, preprocessing, labels and network's name the checkpoint takes.
+        like: the spec of an artifact that lenetx wrote, whose input shape, preprocessing, labels and network's name
+            the checkpoint takes, since a module states none.
         on_notice: see ``Checkpoint.of``.
 
     Raises:
@@ -62,17 +63,16 @@ def checkpoint_of_module(
         "data": None,
         "architecture": network.name,
         "architecture_args": {},
-        "source": {"name": network.title, "kind": KIND},
+        MODULE: _COPY,
     }
-    digest = weights_sha256(tensors)
-    if like is not None:
-        spec = dataclasses.replace(
-            like, weights_sha256=digest, batch="dynamic", content_sha256=None, selftest=None
-        )  # the others belong to the artifact
-        return Checkpoint(spec, tensors, {}, config, (), network)
-    spec = unknown_spec(network.name, shape, classes, digest)
-    spec = dataclasses.replace(spec, output=output_of(built, network, shape))
-    return Checkpoint(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)
+    kind, digest = output_of(built, network, shape), weights_sha256(tensors)
+    if like is None:
+        spec = dataclasses.replace(unknown_spec(network.name, shape, classes, digest), output=kind)
+        return Checkpoint(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)
+    spec = dataclasses.replace(
+        like, weights_sha256=digest, output=kind, batch="dynamic", content_sha256=None, selftest=None
+    )
+    return Checkpoint(spec, tensors, {}, config | {MODULE: _LIKE}, (), network)
 
 
 def _known_shape(network: Architecture) -> Shape:
