@@ -24,12 +24,12 @@ class Program:
     """A program in memory that computes logits.
 
     Attributes:
-        name: for the report.
+        name: for the report; ``None`` for a function's own.
         run: from float32[N, C, H, W], any N ≥ 0, to logits.
         axes: of its input, as far as it states them.
     """
 
-    name: str
+    name: str | None
     run: "Callable[[NDArray[np.float32]], Any]"
     axes: Sequence[object] | None = None
 
@@ -50,7 +50,7 @@ def program_of(value: Any, name: str | None) -> Program | None:
     if all(callable(getattr(value, method, None)) for method in ("run", "get_inputs", "get_outputs")):
         return _session(value, name or type(value).__name__)
     if callable(value):
-        return Program(name or str(getattr(value, "__name__", type(value).__name__)), value)
+        return Program(name, value)
     return None
 
 

@@ -65,15 +65,18 @@ def _numbers(found: Any) -> "NDArray[Any]":
     return array
 
 
-def as_artifact(run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec", name: str) -> OpenedArtifact:
+def as_artifact(
+    run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec", name: str | None = None
+) -> OpenedArtifact:
     """Adapt a function to an opened artifact that exposes nothing but its logits.
 
     Args:
         run: maps float32[N, C, H, W], any N ≥ 0, to [N, K] logits, float32 or float64 (rounded to float32), as an array
             or anything that ``numpy.asarray`` accepts.
         spec: the spec of the checkpoint that the function should reproduce.
-        name: the name in the report.
+        name: the name in the report; by default the function's name.
     """
+    name = name or str(getattr(run, "__name__", type(run).__name__))
     nothing = Check("file", name, "not_applicable", detail="A function has no file.")
     artifact = Artifact(FUNCTION, "float32", Path(name), "", 0, spec)
     return OpenedArtifact(artifact, _Function(run), (nothing,))
