@@ -22,8 +22,8 @@ def export(
     ] = None,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic' or the one batch size to take.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Of the ONNX file. [default: 18]")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
+    folder: Annotated[
+        Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
     *,
     weights: Weights,
@@ -47,9 +47,10 @@ def export(
     for name in names or ():
         formats.require(name)
     size = _batch(batch)
+    _require_no_folder(weights.network_output)
     options = weights.options()
     path = checkpoint or newest_checkpoint()
-    folder = output or path.parent
+    folder = folder or path.parent
     note = render.notices(quiet=quiet)
     refusals: list[lenetx.Refusal] = []
     with render.steps(quiet=quiet) as step:
@@ -60,7 +61,7 @@ def export(
                 loaded,
                 names,
                 folder=folder,
-                stem=path.stem,
+                name=path.stem,
                 batch=size,
                 opset=opset,
                 data_name=data,
@@ -83,6 +84,12 @@ def export(
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")
+
+
+def _require_no_folder(output: str | None) -> None:
+    if output is not None and (Path(output).is_dir() or Path(output).name != output):
+        words = f"'{output}' is a folder: --output is an output of the network, and --folder or -o where to write."
+        raise typer.BadParameter(words, param_hint="'--output'")
 
 
 def _batch(text: str) -> int | Literal["dynamic"]:

@@ -122,6 +122,7 @@ def verify(
     *,
     against: "Checkpoint | PathLike | Reference | nn.Module",
     input_shape: Sequence[int] | None = None,
+    output: int | str | None = None,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -142,6 +143,7 @@ def verify(
             ``torch.nn.Module``, which is never changed, see ``Checkpoint.of``.
         input_shape: (channels, height, width) of a module's input; by default what the artifact states, else the
             module's attribute of that name.
+        output: index or name of the logits among several outputs of a module; by default what the artifact states.
         data_name: the data set whose test split is used, see ``reference``.
         data_root: the folder of the data set's files.
         data_options: how to read a custom data set.
@@ -164,7 +166,7 @@ def verify(
     if program is not None and device != "cpu":
         raise InputError(f"`device` does not apply to functions; got '{device}'.")
     axes = None if program is None else program.axes
-    known = _without_modules(against, path, axes, input_shape, on_notice)
+    known = _without_modules(against, path, axes, input_shape, output, on_notice)
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
     judge = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
     if program is not None:
@@ -203,7 +205,7 @@ def verify_logits(
         InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.
         CheckpointError: the checkpoint cannot be used.
     """
-    against = _without_modules(against, None, getattr(inputs, "shape", None), None, None)
+    against = _without_modules(against, None, getattr(inputs, "shape", None), None, None, None)
     if not isinstance(against, Reference):
         known, file = _loaded(against, None, weights_options)
         against = Reference(known, None, "No data set is asked.", file=file)
@@ -226,13 +228,15 @@ def _without_modules(
     artifact: Path | None,
     axes: Sequence[object] | None,
     input_shape: Sequence[int] | None,
+    output: int | str | None,
     on_notice: Callable[[str], None] | None,
 ) -> Checkpoint | PathLike | Reference:
     """Return what an artifact is compared with; a module in memory as its checkpoint."""
     if is_module(against):
-        return module_against(against, artifact, axes, input_shape, on_notice)
-    if input_shape is not None:
-        raise InputError("`input_shape` is for a module in memory: checkpoints and files of weights have their own.")
+        return module_against(against, artifact, axes, input_shape, output, on_notice)
+    for name, value in (("input_shape", input_shape), ("output", output)):
+        if value is not None:
+            raise InputError(f"`{name}` is for a module in memory; state it of a file with `weights_options`.")
     return against
 
 

@@ -66,6 +66,7 @@ class Checkpoint:
         if weights_sha256(self.state_dict) != self.spec.weights_sha256:
             raise CheckpointError("The weights are not those of the spec: its weights_sha256 is of others.")
         architecture = self.network or models.recorded(self.spec.architecture, self.config.get("architecture_args"))
+        architecture = dataclasses.replace(architecture, output=self.spec.network_output)
         shape, classes = self.spec.input_shape, len(self.spec.labels)
         if self.network is None:  # check without allocating: a file must not exhaust the memory
             _require_same_shapes(architecture.title, self.state_dict, architecture.hollow(shape, classes).state_dict())
@@ -87,6 +88,7 @@ class Checkpoint:
         framing: str | None = None,
         mean: float | Sequence[float] | None = None,
         std: float | Sequence[float] | None = None,
+        output: int | str | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> "Checkpoint":
         """Make a checkpoint of a copy of a module in memory; the module is never changed.
@@ -103,6 +105,8 @@ class Checkpoint:
             framing: how images become inputs, see ``Statement``; unknown by default.
             mean: one number, or one per channel, on a scale of 1; see ``Statement``.
             std: the same.
+            output: index or name of the logits, if the module returns a tuple, list or dictionary; by default the only
+                output that is float32[N, classes].
             on_notice: called with a sentence about anything that was assumed or changed, such as a module in training
                 mode. By default these are warnings.
 
@@ -114,7 +118,7 @@ class Checkpoint:
         from .in_memory import checkpoint_of_module
         from .statement import Statement
 
-        stated = Statement.of_values(framing=framing, mean=mean, std=std, labels=labels)
+        stated = Statement.of_values(framing=framing, mean=mean, std=std, labels=labels, output=output)
         return checkpoint_of_module(module, input_shape=input_shape, stated=stated, on_notice=on_notice)
 
     def with_accepted_code(self, recorded: str) -> "Checkpoint":

@@ -55,7 +55,8 @@ def checkpoint_of_module(
     network = architecture_of(module, like.input_shape if like else input_shape, note)
     shape = _known_shape(network)
     labels = like.labels if like else stated.labels
-    network = dataclasses.replace(network, one_size=True)
+    output = stated.network_output or (like.network_output if like else None)
+    network = dataclasses.replace(network, one_size=True, output=output)
     built, classes = fit.build(network, shape, None if labels is None else len(labels), {}, note)
     require_apart(built, unwrapped(module), network.title, shape)
     tensors = _tensors(built, network.title)
@@ -67,10 +68,17 @@ def checkpoint_of_module(
     }
     kind, digest = output_of(built, network, shape), weights_sha256(tensors)
     if like is None:
-        spec = dataclasses.replace(unknown_spec(network.name, shape, classes, digest), output=kind)
+        spec = unknown_spec(network.name, shape, classes, digest)
+        spec = dataclasses.replace(spec, output=kind, network_output=output)
         return Checkpoint(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)
     spec = dataclasses.replace(
-        like, weights_sha256=digest, output=kind, batch="dynamic", content_sha256=None, selftest=None
+        like,
+        weights_sha256=digest,
+        output=kind,
+        network_output=output,
+        batch="dynamic",
+        content_sha256=None,
+        selftest=None,
     )
     return Checkpoint(spec, tensors, {}, config | {MODULE: _LIKE}, (), network)
 
