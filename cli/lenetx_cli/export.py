@@ -87,9 +87,10 @@ def export(
 
 
 def _require_no_folder(output: str | None) -> None:
+    from lenetx.errors import InputError
+
     if output is not None and (Path(output).is_dir() or Path(output).name != output):
-        words = f"'{output}' is a folder: --output is an output of the network, and --folder or -o where to write."
-        raise typer.BadParameter(words, param_hint="'--output'")
+        raise InputError(f"'{output}' is a folder: --output is an output of the network; --folder or -o is the folder.")
 
 
 def _batch(text: str) -> int | Literal["dynamic"]:

@@ -175,7 +175,7 @@ def test_one_of_several_outputs_is_chosen_and_recorded(cli, refused, here):
     arch = ("--arch", "two.py:Two")
     assert "'one' and 'other' could be its logits: choose one with --output" in refused(2, "export", "w.pth", *arch)
     assert "none of which is --output third" in refused(2, "export", "w.pth", *arch, "--output", "third")
-    assert "--folder or -o where to write" in refused(2, "export", "w.pth", *arch, "--output", "some/where")
+    assert "--folder or -o is the folder" in refused(2, "export", "w.pth", *arch, "--output", "some/where")
     assert not (here / "w.onnx").exists()
     done = cli("export", "w.pth", *arch, "-f", "onnx", "--output", "other", "-o", "made")
     assert done.exit_code == 0
