@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes, require_file
 
 from .. import formats
 from ..errors import InputError
@@ -90,11 +91,15 @@ def inspect(
         ArtifactError: the file is unreadable, damaged or of an unknown kind.
     """
     options = options or WeightsOptions()
+    require_file(path, "artifact")
     if formats.is_artifact(path):
         return _artifact(path, options)
     found = foreign_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
     if found is not None and not found.ours and options.architecture is None and found.spec is None:
         return _tensors(path, found, options)
+    unknown = found is None and path.suffix not in checkpoint_file.SUFFIXES
+    if unknown and not checkpoint_file.recognises(read_bytes(path, "checkpoint")):
+        formats.open_artifact(path)  # raises: it lists the kinds of file
     if options == WeightsOptions(trust_pickle=options.trust_pickle) and (found is None or found.ours):
         return _checkpoint(path, checkpoint_file.read(path))
     return _checkpoint(path, checkpoint_of(path, found, options, on_notice))

@@ -86,7 +86,7 @@ def load(path: Path, *, architecture: str | None = None, accept_code: bool = Fal
         checkpoint = dataclasses.replace(checkpoint, network=network)
         if not is_same(recorded, network.name):  # weights that fit do not tell ReLU from tanh
             if not accept_code or models.is_safe(recorded):
-                raise CheckpointError(f"'{path}' holds {_another(checkpoint, models.resolve(architecture))}")
+                raise CheckpointError(f"'{path}' holds {_another(checkpoint, network, architecture)}")
             checkpoint = checkpoint.with_accepted_code(recorded)
     elif not models.is_safe(recorded):
         raise CheckpointError(
@@ -134,17 +134,17 @@ def _require_own(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
 
 
-def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
+def _another(checkpoint: Checkpoint, network: "Architecture", named: str) -> str:
     """Describe how the weights differ from those of the network that the user named."""
     recorded = checkpoint.spec.architecture
-    held = f"weights of {described(recorded)}, not of {described(named.name)}"
-    try:
-        expected = named.build(named.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
-    except InputError:
-        return f"{held}."
-    if differing := difference(checkpoint.state_dict, expected.state_dict()):
-        return f"{held}: {differing}."
-    return held + (f": {ACCEPT}." if not models.is_safe(recorded) else ".")
+    held = f"weights of {described(recorded)}, not of {described(network.name)}"
+    for each in (network, models.resolve(named)):  # the recorded arguments may be of no use to it
+        with contextlib.suppress(InputError):
+            expected = each.build(each.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
+            if differing := difference(checkpoint.state_dict, expected.state_dict()):
+                return f"{held}: {differing}."
+            return f"{held}." if models.is_safe(recorded) else f"{held}: {ACCEPT}."
+    return f"{held}."
 
 
 def _as_archive(checkpoint: Checkpoint) -> bytes:

@@ -100,8 +100,8 @@ class Statement:
                 option = f"--{field.replace('_', '-')}"
                 join = "x" if field == "input_size" else ","
                 raise InputError(
-                    f"'{name}' says that its {field.replace('_', ' ')} is {_text(own, join)}, and {option} "
-                    f"{_text(given, join)} contradicts it: leave {option} away."
+                    f"'{name}' says {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
+                    f"contradicts it: leave {option} away."
                 )
 
     def _require_scale_of_one(self) -> None:
