@@ -122,7 +122,7 @@ def test_prefixes_and_what_belongs_to_the_training_are_taken_away_with_a_note(
     notices = []
     found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5", on_notice=notices.append)
     assert found.spec.weights_sha256 == checkpoint.spec.weights_sha256
-    said = [f"the prefix '{prefix}' of the names was taken away"] if prefix else []
+    said = [f"the prefix '{prefix}' of the names was removed"] if prefix else []
     said += [f"{left} left out, which the network does not have"] if left else []
     assert notices == [f"'w.pth': {'; '.join(said)}."]
     with pytest.raises(InputError, match="they fit lenet5, lenet5-1998"):
@@ -146,7 +146,7 @@ def test_stacked_prefixes_are_taken_away_with_a_note(tmp_path, saved, checkpoint
     notices = []
     found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5", on_notice=notices.append)
     assert found.spec.weights_sha256 == checkpoint.spec.weights_sha256
-    assert notices == [f"'w.pth': the prefix '{prefix}' of the names was taken away."]
+    assert notices == [f"'w.pth': the prefix '{prefix}' of the names was removed."]
 
 
 PARTS = """

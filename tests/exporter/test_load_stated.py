@@ -19,7 +19,7 @@ def test_mean_and_std_that_are_not_stated_are_told(plain):
     stated = Statement("stretch")
     spec = lenetx.load_weights(plain, architecture="lenet5", stated=stated, on_notice=notices.append).spec
     assert (spec.mean, spec.std) == ((0.0,), (1.0,))
-    assert notices == ["No mean or std was stated: the inputs are taken to be the levels on a scale of 1."]
+    assert notices == ["No mean or std was stated; the inputs are assumed to be levels scaled to 0..1."]
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def test_what_cannot_be_is_refused(plain, stated, words):
 @pytest.mark.parametrize(
     ("stated", "words"),
     [
-        (Statement("stretch"), "says framing mnist, and --framing stretch contradicts it: leave --framing"),
-        (Statement("mnist", mean=(0.5,)), "says mean 0.1559, and --mean 0.5 contradicts it"),
-        (Statement(labels=("a", "b")), "says labels 0,1,2,3,4,5,6,7,8,9, and --labels a,b contradicts it"),
-        (Statement(input_size=(28, 28)), "says input size 32x32, and --input-size 28x28 contradicts it"),
-        (Statement(channels=3), "says channels 1, and --channels 3 contradicts it"),
+        (Statement("stretch"), "records framing mnist, and --framing stretch contradicts it: leave --framing"),
+        (Statement("mnist", mean=(0.5,)), "records mean 0.1559, and --mean 0.5 contradicts it"),
+        (Statement(labels=("a", "b")), "records labels 0,1,2,3,4,5,6,7,8,9, and --labels a,b contradicts it"),
+        (Statement(input_size=(28, 28)), "records input size 32x32, and --input-size 28x28 contradicts it"),
+        (Statement(channels=3), "records channels 1, and --channels 3 contradicts it"),
     ],
 )
 def test_what_a_checkpoint_says_itself_is_not_overruled(checkpoint_paths, stated, words):

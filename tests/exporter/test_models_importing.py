@@ -29,7 +29,7 @@ GUARD = "under 'if __name__ == \"__main__\":'."
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (SCRIPT + "main()\n", f"script.py trains a network as soon as it is imported (line 7): .* {GUARD}"),
+        (SCRIPT + "main()\n", f"script.py trains a network when it is imported (line 7): .* {GUARD}"),
         (SCRIPT + "for epoch in range(3):\n    train()\n", "(line 8)"),
         ("import torch\nloss = torch.ones(1, requires_grad=True)\nloss.backward()\n", "(line 3)"),
         (

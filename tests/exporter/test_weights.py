@@ -177,7 +177,7 @@ FILES = {
 def test_every_kind_of_file_gives_every_bit(network, read, kind):
     name, write = FILES[kind]
     found = read(write(network))
-    assert (found.kind, found.spec, found.ours) == (name, None, False)
+    assert (found.kind, found.spec, found.is_lenetx) == (name, None, False)
     expected = network.state_dict()
     assert found.tensors.keys() == expected.keys()
     for each, tensor in found.tensors.items():
@@ -219,9 +219,9 @@ def test_views_and_tied_weights_are_copies(read):
 
 def test_what_lenetx_made_is_told_from_the_rest(checkpoint_paths, published):
     found = weights.read(checkpoint_paths["lenet5"])
-    assert (found.kind, found.ours) == ("checkpoint", True)
+    assert (found.kind, found.is_lenetx) == ("checkpoint", True)
     found = weights.read(published / "lenet5.torchscript")
-    assert (found.kind, found.ours, found.spec.architecture) == ("torchscript", False, "lenet5")
+    assert (found.kind, found.is_lenetx, found.spec.architecture) == ("torchscript", False, "lenet5")
     assert "fc3.weight" in found.tensors
 
 
@@ -261,7 +261,7 @@ def test_what_is_no_tensor_is_left_out_with_a_note(read):
     notices = []
     found = read(torch_saved({"weight": torch.ones(1), "epoch": 3, "args": OBJECTS["args"]}), on_notice=notices.append)
     assert list(found.tensors) == ["weight"]
-    assert notices == ["Left out of 'weights.bin', since they are no tensors: epoch, args."]
+    assert notices == ["Left out of 'weights.bin', because they are not tensors: epoch, args."]
 
 
 def test_of_several_weights_the_usual_ones_are_taken_with_a_note(read):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["another", "sharing"]
+__all__ = ["copy_or_rebuild", "copy_sharing_tensors"]
 
 
-def sharing(network: "nn.Module") -> "nn.Module":
+def copy_sharing_tensors(network: "nn.Module") -> "nn.Module":
     """Return a copy that shares the network's tensors; replacing a tensor of the copy leaves the original unchanged.
 
     Raises:
@@ -19,10 +19,10 @@ def sharing(network: "nn.Module") -> "nn.Module":
     return copy.deepcopy(network, {id(tensor): tensor for tensor in _tensors(network)})
 
 
-def another(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Module":
+def copy_or_rebuild(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Module":
     """Return a copy that shares the tensors, or a newly built network if the module cannot be copied."""
     try:
-        return sharing(network)
+        return copy_sharing_tensors(network)
     except Exception:  # whatever a custom module raises that holds a lock or an open file
         return build()
 

@@ -19,21 +19,21 @@ _NO_MEMORY = "is smaller than requested bytes"
 
 def diagnosis(case: Case) -> tuple[Check, ...]:
     """Run the format's reference implementation on the inputs with the largest errors."""
-    return (_judged(case),)
+    return (_diagnose(case),)
 
 
-def _judged(case: Case) -> Check:
+def _diagnose(case: Case) -> Check:
     opened = case.opened
     if opened.artifact.is_function:
-        detail = "Nothing but its own answers defines what a function computes."
+        detail = "A function is defined only by its own results."
         return Check(_NAME, "function and eager", "not_applicable", detail=detail, group=_GROUP)
     if not any(check.status == "failed" and check.group in NUMERIC for check in case.found):
         return Check(_NAME, "artifact and eager", "not_applicable", detail="They agree.", group=_GROUP)
     if opened.evaluate is None:
-        detail = "Nothing but its engine defines what this format computes."
+        detail = "This format is defined only by its engine."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
-    if _NO_MEMORY in str(case.logits(case.reference.made_up("random inputs"))):  # the evaluator has no memory limit
-        detail = "It asks for more memory than any honest network of its size."
+    if _NO_MEMORY in str(case.logits(case.reference.synthetic("random inputs"))):  # the evaluator has no memory limit
+        detail = "It needs more memory than an honest network of its size would."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     rows, disagree = _worst(case)
     words = f"{len(rows)} inputs, by onnx's ReferenceEvaluator"
@@ -44,7 +44,7 @@ def _judged(case: Case) -> Check:
     problem = wrong_shape(rows, logits)
     share = float("inf") if problem else float(shares(rows, logits).max())
     if share <= 1 and disagree:
-        detail = "The file is right: the engine that ran it computes something else."
+        detail = "The file is right: the engine that ran it computes something different."
     elif share <= 1:
         detail = "The file is right, and its engine too as it runs by default: see which way to run it failed."
     else:
@@ -54,7 +54,7 @@ def _judged(case: Case) -> Check:
 
 def _worst(case: Case) -> tuple[Probe, bool]:
     """Return the inputs with the largest errors relative to their limits, and whether any exceeds its limit."""
-    probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
+    probes = [case.reference.synthetic("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:
         logits = case.logits(probe)

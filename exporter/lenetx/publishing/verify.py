@@ -11,9 +11,9 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats
 from ..data import DataOptions
-from ..data.framed import evenly, with_test_frames
+from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights.checkpoint import Checkpoint
@@ -22,7 +22,7 @@ from ..weights.options import WeightsOptions
 from ..weights.statement import Statement
 from .against import load_against
 from .manifest import MANIFEST, entry_of
-from .transaction import settled
+from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ QUICK = 512
 _NO_FILE = "`weights_options` says how a file is read: give the path of one as `against`."
 
 
-@own_settings()
+@standard_settings()
 def reference(
     checkpoint: Checkpoint,
     *,
@@ -79,11 +79,11 @@ def reference(
         return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
     pictures = stated_spec(Path(file or "weights"), checkpoint.spec, _preprocessing(stated), on_notice)
     if pictures.framing == UNKNOWN:
-        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
+        raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
     root, options = Path(data_root) if data_root else None, data_options or DataOptions()
     labels = checkpoint.spec.labels
     if data_name is None and name not in data.SOURCES:
-        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        why = f"It was trained on '{name}', a custom data set: give its path with --data."
         return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
     try:
         dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
@@ -96,9 +96,9 @@ def reference(
         )
     indices = None
     if images is not None and images < len(dataset.test):
-        dataset, indices = evenly(dataset, images)
+        dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
-        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
+        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
     framed, usable = with_test_frames(dataset, pictures, options)
     numbers = usable if indices is None else indices[usable]
     spread = indices is not None
@@ -111,7 +111,7 @@ def _preprocessing(stated: Statement | None) -> Statement:
     return Statement() if stated is None else Statement(stated.framing, stated.mean, stated.std)
 
 
-@own_settings()
+@standard_settings()
 def verify(
     artifact: PathLike | Function,
     *,
@@ -151,21 +151,21 @@ def verify(
         cuda_index(device)  # an invalid name is rejected before anything is loaded
         require_file(Path(artifact), "artifact")
     artifact_path = None if callable(artifact) else Path(artifact)
-    judge = _reference_of(against, artifact_path, weights_options, **options, images=images, on_progress=on_progress)
+    expected = _reference_of(against, artifact_path, weights_options, **options, images=images, on_progress=on_progress)
     if callable(artifact):
         if device != "cpu":
             raise InputError(f"`device` does not apply to functions; got '{device}'.")
-        return prove(as_artifact(artifact, judge.checkpoint.spec, name), judge, on_progress=on_progress)
+        return prove(as_artifact(artifact, expected.checkpoint.spec, name), expected, on_progress=on_progress)
     if name is not None:
         raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     path = Path(artifact)
-    with _settled(path.parent, on_progress):  # the file and the manifest must be from the same publication
+    with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
-    return prove(opened, judge, also=(published,), on_progress=on_progress)
+    return prove(opened, expected, also=(published,), on_progress=on_progress)
 
 
-@own_settings()
+@standard_settings()
 def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
@@ -227,11 +227,11 @@ def _loaded(
 
 
 @contextlib.contextmanager
-def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
+def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of an artifact's folder; if that is not possible, report it and go on without."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(settled(folder, on_progress))
+            stack.enter_context(lock_and_recover(folder, on_progress))
         except OutputError as error:
             on_progress(str(error))
         yield

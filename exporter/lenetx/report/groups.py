@@ -14,8 +14,8 @@ _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applica
 _IDENTITY = ("weights", "contract")
 """Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
-_FRESH = "It was not published. Another export would give the same file: take a format that is proven, or report it."
-_OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
+_FRESH = "It was not published. Another export would give the same file: use a format that is proven, or report it."
+_OWN = "The program does not compute the network: compare its preprocessing, layers and arithmetic with it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class GroupSummary:
         return sum(check.ran for check in self.checks)
 
     @property
-    def asked(self) -> int:
+    def applicable(self) -> int:
         """The number of checks that apply to this artifact."""
         return sum(check.status != "not_applicable" for check in self.checks)
 
@@ -67,14 +67,14 @@ def summaries(report: Outcome) -> tuple[GroupSummary, ...]:
     return tuple(group for group in groups if group.checks)
 
 
-def advice(report: Outcome, *, fresh: bool = False) -> str:
+def advice(report: Outcome, *, just_exported: bool = False) -> str:
     """Return what to do now in a sentence or two; empty if there is nothing to do.
 
     Args:
         report: the report of a proof.
-        fresh: whether the file has just been exported, so that exporting it again would not help.
+        just_exported: whether the file has just been exported, so that exporting it again would not help.
     """
-    if fresh and not report.passed:
+    if just_exported and not report.passed:
         return _FRESH
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
@@ -84,7 +84,7 @@ def advice(report: Outcome, *, fresh: bool = False) -> str:
     if not report.passed:
         return "Do not use it."
     if any(check.status == "not_run" for check in report.checks):
-        return "What was not run says what it needs."
+        return "Each line marked 'not run' states what is missing."
     return ""
 
 

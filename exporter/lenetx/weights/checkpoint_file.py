@@ -19,7 +19,7 @@ from ..files import write_atomically
 from ..models.identity import described, is_same
 from . import run_state, safetensors_file, tensor_file
 from .checkpoint import ACCEPT, CODE, Checkpoint
-from .fit import difference
+from .matching import difference
 from .plain_tensors import plain, require_plain, weights_sha256
 
 if TYPE_CHECKING:
@@ -111,15 +111,15 @@ def read(path: Path) -> Checkpoint:
         if models.is_safe(checkpoint.spec.architecture):
             checkpoint.module()
     except (ArtifactError, InputError) as error:
-        raise CheckpointError(f"'{path}' is not a usable checkpoint. {_foreign(path) or error}") from None
+        raise CheckpointError(f"'{path}' is not a usable checkpoint. {_third_party_advice(path) or error}") from None
     return checkpoint
 
 
-def _foreign(path: Path) -> str | None:
+def _third_party_advice(path: Path) -> str | None:
     """Return advice for a file of third-party weights, or ``None`` for any other file."""
     with contextlib.suppress(CheckpointError, InputError):
         found = weights.read(path)
-        if found is not None and not found.ours:
+        if found is not None and not found.is_lenetx:
             return (
                 f"It holds weights that lenetx did not save ({found.kind}): make a checkpoint of them with "
                 f"'lenetx convert {path.name} OUT.pt --arch …'."
@@ -185,7 +185,7 @@ def _parse(data: bytes) -> Checkpoint:
         checkpoint = read(data)
         digest = weights_sha256(checkpoint.state_dict)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
-        raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
+        raise ArtifactError("It is not a lenetx checkpoint, as 'lenetx train' writes them.") from None
     if digest != checkpoint.spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
     return checkpoint

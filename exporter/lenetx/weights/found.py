@@ -48,7 +48,7 @@ class Source:
             if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
                 raise ArtifactError(f"Beside tensors it holds {name!r}, a {type(tensor).__name__}.")
             if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.is_nested or not _is_dense(tensor):
-                raise ArtifactError(f"{name} is no dense tensor: save it as one.")
+                raise ArtifactError(f"{name} is not a dense tensor: save it as one.")
             if tensor.is_complex():
                 raise ArtifactError(f"{name} holds complex numbers, which no network here has.")
         if not tensors:
@@ -67,7 +67,7 @@ class Source:
         if others and kept:
             more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
             listed = ", ".join(map(str, others[:_LISTED]))
-            self.on_notice(f"Left out of '{self.path.name}', since they are no tensors: {listed}{more}.")
+            self.on_notice(f"Left out of '{self.path.name}', because they are not tensors: {listed}{more}.")
         return kept
 
 
@@ -85,12 +85,12 @@ class Found:
         kind: kind of file, in words.
         tensors: dense tensors on the CPU, of any dtype, by name.
         spec: the spec in the file, if lenetx wrote it.
-        ours: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
+        is_lenetx: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
         network: name of the class of a pickled custom module.
     """
 
     kind: str
     tensors: "Mapping[str, Tensor]"
     spec: ModelSpec | None = None
-    ours: bool = False
+    is_lenetx: bool = False
     network: str | None = None

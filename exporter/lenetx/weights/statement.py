@@ -76,7 +76,7 @@ class Statement:
         )
 
     def require_agreement(self, spec: ModelSpec, name: str) -> None:
-        """Check that nothing here contradicts what a file says of itself.
+        """Check that nothing here contradicts what a file records.
 
         Args:
             spec: of the file. An unknown framing says nothing of the preprocessing, and class numbers beside one say
@@ -100,7 +100,7 @@ class Statement:
                 option = f"--{field.replace('_', '-')}"
                 join = "x" if field == "input_size" else ","
                 raise InputError(
-                    f"'{name}' says {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
+                    f"'{name}' records {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
                     f"contradicts it: leave {option} away."
                 )
 

@@ -10,7 +10,7 @@ from .ort import OrtBackend, execution_providers
 from .selftest import SelfTestResult
 from .spec import ModelSpec
 
-__all__ = ["REMOTE", "ProviderOutcome", "reprove", "reprove_everywhere"]
+__all__ = ["REMOTE", "ProviderOutcome", "run_selftest", "run_selftest_everywhere"]
 
 REMOTE = {"AzureExecutionProvider": "It runs models on remote servers only, never this one."}
 """Providers of onnxruntime that do not run on this device, with the reason."""
@@ -40,7 +40,7 @@ class ProviderOutcome:
         return cls(provider, "failed", result, "A logit is further from the proven one than rounding takes it.")
 
 
-def reprove(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
+def run_selftest(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
     """Run the self-test of a sealed ONNX model on ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
@@ -50,7 +50,7 @@ def reprove(data: bytes, spec: ModelSpec, *, device: str) -> ProviderOutcome:
     return ProviderOutcome.of(backend.provider, Classifier.from_backend(spec, backend).self_test())
 
 
-def reprove_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome]:
+def run_selftest_everywhere(data: bytes, spec: ModelSpec) -> Iterator[ProviderOutcome]:
     """Run the self-test on every execution provider of onnxruntime; one that cannot run the model fails."""
     for provider in execution_providers():
         if provider in REMOTE:

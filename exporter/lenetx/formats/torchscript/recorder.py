@@ -9,17 +9,17 @@ from lenetx_runtime.backend import batches
 
 from ...bounds.affine_layers import weight_of
 from ...execution.devices import torch_device
-from ...execution.host import own_settings
+from ...execution.host import standard_settings
 from ...graph import Expression, Unknown, of_tape
 from ...graph.tape import Tape, record, unread
-from .engines import as_written
 from .graph import constants_of
+from .runs import as_written
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Watched", "expression_of", "layers_of"]
+__all__ = ["ArchiveRecorder", "expression_of", "layers_of"]
 
 _BATCHES = (2, 3)
 """Batch sizes for a dynamic batch axis. A batch axis of size 1 would look like any other axis of size 1, and two batch
@@ -27,7 +27,7 @@ sizes reveal sizes in the code that fit only one of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ArchiveRecorder:
     """An archive whose operators are recorded on a newly loaded module each time.
 
     Attributes:
@@ -49,7 +49,7 @@ class Watched:
         device = torch_device(self.device)
         module = self.load()
         own = {id(each): names[0] for names, each in zip(self.names, constants_of(module), strict=True) if names}
-        with own_settings(), as_written():
+        with standard_settings(), as_written():
             return record(module, torch.from_numpy(inputs).to(device), own)
 
     def record_zeros(self) -> list[Tape]:
@@ -61,14 +61,14 @@ class Watched:
 
 
 def layers_of(
-    watched: Watched, inputs: "NDArray[np.float32]"
+    recorder: ArchiveRecorder, inputs: "NDArray[np.float32]"
 ) -> "tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]":
     """Return each affine layer's outputs, by weight name, and the float32[N, K] logits for float32[N, C, H, W]."""
     import numpy as np
 
     parts, logits = [], []
-    for part, count in batches(inputs, watched.spec):
-        tape = watched.record(part)
+    for part, count in batches(inputs, recorder.spec):
+        tape = recorder.record(part)
         parts.append([(weight_of(step), step.results[0][:count].cpu().numpy()) for step in tape.steps])
         logits.append(tape.values[tape.output][:count].cpu().numpy())
     found: dict[str, list[NDArray[np.float32]]] = {}
@@ -79,10 +79,10 @@ def layers_of(
     return found, np.concatenate(logits)
 
 
-def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | Unknown:
+def expression_of(recorder: ArchiveRecorder, aliases: Mapping[str, str]) -> Expression | Unknown:
     """Return the archive's computation in canonical form, given each tensor's canonical name."""
     try:
-        tapes = watched.record_zeros()
+        tapes = recorder.record_zeros()
     except RuntimeError as error:  # a traceback of the code precedes the message's last line
         return Unknown(f"torch cannot run it: {str(error).strip().splitlines()[-1].removeprefix('RuntimeError: ')}")
     if beside := unread(tapes[0]):
@@ -90,5 +90,5 @@ def expression_of(watched: Watched, aliases: Mapping[str, str]) -> Expression | 
     found = [of_tape(tape, aliases) for tape in tapes]
     kinds = {each.key for each in found if isinstance(each, Expression)}
     if len(kinds) > 1 or (kinds and any(isinstance(each, Unknown) for each in found)):
-        return Unknown("it does something else for another number of images")
+        return Unknown("it behaves differently for another number of images")
     return found[0]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.cpus import available_cpus
 
 from ...eager import TorchBackend
-from ..artifact import Engine
+from ..artifact import Run
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["as_written", "engines_of"]
+__all__ = ["as_written", "runs_of"]
 
 _WARM_UP = 3
 """Number of calls before the one that counts; libtorch profiles the first calls and then optimises."""
@@ -54,7 +54,7 @@ def as_written() -> Iterator[None]:
         yield
 
 
-def engines_of(load: Callable[[], Any], device: str) -> tuple[Engine, ...]:
+def runs_of(load: Callable[[], Any], device: str) -> tuple[Run, ...]:
     """Return a run for each combination of optimisation and thread count.
 
     Args:
@@ -62,7 +62,7 @@ def engines_of(load: Callable[[], Any], device: str) -> tuple[Engine, ...]:
         device: where it runs.
     """
     return tuple(
-        Engine(
+        Run(
             f"optimisation {'all' if optimised else 'off'}, {threads} thread{'s'[: threads - 1]}",
             partial(_Variant, load, device, optimised=optimised, threads=threads),
         )

@@ -9,8 +9,8 @@ from torch import nn
 
 from lenetx import models
 from lenetx.errors import InputError
-from lenetx.execution.copies import sharing
-from lenetx.execution.double import Double
+from lenetx.execution.copies import copy_sharing_tensors
+from lenetx.execution.float64 import Float64Network
 from lenetx.graph.fold import fold
 
 EDGES = torch.tensor([[[[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]]])
@@ -119,7 +119,7 @@ def test_a_network_is_computed_in_float64_whatever_dtype_its_code_names(name, im
     right.load_state_dict(network.state_dict())
     with torch.no_grad():
         expected, eager = right(images.double()), network(images.clone())
-    found = Double(network)(images.double())
+    found = Float64Network(network)(images.double())
     assert found.dtype == torch.float64
     assert type(found) is torch.Tensor
     assert (found - expected).abs().max() < 1e-14
@@ -169,7 +169,7 @@ def test_it_is_what_the_same_network_of_float64_weights_gives(make):
     right = copy.deepcopy(network).double()
     with torch.no_grad():
         expected = right(images.double())
-    assert (Double(network)(images.double()) - expected).abs().max() < 1e-14
+    assert (Float64Network(network)(images.double()) - expected).abs().max() < 1e-14
 
 
 class First(nn.Module):
@@ -182,14 +182,14 @@ def test_layers_in_a_plain_list_compute_in_float64_too(images):
     network = Listed().eval()
     right = Net(nn.Conv2d(1, 1, 3, padding=1)).double().eval()
     right.load_state_dict(network.state_dict() | {f"before.{k}": v for k, v in network.more[0].state_dict().items()})
-    assert (Double(network)(images.double()) - right(images.double())).abs().max() < 1e-14
+    assert (Float64Network(network)(images.double()) - right(images.double())).abs().max() < 1e-14
 
 
 def test_a_copy_and_a_folded_network_share_what_is_there():
     network = models.build("lenet5-bn", (1, 32, 32), 10).eval()
-    double = Double(network)
+    double = Float64Network(network)
     names = double.names()
-    folded = Double(fold(sharing(network), (1, 32, 32)), twins=double.twins).names()
+    folded = Float64Network(fold(copy_sharing_tensors(network), (1, 32, 32)), twins=double.twins).names()
     assert names == double.copied().names()
     assert set(names.values()) == {name for name, _ in [*network.named_parameters(), *network.named_buffers()]}
     kept = {place for place, name in folded.items() if name == "fc3.weight"}
@@ -203,5 +203,5 @@ class Numpy(Net):
 
 
 def test_what_cannot_be_computed_in_float64_is_one_sentence_about_their_code(images):
-    with pytest.raises(InputError, match=r"^mine raised \w+ in line \d+ of test_double.py in float64: .+\.$"):
-        Double(Numpy().eval(), "mine")(images.double())
+    with pytest.raises(InputError, match=r"^mine raised \w+ in line \d+ of test_float64.py in float64: .+\.$"):
+        Float64Network(Numpy().eval(), "mine")(images.double())

@@ -5,14 +5,14 @@ from functools import partial
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.cpus import available_cpus
 from lenetx_runtime.ort import OrtBackend, execution_providers
-from lenetx_runtime.reprove import REMOTE
+from lenetx_runtime.run_selftest import REMOTE
 
-from ..artifact import Engine
+from ..artifact import Run
 
-__all__ = ["engines_of"]
+__all__ = ["runs_of"]
 
 
-def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
+def runs_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Run, ...]:
     """Return a run for each combination of optimisation and thread count, and for each execution provider.
 
     Args:
@@ -21,7 +21,7 @@ def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
         device: where the combinations of optimisation and threads run.
     """
     sessions = [
-        Engine(
+        Run(
             f"optimisation {'all' if optimised else 'off'}, {threads} thread{'s'[: threads - 1]}",
             partial(OrtBackend, data, spec, device=device, threads=threads, optimised=optimised),
         )
@@ -29,7 +29,7 @@ def engines_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Engine, ...]:
         for threads in sorted({1, available_cpus()})
     ]
     providers = [
-        Engine(provider, partial(OrtBackend, data, spec, providers=[provider]), missing=REMOTE.get(provider, ""))
+        Run(provider, partial(OrtBackend, data, spec, providers=[provider]), missing=REMOTE.get(provider, ""))
         for provider in execution_providers()
     ]
     return (*sessions, *providers)

@@ -68,7 +68,7 @@ def load(
     elif suffix in TABLES:
         parts, found, unusable, notices = _from_table(place, options, class_names, classes)
     elif exists(place) and not is_folder(place):
-        raise DataError(f"'{path}' is no data set: it is a .csv, a .npz or a folder.")
+        raise DataError(f"'{path}' is not a data set; give a .csv, a .npz or a folder.")
     elif suffix and not exists(place):
         raise DataError(f"There is no '{path}'; a data set of your own is a .csv, a .npz or a folder.")
     else:
@@ -79,7 +79,7 @@ def load(
         return _assembled(name, parts, found, unusable, notices)
     except DataError:
         if unusable and not options.skip_bad:  # the skipped rows may be the cause
-            raise DataError(listed(name, unusable, "; mend them or leave them out with --skip-bad")) from None
+            raise DataError(listed(name, unusable, "; mend them or skip them with --skip-bad")) from None
         raise
 
 
@@ -120,7 +120,7 @@ def _require_classes(name: str, found: tuple[str, ...], wanted: int | None) -> N
         there = f"one class only, '{found[0]}'" if found else "no images"
         raise DataError(f"'{name}' has {there}: a classifier needs two classes or more.")
     if wanted is not None and wanted != len(found):
-        raise DataError(f"'{name}' has {len(found)} classes ({', '.join(found[:20])}), but {wanted} were asked for.")
+        raise DataError(f"'{name}' has {len(found)} classes ({', '.join(found[:20])}), but {wanted} were requested.")
 
 
 def _assembled(

@@ -73,7 +73,7 @@ def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
     frames = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
     if inputs.dtype == np.uint8 and inputs.shape[1:] == frames and len(inputs):
         if spec.framing == UNKNOWN:
-            raise InputError("The weights do not say how pictures become inputs: give the inputs as float32.")
+            raise InputError("The weights do not record how pictures become inputs: give the inputs as float32.")
         return normalise(inputs, spec)
     if inputs.dtype != np.float32 or inputs.shape[1:] != spec.input_shape or not len(inputs):
         wanted = f"float32[N, {', '.join(map(str, spec.input_shape))}] or uint8[N, {', '.join(map(str, frames))}]"

@@ -144,9 +144,7 @@ def test_a_place_that_is_no_file_of_python_is_told_what_to_name(tmp_path, monkey
     (tmp_path / "net.ipynb").write_text("{}")
     (tmp_path / "nets/mine/__init__.py").write_text(SOURCE)
     monkeypatch.chdir(tmp_path)
-    expected = (
-        "There is no network" if name == "nets" else "is no file of Python and no name of a module: name the file"
-    )
+    expected = "There is no network" if name == "nets" else "is neither a Python file nor a module name: name the file"
     assert expected in refusal(f"{name}:Net")
 
 

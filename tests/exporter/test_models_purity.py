@@ -7,7 +7,7 @@ import pytest
 from lenetx import models
 from lenetx.errors import InputError
 from lenetx.models.load_into import load_into
-from lenetx.models.steady import require_steady
+from lenetx.models.purity import require_pure
 
 SHAPE = (1, 8, 8)
 SOURCE = """
@@ -131,7 +131,7 @@ class One(Net):
     def head(self, x):
         return self.fc(x.view(1, -1))
 
-# those that are steady
+# those that are pure
 
 class InPlace(Net):
     def before(self, x):
@@ -182,7 +182,7 @@ class Slope(Net):
 
 @pytest.fixture(scope="module")
 def check(tmp_path_factory):
-    path = tmp_path_factory.mktemp("steady") / "net.py"
+    path = tmp_path_factory.mktemp("pure") / "net.py"
     path.write_text(SOURCE, encoding="ascii")
 
     def check(name):
@@ -194,7 +194,7 @@ def check(tmp_path_factory):
             load_into(other, network.state_dict())
             return other
 
-        require_steady(network, architecture.title, SHAPE, rebuild)
+        require_pure(network, architecture.title, SHAPE, rebuild)
 
     return check
 

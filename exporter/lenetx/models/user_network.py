@@ -18,7 +18,7 @@ from ..execution.user_code import described, no_warning_is_an_error, user_code
 from .importing import package_of, roots_of, surroundings
 from .scripts import trains_on_import
 
-__all__ = ["first_on_path", "from_file", "from_package", "own_input_shape"]
+__all__ = ["declared_input_shape", "first_on_path", "from_file", "from_package"]
 
 _DIGITS = 16
 """Hexadecimal digits of the source's SHA-256 that a checkpoint records."""
@@ -63,13 +63,13 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
         UnknownName: the module does not define ``factory``.
     """
     if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
-        raise InputError(f"'{module}' is no file of Python and no name of a module: name the file, FILE.py:{factory}.")
+        raise InputError(f"'{module}' is neither a Python file nor a module name: name the file, FILE.py:{factory}.")
     with surroundings([Path.cwd()], module), user_code(module), no_warning_is_an_error(), _missing_in_words(module):
         found = importlib.import_module(module)
     return f"{module}:{factory}", _member(found, factory, module)
 
 
-def own_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
+def declared_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
     """Return a class's ``input_shape`` as (channels, height, width) or ``None``, and whether it is channels-last.
 
     Raises:
@@ -123,7 +123,7 @@ def _import_package(package: str, path: Path) -> None:
 def _require_no_script(tree: ast.Module, name: str) -> None:
     if line := trains_on_import(tree):
         raise InputError(
-            f"{name} trains a network as soon as it is imported (line {line}): put what is to run only as a script "
+            f"{name} trains a network when it is imported (line {line}): put what is to run only as a script "
             f"under {_GUARD}."
         )
 

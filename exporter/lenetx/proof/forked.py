@@ -23,43 +23,43 @@ if TYPE_CHECKING:
 
     from ..formats.artifact import OpenedArtifact
 
-__all__ = ["Answer", "Apart", "ask_apart"]
+__all__ = ["BatchOutcome", "ForkedOutcome", "run_forked"]
 
 _SECONDS = 60.0
 """Time after which a process that has not answered is killed; the result is then unknown."""
-_ENGINE = "optimisation all, 1 thread"
+_RUN = "optimisation all, 1 thread"
 """The run to use; a forked process has none of the threads that an engine may wait for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BatchOutcome:
     """The outcome of one batch.
 
     Attributes:
         shape: the shape of the logits; ``None`` if the engine raised an error.
-        refused: the error.
+        error: the error.
     """
 
     shape: tuple[int, ...] | None = None
-    refused: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class ForkedOutcome:
     """The outcome of several batches.
 
     Attributes:
-        answers: the outcomes before any crash, by batch size.
-        ended: the batch size that crashed the process; ``None`` if none did.
+        outcomes: the outcomes before any crash, by batch size.
+        crashed_at: the batch size that crashed the process; ``None`` if none did.
         signal: the signal that ended the process, such as ``SIGABRT``.
     """
 
-    answers: dict[int, Answer]
-    ended: int | None = None
+    outcomes: dict[int, BatchOutcome]
+    crashed_at: int | None = None
     signal: str = ""
 
 
-def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
+def run_forked(opened: "OpenedArtifact", sizes: Sequence[int]) -> ForkedOutcome | None:
     """Run batches of zeros, one after the other, in a forked process.
 
     Args:
@@ -69,8 +69,8 @@ def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
     Returns:
         The outcome; ``None`` if forking is not possible on this system or device, or no answer came in time.
     """
-    engine = next((each for each in opened.engines if each.name == _ENGINE), None)
-    if engine is None or opened.backend.device != "cpu" or not hasattr(os, "fork") or sys.platform == "darwin":
+    run = next((each for each in opened.runs if each.name == _RUN), None)
+    if run is None or opened.backend.device != "cpu" or not hasattr(os, "fork") or sys.platform == "darwin":
         return None
     shape = opened.artifact.spec.input_shape
     batches = [np.zeros((size, *shape), np.float32) for size in sizes]
@@ -79,7 +79,7 @@ def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
         warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)  # from 3.12, if the process has threads
         child = os.fork()
     if not child:
-        _answer(engine.open, batches, writing)
+        _run_batches(run.open, batches, writing)
     os.close(writing)
     try:
         lines = _lines(reading, time.monotonic() + _SECONDS)
@@ -90,18 +90,18 @@ def ask_apart(opened: "OpenedArtifact", sizes: Sequence[int]) -> Apart | None:
         status = os.waitpid(child, 0)[1]
     if lines is None:
         return None
-    found = [Answer(None if shape is None else tuple(shape), refused) for shape, refused in lines]
-    answers = dict(zip(sizes, found, strict=False))
-    if len(answers) == len(sizes):
-        return Apart(answers)
-    return Apart(answers, sizes[len(answers)], _name(status))
+    found = [BatchOutcome(None if shape is None else tuple(shape), error) for shape, error in lines]
+    outcomes = dict(zip(sizes, found, strict=False))
+    if len(outcomes) == len(sizes):
+        return ForkedOutcome(outcomes)
+    return ForkedOutcome(outcomes, sizes[len(outcomes)], _name(status))
 
 
-def _answer(open_engine: "Callable[[], Backend]", batches: "Sequence[NDArray[np.float32]]", writing: int) -> None:
+def _run_batches(open_run: "Callable[[], Backend]", batches: "Sequence[NDArray[np.float32]]", writing: int) -> None:
     """Write one line per batch and exit the process without Python's cleanup."""
     try:
         _be_silent()
-        backend = open_engine()
+        backend = open_run()
         for batch in batches:
             try:
                 answer: tuple[Sequence[int] | None, str] = (backend.run(batch).shape, "")

@@ -61,7 +61,7 @@ def place_of(expression: Expression) -> str:
 def described(expression: Expression) -> str:
     """Describe what an expression does with its arguments, including its attributes."""
     operator, held = expression.operator, expression.attributes
-    if expression.is_strange:
+    if expression.is_opaque:
         return f"{operator[1:]} ({held['reason']})" if held["reason"] else operator[1:]
     if operator in _LAYERS:
         return f"{_layer(expression)}{_settings(held)}"

@@ -17,7 +17,7 @@ from ..weights.checkpoint import CODE, Checkpoint
 from .case import Case
 from .reference import Reference
 
-__all__ = ["contract"]
+__all__ = ["embedded_spec"]
 
 _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "content_sha256")
@@ -28,15 +28,15 @@ _MACHINES = 8
 _FRAMES, _NUMBERS = 256, 2**24
 
 
-_NOTHING = "A function says nothing of its inputs and labels: they are taken to be the checkpoint's."
+_NOTHING = "A function does not describe its inputs and labels; they are assumed to be the checkpoint's."
 
 
-def contract(case: Case) -> tuple[Check, ...]:
+def embedded_spec(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
     if case.is_function:
-        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+        skipped = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
-            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in asked.items()
+            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in skipped.items()
         )
     found, reference = case.spec, case.reference
     return (_spec(found, reference.checkpoint), _preprocessing(found, reference), _self_test(found, reference))
@@ -74,7 +74,7 @@ def _preprocessing(found: ModelSpec, reference: Reference) -> Check:
         return Check("preprocessing", subject, "failed", detail=shapes, group=_GROUP)
     runtime, training = normalise(frames, found), _as_in_training(frames, expected)
     differing = int((runtime.view(np.uint32) != training.view(np.uint32)).sum())
-    problem = f"{differing:,} of {training.size:,} numbers are not those that training makes." if differing else None
+    problem = f"{differing:,} of {training.size:,} numbers differ from those in training." if differing else None
     return Check.verdict("preprocessing", subject, problem, "Bit for bit as in training.", group=_GROUP)
 
 
@@ -82,7 +82,7 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
     """Recompute the embedded self-test, which a device without torch relies on."""
     name, selftest, checkpoint = "self-test", found.selftest, reference.checkpoint
     if selftest is None:
-        return Check(name, "no images", "not_applicable", detail="It carries none.", group=_GROUP)
+        return Check(name, "no images", "not_applicable", detail="It has none.", group=_GROUP)
     calibrated = reference.plan.method == "self-calibrated"
     words = f"{len(selftest.logits)} golden images"
     if not selftest.fits(checkpoint.spec):
@@ -115,7 +115,7 @@ def _frames(reference: Reference) -> NDArray[np.uint8]:
 def _as_in_training(frames: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
     from ..data import Split
     from ..execution.devices import torch_device
-    from ..frames.tensors import to_device
+    from ..frames.device_split import to_device
 
     split = to_device(Split(frames, np.zeros(len(frames), np.int64)), spec, torch_device("cpu"))
     inputs: NDArray[np.float32] = next(split.in_order(len(frames)))[0].numpy()

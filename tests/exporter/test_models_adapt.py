@@ -138,10 +138,10 @@ NOTES = {
     "Logarithms": ("gives a dict of outputs: 'z' is taken, of which the others are probabilities.",),
     "Listed": (
         "gives a list of outputs: [1] is taken, which alone is float32[N, 4, 1].",
-        "gives float32[N, 4, 1], whose axes of 1 are taken away.",
+        "gives float32[N, 4, 1], whose axes of size 1 are removed.",
     ),
-    "Places": ("gives float32[N, 4, 1, 1], whose axes of 1 are taken away.",),
-    "Row": ("gives float32[N, 1, 4], whose axes of 1 are taken away.",),
+    "Places": ("gives float32[N, 4, 1, 1], whose axes of size 1 are removed.",),
+    "Row": ("gives float32[N, 1, 4], whose axes of size 1 are removed.",),
     "Squeezed": ("gives float32[4] for one image, as .squeeze() takes the batch axis away too: it is kept.",),
     "Narrow": ("has weights of float16: it computes in float32 here, as artifacts do.",),
     "Wide": ("has weights of float64: it computes in float32 here, as artifacts do.",),

@@ -8,13 +8,13 @@ plain lists work unchanged. A constant that the code creates keeps its float32 v
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from .copies import sharing
+from .copies import copy_sharing_tensors
 from .user_code import user_code
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Double", "Twins"]
+__all__ = ["Float64Network", "Twins"]
 
 
 class Twins:
@@ -35,7 +35,7 @@ class Twins:
         return self._pairs[id(tensor)][1]
 
 
-class Double:
+class Float64Network:
     """Run a network in float64: maps float64[N, C, H, W] to float64[N, K] logits.
 
     Args:
@@ -67,13 +67,13 @@ class Double:
         logits: Tensor = run.exact(found)
         return logits
 
-    def copied(self) -> "Double":
+    def copied(self) -> "Float64Network":
         """Return a copy that shares all tensors.
 
         Raises:
             Exception: whatever a custom module raises that holds a lock or an open file.
         """
-        return Double(sharing(self.network), self.title, self.twins)
+        return Float64Network(copy_sharing_tensors(self.network), self.title, self.twins)
 
     def names(self) -> dict[int, str]:
         """Return the names of the parameters and buffers by the ``id`` of their float64 counterparts."""

@@ -16,10 +16,10 @@ __all__ = [
     "build",
     "classes_of",
     "difference",
-    "fitting",
     "head",
     "listed",
-    "matched",
+    "matching_networks",
+    "renamed_to_match",
     "same_but_for_classes",
 ]
 
@@ -55,7 +55,7 @@ def build(
     """
     with fork_random():
         if classes is None:
-            given, _ = matched(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
+            given, _ = renamed_to_match(tensors, architecture.plan(shape, _DEFAULT_CLASSES))
             classes = classes_of(given, architecture, shape) or architecture.outputs(shape, _DEFAULT_CLASSES)
         return architecture.build(shape, classes, on_notice).eval(), classes
 
@@ -107,7 +107,7 @@ def _grows(architecture: Architecture, shape: tuple[int, int, int], classes: int
     return {name: found[name] for name in now if name in found}
 
 
-def matched(
+def renamed_to_match(
     tensors: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]"
 ) -> "tuple[dict[str, Tensor], str | None]":
     """Return tensors renamed to fit a network, and a note about what changed.
@@ -146,7 +146,7 @@ def _renamed(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> tuple[di
         return {name: name for name in tensors}, ""
     if prefix := _prefix(tensors, wanted):
         renamed = {name: name.removeprefix(prefix) for name in tensors if name.startswith(prefix)}
-        return renamed, f"the prefix '{prefix}' of the names was taken away"
+        return renamed, f"the prefix '{prefix}' of the names was removed"
     bare, own = {name: _unwrapped(name) for name in tensors}, {_unwrapped(name): name for name in wanted}
     if len(set(bare.values())) < len(bare) or len(own) < len(wanted):
         return None, ""  # two tensors would have one name
@@ -192,7 +192,7 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
     return "; ".join(sorted(problems)[:_LISTED]) + more
 
 
-def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
+def matching_networks(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
     """Return the names of the built-in networks that the tensors fit."""
     found = []
     for name in models.names():
@@ -200,7 +200,7 @@ def fitting(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
         assert architecture.input_shape is not None, "the built-in ones say what they take"
         network, _ = build(architecture, architecture.input_shape, None, tensors)
         expected = network.state_dict()
-        if not difference(matched(tensors, expected)[0], expected):
+        if not difference(renamed_to_match(tensors, expected)[0], expected):
             found.append(name)
     return tuple(found)
 

@@ -14,10 +14,10 @@ from .file_split import FileSplit
 from .options import DataOptions
 from .rows import listed
 
-__all__ = ["evenly", "with_test_frames"]
+__all__ = ["evenly_spaced", "with_test_frames"]
 
 
-def evenly(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
+def evenly_spaced(dataset: Dataset, images: int) -> tuple[Dataset, NDArray[np.int64]]:
     """Return the data set with only ``images`` of its test images, and their indices, int64[images].
 
     They are evenly spaced, because files are often sorted by class.
@@ -54,7 +54,7 @@ def with_test_frames(dataset: Dataset, spec: ModelSpec, options: DataOptions) ->
                 unusable.append(f"{test.name(row)}: {str(error).rstrip('.')}")
         dataset = dataclasses.replace(dataset, test=Split(frames[: len(usable)], test.labels[usable]))
     if unusable and not options.skip_bad:
-        raise DataError(listed(dataset.name, unusable, "; mend them or leave them out with --skip-bad"))
+        raise DataError(listed(dataset.name, unusable, "; mend them or skip them with --skip-bad"))
     if not len(dataset.test):
         raise DataError(f"No image of the test part of '{dataset.name}' can be used.")
     return dataset, np.array(usable, np.int64)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..execution.user_code import place_of, user_code
-from .counts import turning_points
+from .batch_sizes import deviating_batch_sizes
 from .probe import eval_mode, fork_random, quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["require_kept", "require_steady", "unsteady"]
+__all__ = ["impurity", "require_pure", "require_rebuildable"]
 
 _IMAGES = 3
 _SAME = 1e-3
@@ -22,18 +22,18 @@ _SEEDS = (1, 2)
 Rebuild = Callable[[], "nn.Module"]
 
 
-def require_steady(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
-    """Check with ``unsteady`` and ``require_kept`` that a custom network can be exported.
+def require_pure(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
+    """Check with ``impurity`` and ``require_rebuildable`` that a custom network can be exported.
 
     Raises:
         InputError: the network cannot be exported, or its code raised an error.
     """
-    if reason := unsteady(module, name, shape):
+    if reason := impurity(module, name, shape):
         raise InputError(reason)
-    require_kept(module, name, shape, rebuild)
+    require_rebuildable(module, name, shape, rebuild)
 
 
-def require_kept(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
+def require_rebuildable(module: "nn.Module", name: str, shape: tuple[int, int, int], rebuild: Rebuild) -> None:
     """Check that the logits of a custom network depend on nothing but its weights and its input.
 
     Args:
@@ -60,7 +60,7 @@ def require_kept(module: "nn.Module", name: str, shape: tuple[int, int, int], re
                 )
 
 
-def unsteady(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str | None:
+def impurity(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str | None:
     """Run a custom network in eval mode on a few random images, one by one and as a batch.
 
     Args:
@@ -186,7 +186,7 @@ def _counted(
     module: "nn.Module", name: str, images: "Tensor", first: "Tensor", shape: tuple[int, int, int]
 ) -> str | None:
     """Return a sentence if the code goes another way for some number of images, and then gives other logits."""
-    for count in turning_points(module, shape):
+    for count in deviating_batch_sizes(module, shape):
         rows = [place % _IMAGES for place in range(count)]
         if not _agree(module(images[rows]), first[rows]):
             return (
@@ -245,7 +245,7 @@ class _Events:
 
     def _note(self, what: str) -> None:
         frames = traceback.extract_stack()  # from the caller's program on
-        begun = (__file__, unsteady.__name__)
+        begun = (__file__, impurity.__name__)
         start = max(place for place, frame in enumerate(frames) if (frame.filename, frame.name) == begun)
         self.places.setdefault(what, place_of(frames[start:]))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lenetx.frames.tensors import DeviceSplit
+from lenetx.frames.device_split import DeviceSplit
 from lenetx.training import TrainConfig
 from lenetx.training.loop import Loop
 

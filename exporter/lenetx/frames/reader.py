@@ -18,7 +18,7 @@ from lenetx_runtime.preprocess import frame, frame_batch
 from ..data import FileSplit, Part, Split
 from ..errors import InputError, LenetxError
 
-__all__ = ["Frames", "Reader", "Task", "worker_deaths_in_words"]
+__all__ = ["Frames", "Reader", "Task", "worker_deaths_as_errors"]
 
 _DEATH = re.compile(r"DataLoader worker \(pid\(?s?\)?")
 
@@ -91,7 +91,7 @@ class Reader:
 
 
 @contextlib.contextmanager
-def worker_deaths_in_words() -> Iterator[None]:
+def worker_deaths_as_errors() -> Iterator[None]:
     """Turn the RuntimeError that torch raises anywhere after a worker died into a LenetxError."""
     try:
         yield

@@ -16,7 +16,7 @@ from .probe import eval_mode, fork_random, forward_on_meta, outputs, shown
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["logits_of", "take_channels_first"]
+__all__ = ["accept_channels_first", "adapt_output"]
 
 _LOGITS = "logits"
 _IMAGES = 4
@@ -48,12 +48,12 @@ class _Logits:
         return found.flatten(1) if _has_axes_of_one(found) else found
 
 
-def take_channels_first(module: "nn.Module") -> None:
+def accept_channels_first(module: "nn.Module") -> None:
     """Make a network with [N, H, W, C] inputs accept [N, C, H, W]."""
     module.register_forward_pre_hook(_channels_last)
 
 
-def logits_of(
+def adapt_output(
     module: "nn.Module",
     name: str,
     shape: tuple[int, int, int],
@@ -89,7 +89,7 @@ def logits_of(
             "logits alone."
         )
     if _has_axes_of_one(taken):
-        notes.append(f"gives {_of_any_batch(taken)}, whose axes of 1 are taken away")
+        notes.append(f"gives {_of_any_batch(taken)}, whose axes of size 1 are removed")
     hook = _Logits(key)
     logits: Tensor = hook(None, (), found)
     one = hook(None, (), _of_one_image(module, name, shape))

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lenetx.formats.artifact import Artifact, Engine, OpenedArtifact
-from lenetx.proof import apart
+from lenetx.formats.artifact import Artifact, OpenedArtifact, Run
+from lenetx.proof import forked
 from lenetx.proof.batch_axis import _empty
 from lenetx.proof.case import Case
 from lenetx.proof.prove import prove
@@ -47,7 +47,7 @@ def opened(checkpoint):
         backend = Backend(run)
         backend.device = device
         about = Artifact("onnx", "float32", Path("some.onnx"), "", 0, checkpoint.spec)
-        return OpenedArtifact(about, backend, (), engines=(Engine("optimisation all, 1 thread", lambda: backend),))
+        return OpenedArtifact(about, backend, (), runs=(Run("optimisation all, 1 thread", lambda: backend),))
 
     return opened
 
@@ -56,21 +56,21 @@ def opened(checkpoint):
     ("run", "words"),
     [
         (logits, "A batch of 0 gives logits of shape [0, 10]."),
-        (refuses, "A batch of 0 is refused: ValueError: there is no image"),
+        (refuses, "A batch of 0 is rejected: ValueError: there is no image"),
         (
             dies_of(0, signal.SIGABRT),
-            "A batch of 0 ends the process that runs it (SIGABRT), so no program may ask for it:",
+            "A batch of 0 crashes the process that runs it (SIGABRT), so no program may ask for it:",
         ),
         (
             lambda batch: logits(batch) if len(batch) else os._exit(3),
-            "A batch of 0 ends the process that runs it (with",
+            "A batch of 0 crashes the process that runs it (with",
         ),
     ],
 )
 def test_what_becomes_of_an_empty_batch_is_said_and_is_no_failure(opened, capfd, run, words):
     found = opened(run)
     rows = SimpleNamespace(exact=np.zeros((1, 10)), inputs=np.zeros((1, *found.artifact.spec.input_shape)))
-    case = Case(found, None, apart=apart.ask_apart(found, (1, 0)))
+    case = Case(found, None, forked=forked.run_forked(found, (1, 0)))
     problem, note = _empty(case, rows)
     assert problem is None
     assert note.startswith(words)
@@ -80,7 +80,7 @@ def test_what_becomes_of_an_empty_batch_is_said_and_is_no_failure(opened, capfd,
 def test_an_empty_batch_with_other_logits_fails(opened):
     found = opened(lambda batch: np.zeros((max(1, len(batch)), 10), np.float32))
     rows = SimpleNamespace(exact=np.zeros((1, 10)), inputs=np.zeros((1, *found.artifact.spec.input_shape)))
-    case = Case(found, None, apart=apart.ask_apart(found, (1, 0)))
+    case = Case(found, None, forked=forked.run_forked(found, (1, 0)))
     assert _empty(case, rows)[0] == "A batch of 0 gives logits of shape [1, 10] instead of [0, 10]."
 
 
@@ -94,10 +94,10 @@ def test_an_artifact_that_ends_its_process_fails_and_nothing_else_is_asked(opene
 
 @pytest.mark.parametrize("device", ["cuda:0", "cpu"])
 def test_what_cannot_be_asked_so_is_not_asked(opened, monkeypatch, device):
-    monkeypatch.setattr(apart, "_SECONDS", 0.05)
+    monkeypatch.setattr(forked, "_SECONDS", 0.05)
     found = opened(lambda _: time.sleep(3600), device)
     began = time.monotonic()
-    assert apart.ask_apart(found, (1, 0)) is None
+    assert forked.run_forked(found, (1, 0)) is None
     assert time.monotonic() - began < 60
     case = Case(found, None)
     assert "was not asked" in _empty(case, SimpleNamespace(exact=np.zeros((1, 10))))[1]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lenetx.bounds.plain import call_plainly
+from lenetx.bounds.float32_variance import call_with_float32_variance
 from lenetx.execution.carrier import Watch
 
 SPREADS = {
@@ -17,7 +17,7 @@ SPREADS = {
 @pytest.mark.parametrize("name", SPREADS)
 def test_a_spread_is_the_same_but_where_squares_overflow(name):
     values = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
-    with Watch(call_plainly):
+    with Watch(call_with_float32_variance):
         found, huge = SPREADS[name](values), SPREADS[name](values * 1e30)
     torch.testing.assert_close(found, SPREADS[name](values))
     assert huge.isinf().any()

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from .config import TrainConfig
 from .optimizers import optimizer as optimizer_of
 
-__all__ = ["Misfit", "count", "fields", "number", "optimizer_state", "tensor", "tensors", "vector"]
+__all__ = ["InvalidState", "count", "fields", "number", "optimizer_state", "tensor", "tensors", "vector"]
 
 _MOVED = ("lr", "momentum", "betas")
 """Fields of an optimizer that a schedule changes; all others follow from the configuration."""
 
 
-class Misfit(ValueError):
+class InvalidState(ValueError):
     """Error for a value in a state file that no run of this configuration can have."""
 
 
@@ -27,10 +27,10 @@ def count(found: Any, where: str, low: int, high: int) -> int:
     """Check that a value is an integer from ``low`` to ``high`` and return it.
 
     Raises:
-        Misfit: it is not.
+        InvalidState: it is not.
     """
     if type(found) is not int or not low <= found <= high:
-        raise Misfit(f"{where} is {_shown(found)}, not a whole number from {low} to {high}")
+        raise InvalidState(f"{where} is {_shown(found)}, not a whole number from {low} to {high}")
     return found
 
 
@@ -38,10 +38,10 @@ def number(found: Any, where: str, low: float, high: float) -> float:
     """Check that a value is a number from ``low`` to ``high``, never NaN, and return it.
 
     Raises:
-        Misfit: it is not.
+        InvalidState: it is not.
     """
     if type(found) not in (int, float) or not low <= found <= high:
-        raise Misfit(f"{where} is {_shown(found)}, not a number from {low} to {high}")
+        raise InvalidState(f"{where} is {_shown(found)}, not a number from {low} to {high}")
     return float(found)
 
 
@@ -49,10 +49,10 @@ def fields(found: Any, names: Iterable[str], where: str) -> Mapping[str, Any]:
     """Check that a value is a dict with exactly these keys and return it.
 
     Raises:
-        Misfit: it is not.
+        InvalidState: it is not.
     """
     if not isinstance(found, dict) or found.keys() != set(names):
-        raise Misfit(f"{where} does not have the fields {', '.join(names)}")
+        raise InvalidState(f"{where} does not have the fields {', '.join(names)}")
     return found
 
 
@@ -67,17 +67,17 @@ def tensor(found: Any, like: Tensor, where: str, *, low: float | None = None, fi
         finite: reject infinite elements; NaN is always rejected.
 
     Raises:
-        Misfit: the value is not a dense tensor of that dtype and shape, or an element is rejected.
+        InvalidState: the value is not a dense tensor of that dtype and shape, or an element is rejected.
     """
     if not isinstance(found, Tensor) or found.layout != torch.strided or found.is_quantized:
-        raise Misfit(f"{where} is {_shown(found)}, not a dense tensor")
+        raise InvalidState(f"{where} is {_shown(found)}, not a dense tensor")
     if found.dtype != like.dtype or found.shape != like.shape:
-        raise Misfit(f"{where} is {_kind(found)}, not {_kind(like)}")
+        raise InvalidState(f"{where} is {_kind(found)}, not {_kind(like)}")
     values = found.detach()
     if bool((values != values).any()) or (finite and not bool(values.isfinite().all())):
-        raise Misfit(f"{where} holds numbers that are not finite")
+        raise InvalidState(f"{where} holds numbers that are not finite")
     if low is not None and bool((values < low).any()):
-        raise Misfit(f"{where} holds numbers below {low}")
+        raise InvalidState(f"{where} holds numbers below {low}")
     return torch.empty_like(like, requires_grad=False).copy_(values)
 
 
@@ -91,7 +91,7 @@ def tensors(found: Any, like: Mapping[str, Tensor], where: str, finite: Iterable
         finite: names of the tensors in which infinite elements are rejected.
 
     Raises:
-        Misfit: a name is missing or unknown, or a tensor is rejected.
+        InvalidState: a name is missing or unknown, or a tensor is rejected.
     """
     known, named = set(finite), fields(found, like, where)
     return {name: tensor(named[name], each, f"{name} of {where}", finite=name in known) for name, each in like.items()}
@@ -107,11 +107,11 @@ def vector(found: Any, kind: torch.dtype | None, where: str, length: int) -> Ten
         length: expected length.
 
     Raises:
-        Misfit: the value is no such tensor, or holds NaN or infinity.
+        InvalidState: the value is no such tensor, or holds NaN or infinity.
     """
     fits = isinstance(found, Tensor) and found.layout == torch.strided and found.shape == (length,)
     if not fits or not (found.is_floating_point() if kind is None else found.dtype == kind):
-        raise Misfit(f"{where} is {_shown(found)}, not {length} numbers in a row")
+        raise InvalidState(f"{where} is {_shown(found)}, not {length} numbers in a row")
     return tensor(found, torch.empty(length, dtype=found.dtype), where, finite=True)
 
 
@@ -128,17 +128,17 @@ def optimizer_state(
         step: number of steps done.
 
     Raises:
-        Misfit: a value is impossible for such an optimizer after ``step`` steps, such as a moment whose shape is not
-            that of its parameter.
+        InvalidState: a value is impossible for such an optimizer after ``step`` steps, such as a moment whose shape is
+            not that of its parameter.
     """
     saved = fields(saved, ("state", "param_groups"), "the optimizer")
     (group,) = optimizer.param_groups
     parameters: list[nn.Parameter] = group["params"]
     held = saved["state"]
     if not isinstance(held, dict) or not all(type(key) is int and 0 <= key < len(parameters) for key in held):
-        raise Misfit("the optimizer's state is not one of its parameters")
+        raise InvalidState("the optimizer's state is not one of its parameters")
     if bool(step) != bool(held):
-        raise Misfit(f"the optimizer keeps something of {len(held)} parameters, and {step} steps are done")
+        raise InvalidState(f"the optimizer keeps something of {len(held)} parameters, and {step} steps are done")
     kept = _example(config, parameters[0].device) if held else {}
     state = {
         key: _moments(held[key], kept, each, names[id(each)], step) if key in held else _none_yet(kept, each)
@@ -147,7 +147,7 @@ def optimizer_state(
     }
     given = saved["param_groups"]
     if not isinstance(given, list) or len(given) != 1 or not isinstance(given[0], dict):
-        raise Misfit("the optimizer does not have one group of parameters")
+        raise InvalidState("the optimizer does not have one group of parameters")
     moved = {name: _moved(name, given[0].get(name), group, config) for name in _MOVED if name in group}
     fresh = optimizer.state_dict()["param_groups"][0]
     return {"state": state, "param_groups": [fresh | moved]}
@@ -169,7 +169,7 @@ def _moments(found: Any, example: Mapping[str, Any], parameter: Tensor, name: st
         where = f"{key} of {name}"
         if like is None:
             if held[key] is not None:
-                raise Misfit(f"{where} is {_shown(held[key])}, not empty")
+                raise InvalidState(f"{where} is {_shown(held[key])}, not empty")
             moments[key] = None
         elif like.ndim:
             low = 0.0 if key.endswith("_sq") else None
@@ -177,7 +177,7 @@ def _moments(found: Any, example: Mapping[str, Any], parameter: Tensor, name: st
         else:  # the parameter's number of steps
             moments[key] = tensor(held[key], like, where, low=1, finite=True)
             if float(moments[key]) not in range(1, step + 1):
-                raise Misfit(f"{where} is {float(moments[key])}, and {step} steps are done")
+                raise InvalidState(f"{where} is {float(moments[key])}, and {step} steps are done")
     return moments
 
 
@@ -193,7 +193,7 @@ def _moved(name: str, found: Any, group: Mapping[str, Any], config: TrainConfig)
     if name == "momentum":
         return number(found, "the momentum", 0.0, 1.0)
     if not isinstance(found, tuple | list) or len(found) != 2 or found[1] != group[name][1]:
-        raise Misfit("the betas of the optimizer are not two numbers of this run")
+        raise InvalidState("the betas of the optimizer are not two numbers of this run")
     return number(found[0], "the first beta", 0.0, math.nextafter(1.0, 0.0)), group[name][1]
 
 

@@ -9,17 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..frames.tensors import Inputs
+from ..frames.device_split import Inputs
 from .guard import Guard
 from .losses import Loss
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Evaluation", "evaluate"]
 
 _BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Evaluation:
     """Evaluation of a network on one split.
 
     Attributes:
@@ -33,21 +33,23 @@ class Judgement:
     loss: float
 
     @property
-    def found(self) -> NDArray[np.int64]:
+    def predicted(self) -> NDArray[np.int64]:
         """Predicted labels, int64[N]."""
-        found: NDArray[np.int64] = self.probabilities.argmax(1)
-        return found
+        predicted: NDArray[np.int64] = self.probabilities.argmax(1)
+        return predicted
 
     @property
     def accuracy(self) -> float:
         """Fraction of correct predictions, 0.0 to 1.0."""
-        return float((self.found == self.labels).mean())
+        return float((self.predicted == self.labels).mean())
 
     def confusion(self) -> NDArray[np.int64]:
         """Return the confusion matrix, int64[K, K]: true classes in rows, predicted classes in columns."""
         from sklearn.metrics import confusion_matrix
 
-        counts: NDArray[np.int64] = confusion_matrix(self.labels, self.found, labels=range(self.probabilities.shape[1]))
+        counts: NDArray[np.int64] = confusion_matrix(
+            self.labels, self.predicted, labels=range(self.probabilities.shape[1])
+        )
         return counts
 
     def per_class(self, class_names: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -59,7 +61,7 @@ class Judgement:
 
         known = range(len(class_names))
         precision, recall, *_ = precision_recall_fscore_support(
-            self.labels, self.found, labels=known, zero_division=np.nan
+            self.labels, self.predicted, labels=known, zero_division=np.nan
         )
         return {
             name: {label: float(value) for label, value in zip(class_names, values, strict=True) if np.isfinite(value)}
@@ -68,7 +70,7 @@ class Judgement:
 
     def mistakes(self, count: int) -> NDArray[np.int64]:
         """Return the rows of at most ``count`` wrong predictions, the most confident first."""
-        wrong = np.flatnonzero(self.found != self.labels)
+        wrong = np.flatnonzero(self.predicted != self.labels)
         order = np.argsort(-self.probabilities[wrong].max(1), kind="stable")
         return wrong[order][:count]
 
@@ -80,13 +82,13 @@ _PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def judge(
+def evaluate(
     network: nn.Module,
     split: Inputs,
     loss_of: Loss,
     output: str = "logits",
     guard: Guard = contextlib.nullcontext,
-) -> Judgement:
+) -> Evaluation:
     """Evaluate a network in eval mode on a split, and restore its mode.
 
     Args:
@@ -107,4 +109,4 @@ def judge(
             probabilities.append(_PROBABILITIES[output](logits.float()).cpu().numpy())
             truth.append(labels.cpu().numpy())
     network.train(was_training)
-    return Judgement(np.concatenate(probabilities), np.concatenate(truth), loss / len(split))
+    return Evaluation(np.concatenate(probabilities), np.concatenate(truth), loss / len(split))

@@ -8,7 +8,7 @@ from .probe import quiet
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["turning_points"]
+__all__ = ["deviating_batch_sizes"]
 
 _SAMPLES = (3, 97)
 """Numbers that the symbol stands for: once torch's convolution has decided by it, what follows knows its side."""
@@ -18,7 +18,7 @@ _LARGEST_INPUT = 2**21
 _MOST = 8
 
 
-def turning_points(module: "nn.Module", shape: tuple[int, int, int]) -> list[int]:
+def deviating_batch_sizes(module: "nn.Module", shape: tuple[int, int, int]) -> list[int]:
     """Return the least number of images, up to 512, for which a decision of the code is not as for 3 or 97.
 
     Args:

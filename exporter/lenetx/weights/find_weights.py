@@ -12,7 +12,7 @@ from .unpickle import class_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Candidate", "weights_in"]
+__all__ = ["Candidate", "find_weights"]
 
 _PREFERRED = (
     "state_dict_ema",
@@ -111,7 +111,7 @@ class _Search:
             yield Candidate(place, "state_dict", kept)
 
 
-def weights_in(content: Any, on_notice: Callable[[str], None], size: int) -> Candidate:
+def find_weights(content: Any, on_notice: Callable[[str], None], size: int) -> Candidate:
     """Return the only weights in a content, or those under a usual name, with a note about others.
 
     Args:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from lenetx import data
-from lenetx.frames.tensors import to_device
-from lenetx.training.judge import judge
+from lenetx.frames.device_split import to_device
+from lenetx.training.evaluation import evaluate
 from lenetx_runtime.preprocess import normalise
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint
     """Dropout of everything would make every logit equal if the network were judged in training mode."""
     split = data.load("digits").test.framed(checkpoint.spec)
     network = torch.nn.Sequential(checkpoint.module(), torch.nn.Dropout(1.0)).train(training)
-    judged = judge(network, to_device(split, checkpoint.spec, CPU), torch.nn.functional.cross_entropy)
+    judged = evaluate(network, to_device(split, checkpoint.spec, CPU), torch.nn.functional.cross_entropy)
     assert judged.accuracy == checkpoint.metrics["test_accuracy"]
     assert judged.loss == pytest.approx(checkpoint.metrics["test_loss"], rel=1e-5)
     assert network.training is training
@@ -57,7 +57,7 @@ def test_evaluation_judges_in_eval_mode_and_leaves_the_mode_as_it_was(checkpoint
 @pytest.mark.parametrize("mean", [0.1307, 0.2860, 0.5])
 @pytest.mark.parametrize("std", [0.3081, 0.2470, 1.0])
 def test_multiplying_and_looking_up_give_the_same_bits(checkpoint, mean, std):
-    from lenetx.frames.tensors import to_inputs
+    from lenetx.frames.device_split import to_inputs
 
     spec = dataclasses.replace(checkpoint.spec, mean=(mean,), std=(std,))
     split = to_device(data.load("digits").test.framed(spec), spec, CPU)
@@ -67,7 +67,7 @@ def test_multiplying_and_looking_up_give_the_same_bits(checkpoint, mean, std):
 
 def test_tables_that_are_no_line_are_looked_up(checkpoint, monkeypatch):
     crooked = np.linspace(-1, 1, 256, dtype=np.float32)[None] ** 3
-    monkeypatch.setattr("lenetx.frames.tensors.lookup_table", lambda _: crooked)
+    monkeypatch.setattr("lenetx.frames.device_split.lookup_table", lambda _: crooked)
     split = to_device(data.load("digits").test.framed(checkpoint.spec), checkpoint.spec, CPU)
     assert split.line is None
     (inputs, _), *_ = split.in_order(len(split))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["call_plainly"]
+__all__ = ["call_with_float32_variance"]
 
 _SPREADS = ("aten::std", "aten::std_mean", "aten::var", "aten::var_mean")
 
 
-def call_plainly(func: Any, args: Any, kwargs: Any) -> Any:
+def call_with_float32_variance(func: Any, args: Any, kwargs: Any) -> Any:
     """Call an operator; a variance or standard deviation in elementary float32 steps.
 
     For use with ``lenetx.execution.carrier.Watch``.
