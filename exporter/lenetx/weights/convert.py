@@ -58,10 +58,10 @@ def convert(
     options = options or WeightsOptions()
     architecture = options.architecture
     found = third_party_weights(source, trust_pickle=options.trust_pickle, on_notice=on_notice)
-    foreign = found is not None and not found.is_lenetx and found.spec is None
+    third_party = found is not None and not found.is_lenetx and found.spec is None
     if architecture is None and target.suffix == ".pth" and (found is None or found.is_lenetx):
         tensors: Mapping[str, Tensor] = checkpoints.read(source).state_dict  # needs no network code
-    elif found is None or not foreign or architecture is not None or target.suffix == ".pt":
+    elif found is None or not third_party or architecture is not None or target.suffix == ".pt":
         checkpoint = checkpoint_of(source, found, options, on_notice)
         if target.suffix != ".pth":
             checkpoints.save(checkpoint, target)
@@ -70,7 +70,7 @@ def convert(
     else:
         tensors = found.tensors
     if options.stated != Statement():
-        raise InputError(f"'{target}' would have no place for what is stated: name the network with --arch.")
+        raise InputError(f"'{target}' cannot hold what is stated: name the network with --arch.")
     as_bytes = safetensors_file.pack if target.suffix == ".safetensors" else _state_dict
     write_atomically(target, as_bytes(tensors, {"format": "pt"}))
 
