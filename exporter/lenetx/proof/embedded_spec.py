@@ -28,15 +28,16 @@ _MACHINES = 8
 _FRAMES, _NUMBERS = 256, 2**24
 
 
-_NOTHING = "A function does not describe its inputs and labels; they are assumed to be the checkpoint's."
+_NOTHING = "{} says nothing of its inputs and labels: they are taken to be the checkpoint's."
 
 
 def embedded_spec(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
-    if case.is_function:
-        skipped = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+    if case.is_function or case.is_foreign:
+        nothing = _NOTHING.format("A function" if case.is_function else "The file")
+        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
-            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in skipped.items()
+            Check(name, words, "not_applicable", detail=nothing, group=_GROUP) for name, words in asked.items()
         )
     found, reference = case.spec, case.reference
     return (_spec(found, reference.checkpoint), _preprocessing(found, reference), _self_test(found, reference))

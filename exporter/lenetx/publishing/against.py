@@ -9,6 +9,7 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import formats, models
 from ..errors import InputError
+from ..formats.foreign_onnx import input_of, is_foreign
 from ..weights.accepted import with_code_of
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import checkpoint_of, stated_spec, third_party_weights
@@ -37,6 +38,12 @@ def load_against(
     """
     options = options or WeightsOptions()
     found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    if is_foreign(artifact):
+        if found is not None and found.spec is None:
+            size, channels = input_of(artifact)
+            shape = Statement(input_size=size, channels=channels)
+            options = dataclasses.replace(options, stated=options.stated.completed(shape))
+        return checkpoint_of(path, found, options, on_notice)
     if found is not None and not found.is_lenetx and found.spec is None:
         spec = formats.open_artifact(artifact).artifact.spec
         options.stated.require_agreement(spec, artifact.name)

@@ -14,6 +14,7 @@ from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import standard_settings
+from ..formats.foreign_onnx import is_foreign, open_foreign
 from ..proof import Reference, as_artifact, prove, prove_logits
 from ..report import Check, Report
 from ..weights.checkpoint import Checkpoint
@@ -160,6 +161,9 @@ def verify(
         raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     path = Path(artifact)
     with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
+        if is_foreign(path):
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
+            return prove(opened, expected, on_progress=on_progress)
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
