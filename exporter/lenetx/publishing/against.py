@@ -50,11 +50,17 @@ def load_against(
         architecture = options.architecture
         if architecture is None and models.is_safe(spec.architecture):
             architecture = spec.architecture
-        shape = Statement(input_size=(spec.height, spec.width), channels=spec.channels)
+        output = options.stated.network_output or spec.network_output
+        shape = Statement(input_size=(spec.height, spec.width), channels=spec.channels, network_output=output)
         options = dataclasses.replace(options, architecture=architecture, stated=shape)
         checkpoint = _like(artifact, spec, path, checkpoint_of(path, found, options, on_notice), on_notice)
         return with_code_of(spec, artifact.name, checkpoint, options, on_notice)
-    checkpoint = checkpoint_of(path, found, dataclasses.replace(options, stated=Statement()), on_notice)
+    checkpoint = checkpoint_of(
+        path,
+        found,
+        dataclasses.replace(options, stated=Statement(network_output=options.stated.network_output)),
+        on_notice,
+    )
     options.stated.require_agreement(checkpoint.spec, path.name)
     custom = not models.is_safe(checkpoint.spec.architecture)
     if checkpoint.spec.framing != UNKNOWN and not (custom and options.accept_code):
