@@ -20,7 +20,7 @@ __all__ = ["EPOCHS", "GAP", "SEEDS", "Case", "cases"]
 
 SEEDS, EPOCHS = range(5), 3
 GAP = "average of 224×224"
-_REAL, _REAL_GAP, _MADE_UP_GAP = 128, 8, 8
+_REAL, _REAL_GAP, _GROUP_SIZE_GAP = 128, 8, 8
 _BATCH, _BATCH_GAP = 64, 8
 _LAYER_ROWS, _LAYER_ROWS_GAP = 32, 2
 _STATED = Statement(framing="stretch", mean=(0.16,), std=(0.3,))
@@ -48,7 +48,7 @@ class Case:
     def probes(self) -> Iterator[Probe]:
         """Yield every group of inputs."""
         for name in GROUPS:
-            yield self.reference.made_up(name)
+            yield self.reference.synthetic(name)
         assert self.reference.real is not None
         yield self.reference.real
 
@@ -86,5 +86,5 @@ def _averaging() -> Iterator[Case]:
             checkpoint = lenetx.load_weights(path, architecture="_gap_net:GapNet", stated=_STATED)
         compiled = compiled or Compiled(checkpoint, _BATCH_GAP)
         reference = lenetx.reference(checkpoint, data_name="digits", images=_REAL_GAP)
-        reference.plan = dataclasses.replace(reference.plan, made_up=_MADE_UP_GAP)
+        reference.plan = dataclasses.replace(reference.plan, group_size=_GROUP_SIZE_GAP)
         yield Case(GAP, seed, checkpoint, reference, compiled, _LAYER_ROWS_GAP)

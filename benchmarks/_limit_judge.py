@@ -10,9 +10,9 @@ from _honest import Exported, Floats, Program
 from _limit_cases import Case
 from numpy.typing import NDArray
 
-from lenetx.bounds.affine_layers import Layer, judge_layers
+from lenetx.bounds.affine_layers import Layer, check_layers
 from lenetx.bounds.calibrated import self_calibrated
-from lenetx.execution.host import own_settings
+from lenetx.execution.host import standard_settings
 from lenetx.formats.network import Network
 from lenetx.proof.compare import compare, shares
 from lenetx.proof.inputs import EXTREME
@@ -90,11 +90,11 @@ def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[La
 
 
 def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], logits: Floats) -> tuple[Layer, ...]:
-    network = case.reference.doubled
+    network = case.reference.float64_network
     own = network.names()
     results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
-    with own_settings():
-        found = judge_layers(
+    with standard_settings():
+        found = check_layers(
             network, torch.from_numpy(inputs).double(), own, results, torch.from_numpy(logits).double()
         )
     assert not isinstance(found, str), found

@@ -62,6 +62,7 @@ class Bench:
             ]
         rows += [
             self.row("the same with noise of 25 levels, cut off at white", noisy, raw),
+            self.row("×8 (bicubic), cropped to its ink", cropped, raw, target=None),
             self.row("inverted, alone", lambda image, _: 255 - image, raw),
             self.row("moved by up to 4 pixels, alone", moved, raw),
             self.row("moved on 84×84, alone", scattered, raw),
@@ -144,6 +145,14 @@ def enlarged(image: Levels, how: int) -> Levels:
 def noisy(image: Levels, random: np.random.Generator) -> Levels:
     levels = 255 - canvas(image, random) + random.normal(0, 25, (480, 640))
     return np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def cropped(image: Levels, _: np.random.Generator) -> Levels:
+    """Return the enlarged digit with strokes that reach the picture's border."""
+    inked = np.argwhere(image >= 64)
+    (top, left), (bottom, right) = inked.min(axis=0), inked.max(axis=0) + 1
+    picture = PIL.Image.fromarray(image[top:bottom, left:right])
+    return np.asarray(picture.resize((8 * picture.width, 8 * picture.height), HOW.BICUBIC))
 
 
 def moved(image: Levels, random: np.random.Generator) -> Levels:

@@ -26,7 +26,7 @@ PHASES = {
     "write_atomically": "writing a file",
     "pack": "packing a state",
     "state_dict": "collecting a state",
-    "judge": "judging a split",
+    "evaluate": "evaluating a split",
     "step": "a step",
     "to_device": "preparing the data",
     "load": "reading the data or a state",

@@ -15,20 +15,21 @@ __all__ = ["export"]
 @reads_weights
 def export(
     checkpoint: Annotated[
-        Path | None, typer.Argument(help="What to export. [default: the newest in artifacts/]", show_default=False)
+        Path | None,
+        typer.Argument(help="Checkpoint or weights to export. [default: the newest in artifacts/]", show_default=False),
     ] = None,
     format: Annotated[  # noqa: A002  # the option's name
         list[str] | None, typer.Option("--format", "-f", help="onnx or torchscript; may be repeated. [default: both]")
     ] = None,
-    batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic' or the one batch size to take.")] = "dynamic",
-    opset: Annotated[int | None, typer.Option("--opset", help="Of the ONNX file. [default: 18]")] = None,
+    batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
+    opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
     *,
     weights: Weights,
     data: Annotated[
-        str | None, typer.Option("--data", help="Prove on its test split. [default: the checkpoint's own data]")
+        str | None, typer.Option("--data", help="Data set whose test split the proof uses. [default: the checkpoint's]")
     ] = None,
     data_root: DataRoot = None,
     images: Images = None,
@@ -75,12 +76,12 @@ def export(
             if json:
                 render.exported(folder, error.reports)
             else:
-                render.reports(error.reports, fresh=True)
+                render.reports(error.reports, just_exported=True)
             raise
     if json:
         render.exported(folder, reports, refusals)
     elif not quiet:
-        render.reports([*reports, *(each.report for each in refusals if each.report is not None)], fresh=True)
+        render.reports([*reports, *(each.report for each in refusals if each.report is not None)], just_exported=True)
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")

@@ -32,17 +32,17 @@ stated_option = partial(typer.Option, rich_help_panel="Preprocessing and labels"
 
 DataRoot = Annotated[
     Path | None,
-    data_option("--data-root", help="Folder of the data set's files; else LENETX_DATA, else a cache folder."),
+    data_option("--data-root", help="Folder of the data set's files. [default: LENETX_DATA, or a cache folder]"),
 ]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; never replaced by another one.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; there is no silent fallback.")]
 Json = Annotated[bool, output_option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="Print errors only.")]
 Images = Annotated[
     Path | None,
-    data_option("--images", help="Folder that the paths of a CSV file start from. [default: the file's]"),
+    data_option("--images", help="Folder to which the paths in a CSV file are relative. [default: the file's]"),
 ]
-SkipBad = Annotated[bool, data_option("--skip-bad", help="Leave out rows that cannot be used; they are named.")]
+SkipBad = Annotated[bool, data_option("--skip-bad", help="Skip rows that cannot be used, and list them.")]
 FollowLinks = Annotated[
     bool,
-    data_option("--follow-links", help="Read pictures outside the set's folder too: by links, '..' or '/'."),
+    data_option("--follow-links", help="Also read pictures outside the data set's folder: through links, '..' or '/'."),
 ]

@@ -25,7 +25,11 @@ def predict(
     device: Device = "cpu",
     show_frame: Annotated[
         Path | None,
-        typer.Option("--show-frame", metavar="PNG", help="Write what the network sees, one image below another."),
+        typer.Option(
+            "--show-frame",
+            metavar="PNG",
+            help="Write the frames that the network sees to this image, one below another.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -127,12 +127,12 @@ def published(folder: Path, reports: "Sequence[Report]") -> None:
     _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
 
 
-def reports(content: "Sequence[Report]", *, verbose: bool = False, fresh: bool = False) -> None:
+def reports(content: "Sequence[Report]", *, verbose: bool = False, just_exported: bool = False) -> None:
     """Print the table of each report."""
     from .render_report import draw
 
     for one in content:
-        draw(_console(), one, verbose=verbose, fresh=fresh)
+        draw(_console(), one, verbose=verbose, just_exported=just_exported)
 
 
 def predictions(answers: Sequence[Mapping[str, Any]]) -> None:
@@ -155,7 +155,7 @@ def description(content: "Description") -> None:
     """Print a file's metadata, then its parameters."""
     from rich.table import Table
 
-    from lenetx.report.words import visible
+    from lenetx.report.formatting import visible
 
     plain = content.to_dict()
     facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}

@@ -14,19 +14,19 @@ __all__ = ["draw"]
 _STYLES = {"passed": "green", "failed": "bold red", "not_run": "yellow", "not_applicable": "dim"}
 
 
-def draw(console: "Console", content: "Report", *, verbose: bool, fresh: bool = False) -> None:
+def draw(console: "Console", content: "Report", *, verbose: bool, just_exported: bool = False) -> None:
     """Print a report as a table.
 
     Args:
         console: the console to print on.
         content: the report.
         verbose: show every check, not only those that failed.
-        fresh: whether the file has just been exported.
+        just_exported: whether the file has just been exported.
     """
     from rich.text import Text
 
     whole = {"heading": "bold", "conclusion": "bold green" if content.passed else "bold red"}
-    for line in table_lines(content, verbose=verbose, width=console.width, fresh=fresh):
+    for line in table_lines(content, verbose=verbose, width=console.width, just_exported=just_exported):
         text = Text(line.text, whole.get(line.kind, ""))
         if line.status is not None:
             text.stylize(_STYLES[line.status], line.mark, line.mark + len(MARKS[line.status]))

@@ -21,7 +21,7 @@ from .options import (
     network_option,
     output_option,
 )
-from .train_files import resume_command
+from .resume_command import resume_command
 from .weights import Weights, reads_weights
 
 __all__ = ["train"]
@@ -53,11 +53,13 @@ def train(
     weights: Weights,
     input_size: Annotated[
         str | None,
-        network_option("--input-size", help="Of the network, H or HxW. [default: its own, or the images']"),
+        network_option(
+            "--input-size", help="Input size of the network, H or HxW. [default: the network's, or the images']"
+        ),
     ] = None,
     channels: Annotated[
         int | None,
-        network_option("--channels", help="1 (grey) or 3 (RGB). [default: its own, or the images']"),
+        network_option("--channels", help="1 (grey) or 3 (RGB). [default: the network's, or the images']"),
     ] = None,
     output: Annotated[
         Path | None,
@@ -65,7 +67,7 @@ def train(
     ] = None,
     recipe: Annotated[
         str | None,
-        fitting_option("--recipe", help="A whole configuration: default, fast, accurate or notes."),
+        fitting_option("--recipe", help="A complete configuration: default, fast, accurate or notes."),
     ] = None,
     config: Annotated[
         Path | None,
@@ -85,24 +87,28 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        fitting_option("--seed", help="Of the first weights and all that is random. [default: 0]"),
+        fitting_option("--seed", help="Seed of the first weights and everything random. [default: 0]"),
     ] = None,
     device: Annotated[str | None, fitting_option("--device", help="cpu, cuda or cuda:N. [default: cpu]")] = None,
     loss: Annotated[
         str | None,
         fitting_option(help="cross-entropy, nll or mse. [default: cross-entropy]"),
     ] = None,
-    label_smoothing: Annotated[float | None, fitting_option(help="Of the cross-entropy. [default: 0]")] = None,
+    label_smoothing: Annotated[
+        float | None, fitting_option(help="Label smoothing of the cross-entropy. [default: 0]")
+    ] = None,
     optimizer: Annotated[str | None, fitting_option(help="sgd, adam or adamw. [default: adam]")] = None,
-    momentum: Annotated[float | None, fitting_option(help="Of sgd, or the first beta. [default: 0.9]")] = None,
-    weight_decay: Annotated[float | None, fitting_option(help="Of every parameter. [default: 0]")] = None,
+    momentum: Annotated[
+        float | None, fitting_option(help="Momentum of sgd, or the first beta of adam. [default: 0.9]")
+    ] = None,
+    weight_decay: Annotated[float | None, fitting_option(help="Weight decay of every parameter. [default: 0]")] = None,
     schedule: Annotated[
         str | None,
         fitting_option(help="constant, one-cycle, linear or cosine. [default: one-cycle]"),
     ] = None,
     warm_up: Annotated[
         float | None,
-        fitting_option(help="Share of the run with a rising rate. [default: 0.2]"),
+        fitting_option(help="Share of the run during which the rate rises. [default: 0.2]"),
     ] = None,
     gradient_clipping: Annotated[
         float | None, fitting_option(help="Largest norm of the gradient. [default: any]")
@@ -129,25 +135,27 @@ def train(
     ] = None,
     shift: Annotated[
         float | None,
-        augmentation_option(help="Augment at random: pixels along each axis. [default: 1]"),
+        augmentation_option(help="Random shift in pixels along each axis. [default: 1]"),
     ] = None,
-    rotate: Annotated[float | None, augmentation_option(help="The same: degrees. [default: 8]")] = None,
-    scale: Annotated[float | None, augmentation_option(help="The same: share of the size. [default: 0.08]")] = None,
+    rotate: Annotated[float | None, augmentation_option(help="Random rotation in degrees. [default: 8]")] = None,
+    scale: Annotated[
+        float | None, augmentation_option(help="Random scaling, as a share of the size. [default: 0.08]")
+    ] = None,
     shear: Annotated[
         float | None,
-        augmentation_option(help="The same: pixels per pixel of height. [default: 0]"),
+        augmentation_option(help="Random shear in pixels per pixel of height. [default: 0]"),
     ] = None,
     elastic: Annotated[
         float | None,
-        augmentation_option(help="The same: pixels of a smooth displacement. [default: 0]"),
+        augmentation_option(help="Random smooth displacement in pixels. [default: 0]"),
     ] = None,
     init: Annotated[
         Path | None,
-        network_option("--init", help="Begin with these weights: of a checkpoint or from elsewhere."),
+        network_option("--init", help="Weights to start from: a checkpoint or third-party weights."),
     ] = None,
     freeze: Annotated[
         list[str] | None,
-        network_option("--freeze", help="Parameters that stay as they are, as in 'conv*'; repeatable."),
+        network_option("--freeze", help="Parameters to keep fixed, as in 'conv*'; may be repeated."),
     ] = None,
     plots: Annotated[
         Path | None,
@@ -155,11 +163,11 @@ def train(
     ] = None,
     resume: Annotated[
         bool,
-        output_option("--resume", help="Go on with an interrupted run; options may be left away."),
+        output_option("--resume", help="Continue an interrupted run; options may be omitted."),
     ] = False,
     save_every: Annotated[
         float,
-        output_option(help="Seconds between two savings of what --resume needs; 0 for every step.", min=0),
+        output_option(help="Seconds between saves of what --resume needs; 0 for every step.", min=0),
     ] = 10,
     framing: Annotated[
         str | None,
@@ -167,7 +175,7 @@ def train(
     ] = None,
     classes: Annotated[
         int | None,
-        data_option(help="How many classes there have to be. [default: as many as there are]"),
+        data_option(help="Required number of classes. [default: any]"),
     ] = None,
     data_root: DataRoot = None,
     images: Images = None,
@@ -175,7 +183,7 @@ def train(
     follow_links: FollowLinks = False,
     memory_limit: Annotated[
         str | None,
-        data_option(help="Size, such as 1GiB, above which images stream from the disk. [default: a quarter]"),
+        data_option(help="Size, such as 1GiB, above which images stream from disk. [default: a quarter of the memory]"),
     ] = None,
     workers: Annotated[
         int | None,
@@ -189,7 +197,7 @@ def train(
     from lenetx.models.arguments import parse
     from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
     from lenetx.training.parallel import current
-    from lenetx.training.run_files import Saving, settled
+    from lenetx.training.run_files import Saving, settings_and_files
 
     given = {
         "data": data,
@@ -218,7 +226,9 @@ def train(
         "framing": framing,
         "classes": classes,
         "freeze": freeze or None,
-        "augmentation": _said({"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic})
+        "augmentation": _given_options(
+            {"shift": shift, "rotate": rotate, "scale": scale, "shear": shear, "elastic": elastic}
+        )
         or None,
     }
     reading = {
@@ -234,16 +244,16 @@ def train(
     initial = InitialWeights.read(init, weights.options(), notice) if init is not None else None
     if initial is None and (of_init := weights.words(*_OF_INIT)):
         raise typer.BadParameter("it is about the weights of --init, and there are none.", param_hint=f"'{of_init[0]}'")
-    settings, files = settled(_said(given), config, recipe, output, initial, plots, resume=resume)
+    settings, files = settings_and_files(_given_options(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
-        notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have gone on with it.")
+        notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have continued it.")
     saving = Saving(files, resume_command(context, files), notice)
     with saving, render.training(quiet=quiet) as progress:
         try:
             checkpoint = run(
                 settings,
                 data_root=data_root,
-                data_options=settle_data_options(_said(reading), file=config),
+                data_options=settle_data_options(_given_options(reading), file=config),
                 init=initial,
                 on_progress=render.unless_closed(progress),
                 on_epoch=HistoryFile(files.history, notice),
@@ -269,5 +279,5 @@ def train(
             render.trained(checkpoint, files.checkpoint)
 
 
-def _said(options: Mapping[str, object]) -> dict[str, object]:
+def _given_options(options: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in options.items() if value is not None}

@@ -27,34 +27,44 @@ _DOCUMENTS = (".json", ".html")
 def verify(
     artifacts: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files to judge. [default: those of the newest checkpoint]", show_default=False),
+        typer.Argument(help="Files to verify. [default: those of the newest checkpoint]", show_default=False),
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Checkpoint or weights to compare with. [default: the one of that name]"),
+        typer.Option(
+            "--against", help="Checkpoint or weights to compare with. [default: the checkpoint of the same name]"
+        ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", help="Whose test split to use. [default: the checkpoint's own data]")
+        str | None, typer.Option("--data", help="Data set whose test split is used. [default: the checkpoint's]")
     ] = None,
     data_root: DataRoot = None,
     *,
     weights: Weights,
     images: Annotated[
         list[str] | None,
-        typer.Option("--images", help="How many test images, evenly spread; or the folder of a CSV file's paths."),
+        typer.Option(
+            "--images",
+            help="Number of test images, evenly spread; or the folder to which a CSV file's paths are relative.",
+        ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="512 test images: the same as --images 512.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Use 512 test images; same as --images 512.")] = False,
     skip_bad: SkipBad = False,
     follow_links: FollowLinks = False,
     logits: Annotated[
-        Path | None, typer.Option("--logits", help="Judge this .npy of float32[N, K], computed elsewhere on --inputs.")
+        Path | None,
+        typer.Option(
+            "--logits",
+            help="Verify the logits in this .npy, float32[N, K], that another program computed for --inputs.",
+        ),
     ] = None,
     inputs: Annotated[
-        Path | None, typer.Option("--inputs", help="The .npy of float32[N, C, H, W], or of uint8 frames, that it had.")
+        Path | None,
+        typer.Option("--inputs", help="That program's inputs: a .npy of float32[N, C, H, W] or of uint8 frames."),
     ] = None,
     write_inputs: Annotated[
         Path | None,
-        typer.Option("--write-inputs", help="Judge nothing: write the inputs for a program of yours to this .npy."),
+        typer.Option("--write-inputs", help="Only write the inputs for your own program to this .npy."),
     ] = None,
     device: Device = "cpu",
     report: Annotated[

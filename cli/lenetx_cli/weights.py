@@ -25,36 +25,39 @@ class Weights:
         str | None,
         network_option(
             "--arch",
-            help="The network of the weights: lenet5, torchvision:NAME, FILE.py:NAME or package.module:NAME. Required "
-            "if the file does not record it or it is your code; otherwise checked against the file.",
+            help="lenet5, torchvision:NAME, FILE.py:NAME or package.module:NAME. Required if the file does not record "
+            "the network or the network is your code; otherwise checked against the file.",
         ),
     ] = None
     arch_arg: Annotated[
-        list[str] | None, network_option("--arch-arg", help="NAME=VALUE for its constructor; may be repeated.")
+        list[str] | None,
+        network_option("--arch-arg", help="NAME=VALUE for the network's constructor; may be repeated."),
     ] = None
     input_size: Annotated[
         str | None,
-        network_option("--input-size", help="Of the network's input, as in 32 or 32x48, if nothing records it."),
+        network_option("--input-size", help="Height and width of the input, as in 32 or 32x48, if no file records it."),
     ] = None
     channels: Annotated[
-        int | None, network_option("--channels", help="Of the network's input: 1 or 3, if nothing records it.")
+        int | None, network_option("--channels", help="Channels of the input, 1 or 3, if no file records it.")
     ] = None
     framing: Annotated[
         str | None,
         stated_option(
-            "--framing", help="How pictures become inputs, if nothing records it: mnist, stretch or letterbox."
+            "--framing", help="How pictures become inputs, if no file records it: mnist, stretch or letterbox."
         ),
     ] = None
     mean: Annotated[
         str | None,
-        stated_option("--mean", help="Of the inputs on a scale of 1, per channel, as in 0.48,0.46,0.41. [default: 0]"),
+        stated_option("--mean", help="Mean per channel, of levels scaled to 0..1, as in 0.48,0.46,0.41. [default: 0]"),
     ] = None
     std: Annotated[
-        str | None, stated_option("--std", help="The same: what the inputs are divided by. [default: 1]")
+        str | None, stated_option("--std", help="Standard deviation per channel, on the same scale. [default: 1]")
     ] = None
     labels: Annotated[
         str | None,
-        stated_option("--labels", help="Class names with commas, or a file of lines. [default: 0,1,2…]"),
+        stated_option(
+            "--labels", help="Class names separated by commas, or a file with one per line. [default: 0,1,2…]"
+        ),
     ] = None
     network_output: Annotated[
         str | None,
@@ -64,13 +67,11 @@ class Weights:
         ),
     ] = None
     trust_pickle: Annotated[
-        bool, network_option("--trust-pickle", help="Run the code in a file of weights that cannot be read without.")
+        bool, network_option("--trust-pickle", help="Run the code in a pickle that cannot be read without running it.")
     ] = False
     accept_code: Annotated[
         bool,
-        network_option(
-            "--accept-code", help="Accept that your network's code has changed since; the report records it."
-        ),
+        network_option("--accept-code", help="Accept that your network's code has changed; the report records it."),
     ] = False
 
     @property

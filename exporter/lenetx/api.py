@@ -11,7 +11,7 @@ from . import eager, formats
 from .bounds.selftest import with_self_test
 from .data import DataOptions
 from .errors import InputError, LenetxError
-from .execution.host import own_settings
+from .execution.host import standard_settings
 from .execution.notices import warn
 from .execution.user_code import described
 from .formats import DEFAULT, Batch, require_options
@@ -22,7 +22,7 @@ from .publishing.verify import reference
 from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
-from .weights import load as foreign
+from .weights import load as weights_load
 from .weights.checkpoint import Checkpoint
 from .weights.options import WeightsOptions
 from .weights.statement import Statement
@@ -37,13 +37,13 @@ PathLike = str | Path
 _LARGEST_BATCH = 10_000
 
 
-@own_settings()
+@standard_settings()
 def load(path: PathLike, *, architecture: str | None = None) -> Checkpoint:
     """Load a checkpoint; see ``lenetx.weights.checkpoint_file.load``."""
     return checkpoints.load(Path(path), architecture=architecture)
 
 
-@own_settings()
+@standard_settings()
 def load_weights(
     path: PathLike,
     *,
@@ -61,10 +61,10 @@ def load_weights(
     options = WeightsOptions.of(
         weights_options, architecture=architecture, arguments=arguments, stated=stated, trust_pickle=trust_pickle
     )
-    return foreign.load_weights(Path(path), options, on_notice)
+    return weights_load.load_weights(Path(path), options, on_notice)
 
 
-@own_settings()
+@standard_settings()
 def convert(
     source: PathLike,
     target: PathLike,
@@ -86,13 +86,13 @@ def convert(
     conversion.convert(Path(source), Path(target), options, on_notice)
 
 
-@own_settings()
+@standard_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
     """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``."""
     checkpoints.save(checkpoint, Path(path))
 
 
-@own_settings()
+@standard_settings()
 def export(
     checkpoint: "Checkpoint | PathLike | nn.Module",
     formats: Sequence[str] | None = None,
@@ -167,13 +167,15 @@ def export(
     if not isinstance(checkpoint, Checkpoint):
         path = Path(checkpoint)
         folder, name = folder or path.parent, name or path.stem
-        checkpoint = foreign.load_weights(path, weights_options, note)
+        checkpoint = weights_load.load_weights(path, weights_options, note)
     elif weights_options is not None:
         raise InputError("`weights_options` says how a file is read: give the path of one as `checkpoint`.")
     if batch != "dynamic" and batch < 1:
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
-        raise InputError(f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: proving takes the memory.")
+        raise InputError(
+            f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: the proof holds a whole batch in memory."
+        )
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     names = list(formats or DEFAULT)
@@ -207,7 +209,7 @@ def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) ->
         return with_self_test(checkpoint)
     except Exception as error:  # whatever the user's network raises, in float32 or float64
         words = str(error) if isinstance(error, LenetxError) else described(error)
-        on_notice(f"The artifacts carry no self-test, which could not be made: {words}")
+        on_notice(f"The artifacts have no self-test, because it could not be made: {words}")
         return checkpoint
 
 
@@ -215,7 +217,7 @@ def _warn(refusal: Refusal) -> None:
     warnings.warn(f"{refusal.name} was not published: {refusal.reason}", stacklevel=4)
 
 
-@own_settings()
+@standard_settings()
 def classifier(
     path: PathLike,
     *,
@@ -241,11 +243,11 @@ def classifier(
     """
     path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
     if not formats.is_artifact(path):
-        return eager.classifier(foreign.load_weights(path, options, on_notice), device=device)
+        return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
     if options.architecture is not None:
         raise InputError(
             f"`architecture` does not apply to '{path}', which holds its network; got '{options.architecture}'."
         )
     opened = formats.open_artifact(path, device=device)
-    spec = foreign.stated_spec(path, opened.artifact.spec, options.stated, on_notice)
+    spec = weights_load.stated_spec(path, opened.artifact.spec, options.stated, on_notice)
     return Classifier.from_backend(spec, opened.backend)

@@ -9,7 +9,7 @@ from lenetx_runtime import Classifier
 
 from .errors import ArtifactError
 from .execution.devices import torch_device
-from .execution.host import own_settings
+from .execution.host import standard_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ class TorchBackend:
         import torch
 
         try:
-            with own_settings(), torch.inference_mode(), self._guard():
+            with standard_settings(), torch.inference_mode(), self._guard():
                 images = torch.tensor(batch, device=self._device)  # a copy: the module may modify its input
                 logits: NDArray[np.float32] = self._module(images).cpu().numpy()
         except RuntimeError as error:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m lenetx_runtime", description="Ask a model that lenetx exported.")
+    parser = argparse.ArgumentParser("python -m lenetx_runtime", description="Run a model that lenetx exported.")
     parser.add_argument("--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print it and end")
     adding = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -67,15 +67,15 @@ def _parser() -> argparse.ArgumentParser:
     predict = add(
         commands.predict,
         "label images",
-        "Label images. One that cannot be used is named and the others are labelled; it then ends with 2.",
+        "Label images. Those that cannot be used are listed, and the exit code is 2.",
     )
     files = "a PNG, JPEG, BMP, WebP or GIF file of any size"
     predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help=files)
     predict.add_argument("--top-k", metavar="K", type=_count, default=3, help="how many classes to show; 3 by default")
-    predict.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; never replaced by another one")
+    predict.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; there is no silent fallback")
     add(
         commands.inspect,
-        "print what a model says of itself",
+        "print a model's metadata",
         "Print what a model says of itself, and whether the certificate beside it is of exactly this file. "
         "Nothing is run.",
     )
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--device", help=devices)
     add(
         commands.doctor,
-        "say what this device can run and what is in the way",
+        "show what this device can run, and what prevents the rest",
         "Show versions, CPUs and execution providers, each tried with a real session, and what to do about what does "
         "not work. Ends with 0 if predictions can be made here, 3 if not.",
         model=False,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 from .backend import Backend
 from .device import DEFAULT_CUDA, CudaOptions
 from .errors import InputError, LenetxError
-from .limits import DEFAULT, Limits
+from .limits import DEFAULT_LIMITS, Limits
 from .opening import Opened, Request, as_request
 from .prediction import Prediction
 from .preprocess import Image, normalise, require_known
-from .selftest import SelfTestResult, judge, require_selftest
+from .selftest import SelfTestResult, check_logits, require_selftest
 from .spec import UNKNOWN, ModelSpec
 from .workers import CLOSED, Part, Workers, is_open_file, parts_of, require_several
 
@@ -82,7 +82,7 @@ class Classifier:
         require_verified: bool = False,
         providers: "Sequence[Provider] | None" = None,
         cuda: CudaOptions = DEFAULT_CUDA,
-        limits: Limits = DEFAULT,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         request = as_request(
             model,
@@ -110,7 +110,7 @@ class Classifier:
         self._workers = opened.workers
         self._inference: Inference | None = Inference(spec, opened.backend, opened.workers)
         self._framer = None if spec.framing == UNKNOWN else Framer(spec, opened.limits)
-        self._request = request and request.again(spec)
+        self._request = request and request.reopening(spec)
 
     @property
     def device(self) -> str:
@@ -202,7 +202,7 @@ class Classifier:
         start = time.perf_counter()
         logits = inference.raw(normalise(selftest.frames(self.spec), self.spec))
         seconds = time.perf_counter() - start
-        passed, worst = judge(selftest, logits)
+        passed, worst = check_logits(selftest, logits)
         return SelfTestResult(passed, len(logits), worst, self.device, seconds)
 
     def close(self) -> None:

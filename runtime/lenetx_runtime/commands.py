@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ArtifactError, InputError
-from .limits import DEFAULT
+from .limits import DEFAULT_LIMITS
 from .values import visible
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .classifier import Classifier
     from .prediction import Prediction
-    from .reprove import ProviderOutcome
+    from .run_selftest import ProviderOutcome
     from .spec import ModelSpec
 
 __all__ = ["Screen", "doctor", "inspect", "label", "predict", "selftest"]
@@ -102,7 +102,7 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
     from .files import naming, read_bytes
     from .onnx_file import read_spec
 
-    data = read_bytes(asked.model, "model", limit=DEFAULT.model_bytes)
+    data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
     with naming(asked.model):
         spec = read_spec(data)
     certificate = _certificate_problem(asked.model, data, spec)
@@ -120,17 +120,19 @@ def selftest(asked: "Namespace", screen: Screen) -> int:
     """Run a model's self-test."""
     from .files import naming, read_bytes
     from .onnx_file import read_spec
-    from .reprove import reprove, reprove_everywhere
+    from .run_selftest import run_selftest, run_selftest_everywhere
     from .selftest import require_selftest
 
-    data = read_bytes(asked.model, "model", limit=DEFAULT.model_bytes)
+    data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
     outcomes = []
     with naming(asked.model):
         spec = read_spec(data)
     require_selftest(spec)
     with naming(asked.model):
         device = asked.device
-        found = reprove_everywhere(data, spec) if device is None else iter([reprove(data, spec, device=device)])
+        found = (
+            run_selftest_everywhere(data, spec) if device is None else iter([run_selftest(data, spec, device=device)])
+        )
         for outcome in found:
             outcomes.append(outcome)
             if not asked.json:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Union
 
 from .errors import ArtifactError, InputError
-from .limits import DEFAULT, size_in_words
+from .limits import DEFAULT_LIMITS, size_in_words
 
 __all__ = ["naming", "open_file", "read_bytes", "require_file"]
 
@@ -16,7 +16,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """Never wait for a pipe that has replaced a file."""
 
 
-def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = DEFAULT.model_bytes) -> bytes:
+def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = DEFAULT_LIMITS.model_bytes) -> bytes:
     """Read a whole regular file.
 
     Args:

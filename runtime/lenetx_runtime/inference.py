@@ -111,7 +111,7 @@ class Inference:
             logits = self._shared(self._in_calls, inputs)
         if logits.shape != (count, len(self._labels)):
             got = ", ".join(map(str, logits.shape))
-            raise ArtifactError(f"The model gives [{got}] for {count} inputs and {len(self._labels)} labels.")
+            raise ArtifactError(f"The model returns [{got}] for {count} inputs and {len(self._labels)} labels.")
         return logits
 
     def _of_frames(self, frames: "NDArray[np.uint8]") -> "NDArray[np.float32]":
@@ -137,7 +137,7 @@ class Inference:
 
     def _require_finite(self, logits: "NDArray[np.float32]") -> "NDArray[np.float32]":
         if not (_is_surely_finite(logits, self._small_logits) if len(logits) == 1 else _are_finite(logits)):
-            raise ArtifactError("The model gives NaN or infinity for these inputs, so it gives no label.")
+            raise ArtifactError("The model returns NaN or infinity for these inputs, so there is no label.")
         return logits
 
 

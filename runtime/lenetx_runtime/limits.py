@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .errors import InputError
 
-__all__ = ["DEFAULT", "Limits", "size_in_words"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "size_in_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Limits:
                 raise InputError(f"The limit {field.name} is {value!r}; it must be a whole number of 1 or more.")
 
 
-DEFAULT = Limits()
+DEFAULT_LIMITS = Limits()
 
 
 def size_in_words(size: int) -> str:

@@ -32,7 +32,7 @@ _UNSAFE = {b"STFT"}
 _ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 4, 5, 8
 _ATTRIBUTE_GRAPHS = {6, 11, 22, 23}
 """Graphs and sparse tensors."""
-_STRANGE = "It holds a function, a nested graph or a sparse tensor, which lenetx never writes."
+_UNSUPPORTED = "It holds a function, a nested graph or a sparse tensor, which lenetx never writes."
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _TENSOR_TYPE, _TENSOR_NUMBERS, _TENSOR_NAME, _TENSOR_RAW = 2, 7, 8, 9
 _WHOLE = {6: "<i4", 7: "<i8"}
@@ -62,7 +62,7 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
-_SEVERAL = "It carries more than one lenetx spec."
+_SEVERAL = "It has more than one lenetx spec."
 
 _Fields: TypeAlias = list[tuple[int, Any]]
 """Pairs of a field number and a value."""
@@ -142,7 +142,7 @@ def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
     found = [*islice(_specs(walk, data), 2)]
     if len(found) == 1:
         return found[0]
-    raise ArtifactError(_SEVERAL if found else "It is not a model that lenetx made: it carries no lenetx spec.")
+    raise ArtifactError(_SEVERAL if found else "It was not made by lenetx: it has no lenetx spec.")
 
 
 def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_domain: bool = False) -> None:
@@ -169,28 +169,28 @@ def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_d
     nodes: list[tuple[bytes, _Fields]] = []
     for field, message in walk.messages(data):
         if field == _MODEL_FUNCTIONS:
-            raise ArtifactError(_STRANGE)
+            raise ArtifactError(_UNSUPPORTED)
         for part, value in walk.messages(message) if field == _MODEL_GRAPH else ():
             if part == _GRAPH_INITIALIZER:
                 tensors.append([*walk.fields(value)])
-                _refuse_external_data(tensors[-1])
+                _reject_external_data(tensors[-1])
             elif part == _GRAPH_NODE:
                 fields = [*walk.messages(value)]
                 operator = next((bytes(text) for name, text in reversed(fields) if name == _NODE_OPERATOR), b"")
-                _refuse_node(walk, operator, fields, widest, any_domain=any_domain)
+                _check_node(walk, operator, fields, widest, any_domain=any_domain)
                 nodes.append((operator, fields))
             elif part == _GRAPH_SPARSE:
-                raise ArtifactError(_STRANGE)
-    _refuse_divisions(walk, spec.input_name.encode(), tensors, nodes)
+                raise ArtifactError(_UNSUPPORTED)
+    _reject_divisions(walk, spec.input_name.encode(), tensors, nodes)
 
 
-def _refuse_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
+def _reject_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
     for field, value in tensor:
         if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
             raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
 
 
-def _refuse_node(walk: Walk, operator: bytes, fields: _Fields, widest: int, *, any_domain: bool) -> None:
+def _check_node(walk: Walk, operator: bytes, fields: _Fields, widest: int, *, any_domain: bool) -> None:
     for field, value in fields:
         is_strange = field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx") and not any_domain
         if is_strange or operator in _UNSAFE:
@@ -198,34 +198,34 @@ def _refuse_node(walk: Walk, operator: bytes, fields: _Fields, widest: int, *, a
         if field == _NODE_INPUT and not value and operator in _VARIADIC:
             raise ArtifactError(f"An operator {ascii(operator)[1:]} in it lacks an input.")
         if field == _NODE_ATTRIBUTE:
-            _refuse_wide_window(walk, value, widest)
+            _reject_wide_window(walk, value, widest)
 
 
-def _refuse_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
+def _reject_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
     """Raise for endless padding, and for sizes below 0: onnxruntime aborts the process."""
     name, numbers = b"", []
     for field, value in walk.fields(attribute):
         if field == _ATTRIBUTE_NAME and isinstance(value, memoryview):
             name = bytes(value)
         elif field in _ATTRIBUTE_GRAPHS:
-            raise ArtifactError(_STRANGE)
+            raise ArtifactError(_UNSUPPORTED)
         elif field == _ATTRIBUTE_TENSOR and isinstance(value, memoryview):
-            _refuse_external_data(walk.fields(value))
+            _reject_external_data(walk.fields(value))
         elif field == _ATTRIBUTE_INTS:
             numbers += [value] if isinstance(value, int) else walk.numbers(value)
     if name == _EQUATION:
-        _refuse_endless_equation(walk, attribute)
+        _reject_endless_equation(walk, attribute)
     if name in _WINDOWS and max(numbers, default=0) > widest:  # negative numbers are read as large ones
         raise ArtifactError(f"A layer's {name.decode()} is {max(numbers)}, far beyond the pictures that it takes.")
 
 
-def _refuse_endless_equation(walk: Walk, attribute: memoryview) -> None:
+def _reject_endless_equation(walk: Walk, attribute: memoryview) -> None:
     for text in walk.at(attribute, _ATTRIBUTE_TEXT):
         if not _EQUATIONS.fullmatch(text):
             raise ArtifactError("An Einsum in it has an equation with other dots than '...', once for each operand.")
 
 
-def _refuse_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: list[tuple[bytes, _Fields]]) -> None:
+def _reject_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: list[tuple[bytes, _Fields]]) -> None:
     """Raise unless int32 and int64 are divided by constants above 0: lowest / -1 ends the process."""
     held = {dict(tensor).get(_TENSOR_NAME, b""): dict(tensor) for tensor in tensors}
     if len(held) < len(tensors):

@@ -9,10 +9,10 @@ from .backend import Backend, run_in_batches
 from .device import DEFAULT_CUDA, MOST_THREADS, CudaOptions, is_device
 from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
-from .limits import DEFAULT, Limits, size_in_words
+from .limits import DEFAULT_LIMITS, Limits, size_in_words
 from .ort_session import CUDA, Provider, execution_providers
 from .preprocess import normalise
-from .selftest import judge
+from .selftest import check_logits
 from .spec import ModelSpec
 from .workers import Workers
 
@@ -28,7 +28,7 @@ class Opened(NamedTuple):
     spec: ModelSpec
     backend: Backend
     workers: Workers
-    limits: Limits = DEFAULT
+    limits: Limits = DEFAULT_LIMITS
 
 
 class Request(NamedTuple):
@@ -44,7 +44,7 @@ class Request(NamedTuple):
     require_verified: bool = False
     providers: tuple[Provider, ...] | None = None
     cuda: CudaOptions = DEFAULT_CUDA
-    limits: Limits = DEFAULT
+    limits: Limits = DEFAULT_LIMITS
     content_sha256: str | None = None
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ class Request(NamedTuple):
             if not isinstance(value, kind):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
-    def again(self, spec: ModelSpec) -> "Request":
+    def reopening(self, spec: ModelSpec) -> "Request":
         """Return a request that opens this very model from any folder."""
         where = self.model if isinstance(self.model, bytes) else self.model.absolute()
         return self._replace(model=where, content_sha256=spec.content_sha256)
@@ -133,7 +133,7 @@ def _works(backend: Backend, spec: ModelSpec) -> bool:
 
     if spec.selftest is not None:
         inputs = normalise(spec.selftest.frames(spec), spec)
-        return judge(spec.selftest, run_in_batches(backend, inputs, spec))[0]
+        return check_logits(spec.selftest, run_in_batches(backend, inputs, spec))[0]
     return bool(np.isfinite(run_in_batches(backend, np.zeros((1, *spec.input_shape), np.float32), spec)).all())
 
 

@@ -119,7 +119,7 @@ def memory_for(model: bytes, spec: ModelSpec) -> int:
 def _with_settings(provider: Provider, cuda: CudaOptions) -> tuple[str, Mapping[str, str]]:
     name, settings = (provider, {}) if isinstance(provider, str) else provider
     if name == CUDA and "enable_cuda_graph" in settings:
-        raise InputError("CUDA graphs are asked for with CudaOptions(graphs=True), not with enable_cuda_graph.")
+        raise InputError("CUDA graphs are requested with CudaOptions(graphs=True), not with enable_cuda_graph.")
     return name, {**cuda.settings(0), **settings} if name == CUDA else settings
 
 

@@ -125,24 +125,24 @@ def open_session(
     _prepare(ort, options, names)
     given = [(name, dict(settings)) for name, settings in providers]
     try:
-        with _own_settings(ort, options, memory):
+        with _session_settings(ort, options, memory):
             session = ort.InferenceSession(model, options, providers=given, enable_fallback=0)
     except Exception as error:  # onnxruntime has no base error
         if names == [CPU]:
             raise ArtifactError(f"onnxruntime cannot open the model: {one_line(error)}") from None
-        raise DeviceUnavailable(f"{shown} was asked for and cannot run the model: {one_line(error)}") from None
+        raise DeviceUnavailable(f"{shown} was requested and cannot run the model: {one_line(error)}") from None
     session.disable_fallback()
     if session.get_providers()[: len(names)] != names:
-        raise DeviceUnavailable(f"{shown} was asked for, but onnxruntime chose {', '.join(session.get_providers())}.")
+        raise DeviceUnavailable(f"{shown} was requested, but onnxruntime chose {', '.join(session.get_providers())}.")
     for name, settings in given:
         used = session.get_provider_options()[name] if name == CUDA else settings
         if wrong := {key: used.get(key) for key, value in settings.items() if used.get(key) != value}:
-            raise DeviceUnavailable(f"CUDA was asked for with {settings}, but onnxruntime took {wrong}.")
+            raise DeviceUnavailable(f"CUDA was requested with {settings}, but onnxruntime took {wrong}.")
     return session
 
 
 @contextlib.contextmanager
-def _own_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
+def _session_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
     """Hide ``_FROM_MODEL`` and bound the memory while a session opens."""
     with _opening:
         value = os.environ.pop(_FROM_MODEL, None)
@@ -174,7 +174,7 @@ def _require_available(ort: Any, provider: str) -> None:
     if provider not in available:
         name = "CUDA" if provider == CUDA else provider
         remedy = _NO_CUDA if provider == CUDA else f"It has {', '.join(available)}."
-        raise DeviceUnavailable(f"{name} was asked for, but this onnxruntime has no {name}. {remedy}")
+        raise DeviceUnavailable(f"{name} was requested, but this onnxruntime has no {name}. {remedy}")
 
 
 def _prepare(ort: Any, options: Any, names: Sequence[str]) -> None:

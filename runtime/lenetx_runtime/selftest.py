@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SelfTest", "SelfTestResult", "judge", "require_selftest"]
+__all__ = ["SelfTest", "SelfTestResult", "check_logits", "require_selftest"]
 
 Rows = tuple[tuple[float, ...], ...]
 
@@ -146,13 +146,11 @@ def require_selftest(spec: Frames) -> SelfTest:
         ArtifactError: it carries none.
     """
     if spec.selftest is None:
-        raise ArtifactError(
-            "The model carries no self-test: 'lenetx export' adds one where float64 can run its network."
-        )
+        raise ArtifactError("The model has no self-test: 'lenetx export' adds one where float64 can run its network.")
     return spec.selftest
 
 
-def judge(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, float]:
+def check_logits(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, float]:
     """Return whether float32[N, K] logits are within the limits, and the largest share of a limit that one used."""
     import numpy as np
 

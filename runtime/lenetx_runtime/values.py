@@ -58,7 +58,7 @@ def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
     if len(text) > LARGEST_JSON or sum(map(text.count, ",[{")) > _MOST_VALUES:
         raise ValueError(f"it has more than {LARGEST_JSON // 2**20} MiB or {_MOST_VALUES:,} values")
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse if finite else None)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_reject if finite else None)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
 
@@ -72,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(constant: str) -> None:
+def _reject(constant: str) -> None:
     raise ValueError(f"it holds {constant}, which is no number")
 
 

@@ -118,7 +118,7 @@ def test_an_artifact_is_not_proven_on_rows_that_cannot_be_used(cli, refused, her
     test = data.load("./pictures").test
     (here / "pictures" / test.files[4]).write_bytes(b"no picture")
     arguments = ("artifacts/own.pt", "-f", "onnx", "-q", "--data", "pictures")
-    assert f"1 row of 'pictures/' cannot be used; mend them or leave them out with --skip-bad: {test.files[4]}: " in (
+    assert f"1 row of 'pictures/' cannot be used; mend them or skip them with --skip-bad: {test.files[4]}: " in (
         refused(2, "export", *arguments)
     )
     assert not (here / "artifacts/own.onnx").exists()

@@ -61,7 +61,7 @@ def test_what_was_not_run_is_one_line_for_each_reason(shown):
     assert cells(group) == ["real data", "passed", "1 of 2", "digits, and 1 more"]
     assert cells(unseen) == ["hard inputs", "not run", "0 of 2", "test images"]
     assert cells(line) == ["not run", "flips, margins, refusals. There is no data set."]
-    assert last.endswith("What was not run says what it needs.")
+    assert last.endswith("Each line marked 'not run' states what is missing.")
 
 
 def test_verbose_shows_every_check_with_its_detail(shown):

@@ -37,7 +37,7 @@ def interrupt(monkeypatch, cli):
             patch.setattr(StateFile, "write", writing)
             result = cli("train", *arguments, "--save-every", 0)
         assert result.exit_code == 130
-        return re.search("has where the run stood; go on with: (.*)", result.stderr)[1]
+        return re.search("holds the state of the run; continue with: (.*)", result.stderr)[1]
 
     return run
 

@@ -56,13 +56,13 @@ def test_what_fails_is_a_note_and_no_failure(cli, here, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("it broke")
 
-    for part in ("judge", "with_self_test"):
+    for part in ("evaluate", "with_self_test"):
         monkeypatch.setattr(f"lenetx.training.outcome.{part}", fail)
     result = cli("train", *QUICK, "-o", "net.pt")
     assert result.exit_code == 0
     notes = [line for line in result.stderr.splitlines() if line.startswith("Note: ")]
     assert [note.split(":")[1].strip() for note in notes] == [
-        "The test split could not be judged",
+        "The test split could not be evaluated",
         "The checkpoint has no self-test, which could not be made",
     ]
     assert result.stdout.splitlines()[-1] == "Wrote net.pt, the weights of epoch 1, which validation chose."

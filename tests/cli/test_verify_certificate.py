@@ -88,7 +88,7 @@ def test_where_nothing_can_be_written_a_note_says_so_and_the_verdict_stands(cli,
 def test_where_nothing_can_be_removed_a_note_says_so_and_the_verdict_stands(cli, fixed_disk, checkpoint_paths):
     done = cli("verify", fixed_disk / "lenet5.onnx", "--against", checkpoint_paths["lenet5-1998"])
     assert done.exit_code == 1
-    assert "does not hold any more and could not be removed: Read-only file system." in done.stderr
+    assert "is no longer valid and could not be removed: Read-only file system." in done.stderr
 
 
 def test_a_weaker_proof_leaves_the_certificate_and_says_so(cli, workspace):

@@ -115,7 +115,7 @@ def test_images_that_are_neither_a_number_nor_a_folder(workspace, cli, value):
 def test_more_images_than_there_are(workspace, cli):
     result = cli("verify", workspace / "lenet5.onnx", "--images", "512")
     assert result.exit_code == 0
-    assert "Note: There are 360 test images of digits, not 512: all of them are asked." in result.stderr.splitlines()
+    assert "Note: There are 360 test images of digits, not 512: all of them are used." in result.stderr.splitlines()
 
 
 def test_the_inputs_for_a_program_of_ones_own(workspace, cli):

@@ -1,6 +1,6 @@
 """A folder of published files, and what is in it after the next command has looked."""
 
-from lenetx.publishing.transaction import settled
+from lenetx.publishing.transaction import lock_and_recover
 
 NAMES = ("m.onnx", "m.torchscript", "m.onnx.verified.json", "manifest.json")
 OLD = {name: f"old {name}".encode() for name in NAMES if name != "m.torchscript"}
@@ -23,6 +23,6 @@ def found(folder):
 def repaired(folder):
     """Return what is there after the next command has looked; a second look must change nothing."""
     for _ in range(2):
-        with settled(folder):
+        with lock_and_recover(folder):
             pass
     return found(folder)

@@ -182,8 +182,8 @@ def test_nothing_is_unpickled_and_pickles_have_one_reader(package, path):
     roots = {name.split(".")[0] for name in imports(package, path, at_start=False)}
     assert not roots & {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
     if module_name(package, path) == "lenetx.weights.unpickle":
-        (inert, safe), (trusted, unsafe) = calls(code, "torch.load")
-        assert (inert, trusted) == ("inert", "trusted")
+        (safely, safe), (trusted, unsafe) = calls(code, "torch.load")
+        assert (safely, trusted) == ("load_safely", "load_trusted")
         assert "weights_only=True" in safe
         assert "weights_only=False" in unsafe
     else:
@@ -194,11 +194,11 @@ def test_nothing_is_unpickled_and_pickles_have_one_reader(package, path):
 @source
 def test_one_line_trusts_a_pickle_and_only_of_a_source_that_is_trusted(package, path):
     found = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ExceptHandler)]
-    guarded = [handler for handler in found if "trusted(source.data)" in ast.unparse(handler)]
+    guarded = [handler for handler in found if "load_trusted(source.data)" in ast.unparse(handler)]
     if module_name(package, path) == "lenetx.weights.torch_file":
         (handler,) = guarded
         assert ast.unparse(handler.type) == "OtherClass"
         assert ast.unparse(handler.body[0]) == "if not source.trust:\n    raise"
-        assert len(calls(path.read_text("utf-8"), "trusted")) == 1
+        assert len(calls(path.read_text("utf-8"), "load_trusted")) == 1
     else:
-        assert not calls(path.read_text("utf-8"), "trusted")
+        assert not calls(path.read_text("utf-8"), "load_trusted")

@@ -13,7 +13,7 @@ from lenetx import TrainConfig, models
 from lenetx.data import Dataset, Split
 from lenetx.eager import TorchBackend
 from lenetx.errors import InputError
-from lenetx.frames.tensors import to_device
+from lenetx.frames.device_split import to_device
 from lenetx.proof import inputs
 from lenetx_runtime import Classifier, ModelSpec
 from lenetx_runtime.preprocess import decode, frame, lookup_table, normalise
@@ -153,14 +153,14 @@ def test_another_preprocessing_than_the_checkpoints_fails_the_proof(trained, cha
     from lenetx.formats.artifact import Artifact, OpenedArtifact
     from lenetx.proof import Reference
     from lenetx.proof.case import Case
-    from lenetx.proof.contract import contract
+    from lenetx.proof.embedded_spec import embedded_spec
 
     checkpoint = trained("colour", "letterbox")
     other = dataclasses.replace(checkpoint.spec, selftest=None, **change)
     reference = Reference(checkpoint, None)
     artifact = Artifact("onnx", "float32", Path("net.onnx"), "", 0, other)
     opened = OpenedArtifact(artifact, TorchBackend(checkpoint.module(), "cpu"), ())
-    spec, preprocessing, _ = contract(Case(opened, reference))
+    spec, preprocessing, _ = embedded_spec(Case(opened, reference))
     assert spec.status == "failed"
     assert all(name in spec.detail for name in change)
     assert preprocessing.status == ("passed" if "framing" in change else "failed")

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from lenetx import models
-from lenetx.execution.copies import sharing
-from lenetx.execution.double import Twins
+from lenetx.execution.copies import copy_sharing_tensors
+from lenetx.execution.float64 import Twins
 from lenetx.graph.fold import fold
 from lenetx.proof import Reference
 from lenetx.proof.view import View
@@ -37,14 +37,14 @@ def addresses(network):
 
 
 def test_a_copy_has_the_same_tensors_in_other_modules(network):
-    copied = sharing(network)
+    copied = copy_sharing_tensors(network)
     assert addresses(copied) == addresses(network)
     assert not {id(module) for module in copied.modules()} & {id(module) for module in network.modules()}
 
 
 def test_folding_a_copy_leaves_the_network_as_it_is(network, images):
     before = network(images)
-    folded = fold(sharing(network), SHAPE)
+    folded = fold(copy_sharing_tensors(network), SHAPE)
     assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     assert torch.equal(network(images), before)
@@ -60,7 +60,7 @@ class Locked(nn.Module):
 
 def test_a_module_that_cannot_be_copied_says_so():
     with pytest.raises(TypeError, match="lock"):
-        sharing(Locked())
+        copy_sharing_tensors(Locked())
 
 
 class Unruly(nn.Sequential):
@@ -76,5 +76,5 @@ def test_a_network_that_cannot_be_copied_is_built_anew(checkpoint, monkeypatch):
     reference = Reference(checkpoint, None)
     assert reference.network.module is not reference.network.module
     images = torch.rand(2, *checkpoint.spec.input_shape, dtype=torch.float64)
-    assert View(reference.network, Twins()).doubled(images).dtype == torch.float64
+    assert View(reference.network, Twins()).float64_network(images).dtype == torch.float64
     assert {tensor.dtype for tensor in reference.modules[0].parameters()} == {torch.float32}

@@ -9,7 +9,7 @@ import pytest
 
 from lenetx import DataOptions, data
 from lenetx.errors import DataError
-from lenetx_runtime.limits import DEFAULT
+from lenetx_runtime.limits import DEFAULT_LIMITS
 
 
 def fill(folder, classes, count=10):
@@ -221,7 +221,7 @@ def test_known_class_names_settle_the_numbers(folder):
 
 def test_a_file_that_is_too_large_for_an_image_is_not_read_for_the_digest(tmp_path):
     with (tmp_path / "large.png").open("wb") as file:
-        file.truncate(DEFAULT.image_bytes + 1)
+        file.truncate(DEFAULT_LIMITS.image_bytes + 1)
     digest = hashlib.sha256()
     data.FileSplit(tmp_path, ("large.png",), np.array([1])).add_to(digest)
     assert digest.hexdigest() == hashlib.sha256(b"large.png\n1 unreadable\n").hexdigest()

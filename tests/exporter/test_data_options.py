@@ -27,7 +27,7 @@ def test_a_size_is_read_as_people_write_it(text, size):
 
 @pytest.mark.parametrize("text", ["", "GiB", "-1GB", "1 GBit", "0", "0.1", "nan", "1e9", "1,5GB"])
 def test_what_is_no_size_is_refused(text):
-    with pytest.raises(InputError, match="is no size: write 1GiB"):
+    with pytest.raises(InputError, match="is not a size: write 1GiB"):
         parse_size(text)
 
 

@@ -84,7 +84,7 @@ def test_rows_that_cannot_be_used_stop_the_training(pets):
     with pytest.raises(DataError) as caught:
         lenetx.train(QUICK)
     assert str(caught.value).startswith(
-        f"1 row of 'pets/' cannot be used; mend them or leave them out with --skip-bad: {name}: The image 'pets/{name}'"
+        f"1 row of 'pets/' cannot be used; mend them or skip them with --skip-bad: {name}: The image 'pets/{name}'"
     )
 
 

@@ -16,7 +16,7 @@ import torch
 import lenetx
 from lenetx import Augmentation, DataOptions, TrainConfig, data
 from lenetx.errors import DataError
-from lenetx.frames.reading import Reader, Task
+from lenetx.frames.reader import Reader, Task
 
 CONFIG = TrainConfig(
     data="./pets", epochs=3, batch_size=16, augmentation=Augmentation(shift=1, rotate=5), learning_rate=0.01

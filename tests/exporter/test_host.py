@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import lenetx
-from lenetx.execution.host import own_settings
+from lenetx.execution.host import standard_settings
 
 TINY = sys.float_info.min
 
@@ -118,7 +118,7 @@ def test_threads_that_overlap_leave_the_setting_of_the_host():
     both, seen = threading.Barrier(2, timeout=30), []
 
     def work(early):
-        with own_settings():
+        with standard_settings():
             both.wait()
             if not early:
                 both.wait()

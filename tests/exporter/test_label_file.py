@@ -62,7 +62,7 @@ def test_numbers_that_are_names_and_spaces_in_names_stay(tmp_path):
     ("content", "words"),
     [
         ("Zahl-ü".encode("latin-1"), "are not UTF-8: save the file in that encoding"),
-        (b'{"0": "zero", "2": "two"}', "are no list of names: write them as"),
+        (b'{"0": "zero", "2": "two"}', "are not a list of names: write them as"),
         (json.dumps({"9" * 9999: "zero"}).encode(), "are no list of names"),
         (b"[1, 2]", "are no list of names"),
         (b"[", "are no JSON"),

@@ -7,7 +7,7 @@ import os
 import pytest
 
 import lenetx
-from lenetx.publishing.certificate import stronger
+from lenetx.publishing.certificate import stronger_certificate_note
 from lenetx.publishing.manifest import entry_of
 from lenetx.publishing.publish import publish
 from lenetx_runtime import ArtifactError, Classifier
@@ -99,7 +99,7 @@ def test_a_pipe_a_folder_and_a_huge_file_are_no_manifest_and_no_certificate(work
             entry_of(workspace / "lenet5.onnx")
     else:
         report = lenetx.verify(workspace / "lenet5.onnx", against=checkpoint, images=8)
-        assert stronger(workspace / name, report) is None
+        assert stronger_certificate_note(workspace / name, report) is None
         with pytest.raises(ArtifactError, match="It is not verified"):
             Classifier(workspace / "lenet5.onnx", require_verified=True)
 

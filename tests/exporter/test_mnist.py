@@ -85,7 +85,7 @@ def test_a_named_folder_without_files_says_what_to_do_and_is_never_filled(tmp_pa
         data.load("mnist", tmp_path, download=True)
     message = str(caught.value)
     assert message.startswith(f"MNIST is not in '{tmp_path}': it has no train-images-idx3-ubyte and no ")
-    assert message.endswith("Name its folder with --data-root or LENETX_DATA, or leave both away to download it.")
+    assert message.endswith("Name its folder with --data-root or LENETX_DATA, or omit both to download it.")
     assert not list(tmp_path.iterdir())
 
 

@@ -28,7 +28,7 @@ def test_the_most_telling_status_is_the_verdict(statuses: tuple[Status, ...]) ->
 
 def test_how_many_ran_of_those_that_there_are_to_run() -> None:
     (group,) = summaries(report(*map(check, ("passed", "failed", "not_run", "not_applicable"))))
-    assert (group.ran, group.asked) == (2, 3)
+    assert (group.ran, group.applicable) == (2, 3)
 
 
 def test_groups_come_in_their_order_and_only_where_there_is_a_check() -> None:

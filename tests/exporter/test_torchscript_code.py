@@ -89,7 +89,7 @@ def test_what_is_written_is_read_again(line):
     ],
 )
 def test_anything_else_is_not(lines):
-    with pytest.raises(ArtifactError, match="Its code is not that of a network of lenetx: "):
+    with pytest.raises(ArtifactError, match="Its code is not that of a network that lenetx wrote: "):
         read(code(*lines))
 
 

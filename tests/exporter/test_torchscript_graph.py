@@ -82,7 +82,7 @@ FORBIDDEN = {
 @pytest.mark.parametrize("kind", FORBIDDEN)
 def test_what_no_network_does_is_refused(kind):
     lines, words = FORBIDDEN[kind]
-    with pytest.raises(ArtifactError, match=f"Its code is not that of a network of lenetx: .*({words})"):
+    with pytest.raises(ArtifactError, match=f"Its code is not that of a network that lenetx wrote: .*({words})"):
         program_of(graph(*lines))
 
 

@@ -13,7 +13,7 @@ from lenetx.formats import get, open_artifact
 from lenetx.formats.network import Network
 from lenetx.formats.torchscript.batch import program_of_traces
 from lenetx.formats.torchscript.code import Name, leaves, write
-from lenetx.formats.torchscript.record import trace
+from lenetx.formats.torchscript.torch_tracer import trace
 from lenetx.formats.torchscript.trace import Traced
 from lenetx.graph import Unknown
 from lenetx.weights.checkpoint import Checkpoint
@@ -177,7 +177,7 @@ def test_what_is_exported_computes_what_the_network_does(way, tmp_path, monkeypa
         np.testing.assert_allclose(opened.backend.run(before), expected, rtol=1e-5, atol=1e-6)
         assert np.array_equal(before, inputs[:count].numpy())
     assert opened.training() == []
-    assert opened.fresh(Network(checkpoint))
+    assert opened.matches_new_export(Network(checkpoint))
 
 
 def test_a_recurrent_network_starts_anew_with_each_batch(tmp_path, monkeypatch):
@@ -263,5 +263,5 @@ def test_a_branch_that_sleeps_is_no_fresh_export(tmp_path, monkeypatch):
     inputs = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype(np.float32)
     asleep = open_artifact(path)
     assert np.array_equal(asleep.backend.run(inputs), opened.backend.run(inputs))
-    assert opened.fresh(Network(checkpoint))
-    assert not asleep.fresh(Network(checkpoint))
+    assert opened.matches_new_export(Network(checkpoint))
+    assert not asleep.matches_new_export(Network(checkpoint))

@@ -73,17 +73,17 @@ def test_the_test_split_chooses_nothing(digits_with, checkpoint):
 
 
 def test_the_test_split_is_judged_once_and_at_the_end(monkeypatch):
-    """Every judgement of a network goes through ``judge``: note the size of what it is shown."""
-    from lenetx.training import judge as module
+    """Every evaluation of a network goes through ``evaluate``: note the size of what it is shown."""
+    from lenetx.training import evaluation as module
 
-    seen, original = [], module.judge
+    seen, original = [], module.evaluate
 
     def noting(network, split, *others, **options):
         seen.append(len(split))
         return original(network, split, *others, **options)
 
-    monkeypatch.setattr("lenetx.training.loop.judge", noting)
-    monkeypatch.setattr("lenetx.training.outcome.judge", noting)
+    monkeypatch.setattr("lenetx.training.loop.evaluate", noting)
+    monkeypatch.setattr("lenetx.training.outcome.evaluate", noting)
     train(TrainConfig(epochs=3, batch_size=400))
     assert seen == [180, 180, 180, 360]
 
@@ -184,7 +184,7 @@ def validation_says(monkeypatch):
     def say(*accuracies):
         told = iter(accuracies)
         monkeypatch.setattr(
-            "lenetx.training.loop.judge", lambda *_, **__: SimpleNamespace(accuracy=next(told), loss=1.0)
+            "lenetx.training.loop.evaluate", lambda *_, **__: SimpleNamespace(accuracy=next(told), loss=1.0)
         )
 
     return say

@@ -103,7 +103,7 @@ def test_the_head_is_found_wherever_the_network_registers_it(tmp_path, saved, ow
     config = dataclasses.replace(QUICK, architecture=own, freeze=("conv*",))
     found = train(config, init=tmp_path / "four.pth", on_notice=notices.append)
     assert notices == [
-        "'four.pth': the prefix 'model.' of the names was taken away.",
+        "'four.pth': the prefix 'model.' of the names was removed.",
         f"'{tmp_path / 'four.pth'}' is for 4 classes, and there are 10 here: out begins anew.",
     ]
     assert torch.equal(found.state_dict["conv.weight"], state["conv.weight"])

@@ -26,10 +26,15 @@ def raising(error):
 @pytest.mark.parametrize(
     ("part", "error", "words", "missing"),
     [
-        ("judge", RuntimeError("no such batch"), "The test split could not be judged: RuntimeError", "test_accuracy"),
-        ("judge", MemoryError(), "The test split could not be judged: MemoryError", "test_loss"),
-        ("judge", SystemExit(3), "The test split could not be judged: SystemExit", "test_recall"),
-        ("Judgement.per_class", ImportError("no sklearn"), "Precision and recall by class could not", "test_recall"),
+        (
+            "evaluate",
+            RuntimeError("no such batch"),
+            "The test split could not be evaluated: RuntimeError",
+            "test_accuracy",
+        ),
+        ("evaluate", MemoryError(), "The test split could not be evaluated: MemoryError", "test_loss"),
+        ("evaluate", SystemExit(3), "The test split could not be evaluated: SystemExit", "test_recall"),
+        ("Evaluation.per_class", ImportError("no sklearn"), "Precision and recall by class could not", "test_recall"),
         ("with_self_test", RuntimeError("expected Double"), "The checkpoint has no self-test", None),
         (
             "with_self_test",
@@ -73,7 +78,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_other(monkeypatch, tmp_path, ex
     assert found.spec == expected.spec
     assert {path.stem for path in tmp_path.iterdir()} == {"curves", "confusion", "mistakes"}
     (note,) = notes
-    assert note.startswith("A picture could not be drawn: ValueError")
+    assert note.startswith("A plot could not be drawn: ValueError")
 
 
 def test_a_library_that_is_missing_for_all_pictures_is_said_once(monkeypatch, tmp_path):

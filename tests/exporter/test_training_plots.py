@@ -9,7 +9,7 @@ import torch
 
 import lenetx
 from lenetx.training import Augmentation, TrainConfig, plots
-from lenetx.training.judge import Judgement
+from lenetx.training.evaluation import Evaluation
 
 NAMES = ("curves.png", "samples.png", "confusion.png", "mistakes.png")
 CONFIG = TrainConfig(epochs=2, batch_size=100)
@@ -55,7 +55,7 @@ def test_the_confusion_matrix_is_red_where_answers_are_wrong(tmp_path):
     dark = []
     for name, probabilities in (("right", right), ("wrong", wrong)):
         path = tmp_path / f"{name}.png"
-        plots.confusion(path, Judgement(probabilities, labels, 0.0), ("a", "b"))
+        plots.confusion(path, Evaluation(probabilities, labels, 0.0), ("a", "b"))
         image = pixels(path)
         dark.append(((image[..., 0] > 80) & (image[..., 1] < 30)).mean())  # of the colour bar, and of its top colour
     assert dark[0] < 0.05 < dark[0] + 0.05 < dark[1]
@@ -63,7 +63,7 @@ def test_the_confusion_matrix_is_red_where_answers_are_wrong(tmp_path):
 
 def test_many_classes_have_room(tmp_path):
     labels = np.arange(60)
-    plots.confusion(tmp_path / "c.png", Judgement(np.eye(60, dtype=np.float32), labels, 0.0), tuple(map(str, labels)))
+    plots.confusion(tmp_path / "c.png", Evaluation(np.eye(60, dtype=np.float32), labels, 0.0), tuple(map(str, labels)))
     assert max(pixels(tmp_path / "c.png").shape) < 4000
 
 
@@ -78,8 +78,8 @@ def test_colour_images_are_drawn_in_their_colours(drawn, tmp_path):
 
 
 def test_a_run_without_mistakes_has_a_picture_that_says_so(drawn, tmp_path):
-    judgement = Judgement(np.eye(2, dtype=np.float32), np.arange(2), 0.0)
-    plots.mistakes(tmp_path / "m.png", judgement, None, drawn[1].spec)
+    evaluation = Evaluation(np.eye(2, dtype=np.float32), np.arange(2), 0.0)
+    plots.mistakes(tmp_path / "m.png", evaluation, None, drawn[1].spec)
     assert pixels(tmp_path / "m.png").min() < 100
 
 
@@ -87,8 +87,8 @@ def test_names_are_drawn_letter_by_letter_whatever_the_settings_of_the_current_f
     import matplotlib
 
     labels = np.array([0, 1])
-    judgement = Judgement(np.eye(2, dtype=np.float32), labels, 0.0)
-    plots.confusion(tmp_path / "default.png", judgement, ("$\\frac{$", "$x_$"))
+    evaluation = Evaluation(np.eye(2, dtype=np.float32), labels, 0.0)
+    plots.confusion(tmp_path / "default.png", evaluation, ("$\\frac{$", "$x_$"))
     with matplotlib.rc_context({"text.usetex": True, "figure.facecolor": "green"}):
-        plots.confusion(tmp_path / "own.png", judgement, ("$\\frac{$", "$x_$"))
+        plots.confusion(tmp_path / "own.png", evaluation, ("$\\frac{$", "$x_$"))
     assert (tmp_path / "own.png").read_bytes() == (tmp_path / "default.png").read_bytes()

@@ -68,14 +68,14 @@ def test_what_the_callback_raises_ends_the_run():
 def test_the_history_is_of_the_whole_epoch():
     """With a learning rate of next to nothing every step sees the first network, and 419 steps of 3 see every image."""
     from lenetx import data
-    from lenetx.frames.tensors import to_device
-    from lenetx.training.judge import judge
+    from lenetx.frames.device_split import to_device
+    from lenetx.training.evaluation import evaluate
 
     checkpoint = train(TrainConfig(epochs=1, batch_size=3, learning_rate=1e-12))
     split = data.load("digits").train.framed(checkpoint.spec)
     assert len(split) % 3 == 0
     inputs = to_device(split, checkpoint.spec, torch.device("cpu"))
-    whole = judge(checkpoint.module(), inputs, torch.nn.functional.cross_entropy)
+    whole = evaluate(checkpoint.module(), inputs, torch.nn.functional.cross_entropy)
     (epoch,) = checkpoint.history
     assert epoch["train_accuracy"] == pytest.approx(whole.accuracy, abs=1e-9)
     assert epoch["train_loss"] == pytest.approx(whole.loss, rel=1e-4)

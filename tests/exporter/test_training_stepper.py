@@ -125,12 +125,12 @@ def test_the_average_is_an_exponential_one_and_is_what_is_judged(network):
         decay = min(0.3, (1 + done) / (10 + done))
         expected = now if expected is None else decay * expected + (1 - decay) * now
     assert decay == 0.3
-    torch.testing.assert_close(weights(one.judged), expected)
+    torch.testing.assert_close(weights(one.evaluated), expected)
     assert not torch.allclose(weights(network), expected)
 
 
 def test_without_an_average_the_network_itself_is_judged(network):
-    assert stepper(network).judged is network
+    assert stepper(network).evaluated is network
 
 
 def test_clipping_bounds_the_norm_of_the_whole_gradient(network):

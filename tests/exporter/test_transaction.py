@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lenetx.errors import OutputError
-from lenetx.publishing.transaction import move_into_place, settled, staging
+from lenetx.publishing.transaction import lock_and_recover, move_into_place, staging
 
 from .old_files import NAMES, NEW, OLD, OTHER, filled, found, repaired
 
@@ -29,7 +29,7 @@ def publish(folder, files=NEW):
     with staging(folder) as staged:
         for name, data in files.items():
             (staged / name).write_bytes(data)
-        with settled(folder):
+        with lock_and_recover(folder):
             move_into_place(staged, list(files), folder)
 
 
@@ -188,7 +188,7 @@ def test_who_waits_is_told_and_a_living_process_keeps_its_folder(folder, monkeyp
     monkeypatch.setattr("lenetx.locking._TOLD_AFTER", 0.0)
 
     def other():
-        with staging(folder) as staged, settled(folder):
+        with staging(folder) as staged, lock_and_recover(folder):
             (staged / "m.onnx").write_bytes(b"not yet")
             inside.set()
             go_on.wait(60)
@@ -201,7 +201,7 @@ def test_who_waits_is_told_and_a_living_process_keeps_its_folder(folder, monkeyp
         words.append(sentence)
         go_on.set()
 
-    with settled(folder, tell):
+    with lock_and_recover(folder, tell):
         thread_left = [path for path in folder.iterdir() if path.name.startswith(".lenetx-")]
     thread.join(60)
     assert words == [f"waiting for another lenetx, which publishes to '{folder}'"]
@@ -221,7 +221,7 @@ def test_a_file_system_without_locks_is_used_without(folder, monkeypatch, taken)
         (staged / "journal.json").write_text(json.dumps({"names": ["m.onnx"], "fresh": []}))
         (staged / "m.onnx").write_bytes(b"newer")
     os.utime(old, (time.time() - 3600,) * 2)
-    with settled(folder):
+    with lock_and_recover(folder):
         pass
     assert (folder / "m.onnx").read_bytes() == b"newer"
     assert young.exists()

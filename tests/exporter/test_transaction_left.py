@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lenetx.errors import OutputError
-from lenetx.publishing.transaction import settled
+from lenetx.publishing.transaction import lock_and_recover
 
 from .old_files import OLD, OTHER, filled, repaired
 
@@ -79,7 +79,7 @@ def test_a_link_is_neither_followed_nor_removed(folder, tmp_path):
     (outside / "mine").write_bytes(b"mine")
     (folder / ".lenetx-link").symlink_to(outside)
     (folder / ".lenetx-file").write_bytes(b"a file")
-    with settled(folder):
+    with lock_and_recover(folder):
         pass
     assert (outside / "mine").read_bytes() == b"mine"
     assert (folder / ".lenetx-link").is_symlink()

@@ -11,7 +11,7 @@ from torch import nn
 import lenetx
 from lenetx.bounds.measure import Plan
 from lenetx.errors import DataError, InputError
-from lenetx.execution.double import Double
+from lenetx.execution.float64 import Float64Network
 from lenetx.report import Report
 
 
@@ -125,7 +125,7 @@ def test_fewer_images_than_were_asked_for_are_told(checkpoint):
     lenetx.reference(checkpoint, images=360, on_notice=said.append)
     assert said == []
     lenetx.reference(checkpoint, images=512, on_notice=said.append)
-    assert said == ["There are 360 test images of digits, not 512: all of them are asked."]
+    assert said == ["There are 360 test images of digits, not 512: all of them are used."]
 
 
 def test_a_network_that_keeps_what_it_saw_is_measured_as_it_is():
@@ -137,7 +137,7 @@ def test_a_network_that_keeps_what_it_saw_is_measured_as_it_is():
     inputs = np.random.default_rng(0).standard_normal((400, 1, 20, 20)).astype(np.float32)
     with torch.no_grad():
         right = network(torch.from_numpy(inputs)).numpy()
-    found = measure(network, Double(copy.deepcopy(network)), inputs, "adjoint")
+    found = measure(network, Float64Network(copy.deepcopy(network)), inputs, "adjoint")
     np.testing.assert_allclose(found.exact, right, atol=1e-4)
     np.testing.assert_allclose(found.eager, right, atol=1e-4)
 
@@ -216,7 +216,7 @@ def test_no_image_at_all_is_refused(checkpoint, images):
 
 def test_more_than_there_are_is_an_error_of_the_data():
     from lenetx.data import load
-    from lenetx.data.framed import evenly
+    from lenetx.data.proof_images import evenly_spaced
 
     with pytest.raises(DataError, match="There are 360 test images"):
-        evenly(load("digits"), 361)
+        evenly_spaced(load("digits"), 361)

@@ -13,10 +13,10 @@ from lenetx import models, weights
 from lenetx.data.npz_file import read_npz
 from lenetx.errors import CheckpointError, DataError
 from lenetx.weights import run_state, tensor_file, torchscript_file, unpickle
-from lenetx.weights.choice import weights_in
+from lenetx.weights.find_weights import find_weights
 from lenetx.weights.numpy_arrays import as_tensor
 from lenetx.weights.safetensors_file import unpack
-from lenetx.weights.unpickle import inert
+from lenetx.weights.unpickle import load_safely
 
 EMPTY = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
 
@@ -39,7 +39,7 @@ def test_a_pickle_that_asks_for_room_is_refused(form):
     torch.save(content, buffer, _use_new_zipfile_serialization=form == "archive")
     assert len(buffer.getvalue()) < 3000
     with pytest.raises(lenetx.ArtifactError, match="asks for a bytearray of any size"):
-        inert(buffer.getvalue())
+        load_safely(buffer.getvalue())
 
 
 def test_a_tensor_class_that_is_called_is_refused():
@@ -48,7 +48,7 @@ def test_a_tensor_class_that_is_called_is_refused():
             return torch.FloatTensor, (2**20,)
 
     with pytest.raises(lenetx.ArtifactError, match="asks for a FloatTensor of any size"):
-        inert(archived({"x": Tensor()}))
+        load_safely(archived({"x": Tensor()}))
 
 
 def test_compressed_records_are_refused(tmp_path):
@@ -64,8 +64,8 @@ def test_compressed_records_are_refused(tmp_path):
 
 
 def test_plain_weights_pass():
-    assert torch.equal(inert(archived({"weight": torch.arange(3)}))["weight"], torch.arange(3))
-    assert set(inert(archived({"Tensors": torch.zeros(1)}))) == {"Tensors"}
+    assert torch.equal(load_safely(archived({"weight": torch.arange(3)}))["weight"], torch.arange(3))
+    assert set(load_safely(archived({"Tensors": torch.zeros(1)}))) == {"Tensors"}
 
 
 @pytest.mark.parametrize(
@@ -188,21 +188,21 @@ def test_a_checkpoint_of_many_names_for_one_tensor_is_refused(tmp_path, checkpoi
 
 def test_what_a_pickle_mentions_again_and_again_is_looked_through_once(monkeypatch):
     looked = []
-    monkeypatch.setattr("lenetx.weights.choice.as_tensor", lambda value: looked.append(value) or as_tensor(value))
+    monkeypatch.setattr("lenetx.weights.find_weights.as_tensor", lambda value: looked.append(value) or as_tensor(value))
     many = {"a" * 10**6: [{str(number): 0 for number in range(100)}] * 9000, "model": {"w": torch.zeros(2, 2)}}
-    assert weights_in(many, print, 1000).place == "model"
+    assert find_weights(many, print, 1000).place == "model"
     assert len(looked) < 500
     module = unpickle.StandIn()
     vars(module).update(_parameters={"w": torch.zeros(2)}, _buffers={}, _modules={})
     made = []
-    monkeypatch.setattr("lenetx.weights.choice._state_dict", lambda _: made.append(1) or {"w": torch.zeros(2)})
-    weights_in([module] * 1000, print, 1000)
+    monkeypatch.setattr("lenetx.weights.find_weights._state_dict", lambda _: made.append(1) or {"w": torch.zeros(2)})
+    find_weights([module] * 1000, print, 1000)
     assert len(made) == 1
 
 
 def test_a_long_key_is_not_repeated_for_each_place():
     with pytest.raises(lenetx.ArtifactError, match="several sets of weights") as caught:
-        weights_in({"a" * 10**6: [{"w": torch.zeros(2, 2)}, {"w": torch.ones(2, 2)}]}, print, 1000)
+        find_weights({"a" * 10**6: [{"w": torch.zeros(2, 2)}, {"w": torch.ones(2, 2)}]}, print, 1000)
     assert len(str(caught.value)) < 1000
 
 
@@ -215,8 +215,8 @@ def test_arrays_that_share_their_bytes_are_counted_before_they_are_copied():
         arrays[f"w{number}"] = made = unpickle._placeholder(name)()
         made.state = 1, (2**18,), kind, False, data
     with pytest.raises(lenetx.ArtifactError, match="far larger than the file"):
-        weights_in(arrays, print, 2**20)
-    assert len(weights_in(arrays, print, 2**24).tensors) == 100
+        find_weights(arrays, print, 2**20)
+    assert len(find_weights(arrays, print, 2**24).tensors) == 100
 
 
 def test_a_scripted_module_that_holds_itself_is_refused():

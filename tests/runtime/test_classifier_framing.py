@@ -72,7 +72,7 @@ def test_a_model_that_does_not_say_how_refuses_pictures_and_says_what_to_do(unkn
     for answer in (lambda: unknown.predict(ready), lambda: unknown.predict_batch([ready])):
         with pytest.raises(InputError) as caught:
             answer()
-        assert str(caught.value).startswith("The model does not say how a picture becomes its input: ")
+        assert str(caught.value).startswith("The model does not record how a picture becomes its input: ")
         assert "--framing" in str(caught.value)
 
 

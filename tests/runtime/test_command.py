@@ -16,7 +16,7 @@ import lenetx_runtime
 from lenetx_runtime import ArtifactError, Classifier, SelfTest
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.preprocess import normalise
-from lenetx_runtime.reprove import reprove_everywhere
+from lenetx_runtime.run_selftest import run_selftest_everywhere
 
 CPU, REMOTE = "CPUExecutionProvider", "AzureExecutionProvider"
 
@@ -134,10 +134,10 @@ def test_a_model_that_computes_something_else_ends_with_1(selftest, here, model,
 @pytest.mark.skipif(REMOTE not in onnxruntime.get_available_providers(), reason="every provider here can run models")
 def test_a_provider_that_is_there_and_cannot_run_the_model_has_failed(model, monkeypatch):
     """The remote one, taken for one of the device: onnxruntime would run all of it on the CPU instead."""
-    monkeypatch.setattr("lenetx_runtime.reprove.REMOTE", {})
-    outcomes = {each.provider: each for each in reprove_everywhere(model, read_spec(model))}
+    monkeypatch.setattr("lenetx_runtime.run_selftest.REMOTE", {})
+    outcomes = {each.provider: each for each in run_selftest_everywhere(model, read_spec(model))}
     assert outcomes[REMOTE].status == "failed"
-    assert f"{REMOTE} was asked for and cannot run the model" in outcomes[REMOTE].detail
+    assert f"{REMOTE} was requested and cannot run the model" in outcomes[REMOTE].detail
     assert outcomes[CPU].status == "passed"
 
 

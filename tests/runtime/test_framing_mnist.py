@@ -1,10 +1,12 @@
 """Any picture of a digit becomes a 28×28 frame with light ink, centred by mass."""
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.datasets import load_digits
 
 from lenetx_runtime import InputError
 from lenetx_runtime.preprocess.framing.mnist import frame
@@ -169,3 +171,12 @@ def test_two_far_specks_are_framed_or_refused_but_no_crash():
     image[5, 5] = image[-5, -5] = 255
     framed = frame_unless_blank(image)
     assert framed is None or framed.any()
+
+
+@pytest.mark.parametrize("side", [29, 64, 128])
+def test_a_digit_that_touches_the_border_is_found_as_well_as_one_with_a_margin(side):
+    for image in load_digits().images[::9]:
+        tight = np.asarray(PIL.Image.fromarray((image * 255 / 16).astype(np.uint8)).resize((side, side)))
+        expected = frame(np.pad(tight, side // 3)).astype(float)
+        for picture in (tight, 255 - tight):
+            assert np.corrcoef(frame(picture).astype(float).ravel(), expected.ravel())[0, 1] > 0.8

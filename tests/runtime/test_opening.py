@@ -29,7 +29,7 @@ def test_auto_goes_on_with_the_cpu_where_cuda_is_there_and_does_not_work(sealed,
     class Made(ort.OrtBackend):
         def __init__(self, *arguments, device="cpu", **options):
             if device == "cuda" and failure == "opening":
-                raise DeviceUnavailable("CUDA was asked for and cannot run the model.")
+                raise DeviceUnavailable("CUDA was requested and cannot run the model.")
             super().__init__(*arguments, **options)
             if device == "cuda":
                 self.device, self._outputs = "cuda:0", ["nothing"]
@@ -76,7 +76,7 @@ def test_a_provider_that_leaves_the_model_to_the_cpu_is_refused_unless_the_cpu_i
 def test_a_provider_that_is_not_there_is_refused_by_its_name(sealed, name):
     if name in execution_providers():
         pytest.skip(f"This onnxruntime has {name}.")
-    with pytest.raises(DeviceUnavailable, match=f"{name} was asked for, but this onnxruntime has no {name}"):
+    with pytest.raises(DeviceUnavailable, match=f"{name} was requested, but this onnxruntime has no {name}"):
         Classifier(sealed, providers=[name])
 
 

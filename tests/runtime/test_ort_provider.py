@@ -33,7 +33,7 @@ def test_a_provider_that_would_leave_the_model_to_the_cpu_is_refused(sealed, spe
     """A session that is asked for less strictly opens, says that it has the provider, and runs all on the CPU."""
     lax = onnxruntime.InferenceSession(sealed, providers=[REMOTE])
     assert lax.get_providers()[0] == REMOTE
-    with pytest.raises(DeviceUnavailable, match=f"{REMOTE} was asked for and cannot run the model: .*CPU") as caught:
+    with pytest.raises(DeviceUnavailable, match=f"{REMOTE} was requested and cannot run the model: .*CPU") as caught:
         OrtBackend(sealed, spec, providers=[REMOTE])
     assert "\n" not in str(caught.value)
 

@@ -32,7 +32,7 @@ def modules_after(code):
         "import lenetx_runtime; lenetx_runtime.__version__",
         "from lenetx_runtime import *",
         "import lenetx_runtime.preprocess, lenetx_runtime.ort, lenetx_runtime.onnx_file",
-        "import lenetx_runtime.__main__, lenetx_runtime.reprove, lenetx_runtime.certificate",
+        "import lenetx_runtime.__main__, lenetx_runtime.run_selftest, lenetx_runtime.certificate",
         "import lenetx_runtime.cpus, lenetx_runtime.commands, lenetx_runtime.doctor.engine",
     ],
 )

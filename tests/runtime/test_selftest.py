@@ -15,7 +15,7 @@ from onnx import numpy_helper
 
 from lenetx_runtime import ArtifactError, Classifier, LenetxError, ModelSpec, SelfTest
 from lenetx_runtime.preprocess import normalise
-from lenetx_runtime.selftest import judge
+from lenetx_runtime.selftest import check_logits
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=100)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -221,7 +221,7 @@ def test_a_logit_passes_within_its_limit_and_at_it(off, limit, passed, worst):
     selftest = SelfTest(b"", (row_of(1.0),), (row_of(limit),))
     logits = np.ones((1, 10), np.float32)
     logits[0, 4] += off
-    assert judge(selftest, logits) == (passed, worst)
+    assert check_logits(selftest, logits) == (passed, worst)
 
 
 def test_an_engine_that_gives_another_number_of_logits_is_an_error(spec, selftest):

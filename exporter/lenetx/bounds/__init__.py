@@ -4,6 +4,6 @@
 propagates it to the logits.
 """
 
-from .adjoint import CHANCE, LAMBDA, limits, unknown
+from .adjoint import CHANCE, LAMBDA, inapplicable_reason, limits
 
-__all__ = ["CHANCE", "LAMBDA", "limits", "unknown"]
+__all__ = ["CHANCE", "LAMBDA", "inapplicable_reason", "limits"]

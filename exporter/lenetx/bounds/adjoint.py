@@ -20,7 +20,7 @@ from .units import UNIT_ROUNDOFF
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CHANCE", "LAMBDA", "limits", "unknown"]
+__all__ = ["CHANCE", "LAMBDA", "inapplicable_reason", "limits"]
 
 CHANCE = 1e-12
 """δ: the probability of a false alarm per logit, if the assumptions hold."""
@@ -29,10 +29,10 @@ _MOST_NUMBERS = 2**25
 """Most numbers in one gradient tensor; limits the memory."""
 
 
-def unknown(tape: Tape) -> str | None:
+def inapplicable_reason(tape: Tape) -> str | None:
     """Return why the bound does not apply to a recorded network, or ``None`` if it does."""
-    if tape.problem:
-        return tape.problem
+    if tape.incomplete_reason:
+        return tape.incomplete_reason
     strange = sorted({step.operator for step in tape.steps if not known(step.operator) or not _is_usual(step)})
     if strange:
         return f"the bound does not know {', '.join(strange)}"
@@ -46,7 +46,7 @@ def limits(tape: Tape) -> "Tensor":
     """Return the largest |Δlogit| that rounding can explain, as float64[N, K].
 
     Args:
-        tape: the float64 network, recorded on N inputs; ``unknown`` must return ``None`` for it.
+        tape: the float64 network, recorded on N inputs; ``inapplicable_reason`` must return ``None`` for it.
     """
     import torch
 

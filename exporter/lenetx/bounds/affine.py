@@ -41,7 +41,7 @@ class Sums:
 def sums(step: "Step") -> Sums:
     """Compute n, S, Q and the underflow of an affine step in the precision of its tensors."""
     absolute, underflow = absolute_of(step)
-    (squared,) = step.again({place: step.leaves[place].square() for place in _places(step).values()})
+    (squared,) = step.rerun({place: step.leaves[place].square() for place in _places(step).values()})
     return Sums(terms_of(step), absolute, squared, underflow)
 
 
@@ -50,7 +50,7 @@ def absolute_of(step: "Step") -> "tuple[Tensor, Tensor]":
     if "absolute" not in step.computed:
         places = _places(step)
         inputs, weight = step.leaves[places["inputs"]], step.leaves[places["weight"]]
-        (absolute,) = step.again({place: step.leaves[place].abs() for place in places.values()})
+        (absolute,) = step.rerun({place: step.leaves[place].abs() for place in places.values()})
         largest = inputs.abs().flatten(1).amax(1).view(-1, *[1] * (absolute.ndim - 1))
         underflow = SMALLEST_NORMAL * terms_of(step) * (1 + _largest(weight) + largest)
         step.computed["absolute"] = absolute, underflow
@@ -83,7 +83,7 @@ class _Affine:
             }
             if "bias" in places:
                 replaced[places["bias"]] = step.leaves[places["bias"]] * 0
-            worst = worst + step.again(replaced)[0]
+            worst = worst + step.rerun(replaced)[0]
         return worst
 
     def noise(self, step: "Step", /) -> "Tensor":

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..graph.tape import Step, Tape, live, record
+from ..graph.tape import Step, Tape, record, without_dead_steps
 from .operators import is_affine, operator_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["OUTPUT", "Layer", "judge_layers", "weight_of"]
+__all__ = ["OUTPUT", "Layer", "check_layers", "weight_of"]
 
 OUTPUT = "output"
 """Name for the part of the network after the last affine layer."""
@@ -46,10 +46,10 @@ def weight_of(step: Step) -> str | None:
     return named.get(weight)
 
 
-def judge_layers(
+def check_layers(
     run: "Callable[[Tensor], Tensor]",
     inputs: "Tensor",
-    own: Mapping[int, str],
+    names: Mapping[int, str],
     given: "Mapping[str, Sequence[Tensor]]",
     logits: "Tensor",
 ) -> "tuple[Layer, ...] | str":
@@ -58,7 +58,7 @@ def judge_layers(
     Args:
         run: the network in float64, with folded batch norms.
         inputs: float64[N, C, H, W].
-        own: names of the network's tensors, by ``id``.
+        names: names of the network's tensors, by ``id``.
         given: the layers' results under test as float64, by the name of the weight, one for each call; repeated calls
             on the same inputs may have been merged.
         logits: the network's output under test, float64[N, K].
@@ -69,7 +69,7 @@ def judge_layers(
     left = {name: list(results) for name, results in given.items()}
     done: list[tuple[Step, Tensor]] = []
 
-    def instead(step: Step) -> "Tensor | None":
+    def override(step: Step) -> "Tensor | None":
         name = weight_of(step)
         results = left.get(name, []) if name else []
         before = next((result for earlier, result in done if name and _is_repeated(step, earlier)), None)
@@ -78,12 +78,12 @@ def judge_layers(
             done.append((step, before))
         return before
 
-    tape = live(record(run, inputs, own, instead))
+    tape = without_dead_steps(record(run, inputs, names, override))
     missing = [name for name in map(weight_of, tape.steps) if name is not None and name not in given]
     if missing or any(left.values()):
-        names = ", ".join(sorted({*missing, *(name for name, results in left.items() if results)}))
-        return f"its layers are not those of the network: {names}"
-    return _judge(tape, logits)
+        unmatched = ", ".join(sorted({*missing, *(name for name, results in left.items() if results)}))
+        return f"its layers are not those of the network: {unmatched}"
+    return _check(tape, logits)
 
 
 def _is_repeated(step: Step, earlier: Step) -> bool:
@@ -105,7 +105,7 @@ def _may_be(before: "Tensor | None", result: "Tensor") -> bool:
     return before is None or torch.equal(before, result)
 
 
-def _judge(tape: Tape, logits: "Tensor") -> "tuple[Layer, ...]":
+def _check(tape: Tape, logits: "Tensor") -> "tuple[Layer, ...]":
     import torch
 
     errors: dict[int, Tensor] = {}
@@ -120,7 +120,7 @@ def _judge(tape: Tape, logits: "Tensor") -> "tuple[Layer, ...]":
             if name is None:
                 errors[output] = worst
             else:
-                layers.append(_compare(name.rpartition(".")[0] or name, step.results[0], step.again()[0], worst))
+                layers.append(_compare(name.rpartition(".")[0] or name, step.results[0], step.rerun()[0], worst))
             step.computed.clear()
         last = tape.values[tape.output]
         if logits.shape != last.shape:

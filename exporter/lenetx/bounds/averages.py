@@ -29,7 +29,7 @@ class _Average:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         roundings, absolute = _terms(step) + 2, _absolute(step)
         worst = roundings * UNIT_ROUNDOFF * absolute + SMALLEST_NORMAL * roundings
-        return worst + step.again({0: errors[0]})[0] if 0 in errors else worst
+        return worst + step.rerun({0: errors[0]})[0] if 0 in errors else worst
 
     def noise(self, step: "Step", /) -> "Tensor":
         roundings = _terms(step) + 2
@@ -42,7 +42,7 @@ class _Average:
 
 
 def _absolute(step: "Step") -> "Tensor":
-    return step.again({0: step.leaves[0].abs()})[0]
+    return step.rerun({0: step.leaves[0].abs()})[0]
 
 
 def _terms(step: "Step") -> int:

@@ -62,6 +62,6 @@ def self_calibrated(
         raise LenetxError(
             f"Eager PyTorch is not computing in float32, or the network jumps where it rounds or compares numbers: "
             f"it is {observed:.3g} away from float64 on logits of {np.abs(exact).max():.3g}. "
-            "Nothing can be proven against it."
+            "It cannot serve as a reference."
         )
     return MULTIPLE * max(observed, one_rounding) + (_LOST if exact.any() else 0.0)

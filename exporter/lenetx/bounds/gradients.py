@@ -17,6 +17,6 @@ def batched_gradients(step: "Step", gradient: "Tensor") -> "Mapping[int, Tensor]
 
     with torch.enable_grad():
         sources = {place: step.leaves[place].detach().requires_grad_() for place in step.sources}
-        output = step.again(sources)[0]
+        output = step.rerun(sources)[0]
         found = torch.autograd.grad(output, list(sources.values()), gradient, is_grads_batched=True)
     return dict(zip(sources, found, strict=True))

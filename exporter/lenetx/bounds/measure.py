@@ -11,36 +11,36 @@ import numpy as np
 
 from lenetx_runtime.cpus import available_cpus
 
-from ..execution.copies import sharing
-from ..execution.host import own_settings
+from ..execution.copies import copy_sharing_tensors
+from ..execution.host import standard_settings
 from ..execution.user_code import user_code
-from ..graph.tape import live, record
-from .adjoint import limits, unknown
+from ..graph.tape import record, without_dead_steps
+from .adjoint import inapplicable_reason, limits
 from .affine import terms_of
 from .affine_layers import weight_of
 from .calibrated import self_calibrated
+from .float32_variance import call_with_float32_variance
 from .operators import is_affine
-from .plain import call_plainly
 from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from ..execution.double import Double
+    from ..execution.float64 import Float64Network
     from ..graph.tape import Step
 
-    Pair = tuple[nn.Module, Double]
+    Pair = tuple[nn.Module, Float64Network]
 
-__all__ = ["MADE_UP", "Measured", "Method", "Plan", "measure", "plan"]
+__all__ = ["GROUP_SIZE", "Measured", "Method", "Plan", "measure", "plan"]
 
 Method = Literal["adjoint", "self-calibrated"]
 
 _BATCH = 40
 """Inputs of LeNet's size per batch; more were measured to be slower, because their gradients leave the cache."""
 _NUMBERS = 2**16
-MADE_UP, _FEWEST, _GROUPS = 128, 2, 8
-"""Inputs per made-up group, the minimum for an expensive network, and the number of groups."""
+GROUP_SIZE, _FEWEST, _GROUPS = 128, 2, 8
+"""Inputs per synthetic group, the minimum for an expensive network, and the number of groups."""
 _TRIED = 3
 """Batch size of the run that lists a network's operators; an operator that mixes images changes the first axis."""
 _ADJOINT_PER_GROUP, _FORWARD_PER_GROUP, _MOST_WORK = 10**10, 3 * 10**10, 10**12
@@ -57,14 +57,14 @@ class Plan:
     Attributes:
         method: ``adjoint`` or ``self-calibrated``.
         reason: why the adjoint bound is not used; empty if it is.
-        made_up: affordable number of inputs per made-up group.
-        unknown: the adjoint bound does not apply to the network, whatever the cost.
+        group_size: affordable number of inputs per synthetic group.
+        inapplicable: the adjoint bound does not apply to the network, whatever the cost.
     """
 
     method: Method
     reason: str
-    made_up: int
-    unknown: bool = False
+    group_size: int
+    inapplicable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,28 +92,28 @@ def plan(network: "nn.Module", shape: tuple[int, int, int], images: int) -> Plan
     """
     import torch
 
-    with own_settings():
+    with standard_settings():
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        tape = live(record(network, torch.zeros(_TRIED, *shape), own))
-    reason = unknown(tape)
+        tape = without_dead_steps(record(network, torch.zeros(_TRIED, *shape), own))
+    reason = inapplicable_reason(tape)
     if any(is_affine(step) and weight_of(step) is None for step in tape.steps):
         reason = "it computes weights before it uses them"
     work = sum(_products(step) for step in tape.steps if is_affine(step)) // _TRIED
     few = _affordable(_FORWARD_PER_GROUP, work)
     if reason is not None:
-        return Plan("self-calibrated", reason, few, unknown=True)
+        return Plan("self-calibrated", reason, few, inapplicable=True)
     per_image = work * tape.values[tape.output].shape[1]
-    made_up = _affordable(_ADJOINT_PER_GROUP, per_image)
-    total = per_image * (images + _GROUPS * made_up)
+    group_size = _affordable(_ADJOINT_PER_GROUP, per_image)
+    total = per_image * (images + _GROUPS * group_size)
     if total > _MOST_WORK:
         reason = f"the adjoint bound would take {total:.1e} products, and {_MOST_WORK:.0e} are affordable"
         return Plan("self-calibrated", reason, few)
-    return Plan("adjoint", "", made_up)
+    return Plan("adjoint", "", group_size)
 
 
 def measure(
     float32: "nn.Module",
-    float64: "Double",
+    float64: "Float64Network",
     inputs: "NDArray[np.float32]",
     method: Method,
     *,
@@ -148,16 +148,18 @@ def measure(
         finally:
             free.put(pair)
 
-    def answers(single: "nn.Module", double: "Double", part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
+    def answers(
+        single: "nn.Module", double: "Float64Network", part: "Tensor"
+    ) -> "tuple[Tensor, Tensor, Tensor | None]":
         with torch.no_grad():
-            with user_code(double.title), Watch(call_plainly) if extreme else contextlib.nullcontext():
+            with user_code(double.title), Watch(call_with_float32_variance) if extreme else contextlib.nullcontext():
                 eager = single(part.clone()).float()  # the network's code may change its input
             if method != "adjoint":
                 return double(part.double()), eager, None
-            tape = live(record(double, part.double()))
-            return tape.values[tape.output], eager, None if tape.problem else limits(tape)
+            tape = without_dead_steps(record(double, part.double()))
+            return tape.values[tape.output], eager, None if tape.incomplete_reason else limits(tape)
 
-    with own_settings(), _one_thread_each(len(pairs)) as workers:
+    with standard_settings(), _one_thread_each(len(pairs)) as workers:
         parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
     exact, eager = (torch.cat(each).numpy() for each in list(zip(*parts, strict=True))[:2])
     bounds = [bound for *_, bound in parts if bound is not None]
@@ -167,23 +169,23 @@ def measure(
     return Measured(exact, eager, np.full_like(exact, limit))
 
 
-def _moved(double: "Double", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
+def _moved(double: "Float64Network", inputs: "NDArray[np.float32]", exact: "NDArray[np.float64]") -> float:
     """Return how far the float64 logits move if each number of the inputs is off by one rounding, up or down."""
     import torch
 
     signs = np.random.default_rng(0).choice((-UNIT_ROUNDOFF, UNIT_ROUNDOFF), inputs.shape)
-    with own_settings(), torch.no_grad():
+    with standard_settings(), torch.no_grad():
         parts = torch.from_numpy(inputs * (1 + signs)).split(_batch(inputs))  # type: ignore[no-untyped-call]
         return float(np.abs(torch.cat([double(part) for part in parts]).numpy() - exact).max())
 
 
-def _pairs(float32: "nn.Module", float64: "Double") -> "list[Pair]":
+def _pairs(float32: "nn.Module", float64: "Float64Network") -> "list[Pair]":
     """Return copies of the networks for each worker, sharing tensors but not the state that modules keep of a batch.
 
     Networks that cannot be copied get one worker.
     """
     try:
-        return [(sharing(float32), float64.copied()) for _ in range(available_cpus())]
+        return [(copy_sharing_tensors(float32), float64.copied()) for _ in range(available_cpus())]
     except Exception:  # whatever a custom module raises that holds a lock or an open file
         return [(float32, float64)]
 
@@ -206,7 +208,7 @@ def _one_thread_each(count: int) -> "Iterator[ThreadPoolExecutor]":
 
 
 def _affordable(work: int, per_image: int) -> int:
-    return max(_FEWEST, min(MADE_UP, work // max(1, per_image)))
+    return max(_FEWEST, min(GROUP_SIZE, work // max(1, per_image)))
 
 
 def _products(step: "Step") -> int:

@@ -22,7 +22,7 @@ class _MaxPool:
         error = errors.get(0)
         if error is None:
             return torch.zeros_like(step.results[0])
-        return step.again({0: error})[0]
+        return step.rerun({0: error})[0]
 
     def noise(self, _: "Step", /) -> None:
         return None

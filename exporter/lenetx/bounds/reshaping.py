@@ -23,7 +23,7 @@ def _moved(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
     import torch
 
     zeros = {place: torch.zeros_like(step.leaves[place]) for place in step.sources if place not in errors}
-    output: Tensor = step.again({**zeros, **errors})[0].abs()
+    output: Tensor = step.rerun({**zeros, **errors})[0].abs()
     return output
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.selftest import SelfTest
 
-from ..execution.copies import another
-from ..execution.double import Double
+from ..execution.copies import copy_or_rebuild
+from ..execution.float64 import Float64Network
 from .measure import Measured, measure, plan
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     chosen = np.ascontiguousarray(frames[:GOLDEN])
     network = checkpoint.module()
     with checkpoint.guard():
-        double = Double(another(network, checkpoint.module), checkpoint.title)
+        double = Float64Network(copy_or_rebuild(network, checkpoint.module), checkpoint.title)
         found = golden_answers(network, double, spec, chosen)
     if not np.isfinite(found.exact).all():  # nothing can be proven about such weights
         return checkpoint
@@ -55,7 +55,9 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     return dataclasses.replace(checkpoint, spec=spec)
 
 
-def golden_answers(float32: "nn.Module", float64: Double, spec: "ModelSpec", frames: NDArray[np.uint8]) -> Measured:
+def golden_answers(
+    float32: "nn.Module", float64: Float64Network, spec: "ModelSpec", frames: NDArray[np.uint8]
+) -> Measured:
     """Compute the logits of some frames in float64 and float32, and the allowed error per logit.
 
     Args:

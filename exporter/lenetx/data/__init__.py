@@ -4,11 +4,11 @@ import importlib
 from pathlib import Path
 
 from ..errors import InputError, UnknownName
+from .custom import is_path
+from .custom import load as load_custom
 from .dataset import Dataset, Part, Split
 from .file_split import FileSplit
 from .options import DataOptions
-from .own import is_path
-from .own import load as load_own
 
 __all__ = [
     "DEFAULT",
@@ -57,7 +57,7 @@ def load(
     """Load a data set.
 
     Args:
-        name: one of ``names``, or the path of a ``.csv``, a ``.npz`` or a folder; see ``lenetx.data.own``.
+        name: one of ``names``, or the path of a ``.csv``, a ``.npz`` or a folder; see ``lenetx.data.custom``.
         root: folder that holds the set's original files; defaults to the environment variable ``LENETX_DATA``, then
             to a cache folder.
         download: fetch files that are missing from the cache folder.
@@ -74,10 +74,10 @@ def load(
     if name not in SOURCES:
         if root is not None:
             raise InputError(f"The folder '{root}' does not apply to '{name}', which is a path itself.")
-        return load_own(name, options or DataOptions(), class_names=class_names, classes=classes)
+        return load_custom(name, options or DataOptions(), class_names=class_names, classes=classes)
     if options and options.images is not None:
         raise InputError(f"The folder of images '{options.images}' does not apply to {name}: it is for a CSV file.")
     dataset: Dataset = importlib.import_module(SOURCES[name]).load(name, root, download=download)
     if classes is not None and classes != len(dataset.class_names):
-        raise InputError(f"{name} has {len(dataset.class_names)} classes, but {classes} were asked for.")
+        raise InputError(f"{name} has {len(dataset.class_names)} classes, but {classes} were requested.")
     return dataset

@@ -22,7 +22,7 @@ from ..errors import ArtifactError
 if TYPE_CHECKING:
     import mmap
 
-__all__ = ["has", "is_archive", "names", "normalise", "pack", "records_of", "require_few", "require_modest", "unpack"]
+__all__ = ["has", "is_archive", "names", "normalise", "pack", "records_of", "require_bounded", "require_few", "unpack"]
 
 ROOT = "archive/"
 _START = b"PK\x03\x04"
@@ -88,7 +88,7 @@ def require_few(data: "bytes | mmap.mmap") -> None:
         raise ArtifactError(f"It has more than {_MOST_ENTRIES:,} records.")
 
 
-def require_modest(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
+def require_bounded(entries: Iterable[zipfile.ZipInfo], size: int) -> None:
     """Raise ArtifactError if records overlap, use an unsupported compression, or are larger packed than unpacked.
 
     Small contents in large packed records would take disproportionately long to unpack.

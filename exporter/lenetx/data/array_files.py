@@ -29,7 +29,9 @@ def read_array(path: Path) -> "NDArray[Any]":
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError, MemoryError):
-        raise InputError(f"'{path}' is no array of numbers in numpy's .npy format: numpy.save writes them.") from None
+        raise InputError(
+            f"'{path}' is not an array of numbers in numpy's .npy format, as numpy.save writes it."
+        ) from None
     if not isinstance(array, np.ndarray):
         raise InputError(f"'{path}' holds several arrays: save one with numpy.save.")
     return array

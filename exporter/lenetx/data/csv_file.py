@@ -60,7 +60,8 @@ def _rows(table: Table, columns: Columns, images: Path, *, follow_links: bool) -
         part: str | None = "train"
         if columns.part is not None and not (part := part_named(cells[columns.part])):
             raise DataError(
-                f"Line {line} of '{table.file}': '{cells[columns.part]}' is no part; write train, validation or test."
+                f"Line {line} of '{table.file}': '{cells[columns.part]}' is not a part; "
+                "write train, validation or test."
             )
         rows = read.setdefault(part or "", Rows(images, follow_links))
         cell = cells[columns.path]

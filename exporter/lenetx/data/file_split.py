@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.files import read_bytes
-from lenetx_runtime.limits import DEFAULT
+from lenetx_runtime.limits import DEFAULT_LIMITS
 from lenetx_runtime.preprocess import decode, frame
 
 from ..errors import InputError
@@ -68,7 +68,9 @@ class FileSplit:
         """Update a ``hashlib`` digest with the paths, labels and digests of the files."""
         for file, label in zip(self.files, self.labels.tolist(), strict=True):
             try:
-                content = hashlib.sha256(read_bytes(self.folder / file, "image", limit=DEFAULT.image_bytes)).hexdigest()
+                content = hashlib.sha256(
+                    read_bytes(self.folder / file, "image", limit=DEFAULT_LIMITS.image_bytes)
+                ).hexdigest()
             except InputError:
                 content = "unreadable"
             digest.update(f"{file}\n{label} {content}\n".encode(errors="surrogateescape"))

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetx_runtime.files import open_file
-from lenetx_runtime.limits import DEFAULT, size_in_words
+from lenetx_runtime.limits import DEFAULT_LIMITS, size_in_words
 
 from ..errors import ArtifactError, DataError, InputError
-from .archive import require_few, require_modest
+from .archive import require_bounded, require_few
 from .dataset import Split
 from .levels import exact_levels
 
@@ -31,7 +31,7 @@ _LAYOUTS = (
 _NAMES = "class_names"
 _KEYS = {key for layout in _LAYOUTS for pair in layout.values() for key in pair} | {_NAMES}
 _MOST_CLASSES = 1000
-_LARGEST = DEFAULT.model_bytes
+_LARGEST = DEFAULT_LIMITS.model_bytes
 """Limit in bytes for the file, and for its uncompressed contents."""
 
 
@@ -83,10 +83,10 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
                 require_few(mapped)
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"'{file}' is a single array, no .npz of images and labels.")
+                raise DataError(f"'{file}' is a single array, not an .npz of images and labels.")
             members = archive.zip.infolist() if archive.zip else []
-            _require_modest(file, members)
-            require_modest(members, os.fstat(stream.fileno()).st_size)
+            _require_bounded(file, members)
+            require_bounded(members, os.fstat(stream.fileno()).st_size)
             unknown = set(archive.files) - _KEYS  # only named in the error, never read
             return {key: np.empty(0) if unknown else archive[key] for key in archive.files}
     except (DataError, InputError):
@@ -95,7 +95,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"'{file}' cannot be read: {str(error)[0].lower()}{str(error)[1:]}") from None
     except Exception as error:  # numpy and zipfile trip over a damaged or encrypted archive in many ways
         if "allow_pickle" in str(error):
-            reason = "it holds Python objects, or is no .npz at all: save plain arrays"
+            reason = "it holds Python objects, or is not an .npz at all: save plain arrays"
         else:
             reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise DataError(f"'{file}' cannot be read: {reason}.") from None
@@ -110,7 +110,7 @@ def _opened(file: Path) -> BinaryIO:
     return stream
 
 
-def _require_modest(file: Path, members: list[ZipInfo]) -> None:
+def _require_bounded(file: Path, members: list[ZipInfo]) -> None:
     """Raise DataError if the arrays exceed the size limit uncompressed, or if two have the same name."""
     if (size := sum(member.file_size for member in members)) > _LARGEST:
         most = size_in_words(_LARGEST)
@@ -159,7 +159,7 @@ def _class_names(
     names = tuple(map(str, range(classes or largest + 1)))
     if written is not None:
         if written.dtype.kind != "U" or written.ndim != 1:
-            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, no list of texts.")
+            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, not a list of texts.")
         names = tuple(written.tolist())
         if len(set(names)) < len(names) or "" in names:
             raise DataError(f"'{file}': {_NAMES} has a name that is empty or there twice.")

@@ -54,5 +54,5 @@ def parse_size(text: str) -> int:
         unit = found[2].lower()
         size = int(float(found[1]) * (1024 if unit.endswith("i") else 1000) ** _POWERS[unit.removesuffix("i")])
     if size < 1:
-        raise InputError(f"'{text}' is no size: write 1GiB, 500MB or a number of bytes.")
+        raise InputError(f"'{text}' is not a size: write 1GiB, 500MB or a number of bytes.")
     return size

@@ -74,7 +74,7 @@ def _labels_and_levels(table: Table) -> tuple[list[str], NDArray[np.float32]]:
     column = _label_column([headings[column] for column in columns] if headings else [], values)
     labels = values[:, column].tolist()
     if odd := [label for label in labels if not label.is_integer()]:
-        raise DataError(f"'{table.file}' has the label {odd[0]:g}, which is no whole number.")
+        raise DataError(f"'{table.file}' has the label {odd[0]:g}, which is not a whole number.")
     return [f"{label:.0f}" for label in labels], np.delete(values, column, axis=1)
 
 
@@ -106,7 +106,7 @@ def _read(table: Table, kind: type[Any], columns: list[int], *, heading: bool) -
     except ValueError as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise DataError(
-            f"'{table.file}' is no table of pixels: {reason}. Write a label and levels from 0 to 255 in each row."
+            f"'{table.file}' is not a table of pixels: {reason}. Write a label and levels from 0 to 255 in each row."
         ) from None
 
 

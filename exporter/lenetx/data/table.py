@@ -87,7 +87,7 @@ class Table:
                     yield reader.line_num + self.skipped, [cell.strip() for cell in cells]
         except csv.Error as error:
             line = reader.line_num + self.skipped
-            raise DataError(f"Line {line} of '{self.file}' is no CSV: {error}.") from None
+            raise DataError(f"Line {line} of '{self.file}' is not valid CSV: {error}.") from None
 
 
 def tables(file: Path) -> list[Table]:

@@ -118,7 +118,7 @@ def _files_in(source: Source, folder: Path) -> list[Path]:
         lacking = f"it has no {' and no '.join(missing)}, plain or .gz" if folder.is_dir() else "that is no folder"
         raise DataError(
             f"{source.kind} is not in '{folder}': {lacking}. Name its folder with --data-root or "
-            "LENETX_DATA, or leave both away to download it."
+            "LENETX_DATA, or omit both to download it."
         )
     return [path for path in found if path is not None]
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["another", "deep", "sharing"]
+__all__ = ["copy_or_rebuild", "copy_sharing_tensors", "deep_copy"]
 
 
-def sharing(network: "nn.Module") -> "nn.Module":
+def copy_sharing_tensors(network: "nn.Module") -> "nn.Module":
     """Return a copy that shares the network's tensors; replacing a tensor of the copy leaves the original unchanged.
 
     Raises:
         Exception: whatever a custom module raises that holds a lock or an open file.
     """
-    return deep(network, {id(tensor): tensor for tensor in _tensors(network)})
+    return deep_copy(network, {id(tensor): tensor for tensor in _tensors(network)})
 
 
-def deep(network: "nn.Module", tensors: "Mapping[int, Tensor]") -> "nn.Module":
+def deep_copy(network: "nn.Module", tensors: "Mapping[int, Tensor]") -> "nn.Module":
     """Return a deep copy, with ``tensors`` in the place of those with these ids.
 
     Functions stored in a module whose closures hold a part of the network, such as ``lambda x: self.fc(x)``, hold the
@@ -38,10 +38,10 @@ def deep(network: "nn.Module", tensors: "Mapping[int, Tensor]") -> "nn.Module":
     return found
 
 
-def another(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Module":
+def copy_or_rebuild(network: "nn.Module", build: "Callable[[], nn.Module]") -> "nn.Module":
     """Return a copy that shares the tensors, or a newly built network if the module cannot be copied."""
     try:
-        return sharing(network)
+        return copy_sharing_tensors(network)
     except Exception:  # whatever a custom module raises that holds a lock or an open file
         return build()
 

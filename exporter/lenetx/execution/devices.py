@@ -26,5 +26,5 @@ def torch_device(name: str) -> "torch.device":
         return torch.device("cpu")
     if index >= torch.cuda.device_count():
         reason = "this torch is a CPU build" if torch.version.cuda is None else "torch sees no such GPU"
-        raise DeviceUnavailable(f"{name} was asked for, but {reason}: use --device cpu, or install torch for CUDA.")
+        raise DeviceUnavailable(f"{name} was requested, but {reason}: use --device cpu, or install torch for CUDA.")
     return torch.device("cuda", index)

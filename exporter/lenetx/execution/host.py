@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["own_settings"]
+__all__ = ["standard_settings"]
 
 _EXACT, _INHERITED, _SHORT = "ieee", "none", "tf32"
 """Precisions of float32 as torch names them."""
@@ -55,7 +55,7 @@ _process = _Process()
 
 
 @contextlib.contextmanager
-def own_settings() -> Iterator[None]:
+def standard_settings() -> Iterator[None]:
     """Compute in plain float32 with gradients available, whatever the host has set; also usable as a decorator.
 
     This overrides torch's default dtype and device, autocast, inference and no-grad modes, reduced float32 precision,

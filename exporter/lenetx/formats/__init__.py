@@ -148,7 +148,7 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
         require_file(path, "artifact")
         endings = ", ".join(map(suffix, FORMATS))
         raise InputError(
-            f"'{path}' is no artifact that lenetx knows: their names end in {endings}; "
+            f"'{path}' is not an artifact of a known format; their names end in {endings}; "
             "checkpoints in .pt or .safetensors, which 'lenetx convert' makes of other weights."
         )
     try:

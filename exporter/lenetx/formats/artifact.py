@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..report import Check
     from .network import Network
 
-__all__ = ["FUNCTION", "Artifact", "Engine", "Intermediates", "OpenedArtifact"]
+__all__ = ["FUNCTION", "Artifact", "Intermediates", "OpenedArtifact", "Run"]
 
 FUNCTION = "function"
 """The format of a user-supplied function, which has no file."""
@@ -55,7 +55,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Run:
     """One run of an artifact: an engine in one configuration, on this machine.
 
     Attributes:
@@ -81,17 +81,20 @@ class OpenedArtifact:
         numbers: scalar constants other than weights, sizes and axes: slopes, bounds, epsilons; ``None`` if it exposes
             none.
         constants: constant tensors other than weights, sizes and axes, by name.
-        engines: the runs that this machine has for it.
+        runs: the runs that this machine has for it.
         layers: returns its intermediates; ``None`` if it exposes none.
         expression: returns the computation in canonical form, given each tensor's canonical name; ``None`` if the
             format does not expose its operators.
         training: returns the names of operators in training mode; ``None`` if the format does not expose its operators.
-        fresh: returns whether a new export of a network gives the same file, apart from the embedded spec; ``None`` if
-            the format cannot be exported.
+        matches_new_export: returns whether a new export of a network gives the same file, apart from the embedded spec;
+            ``None`` if the format cannot be exported.
         evaluate: computes float32[N, K] logits with the format's reference implementation; ``None`` if there is none.
         network: with which the weights, the operators and the layers are compared; ``None`` for the reference's own.
         slack: for weights whose batch norm another program folded, how far each number may be from the one that lenetx
             folds, as float64 arrays by name.
+        entering: returns what enters its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
+            cannot.
+        placed: the names of weights that were found by their place alone, and may be others in truth.
     """
 
     artifact: Artifact
@@ -100,11 +103,13 @@ class OpenedArtifact:
     weights: "Mapping[str, NDArray[np.float32]] | None" = None
     numbers: frozenset[float] | None = None
     constants: "Mapping[str, NDArray[Any]]" = field(default_factory=dict)
-    engines: tuple[Engine, ...] = ()
+    runs: tuple[Run, ...] = ()
     layers: Intermediates | None = None
     expression: "Callable[[Mapping[str, str]], Expression | Unknown] | None" = None
     training: "Callable[[], Sequence[str]] | None" = None
-    fresh: "Callable[[Network], bool] | None" = None
+    matches_new_export: "Callable[[Network], bool] | None" = None
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
     network: "Network | None" = None
     slack: "Mapping[str, NDArray[np.float64]]" = field(default_factory=dict)
+    entering: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
+    placed: frozenset[str] = frozenset()

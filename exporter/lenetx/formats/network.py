@@ -4,7 +4,7 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..execution.copies import another
+from ..execution.copies import copy_or_rebuild
 from ..graph.fold import fold
 from ..graph.usage import Usage, usage_of
 
@@ -34,7 +34,7 @@ class Network:
     def __init__(self, checkpoint: "Checkpoint", built: "nn.Module | None" = None, kept: Collection[str] = ()) -> None:
         self.checkpoint, self._kept = checkpoint, kept
         with checkpoint.guard():
-            module = checkpoint.module() if built is None else another(built, checkpoint.module)
+            module = checkpoint.module() if built is None else copy_or_rebuild(built, checkpoint.module)
             self._folded = fold(module, checkpoint.spec.input_shape, kept)
 
     @property
@@ -46,7 +46,9 @@ class Network:
     def module(self) -> "nn.Module":
         """A new copy that shares the weights. State that its code keeps between calls stays in this copy."""
         with self.checkpoint.guard():
-            return another(self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape, self._kept))
+            return copy_or_rebuild(
+                self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape, self._kept)
+            )
 
     @cached_property
     def usage(self) -> Usage:

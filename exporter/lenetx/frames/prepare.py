@@ -15,13 +15,13 @@ from ..bounds.selftest import GOLDEN
 from ..data import DataOptions, Dataset, Part, Split
 from ..data.rows import listed
 from ..errors import DataError
-from .findings import PARTS, dropped_colour, missing_classes, shared_images
+from .device_split import Inputs, to_device
 from .memory import default_limit
-from .reading import Reader, Task
+from .notices import PARTS, dropped_colour, missing_classes, shared_images
+from .reader import Reader, Task
 from .statistics import with_statistics
 from .streamed import StreamedSplit
 from .survey import Surveyed, survey
-from .tensors import Inputs, to_device
 
 __all__ = ["Prepared", "prepare"]
 
@@ -77,7 +77,7 @@ def prepare(
     surveyed = [survey(reader, number, part, spec, keep=not streams) for number, part in enumerate(parts)]
     unusable = [*dataset.unusable, *(words for each in surveyed for words in each.unusable)]
     if unusable and not options.skip_bad:
-        raise DataError(listed(dataset.name, unusable, "; mend them or leave them out with --skip-bad"))
+        raise DataError(listed(dataset.name, unusable, "; mend them or skip them with --skip-bad"))
     for name, each in zip(PARTS, surveyed, strict=True):
         if not len(each.rows):
             raise DataError(f"No image of the {name} part of '{dataset.name}' can be used.")

@@ -12,8 +12,8 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import lookup_table, planes
 
 from ..errors import DataError
-from .reading import Reader, Task
-from .tensors import to_inputs
+from .device_split import to_inputs
+from .reader import Reader, Task
 
 __all__ = ["StreamedSplit"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 
 from ..data import Part
-from .reading import Reader, Task
+from .reader import Reader, Task
 
 __all__ = ["Surveyed", "survey"]
 

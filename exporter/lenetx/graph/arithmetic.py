@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .expression import FRONT, Expression, Strange, make, number, placed, single
+from .expression import FRONT, Expression, Unsupported, make, number, placed, single
 from .layer_forms import linear, standardised
 from .shapes import reshape, transpose, without
 
@@ -74,11 +74,11 @@ def clip(expression: Expression, low: float | None, high: float | None) -> Expre
     """Build a clip, such as ReLU; consecutive clips are merged.
 
     Raises:
-        Strange: a limit is NaN, or the lower one exceeds the upper one.
+        Unsupported: a limit is NaN, or the lower one exceeds the upper one.
     """
     lowest, highest = (-math.inf if low is None else single(low)), (math.inf if high is None else single(high))
     if math.isnan(lowest) or math.isnan(highest) or lowest > highest:
-        raise Strange("limits that leave nothing")
+        raise Unsupported("limits that leave nothing")
     if expression.operator == "clip":
         bounds = (expression.attributes["low"], expression.attributes["high"])
         lowest, highest = (min(max(bound, lowest), highest) for bound in bounds)
@@ -111,14 +111,14 @@ def gelu(expression: Expression, approximate: str) -> Expression:
         sum_ = add(expression, mul(number(0.044715), cube))
         bent = pointwise("tanh", mul(number(math.sqrt(2 / math.pi)), sum_))
     else:
-        raise Strange("an approximation that is not known")
+        raise Unsupported("an approximation that is not known")
     return mul(expression, mul(number(0.5), add(bent, number(1))))
 
 
 def reduce(operator: str, expression: Expression, axes: Sequence[int], *, keep: bool) -> Expression:
     """Build a reduction over some axes of each image."""
     if not axes or not expression.batched or not set(axes) <= set(range(len(expression.axes))):
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(expression.axes))
     reduced = make(operator, [expression], shape, axes=tuple(sorted(set(axes))))
     return reduced if keep else without(reduced, axes)
@@ -171,11 +171,11 @@ def _in_any_order(operator: str, one: Expression, other: Expression) -> Expressi
 def _common(one: Expression, other: Expression) -> tuple[int, ...]:
     """Return the shape to which both are broadcast."""
     if one.batched and other.batched and len(one.axes) != len(other.axes):
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     value = one if one.batched or not other.batched else other
     shape = _spread(one.axes, other.axes)
     if value.batched and len(shape) > len(value.axes):
-        raise Strange("shapes that do not fit")
+        raise Unsupported("shapes that do not fit")
     return shape
 
 
@@ -183,7 +183,7 @@ def _spread(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
     width = max(len(one), len(other))
     sizes = [[1] * (width - len(shape)) + list(shape) for shape in (one, other)]
     if any(left != right and 1 not in (left, right) for left, right in zip(*sizes, strict=True)):
-        raise Strange("shapes that do not fit")
+        raise Unsupported("shapes that do not fit")
     return tuple(right if left == 1 else left for left, right in zip(*sizes, strict=True))
 
 
@@ -196,7 +196,7 @@ def _aligned(beside: Expression, value: Expression) -> Expression:
     if over < 1:
         return beside
     if beside.axes[over - 1] != 1 or over - 1 > start:
-        raise Strange("shapes that do not fit")
+        raise Unsupported("shapes that do not fit")
     merged = [1] * (end - start) if over > 1 else []
     return reshape(beside, [*beside.axes[: over - 1], *merged, *beside.axes[over:]])
 
@@ -207,7 +207,7 @@ def group_norm(
     """Build a norm over groups of channels, with a weight and a bias for each channel."""
     channels = inputs.axes[0]
     if groups < 1 or channels % groups:
-        raise Strange("groups that do not fit")
+        raise Unsupported("groups that do not fit")
     found = reshape(standardised(reshape(inputs, (groups, math.prod(inputs.axes) // groups)), 1, epsilon), inputs.axes)
     return per_channel(found, weight, bias)
 

@@ -3,7 +3,7 @@
 import math
 
 from . import arithmetic as do
-from .expression import Expression, Strange, number
+from .expression import Expression, Unsupported, number
 from .layer_forms import linear, matmul
 from .shapes import pick, reshape, transpose
 from .torch_call import Call
@@ -15,12 +15,12 @@ def scaled(call: Call) -> Expression:
     """Read softmax(q kᵀ · scale) v.
 
     Raises:
-        Strange: it uses a mask or dropout.
+        Unsupported: it uses a mask or dropout.
     """
     query, key, value = (call.value(name) for name in ("query", "key", "value"))
     scale = call.optional_scalar("scale")
     if call.scalar("dropout_p"):
-        raise Strange("in training mode")
+        raise Unsupported("in training mode")
     return _attention(query, key, value, scale)
 
 
@@ -28,15 +28,15 @@ def of_heads(call: Call) -> Expression:
     """Read multi-head self-attention of a value [N, length, size].
 
     Raises:
-        Strange: query, key and value differ, or it uses a mask or returns its attention weights.
+        Unsupported: query, key and value differ, or it uses a mask or returns its attention weights.
     """
     inputs, size, heads = call.value("query"), call.whole("embed_dim"), call.whole("num_head")
     others = call.value("key"), call.value("value")
     if any(each.key != inputs.key for each in others) or len(inputs.axes) != 2 or inputs.axes[1] != size:
-        raise Strange("of several values")
+        raise Unsupported("of several values")
     weights = [call.value(f"{layer}_{kind}") for layer in ("qkv", "proj") for kind in ("weight", "bias")]
     if call.flag("need_weights"):
-        raise Strange("with its weights")
+        raise Unsupported("with its weights")
     length = inputs.axes[0]
     mixed = linear(inputs, transpose(weights[0], (1, 0)), weights[1])
     parts = transpose(reshape(mixed, (1, length, 3, size)), (2, 1, 0, 3))

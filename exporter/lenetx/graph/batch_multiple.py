@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .expression import Strange
+from .expression import Unsupported
 
 __all__ = ["MOST_SIZES", "Images"]
 
@@ -37,4 +37,4 @@ class Images:
 
 
 def _unknown() -> Any:
-    raise Strange("it computes with the number of images")
+    raise Unsupported("it computes with the number of images")

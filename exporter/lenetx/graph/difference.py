@@ -2,8 +2,8 @@
 
 from collections.abc import Container
 
+from .describe import described, place_of
 from .expression import Expression, Unknown, ordered
-from .words import described, place_of
 
 __all__ = ["difference"]
 

@@ -13,17 +13,17 @@ __all__ = [
     "FRONT",
     "Batch",
     "Expression",
-    "Strange",
     "Unknown",
+    "Unsupported",
     "aliased",
     "constant",
     "make",
     "number",
     "of_array",
+    "opaque",
     "ordered",
     "placed",
     "single",
-    "strange",
     "weight",
 ]
 
@@ -42,7 +42,7 @@ _LONGEST = 100
 """Most characters kept of a name or text from an artifact."""
 
 
-class Strange(Exception):
+class Unsupported(Exception):
     """An operator has no canonical form; the message says why, and is empty if one of its inputs has none already."""
 
 
@@ -77,14 +77,14 @@ class Expression:
         """Return the shape.
 
         Raises:
-            Strange: it is not known.
+            Unsupported: it is not known.
         """
         if self.shape is None:
-            raise Strange
+            raise Unsupported
         return self.shape
 
     @property
-    def is_strange(self) -> bool:
+    def is_opaque(self) -> bool:
         """Return whether the operator has no canonical form."""
         return self.operator.startswith("?")
 
@@ -123,7 +123,7 @@ def make(
         attributes: its settings.
 
     Raises:
-        Strange: the batch axes of the arguments stand in different positions.
+        Unsupported: the batch axes of the arguments stand in different positions.
     """
     if batch is _SAME:
         batch = _common_batch(arguments, shape)
@@ -139,7 +139,7 @@ def _common_batch(arguments: Sequence[Expression], shape: tuple[int, ...] | None
     found = {argument.batch for argument in batched}
     others = found - {FRONT}
     if len(found) > 1 or (others and any(len(each.axes) != len(shape or ()) for each in batched)):
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     return found.pop() if found else None
 
 
@@ -174,7 +174,7 @@ def constant(digest: str, shape: Sequence[int]) -> Expression:
     return make("constant", (), tuple(shape), digest=digest, axes=tuple(shape))
 
 
-def strange(name: str, reason: str, arguments: Sequence[Expression], output: int = 0) -> Expression:
+def opaque(name: str, reason: str, arguments: Sequence[Expression], output: int = 0) -> Expression:
     """Build an opaque expression, for an operator without canonical form; it never equals a known operator."""
     batch = FRONT if any(each.batched for each in arguments) else None
     return make(f"?{plain(name)}", arguments, None, batch=batch, reason=plain(reason), output=output)

@@ -7,7 +7,7 @@ b' = s (b − μ) + β is equivalent. It is computed in float64 and rounded once
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from ..execution.copies import deep
+from ..execution.copies import deep_copy
 from .foldable import foldable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def fold(network: "nn.Module", shape: tuple[int, int, int], kept: Collection[str
     pairs = _pairs(network, shape, kept)
     if not pairs:
         return network
-    unfolded = deep(network, {})
+    unfolded = deep_copy(network, {})
     norms = {id(norm) for _, norm in pairs}
     for layer, norm in pairs:
         _fold(layer, norm)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from .expression import FRONT, Expression, Strange, make, placed, single
+from .expression import FRONT, Expression, Unsupported, make, placed, single
 from .shapes import reshape, transpose
 
 __all__ = ["batch_norm", "convolution", "layer_norm", "linear", "matmul", "standardised"]
@@ -145,13 +145,13 @@ def layer_norm(
     _require(axes > 0, "axes that do not fit")
     _require_apart(inputs, axes)
     if weight is None or bias is None:
-        raise Strange("no weights of its own")
+        raise Unsupported("no weights of its own")
     _require(weight.axes == bias.axes == inputs.axes[-axes:], "weights that do not fit")
     return make("layer_norm", [inputs, weight, bias], inputs.axes, axes=axes, epsilon=single(epsilon))
 
 
 def _require_apart(inputs: Expression, last: int) -> None:
-    """Raise ``Strange`` if the batch axis is one of the last axes, or merged with one."""
+    """Raise ``Unsupported`` if the batch axis is one of the last axes, or merged with one."""
     _require(inputs.batch is not None and inputs.batch[2] <= len(inputs.axes) - last, "it mixes the images of a batch")
 
 
@@ -163,4 +163,4 @@ def _require_vectors(size: int, *vectors: Expression | None) -> None:
 
 def _require(condition: bool, otherwise: str) -> None:
     if not condition:
-        raise Strange(otherwise)
+        raise Unsupported(otherwise)

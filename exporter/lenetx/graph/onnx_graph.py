@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .decisions import GIVES_SIZES
-from .expression import FRONT, Expression, Strange, Unknown, aliased, make, number, of_array, plain, strange, weight
+from .expression import FRONT, Expression, Unknown, Unsupported, aliased, make, number, of_array, opaque, plain, weight
 from .onnx_layers import LAYERS
 from .onnx_names import CONSTANT
 from .onnx_node import Node
@@ -65,7 +65,7 @@ class _Graph:
         for node in self._graph.node:
             for name in node.input:
                 if name and name not in self._values:
-                    raise _Unreadable(f"{plain(node.op_type)} reads {plain(name)}, which nothing before it gives")
+                    raise _Unreadable(f"{plain(node.op_type)} reads {plain(name)}, which no earlier node produces")
             given = [name for name in node.output if name]
             if len(set(given)) != len(given) or self._values.keys() & set(given):
                 raise _Unreadable(f"{plain(node.op_type)} gives a value that there is already")
@@ -75,7 +75,7 @@ class _Graph:
         if wanted.name not in self._values:
             raise _Unreadable(f"nothing gives its output {plain(wanted.name)}")
         found = self._values[wanted.name]
-        if not found.is_strange and found.batch not in (None, FRONT):
+        if not found.is_opaque and found.batch not in (None, FRONT):
             raise _Unreadable("its output mixes the images of a batch")
         return found
 
@@ -85,19 +85,19 @@ class _Graph:
         try:
             operator = _OPERATORS.get(proto.op_type)
             if operator is None or proto.domain not in _DOMAINS or proto.overload:
-                raise Strange("it is not known")
+                raise Unsupported("it is not known")
             node = Node(proto, self._values, self._constants, self._sizes, self._batch)
             sizes = sizes_of(node)
             if sizes is not None:
                 self._sizes[proto.output[0]] = sizes
-                raise Strange(GIVES_SIZES)
+                raise Unsupported(GIVES_SIZES)
             found = operator(node)
             node.finish()
-        except Strange as error:
-            return [strange(proto.op_type, str(error), read, place) for place in range(count)]
+        except Unsupported as error:
+            return [opaque(proto.op_type, str(error), read, place) for place in range(count)]
         outputs = (found if isinstance(found, list) else [found])[:count]
         others = range(len(outputs), count)
-        return [*outputs, *(strange(proto.op_type, "its second result", read, place) for place in others)]
+        return [*outputs, *(opaque(proto.op_type, "its second result", read, place) for place in others)]
 
     def _constant(self, tensor: "TensorProto") -> Expression:
         """Return an initializer as a weight by its name, a number or a constant."""
@@ -106,12 +106,12 @@ class _Graph:
         is_mask = tensor.data_type == _BOOL and tensor.name.startswith(CONSTANT)
         is_known = tensor.data_type == _FLOAT or is_mask
         if not is_known or tensor.data_location or min(tensor.dims, default=1) < 1:
-            return strange(tensor.name, "no float32 numbers of its own", ())
+            return opaque(tensor.name, "no float32 numbers of its own", ())
         if tensor.name.startswith(CONSTANT):
             try:
                 array = numpy_helper.to_array(tensor)
             except (ValueError, TypeError, RuntimeError, IndexError):
-                return strange(tensor.name, "it cannot be read", ())
+                return opaque(tensor.name, "it cannot be read", ())
             is_number = array.size == 1 and array.ndim < 2 and not is_mask
             return number(float(array.item())) if is_number else of_array(array)
         return weight(aliased(tensor.name, self._aliases), tensor.dims)

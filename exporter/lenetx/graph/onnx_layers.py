@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from . import arithmetic, windows
 from . import layer_forms as layers
 from .batch_multiple import Images
-from .expression import FRONT, Expression, Strange
+from .expression import FRONT, Expression, Unsupported
 from .onnx_node import Node
 from .shapes import axis_of, transpose
 from .views import dims, reorder
@@ -20,7 +20,7 @@ def _convolution(node: Node) -> Expression:
     inputs, weight = node.value(0), node.value(1)
     kernel = list(weight.axes[2:])
     if (node.integers("kernel_shape") or kernel) != kernel:
-        raise Strange("its kernel is not that of its weights")
+        raise Unsupported("its kernel is not that of its weights")
     strides, dilations = _spread(node, "strides", kernel), _spread(node, "dilations", kernel)
     pads = _pads(node, inputs, kernel, strides, dilations)
     return layers.convolution(inputs, weight, node.optional(2), strides, pads, dilations, node.integer("group", 1))
@@ -35,7 +35,7 @@ def _gemm(node: Node) -> Expression:
         matrix = transpose(matrix, (1, 0))
     inputs = node.value(0)
     if len(dims(inputs)) != 2:
-        raise Strange("its input is no matrix")
+        raise Unsupported("its input is no matrix")
     return layers.linear(inputs, matrix, node.optional(2))
 
 
@@ -46,7 +46,7 @@ def _matmul(node: Node) -> Expression:
 def _einsum(node: Node) -> Expression:
     """Read an einsum that is a matrix product over the last axes of two values."""
     if node.inputs != 2:
-        raise Strange("of another number of values")
+        raise Unsupported("of another number of values")
     terms, _, result = node.text("equation", "").replace(" ", "").partition("->")
     left, _, right = terms.partition(",")
     values = node.value(0), node.value(1)
@@ -58,12 +58,12 @@ def _contracted(values: tuple[Expression, Expression], left: str, right: str, re
     """Build the matrix product of two values whose axes have letters."""
     one, other = values
     if len(set(left)) != len(left) or len(set(right)) != len(right) or len(right) != len(lead) + 2:
-        raise Strange("axes that do not fit")
+        raise Unsupported("axes that do not fit")
     shared = left[-1]
     rows, columns = left[:-1], next((letter for letter in right[len(lead) :] if letter != shared), "")
     fits = right.startswith(lead) and shared in right[len(lead) :] and columns not in left
     if not left.isalpha() or not right.isalpha() or not fits or result != rows + columns:
-        raise Strange("axes that do not fit")
+        raise Unsupported("axes that do not fit")
     if right[-1] == shared:  # both values have the contracted axis last
         last = len(right) - 1
         other = reorder(other, [*range(last - 1), last, last - 1])
@@ -73,7 +73,7 @@ def _contracted(values: tuple[Expression, Expression], left: str, right: str, re
 def _instance_norm(node: Node) -> Expression:
     inputs, epsilon = node.value(0), node.fraction("epsilon", 1e-5)
     if inputs.batch != FRONT:
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     own = [
         None if value.operator != "weight" and node.filled(place) == idle else value
         for place, value, idle in ((1, node.value(1), 1), (2, node.value(2), 0))
@@ -92,23 +92,23 @@ def _resize(node: Node) -> Expression:
     mode, how = node.text("mode", "nearest"), node.text("coordinate_transformation_mode", "half_pixel")
     rounding = node.text("nearest_mode", "round_prefer_floor")
     if node.text("keep_aspect_ratio_policy", "stretch") != "stretch" or (mode == "nearest" and rounding != "floor"):
-        raise Strange("another way of rounding")
+        raise Unsupported("another way of rounding")
     node.require("cubic_coeff_a", -0.75)
     if wanted is not None and not scales and len(wanted) == len(inputs.axes) + 1:
         whole = Images(1) if node.batch is None else node.batch
         if wanted[0] != whole or wanted[1] != inputs.axes[0]:
-            raise Strange("it mixes the images of a batch")
+            raise Unsupported("it mixes the images of a batch")
         sizes = [size for size in wanted[2:] if isinstance(size, int)]
         return windows.resize(inputs, mode, how, sizes, [None] * len(sizes))
     if wanted is not None or len(scales) != len(inputs.axes) + 1 or scales[:2] != [1, 1]:
-        raise Strange("axes that do not fit")
+        raise Unsupported("axes that do not fit")
     sizes = [math.floor(size * scale) for size, scale in zip(inputs.axes[1:], scales[2:], strict=True)]
     return windows.resize(inputs, mode, how, sizes, scales[2:])
 
 
 def _batch_norm(node: Node) -> Expression:
     if node.integer("training_mode", 0):
-        raise Strange("in training mode")
+        raise Unsupported("in training mode")
     node.fraction("momentum", 0.9)
     return layers.batch_norm(
         node.value(0), [node.value(place) for place in range(1, 5)], node.fraction("epsilon", 1e-5)
@@ -134,7 +134,7 @@ def _average_pool(node: Node) -> Expression:
     inputs, kernel = node.value(0), node.integers("kernel_shape") or []
     strides, dilations = _spread(node, "strides", kernel), _spread(node, "dilations", kernel)
     if set(dilations) - {1}:
-        raise Strange("with dilations")
+        raise Unsupported("with dilations")
     pads = _pads(node, inputs, kernel, strides, dilations)
     ceil, include = node.integer("ceil_mode", 0), node.integer("count_include_pad", 0)
     return windows.average_pool(inputs, kernel, strides, pads, bool(ceil), bool(include))
@@ -157,7 +157,7 @@ def _pads(
         return given or [0, 0] * len(kernel)
     spatial = inputs.axes[1:]
     if given or how not in ("VALID", "SAME_UPPER", "SAME_LOWER") or min(strides, default=0) < 1:
-        raise Strange("pads that are not known")
+        raise Unsupported("pads that are not known")
     if how == "VALID" or not len(spatial) == len(kernel) == len(strides) == len(dilations):
         return [0, 0] * len(kernel)
     less, more = [], []

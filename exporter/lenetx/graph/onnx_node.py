@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .batch_multiple import MOST_SIZES, Images
-from .expression import Expression, Strange
+from .expression import Expression, Unsupported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Node:
         self._read: set[int] = set()
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
         if len(self._attributes) != len(proto.attribute):
-            raise Strange("two attributes of one name")
+            raise Unsupported("two attributes of one name")
 
     @property
     def inputs(self) -> int:
@@ -55,11 +55,11 @@ class Node:
         """Return an input.
 
         Raises:
-            Strange: it is absent.
+            Unsupported: it is absent.
         """
         found = self.optional(place)
         if found is None:
-            raise Strange("too few inputs")
+            raise Unsupported("too few inputs")
         return found
 
     def optional(self, place: int) -> Expression | None:
@@ -71,13 +71,13 @@ class Node:
         """Return an input of sizes, axes or indices, or ``None`` if it is absent.
 
         Raises:
-            Strange: it is computed from the number of images, or its numbers are not integers.
+            Unsupported: it is computed from the number of images, or its numbers are not integers.
         """
         found = self.extents(place)
         if found is None:
             return None
         if not all(isinstance(size, int) for size in found):
-            raise Strange("its sizes are computed")
+            raise Unsupported("its sizes are computed")
         return [int(size) for size in found]  # type: ignore[arg-type]  # as checked above
 
     def extents(self, place: int) -> "list[int | Images] | None":
@@ -87,7 +87,7 @@ class Node:
             return None
         found = self.array(place)
         if found.ndim > 1:
-            raise Strange("its sizes are no whole numbers")
+            raise Unsupported("its sizes are no whole numbers")
         return list(found.reshape(-1))
 
     def array(self, place: int) -> "NDArray[Any]":
@@ -97,20 +97,20 @@ class Node:
 
         self._read.add(place)
         if not self._has(place):
-            raise Strange("too few inputs")
+            raise Unsupported("too few inputs")
         name = self._inputs[place]
         if name in self._sizes:
             return self._sizes[name]
         tensor = self._constants.get(name)
         if tensor is None:
-            raise Strange("its sizes are computed")
+            raise Unsupported("its sizes are computed")
         if tensor.data_type != _INT64 or tensor.data_location or math.prod(tensor.dims) > MOST_SIZES:
-            raise Strange("its sizes are no whole numbers")
+            raise Unsupported("its sizes are no whole numbers")
         try:
             found = numpy_helper.to_array(tensor)
             return np.array(found.tolist(), object).reshape(found.shape)
         except (ValueError, TypeError, RuntimeError, IndexError):
-            raise Strange("its sizes cannot be read") from None
+            raise Unsupported("its sizes cannot be read") from None
 
     def reads_sizes(self) -> bool:
         """Return whether all inputs hold integers."""
@@ -132,7 +132,7 @@ class Node:
         try:
             found: list[float] = numpy_helper.to_array(tensor).reshape(-1).tolist()
         except (ValueError, TypeError, RuntimeError, IndexError):
-            raise Strange("its numbers cannot be read") from None
+            raise Unsupported("its numbers cannot be read") from None
         return found
 
     def filled(self, place: int) -> float | None:
@@ -144,7 +144,7 @@ class Node:
         """Return an input that is a single number, or ``None`` if it is absent."""
         found = self.optional(place)
         if found is not None and found.operator != "number":
-            raise Strange("where a number should be it has none")
+            raise Unsupported("where a number should be it has none")
         return None if found is None else float(found.attributes["value"])
 
     def integer(self, name: str, default: int) -> int:
@@ -169,23 +169,23 @@ class Node:
         """Check that an integer or float attribute has the only supported value.
 
         Raises:
-            Strange: it has another.
+            Unsupported: it has another.
         """
         kind = "integer" if isinstance(value, int) else "fraction"
         found = self._take(name, kind, value)
         if found != value:
-            raise Strange(f"its {name} is {found:.9g}")
+            raise Unsupported(f"its {name} is {found:.9g}")
 
     def finish(self) -> None:
         """Check that all inputs and attributes were read.
 
         Raises:
-            Strange: one was not.
+            Unsupported: one was not.
         """
         if self._attributes:
-            raise Strange(f"an attribute {min(self._attributes)}")
+            raise Unsupported(f"an attribute {min(self._attributes)}")
         if any(self._has(place) for place in range(len(self._inputs)) if place not in self._read):
-            raise Strange("more inputs than are known")
+            raise Unsupported("more inputs than are known")
 
     def _has(self, place: int) -> bool:
         return place < len(self._inputs) and bool(self._inputs[place])
@@ -197,5 +197,5 @@ class Node:
         if attribute is None:
             return default
         if attribute.type != _KINDS[kind] or attribute.ref_attr_name:
-            raise Strange(f"its {name} is of another type")
+            raise Unsupported(f"its {name} is of another type")
         return helper.get_attribute_value(attribute)

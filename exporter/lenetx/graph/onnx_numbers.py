@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from . import arithmetic as do
-from .expression import Expression, Strange
+from .expression import Expression, Unsupported
 from .onnx_node import Node
 from .shapes import axis_of
 
@@ -26,7 +26,7 @@ def _pair(read: Callable[[Expression, Expression], Expression]) -> Operator:
 def _extreme(name: str) -> Operator:
     def read(node: Node) -> Expression:
         if node.inputs != 2:
-            raise Strange(f"of {node.inputs} values")
+            raise Unsupported(f"of {node.inputs} values")
         return do.extreme(name, node.value(0), node.value(1))
 
     return read
@@ -63,7 +63,7 @@ def _reduce(name: str) -> Operator:
         inputs, axes = node.value(), node.integers("axes")
         if node.inputs > 1:
             if axes is not None:
-                raise Strange("axes given twice")
+                raise Unsupported("axes given twice")
             axes = node.sizes(1)
         node.require("noop_with_empty_axes", 0)
         keep = bool(node.integer("keepdims", 1))
@@ -80,7 +80,7 @@ def _dropout(node: Node) -> Expression:
     node.integer("seed", 0)
     node.number(1)  # the ratio: unused in inference, but engines would compute it
     if node.optional(2) is not None:
-        raise Strange("with a training mode")
+        raise Unsupported("with a training mode")
     return node.value()
 
 
@@ -89,7 +89,7 @@ def _cast(node: Node) -> Expression:
     node.integer("saturate", 1)
     inputs = node.value()
     if inputs.operator == "weight":
-        raise Strange("of a constant")
+        raise Unsupported("of a constant")
     return inputs
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from .batch_multiple import MOST_SIZES, Images
-from .expression import Strange
+from .expression import Unsupported
 from .views import dims, merged
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def sizes_of(node: "Node") -> Sizes:
     """Return the integers that a node computes, or ``None`` if it does not compute with sizes.
 
     Raises:
-        Strange: what it computes from sizes is not supported.
+        Unsupported: what it computes from sizes is not supported.
     """
     operator = _OPERATORS.get(node.operator)
     if operator is None or (node.operator != "Shape" and not node.reads_sizes()):
         return None
     found = np.asarray(operator(node), object)
     if found.size > MOST_SIZES or any(abs(each) > _FAR for each in found.flat if not isinstance(each, Images)):
-        raise Strange("too many sizes")
+        raise Unsupported("too many sizes")
     return found
 
 
@@ -49,7 +49,7 @@ def _shape(node: "Node") -> Any:
 def _gather(node: "Node") -> Any:
     values, places, axis = node.array(0), node.array(1), node.integer("axis", 0)
     if values.ndim != 1 or axis % 1 or not all(-len(values) <= place < len(values) for place in places.flat):
-        raise Strange("places that are not there")
+        raise Unsupported("places that are not there")
     return values[places.astype(np.int64)]
 
 
@@ -57,14 +57,14 @@ def _slice(node: "Node") -> Any:
     values, starts, ends = node.array(0), node.sizes(1), node.sizes(2)
     axes, steps = node.sizes(3) or [0], node.sizes(4) or [1]
     if values.ndim != 1 or axes not in ([0], [-1]) or len(starts or ()) != 1 or len(ends or ()) != 1 or steps != [1]:
-        raise Strange("a slice of sizes that is not known")
+        raise Unsupported("a slice of sizes that is not known")
     return values[slice((starts or [0])[0], (ends or [0])[0])]
 
 
 def _concat(node: "Node") -> Any:
     parts = [node.array(place) for place in range(node.inputs)]
     if node.integer("axis", 0) not in (0, -1) or any(part.ndim != 1 for part in parts):
-        raise Strange("sizes of several axes")
+        raise Unsupported("sizes of several axes")
     return np.concatenate(parts)
 
 
@@ -74,14 +74,14 @@ def _reshape(node: "Node") -> Any:
     try:
         return node.array(0).reshape(wanted)
     except ValueError:
-        raise Strange("a shape that does not fit") from None
+        raise Unsupported("a shape that does not fit") from None
 
 
 def _unsqueeze(node: "Node") -> Any:
     try:
         return np.expand_dims(node.array(0), tuple(node.sizes(1) or ()))
     except ValueError:
-        raise Strange("axes that do not fit") from None
+        raise Unsupported("axes that do not fit") from None
 
 
 def _squeeze(node: "Node") -> Any:
@@ -89,16 +89,16 @@ def _squeeze(node: "Node") -> Any:
     try:
         return np.squeeze(node.array(0), None if axes is None else tuple(axes))
     except ValueError:
-        raise Strange("axes that do not fit") from None
+        raise Unsupported("axes that do not fit") from None
 
 
 def _range(node: "Node") -> Any:
     limits = [node.array(place) for place in range(3)]
     if any(each.ndim or not isinstance(each[()], int) for each in limits) or not limits[2][()]:
-        raise Strange("it computes with the number of images")
+        raise Unsupported("it computes with the number of images")
     found = range(*(each[()] for each in limits))
     if len(found) > MOST_SIZES:
-        raise Strange("too many sizes")
+        raise Unsupported("too many sizes")
     return list(found)
 
 
@@ -113,7 +113,7 @@ def _pair(combine: Callable[[Any, Any], Any]) -> "Callable[[Node], Any]":
         try:
             return combine(node.array(0), node.array(1))
         except (ValueError, TypeError, ZeroDivisionError):
-            raise Strange("sizes that do not fit") from None
+            raise Unsupported("sizes that do not fit") from None
 
     return read
 

@@ -6,7 +6,7 @@ All axes are those of one image, without the batch axis, or all axes of a weight
 import math
 from collections.abc import Collection, Sequence
 
-from .expression import FRONT, Batch, Expression, Strange, constant, make, placed, single, weight
+from .expression import FRONT, Batch, Expression, Unsupported, constant, make, placed, single, weight
 
 __all__ = [
     "axis_of",
@@ -31,15 +31,15 @@ def axis_of(expression: Expression, axis: int) -> int:
     """Return the index in ``axes`` of an operator's axis, which counts the batch axis and may be negative.
 
     Raises:
-        Strange: it is the batch axis, or does not exist.
+        Unsupported: it is the batch axis, or does not exist.
     """
     start, _, end = expression.batch or (0, 0, 0)
     rank = len(expression.axes) - (end - start) + expression.batched
     if not -rank <= axis < rank:
-        raise Strange("an axis that is not there")
+        raise Unsupported("an axis that is not there")
     place = axis % rank
     if expression.batched and place == start:
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     return place if not expression.batched or place < start else place - 1 + end - start
 
 
@@ -52,9 +52,9 @@ def reshape(expression: Expression, axes: Sequence[int], batch: Batch | None = N
         batch: the new position of the batch axis; by default it comes first.
     """
     if math.prod(expression.axes) != math.prod(axes) or min(axes, default=1) < 0:
-        raise Strange("a shape that does not fit")
+        raise Unsupported("a shape that does not fit")
     if batch is None and expression.batch not in (None, FRONT):
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     if expression.operator == "weight":
         return weight(expression.attributes["name"], axes)
     if expression.operator == "constant":
@@ -69,7 +69,7 @@ def reshape(expression: Expression, axes: Sequence[int], batch: Batch | None = N
 def transpose(expression: Expression, order: Sequence[int]) -> Expression:
     """Build a transpose, the batch axis first; consecutive ones are merged, and axes of size 1 do not count."""
     if sorted(order) != list(range(len(expression.axes))):
-        raise Strange("an order of axes that does not fit")
+        raise Unsupported("an order of axes that does not fit")
     axes = [expression.axes[axis] for axis in order]
     wide = [axis for axis in order if expression.axes[axis] != 1]
     if wide == sorted(wide):
@@ -87,11 +87,11 @@ def cut(expression: Expression, axis: int, start: int | None, end: int | None, s
     """Build a slice of one axis, with the rules of Python's slices."""
     size = expression.axes[axis]
     if not step:
-        raise Strange("a slice that does not move")
+        raise Unsupported("a slice that does not move")
     start, end, _ = slice(start, end, step).indices(size)
     count = len(range(start, end, step))
     if not count:
-        raise Strange("a slice of nothing")
+        raise Unsupported("a slice of nothing")
     step = step if count > 1 else 1
     if count == size and step == 1:
         return expression
@@ -103,7 +103,7 @@ def pick(expression: Expression, axis: int, place: int) -> Expression:
     """Build a slice of one index of an axis, and drop the axis."""
     size = expression.axes[axis]
     if not -size <= place < size:
-        raise Strange("a place that is not there")
+        raise Unsupported("a place that is not there")
     place %= size
     return without(cut(expression, axis, place, place + 1), [axis])
 
@@ -122,7 +122,7 @@ def take(expression: Expression, axis: int, places: Sequence[int], shape: Sequen
     """Build a gather of indices along an axis; the axes of ``shape`` replace the axis."""
     size = expression.axes[axis]
     if not places or not all(type(place) is int and -size <= place < size for place in places):
-        raise Strange("places that are not there")
+        raise Unsupported("places that are not there")
     axes = (*expression.axes[:axis], *shape, *expression.axes[axis + 1 :])
     start, middle, end = expression.batch or FRONT
     more = len(shape) - 1 if axis < start else 0
@@ -143,7 +143,7 @@ def roll(expression: Expression, axis: int, shift: int) -> Expression:
 def pixel_shuffle(expression: Expression, block: int) -> Expression:
     """Build larger images: groups of ``block``² channels become squares of ``block`` × ``block`` pixels."""
     if expression.batch != FRONT or len(expression.axes) != 3 or block < 1 or expression.axes[0] % block**2:
-        raise Strange("axes that do not fit")
+        raise Unsupported("axes that do not fit")
     channels, height, width = expression.axes[0] // block**2, *expression.axes[1:]
     apart = reshape(expression, (channels, block, block, height, width))
     return reshape(transpose(apart, (0, 3, 1, 4, 2)), (channels, height * block, width * block))
@@ -152,7 +152,7 @@ def pixel_shuffle(expression: Expression, block: int) -> Expression:
 def pixel_unshuffle(expression: Expression, block: int) -> Expression:
     """Build smaller images of more channels: the inverse of ``pixel_shuffle``."""
     if expression.batch != FRONT or len(expression.axes) != 3 or block < 1:
-        raise Strange("axes that do not fit")
+        raise Unsupported("axes that do not fit")
     channels, height, width = expression.axes[0], *(size // block for size in expression.axes[1:])
     apart = reshape(expression, (channels, height, block, width, block))
     return reshape(transpose(apart, (0, 2, 4, 1, 3)), (channels * block**2, height, width))
@@ -161,7 +161,7 @@ def pixel_unshuffle(expression: Expression, block: int) -> Expression:
 def channel_shuffle(expression: Expression, groups: int) -> Expression:
     """Build another order of channels: the first of each group, then the second of each, and so on."""
     if expression.batch != FRONT or groups < 1 or expression.axes[0] % groups:
-        raise Strange("groups that do not fit")
+        raise Unsupported("groups that do not fit")
     rest = expression.axes[1:]
     apart = reshape(expression, (groups, expression.axes[0] // groups, *rest))
     return reshape(transpose(apart, (1, 0, *range(2, len(rest) + 2))), expression.axes)
@@ -170,7 +170,7 @@ def channel_shuffle(expression: Expression, groups: int) -> Expression:
 def tile(expression: Expression, times: Sequence[int]) -> Expression:
     """Build copies along each axis."""
     if len(times) != len(expression.axes) or min(times, default=1) < 1:
-        raise Strange("times that do not fit")
+        raise Unsupported("times that do not fit")
     if set(times) <= {1}:
         return expression
     axes = tuple(size * count for size, count in zip(expression.axes, times, strict=True))
@@ -182,9 +182,9 @@ def expand(expression: Expression, axes: Sequence[int], *, batched: bool) -> Exp
     have = expression.axes
     over = len(axes) - len(have)
     if over < 0 or any(size not in (1, wanted) for size, wanted in zip(have, axes[over:], strict=True)):
-        raise Strange("to another shape")
+        raise Unsupported("to another shape")
     if expression.batched and (over or expression.batch != FRONT):
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     if have == tuple(axes) and expression.batched >= batched:
         return expression
     return make("expand", [expression], tuple(axes), batch=FRONT if batched else None, axes=tuple(axes))
@@ -193,11 +193,11 @@ def expand(expression: Expression, axes: Sequence[int], *, batched: bool) -> Exp
 def concat(expressions: Sequence[Expression], axis: int) -> Expression:
     """Build a concatenation along an axis; nested ones along the same axis are merged."""
     if not all(each.batched for each in expressions) or not expressions:
-        raise Strange("values beside those of the batch")
+        raise Unsupported("values beside those of the batch")
     shapes = [list(each.axes) for each in expressions]
     size = sum(shape.pop(axis) for shape in shapes)
     if any(shape != shapes[0] for shape in shapes):
-        raise Strange("shapes that do not fit")
+        raise Unsupported("shapes that do not fit")
     if len(expressions) == 1:
         return expressions[0]
     parts = [
@@ -220,7 +220,7 @@ def pad(expression: Expression, pads: Sequence[int], value: float, mode: str = "
     """
     count = len(expression.axes)
     if len(pads) != 2 * count or min(pads, default=0) < 0 or expression.batch != FRONT:
-        raise Strange("sizes out of range")
+        raise Unsupported("sizes out of range")
     if not any(pads):
         return expression
     shape = tuple(size + pads[axis] + pads[count + axis] for axis, size in enumerate(expression.axes))

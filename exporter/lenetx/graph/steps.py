@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Step", "Tape", "live", "trains", "unread"]
+__all__ = ["Step", "Tape", "unread", "without_dead_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Step:
     names: Mapping[int, str] = field(default_factory=dict)
     computed: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    def again(self, replaced: "Mapping[int, Tensor] | None" = None) -> "tuple[Tensor, ...]":
+    def rerun(self, replaced: "Mapping[int, Tensor] | None" = None) -> "tuple[Tensor, ...]":
         """Call the operator again, with other tensors at some positions, and return its outputs as a tuple."""
         from torch.utils._pytree import tree_unflatten
 
@@ -71,13 +71,13 @@ class Tape:
         steps: in order; only those whose result depends on the input.
         values: the input, then every float tensor that depends on it.
         output: index of the logits in ``values``.
-        problem: why the steps do not show everything that the network did, or ``None``.
+        incomplete_reason: why the steps do not show everything that the network did, or ``None``.
     """
 
     steps: tuple[Step, ...]
     values: "tuple[Tensor, ...]"
     output: int
-    problem: str | None = None
+    incomplete_reason: str | None = None
 
 
 def unread(tape: Tape) -> list[str]:
@@ -94,7 +94,7 @@ def unread(tape: Tape) -> list[str]:
     return found[::-1]
 
 
-def live(tape: Tape) -> Tape:
+def without_dead_steps(tape: Tape) -> Tape:
     """Return the tape without the steps that do not reach the output, such as those of an unused second output.
 
     Steps that return integers or booleans stay: a tape does not show everywhere that these are used.
@@ -108,12 +108,4 @@ def live(tape: Tape) -> Tape:
         wanted.update(step.sources.values())
         leaves.update(map(id, step.leaves))
         kept.append(step)
-    return tape if tape.problem else replace(tape, steps=tuple(kept[::-1]))
-
-
-def trains(step: Step) -> bool:
-    """Return whether an operator runs in training mode: it draws random numbers or uses statistics of the batch."""
-    if step.operator in ("native_dropout", "bernoulli", "bernoulli_", "rand_like", "randn_like"):
-        return True
-    arguments = step.call._schema.arguments  # type: ignore[attr-defined]  # of an OpOverload
-    return any(each.name in ("training", "train", "use_input_stats") and step.argument(each.name) for each in arguments)
+    return tape if tape.incomplete_reason else replace(tape, steps=tuple(kept[::-1]))

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .steps import Step, Tape, live, trains, unread
+from .steps import Step, Tape, unread, without_dead_steps
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Step", "Tape", "live", "record", "trains", "unread"]
+__all__ = ["Step", "Tape", "record", "unread", "without_dead_steps"]
 
 _TURNS = ("t", "transpose", "permute")
 _SAME_NUMBERS = (*_TURNS, "view", "_unsafe_view", "squeeze", "unsqueeze", "detach", "alias", "expand", "repeat")
@@ -24,20 +24,20 @@ _SAME_NUMBERS = (*_TURNS, "view", "_unsafe_view", "squeeze", "unsqueeze", "detac
 def record(
     run: "Callable[[Tensor], Tensor]",
     inputs: "Tensor",
-    own: "Mapping[int, str] | None" = None,
-    instead: "Callable[[Step], Tensor | None]" = lambda _: None,
+    names: "Mapping[int, str] | None" = None,
+    override: "Callable[[Step], Tensor | None]" = lambda _: None,
 ) -> Tape:
     """Run a network once without gradients and record every step.
 
     Args:
         run: the network, in eval mode, eager or TorchScript.
         inputs: [N, C, H, W] in the network's precision.
-        own: names of the network's parameters and buffers, by ``id``.
-        instead: called with each step; if it returns a tensor, the network goes on with that as the step's result.
+        names: names of the network's parameters and buffers, by ``id``.
+        override: called with each step; if it returns a tensor, the network goes on with that as the step's result.
     """
     import torch
 
-    recorder = _Recorder(inputs, own or {}, instead)
+    recorder = _Recorder(inputs, names or {}, override)
     with torch.no_grad(), _watch()(recorder):
         output = run(inputs)
     return recorder.tape(output)
@@ -65,7 +65,7 @@ def _watch() -> Any:
 class _Recorder:
     """Numbers the values in the order of their computation, and records the steps between them."""
 
-    def __init__(self, inputs: "Tensor", own: Mapping[int, str], instead: "Callable[[Step], Tensor | None]") -> None:
+    def __init__(self, inputs: "Tensor", names: Mapping[int, str], override: "Callable[[Step], Tensor | None]") -> None:
         self._steps: list[Step] = []
         self._values: list[Tensor] = [inputs]
         self._of: dict[int, int] = {id(inputs): 0}
@@ -75,15 +75,15 @@ class _Recorder:
         """``id`` of each integer or boolean tensor that depends on the input."""
         self._written: set[int] = set()
         """Addresses of constants into which a value that depends on the input was written."""
-        self._own, self._instead = dict(own), instead
-        self._problem: str | None = None
+        self._names, self._override = dict(names), override
+        self._incomplete_reason: str | None = None
 
     def tape(self, output: Any) -> Tape:
         place = self._of.get(id(output))
         if place is None:
-            problem = self._problem or "its output does not depend on its input"
-            return Tape(tuple(self._steps), tuple(self._values), 0, problem)
-        return Tape(tuple(self._steps), tuple(self._values), place, self._problem)
+            reason = self._incomplete_reason or "its output does not depend on its input"
+            return Tape(tuple(self._steps), tuple(self._values), 0, reason)
+        return Tape(tuple(self._steps), tuple(self._values), place, self._incomplete_reason)
 
     def call(self, func: Any, args: Any, kwargs: Any) -> Any:
         import torch
@@ -101,7 +101,7 @@ class _Recorder:
         self._kept.append(result)
         is_beside = any(id(leaf) in self._beside for leaf in leaves)
         if (sources or is_beside) and isinstance(result, bool | int | float):
-            self._problem = f"it reads single numbers of a value ({name})"
+            self._incomplete_reason = f"it reads single numbers of a value ({name})"
         if not sources:
             if is_beside:
                 self._follow(name, result)
@@ -111,9 +111,9 @@ class _Recorder:
         if changed:
             name, func = self._out_of_place(name, func, result)
         given = tuple(result) if isinstance(result, list | tuple) else (result,)
-        names = {place: self._own[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._own}
+        names = {place: self._names[id(leaf)] for place, leaf in enumerate(leaves) if id(leaf) in self._names}
         step = Step(name, func, tuple(leaves), spec, sources, given, (), names)
-        other = self._instead(step)
+        other = self._override(step)
         if other is not None:
             result, given = other, (other,)
         outputs = tuple(self._number(each) for each in given)
@@ -127,7 +127,7 @@ class _Recorder:
         tensors = {place: leaf for place, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)}
         others = {place: leaf for place, leaf in tensors.items() if id(leaf) not in self._of}
         if self._written and any(_address(leaf) in self._written for leaf in others.values()):
-            self._problem = "it changes a part of a constant in place"
+            self._incomplete_reason = "it changes a part of a constant in place"
         if len(others) < len(tensors) or any(id(leaf) in self._beside for leaf in others.values()):
             self._written |= {_address(leaf) for place, leaf in others.items() if _is_changed(func, place)}
 
@@ -162,16 +162,16 @@ class _Recorder:
             if isinstance(each, torch.Tensor):
                 self._beside.add(id(each))
                 if each.is_floating_point():
-                    self._problem = f"it computes with whole numbers or truth values ({name})"
+                    self._incomplete_reason = f"it computes with whole numbers or truth values ({name})"
 
     def _name_derived(self, name: str, func: Any, leaves: Sequence[Any], result: Any) -> None:
         """Record a transposed, reshaped or copied weight under the name of the weight."""
-        named = [self._own[id(leaf)] for leaf in leaves if id(leaf) in self._own]
+        named = [self._names[id(leaf)] for leaf in leaves if id(leaf) in self._names]
         if len(named) == 1 and name in _SAME_NUMBERS and func._overloadname != "dtype":
-            (given,) = (leaf for leaf in leaves if id(leaf) in self._own)
+            (given,) = (leaf for leaf in leaves if id(leaf) in self._names)
             order = _order(name, leaves, given.ndim) if name in _TURNS else []
             how = "/".join(",".join(map(str, each)) for each in (given.shape, order))
-            self._own[id(result)] = f"{named[0]}:{name}/{how}"
+            self._names[id(result)] = f"{named[0]}:{name}/{how}"
 
     def _out_of_place(self, name: str, func: Any, result: Any) -> tuple[str, Any]:
         import torch
@@ -181,7 +181,7 @@ class _Recorder:
         plain = getattr(torch.ops.aten, name.removesuffix("_"), None)
         overload = getattr(plain, func._overloadname, None)
         if shared or overload is None:
-            self._problem = f"it changes a part of a value in place ({name})"
+            self._incomplete_reason = f"it changes a part of a value in place ({name})"
             return name, func
         return name.removesuffix("_"), overload
 

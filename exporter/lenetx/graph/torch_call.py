@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .expression import Expression, Strange, number
+from .expression import Expression, Unsupported, number
 
 if TYPE_CHECKING:
     from .tape import Step
@@ -51,13 +51,13 @@ class Call:
         """Return an argument as it is, or its default.
 
         Raises:
-            Strange: it is absent and has no default.
+            Unsupported: it is absent and has no default.
         """
         if name in self._left:
             return self._left.pop(name)
         if name in self._defaults:
             return self._defaults[name]
-        raise Strange(f"no {name}")
+        raise Unsupported(f"no {name}")
 
     def drop(self, *names: str) -> None:
         """Ignore arguments that do not affect the result."""
@@ -68,42 +68,42 @@ class Call:
         """Return a tensor argument; a number becomes an expression."""
         found = self.optional(name)
         if found is None:
-            raise Strange(f"no {name}")
+            raise Unsupported(f"no {name}")
         return found
 
     def optional(self, name: str) -> Expression | None:
         """Return a tensor argument or ``None``; a number becomes an expression."""
         found = self.take(name)
         if isinstance(found, bool) or not isinstance(found, Expression | int | float | None):
-            raise Strange(f"its {name} is no tensor")
+            raise Unsupported(f"its {name} is no tensor")
         return number(found) if isinstance(found, int | float) else found
 
     def values(self, name: str) -> list[Expression]:
         """Return an argument that is a list of tensors."""
         found = self.take(name)
         if not isinstance(found, list | tuple) or not all(isinstance(each, Expression) for each in found):
-            raise Strange(f"its {name} are no tensors")
+            raise Unsupported(f"its {name} are no tensors")
         return list(found)
 
     def scalar(self, name: str) -> float:
         """Return a numeric argument."""
         found = self.optional_scalar(name)
         if found is None:
-            raise Strange(f"no {name}")
+            raise Unsupported(f"no {name}")
         return found
 
     def optional_scalar(self, name: str) -> float | None:
         """Return a numeric argument or ``None``."""
         found = self.optional(name)
         if found is not None and found.operator != "number":
-            raise Strange(f"its {name} is no number")
+            raise Unsupported(f"its {name} is no number")
         return None if found is None else float(found.attributes["value"])
 
     def whole(self, name: str) -> int:
         """Return an integer argument."""
         found = self.take(name)
         if type(found) is not int:
-            raise Strange(f"its {name} is no whole number")
+            raise Unsupported(f"its {name} is no whole number")
         return found
 
     def wholes(self, name: str, count: int | None = None) -> list[int]:
@@ -111,7 +111,7 @@ class Call:
         found = self.take(name)
         each = list(found) if isinstance(found, list | tuple) else [found]
         if not all(type(size) is int for size in each):
-            raise Strange(f"its {name} are no whole numbers")
+            raise Unsupported(f"its {name} are no whole numbers")
         return each * count if count and len(each) == 1 else each
 
     def flag(self, name: str) -> bool:
@@ -122,9 +122,9 @@ class Call:
         """Check that every argument was read or has its default value.
 
         Raises:
-            Strange: an argument was not read and differs from its default.
+            Unsupported: an argument was not read and differs from its default.
         """
         for name, value in self._left.items():
             usual = self._defaults.get(name, _REQUIRED)
             if isinstance(value, Expression) or type(value) is not type(usual) or value != usual:
-                raise Strange(f"its {name} is {'a tensor' if isinstance(value, Expression) else value}")
+                raise Unsupported(f"its {name} is {'a tensor' if isinstance(value, Expression) else value}")

@@ -4,7 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .expression import FRONT, Expression, Strange, Unknown, aliased, make, number, of_array, ordered, strange, weight
+from .expression import (
+    FRONT,
+    Expression,
+    Unknown,
+    Unsupported,
+    aliased,
+    make,
+    number,
+    of_array,
+    opaque,
+    ordered,
+    weight,
+)
 from .shapes import expand, reshape, transpose
 from .torch_call import Call
 from .torch_operators import OPERATORS
@@ -25,15 +37,15 @@ def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expressio
         tape: of one batch, recorded with the names of the network's parameters and buffers.
         aliases: for tensors with several names, the one under which they are compared, see ``aliases``.
     """
-    if tape.problem:
-        return Unknown(tape.problem)
+    if tape.incomplete_reason:
+        return Unknown(tape.incomplete_reason)
     batch = len(tape.values[0])
     values = {0: make("input", (), tuple(tape.values[0].shape[1:]), batch=FRONT, axes=tuple(tape.values[0].shape[1:]))}
     for step in tape.steps:
         outputs = _outputs(step, values, batch, aliases)
         values |= {place: each for place, each in zip(step.outputs, outputs, strict=True) if place is not None}
     output = values[tape.output]
-    if not output.is_strange and output.batch != FRONT:
+    if not output.is_opaque and output.batch != FRONT:
         return Unknown("its output mixes the images of a batch", output)
     return known(output)
 
@@ -41,7 +53,7 @@ def of_tape(tape: "Tape", aliases: Mapping[str, str] | None = None) -> Expressio
 def known(expression: Expression) -> Expression | Unknown:
     """Return the expression if all its operators have a canonical form, else ``Unknown`` with the reason."""
     for each in ordered(expression):
-        if each.is_strange:
+        if each.is_opaque:
             return Unknown(f"{each.operator[1:]} has no canonical form here: {each.attributes['reason']}", expression)
     return expression
 
@@ -54,20 +66,20 @@ def _outputs(
     try:
         operator = OPERATORS.get(step.operator)
         if operator is None:
-            raise Strange("it is not known")
+            raise Unsupported("it is not known")
         call = Call(step, [_leaf(step, place, values, aliases, count) for place in range(len(step.leaves))], count)
         found = operator(call)
         call.finish()
-    except Strange as error:
-        return [strange(step.operator, str(error), read, place) for place in range(len(step.outputs))]
+    except Unsupported as error:
+        return [opaque(step.operator, str(error), read, place) for place in range(len(step.outputs))]
     outputs = found if isinstance(found, list) else [found]
     for place, (output, result) in enumerate(zip(outputs, step.results, strict=False)):
         if output.shape is None:
             continue
         if not output.batched or measured(output, count) != list(result.shape):
-            outputs[place] = strange(step.operator, "its result has another shape", read, place)
+            outputs[place] = opaque(step.operator, "its result has another shape", read, place)
     others = range(len(outputs), len(step.outputs))
-    return [*outputs, *(strange(step.operator, "its second result", read, place) for place in others)]
+    return [*outputs, *(opaque(step.operator, "its second result", read, place) for place in others)]
 
 
 def _leaf(
@@ -114,7 +126,7 @@ def _changed(found: Expression, changes: Sequence[str], axes: tuple[int, ...]) -
     for change, shape in zip(changes, after, strict=False):
         operator, _, order = change.split("/")
         if operator == "repeat":
-            raise Strange("it reads copies of its weights")
+            raise Unsupported("it reads copies of its weights")
         if operator == "expand":
             found = expand(found, shape, batched=False)
         else:

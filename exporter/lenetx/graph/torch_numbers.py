@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from . import arithmetic as do
-from .expression import Expression, Strange, number
+from .expression import Expression, Unsupported, number
 from .shapes import axis_of, cut
 from .torch_call import Call
 
@@ -53,7 +53,7 @@ def _softmax(name: str) -> Operator:
     def read(call: Call) -> Expression:
         inputs = call.value()
         if call.flag("half_to_float"):
-            raise Strange("in half precision")
+            raise Unsupported("in half precision")
         return do.over_axis(name, inputs, axis_of(inputs, call.whole("dim")))
 
     return read
@@ -64,7 +64,7 @@ def _reduce(name: str) -> Operator:
         inputs, axes = call.value(), call.take("dim") if call.has("dim") else None
         places = [axis_of(inputs, axis) for axis in axes or ()]
         if inputs.operator == "reshape" and any(inputs.axes[place] == 1 for place in places):
-            raise Strange("over an axis that another shape has given it")  # as PyTorch pools along one axis
+            raise Unsupported("over an axis that another shape has given it")  # as PyTorch pools along one axis
         return do.reduce(name, inputs, places, keep=call.has("keepdim") and call.flag("keepdim"))
 
     return read
@@ -78,13 +78,13 @@ def _variance(call: Call) -> Expression:
 
 def _norm(call: Call) -> Expression:
     if call.scalar("ord") != 2:
-        raise Strange("of another order than 2")
+        raise Unsupported("of another order than 2")
     return _reduce("norm")(call)
 
 
 def _random_leaky(call: Call) -> Expression:
     if call.flag("training"):
-        raise Strange("in training mode")
+        raise Unsupported("in training mode")
     call.drop("noise")
     return do.pointwise("leaky_relu", call.value(), slope=(call.scalar("lower") + call.scalar("upper")) / 2)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import arithmetic, attention, windows
 from . import layer_forms as layers
-from .expression import FRONT, Expression, Strange
+from .expression import FRONT, Expression, Unsupported
 from .shapes import reshape, transpose
 from .torch_call import Call
 from .torch_numbers import NUMBERS
@@ -26,7 +26,7 @@ def _convolution(call: Call) -> Expression:
     padding = call.wholes("padding", count)
     strides, dilations = call.wholes("stride", count), call.wholes("dilation", count)
     if call.flag("transposed"):
-        raise Strange("transposed")
+        raise Unsupported("transposed")
     call.drop("output_padding", "benchmark", "deterministic", "cudnn_enabled", "allow_tf32")
     return layers.convolution(inputs, weight, bias, strides, padding * 2, dilations, call.whole("groups"))
 
@@ -54,7 +54,7 @@ def _batch_norm(call: Call) -> Expression:
     if not trains:
         return layers.batch_norm(inputs, given, epsilon)
     if inputs.batch != (1, 1, 2) or inputs.axes[0] != 1 or given[2:] != [None, None]:  # not an instance norm
-        raise Strange("in training mode")
+        raise Unsupported("in training mode")
     found = layers.standardised(reshape(inputs, inputs.axes[1:], FRONT), 1, epsilon)
     return reshape(arithmetic.per_channel(found, *given[:2]), inputs.axes, inputs.batch)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import shapes, views
-from .expression import FRONT, Expression, Strange
+from .expression import FRONT, Expression, Unsupported
 from .torch_call import Call
 
 __all__ = ["SHAPES"]
@@ -30,7 +30,7 @@ def _as_strided(call: Call) -> Expression:
     inputs = call.value()
     call.drop("size", "stride", "storage_offset")
     if not call.keeps_numbers():
-        raise Strange("in another order")
+        raise Unsupported("in another order")
     return inputs
 
 
@@ -40,7 +40,7 @@ def _expand(call: Call) -> Expression:
     if views.measured(found, call.count) == call.sizes:
         return found
     if found.batch != FRONT:
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     return shapes.expand(found, call.sizes[1:], batched=True)
 
 
@@ -61,7 +61,7 @@ def _slice(call: Call) -> Expression:
     start, end, step = call.take("start"), call.take("end"), call.whole("step")
     if axis % len(call.sizes) == views.dims(inputs).index(None):
         if start not in (None, 0) or (end is not None and end < _ALL) or step != 1:
-            raise Strange("it chooses among the images of a batch")
+            raise Unsupported("it chooses among the images of a batch")
         return inputs
     return shapes.cut(inputs, shapes.axis_of(inputs, axis), start, end, step)
 
@@ -120,7 +120,7 @@ def _flip(call: Call) -> Expression:
 def _repeat(call: Call) -> Expression:
     inputs, times = call.value(), call.wholes("repeats")
     if inputs.batch != FRONT or times[:1] != [1]:
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     return shapes.tile(inputs, times[1:])
 
 
@@ -128,7 +128,7 @@ def _index(call: Call) -> Expression:
     inputs, chosen = call.value(), call.take("indices")
     given = [axis for axis, each in enumerate(chosen) if each is not None]
     if len(given) != 1 or chosen[given[0]].ndim != 1:
-        raise Strange("of several axes")
+        raise Unsupported("of several axes")
     axis = shapes.axis_of(inputs, given[0])
     order = [axis, *(other for other in range(len(inputs.axes)) if other != axis)]
     found = shapes.take(shapes.transpose(inputs, order), 0, places_of(chosen[given[0]]), chosen[given[0]].shape)
@@ -147,7 +147,7 @@ def _pad(call: Call) -> Expression:
     value, mode = (call.scalar("value"), "constant") if is_constant else (0.0, "reflect")
     count = len(inputs.axes)
     if len(sizes) > 2 * count:
-        raise Strange("it mixes the images of a batch")
+        raise Unsupported("it mixes the images of a batch")
     sizes += [0] * (2 * count - len(sizes))  # in PyTorch's order: from the last axis backwards, before and after each
     return shapes.pad(inputs, [*sizes[-2::-2], *sizes[::-2]], value, mode)
 
@@ -156,12 +156,12 @@ def places_of(tensor: Any) -> list[int]:
     """Return the integers of a constant tensor.
 
     Raises:
-        Strange: it is not an integer tensor that is independent of the input.
+        Unsupported: it is not an integer tensor that is independent of the input.
     """
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise Strange("its places are no constant")
+        raise Unsupported("its places are no constant")
     found: list[int] = tensor.reshape(-1).tolist()
     return found
 

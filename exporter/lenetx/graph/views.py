@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from .expression import Expression, Strange, placed
+from .expression import Expression, Unsupported, placed
 from .shapes import reshape, transpose
 
 __all__ = ["dims", "located", "measured", "merged", "reorder", "view"]
@@ -36,7 +36,7 @@ def located(expression: Expression, sizes: Sequence[int], count: int) -> list[in
     For two or more images at most one axis fits, because no more numbers can lie before it than in ``expression``.
 
     Raises:
-        Strange: no axis fits, so the view mixes images.
+        Unsupported: no axis fits, so the view mixes images.
     """
     if expression.batch is None:
         return list(sizes)
@@ -46,7 +46,7 @@ def located(expression: Expression, sizes: Sequence[int], count: int) -> list[in
         before, after = math.prod(sizes[:place]), math.prod(sizes[place + 1 :])
         if min(before, after) > 0 and not (size % count or ahead % before or behind % after):
             return [*sizes[:place], None, *sizes[place + 1 :]]
-    raise Strange(_MIXED)
+    raise Unsupported(_MIXED)
 
 
 def view(expression: Expression, sizes: Sequence[int | None]) -> Expression:
@@ -57,15 +57,15 @@ def view(expression: Expression, sizes: Sequence[int | None]) -> Expression:
         sizes: of all axes, with ``None`` for the batch axis, whose size is what remains for any number of images.
 
     Raises:
-        Strange: the shape does not fit, or mixes images.
+        Unsupported: the shape does not fit, or mixes images.
     """
     known = [size for size in sizes if size is not None]
     if expression.batch is None:
         if len(known) != len(sizes):
-            raise Strange("a shape that does not fit")
+            raise Unsupported("a shape that does not fit")
         return reshape(expression, known)
     if len(known) != len(sizes) - 1:
-        raise Strange(_MIXED)
+        raise Unsupported(_MIXED)
     place, middle = list(sizes).index(None), expression.batch[1]
     ahead = _rest(expression.axes[:middle][::-1], known[:place])[::-1]
     behind = _rest(expression.axes[middle:], known[place:])
@@ -77,7 +77,7 @@ def _rest(axes: Sequence[int], apart: Sequence[int]) -> list[int]:
     """Return the axes next to the batch axis that merge with it, if the axes in ``apart`` do not."""
     whole, others = math.prod(axes), math.prod(apart)
     if others < 1 or whole % others:
-        raise Strange(_MIXED)
+        raise Unsupported(_MIXED)
     rest = whole // others
     count = next((count for count in range(len(axes) + 1) if math.prod(axes[:count]) == rest), None)
     return [rest] if count is None else list(axes[:count])
@@ -90,7 +90,7 @@ def reorder(expression: Expression, order: Sequence[int]) -> Expression:
     start, middle, end = expression.batch
     rank = len(dims(expression))
     if sorted(order) != list(range(rank)):
-        raise Strange("an order of axes that does not fit")
+        raise Unsupported("an order of axes that does not fit")
     groups = [[axis] for axis in range(start)] + [list(range(start, end))]
     groups += [[axis] for axis in range(end, len(expression.axes))]
     first = list(order).index(start)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .arithmetic import add, combine, reduce, where
-from .expression import FRONT, Expression, Strange, make, number, of_array, single
+from .expression import FRONT, Expression, Unsupported, make, number, of_array, single
 from .shapes import pad, pick, reshape, take, transpose
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def adaptive(inputs: Expression, sizes: Sequence[int], *, greatest: bool) -> Exp
     """Build pooling to a size: with equal windows if it divides the input's, else as PyTorch's exporter writes it."""
     spatial = inputs.axes[-len(sizes) :]
     if min(sizes) < 1 or inputs.batch != FRONT:
-        raise Strange("sizes out of range")
+        raise Unsupported("sizes out of range")
     if any(have % wanted for have, wanted in zip(spatial, sizes, strict=True)):
         if greatest or len(sizes) != 2 or len(inputs.axes) != 3:
-            raise Strange("sizes that do not divide")
+            raise Unsupported("sizes that do not divide")
         return _uneven(inputs, [_windows(have, wanted) for have, wanted in zip(spatial, sizes, strict=True)])
     kernel = [have // wanted for have, wanted in zip(spatial, sizes, strict=True)]
     pads, ones = [0, 0] * len(kernel), [1] * len(kernel)
@@ -124,7 +124,7 @@ def unfold(
 ) -> Expression:
     """Build the columns of the numbers in each window (im2col), in the steps that PyTorch's exporter writes."""
     if inputs.batch != FRONT or len(inputs.axes) != 3 or min(*kernel, *dilations, *strides) < 1:
-        raise Strange("sizes out of range")
+        raise Unsupported("sizes out of range")
     found, counts = pad(inputs, [0, *pads, 0, *pads], 0.0), []
     for axis, place in ((0, 1), (1, 3)):
         size = found.axes[place]
@@ -141,7 +141,7 @@ def resize(
 ) -> Expression:
     """Build a resize of each channel; a scale of ``None`` is computed from the sizes."""
     if inputs.batch != FRONT or len(inputs.axes) != len(sizes) + 1 or min(sizes) < 1:
-        raise Strange("sizes out of range")
+        raise Unsupported("sizes out of range")
     given = [
         single(wanted / have if scale is None else scale)
         for have, wanted, scale in zip(inputs.axes[1:], sizes, scales, strict=True)
@@ -153,7 +153,7 @@ def resize(
 def _as_row(inputs: Expression) -> Expression:
     """Insert a spatial axis of size 1, because PyTorch pools along one axis as along the second of two."""
     if inputs.batch != FRONT or len(inputs.axes) != 2:
-        raise Strange("axes that do not fit")
+        raise Unsupported("axes that do not fit")
     return reshape(inputs, (inputs.axes[0], 1, inputs.axes[1]))
 
 
@@ -174,7 +174,7 @@ def _sizes(
     spatial = inputs.axes[1:]
     fits = inputs.batch == FRONT and len(spatial) == count > 0 and len(strides) == len(dilations) == count
     if not fits or len(pads) != 2 * count or min(*kernel, *strides, *dilations) < 1 or min(pads) < 0:
-        raise Strange("sizes out of range")
+        raise Unsupported("sizes out of range")
     floor, up = [], []
     for axis, size in enumerate(spatial):
         stride, before = strides[axis], pads[axis]
@@ -184,5 +184,5 @@ def _sizes(
         up.append(more if (more - 1) * stride < size + before else more - 1)
     sizes = tuple(up if ceil else floor)
     if min(sizes) < 1:
-        raise Strange("a window larger than its input")
+        raise Unsupported("a window larger than its input")
     return sizes, ceil and floor != up

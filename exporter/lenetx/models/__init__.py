@@ -66,12 +66,14 @@ def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Arch
         module, factory = NETWORKS[architecture].split(":")
         network = getattr(importlib.import_module(module), factory)
         return Architecture(architecture, network, arguments, network.input_shape, one_size=True)
-    from . import foreign
+    from . import user_network
 
     where, factory = architecture.rsplit(":", 1)
     path = Path(where)
-    name, found = foreign.from_file(path, factory) if path.suffix == ".py" else foreign.from_package(where, factory)
-    shape, channels_last = foreign.own_input_shape(found, name)
+    name, found = (
+        user_network.from_file(path, factory) if path.suffix == ".py" else user_network.from_package(where, factory)
+    )
+    shape, channels_last = user_network.declared_input_shape(found, name)
     return Architecture(name, found, arguments, shape, channels_last=channels_last)
 
 
@@ -123,7 +125,9 @@ def require_name(architecture: str) -> None:
         return
     where, factory = architecture.rsplit(":", 1)
     if not where or not factory:
-        raise InputError(f"'{architecture}' is no network: give FILE.py:NAME, package.module:NAME or torchvision:NAME.")
+        raise InputError(
+            f"'{architecture}' is not a network: give FILE.py:NAME, package.module:NAME or torchvision:NAME."
+        )
 
 
 def _meant(name: str) -> str | None:
@@ -165,5 +169,5 @@ def input_shape(architecture: str) -> Shape:
     """
     shape = resolve(architecture).input_shape
     if shape is None:
-        raise InputError(f"{architecture} does not say which input it takes: give --input-size.")
+        raise InputError(f"{architecture} does not define its input size: give --input-size.")
     return shape

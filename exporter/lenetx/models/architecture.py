@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..execution.user_code import user_code
-from .form import logits_of, take_channels_first
+from .adapt import accept_channels_first, adapt_output
 from .probe import eval_mode, require_logits
 from .wrappers import unwrapped
 
@@ -68,7 +68,7 @@ class Architecture:
         """
         notes: list[str] = []
         module = self._construct(input_shape, classes)
-        logits = logits_of(module, self.title, input_shape, classes, notes.append, output=self.output)
+        logits = adapt_output(module, self.title, input_shape, classes, notes.append, output=self.output)
         require_logits(logits, self.title, classes)
         if self.channels_last:
             on_notice(
@@ -94,7 +94,7 @@ class Architecture:
         if self.takes_classes:
             return classes
         module = self._construct(input_shape, classes)
-        found = logits_of(module, self.title, input_shape, classes, lambda _: None, exact=False, output=self.output)
+        found = adapt_output(module, self.title, input_shape, classes, lambda _: None, exact=False, output=self.output)
         return found.shape[1] if found.ndim == 2 and found.shape[0] == 2 else classes
 
     def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":
@@ -138,7 +138,7 @@ class Architecture:
                 f"{self.title} gives a TorchScript module, whose code is compiled: return the module itself."
             )
         if self.channels_last:
-            take_channels_first(module)
+            accept_channels_first(module)
         if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):
             with user_code(self.title), torch.no_grad(), eval_mode(module):
                 module(torch.zeros(2, *input_shape))  # an input determines the shapes of lazy layers

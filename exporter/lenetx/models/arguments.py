@@ -25,7 +25,7 @@ def parse(given: Iterable[str]) -> dict[str, object]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
-            raise InputError(f"'{text}' is no argument of a network: give NAME=VALUE, for example width=16.")
+            raise InputError(f"'{text}' is not an argument of a network: give NAME=VALUE, for example width=16.")
         if name in arguments:
             raise InputError(f"The argument '{name}' is given twice.")
         arguments[name] = _TOML[value] if value in _TOML else _literal(value)

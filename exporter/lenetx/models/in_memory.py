@@ -1,20 +1,17 @@
 """Make an architecture of a module that a program holds in memory."""
 
 import contextlib
-import hashlib
-import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenetx_runtime.files import read_bytes
-
 from ..errors import InputError
-from ..execution.copies import deep
+from ..execution.copies import deep_copy
+from ..execution.user_code import is_installed
 from .architecture import Architecture, Shape
-from .foreign import DIGITS, LARGEST_SOURCE, as_input_shape, own_input_shape
 from .module_copy import copied
+from .user_network import as_input_shape, declared_input_shape, own_digest
 from .wrappers import unwrapped
 
 if TYPE_CHECKING:
@@ -25,7 +22,6 @@ __all__ = ["IN_MEMORY", "architecture_of", "is_module"]
 
 IN_MEMORY = "in-memory:"
 """Prefix of the recorded name of a class without a file, as in a notebook; no module can have that name."""
-_INSTALLED = ("site-packages", "dist-packages")
 
 
 def is_module(value: object) -> "TypeIs[nn.Module]":
@@ -72,15 +68,15 @@ def architecture_of(
         on_notice(f"{title} is in training mode; it is taken in eval mode, as a copy.")
     kept = copied(module, title).eval()
     shape, channels_last = _input_shape(module, input_shape, title)
-    return Architecture(name, lambda: deep(kept, {}), {}, shape, channels_last=channels_last)
+    return Architecture(name, lambda: deep_copy(kept, {}), {}, shape, channels_last=channels_last)
 
 
 def _input_shape(module: object, stated: Sequence[int] | None, title: str) -> tuple[Shape | None, bool]:
     if stated is None:
-        return own_input_shape(module, title)
+        return declared_input_shape(module, title)
     shape, is_last = as_input_shape(stated, "The input_shape")
     with contextlib.suppress(InputError):  # the attribute may mean something else
-        is_last = is_last or own_input_shape(module, title)[1]
+        is_last = is_last or declared_input_shape(module, title)[1]
     return shape, is_last
 
 
@@ -97,15 +93,13 @@ def _require_weights(module: "nn.Module", title: str) -> None:
 def _name_of(kind: type) -> str:
     """Return the recorded name of a class."""
     name, module = kind.__qualname__, sys.modules.get(kind.__module__)
-    if not name.isidentifier() or getattr(module, name, None) is not kind:
+    file = getattr(module, "__file__", None)
+    if module is None or file is None or not name.isidentifier() or getattr(module, name, None) is not kind:
         return f"{IN_MEMORY}{kind.__name__}"
-    try:
-        path = Path(inspect.getfile(kind))
-        source = read_bytes(path, "file of a network", limit=LARGEST_SOURCE) if path.suffix == ".py" else None
-    except (TypeError, OSError, InputError):
-        source = None
-    if source is None:
-        return f"{IN_MEMORY}{name}"
-    if set(_INSTALLED) & set(path.parts):
+    if is_installed(file):
         return f"{kind.__module__}:{name}"
-    return f"{path.name}:{name}@{hashlib.sha256(source).hexdigest()[:DIGITS]}"
+    try:
+        digest = own_digest(module)
+    except InputError:  # the file is not there any more
+        digest = ""
+    return f"{Path(file).name}:{name}{digest}" if digest else f"{IN_MEMORY}{name}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..execution.copies import deep
+from ..execution.copies import deep_copy
 from ..execution.user_code import described, user_code
 from .probe import eval_mode, fork_random
 from .wrappers import unwrapped
@@ -28,7 +28,7 @@ def copied(module: "nn.Module", name: str) -> "nn.Module":
     from torch import nn
 
     try:
-        found = deep(module, {id(tensor): _on_cpu(tensor) for tensor in _tensors(module)})
+        found = deep_copy(module, {id(tensor): _on_cpu(tensor) for tensor in _tensors(module)})
     except Exception as error:  # whatever the module's own code or something stored in it raises
         raise InputError(
             f"{name} cannot be copied, and lenetx works on a copy: copy.deepcopy raised {described(error)} Keep what "

@@ -6,7 +6,7 @@ Each group of checks has its own module, ``prove`` runs them all, and ``lenetx.r
 
 from .callables import program_of
 from .function import as_artifact
-from .given import prove_logits
+from .given_logits import prove_logits
 from .prove import prove
 from .reference import Reference
 

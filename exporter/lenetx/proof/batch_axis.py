@@ -10,12 +10,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounds.measure import MADE_UP
+from ..bounds.measure import GROUP_SIZE
 from ..report import Check, Status
-from .apart import Answer
 from .case import Case
 from .compare import place, shares, wrong_shape
 from .failures import WrongAnswer, could_not_run, reason
+from .forked import BatchOutcome
 from .reference import Probe, Reference, counted
 
 __all__ = ["SIZES", "batch_axis"]
@@ -30,21 +30,21 @@ _SURELY = 8
 def batch_axis(case: Case) -> tuple[Check, ...]:
     """Compare rows in batches of many sizes and in another order; a fixed batch size must reject any other."""
     reference = case.reference
-    most = SIZES[-1] if reference.plan.made_up >= MADE_UP else max(_SURELY, reference.plan.made_up)
+    most = SIZES[-1] if reference.plan.group_size >= GROUP_SIZE else max(_SURELY, reference.plan.group_size)
     fixed = case.spec.batch != "dynamic"
     sizes = (int(case.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
     probe = _pool(reference, max(sizes))
     order = max(each for each in sizes if each <= _PERMUTED) if not fixed else sizes[0]
     every = f"batches of {', '.join(map(str, sizes))} from {probe.subject}"
     permuted = f"{counted(order, 'row')} from {probe.subject}, backwards and in a random order"
-    asked: dict[str, tuple[str, Callable[[], Check]]] = {
+    steps: dict[str, tuple[str, Callable[[], Check]]] = {
         "batch sizes": (every, lambda: _sizes("batch sizes", every, case, probe, sizes)),
         "row order": (permuted, lambda: _order("row order", permuted, case, probe, order)),
     }
     checks = []
-    for name, (words, ask) in asked.items():
+    for name, (words, run) in steps.items():
         try:
-            checks.append(ask())
+            checks.append(run())
         except Exception as error:  # an engine may raise any exception
             checks.append(Check(name, words, "failed", detail=could_not_run(error), group=_GROUP))
     return tuple(checks)
@@ -55,7 +55,7 @@ def _pool(reference: Reference, size: int) -> Probe:
 
     If these are too few for a permuted batch, random ones follow.
     """
-    random, real = reference.made_up("random inputs"), reference.real
+    random, real = reference.synthetic("random inputs"), reference.real
     if real is None:
         return random.take(np.arange(len(random)), counted(len(random), "random input"))
     first = {hashlib.sha256(real.inputs[row].data).digest(): row for row in reversed(range(min(size, len(real))))}
@@ -132,24 +132,27 @@ def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
     wanted = (0, rows.exact.shape[1])
     if case.is_function:
         try:
-            answer = Answer(case.backend.run(rows.inputs[:0]).shape)
+            outcome = BatchOutcome(case.backend.run(rows.inputs[:0]).shape)
         except WrongAnswer as error:
             return f"Of a batch of 0: {error}", ""
         except Exception as error:  # a function may raise any exception
-            answer = Answer(refused=reason(error))
-    elif case.apart is None:
-        return None, "A batch of 0 was not asked, which can end a process: there was none of its own to ask it in."
-    elif case.apart.ended == 0:
+            outcome = BatchOutcome(error=reason(error))
+    elif case.forked is None:
+        return (
+            None,
+            "A batch of 0 was not tried, because it can crash a process, and there was no separate one to run it in.",
+        )
+    elif case.forked.crashed_at == 0:
         return None, (
-            f"A batch of 0 ends the process that runs it ({case.apart.signal}), so no program may ask for it: "
+            f"A batch of 0 crashes the process that runs it ({case.forked.signal}), so no program may ask for it: "
             "lenetx_runtime answers it without the engine."
         )
     else:
-        answer = case.apart.answers[0]
-    if answer.shape is None:
-        return None, f"A batch of 0 is refused: {answer.refused}"
-    if answer.shape != wanted:
-        return f"A batch of 0 gives logits of shape {list(answer.shape)} instead of {list(wanted)}.", ""
+        outcome = case.forked.outcomes[0]
+    if outcome.shape is None:
+        return None, f"A batch of 0 is rejected: {outcome.error}"
+    if outcome.shape != wanted:
+        return f"A batch of 0 gives logits of shape {list(outcome.shape)} instead of {list(wanted)}.", ""
     return None, f"A batch of 0 gives logits of shape {list(wanted)}."
 
 

@@ -8,8 +8,8 @@ from lenetx_runtime.backend import Backend, run_in_batches
 
 from ..formats.artifact import OpenedArtifact
 from ..report import Check
-from .apart import Apart
 from .failures import could_not_run
+from .forked import ForkedOutcome
 from .reference import Probe, Reference
 from .view import View
 
@@ -27,7 +27,7 @@ class Case:
     Args:
         opened: the artifact, reopened from disk, or a function.
         reference: the checkpoint with the inputs and their right logits.
-        apart: the outcome of the first batches, run in a forked process; ``None`` if unknown.
+        forked: the outcome of the first batches, run in a forked process; ``None`` if unknown.
         found: the results so far; the proof appends to them.
     """
 
@@ -36,14 +36,14 @@ class Case:
         opened: OpenedArtifact,
         reference: Reference,
         *,
-        apart: Apart | None = None,
+        forked: ForkedOutcome | None = None,
         found: "list[Check] | None" = None,
     ) -> None:
-        self.opened, self.reference, self.apart = opened, reference, apart
+        self.opened, self.reference, self.forked = opened, reference, forked
         self.found = [] if found is None else found
         self.backend, self.spec, self.is_function = opened.backend, opened.artifact.spec, opened.artifact.is_function
         self.is_foreign = opened.artifact.is_foreign
-        self._answers: dict[str, NDArray[np.float32] | str] = {}
+        self._logits: dict[str, NDArray[np.float32] | str] = {}
 
     @property
     def view(self) -> View:
@@ -52,9 +52,9 @@ class Case:
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
         """Return float32[N, K] logits for a probe, or the error as a sentence; each probe is run once."""
-        if probe.name not in self._answers:
-            self._answers[probe.name] = answer(self.backend, self.spec, probe)
-        return self._answers[probe.name]
+        if probe.name not in self._logits:
+            self._logits[probe.name] = answer(self.backend, self.spec, probe)
+        return self._logits[probe.name]
 
 
 def answer(backend: Backend, spec: "ModelSpec", probe: Probe) -> "NDArray[np.float32] | str":

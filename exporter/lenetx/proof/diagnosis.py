@@ -3,8 +3,10 @@
 import numpy as np
 
 from ..report import Check
+from ..report.outcome import CHOICE
 from ..report.registry import NUMERIC
 from .case import Case
+from .choices import choice_of
 from .compare import shares, wrong_shape
 from .failures import reason
 from .reference import Probe
@@ -12,28 +14,37 @@ from .reference import Probe
 __all__ = ["diagnosis"]
 
 _GROUP = _NAME = "diagnosis"
-_ROWS = 4
+_ROWS, _IMAGES = 4, 16
 _NO_MEMORY = "is smaller than requested bytes"
 """Part of onnxruntime's error for a model that exceeds its memory limit."""
 
 
 def diagnosis(case: Case) -> tuple[Check, ...]:
-    """Run the format's reference implementation on the inputs with the largest errors."""
-    return (_judged(case),)
+    """Run the format's reference implementation on the inputs with the largest errors.
+
+    A program of another author may differ by choice: a check ``choice`` says how, and replaces the diagnosis.
+    """
+    is_wrong = any(check.status == "failed" and check.group in NUMERIC for check in case.found)
+    choice = choice_of(case) if is_wrong and (case.is_foreign or case.is_function) else None
+    if choice is None:
+        return (_diagnose(case),)
+    detail, by_choice = choice
+    name = CHOICE if by_choice else _NAME
+    return (Check(name, f"{_IMAGES} inputs, artifact and eager", "failed", detail=detail, group=_GROUP),)
 
 
-def _judged(case: Case) -> Check:
+def _diagnose(case: Case) -> Check:
     opened = case.opened
     if opened.artifact.is_function:
-        detail = "Nothing but its own answers defines what a function computes."
+        detail = "A function is defined only by its own results."
         return Check(_NAME, "function and eager", "not_applicable", detail=detail, group=_GROUP)
     if not any(check.status == "failed" and check.group in NUMERIC for check in case.found):
         return Check(_NAME, "artifact and eager", "not_applicable", detail="They agree.", group=_GROUP)
     if opened.evaluate is None:
-        detail = "Nothing but its engine defines what this format computes."
+        detail = "This format is defined only by its engine."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
-    if _NO_MEMORY in str(case.logits(case.reference.made_up("random inputs"))):  # the evaluator has no memory limit
-        detail = "It asks for more memory than any honest network of its size."
+    if _NO_MEMORY in str(case.logits(case.reference.synthetic("random inputs"))):  # the evaluator has no memory limit
+        detail = "It needs more memory than an honest network of its size would."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     rows, disagree = _worst(case)
     words = f"{len(rows)} inputs, by onnx's ReferenceEvaluator"
@@ -44,7 +55,7 @@ def _judged(case: Case) -> Check:
     problem = wrong_shape(rows, logits)
     share = float("inf") if problem else float(shares(rows, logits).max())
     if share <= 1 and disagree:
-        detail = "The file is right: the engine that ran it computes something else."
+        detail = "The file is right: the engine that ran it computes something different."
     elif share <= 1:
         detail = "The file is right, and its engine too as it runs by default: see which way to run it failed."
     else:
@@ -54,7 +65,7 @@ def _judged(case: Case) -> Check:
 
 def _worst(case: Case) -> tuple[Probe, bool]:
     """Return the inputs with the largest errors relative to their limits, and whether any exceeds its limit."""
-    probes = [case.reference.made_up("random inputs"), *filter(None, [case.reference.real])]
+    probes = [case.reference.synthetic("random inputs"), *filter(None, [case.reference.real])]
     found: list[tuple[float, Probe]] = []
     for probe in probes:
         logits = case.logits(probe)

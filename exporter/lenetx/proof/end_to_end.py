@@ -16,7 +16,7 @@ __all__ = ["end_to_end", "hard_inputs"]
 def end_to_end(case: Case) -> tuple[Check, ...]:
     """Compare the logits on random inputs and on every test image."""
     group, reference = "end to end", case.reference
-    random = reference.made_up("random inputs")
+    random = reference.synthetic("random inputs")
     checks = [compare("random inputs", group, random, case.logits(random))]
     probe = reference.real
     if probe is None or reference.frames is None:
@@ -34,7 +34,7 @@ def hard_inputs(case: Case) -> tuple[Check, ...]:
     group, reference = "hard inputs", case.reference
     checks = []
     for name in inputs.HARD:
-        probe = reference.made_up(name)
+        probe = reference.synthetic(name)
         checks.append(compare(name, group, probe, case.logits(probe), extreme=name == inputs.EXTREME))
     hardest = reference.hardest
     if hardest is None:

@@ -35,7 +35,7 @@ def _training(opened: OpenedArtifact) -> Check:
 def _repeats(case: Case) -> Check:
     """Run the same batch several times: the logits must be within their limits each time."""
     reference = case.reference
-    probe = reference.real or reference.made_up("random inputs")
+    probe = reference.real or reference.synthetic("random inputs")
     size = min(_IMAGES, len(probe)) if case.spec.batch == "dynamic" else case.spec.batch
     words = f"{counted(size, probe.name.removesuffix('s'))}, {_TIMES} times"
     rows = probe.take(np.arange(size) % len(probe), words)
@@ -53,7 +53,7 @@ def _repeats(case: Case) -> Check:
         changed = not np.array_equal(first, logits, equal_nan=True)
         if not worst <= 1 and changed:
             detail = (
-                f"Asked for time {time} it gives another answer, which is wrong: dropout, or what it keeps between "
+                f"Run {time} gives another answer, which is wrong: dropout, or what it keeps between "
                 "calls, may be at work."
             )
             return Check("repeats", words, "failed", worst, 1.0, detail, _GROUP)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bounds.affine_layers import OUTPUT, Layer, judge_layers
-from ..execution.host import own_settings
+from ..bounds.affine_layers import OUTPUT, Layer, check_layers
+from ..execution.host import standard_settings
 from ..graph import aliases
 from ..report import Check
 from .case import Case
@@ -34,24 +34,24 @@ def layer_by_layer(case: Case) -> tuple[Check, ...]:
     opened, reference = case.opened, case.reference
     if opened.layers is None:
         return (Check(_NAME, "layers", "not_applicable", detail="It shows no intermediates.", group=_GROUP),)
-    if reference.plan.unknown:
+    if reference.plan.inapplicable:
         return (Check(_NAME, "layers", "not_applicable", detail=f"No bound: {reference.plan.reason}.", group=_GROUP),)
-    probes = [reference.made_up("random inputs"), *filter(None, [reference.real])]
-    images = max(1, min(_IMAGES, reference.plan.made_up))
+    probes = [reference.synthetic("random inputs"), *filter(None, [reference.real])]
+    images = max(1, min(_IMAGES, reference.plan.group_size))
     inputs = np.concatenate([probe.inputs[:images] for probe in probes])
     subject = f"{len(inputs)} inputs: {' and '.join(_words(probe, images) for probe in probes)}"
     try:
         results, logits = opened.layers(inputs.copy())  # an archive may overwrite its input
     except Exception as error:  # an engine may raise any exception
         return (Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP),)
-    layers = _judged(case.view, inputs, results, logits)
+    layers = _compared(case.view, inputs, results, logits)
     if isinstance(layers, str) and case.is_foreign:  # its layers may be spelled otherwise
         detail = f"Its layers were not compared: {layers}."
         return (Check(_NAME, subject, "not_applicable", detail=detail, group=_GROUP),)
     return (_verdict(subject, layers),)
 
 
-def _judged(
+def _compared(
     view: View,
     inputs: NDArray[np.float32],
     results: Mapping[str, Sequence[NDArray[np.float32]]],
@@ -60,7 +60,7 @@ def _judged(
     """Compare the layers, a few inputs at a time to limit memory; return a sentence if that is not possible."""
     import torch
 
-    network = view.doubled
+    network = view.float64_network
     names = aliases(view.usage.tensors)  # equal weights share one name
     own = {place: names.get(name, name) for place, name in network.names().items()}
     size = max(1, _NUMBERS // inputs[0].size)
@@ -71,8 +71,8 @@ def _judged(
             doubles = (torch.from_numpy(each[start : start + size]).double() for each in some)
             given.setdefault(names.get(name, name), []).extend(doubles)
         part, right = (torch.from_numpy(each[start : start + size]).double() for each in (inputs, logits))
-        with own_settings():
-            found = judge_layers(network, part, own, given, right)
+        with standard_settings():
+            found = check_layers(network, part, own, given, right)
         if isinstance(found, str):
             return found
         parts.append(found)

@@ -8,14 +8,14 @@ from importlib import metadata
 from typing import cast
 
 from ..bounds.calibrated import MULTIPLE
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..formats.artifact import OpenedArtifact
 from ..report import Check, Report
 from ..report.registry import REGISTRY
 from ..weights.accepted import code_accepted
 from ..weights.checkpoint import CODE, MODULE
-from .apart import Apart, ask_apart
 from .case import Case
+from .forked import ForkedOutcome, run_forked
 from .reference import Reference, counted
 
 __all__ = ["about_reference", "environment", "prove"]
@@ -23,7 +23,7 @@ __all__ = ["about_reference", "environment", "prove"]
 _PACKAGES = ("lenetx", "lenetx-runtime", "torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow")
 
 
-@own_settings()
+@standard_settings()
 def prove(
     opened: OpenedArtifact,
     reference: Reference,
@@ -40,10 +40,10 @@ def prove(
         on_progress: called with a few words on each step.
     """
     fixed = opened.artifact.spec.batch
-    apart = ask_apart(opened, (1, 0) if fixed == "dynamic" else (fixed,))
-    if apart is not None and apart.ended:
-        return Report((*also, *opened.structure, _ended(apart)), *_about(opened, reference))
-    case = Case(opened, reference, apart=apart, found=[*also, *opened.structure])
+    forked = run_forked(opened, (1, 0) if fixed == "dynamic" else (fixed,))
+    if forked is not None and forked.crashed_at:
+        return Report((*also, *opened.structure, _crashed(forked)), *_about(opened, reference))
+    case = Case(opened, reference, forked=forked, found=[*also, *opened.structure])
     for group in REGISTRY:
         if group.check is not None:
             on_progress(f"{opened.artifact.path.name}: {group.name}")
@@ -56,10 +56,10 @@ def _check(where: str) -> Callable[[Case], tuple[Check, ...]]:
     return cast("Callable[[Case], tuple[Check, ...]]", getattr(importlib.import_module(module), name))
 
 
-def _ended(apart: Apart) -> Check:
+def _crashed(forked: ForkedOutcome) -> Check:
     """Return the failed check that replaces all others if running the artifact crashes the process."""
-    words = f"{counted(apart.ended or 0, 'image')}, in a process of their own"
-    detail = f"To run it ends the process ({apart.signal}): nothing else was asked."
+    words = f"{counted(forked.crashed_at or 0, 'image')}, in a process of their own"
+    detail = f"Running it crashes the process ({forked.signal}); no other check was run."
     return Check("batch sizes", words, "failed", detail=detail, group="batch axis")
 
 

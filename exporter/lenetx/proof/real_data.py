@@ -128,7 +128,7 @@ def _accuracy(probe: Probe, accuracies: Mapping[str, float]) -> Check:
     detail = f"Accuracy {ours:.2%}, the reference's {theirs:.2%}; exact McNemar p = {chance:.3g}."
     if chance >= _UNLIKELY:
         return Check("accuracy", probe.subject, "passed", ours, None, detail, _GROUP)
-    detail += " So many flips to one side are no chance, even where rounding explains each."
+    detail += " So many flips in one direction are not chance, even though rounding explains each."
     return Check("accuracy", probe.subject, "failed", ours, None, detail, _GROUP)
 
 

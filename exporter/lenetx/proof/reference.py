@@ -15,11 +15,11 @@ from lenetx_runtime.spec import UNKNOWN
 from .. import models
 from ..bounds.measure import Measured, Plan, measure, plan
 from ..data import Dataset
-from ..execution.copies import another
-from ..execution.double import Double
+from ..execution.copies import copy_or_rebuild
+from ..execution.float64 import Float64Network
 from ..formats.artifact import OpenedArtifact
 from ..formats.network import Network
-from ..models.steady import require_steady
+from ..models.purity import require_pure
 from . import inputs
 from .view import View
 
@@ -130,15 +130,15 @@ class Reference:
         with checkpoint.guard():
             if not models.is_safe(checkpoint.spec.architecture):
                 shape = checkpoint.spec.input_shape
-                require_steady(self._float32, checkpoint.title, shape, checkpoint.module)
-            self._float64 = Double(another(self._float32, checkpoint.module), checkpoint.title)
+                require_pure(self._float32, checkpoint.title, shape, checkpoint.module)
+            self._float64 = Float64Network(copy_or_rebuild(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
         self._views: dict[Network, View] = {}
         self.written: set[str] = set()
         """SHA-256 digests of the files that this process has exported from the checkpoint."""
 
     @property
-    def modules(self) -> "tuple[nn.Module, Double]":
+    def modules(self) -> "tuple[nn.Module, Float64Network]":
         """The checkpoint's module in eval mode, in float32 and in float64."""
         return self._float32, self._float64
 
@@ -182,10 +182,10 @@ class Reference:
         assert self.dataset is not None
         return self.dataset.test.labels
 
-    def made_up(self, name: str) -> Probe:
+    def synthetic(self, name: str) -> Probe:
         """Return the probe for generated inputs, by a name in ``inputs.GROUPS``."""
         make, words = inputs.GROUPS[name]
-        return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.made_up))
+        return self._probe(name, words, lambda: make(self.checkpoint.spec, self.plan.group_size))
 
     @property
     def real(self) -> Probe | None:
@@ -201,7 +201,7 @@ class Reference:
     def inputs(self) -> NDArray[np.float32]:
         """Return float32[N, C, H, W]: all generated inputs in the order of ``inputs.GROUPS``, then the test images."""
         spec = self.checkpoint.spec
-        groups = [make(spec, self.plan.made_up) for make, _ in inputs.GROUPS.values()]
+        groups = [make(spec, self.plan.group_size) for make, _ in inputs.GROUPS.values()]
         return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, self.pictures)])
 
     def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:

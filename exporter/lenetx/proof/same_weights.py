@@ -49,13 +49,17 @@ def same_weights(case: Case) -> tuple[Check, ...]:
         detail = "Each is one that the operators of the network's code stand for."
         numbers = replace(numbers, status="passed", detail=detail)
     if opened.artifact.is_foreign:
-        return weights, *another_spelling(case, numbers, graph)
+        return another_spelling(case, weights, numbers, graph)
     if all(check.status == "passed" for check in (weights, numbers, graph)):
         return weights, numbers, graph
     if not _keeps(opened.weights, expected) or (is_final and graph.status == "failed"):
         return weights, numbers, graph  # a new export could not settle it
-    fresh = _is_fresh(opened, case.reference)
-    return _settled(weights, fresh), _settled(numbers, fresh), graph if is_final else _settled(graph, fresh)
+    matches = _matches_new_export(opened, case.reference)
+    return (
+        _with_new_export(weights, matches),
+        _with_new_export(numbers, matches),
+        graph if is_final else _with_new_export(graph, matches),
+    )
 
 
 def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> bool:
@@ -63,36 +67,36 @@ def _keeps(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDAr
     return all(name in expected and _bits(array) == _bits(expected[name]) for name, array in found.items())
 
 
-def _is_fresh(opened: OpenedArtifact, reference: Reference) -> bool | str:
+def _matches_new_export(opened: OpenedArtifact, reference: Reference) -> bool | str:
     """Return whether a new export of the checkpoint gives the same file, or why there is no new export."""
     if opened.artifact.sha256 in reference.written:
         return True
-    if opened.fresh is None:
+    if opened.matches_new_export is None:
         return "this format has no fresh export to compare it with"
     try:
-        return opened.fresh(reference.network)
+        return opened.matches_new_export(reference.network)
     except Exception as error:  # an exporter may raise any exception
         return f"it cannot be exported anew: {reason(error)}"
 
 
-def _settled(check: Check, fresh: bool | str) -> Check:
-    """Return a check with its final status, given the result of ``_is_fresh``."""
+def _with_new_export(check: Check, matches: bool | str) -> Check:
+    """Return a check with its final status, given the result of ``_matches_new_export``."""
     import torch
 
     if check.status == "passed":
         return check
-    if fresh is True:
+    if matches is True:
         detail = f"It is what torch {torch.__version__} exports anew, bit for bit. By itself: {check.detail}"
         return replace(check, status="passed", detail=detail)
     if check.status == "failed":
         return check
-    if fresh is False:
+    if matches is False:
         detail = (
             f"It is not what torch {torch.__version__} exports anew for this network: it was changed, or another "
             f"version wrote it, and then a new export can be compared. {check.detail}"
         )
         return replace(check, status="failed", detail=detail)
-    return replace(check, detail=f"{check.detail} And {fresh}.")
+    return replace(check, detail=f"{check.detail} And {matches}.")
 
 
 def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], view: View) -> tuple[Check, bool]:

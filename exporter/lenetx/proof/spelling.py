@@ -12,31 +12,51 @@ from .compare import shares, wrong_shape
 __all__ = ["another_spelling"]
 
 
-def another_spelling(case: Case, numbers: Check, graph: Check) -> tuple[Check, Check]:
-    """Return the checks of the numbers and of the graph of a foreign file with their final status.
+_UNSEEN = "not every weight of the network was found in it"
+
+
+def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -> tuple[Check, Check, Check]:
+    """Return the checks of the weights, numbers and graph of a foreign file with their final status.
 
     Programs spell the same computation in many ways. So a difference fails only if the logits are wrong too, or if the
     file decides more by the numbers of an image than the network's code does: no input need show what it does then.
+    A weight that was not found fails only if the logits are wrong; one that was found and changed fails always.
     """
-    if graph.status == "passed":
-        return numbers, graph
-    wrong = _is_wrong(case)
-    more = _more_decisions(case)
-    if graph.status == "failed" and more and not wrong:
-        detail = f"It decides by the numbers of an image, which the network's code does not: {more}. {graph.detail}"
+    if weights.status == graph.status == "passed":
+        return weights, numbers, graph
+    if _is_wrong(case):
+        return weights, numbers, graph
+    if weights.status == "failed" and not _changed(case):
+        detail = f"It was judged by its logits: {_UNSEEN}. {weights.detail}"
+        weights = replace(weights, status="not_applicable", detail=detail)
+    if graph.status == "failed" and (more := _more_decisions(case)):
+        detail = (
+            f"It decides by the numbers of an image where the network's code does not ({more} more). {graph.detail}"
+        )
         graph = replace(graph, detail=detail)
-    elif graph.status == "failed" and not wrong:
-        detail = f"It is not written as the network is, and was judged by its logits alone. {graph.detail}"
+    elif graph.status == "failed":
+        detail = f"It is not written as the network is, and was judged by its logits. {graph.detail}"
         graph = replace(graph, status="not_applicable", detail=detail)
-    if numbers.status == "failed" and not wrong:
-        detail = f"Which numbers it computes with was not compared. {numbers.detail}"
+    if numbers.status == "failed":
+        detail = f"It was judged by its logits. {numbers.detail}"
         numbers = replace(numbers, status="not_applicable", detail=detail)
-    return numbers, graph
+    return weights, numbers, graph
+
+
+def _changed(case: Case) -> bool:
+    """Return whether a weight that was found, not only placed, has other numbers than the network's."""
+    opened, expected = case.opened, case.view.usage.tensors
+    for name, found in (opened.weights or {}).items():
+        if name in expected and name not in opened.placed:
+            error = np.abs(found.astype(np.float64) - expected[name].numpy())
+            if not (error <= opened.slack.get(name, np.zeros(()))).all():
+                return True
+    return False
 
 
 def _is_wrong(case: Case) -> bool:
     """Return whether a logit of a random input is beyond its limit."""
-    probe = case.reference.made_up("random inputs")
+    probe = case.reference.synthetic("random inputs")
     logits = case.logits(probe)
     if isinstance(logits, str) or wrong_shape(probe, logits):
         return True
@@ -53,7 +73,7 @@ def _more_decisions(case: Case) -> str:
     if ours is None or theirs is None:
         return ""
     more = decisions(theirs) - decisions(ours)
-    return ", ".join(f"{count} {name}" for name, count in sorted(more.items()))
+    return " and ".join(f"{count} {name if count > 1 else name[:-1]}" for name, count in sorted(more.items()))
 
 
 def _read(found: Expression | Unknown) -> Expression | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..execution.double import Double
+from ..execution.float64 import Float64Network
 from ..formats.network import Network
 from ..graph import Expression, Unknown, aliases, of_tape
 from ..graph.tape import record
@@ -23,7 +23,7 @@ class View:
 
     Args:
         network: the network.
-        twins: as ``Double`` takes them.
+        twins: as ``Float64Network`` takes them.
     """
 
     def __init__(self, network: Network, twins: Any) -> None:
@@ -35,9 +35,9 @@ class View:
         return self.network.usage
 
     @property
-    def doubled(self) -> Double:
+    def float64_network(self) -> Float64Network:
         """A new float64 copy of the network."""
-        return Double(self.network.module, self.network.checkpoint.title, self._twins)
+        return Float64Network(self.network.module, self.network.checkpoint.title, self._twins)
 
     @cached_property
     def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:

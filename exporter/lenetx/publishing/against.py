@@ -9,9 +9,10 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import formats, models
 from ..errors import InputError
+from ..formats.foreign_onnx import input_of, is_foreign
 from ..weights.accepted import with_code_of
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, foreign_weights, stated_spec
+from ..weights.load import checkpoint_of, stated_spec, third_party_weights
 from ..weights.options import WeightsOptions
 from ..weights.statement import Statement
 
@@ -36,8 +37,14 @@ def load_against(
         InputError, ArtifactError: as in ``load_weights``, for either file.
     """
     options = options or WeightsOptions()
-    found = foreign_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
-    if found is not None and not found.ours and found.spec is None:
+    found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    if is_foreign(artifact):
+        if found is not None and found.spec is None:
+            size, channels = input_of(artifact)
+            shape = Statement(input_size=size, channels=channels)
+            options = dataclasses.replace(options, stated=options.stated.completed(shape))
+        return checkpoint_of(path, found, options, on_notice)
+    if found is not None and not found.is_lenetx and found.spec is None:
         spec = formats.open_artifact(artifact).artifact.spec
         options.stated.require_agreement(spec, artifact.name)
         architecture = options.architecture
@@ -82,6 +89,6 @@ def _like(artifact: Path, spec: ModelSpec, path: Path, checkpoint: Checkpoint, o
     if own.labels != tuple(map(str, range(len(own.labels)))):
         spec = dataclasses.replace(spec, labels=own.labels)  # the proof compares them
     if spec.framing != UNKNOWN:
-        on_notice(f"'{path.name}' does not say its preprocessing and labels: those of '{artifact.name}' are taken.")
+        on_notice(f"'{path.name}' does not record its preprocessing and labels; those of '{artifact.name}' are used.")
     completed = stated_spec(path, own, Statement.of_spec(spec), on_notice)
     return dataclasses.replace(checkpoint, spec=completed)

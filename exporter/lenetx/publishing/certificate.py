@@ -12,9 +12,9 @@ from lenetx_runtime.values import parse_json
 from ..errors import InputError, OutputError
 from ..files import write_atomically
 from ..report import Report
-from .transaction import settled
+from .transaction import lock_and_recover
 
-__all__ = ["certificate_of", "certify", "conclusion_of", "stronger"]
+__all__ = ["certificate_of", "certify", "conclusion_of", "stronger_certificate_note"]
 
 _FIELDS = {
     "certificate_version",
@@ -67,7 +67,7 @@ def certify(artifact: str | Path, report: Report) -> str | None:
         InputError: the file's bytes are not those of the report.
     """
     path = Path(artifact)
-    with settled(path.parent):
+    with lock_and_recover(path.parent):
         is_same = hashlib.sha256(read_bytes(path, "artifact")).hexdigest() == report.artifact.get("sha256")
         return _certify(certificate_path(path), path, report, is_same=is_same)
 
@@ -75,8 +75,10 @@ def certify(artifact: str | Path, report: Report) -> str | None:
 def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str | None:
     if report.passed:
         if not is_same:
-            raise InputError(f"'{path}' was replaced while it was judged, and is not certified: verify it again.")
-        if note := stronger(place, report):
+            raise InputError(
+                f"'{path}' was replaced while it was being verified, and is not certified: verify it again."
+            )
+        if note := stronger_certificate_note(place, report):
             return note
         write_atomically(place, certificate_of(report))
         return None
@@ -85,7 +87,7 @@ def _certify(place: Path, path: Path, report: Report, *, is_same: bool) -> str |
     try:
         place.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"'{place}' does not hold any more and could not be removed: {error.strerror}.") from None
+        raise OutputError(f"'{place}' is no longer valid and could not be removed: {error.strerror}.") from None
     return None
 
 
@@ -105,7 +107,7 @@ def conclusion_of(artifact: Path, sha256: str) -> str:
     return about[4]
 
 
-def stronger(place: Path, report: Report) -> str | None:
+def stronger_certificate_note(place: Path, report: Report) -> str | None:
     """Return a note if the certificate at ``place`` is for the same bytes and weights and saw more real images.
 
     Return ``None`` otherwise.
@@ -113,7 +115,7 @@ def stronger(place: Path, report: Report) -> str | None:
     about = _about(place)
     if about is None or about[:2] != _identity(report) or about[2] <= _images(report.reference.get("images")):
         return None
-    return f"'{place}' is of a proof that saw more ({about[3]}), and stays as it is."
+    return f"'{place}' is from a proof with more images ({about[3]}) and is kept."
 
 
 def _is_of_other_weights(place: Path, report: Report) -> bool:

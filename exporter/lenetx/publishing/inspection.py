@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes, require_file
 
 from .. import formats
 from ..errors import InputError
 from ..report import plain_number
-from ..weights import Found, checkpoint_file, fit
+from ..weights import Found, checkpoint_file, matching
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, foreign_weights, require_architecture
+from ..weights.load import checkpoint_of, require_architecture, third_party_weights
 from ..weights.options import WeightsOptions
 from .certificate import conclusion_of
 from .manifest import entry_of
@@ -90,12 +91,16 @@ def inspect(
         ArtifactError: the file is unreadable, damaged or of an unknown kind.
     """
     options = options or WeightsOptions()
+    require_file(path, "artifact")
     if formats.is_artifact(path):
         return _artifact(path, options)
-    found = foreign_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
-    if found is not None and not found.ours and options.architecture is None and found.spec is None:
+    found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    if found is not None and not found.is_lenetx and options.architecture is None and found.spec is None:
         return _tensors(path, found, options)
-    if options == WeightsOptions(trust_pickle=options.trust_pickle) and (found is None or found.ours):
+    unknown = found is None and path.suffix not in checkpoint_file.SUFFIXES
+    if unknown and not checkpoint_file.recognises(read_bytes(path, "checkpoint")):
+        formats.open_artifact(path)  # raises: it lists the kinds of file
+    if options == WeightsOptions(trust_pickle=options.trust_pickle) and (found is None or found.is_lenetx):
         return _checkpoint(path, checkpoint_file.read(path))
     return _checkpoint(path, checkpoint_of(path, found, options, on_notice))
 
@@ -104,10 +109,10 @@ def _tensors(path: Path, found: Found, options: WeightsOptions) -> Description:
     """Describe weights whose network is unknown."""
     if options != WeightsOptions(trust_pickle=options.trust_pickle):
         require_architecture(path, found, None)  # raises: nothing can be stated of weights alone
-    tensors = fit.as_float32(found.tensors, lambda _: None)
+    tensors = matching.as_float32(found.tensors, lambda _: None)
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     own = {} if found.network is None else {"network": found.network}
-    return _description(found.kind, path, None, arrays, {"fits": list(fit.fitting(tensors)), **own})
+    return _description(found.kind, path, None, arrays, {"fits": list(matching.matching_networks(tensors)), **own})
 
 
 def _checkpoint(path: Path, found: Checkpoint) -> Description:

@@ -14,9 +14,9 @@ from ..execution.user_code import described
 from ..files import exists, write_atomically
 from ..proof import Reference, prove
 from ..report import Report
-from .certificate import certificate_of, stronger
+from .certificate import certificate_of, stronger_certificate_note
 from .manifest import MANIFEST, merged
-from .transaction import move_into_place, settled, staging
+from .transaction import lock_and_recover, move_into_place, staging
 
 if TYPE_CHECKING:
     from ..formats import Batch
@@ -96,7 +96,7 @@ def publish(
     for name in names:
         formats.require(name)
     targets = [folder / f"{stem}{formats.suffix(name)}" for name in names]
-    _refuse_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
+    _reject_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
     trial = _Trial()
     with staging(folder, on_progress) as staged:
         for name, target in zip(names, targets, strict=True):
@@ -176,11 +176,11 @@ def _move(
 
     Certificates move after their artifacts: until then the runtime finds them in the staging folder.
     """
-    with settled(folder, on_progress):
+    with lock_and_recover(folder, on_progress):
         names = [path.name for path in proven]
         for path, report in proven.items():
             place = certificate_path(path)
-            if note := stronger(folder / place.name, report):
+            if note := stronger_certificate_note(folder / place.name, report):
                 on_progress(note)
                 continue
             write_atomically(place, certificate_of(report), named=folder / place.name)
@@ -190,7 +190,7 @@ def _move(
         move_into_place(staged, [*names, MANIFEST], folder)
 
 
-def _refuse_folders(targets: Iterable[Path]) -> None:
+def _reject_folders(targets: Iterable[Path]) -> None:
     for target in targets:
         if exists(target) and target.is_dir():
             raise OutputError(f"'{target}' could not be replaced: it is a directory.")

@@ -24,7 +24,7 @@ from ..formats import FORMATS, suffix
 from ..locking import held, is_abandoned, marked
 from .manifest import MANIFEST
 
-__all__ = ["move_into_place", "settled", "staging", "tidy_up"]
+__all__ = ["lock_and_recover", "move_into_place", "staging", "tidy_up"]
 
 _PREFIX = ".lenetx-"
 _FORWARD, _BACK = "journal.json", "journal.back.json"
@@ -47,7 +47,7 @@ class _Journal:
     """The names of the files to publish, in order, and which of them replace no old file."""
 
     names: tuple[str, ...]
-    fresh: tuple[str, ...]
+    created: tuple[str, ...]
 
     @classmethod
     def read(cls, path: Path) -> "_Journal | None":
@@ -57,10 +57,10 @@ class _Journal:
             journal = cls(tuple(document["names"]), tuple(document["fresh"]))
         except (InputError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        return journal if all(map(_is_ours, journal.names + journal.fresh)) else None
+        return journal if all(map(_is_ours, journal.names + journal.created)) else None
 
     def to_bytes(self) -> bytes:
-        return json.dumps({"names": self.names, "fresh": self.fresh}).encode()
+        return json.dumps({"names": self.names, "fresh": self.created}).encode()
 
 
 def _is_ours(name: object) -> bool:
@@ -88,7 +88,7 @@ def staging(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -
     make_folder(folder)
     done = False
     with contextlib.ExitStack() as stack:
-        with settled(folder, on_progress):
+        with lock_and_recover(folder, on_progress):
             try:
                 path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
             except OSError as error:
@@ -133,8 +133,8 @@ def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:
         for name in names:
             target = folder / name
             _keep(target, staged / _OLD)
-        fresh = tuple(name for name in names if not exists(staged / _OLD / name))
-        write_atomically(staged / _FORWARD, _Journal(tuple(names), fresh).to_bytes())
+        created = tuple(name for name in names if not exists(staged / _OLD / name))
+        write_atomically(staged / _FORWARD, _Journal(tuple(names), created).to_bytes())
         for name in names:
             target = folder / name
             (staged / name).replace(target)
@@ -147,7 +147,7 @@ def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def settled(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def lock_and_recover(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Hold the lock of a folder, after finishing or undoing what a killed process has left there.
 
     Args:
@@ -159,11 +159,11 @@ def settled(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -
     """
     with held(folder, on_progress):
         for staged in _left(folder):
-            _settle(staged, folder)
+            _recover(staged, folder)
         yield
 
 
-def _settle(staged: Path, folder: Path) -> None:
+def _recover(staged: Path, folder: Path) -> None:
     forward, back = _Journal.read(staged / _FORWARD), _Journal.read(staged / _BACK)
     try:
         if back is not None:
@@ -205,9 +205,9 @@ def _undo(staged: Path, folder: Path) -> None:
 
 def _put_back(staged: Path, journal: _Journal, folder: Path) -> None:
     for name in journal.names:
-        if name not in journal.fresh and (staged / _OLD / name).is_file():
+        if name not in journal.created and (staged / _OLD / name).is_file():
             (staged / _OLD / name).replace(folder / name)
-        elif name in journal.fresh and not exists(staged / name):
+        elif name in journal.created and not exists(staged / name):
             (folder / name).unlink(missing_ok=True)
 
 

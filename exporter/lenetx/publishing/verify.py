@@ -11,9 +11,9 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats
 from ..data import DataOptions
-from ..data.framed import evenly, with_test_frames
+from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..formats.foreign_onnx import is_foreign, open_foreign
 from ..models.in_memory import is_module
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
@@ -25,7 +25,7 @@ from ..weights.statement import Statement
 from .against import load_against
 from .in_memory import module_against
 from .manifest import MANIFEST, entry_of
-from .transaction import settled
+from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ QUICK = 512
 _NO_FILE = "`weights_options` says how a file is read: give the path of one as `against`."
 
 
-@own_settings()
+@standard_settings()
 def reference(
     checkpoint: Checkpoint,
     *,
@@ -84,11 +84,11 @@ def reference(
         return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
     pictures = stated_spec(Path(file or "weights"), checkpoint.spec, _preprocessing(stated), on_notice)
     if pictures.framing == UNKNOWN:
-        raise InputError(f"The weights do not say how images of {name} become inputs: state it with --framing.")
+        raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
     root, options = Path(data_root) if data_root else None, data_options or DataOptions()
     labels = checkpoint.spec.labels
     if data_name is None and name not in data.SOURCES:
-        why = f"It was trained on '{name}', a set of its user's own: name its place with --data."
+        why = f"It was trained on '{name}', a custom data set: give its path with --data."
         return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
     try:
         dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
@@ -101,9 +101,9 @@ def reference(
         )
     indices = None
     if images is not None and images < len(dataset.test):
-        dataset, indices = evenly(dataset, images)
+        dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
-        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are asked.")
+        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
     framed, usable = with_test_frames(dataset, pictures, options)
     numbers = usable if indices is None else indices[usable]
     spread = indices is not None
@@ -116,7 +116,7 @@ def _preprocessing(stated: Statement | None) -> Statement:
     return Statement() if stated is None else Statement(stated.framing, stated.mean, stated.std)
 
 
-@own_settings()
+@standard_settings()
 def verify(
     artifact: "PathLike | Function | InferenceSession | nn.Module",
     *,
@@ -168,20 +168,22 @@ def verify(
     axes = None if program is None else program.axes
     known = _without_modules(against, path, axes, input_shape, output, on_notice)
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
-    judge = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
+    expected = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
     if program is not None:
-        return prove(as_artifact(program.run, judge.checkpoint.spec, program.name), judge, on_progress=on_progress)
+        return prove(
+            as_artifact(program.run, expected.checkpoint.spec, program.name), expected, on_progress=on_progress
+        )
     assert path is not None
-    with _settled(path.parent, on_progress):  # the file and the manifest must be from the same publication
+    with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
         if is_foreign(path):
-            opened = open_foreign(path, judge.checkpoint, judge.modules[0], device=device)
-            return prove(opened, judge, on_progress=on_progress)
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
+            return prove(opened, expected, on_progress=on_progress)
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
-    return prove(opened, judge, also=(published,), on_progress=on_progress)
+    return prove(opened, expected, also=(published,), on_progress=on_progress)
 
 
-@own_settings()
+@standard_settings()
 def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
@@ -271,11 +273,11 @@ def _loaded(
 
 
 @contextlib.contextmanager
-def _settled(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
+def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of an artifact's folder; if that is not possible, report it and go on without."""
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(settled(folder, on_progress))
+            stack.enter_context(lock_and_recover(folder, on_progress))
         except OutputError as error:
             on_progress(str(error))
         yield

@@ -133,9 +133,9 @@ def verify_logits_file(
     checkpoint = against or newest_checkpoint()
     on_progress(f"reading {checkpoint}")
     known = load_weights(checkpoint, weights, on_notice)
-    judge = Reference(known, None, "No data set is asked.", file=checkpoint.name)
+    expected = Reference(known, None, "No data set is asked.", file=checkpoint.name)
     on_progress(f"proving {logits.name}")
-    return Verified((verify_logits(theirs, values, against=judge, name=logits.name),))
+    return Verified((verify_logits(theirs, values, against=expected, name=logits.name),))
 
 
 def write_inputs(
@@ -157,7 +157,7 @@ def write_inputs(
     checkpoint = against or newest_checkpoint()
     on_progress(f"reading {checkpoint}")
     known = load_weights(checkpoint, weights, on_notice)
-    judge = reference(known, **data, file=checkpoint.name, on_progress=on_progress, on_notice=on_notice)
-    values = judge.inputs()
+    expected = reference(known, **data, file=checkpoint.name, on_progress=on_progress, on_notice=on_notice)
+    values = expected.inputs()
     write_array(path, values)
     return checkpoint, values.shape, len(known.spec.labels)

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .check import Check
+from .formatting import number, share
 from .markup import Markup, element, join
 from .pictures import picture
 from .plots import Bar, bars, histogram
-from .words import number, share
 
-__all__ = ["drawn", "listing", "table"]
+__all__ = ["draw_figure", "listing", "table"]
 
 Figures = Mapping[str, Any]
 
 
-def drawn(check: Check, anchor: str) -> Markup:
+def draw_figure(check: Check, anchor: str) -> Markup:
     """Draw the figures of a check; list the values of an unknown kind.
 
     Args:

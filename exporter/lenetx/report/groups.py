@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from .check import Check, Status
-from .outcome import Outcome
+from .outcome import CHOICE, Outcome
 from .registry import GROUPS, REGISTRY
 
 __all__ = ["GroupSummary", "advice", "summaries"]
@@ -15,6 +15,7 @@ _IDENTITY = ("weights", "contract")
 """Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
 _FRESH = "It was not published. Another export would give the same file: take a format that is proven, or report it."
+_CHOSEN = "Export it without that, or name with --arch a network that does the same."
 _OWN = "The program computes something else than the network: compare its preprocessing, layers and arithmetic with it."
 
 
@@ -41,7 +42,7 @@ class GroupSummary:
         return sum(check.ran for check in self.checks)
 
     @property
-    def asked(self) -> int:
+    def applicable(self) -> int:
         """The number of checks that apply to this artifact."""
         return sum(check.status != "not_applicable" for check in self.checks)
 
@@ -67,15 +68,17 @@ def summaries(report: Outcome) -> tuple[GroupSummary, ...]:
     return tuple(group for group in groups if group.checks)
 
 
-def advice(report: Outcome, *, fresh: bool = False) -> str:
+def advice(report: Outcome, *, just_exported: bool = False) -> str:
     """Return what to do now in a sentence or two; empty if there is nothing to do.
 
     Args:
         report: the report of a proof.
-        fresh: whether the file has just been exported, so that exporting it again would not help.
+        just_exported: whether the file has just been exported, so that exporting it again would not help.
     """
-    if fresh and not report.passed:
+    if just_exported and not report.passed:
         return _FRESH
+    if any(check.name == CHOICE for check in report.failures):
+        return _CHOSEN
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
         known = next((group for group in REGISTRY if group.name == failed), None)
@@ -84,7 +87,7 @@ def advice(report: Outcome, *, fresh: bool = False) -> str:
     if not report.passed:
         return "Do not use it."
     if any(check.status == "not_run" for check in report.checks):
-        return "What was not run says what it needs."
+        return "Each line marked 'not run' states what is missing."
     return ""
 
 

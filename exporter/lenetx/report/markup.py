@@ -2,7 +2,7 @@
 
 import html
 
-from .words import visible
+from .formatting import visible
 
 __all__ = ["Markup", "element", "join"]
 

@@ -6,7 +6,10 @@ from typing import Any
 
 from .check import Check
 
-__all__ = ["Outcome", "plain_number"]
+__all__ = ["CHOICE", "Outcome", "plain_number"]
+
+CHOICE = "choice"
+"""The check that says how a program differs by choice, and not by mistake."""
 
 _INSIDE = ("weights", "graph")
 """Checks that detect changes too small for the limits; the conclusion names those that did not run."""
@@ -56,9 +59,12 @@ class Outcome:
         """The verdict and its scope, in a sentence or two."""
         name = self.artifact["name"]
         if not self.passed:
+            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
+            choice = next((check for check in self.failures if check.name == CHOICE), None)
+            if choice is not None:
+                return f"{name} is NOT proven{against}: it differs by choice. {choice.detail}"
             failed = [check.name for check in self.failures]
             more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
             return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
         real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
         scope = next(real, "no real images seen")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from .check import Check
-from .figures import drawn, listing
+from .figures import draw_figure, listing
+from .formatting import MARKS, number, share
 from .groups import GroupSummary, advice, summaries
 from .markup import Markup, element, join
 from .outcome import Outcome
 from .style import CSS
-from .words import MARKS, number, share
 
 __all__ = ["to_html"]
 
@@ -95,7 +95,7 @@ def _checks(groups: Sequence[GroupSummary], anchor: str) -> Markup:
 
 
 def _group(group: GroupSummary, anchor: str) -> Markup:
-    ran = f"{group.ran} of {group.asked} ran" if group.asked else ""
+    ran = f"{group.ran} of {group.applicable} ran" if group.applicable else ""
     heading = element(
         "tr",
         element("th", group.group, scope="rowgroup"),
@@ -139,4 +139,4 @@ def _figures(groups: Sequence[GroupSummary], anchor: str) -> Iterator[Markup]:
                 )  # of all runs, not of this one
                 heading = element("h3", name, " ", element("span", MARKS[check.status], class_=check.status))
                 about = element("p", check.subject, class_="soft")
-                yield element("section", heading, about, drawn(check, f"{place}-plot"), id=place)
+                yield element("section", heading, about, draw_figure(check, f"{place}-plot"), id=place)

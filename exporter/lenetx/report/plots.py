@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .formatting import share as share_text
+from .formatting import visible
 from .markup import Markup, element, join
-from .words import share as words
-from .words import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,13 +87,13 @@ def bars(anchor: str, rows: Sequence[Bar], title: str) -> Markup:
         colours = [_USED if row.passed else _OVER for row in rows]
         axes.barh(places, [end - left for end in ends], 0.7, left, color=colours, edgecolor="none")
         for place, end, row in zip(places, ends, rows, strict=True):
-            note = f"{words(row.share)}{row.note}"
+            note = f"{share_text(row.share)}{row.note}"
             axes.annotate(note, (end, place), (4, 0), textcoords="offset points", va="center", color=_INK)
         axes.set_yticks(places, [_name(row.name) for row in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         _shares(axes, left, right)
-        described = "; ".join(f"{row.name} {words(row.share)}{'' if row.passed else ', failed'}" for row in rows)
+        described = "; ".join(f"{row.name} {share_text(row.share)}{'' if row.passed else ', failed'}" for row in rows)
         return _svg(figure, anchor, title, f"{described}.")
 
 
@@ -133,7 +133,7 @@ def _shares(axes: "Axes", left: float, right: float) -> None:
     axes.set_xscale("log")
     axes.set_xlim(left, right)
     axes.xaxis.set_major_locator(LogLocator(numticks=8))
-    axes.xaxis.set_major_formatter(lambda value, _: words(value))
+    axes.xaxis.set_major_formatter(lambda value, _: share_text(value))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="x", color=_FAINT, linewidth=0.5, alpha=0.5)
     axes.axvline(1, color=_INK, linewidth=1.2)
@@ -156,11 +156,11 @@ def _svg(figure: "Figure", anchor: str, title: str, description: str) -> Markup:
     """Return the figure as an inline ``svg`` element, without the parts that only a standalone file needs."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    drawn = buffer.getvalue()
-    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawn)
+    svg = buffer.getvalue()
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert size is not None
     width, height = size.groups()
-    inner = drawn[drawn.index(">", drawn.index("<svg")) + 1 : drawn.rindex("</svg>")]
+    inner = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
     inner = re.sub(r'<g id="[^"]*"', "<g", inner).replace("xlink:href=", "href=")
     inner = re.sub(r'style="[^"]*"', _in_our_colours, inner)
     named = join(

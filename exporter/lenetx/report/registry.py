@@ -33,8 +33,8 @@ REGISTRY = (
     Group("file", None, f"It is not a sound file: {_AGAIN}.", is_numeric=False),
     Group(
         "contract",
-        "lenetx.proof.contract:contract",
-        f"What it says of its inputs or labels is not what the checkpoint says: {_AGAIN}, or name the checkpoint that "
+        "lenetx.proof.embedded_spec:embedded_spec",
+        f"Its inputs or labels are described differently from the checkpoint's: {_AGAIN}, or name the checkpoint that "
         "it was made from with --against.",
         is_numeric=False,
     ),
@@ -47,23 +47,23 @@ REGISTRY = (
     Group(
         "layers",
         "lenetx.proof.layer_by_layer:layer_by_layer",
-        "The first layer that is wrong is named: look at its operator, its padding and its arithmetic.",
+        "The first layer that is wrong is named: check its operator, its padding and its arithmetic.",
     ),
     Group(
         "end to end",
         "lenetx.proof.end_to_end:end_to_end",
-        f"It computes something else than the checkpoint's network, or in a lower precision: {_AGAIN}.",
+        f"It does not compute the checkpoint's network, or in a lower precision: {_AGAIN}.",
     ),
     Group(
         "batch axis",
         "lenetx.proof.batch_axis:batch_axis",
         f"Its answers depend on the batch: {_AGAIN}, and trace it with more than one image.",
-        "Its answers depend on the batch: look at how the program fills, splits and pads batches.",
+        "Its answers depend on the batch: check how the program fills, splits and pads batches.",
     ),
     Group(
         "engines",
         "lenetx.proof.all_engines:engines",
-        "An engine or a setting of it is wrong, not only the file: take another of those that passed.",
+        "An engine or a setting of it is wrong, not only the file: use one that passed.",
     ),
     Group(
         "hard inputs",
@@ -74,18 +74,18 @@ REGISTRY = (
     Group(
         "real data",
         "lenetx.proof.real_data:real_data",
-        "It labels real images otherwise than the checkpoint: do not use it.",
+        "It labels real images differently from the checkpoint: do not use it.",
     ),
     Group(
         "eval mode",
         "lenetx.proof.eval_mode:eval_mode",
         "It was exported in training mode: call eval() on the module before the export.",
-        "Its answers change from call to call: look for what the program keeps between them.",
+        "Its answers change from call to call: check what the program keeps between them.",
     ),
     Group(
         "diagnosis",
         "lenetx.proof.diagnosis:diagnosis",
-        "The diagnosis says who is wrong, the file or the engine.",
+        "The diagnosis shows which is wrong, the file or the engine.",
         is_numeric=False,
     ),
 )

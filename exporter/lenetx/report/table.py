@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .check import Check, Status
+from .formatting import MARKS, number, share, visible
 from .groups import GroupSummary, advice, summaries
 from .outcome import Outcome
-from .words import MARKS, number, share, visible
 
 __all__ = ["WIDTH", "Line", "table_lines"]
 
@@ -35,14 +35,16 @@ class Line:
     mark: int = 0
 
 
-def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, fresh: bool = False) -> tuple[Line, ...]:
+def table_lines(
+    report: Outcome, *, verbose: bool = False, width: int = WIDTH, just_exported: bool = False
+) -> tuple[Line, ...]:
     """Return the table of a report.
 
     Args:
         report: the report to show.
         verbose: whether to show every check, not only failed ones.
         width: the width in characters to which the rows of groups are cut.
-        fresh: whether the file has just been exported, see ``advice``.
+        just_exported: whether the file has just been exported, see ``advice``.
     """
     groups = [(group, _shown(group, verbose=verbose)) for group in summaries(report)]
     names = [group.group for group, _ in groups] + [f"  {check.name}" for _, checks in groups for check in checks]
@@ -57,7 +59,7 @@ def table_lines(report: Outcome, *, verbose: bool = False, width: int = WIDTH, f
             lines += [Line(f"    {sentence}", "detail") for sentence in _found(check, said)]
     if not verbose:
         lines += _not_run(report, first)
-    last = " ".join(filter(None, (report.conclusion, advice(report, fresh=fresh))))
+    last = " ".join(filter(None, (report.conclusion, advice(report, just_exported=just_exported))))
     return (*lines, Line(visible(last), "conclusion"))
 
 
@@ -97,7 +99,7 @@ def _columns(verdict: str, ran: str, used: str) -> str:
 
 
 def _ran(group: GroupSummary) -> str:
-    return f"{group.ran} of {group.asked}" if group.asked else ""
+    return f"{group.ran} of {group.applicable}" if group.applicable else ""
 
 
 def _cut(text: str, room: int) -> str:

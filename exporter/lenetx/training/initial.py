@@ -14,10 +14,10 @@ from ..errors import CheckpointError, InputError
 from ..models import Architecture
 from ..models.identity import described, is_same
 from ..models.load_into import load_into
-from ..weights import Found, fit
+from ..weights import Found, matching
 from ..weights import checkpoint_file as checkpoints
 from ..weights.checkpoint import ACCEPT
-from ..weights.load import foreign_weights, require_architecture
+from ..weights.load import require_architecture, third_party_weights
 from ..weights.options import WeightsOptions
 from ..weights.plain_tensors import weights_sha256
 from .state import Identity
@@ -60,14 +60,14 @@ class InitialWeights:
     ) -> "InitialWeights":
         """Read any file that ``lenetx.load_weights`` reads; it raises the same errors."""
         options = options or WeightsOptions()
-        found = foreign_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
-        if found is None or found.ours:
+        found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+        if found is None or found.is_lenetx:
             checkpoint = checkpoints.read(path)
             spec = checkpoint.spec
             arguments = checkpoint.config.get("architecture_args", {})
             return cls(path, Found("checkpoint", checkpoint.state_dict, spec), spec.architecture, arguments, options)
         architecture = found.spec.architecture if found.spec is not None else None
-        tensors = fit.as_float32(found.tensors, on_notice)
+        tensors = matching.as_float32(found.tensors, on_notice)
         return cls(path, dataclasses.replace(found, tensors=tensors), architecture, {}, options)
 
     @property
@@ -132,15 +132,15 @@ class InitialWeights:
             CheckpointError: the weights belong to another network.
         """
         fresh = network.state_dict()
-        given, changed = fit.matched(self.tensors, fresh)
+        given, changed = matching.renamed_to_match(self.tensors, fresh)
         if changed:
             on_notice(f"'{self.path.name}': {changed}.")
-        self._require_same_code(architecture, fit.difference(given, fresh), on_notice)
-        if fit.difference(given, fresh):
+        self._require_same_code(architecture, matching.difference(given, fresh), on_notice)
+        if matching.difference(given, fresh):
             given |= self._new_head(given, fresh, architecture, spec, on_notice)
         elif self.options.stated.labels not in (None, spec.labels):
             given |= self._other_classes(fresh, architecture, spec, on_notice)
-        if differing := fit.difference(given, fresh):
+        if differing := matching.difference(given, fresh):
             raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture.title}: {differing}.")
         load_into(network, given)
 
@@ -176,7 +176,7 @@ class InitialWeights:
             raise InputError(
                 f"There are {len(labels)} labels, but the weights in '{self.path}' are for {len(spec.labels)}."
             )
-        head = fit.head(architecture, spec.input_shape, len(labels))
+        head = matching.head(architecture, spec.input_shape, len(labels))
         on_notice(f"The classes of '{self.path.name}' are other ones or in another order: {_layers(head)} begins anew.")
         return {name: fresh[name] for name in head}
 
@@ -189,9 +189,9 @@ class InitialWeights:
         on_notice: Callable[[str], None],
     ) -> "dict[str, Tensor]":
         """Return the last layer's fresh tensors if the given ones differ only in the number of classes."""
-        head = fit.head(architecture, spec.input_shape, classes := len(spec.labels))
-        before = fit.classes_of(given, architecture, spec.input_shape)
-        if before in (None, classes) or not fit.same_but_for_classes(given, fresh, head):
+        head = matching.head(architecture, spec.input_shape, classes := len(spec.labels))
+        before = matching.classes_of(given, architecture, spec.input_shape)
+        if before in (None, classes) or not matching.same_but_for_classes(given, fresh, head):
             return {}
         on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {_layers(head)} begins anew.")
         return {name: fresh[name] for name in head}

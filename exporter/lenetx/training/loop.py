@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..frames.tensors import Inputs
+from ..frames.device_split import Inputs
 from .augment import Augmenter
 from .config import TrainConfig
+from .evaluation import evaluate
 from .guard import guard_of
-from .judge import judge
 from .losses import evaluation_loss
 from .order import Order
 from .parallel import ALONE, Group
 from .progress import Diverged, Progress
-from .restore import Misfit, count, fields, number, tensor, tensors
 from .state import StateFile
+from .state_checks import InvalidState, count, fields, number, tensor, tensors
 from .stepper import Stepper
 
 __all__ = ["Fitted", "Loop", "Record"]
@@ -151,7 +151,7 @@ class Loop:
         """Continue from a state that ``state_dict`` returned; all of it is checked before any of it is used.
 
         Raises:
-            Misfit: a value does not belong to this network, configuration and data set.
+            InvalidState: a value does not belong to this network, configuration and data set.
         """
         saved = fields(state, self.state_dict(), "the state")
         epoch = count(saved["epoch"], "the epoch", 1, self._epochs + 1)
@@ -160,17 +160,19 @@ class Loop:
         accuracy, loss = _list(saved["best"], 2)
         best = number(accuracy, "the best accuracy", -1.0, 1.0), number(loss, "the best loss", -_LARGEST, math.inf)
         if (best == _WORST) != (epoch == 1):
-            raise Misfit(f"the best figures are {best}, and {epoch - 1} epochs are done")
+            raise InvalidState(f"the best figures are {best}, and {epoch - 1} epochs are done")
         chosen = [count(saved[name], name, min(1, epoch - 1), epoch - 1) for name in ("best_epoch", "kept_epoch")]
-        like = self._stepper.judged.state_dict() if epoch > 1 else {}
-        finite = [name for name, _ in self._stepper.judged.named_parameters()] if epoch > 1 else []
+        like = self._stepper.evaluated.state_dict() if epoch > 1 else {}
+        finite = [name for name, _ in self._stepper.evaluated.named_parameters()] if epoch > 1 else []
         kept = tensors(saved["weights"], like, "the weights that were kept", finite)
         draws = tensor(saved["draws"], self._draws.get_state(), "the state of the random numbers")
         before = self._order.steps(epoch - 1)
         self._stepper.load_state_dict(saved["stepper"], done=before)
         begun = self._stepper.steps_done > before
         if self._stepper.steps_done > before + (self._order.steps_of(epoch) if epoch <= self._epochs else 0):
-            raise Misfit(f"{self._stepper.steps_done} steps are done, which are more than those of {epoch} epochs")
+            raise InvalidState(
+                f"{self._stepper.steps_done} steps are done, which are more than those of {epoch} epochs"
+            )
         self._order.load_state_dict(saved["order"], epoch=epoch, begun=begun)
         self._draws.set_state(draws)
         self._epoch, self._history, self._best = epoch, history, best
@@ -204,7 +206,7 @@ class Loop:
         if better:
             self._best, self._best_epoch = (accuracy, loss), epoch
         if better or self._config.keep == "last":
-            self._weights, self._kept_epoch = _contiguous_copy(stepper.judged), epoch
+            self._weights, self._kept_epoch = _contiguous_copy(stepper.evaluated), epoch
         self._report(on_progress, accuracy)
         return record
 
@@ -212,8 +214,8 @@ class Loop:
         """Return accuracy and loss on the validation split, computed in the leading process and sent to the others."""
         figures = torch.zeros(2, dtype=torch.float64, device=self._train.device)
         if self._group.leads:
-            judgement = judge(self._stepper.judged, self._validation, self._loss, guard=self._guard)
-            figures = figures.new_tensor([judgement.accuracy, judgement.loss])
+            evaluation = evaluate(self._stepper.evaluated, self._validation, self._loss, guard=self._guard)
+            figures = figures.new_tensor([evaluation.accuracy, evaluation.loss])
         accuracy, loss = self._group.told(figures).tolist()
         return accuracy, loss
 
@@ -231,7 +233,9 @@ class Loop:
 
 def _list(found: Any, length: int) -> Sequence[Any]:
     if not isinstance(found, list | tuple) or len(found) != length:
-        raise Misfit(f"there are not {length} values where there have to be: the best figures, or a record per epoch")
+        raise InvalidState(
+            f"there are not {length} values where there have to be: the best figures, or a record per epoch"
+        )
     return found
 
 
@@ -243,7 +247,7 @@ def _record(found: Any, epoch: int, steps: int) -> Record:
         low, high = -_LARGEST if "loss" in name else 0.0, 1.0 if "accuracy" in name else _LARGEST
         number(value, f"{name} in {where}", low, high)
     if (figures["epoch"], figures["step"]) != (epoch, steps):
-        raise Misfit(f"{where} is of epoch {figures['epoch']} and step {figures['step']}, not {steps}")
+        raise InvalidState(f"{where} is of epoch {figures['epoch']} and step {figures['step']}, not {steps}")
     return dict(figures)
 
 

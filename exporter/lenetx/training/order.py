@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .config import TrainConfig
 from .parallel import Group
-from .restore import Misfit, fields, tensor, vector
+from .state_checks import InvalidState, fields, tensor, vector
 
 __all__ = ["Order", "reseed", "seeded"]
 
@@ -89,7 +89,7 @@ class Order:
             begun: whether any of its steps is done, so that its order must be in the state.
 
         Raises:
-            Misfit: the state is not the order of such an epoch.
+            InvalidState: the state is not the order of such an epoch.
         """
         saved = fields(state, self.state_dict(), "the order")
         losses = tensor(saved["losses"], self._losses, "the losses of the images")
@@ -98,7 +98,7 @@ class Order:
             length = 0
         rows = vector(saved["rows"], torch.int64, "the order of the images", length)
         if length and not (int(rows.min()) >= 0 and int(rows.max()) < self._images and len(rows.unique()) == length):
-            raise Misfit("the order of the images does not name each at most once")
+            raise InvalidState("the order of the images does not name each at most once")
         self._rows, self._losses = rows, losses
 
 

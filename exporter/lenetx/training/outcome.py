@@ -19,22 +19,24 @@ from ..weights.checkpoint import Checkpoint
 from ..weights.plain_tensors import weights_sha256
 from . import plots as pictures
 from .augment import Augmenter
+from .evaluation import Evaluation, evaluate
 from .guard import guard_of
-from .judge import Judgement, judge
 from .loop import Fitted, Record
 from .losses import evaluation_loss
 from .parallel import ALONE, Group
 from .start import Start
 from .state import Identity
 
-__all__ = ["completed", "kept"]
+__all__ = ["tested_checkpoint", "untested_checkpoint"]
 
 _SAMPLES = 48
 _Made = TypeVar("_Made")
 _Notice = Callable[[str], None]
 
 
-def kept(begun: Start, fitted: Fitted, identity: Identity, group: Group, skipped: Record) -> Checkpoint | None:
+def untested_checkpoint(
+    begun: Start, fitted: Fitted, identity: Identity, group: Group, skipped: Record
+) -> Checkpoint | None:
     """Return the checkpoint of the weights that were kept, without test figures and self-test.
 
     Args:
@@ -60,7 +62,7 @@ def kept(begun: Start, fitted: Fitted, identity: Identity, group: Group, skipped
     )
 
 
-def completed(
+def tested_checkpoint(
     checkpoint: Checkpoint,
     begun: Start,
     fitted: Fitted,
@@ -74,7 +76,7 @@ def completed(
     What fails is left out, with a note. A network that cannot be exported gets no self-test.
 
     Args:
-        checkpoint: the weights, as ``kept`` returns them.
+        checkpoint: the weights, as ``untested_checkpoint`` returns them.
         begun: the network; its weights are replaced.
         fitted: the history.
         data: the splits.
@@ -84,18 +86,18 @@ def completed(
     """
     on_notice = _once(on_notice)  # a missing library fails every plot in the same way
 
-    def judged() -> Judgement:
+    def evaluated() -> Evaluation:
         load_into(begun.network, checkpoint.state_dict)
         loss, guard = evaluation_loss(identity.config), guard_of(identity.config, ALONE)
-        return judge(begun.network, data.test, loss, identity.spec.output, guard)
+        return evaluate(begun.network, data.test, loss, identity.spec.output, guard)
 
-    judgement = _attempt("The test split could not be judged", judged, on_notice)
-    if judgement is not None:
-        checkpoint = dataclasses.replace(checkpoint, metrics=_figures(judgement, checkpoint, on_notice))
+    evaluation = _attempt("The test split could not be evaluated", evaluated, on_notice)
+    if evaluation is not None:
+        checkpoint = dataclasses.replace(checkpoint, metrics=_figures(evaluation, checkpoint, on_notice))
     if plots is not None:
-        for draw in _drawings(plots, fitted, data, judgement, identity):
-            _attempt("A picture could not be drawn", draw, on_notice)
-    if not begun.steady:  # the same image may have other logits
+        for draw in _drawings(plots, fitted, data, evaluation, identity):
+            _attempt("A plot could not be drawn", draw, on_notice)
+    if not begun.pure:  # the same image may have other logits
         return checkpoint
     tested = _attempt(
         "The checkpoint has no self-test, which could not be made",
@@ -126,15 +128,15 @@ def _attempt(failure: str, make: Callable[[], _Made], on_notice: _Notice) -> _Ma
     return None
 
 
-def _figures(judgement: Judgement, checkpoint: Checkpoint, on_notice: _Notice) -> dict[str, Any]:
+def _figures(evaluation: Evaluation, checkpoint: Checkpoint, on_notice: _Notice) -> dict[str, Any]:
     def per_class() -> dict[str, dict[str, float]]:
-        return judgement.per_class(checkpoint.spec.labels)
+        return evaluation.per_class(checkpoint.spec.labels)
 
     failure = "Precision and recall by class could not be computed"
     return {
-        "test_accuracy": judgement.accuracy,
-        "test_loss": judgement.loss,
-        "test_images": len(judgement.labels),
+        "test_accuracy": evaluation.accuracy,
+        "test_loss": evaluation.loss,
+        "test_images": len(evaluation.labels),
         **checkpoint.metrics,
         **(_attempt(failure, per_class, on_notice) or {}),
     }
@@ -145,7 +147,7 @@ def _without_time(record: Record) -> Record:
 
 
 def _drawings(
-    folder: Path, fitted: Fitted, splits: Prepared, judgement: Judgement | None, identity: Identity
+    folder: Path, fitted: Fitted, splits: Prepared, evaluation: Evaluation | None, identity: Identity
 ) -> list[Callable[[], None]]:
     """Return one function per plot, so that a failure does not prevent the others."""
     spec, test = identity.spec, splits.test
@@ -159,9 +161,9 @@ def _drawings(
         pictures.samples(folder / "samples.png", inputs, labels, spec)
 
     drawings = [lambda: pictures.curves(folder / "curves.png", fitted.history), samples]
-    if judgement is not None:
+    if evaluation is not None:
         drawings += [
-            lambda: pictures.confusion(folder / "confusion.png", judgement, spec.labels),
-            lambda: pictures.mistakes(folder / "mistakes.png", judgement, test, spec),
+            lambda: pictures.confusion(folder / "confusion.png", evaluation, spec.labels),
+            lambda: pictures.mistakes(folder / "mistakes.png", evaluation, test, spec),
         ]
     return drawings

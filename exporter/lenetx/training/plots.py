@@ -14,8 +14,8 @@ from torch import Tensor
 from lenetx_runtime import ModelSpec
 
 from ..files import write_atomically
-from ..frames.tensors import Inputs
-from .judge import Judgement
+from ..frames.device_split import Inputs
+from .evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,11 +69,11 @@ def samples(path: Path, inputs: Tensor, labels: Tensor, spec: ModelSpec) -> None
 
 
 @_own_style()
-def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
+def confusion(path: Path, evaluation: Evaluation, names: tuple[str, ...]) -> None:
     """Draw the confusion matrix of the test split; only wrong predictions are coloured."""
     from matplotlib.ticker import MaxNLocator
 
-    counts = judgement.confusion()
+    counts = evaluation.confusion()
     size = float(np.clip(0.5 * len(names), 5, 20))
     figure = _figure(size + 1.5, size)
     axes = figure.subplots()
@@ -89,22 +89,28 @@ def confusion(path: Path, judgement: Judgement, names: tuple[str, ...]) -> None:
             axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)
     axes.set_yticks(range(len(names)), names)
-    axes.set_title(f"Test split: {judgement.accuracy:.2%} of {len(judgement.labels):,} images are right")
+    axes.set_title(f"Test split: {evaluation.accuracy:.2%} of {len(evaluation.labels):,} images are right")
     _label(axes, "found", "label")
     _save(figure, path)
 
 
 @_own_style()
-def mistakes(path: Path, judgement: Judgement, test: Inputs, spec: ModelSpec) -> None:
+def mistakes(path: Path, evaluation: Evaluation, test: Inputs, spec: ModelSpec) -> None:
     """Draw the most confident wrong predictions on the test split."""
-    rows = judgement.mistakes(_COLUMNS * _ROWS)
-    found, names = judgement.found, spec.labels
+    rows = evaluation.mistakes(_COLUMNS * _ROWS)
+    predicted, names = evaluation.predicted, spec.labels
     titles = [
-        f"{names[judgement.labels[row]]}, found {names[found[row]]}\n{judgement.probabilities[row].max():.1%}"
+        f"{names[evaluation.labels[row]]}, found {names[predicted[row]]}\n{evaluation.probabilities[row].max():.1%}"
         for row in rows
     ]
     inputs = next(iter(test.batches([torch.from_numpy(rows)])))[0] if len(rows) else torch.empty(0, *spec.input_shape)
-    _grid(path, inputs, spec, titles, f"The most confident of {int((found != judgement.labels).sum()):,} wrong answers")
+    _grid(
+        path,
+        inputs,
+        spec,
+        titles,
+        f"The most confident of {int((predicted != evaluation.labels).sum()):,} wrong answers",
+    )
 
 
 def _grid(path: Path, inputs: Tensor, spec: ModelSpec, titles: Sequence[str], heading: str) -> None:

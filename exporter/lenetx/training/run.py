@@ -7,9 +7,9 @@ from pathlib import Path
 from .. import data
 from ..data import DataOptions, Dataset
 from ..errors import CheckpointError, InputError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..frames.prepare import prepare
-from ..frames.reading import worker_deaths_in_words
+from ..frames.reader import worker_deaths_as_errors
 from ..weights.checkpoint import Checkpoint
 from ..weights.options import WeightsOptions
 from .config import TrainConfig
@@ -17,7 +17,7 @@ from .freeze import freeze
 from .initial import InitialWeights, normalisation
 from .loop import Loop, Record
 from .order import seeded
-from .outcome import completed, kept
+from .outcome import tested_checkpoint, untested_checkpoint
 from .parallel import Group, current, device_of, joined
 from .progress import Progress
 from .start import start
@@ -26,8 +26,8 @@ from .state import Identity, State, StateFile, arithmetic, read
 __all__ = ["train"]
 
 
-@own_settings()
-@worker_deaths_in_words()
+@standard_settings()
+@worker_deaths_as_errors()
 def train(
     config: TrainConfig | None = None,
     *,
@@ -113,11 +113,13 @@ def train(
             leads = group.leads
             file = StateFile(state, identity, save_every, on_notice) if state is not None and leads else None
             found = loop.run(on_progress, lambda record: on_epoch(record | skipped), file)
-        checkpoint = kept(begun, found, identity, group, skipped)
+        checkpoint = untested_checkpoint(begun, found, identity, group, skipped)
         if checkpoint is not None:
             if leads:
                 on_trained(checkpoint)
-            checkpoint = completed(checkpoint, begun, found, ready, identity, plots if leads else None, on_notice)
+            checkpoint = tested_checkpoint(
+                checkpoint, begun, found, ready, identity, plots if leads else None, on_notice
+            )
         if found.diverged is None:
             assert checkpoint is not None, "there is at least one epoch"
             return checkpoint
@@ -127,7 +129,7 @@ def train(
 
 def _saved(state: Path | None) -> State:
     if state is None:
-        raise InputError("There is nothing to resume: name the file of the run's state.")
+        raise InputError("There is nothing to resume: name the file with the run's state.")
     return read(state)
 
 

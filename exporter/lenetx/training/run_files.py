@@ -21,7 +21,7 @@ from .state import SUFFIX, read
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Files", "Saving", "settled"]
+__all__ = ["Files", "Saving", "settings_and_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,10 @@ class Saving:
             return
         files, written = self._files, _written_at(self._files.state)
         if self._saved:
-            self._note(f"The training is done and its weights are saved; add what is missing with: {self._again}")
+            self._note(f"Training is complete and its weights are saved; add what is missing with: {self._again}")
         elif written is not None and (written != self._before or issubclass(kind, KeyboardInterrupt)):
             self._note(f"Take the weights of '{files.state}' as they are with: {shlex.join(self._convert)}")
-            self._note(f"'{files.state}' has where the run stood; go on with: {self._again}")
+            self._note(f"'{files.state}' holds the state of the run; continue with: {self._again}")
 
 
 def _written_at(path: Path) -> int | None:
@@ -116,7 +116,7 @@ def _written_at(path: Path) -> int | None:
         return None
 
 
-def settled(
+def settings_and_files(
     given: Mapping[str, Any],
     config: Path | None,
     recipe: str | None,
@@ -141,7 +141,7 @@ def settled(
         raise InputError(f"'{output}' does not end in .pt: --output names a checkpoint.")
     base = read(Files(output).state).identity.config if resume and output is not None else None
     if base is not None and initial is not None:
-        raise InputError("A run to resume goes on with its own weights: leave --init away.")
+        raise InputError("A resumed run continues with its own weights: omit --init.")
     settings = settle(given, file=config, name=recipe, initial=initial, base=base)
     if base is not None:
         _require_named(base, {*given, *names(config)})
@@ -155,6 +155,6 @@ def settled(
 def _require_named(base: TrainConfig, named: set[str]) -> None:
     """Raise InputError if custom data or code is not named again: a state file records no paths."""
     if "data" not in named and base.data not in data.SOURCES:
-        raise InputError(f"The run to resume trains on '{base.data}', a set of your own: name its place with --data.")
+        raise InputError(f"The run to resume trains on '{base.data}', a custom data set: give its path with --data.")
     if "architecture" not in named and not models.is_safe(base.architecture):
-        raise InputError(f"The run to resume trains '{base.architecture}', code of your own: name it with --arch.")
+        raise InputError(f"The run to resume trains '{base.architecture}', custom code: name it with --arch.")

@@ -19,7 +19,7 @@ from ..models import Architecture
 from ..models.architecture import Shape
 from ..models.load_into import load_into
 from ..models.probe import fork_random
-from ..models.steady import require_kept, unsteady
+from ..models.purity import impurity, require_rebuildable
 from ..version import PRODUCER
 from ..weights.plain_tensors import weights_sha256
 from .config import TrainConfig
@@ -43,7 +43,7 @@ class Start:
         network: the network with its initial weights, on the CPU.
         spec: the spec without the frames' mean and std and the digest of the trained weights.
         notices: sentences for the user.
-        steady: whether the logits of an image depend on that image alone; if not, the network cannot be exported.
+        pure: whether the logits of an image depend on that image alone; if not, the network cannot be exported.
     """
 
     config: TrainConfig
@@ -51,7 +51,7 @@ class Start:
     network: nn.Module
     spec: ModelSpec
     notices: tuple[str, ...]
-    steady: bool = True
+    pure: bool = True
 
 
 def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
@@ -74,8 +74,8 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
         network = architecture.build(shape, len(dataset.class_names), notes.append)
     _require_trainable(network, architecture.title)
     if not models.is_safe(architecture.name):
-        require_kept(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
-        reason = unsteady(network, architecture.title, shape)
+        require_rebuildable(network, architecture.title, shape, lambda: _again(architecture, network, shape, dataset))
+        reason = impurity(network, architecture.title, shape)
     share = min(config.batch_size or dataset.batch_size, len(dataset.train)) // processes
     images = max(1, min(share, _IMAGES))
     wanted = (images, len(dataset.class_names))
@@ -109,7 +109,7 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
     only = reason and f"{reason} As it is, it can be trained, but not exported."
     notices = tuple(filter(None, (*notes, only, notice, applied_twice(config, architecture.title, spec.output))))
     config = dataclasses.replace(config, architecture=architecture.name)
-    return Start(config, architecture, network, spec, notices, steady=reason is None)
+    return Start(config, architecture, network, spec, notices, pure=reason is None)
 
 
 def _require_trainable(network: nn.Module, title: str) -> None:
@@ -117,7 +117,7 @@ def _require_trainable(network: nn.Module, title: str) -> None:
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{title} has no parameter to train.")
     if others := [name for name, value in network.state_dict().items() if not isinstance(value, Tensor)]:
-        raise InputError(f"{title} keeps {others[0]} in its state_dict, which is no tensor.")
+        raise InputError(f"{title} keeps {others[0]} in its state_dict, which is not a tensor.")
 
 
 def _again(architecture: Architecture, network: nn.Module, shape: Shape, dataset: Dataset) -> nn.Module:

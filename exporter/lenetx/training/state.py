@@ -70,7 +70,7 @@ class State:
         differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
         if differing:
             raise InputError(
-                f"The run to resume has {'; '.join(differing)}: leave that away, or start a new run without --resume."
+                f"The run to resume has {'; '.join(differing)}: omit that, or start a new run without --resume."
             )
         # Another version is reported, not rejected; another file name is of no account.
         spec = dataclasses.replace(other.spec, producer=mine.spec.producer, architecture=mine.spec.architecture)

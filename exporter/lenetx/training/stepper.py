@@ -19,7 +19,7 @@ from .optimizers import optimizer, schedule
 from .order import reseed
 from .parallel import ALONE, Group
 from .progress import Diverged, Progress
-from .restore import Misfit, count, fields, number, optimizer_state, tensors, vector
+from .state_checks import InvalidState, count, fields, number, optimizer_state, tensors, vector
 
 __all__ = ["Stepper"]
 
@@ -66,7 +66,7 @@ class Stepper:
         self._start = time.perf_counter()
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The network to validate and keep: that of the averaged weights if ``ema`` is set."""
         return self._network if self._average is None else self._average.module
 
@@ -172,7 +172,7 @@ class Stepper:
 
     def is_sound(self) -> bool:
         """Return whether all parameters and all losses of this epoch are finite."""
-        values = [*self._losses, *self._network.parameters(), *self.judged.parameters()]
+        values = [*self._losses, *self._network.parameters(), *self.evaluated.parameters()]
         return all(bool(value.isfinite().all()) for value in values)
 
     def require_sound(self) -> None:
@@ -208,7 +208,7 @@ class Stepper:
             done: number of steps in the finished epochs.
 
         Raises:
-            Misfit: a value does not belong to this network and configuration.
+            InvalidState: a value does not belong to this network and configuration.
         """
         saved = fields(state, self.state_dict(), "the stepper")
         names = [name for name, _ in self._network.named_parameters()]
@@ -221,10 +221,10 @@ class Stepper:
         losses = vector(saved["losses"], None, "the losses", step - done)
         hits = vector(saved["hits"], torch.int64, "the hits", step - done)
         if bool(((hits < 0) | (hits > self._batch_size)).any()):
-            raise Misfit("a batch has more hits than images")
+            raise InvalidState("a batch has more hits than images")
         highest = self._config.learning_rate * (1 + 1e-9)
         if not isinstance(saved["rates"], list) or len(saved["rates"]) != step - done:
-            raise Misfit("there is not a learning rate for each step")
+            raise InvalidState("there is not a learning rate for each step")
         rates = [number(rate, "a learning rate", 0.0, highest) for rate in saved["rates"]]
         seconds = number(saved["seconds"], "the time of the run", 0.0, _LONGEST)
         load_into(self._network, network)
@@ -245,7 +245,7 @@ class Stepper:
     def _checked_average(self, saved: Any, names: list[str], step: int) -> dict[str, Tensor]:
         if self._average is None:
             if saved is not None:
-                raise Misfit("there is an average of the weights, which this run does not make")
+                raise InvalidState("there is an average of the weights, which this run does not make")
             return {}
         finite = [f"module.{name}" for name in names]
         average = tensors(saved, self._average.state_dict(), "the average", finite)

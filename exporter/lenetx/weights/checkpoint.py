@@ -10,11 +10,11 @@ from lenetx_runtime.spec import ModelSpec
 
 from .. import models
 from ..errors import CheckpointError
-from ..execution.host import own_settings
+from ..execution.host import standard_settings
 from ..execution.user_code import no_warning_is_an_error, user_code
 from ..models.load_into import load_into
 from ..models.probe import fork_random
-from .fit import difference
+from .matching import difference
 from .plain_tensors import weights_sha256
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Checkpoint:
     history: tuple[Mapping[str, float], ...]
     network: "Architecture | None" = None
 
-    @own_settings()
+    @standard_settings()
     def module(self) -> "nn.Module":
         """Build the network in eval mode with these weights.
 
@@ -78,7 +78,7 @@ class Checkpoint:
             return network.eval()
 
     @classmethod
-    @own_settings()
+    @standard_settings()
     def of(
         cls,
         module: "nn.Module",

@@ -19,7 +19,7 @@ from ..files import write_atomically
 from ..models.identity import described, is_same
 from . import run_state, safetensors_file, tensor_file
 from .checkpoint import ACCEPT, CODE, Checkpoint
-from .fit import difference
+from .matching import difference
 from .plain_tensors import plain, require_plain, weights_sha256
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def load(path: Path, *, architecture: str | None = None, accept_code: bool = Fal
         checkpoint = dataclasses.replace(checkpoint, network=network)
         if not is_same(recorded, network.name):  # weights that fit do not tell ReLU from tanh
             if not accept_code or models.is_safe(recorded):
-                raise CheckpointError(f"'{path}' holds {_another(checkpoint, models.resolve(architecture))}")
+                raise CheckpointError(f"'{path}' holds {_another(checkpoint, network, architecture)}")
             checkpoint = checkpoint.with_accepted_code(recorded)
     elif not models.is_safe(recorded):
         raise CheckpointError(
@@ -111,15 +111,15 @@ def read(path: Path) -> Checkpoint:
         if models.is_safe(checkpoint.spec.architecture):
             checkpoint.module()
     except (ArtifactError, InputError) as error:
-        raise CheckpointError(f"'{path}' is not a usable checkpoint. {_foreign(path) or error}") from None
+        raise CheckpointError(f"'{path}' is not a usable checkpoint. {_third_party_advice(path) or error}") from None
     return checkpoint
 
 
-def _foreign(path: Path) -> str | None:
+def _third_party_advice(path: Path) -> str | None:
     """Return advice for a file of third-party weights, or ``None`` for any other file."""
     with contextlib.suppress(CheckpointError, InputError):
         found = weights.read(path)
-        if found is not None and not found.ours:
+        if found is not None and not found.is_lenetx:
             return (
                 f"It holds weights that lenetx did not save ({found.kind}): make a checkpoint of them with "
                 f"'lenetx convert {path.name} OUT.pt --arch …'."
@@ -134,17 +134,17 @@ def _require_own(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
 
 
-def _another(checkpoint: Checkpoint, named: "Architecture") -> str:
+def _another(checkpoint: Checkpoint, network: "Architecture", named: str) -> str:
     """Describe how the weights differ from those of the network that the user named."""
     recorded = checkpoint.spec.architecture
-    held = f"weights of {described(recorded)}, not of {described(named.name)}"
-    try:
-        expected = named.build(named.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
-    except InputError:
-        return f"{held}."
-    if differing := difference(checkpoint.state_dict, expected.state_dict()):
-        return f"{held}: {differing}."
-    return held + (f": {ACCEPT}." if not models.is_safe(recorded) else ".")
+    held = f"weights of {described(recorded)}, not of {described(network.name)}"
+    for each in (network, models.resolve(named)):  # the recorded arguments may be of no use to it
+        with contextlib.suppress(InputError):
+            expected = each.build(each.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
+            if differing := difference(checkpoint.state_dict, expected.state_dict()):
+                return f"{held}: {differing}."
+            return f"{held}." if models.is_safe(recorded) else f"{held}: {ACCEPT}."
+    return f"{held}."
 
 
 def _as_archive(checkpoint: Checkpoint) -> bytes:
@@ -185,7 +185,7 @@ def _parse(data: bytes) -> Checkpoint:
         checkpoint = read(data)
         digest = weights_sha256(checkpoint.state_dict)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
-        raise ArtifactError("It is no checkpoint of lenetx: 'lenetx train' makes them.") from None
+        raise ArtifactError("It is not a lenetx checkpoint, as 'lenetx train' writes them.") from None
     if digest != checkpoint.spec.weights_sha256:
         raise ArtifactError("Its weights are not those that were saved: their digest does not match.")
     return checkpoint

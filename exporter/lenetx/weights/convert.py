@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..files import exists, require_writable, write_atomically
 from . import checkpoint_file as checkpoints
 from . import safetensors_file
-from .load import checkpoint_of, foreign_weights
+from .load import checkpoint_of, third_party_weights
 from .options import WeightsOptions
 from .statement import Statement
 
@@ -53,15 +53,15 @@ def convert(
         hint = " Artifacts are made by 'lenetx export'." * (target.suffix in _ARTIFACTS)
         raise InputError(f"'{target}' ends in none of {known}.{hint}")
     if exists(source) and exists(target) and target.samefile(source):
-        raise InputError(f"'{target}' would be overwritten by what is made of it: name another file.")
+        raise InputError(f"'{target}' would overwrite its own source: name another file.")
     require_writable(target)
     options = options or WeightsOptions()
     architecture = options.architecture
-    found = foreign_weights(source, trust_pickle=options.trust_pickle, on_notice=on_notice)
-    foreign = found is not None and not found.ours and found.spec is None
-    if architecture is None and target.suffix == ".pth" and (found is None or found.ours):
+    found = third_party_weights(source, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    third_party = found is not None and not found.is_lenetx and found.spec is None
+    if architecture is None and target.suffix == ".pth" and (found is None or found.is_lenetx):
         tensors: Mapping[str, Tensor] = checkpoints.read(source).state_dict  # needs no network code
-    elif found is None or not foreign or architecture is not None or target.suffix == ".pt":
+    elif found is None or not third_party or architecture is not None or target.suffix == ".pt":
         checkpoint = checkpoint_of(source, found, options, on_notice)
         if target.suffix != ".pth":
             checkpoints.save(checkpoint, target)
@@ -70,7 +70,7 @@ def convert(
     else:
         tensors = found.tensors
     if options.stated != Statement():
-        raise InputError(f"'{target}' would have no place for what is stated: name the network with --arch.")
+        raise InputError(f"'{target}' cannot hold what is stated: name the network with --arch.")
     as_bytes = safetensors_file.pack if target.suffix == ".safetensors" else _state_dict
     write_atomically(target, as_bytes(tensors, {"format": "pt"}))
 

@@ -1,6 +1,5 @@
 """Define the input and the result of a weights reader."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Source"]
 
-_PARALLEL = "module."
-_COMPILED = "_orig_mod."
 _LISTED = 5
 _MOST_COPIES = 16
 """Maximum size of all tensors, in multiples of the file's size: tied weights share a storage, and become copies."""
@@ -51,7 +48,7 @@ class Source:
             if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
                 raise ArtifactError(f"Beside tensors it holds {name!r}, a {type(tensor).__name__}.")
             if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.is_nested or not _is_dense(tensor):
-                raise ArtifactError(f"{name} is no dense tensor: save it as one.")
+                raise ArtifactError(f"{name} is not a dense tensor: save it as one.")
             if tensor.is_complex():
                 raise ArtifactError(f"{name} holds complex numbers, which no network here has.")
         if not tensors:
@@ -70,7 +67,7 @@ class Source:
         if others and kept:
             more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
             listed = ", ".join(map(str, others[:_LISTED]))
-            self.on_notice(f"Left out of '{self.path.name}', since they are no tensors: {listed}{more}.")
+            self.on_notice(f"Left out of '{self.path.name}', because they are not tensors: {listed}{more}.")
         return kept
 
 
@@ -88,31 +85,12 @@ class Found:
         kind: kind of file, in words.
         tensors: dense tensors on the CPU, of any dtype, by name.
         spec: the spec in the file, if lenetx wrote it.
-        ours: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
+        is_lenetx: whether the file is a lenetx checkpoint or run state, which ``checkpoint_file.load`` reads whole.
         network: name of the class of a pickled custom module.
     """
 
     kind: str
     tensors: "Mapping[str, Tensor]"
     spec: ModelSpec | None = None
-    ours: bool = False
+    is_lenetx: bool = False
     network: str | None = None
-
-    def cleaned(self) -> "Found":
-        """Return the weights with the prefixes that wrappers leave removed from their names.
-
-        Raises:
-            ArtifactError: two tensors would have the same name.
-        """
-        names = _without_prefixes(tuple(self.tensors))
-        if len(set(names)) < len(names):
-            raise ArtifactError(f"Without {_PARALLEL} and {_COMPILED} some of its tensors have the same name.")
-        return dataclasses.replace(self, tensors=dict(zip(names, self.tensors.values(), strict=True)))
-
-
-def _without_prefixes(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove ``_orig_mod.`` at the start of each compiled part, and ``module.`` if every name begins with it."""
-    names = tuple(name.removeprefix(_COMPILED).replace(f".{_COMPILED}", ".") for name in names)
-    if names and all(name.startswith(_PARALLEL) for name in names):
-        return _without_prefixes(tuple(name.removeprefix(_PARALLEL) for name in names))
-    return names

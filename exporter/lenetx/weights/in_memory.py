@@ -12,7 +12,7 @@ from ..models.architecture import Shape
 from ..models.in_memory import architecture_of
 from ..models.module_copy import require_apart
 from ..models.wrappers import unwrapped
-from . import fit
+from . import matching
 from .checkpoint import MODULE, Checkpoint
 from .load import stated_spec, unknown_spec
 from .plain_tensors import plain, weights_sha256
@@ -57,7 +57,7 @@ def checkpoint_of_module(
     labels = like.labels if like else stated.labels
     output = stated.network_output or (like.network_output if like else None)
     network = dataclasses.replace(network, one_size=True, output=output)
-    built, classes = fit.build(network, shape, None if labels is None else len(labels), {}, note)
+    built, classes = matching.build(network, shape, None if labels is None else len(labels), {}, note)
     require_apart(built, unwrapped(module), network.title, shape)
     tensors = _tensors(built, network.title)
     config: dict[str, Any] = {

@@ -83,13 +83,13 @@ def _of_json(path: Path, content: str) -> tuple[str, ...]:
     try:
         value: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"The labels in '{path}' are no JSON: {error}.") from None
+        raise InputError(f"The labels in '{path}' are not JSON: {error}.") from None
     if isinstance(value, dict):
         value = next((value[key] for key in _TABLES if isinstance(value.get(key), dict | list)), value)
     names = _by_number(value) if isinstance(value, dict) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(
-            f'The labels in \'{path}\' are no list of names: write them as ["zero", "one"] or '
+            f'The labels in \'{path}\' are not a list of names: write them as ["zero", "one"] or '
             '{"0": "zero", "1": "one"}.'
         )
     return tuple(name.strip() for name in names)

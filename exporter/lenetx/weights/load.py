@@ -16,7 +16,7 @@ from ..graph.output import output_of
 from ..models import Architecture
 from ..models.architecture import Shape
 from ..version import PRODUCER
-from . import Found, fit
+from . import Found, matching
 from . import checkpoint_file as checkpoints
 from .accepted import code_accepted, with_code_of
 from .checkpoint import CODE, Checkpoint
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ASSUMED",
     "checkpoint_of",
-    "foreign_weights",
     "load_weights",
     "require_architecture",
     "stated_spec",
+    "third_party_weights",
     "unknown_spec",
 ]
 
@@ -63,11 +63,11 @@ def load_weights(
         CheckpointError: the file is damaged, contains code, or holds weights of another network.
     """
     options = options or WeightsOptions()
-    found = foreign_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
     return checkpoint_of(path, found, options, on_notice)
 
 
-def foreign_weights(
+def third_party_weights(
     path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
 ) -> Found | None:
     """Read a file of weights as ``lenetx.weights.read`` does, but return ``None`` for a lenetx checkpoint.
@@ -83,12 +83,12 @@ def foreign_weights(
 def checkpoint_of(
     path: Path, found: Found | None, options: WeightsOptions, on_notice: Callable[[str], None]
 ) -> Checkpoint:
-    """Return the checkpoint as ``load_weights`` does, from weights that ``foreign_weights`` returned."""
+    """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned."""
     architecture, stated = options.architecture, options.stated
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
-    if found is None or found.ours:
+    if found is None or found.is_lenetx:
         checkpoint = checkpoints.load(path, architecture=architecture, accept_code=options.accept_code)
         if CODE in checkpoint.config and checkpoint.network is not None:
             on_notice(f"'{path.name}': {code_accepted(checkpoint)}.")
@@ -99,7 +99,7 @@ def checkpoint_of(
         network = models.resolve(require_architecture(path, found, architecture), options.arguments)
     recorded = found.spec.network_output if found.spec is not None else None
     network = dataclasses.replace(network, output=stated.network_output or recorded)
-    tensors = fit.as_float32(found.tensors, on_notice)
+    tensors = matching.as_float32(found.tensors, on_notice)
     checkpoint = _assemble(path, found, network, tensors, stated, on_notice)
     return with_code_of(found.spec, path.name, checkpoint, options, on_notice)
 
@@ -112,14 +112,14 @@ def require_architecture(path: Path, found: Found, architecture: str | None) -> 
     """
     if architecture is not None:
         return architecture
-    fits = fit.fitting(fit.as_float32(found.tensors, lambda _: None))
+    fits = matching.matching_networks(matching.as_float32(found.tensors, lambda _: None))
     hint = f"they fit {', '.join(fits)}" if fits else "they fit none of the built-in networks"
     if found.network is not None:
         name = found.network
         hint = f"its class is {name}, so give --arch FILE.py:{name} with the file that has it; {hint}"
     raise InputError(
-        f"'{path}' ({found.kind}) does not say of which network its weights are: name it with --arch; {hint}. "
-        f"It holds {fit.listed(found.tensors)}."
+        f"'{path}' ({found.kind}) does not record the network of its weights: name it with --arch; {hint}. "
+        f"It holds {matching.listed(found.tensors)}."
     )
 
 
@@ -136,7 +136,7 @@ def _assemble(
     if found.spec is not None and models.is_safe(network.name):  # a file must not exhaust the memory
         _require_same(path, network, tensors, network.hollow(shapes[0], len(found.spec.labels)))
     module, classes, shape = _build(network, shapes, known, tensors, on_notice)
-    tensors, changed = fit.matched(tensors, module.state_dict())
+    tensors, changed = matching.renamed_to_match(tensors, module.state_dict())
     if changed:
         on_notice(f"'{path.name}': {changed}.")
     _require_same(path, network, tensors, module)
@@ -151,8 +151,8 @@ def _assemble(
         },
     }
     if assumed:
-        config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network says it"
-        on_notice(f"The input is taken to be {config['input']}; --input-size and --channels do.")
+        config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network defines it"
+        on_notice(f"The input is assumed to be {config['input']}; --input-size and --channels do.")
     digest = weights_sha256(tensors)
     if found.spec is not None:
         spec = dataclasses.replace(
@@ -173,7 +173,7 @@ def _assemble(
 
 
 def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:
-    if differing := fit.difference(tensors, module.state_dict()):
+    if differing := matching.difference(tensors, module.state_dict()):
         raise CheckpointError(f"The weights in '{path}' are not those of {network.title}: {differing}.")
 
 
@@ -188,7 +188,7 @@ def _build(
     refusals = []
     for shape in shapes:
         try:
-            return *fit.build(network, shape, classes, tensors, on_notice), shape
+            return *matching.build(network, shape, classes, tensors, on_notice), shape
         except InputError as error:
             refusals.append(error)
     raise refusals[0]
@@ -241,7 +241,7 @@ def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement, on_notice:
     if len(labels) != len(spec.labels):
         raise InputError(f"There are {len(labels)} labels, but the weights in '{path}' are for {len(spec.labels)}.")
     if stated.framing is not None and stated.mean is None and stated.std is None:
-        on_notice("No mean or std was stated: the inputs are taken to be the levels on a scale of 1.")
+        on_notice("No mean or std was stated; the inputs are assumed to be levels scaled to 0..1.")
     framing = stated.framing or UNKNOWN
     try:
         return dataclasses.replace(
@@ -255,4 +255,4 @@ def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement, on_notice:
             selftest=None,  # made with other preprocessing
         )
     except ArtifactError as error:
-        raise InputError(f"What is stated of '{path}' cannot be: {error}") from None
+        raise InputError(f"The values stated for '{path}' are not valid: {error}") from None

@@ -31,7 +31,7 @@ def read(source: Source) -> Found:
         with zipfile.ZipFile(io.BytesIO(source.data)) as opened:
             if sum(entry.file_size for entry in opened.infolist()) > max(_ALWAYS, _MOST_TIMES * len(source.data)):
                 raise ArtifactError("Its arrays are far larger than the file.")
-            archive.require_modest(opened.infolist(), len(source.data))
+            archive.require_bounded(opened.infolist(), len(source.data))
             for entry in opened.infolist():
                 content = io.BytesIO(opened.read(entry))
                 array = _array(content)

@@ -35,7 +35,7 @@ def recognises(data: bytes) -> bool:
 def read(source: Source) -> Found:
     """Read the tensors and note whether the file is a lenetx checkpoint."""
     tensors, texts = unpack(source.data)
-    return Found("safetensors", source.require_plain(tensors), ours=METADATA_KEY in texts)
+    return Found("safetensors", source.require_plain(tensors), is_lenetx=METADATA_KEY in texts)
 
 
 def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":

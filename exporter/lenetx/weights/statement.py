@@ -78,7 +78,7 @@ class Statement:
         )
 
     def require_agreement(self, spec: ModelSpec, name: str) -> None:
-        """Check that nothing here contradicts what a file says of itself.
+        """Check that nothing here contradicts what a file records.
 
         Args:
             spec: of the file. An unknown framing says nothing of the preprocessing, and class numbers beside one say
@@ -104,8 +104,8 @@ class Statement:
                 option = f"--{field.removeprefix('network_').replace('_', '-')}"
                 join = "x" if field == "input_size" else ","
                 raise InputError(
-                    f"'{name}' says that its {field.replace('_', ' ')} is {_text(own, join)}, and {option} "
-                    f"{_text(given, join)} contradicts it: leave {option} away."
+                    f"'{name}' records {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
+                    f"contradicts it: leave {option} away."
                 )
 
     def _require_scale_of_one(self) -> None:

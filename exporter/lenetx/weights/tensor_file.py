@@ -7,9 +7,9 @@ from typing import Any
 
 from ..data import archive
 from ..errors import ArtifactError
-from .unpickle import OtherClass, inert
+from .unpickle import OtherClass, load_safely
 
-__all__ = ["digest", "pack", "require_modest", "unpack"]
+__all__ = ["digest", "pack", "require_bounded", "unpack"]
 
 _PLAIN = (str, int, float, bool, type(None))
 _DEEPEST = 32
@@ -37,14 +37,14 @@ def unpack(data: bytes) -> Any:
         raise ArtifactError("It is empty.")
     records = archive.unpack(data)
     try:
-        content = inert(records)
+        content = load_safely(records)
     except OtherClass as error:
-        raise ArtifactError(f"Its contents were refused and not executed: they ask for {error.name}.") from None
-    require_modest(content, len(data))
+        raise ArtifactError(f"Its contents were rejected and not executed: they need {error.name}.") from None
+    require_bounded(content, len(data))
     return content
 
 
-def require_modest(content: Any, size: int) -> None:
+def require_bounded(content: Any, size: int) -> None:
     """Check that walking nested mappings and sequences ends soon: a pickle of a few bytes can name a part many times.
 
     Args:

@@ -4,9 +4,9 @@ from lenetx_runtime.spec import METADATA_KEY
 
 from ..data import archive
 from . import run_state, tensor_file
-from .choice import weights_in
+from .find_weights import find_weights
 from .found import Found, Source
-from .unpickle import OtherClass, inert, trusted
+from .unpickle import OtherClass, load_safely, load_trusted
 
 __all__ = ["read", "recognises"]
 
@@ -24,17 +24,17 @@ def recognises(data: bytes) -> bool:
 def read(source: Source) -> Found:
     """Find and read the weights; a pickle that needs code to run is rejected unless the source is trusted."""
     try:
-        content = inert(source.data, values=(_COMPILED,), any_class=True)
+        content = load_safely(source.data, values=(_COMPILED,), any_class=True)
     except OtherClass as refusal:
         if not source.trust:
             raise
-        source.on_notice(f"Code in '{source.path}' is run, since its pickle is trusted: it asks for {refusal.name}.")
-        content = trusted(source.data)
+        source.on_notice(f"Code in '{source.path}' is run, since its pickle is trusted: it needs {refusal.name}.")
+        content = load_trusted(source.data)
     if isinstance(content, dict) and METADATA_KEY in content and isinstance(content.get("state_dict"), dict):
-        return Found("checkpoint", source.require_plain(content["state_dict"]), ours=True)
+        return Found("checkpoint", source.require_plain(content["state_dict"]), is_lenetx=True)
     if run_state.recognises(content):
-        tensor_file.require_modest(content, len(source.data))
+        tensor_file.require_bounded(content, len(source.data))
         found, _ = run_state.kept_weights(run_state.require_whole(content))
-        return Found("state of a run", source.require_plain(found), ours=True)
-    chosen = weights_in(content, source.on_notice, len(source.data))
+        return Found("state of a run", source.require_plain(found), is_lenetx=True)
+    chosen = find_weights(content, source.on_notice, len(source.data))
     return Found(chosen.kind, source.require_plain(source.without_others(chosen.tensors)), network=chosen.network)

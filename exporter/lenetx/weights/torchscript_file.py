@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..data import archive
 from ..errors import ArtifactError
 from .found import Found, Source
-from .unpickle import StandIn, inert, plain
+from .unpickle import StandIn, load_safely, plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +40,7 @@ def recognises(data: bytes) -> bool:
 def read(source: Source) -> Found:
     """Read the tensors, named by the attributes that hold them."""
     attributes = archive.records_of(source.data, leave=_CODE)
-    tensors = _tensors(inert(attributes, _classes(attributes), _VALUES))
+    tensors = _tensors(load_safely(attributes, _classes(attributes), _VALUES))
     if not tensors:
         raise ArtifactError("It is a frozen TorchScript archive, in which weights have no names: save one unfrozen.")
     return Found("torchscript", source.require_plain(tensors))
@@ -53,7 +53,7 @@ def _classes(attributes: Mapping[str, bytes]) -> list[str]:
     try:
         asked = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
     except Exception as error:  # a hostile or damaged stream
-        raise ArtifactError(f"Its contents were refused and not executed: {type(error).__name__}.") from None
+        raise ArtifactError(f"Its contents were rejected and not executed: {type(error).__name__}.") from None
     return [name for name in asked if name.startswith(_OWN)]
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from ..data import archive
 from ..errors import ArtifactError
-from ..models.foreign import first_on_path
+from ..models.user_network import first_on_path
 
-__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "inert", "plain", "trusted"]
+__all__ = ["Opaque", "OtherClass", "StandIn", "class_of", "load_safely", "load_trusted", "plain"]
 
 _KINDS = ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double", "BFloat16", "Bool")
 _REFUSED = re.compile(r"GLOBAL ([\w.<>]+)|Only (persistent_load) of storage is allowed, but got <class 'str'>")
@@ -111,13 +111,13 @@ class OtherClass(ArtifactError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"It asks for {name}, which is not to be had without running its code, and nothing was executed: "
-            "save model.state_dict() instead or, if you would run a program of whoever made it, add --trust-pickle."
+            f"It needs {name}, which is available only by running its code; nothing was executed: "
+            "save model.state_dict() instead or, if you would run its author's program, add --trust-pickle."
         )
         self.name = name
 
 
-def inert(
+def load_safely(
     source: bytes | Mapping[str, bytes],
     classes: Iterable[str] = (),
     values: Iterable[str] = (),
@@ -159,7 +159,7 @@ def inert(
         if _GETATTR in others:  # its result was called
             raise OtherClass(_GETATTR) from None
         reason = f"they are not what lenetx writes ({type(error).__name__})"  # torch's message advises to trust it
-        raise ArtifactError(f"Its contents were refused and not executed: {reason}.") from None
+        raise ArtifactError(f"Its contents were rejected and not executed: {reason}.") from None
     _require_own_methods(content)
     return content
 
@@ -175,16 +175,16 @@ def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
     if isinstance(source, bytes) and not archive.is_archive(source):
         if _is_tar(source):
             raise ArtifactError("It is a tar archive, as torch wrote before 0.1.10: save it anew.")
-        return source, _require_modest(source)
+        return source, _require_bounded(source)
     records = archive.records_of(source) if isinstance(source, bytes) else source
     strange = sorted(name for name in records if not _READ.fullmatch(name) and not _BESIDE.fullmatch(name))
     if strange or "data.pkl" not in records:
         raise ArtifactError(f"It holds {strange[0]!r}, which torch.save never writes." if strange else "It is empty.")
-    asked_for = _require_modest(records["data.pkl"])
+    asked_for = _require_bounded(records["data.pkl"])
     return archive.pack({name: contents for name, contents in records.items() if _READ.fullmatch(name)}), asked_for
 
 
-def trusted(data: bytes) -> Any:
+def load_trusted(data: bytes) -> Any:
     """Read a file that ``torch.save`` wrote and run any code in it; call this only if the user trusts the file.
 
     Classes are also imported from the current folder.
@@ -244,7 +244,7 @@ def _empty(*_: Any) -> "OrderedDict[Any, Any]":
     return OrderedDict()
 
 
-def _require_modest(pickles: bytes) -> set[str]:
+def _require_bounded(pickles: bytes) -> set[str]:
     """Return the names of the classes and functions that pickles use.
 
     Raises:

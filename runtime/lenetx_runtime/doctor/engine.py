@@ -11,7 +11,7 @@ from ..cpus import available_cpus
 from ..device import DEFAULT_CUDA
 from ..errors import EngineMissing
 from ..ort_session import CPU, CUDA, import_engine, one_line, open_session
-from ..reprove import REMOTE
+from ..run_selftest import REMOTE
 from .trials import Step
 
 __all__ = ["DRIVER", "PROBE", "missing_libraries", "problem_of", "steps"]

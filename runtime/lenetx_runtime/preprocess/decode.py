@@ -5,7 +5,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias, Union, cast
 
 from ..errors import InputError
 from ..files import read_bytes
-from ..limits import DEFAULT, Limits, size_in_words
+from ..limits import DEFAULT_LIMITS, Limits, size_in_words
 from .levels import from_array, from_pillow, require_size
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ Image: TypeAlias = Union[str, "os.PathLike[str]", bytes, IO[bytes], "PIL.Image.I
 (see ``decode``)."""
 
 
-def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT) -> "NDArray[np.uint8]":
+def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT_LIMITS) -> "NDArray[np.uint8]":
     """Return the levels of an image, 0 to 255, as uint8[H, W] (grey) or uint8[H, W, 3] (RGB).
 
     A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel colour

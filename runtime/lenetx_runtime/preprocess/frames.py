@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from ..errors import InputError
-from ..limits import DEFAULT, Limits
+from ..limits import DEFAULT_LIMITS, Limits
 from ..spec import MNIST_SIDE, ModelSpec
 from .decode import Image, decode
 from .framing import CLEAN_BACKGROUND, CORNERS, LIGHT, are_frames, frame, require_known
@@ -30,7 +30,7 @@ _DARK = bytes(level < CLEAN_BACKGROUND for level in range(256))
 class Framer:
     """Make the frames for one model."""
 
-    def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT) -> None:
+    def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT_LIMITS) -> None:
         self._spec, self._limits = spec, limits
         self._is_mnist = spec.framing == "mnist"
         self._is_allowed = math.prod(spec.frame_size) <= limits.image_pixels

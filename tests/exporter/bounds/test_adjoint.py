@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lenetx.bounds import LAMBDA, limits, unknown
+from lenetx.bounds import LAMBDA, inapplicable_reason, limits
 from lenetx.bounds.operators import operator_of
 from lenetx.graph.tape import record
 
@@ -100,7 +100,7 @@ def brute_force(run, inputs):
         for place, step in enumerate(tape.steps):
             read = {position: values[value] for position, value in step.sources.items()}
             detached = step.operator in ("detach", "alias")
-            result = read[0] * 1 if detached else step.again(read)[0]
+            result = read[0] * 1 if detached else step.rerun(read)[0]
             zeros[place] = torch.zeros_like(result, requires_grad=True)
             values[step.outputs[0]] = result + zeros[place]
         logits = values[tape.output]
@@ -121,7 +121,7 @@ def brute_force(run, inputs):
 def test_limits_are_those_of_brute_force(name):
     module, inputs = float64(nets()[name]), images()
     tape = record(module, inputs)
-    assert unknown(tape) is None
+    assert inapplicable_reason(tape) is None
     torch.testing.assert_close(limits(tape), brute_force(module, inputs), rtol=1e-9, atol=0)
 
 

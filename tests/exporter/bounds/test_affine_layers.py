@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lenetx.bounds.affine_layers import OUTPUT, judge_layers
+from lenetx.bounds.affine_layers import OUTPUT, check_layers
 
 from .conftest import float64, images
 
@@ -50,7 +50,7 @@ def honest(net, inputs):
 
 def judged(net, inputs, given, logits):
     own = {id(tensor): name for name, tensor in net.named_parameters()}
-    return judge_layers(net, inputs, own, given, logits)
+    return check_layers(net, inputs, own, given, logits)
 
 
 def test_honest_float32_is_within_every_bound(net, inputs):
@@ -116,11 +116,11 @@ def test_calls_on_the_same_numbers_may_be_merged(net, inputs, times):
         return net(images) + net(images) + net(images)
 
     whole = (logits.float() + logits.float() + logits.float()).double()
-    layers = judge_layers(thrice, inputs, own, given, whole)
+    layers = check_layers(thrice, inputs, own, given, whole)
     assert {layer.name for layer in layers} == {"first", "second", "third", OUTPUT}
     assert not any(layer.broken for layer in layers)
     given["second.weight"][0][0, 0, 0, 0] += 1e-3
-    assert any(layer.broken for layer in judge_layers(thrice, inputs, own, given, whole) if layer.name == "second")
+    assert any(layer.broken for layer in check_layers(thrice, inputs, own, given, whole) if layer.name == "second")
 
 
 def test_a_layer_of_zeros_allows_no_error(inputs):
@@ -128,6 +128,6 @@ def test_a_layer_of_zeros_allows_no_error(inputs):
     module[1].weight.zero_()
     zeros = torch.zeros(3, 3, dtype=torch.float64)
     own = {id(module[1].weight): "1.weight"}
-    assert [layer.broken for layer in judge_layers(module, inputs, own, {"1.weight": [zeros]}, zeros)] == [0, 0]
+    assert [layer.broken for layer in check_layers(module, inputs, own, {"1.weight": [zeros]}, zeros)] == [0, 0]
     off = zeros + 1e-3
-    assert judge_layers(module, inputs, own, {"1.weight": [off]}, off)[0].broken == 9
+    assert check_layers(module, inputs, own, {"1.weight": [off]}, off)[0].broken == 9

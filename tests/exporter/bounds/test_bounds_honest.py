@@ -22,7 +22,7 @@ def test_the_adjoint_bound_holds_for_every_network(name):
     shape = models.input_shape(name)
     network = models.build(name, shape, 10).eval()
     found = plan(network, shape, 100)
-    assert (found.method, found.reason, found.unknown) == ("adjoint", "", False)
+    assert (found.method, found.reason, found.inapplicable) == ("adjoint", "", False)
 
 
 def plain_images():

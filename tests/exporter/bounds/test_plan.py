@@ -12,7 +12,7 @@ SHAPE = (1, 32, 32)
 def test_weights_that_are_computed_before_they_are_used_are_rounded_too():
     layer = parametrizations.weight_norm(nn.Conv2d(1, 2, 5))
     found = plan(nn.Sequential(layer, nn.Flatten(), nn.Linear(2 * 28 * 28, 3)).eval(), SHAPE, 100)
-    assert (found.method, found.unknown) == ("self-calibrated", True)
+    assert (found.method, found.inapplicable) == ("self-calibrated", True)
     assert found.reason == "it computes weights before it uses them"
 
 

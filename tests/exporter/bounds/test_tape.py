@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lenetx.bounds import unknown
+from lenetx.bounds import inapplicable_reason
 from lenetx.bounds.affine_layers import weight_of
-from lenetx.graph.tape import live, record
+from lenetx.graph.tape import record, without_dead_steps
 
 from .conftest import float64, images, names
 
@@ -61,7 +61,7 @@ def test_the_same_steps_however_it_is_written(write):
     with torch.jit.optimized_execution(False):
         tape = record(run, inputs)
     assert [name.lstrip("_") for name in names(tape)] == STEPS
-    assert unknown(tape) is None
+    assert inapplicable_reason(tape) is None
     torch.testing.assert_close(tape.values[tape.output], module(inputs))
 
 
@@ -74,7 +74,7 @@ def test_weights_are_known_by_name_even_when_they_are_turned():
 
 def test_each_step_can_be_made_again():
     for step in record(float64(Layers()), images()).steps:
-        torch.testing.assert_close(step.again()[0], step.results[0], rtol=0, atol=0)
+        torch.testing.assert_close(step.rerun()[0], step.results[0], rtol=0, atol=0)
 
 
 def test_what_does_not_reach_the_output_can_be_left_out():
@@ -84,7 +84,7 @@ def test_what_does_not_reach_the_output_can_be_left_out():
         x.flatten(1).tanh().argmax(1)
         return functional.max_unpool2d(pooled.relu(), places, 2)
 
-    assert names(live(record(run, images()))) == [
+    assert names(without_dead_steps(record(run, images()))) == [
         "sigmoid",
         "max_pool2d_with_indices",
         "view",
@@ -101,10 +101,10 @@ def test_an_operator_in_place_is_the_plain_one_and_what_it_read_is_kept():
     plain = record(lambda x: torch.relu(conv(x)).add(1.5), inputs)
     in_place = record(lambda x: conv(x).relu_().add_(1.5), inputs)
     assert names(in_place) == names(plain)
-    assert unknown(in_place) is None
+    assert inapplicable_reason(in_place) is None
     for ours, theirs in zip(in_place.steps, plain.steps, strict=True):
         torch.testing.assert_close(ours.leaves[0], theirs.leaves[0], rtol=0, atol=0)
-        torch.testing.assert_close(ours.again()[0], theirs.results[0], rtol=0, atol=0)
+        torch.testing.assert_close(ours.rerun()[0], theirs.results[0], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_view_that_is_changed_in_place_is_a_problem(change):
         change(h)
         return h
 
-    assert "in place" in unknown(record(run, images()))
+    assert "in place" in inapplicable_reason(record(run, images()))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_view_that_is_changed_in_place_is_a_problem(change):
 def test_an_operator_that_mixes_the_batch_is_unknown(mixed):
     fc = float64(nn.Linear(128, 4))
     tape = record(lambda x: mixed(fc(x.flatten(1))), images(4))
-    assert unknown(tape) == "an operator mixes the images of a batch"
+    assert inapplicable_reason(tape) == "an operator mixes the images of a batch"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,9 @@ def test_an_operator_that_mixes_the_batch_is_unknown(mixed):
 )
 def test_an_operator_without_a_bound_is_named(strange, name):
     fc = float64(nn.Linear(128, 4))
-    assert unknown(record(lambda x: strange(fc(x.flatten(1))), images())) == f"the bound does not know {name}"
+    assert (
+        inapplicable_reason(record(lambda x: strange(fc(x.flatten(1))), images())) == f"the bound does not know {name}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ def test_an_operator_without_a_bound_is_named(strange, name):
 def test_a_known_operator_in_another_use_is_unknown(unusual):
     trained = unusual.training
     module = float64(unusual).train(trained)
-    assert unknown(record(module, images())) is not None
+    assert inapplicable_reason(record(module, images())) is not None
 
 
 def test_weights_that_depend_on_the_input_are_unknown():
@@ -175,17 +177,20 @@ def test_weights_that_depend_on_the_input_are_unknown():
     def run(x):
         return functional.conv2d(x, conv.weight * x.mean().sigmoid(), conv.bias)
 
-    assert unknown(record(run, images())) is not None
+    assert inapplicable_reason(record(run, images())) is not None
 
 
 def test_a_result_that_reads_no_input_is_a_problem():
-    assert unknown(record(lambda x: torch.ones(len(x), 3), images())) == "its output does not depend on its input"
+    assert (
+        inapplicable_reason(record(lambda x: torch.ones(len(x), 3), images()))
+        == "its output does not depend on its input"
+    )
 
 
 def test_a_batch_norm_in_eval_mode_is_known():
     """Its two other results are empty: they are no images."""
     module = float64(nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU()))
-    assert unknown(record(module, images())) is None
+    assert inapplicable_reason(record(module, images())) is None
 
 
 def test_what_was_recorded_goes_with_its_tape():

@@ -22,11 +22,11 @@ def node(model, place):
 GRAPHS = {
     "cycle": (
         lambda model: node(model, 0).input.__setitem__(0, "logits"),
-        "Conv reads logits, which nothing before it gives.",
+        "Conv reads logits, which no earlier node produces.",
     ),
     "missing input": (
         lambda model: node(model, 3).input.__setitem__(1, "nothing"),
-        "Conv reads nothing, which nothing before it gives.",
+        "Conv reads nothing, which no earlier node produces.",
     ),
     "two values of one name": (
         lambda model: node(model, 3).output.__setitem__(0, "conv2d"),

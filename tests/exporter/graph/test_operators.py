@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from lenetx.formats.onnx.canonical import canonical
-from lenetx.formats.torchscript.record import trace
+from lenetx.formats.torchscript.torch_tracer import trace
 from lenetx.graph import Unknown, aliases, difference, of_tape
 from lenetx.graph.tape import record
 

@@ -14,10 +14,10 @@ from onnx import helper, numpy_helper
 import lenetx
 from lenetx import Reference, Report
 from lenetx.bounds.selftest import with_self_test
-from lenetx.formats.artifact import Engine, OpenedArtifact
+from lenetx.formats.artifact import OpenedArtifact, Run
 from lenetx.formats.onnx.intermediates import layers_of
 from lenetx.graph import Unknown
-from lenetx.proof import contract, prove
+from lenetx.proof import embedded_spec, prove
 from lenetx.publishing.manifest import MANIFEST, merged
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime import ModelSpec
@@ -117,14 +117,14 @@ def test_runtime_that_prepares_one_level_otherwise(
     file: OpenedArtifact, few: Reference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By one unit in the last place, and only grey level 128."""
-    normalise = contract.normalise
+    normalise = embedded_spec.normalise
 
     def other(frames: np.ndarray, spec: ModelSpec) -> np.ndarray:
         inputs = normalise(frames, spec)
         grey = normalise(np.full_like(frames[:1], 128), spec).max()
         return np.where(inputs == grey, np.nextafter(grey, np.float32(9)), inputs)
 
-    monkeypatch.setattr(contract, "normalise", other)
+    monkeypatch.setattr(embedded_spec, "normalise", other)
     assert "are not those that training makes" in only(prove(file, few), "preprocessing").detail
 
 
@@ -156,7 +156,7 @@ def test_number_that_the_network_has_not(file: OpenedArtifact, few: Reference, m
     """As a factor it would change every logit by less than rounding may; here the graph cannot be followed."""
     assert file.numbers is not None
     monkeypatch.setitem(vars(few), "expression", (Unknown("it is strange"), {}))
-    report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}, fresh=None), few)
+    report = prove(dataclasses.replace(file, numbers=file.numbers | {1.000001}, matches_new_export=None), few)
     assert "The network's code holds no 1.000001" in only(report, "numbers").detail
 
 
@@ -200,8 +200,8 @@ def engine_names() -> list[str]:
 class OffByALittle:
     """What an engine gives, and a thousandth more."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._backend = engine.open()
+    def __init__(self, run: Run) -> None:
+        self._backend = run.open()
         self.device = self._backend.device
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -211,26 +211,26 @@ class OffByALittle:
 @pytest.mark.parametrize("name", ["lenet5.onnx", "lenet5.torchscript"])
 def test_one_way_to_run_it_is_off(opened: Callable, onnx_bytes, torchscript_bytes, few, name: str) -> None:
     file = opened(onnx_bytes if name.endswith("onnx") else torchscript_bytes, name)
-    ways = [engine for engine in file.engines if not engine.missing]
+    ways = [run for run in file.runs if not run.missing]
     assert len(ways) >= 2
     for way in ways if name == "lenet5.onnx" else ways[::3]:
         off = dataclasses.replace(way, open=partial(OffByALittle, way))
-        engines = tuple(off if engine is way else engine for engine in file.engines)
-        report = prove(dataclasses.replace(file, engines=engines), few)
+        runs = tuple(off if run is way else run for run in file.runs)
+        report = prove(dataclasses.replace(file, runs=runs), few)
         assert only(report, way.name).group == "engines"
 
 
 def test_provider_that_is_not_there(file: OpenedArtifact, onnx_bytes: bytes, few: Reference) -> None:
     """onnxruntime by itself would take the CPU with no more than a warning."""
     name = "MIGraphXExecutionProvider"
-    engine = Engine(name, partial(OrtBackend, onnx_bytes, file.artifact.spec, providers=[name]))
-    report = prove(dataclasses.replace(file, engines=(*file.engines, engine)), few)
-    assert only(report, name).detail.startswith(f"It was asked for and did not run: {name} was asked for")
+    run = Run(name, partial(OrtBackend, onnx_bytes, file.artifact.spec, providers=[name]))
+    report = prove(dataclasses.replace(file, runs=(*file.runs, run)), few)
+    assert only(report, name).detail.startswith(f"It was requested and did not run: {name} was asked for")
 
 
 def test_provider_that_has_no_sense_here_is_no_failure(file: OpenedArtifact, few: Reference) -> None:
-    engine = Engine("Elsewhere", lambda: 1 / 0, missing="It runs models on remote servers only.")
-    report = prove(dataclasses.replace(file, engines=(engine,)), few)
+    run = Run("Elsewhere", lambda: 1 / 0, missing="It runs models on remote servers only.")
+    report = prove(dataclasses.replace(file, runs=(run,)), few)
     assert report.passed
     assert check_of(report, "Elsewhere").status == "not_applicable"
 

@@ -124,7 +124,7 @@ def test_a_refusal_of_no_image_is_right(judge_function: Judge, honest: Function)
 
     report = judge_function(run)
     assert report.passed
-    assert check_of(report, "batch sizes").detail == "A batch of 0 is refused: ValueError: there is no image"
+    assert check_of(report, "batch sizes").detail == "A batch of 0 is rejected: ValueError: there is no image"
 
 
 def test_wrong_where_the_brightest_image_comes_first(judge_function: Judge, checkpoint, digits: data.Dataset) -> None:

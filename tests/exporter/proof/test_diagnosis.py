@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from lenetx import ArtifactError, Reference, Report
-from lenetx.formats.artifact import Engine, OpenedArtifact
+from lenetx.formats.artifact import OpenedArtifact, Run
 from lenetx.proof import as_artifact, prove
 from lenetx.report import Check
 
@@ -50,12 +50,12 @@ def test_an_engine_that_is_off_is_the_engines_fault(file: OpenedArtifact, few: R
     check = check_of(prove(dataclasses.replace(file, backend=off), few), "diagnosis")
     assert (check.status, check.subject) == ("failed", "4 inputs, by onnx's ReferenceEvaluator")
     assert check.measured < 1
-    assert check.detail == "The file is right: the engine that ran it computes something else."
+    assert check.detail == "The file is right: the engine that ran it computes something different."
 
 
 def test_an_engine_that_cannot_run_is_the_engines_fault(file: OpenedArtifact, few: Reference) -> None:
     check = check_of(prove(dataclasses.replace(file, backend=Elsewhere(lambda _: 1 / 0)), few), "diagnosis")
-    assert check.detail == "The file is right: the engine that ran it computes something else."
+    assert check.detail == "The file is right: the engine that ran it computes something different."
 
 
 def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact, few: Reference) -> None:
@@ -64,18 +64,19 @@ def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact
 
     off = dataclasses.replace(file, backend=Elsewhere(run), evaluate=lambda _: 1 / 0)
     assert (
-        check_of(prove(off, few), "diagnosis").detail == "It asks for more memory than any honest network of its size."
+        check_of(prove(off, few), "diagnosis").detail
+        == "It needs more memory than an honest network of its size would."
     )
 
 
 def test_one_way_to_run_it_that_is_off_is_pointed_at(file: OpenedArtifact, few: Reference) -> None:
-    engine = Engine("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
-    check = check_of(prove(dataclasses.replace(file, engines=(engine,)), few), "diagnosis")
+    run = Run("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
+    check = check_of(prove(dataclasses.replace(file, runs=(run,)), few), "diagnosis")
     assert check.detail.startswith("The file is right, and its engine too as it runs by default")
 
 
 def test_the_worst_images_decide(file: OpenedArtifact, few: Reference) -> None:
-    """Engine and file are wrong for one image, which is among those that are asked."""
+    """Run and file are wrong for one image, which is among those that are asked."""
     picture = few.real.inputs[40]
 
     def wrong(x: Floats) -> Floats:
@@ -97,7 +98,7 @@ def test_a_function_has_no_definition_to_ask(file: OpenedArtifact, few: Referenc
     check = check_of(report, "diagnosis")
     assert (check.status, check.detail) == (
         "not_applicable",
-        "Nothing but its own answers defines what a function computes.",
+        "A function is defined only by its own results.",
     )
 
 

@@ -27,7 +27,7 @@ NAMES = f"extra/{METADATA_KEY}.weights.json"
 @pytest.fixture
 def judge(opened: Callable, few: Reference) -> Judge:
     """As everywhere, but run in one way."""
-    return lambda contents, name: prove(dataclasses.replace(opened(contents, name), engines=()), few)
+    return lambda contents, name: prove(dataclasses.replace(opened(contents, name), runs=()), few)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_calls_that_do_more_than_compute_are_never_run(judge: Judge, records: di
     if not words:
         assert {"numbers", "graph", "random inputs"} & set(failed(judge(archive.pack(records), NAME)))
         return
-    with pytest.raises(ArtifactError, match=f"Its code is not that of a network of lenetx: .*({words})"):
+    with pytest.raises(ArtifactError, match=f"Its code is not that of a network that lenetx wrote: .*({words})"):
         judge(archive.pack(records), NAME)
 
 

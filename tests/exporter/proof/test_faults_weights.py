@@ -28,7 +28,7 @@ def judge_damaged(opened: Callable, onnx_bytes: bytes, few: Reference) -> Judge:
 
     def run(damage: Damage) -> Report:
         file = opened(resealed(onnx_bytes, damage), "lenet5.onnx")
-        return prove(dataclasses.replace(file, engines=()), few)
+        return prove(dataclasses.replace(file, runs=()), few)
 
     return run
 

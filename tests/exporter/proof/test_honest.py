@@ -13,7 +13,7 @@ from torch import nn
 
 from lenetx import Reference, Report, data, models
 from lenetx.bounds.measure import measure
-from lenetx.execution.double import Double
+from lenetx.execution.float64 import Float64Network
 from lenetx.formats import DEFAULT, get
 from lenetx.formats.network import Network
 from lenetx.models.architecture import Architecture
@@ -85,7 +85,7 @@ def test_eager_channels_last(judge_function: Judge, checkpoint: Checkpoint) -> N
 
 def largest_share(run: Function, reference: Reference, rows: int = 24) -> float:
     """Of a limit, over some inputs of each group: for programs that are too slow for a whole proof."""
-    probes = [*map(reference.made_up, inputs.GROUPS), reference.real]
+    probes = [*map(reference.synthetic, inputs.GROUPS), reference.real]
     parts = [probe.take(np.arange(min(rows, len(probe))), probe.subject) for probe in probes if probe is not None]
     return max(float(shares(part, run(part.inputs)).max()) for part in parts)
 
@@ -163,7 +163,7 @@ def test_a_global_average_of_plain_images() -> None:
     float32 = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 10, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ).eval()
-    float64 = Double(copy.deepcopy(float32))
+    float64 = Float64Network(copy.deepcopy(float32))
     plain = np.broadcast_to(np.linspace(-2, 2, 4, dtype=np.float32)[:, None, None, None], (4, 3, 224, 224)).copy()
     found = measure(float32, float64, plain, "adjoint")
     probe = Probe("plain", "4 plain images", plain, found.exact, found.eager, found.limits, np.arange(4))

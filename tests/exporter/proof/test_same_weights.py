@@ -263,7 +263,7 @@ def test_where_nothing_can_be_compared_it_is_said(known: Callable, opened: Opene
         raise RuntimeError("no exporter")
 
     reference, contents = known("Moved")
-    file = dataclasses.replace(opened(contents, "net.onnx"), fresh=fails)
+    file = dataclasses.replace(opened(contents, "net.onnx"), matches_new_export=fails)
     graph = by_name(same_weights(Case(file, reference)))["graph"]
     assert graph.status == "not_applicable"
     assert graph.detail.endswith("it cannot be exported anew: RuntimeError: no exporter.")

@@ -1,13 +1,12 @@
 """Open ONNX files that other programs wrote, to prove that they compute what a network of PyTorch computes.
 
-``read`` and ``external`` parse the file and take in the weights beside it; ``contract`` and ``precision`` say whether it
-is a float32 classifier and of which axes; ``simplify``, ``older`` and ``match`` write it in the form that
-``lenetx.graph`` reads, under the network's names. The engine runs bytes that are written anew from what was parsed.
+``read`` and ``external`` parse the file and take in the weights beside it; ``contract`` and ``precision`` find its axes
+and check that it is a float32 classifier; ``simplify``, ``older`` and ``match`` write it in the form that
+``lenetx.graph`` reads, under the network's names. The engine runs bytes written anew from what was parsed.
 """
 
 import hashlib
-from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +18,15 @@ from lenetx_runtime.ort import OrtBackend
 
 from ...graph import of_onnx
 from ..artifact import Artifact, OpenedArtifact
-from ..onnx.engines import engines_of
 from ..onnx.evaluate import evaluate
-from ..onnx.intermediates import affine_outputs, layers_of
+from ..onnx.intermediates import affine_outputs, entering, layers_of
+from ..onnx.runs import runs_of
 from ..onnx.structure import constants, numbers, training_operators, weights
-from .contract import fit_axes, require_classifier, spec_for
+from .contract import fit_axes, require_classifier, size_of, spec_for
 from .match import matched
 from .precision import FLOAT32
 from .read import is_sealed, load, parse
-from .simplify import simplified
+from .simplify import replace, simplified
 from .structure import structure
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["is_foreign", "open_foreign"]
+__all__ = ["input_of", "is_foreign", "open_foreign"]
 
 SUFFIX = ".onnx"
 _UNKNOWN_OPERATOR = ("is not a registered function/op", "No Op registered for")
@@ -49,7 +48,27 @@ def is_foreign(path: Path) -> bool:
         InputError: the file is missing or cannot be read.
         ArtifactError: its name ends in .onnx and it is no ONNX model.
     """
-    return path.suffix == SUFFIX and not is_sealed(parse(read_bytes(path, "model")))
+    try:
+        return path.suffix == SUFFIX and not is_sealed(parse(read_bytes(path, "model")))
+    except ArtifactError as error:
+        raise ArtifactError(f"'{path}' cannot be used. {error}") from None
+
+
+def input_of(path: Path) -> tuple[tuple[int, int] | None, int | None]:
+    """Return the (height, width) and the number of channels that a foreign file takes; ``None`` for what is not known.
+
+    Raises:
+        InputError, ArtifactError: as ``open_foreign``.
+    """
+    try:
+        model = parse(read_bytes(path, "model"))
+        held = {tensor.name for tensor in model.graph.initializer}
+        kept = [value for value in model.graph.input if value.name not in held]
+        replace(model.graph.input, kept)
+        require_classifier(model)
+        return size_of(model.graph.input[0])
+    except InputError as error:
+        raise InputError(f"'{path}' cannot be proven. {error}") from None
 
 
 def open_foreign(
@@ -94,13 +113,15 @@ def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str,
         weights=weights(readable),
         numbers=numbers(readable),
         constants=constants(readable),
-        engines=engines_of(ours, spec, device),
+        runs=runs_of(ours, spec, device),
         layers=partial(layers_of, ours, spec, outputs=affine_outputs(readable)),
         training=partial(training_operators, readable),
         expression=lambda names: of_onnx(readable, names),
         evaluate=partial(evaluate, model, spec),
         network=found.network,
         slack=found.slack,
+        entering=partial(entering, ours, spec),
+        placed=found.placed,
     )
 
 

@@ -11,17 +11,16 @@ from .precision import FLOAT32, precision_of
 from .read import texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from onnx import ModelProto, ValueInfoProto
 
-__all__ = ["BATCH", "ELSEWHERE", "fit_axes", "require_classifier", "spec_for"]
+__all__ = ["BATCH", "ELSEWHERE", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
 
 BATCH = "batch"
 """The name that a batch axis of any size gets."""
 ELSEWHERE = "judge it by its numbers: 'lenetx verify --write-inputs' and '--logits'"
 """The road for programs that lenetx cannot run."""
 _FLOAT = 1
+_CHANNELS = (1, 3)
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]
 
 Axes = "Sequence[int | str]"
@@ -71,7 +70,7 @@ def spec_for(model: "ModelProto", spec: ModelSpec, layout: str | None = None) ->
     axes, rows = axes_of_value(given), axes_of_value(wanted)
     found = layout or _layout(model, axes, spec)
     if found is None or not _fits(axes, found, spec):
-        _refuse_input(given, spec, layout)
+        raise _other_input(given, spec, layout)
     if rows is not None and not _are_rows(rows, len(spec.labels)):
         numbers = rows[1] if len(rows) == 2 else " × ".join(map(str, rows[1:]))
         raise InputError(
@@ -112,6 +111,24 @@ def axes_of_value(value: "ValueInfoProto") -> list[int | str] | None:
     return [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
 
 
+def size_of(given: "ValueInfoProto") -> tuple[tuple[int, int] | None, int | None]:
+    """Return the (height, width) and the channels that an input states, ``None`` for what it does not state."""
+    axes = [size if isinstance(size, int) else 0 for size in (axes_of_value(given) or [0])[1:]]
+    if len(axes) == 1:
+        sides = [(channels, math.isqrt(axes[0] // channels)) for channels in _CHANNELS]
+        fitting = [(channels, side) for channels, side in sides if side and channels * side * side == axes[0]]
+        return ((fitting[0][1],) * 2, fitting[0][0]) if len(fitting) == 1 else (None, None)
+    if len(axes) == 2:
+        channels, height, width = 1, *axes
+    elif len(axes) == 3 and axes[0] not in _CHANNELS and axes[2] in _CHANNELS:
+        height, width, channels = axes
+    elif len(axes) == 3:
+        channels, height, width = axes
+    else:
+        return None, None
+    return (height, width) if height and width else None, channels if channels in _CHANNELS else None
+
+
 def shown(value: "ValueInfoProto") -> str:
     """Return the type and the axes of a value in words, such as float32[N, 1, 28, 28]."""
     from onnx import helper
@@ -147,11 +164,11 @@ def _fits(axes: "list[int | str] | None", layout: str, spec: ModelSpec) -> bool:
     return len(known) == len(wanted) and all(size in (None, own) for size, own in zip(known, wanted, strict=True))
 
 
-def _refuse_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None) -> None:
+def _other_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None) -> InputError:
     numbers = math.prod(spec.input_shape)
     wanted = ", ".join(f"{name} [N, {', '.join(map(str, axes_of(name, spec.input_shape)))}]" for name in LAYOUTS[:2])
     stated = f" in the layout {layout}" if layout else ""
-    raise InputError(
+    return InputError(
         f"Its input {texts(given.name)} is {shown(given)}, which is not the network's{stated}: {wanted} or flat "
         f"[N, {numbers}]; state another size of the network with --input-size and --channels."
     )

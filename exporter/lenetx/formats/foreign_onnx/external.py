@@ -1,6 +1,5 @@
 """Take in the weights that an ONNX file keeps in other files beside it."""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -70,7 +69,7 @@ def _inside(folder: Path, location: str) -> Path:
     if not location or "\0" in location or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
         raise ArtifactError(f"It keeps weights in '{shown}', outside of its folder, where lenetx reads nothing.")
     path = folder / name
-    if os.path.islink(path) or folder.resolve() not in path.resolve().parents:
+    if path.is_symlink() or folder.resolve() not in path.resolve().parents:
         raise ArtifactError(f"It keeps weights in '{shown}', a link, which lenetx does not follow: put the file there.")
     if not path.is_file():
         raise ArtifactError(f"It keeps weights in '{shown}', which is not beside it: put that file into its folder.")

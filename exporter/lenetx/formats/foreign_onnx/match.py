@@ -26,6 +26,10 @@ Weights = Mapping[str, Array]
 _FLOAT = 1
 _ROUNDINGS = 16 * 2.0**-24
 """Most roundings of a program that folds batch norms in float32, relative to the terms of each number."""
+_CLOSE = 0.01
+"""Largest change of a number of a weight that was changed on purpose or by rounding, relative to the largest of all."""
+_SURE = 4
+"""Number of tests that find a weight by its numbers."""
 _NEUTRAL = "tensor:"
 
 
@@ -37,11 +41,13 @@ class Matched:
         model: the file, in the form of ``simplified``, with the network's names.
         network: the network, with the batch norms folded that are folded in the file.
         slack: how far each number of a folded tensor may be from lenetx's, by name.
+        placed: the names of tensors that were found by their place alone.
     """
 
     model: "ModelProto"
     network: Network
     slack: "Mapping[str, NDArray[np.float64]]"
+    placed: frozenset[str]
 
 
 def matched(model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module") -> Matched:
@@ -63,11 +69,11 @@ def matched(model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module") -
         sizes = terms(built, checkpoint.spec.input_shape, kept)
     weights = {name: tensor.numpy() for name, tensor in network.usage.tensors.items()}
     slack = {name: _ROUNDINGS * sizes[name].numpy() for name in weights.keys() & sizes.keys()}
-    _Naming(model, weights, slack).give()
+    placed = _Naming(model, weights, slack).give()
     _drop_zero_biases(model, weights)
     restore_weights(model, weights)
     name_constants(model, weights)
-    return Matched(model, network, slack)
+    return Matched(model, network, slack, placed)
 
 
 def _merge_equal(model: "ModelProto") -> None:
@@ -89,7 +95,7 @@ def _merge_equal(model: "ModelProto") -> None:
 
 
 def _unfolded(model: "ModelProto", built: "nn.Module") -> tuple[str, ...]:
-    """Return the names of the network's batch norms that the file holds as nodes, by their bits, else in their order."""
+    """Return the names of the network's batch norms that are nodes of the file, by their bits, else in their order."""
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type == "BatchNormalization" and len(node.input) == 5]
     theirs = [[_array(held[name]) for name in node.input[1:]] for node in nodes if all(map(held.get, node.input[1:]))]
@@ -150,20 +156,25 @@ class _Naming:
         tensors = [tensor for tensor in model.graph.initializer if tensor.data_type == _FLOAT and tensor.dims]
         self._tensors = {tensor.name: _array(tensor) for tensor in sorted(tensors, key=lambda each: read[each.name])}
 
-    def give(self) -> None:
-        """Find the names, from the surest on, and write them into the model."""
+    def give(self) -> frozenset[str]:
+        """Find the names, from the surest on, and write them into the model; return those found by place alone."""
         tests: list[Callable[[str, str, _Form], bool]] = [
             lambda old, name, form: old == name and self._has_bits(name, form),
             lambda _, name, form: self._has_bits(name, form),
             lambda _, name, form: self._is_rounded(name, form),
+            lambda _, name, form: self._is_close(name, form),
             lambda old, name, _: old == name,
-            lambda _, name, form: form.array.ndim > 1 or self._weights[name].ndim == 1,
+            lambda *_: True,
         ]
-        for test in tests:
+        sure: set[str] = set()
+        for place, test in enumerate(tests):
             for old, array in self._tensors.items():
                 if old not in self._found:
                     self._find(old, array, test)
+            if place < _SURE:
+                sure = {name for name, _ in self._found.values()}
         self._rename()
+        return frozenset(name for name, _ in self._found.values()) - sure
 
     def _find(self, old: str, array: Array, test: "Callable[[str, str, _Form], bool]") -> None:
         for name in self._left:
@@ -182,6 +193,11 @@ class _Naming:
         if name not in self._slack:
             return False
         return bool((np.abs(form.array.astype(np.float64) - self._weights[name]) <= self._slack[name]).all())
+
+    def _is_close(self, name: str, form: _Form) -> bool:
+        """Return whether the numbers are the weight's, but for small changes."""
+        ours, theirs = self._weights[name].astype(np.float64), form.array.astype(np.float64)
+        return bool(np.abs(theirs - ours).max(initial=0) <= _CLOSE * np.abs(ours).max(initial=0))
 
     def _rename(self) -> None:
         """Write the names; a tensor in another form is made by a node from the weight in its own form."""

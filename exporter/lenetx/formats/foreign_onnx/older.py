@@ -16,7 +16,7 @@ _TRAINING = 2
 
 
 def as_known_opset(model: "ModelProto") -> None:
-    """Turn attributes that are inputs in later opsets into inputs, and inference-time dropout into Identity, in place."""
+    """Turn attributes that are inputs in later opsets into inputs, and idle dropout into Identity, in place."""
     for entry in model.opset_import:
         if entry.domain in _DEFAULT:
             entry.version = min(max(entry.version, _OLDEST), _NEWEST)
@@ -100,7 +100,8 @@ def _upsample(model: "ModelProto", node: "NodeProto") -> None:
 
 
 def _batch_norm(_: "ModelProto", node: "NodeProto") -> None:
-    """Drop the attribute of opset 7 whose only meaning for images is its default."""
+    """Drop what inference ignores, and the attribute of opset 7 whose only meaning for images is its default."""
+    _drop(node, "momentum")
     if _attributes(node).get("spatial") == 1:
         _drop(node, "spatial")
 

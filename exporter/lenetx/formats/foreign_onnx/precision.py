@@ -12,7 +12,7 @@ _QUANTISED = (
     "QuantizeLinear DequantizeLinear DynamicQuantizeLinear ConvInteger MatMulInteger QLinearConv QLinearMatMul QGemm "
     "QLinearAdd QLinearMul QLinearAveragePool QLinearGlobalAveragePool QLinearConcat QLinearSoftmax QLinearSigmoid "
     "QLinearLeakyRelu QAttention DynamicQuantizeMatMul MatMulNBits MatMulIntegerToFloat"
-).split()
+)
 _NAMES = {10: "float16", 16: "bfloat16", 11: "float64"}
 """By tensor data type, from the one that decides first."""
 _FLOAT_TYPES = (1, *_NAMES)
@@ -24,7 +24,7 @@ def precision_of(model: "ModelProto") -> str:
 
     A single tensor or conversion of another precision decides: float32's limits do not hold behind it.
     """
-    if any(node.op_type in _QUANTISED for node in model.graph.node):
+    if any(node.op_type in _QUANTISED.split() for node in model.graph.node):
         return "int8"
     kinds = {value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)}
     kinds |= {tensor.data_type for tensor in model.graph.initializer}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
-from lenetx_runtime.limits import DEFAULT
+from lenetx_runtime.limits import DEFAULT_LIMITS
 from lenetx_runtime.spec import METADATA_KEY
 
 from ...graph.expression import plain
@@ -21,7 +21,7 @@ __all__ = ["LARGEST", "OPSETS", "load", "parse"]
 
 OPSETS = range(7, 26)
 """From the oldest opset that torch writes to the newest that the tested engine runs."""
-LARGEST = DEFAULT.model_bytes
+LARGEST = DEFAULT_LIMITS.model_bytes
 """Most bytes of a file and of the weights that it keeps beside it, together."""
 _OTHER_FORMAT = b"ORTM"
 _ZIP = b"PK\x03\x04"

@@ -17,6 +17,7 @@ __all__ = ["drop_unread", "replace", "simplified"]
 
 _MOST = 2**22
 """Most numbers of a tensor that is computed from constants."""
+_FLOAT = 1
 _VALUES = ("value", "value_float", "value_int", "value_floats", "value_ints")
 _IMAGE, _ROWS = "lenetx:image", "lenetx:rows"
 _TO_CHANNELS_LAST = [0, 2, 3, 1]
@@ -34,6 +35,7 @@ def simplified(model: "ModelProto", spec: ModelSpec) -> "ModelProto":
     found.CopyFrom(model)
     _constants(found)
     as_known_opset(found)
+    _casts(found)
     _identities(found)
     _computed(found)
     _adapt(found, spec)
@@ -104,6 +106,23 @@ def _identities(model: "ModelProto") -> None:
     replace(model.graph.node, kept)
 
 
+def _casts(model: "ModelProto") -> None:
+    """Write a conversion from float32 to float32 as an Identity."""
+    import onnx
+
+    casts = [node for node in model.graph.node if node.op_type in ("Cast", "CastLike")]
+    if not casts:
+        return
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.input)}
+    kinds = values | {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in casts:
+        to = [attribute.i for attribute in node.attribute if attribute.name == "to"]
+        if [*(kinds.get(name) for name in node.input), *to] == [_FLOAT, _FLOAT]:
+            node.op_type = "Identity"
+            del node.input[1:], node.attribute[:]
+
+
 def _computed(model: "ModelProto") -> None:
     """Compute the tensors that nodes make of constants alone, such as a bias of zeros."""
     from onnx import numpy_helper
@@ -135,10 +154,11 @@ def _computed(model: "ModelProto") -> None:
     replace(model.graph.node, kept)
 
 
-def _shape(_: "NodeProto", values: "list[NDArray[Any]]") -> Any:
+def _shape(node: "NodeProto", values: "list[NDArray[Any]]") -> Any:
     import numpy as np
 
-    return np.array(values[0].shape, np.int64)
+    limits = {attribute.name: attribute.i for attribute in node.attribute}
+    return np.array(values[0].shape[slice(limits.get("start"), limits.get("end"))], np.int64)
 
 
 def _expand(_: "NodeProto", values: "list[NDArray[Any]]") -> Any:
@@ -157,15 +177,10 @@ def _constant_of_shape(node: "NodeProto", values: "list[NDArray[Any]]") -> Any:
     return np.full(shape, filler.reshape(()), filler.dtype) if math.prod(shape) <= _MOST else None
 
 
-def _cast_like(_: "NodeProto", values: "list[NDArray[Any]]") -> Any:
-    return values[0].astype(values[1].dtype) if values[0].size <= _MOST else None
-
-
 _COMPUTED: "Mapping[str, Callable[[NodeProto, list[NDArray[Any]]], Any]]" = {
-    "Shape": lambda node, values: None if node.attribute else _shape(node, values),
+    "Shape": _shape,
     "Expand": _expand,
     "ConstantOfShape": _constant_of_shape,
-    "CastLike": _cast_like,
 }
 
 

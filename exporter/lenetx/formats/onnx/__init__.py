@@ -14,10 +14,10 @@ from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ...graph import of_onnx
 from ..artifact import Artifact, OpenedArtifact
-from .engines import engines_of
 from .evaluate import evaluate
 from .intermediates import layers_of
 from .parse import parse
+from .runs import runs_of
 from .structure import OPSETS, constants, numbers, structure, training_operators, weights
 
 if TYPE_CHECKING:
@@ -85,25 +85,25 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         weights=weights(model),
         numbers=numbers(model),
         constants=constants(model),
-        engines=engines_of(data, spec, device),
+        runs=runs_of(data, spec, device),
         layers=partial(layers_of, data, spec),
         training=lambda: training_operators(again()),
         expression=lambda names: of_onnx(again(), names),
-        fresh=lambda network: _is_fresh(again(), spec, network),
+        matches_new_export=lambda network: _matches_new_export(again(), spec, network),
         evaluate=lambda inputs: evaluate(again(), spec, inputs),
     )
 
 
-def _is_fresh(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> bool:
+def _matches_new_export(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> bool:
     """Return whether a new export of the network gives the same model, apart from its metadata."""
     import onnx
 
     opset = next(entry.version for entry in model.opset_import)
-    fresh = onnx.load_from_string(export(network, batch=spec.batch, opset=opset))
-    for each in (model, fresh):
+    exported_anew = onnx.load_from_string(export(network, batch=spec.batch, opset=opset))
+    for each in (model, exported_anew):
         del each.metadata_props[:]
         each.producer_name = each.producer_version = ""
-    return bool(model.SerializeToString(deterministic=True) == fresh.SerializeToString(deterministic=True))
+    return bool(model.SerializeToString(deterministic=True) == exported_anew.SerializeToString(deterministic=True))
 
 
 def _load(data: bytes) -> "onnx.ModelProto":

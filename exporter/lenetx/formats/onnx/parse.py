@@ -60,7 +60,7 @@ def parse(data: bytes) -> "ModelProto":
         raise ArtifactError("It is not an ONNX model, or it is nested too deeply.") from None
     _require_known(model)
     if written != data:
-        raise ArtifactError("It was not written by lenetx: the same model is spelled otherwise there.")
+        raise ArtifactError("It was not written by lenetx: lenetx serialises the same model differently.")
     for tensor in model.graph.initializer:
         _require_whole(tensor)
     _require_nodes(model)
@@ -106,7 +106,7 @@ def _require_whole(tensor: "TensorProto") -> None:
         fits = sum(len(getattr(tensor, name)) for name in held) == count
         fits = fits and all(tensor.data_type == _TYPED[name] for name in held)
     if not fits:
-        raise ArtifactError(f"The tensor {plain(tensor.name)} has not the numbers that its shape asks for.")
+        raise ArtifactError(f"The tensor {plain(tensor.name)} has data that does not match its shape.")
 
 
 def _require_nodes(model: "ModelProto") -> None:
@@ -123,7 +123,7 @@ def _require_nodes(model: "ModelProto") -> None:
     for node in graph.node:
         schemas.require(node)
         if missing := [name for name in node.input if name and name not in known]:
-            raise ArtifactError(f"{plain(node.op_type)} reads {plain(missing[0])}, which nothing before it gives.")
+            raise ArtifactError(f"{plain(node.op_type)} reads {plain(missing[0])}, which no earlier node produces.")
         for name in filter(None, node.output):
             define(name, node.op_type)
     _require_read(graph)
@@ -136,9 +136,13 @@ def _require_read(graph: "GraphProto") -> None:
         unread = [name for name in node.output if name and name not in read]
         if len(unread) == len([name for name in node.output if name]):
             names = plain(", ".join(node.output))
-            raise ArtifactError(f"No node reads what {plain(node.op_type)} gives ({names}): it would run unseen.")
+            raise ArtifactError(
+                f"No node reads the output of {plain(node.op_type)} ({names}): it would run without effect."
+            )
         if unread and node.op_type not in _OPTIONAL_RESULTS:
-            raise ArtifactError(f"No node reads {plain(unread[0])}, which {plain(node.op_type)} gives beside the rest.")
+            raise ArtifactError(
+                f"No node reads {plain(unread[0])}, which {plain(node.op_type)} returns besides the rest."
+            )
         read.update(node.input)
     for what, values in (("tensor", graph.initializer), ("input", graph.input)):
         for value in values:

@@ -24,12 +24,12 @@ from ..artifact import Artifact, OpenedArtifact
 from ..local_paths import local_paths
 from .batch import COUNTS, bits_of, program_of_traces
 from .code import names_of, numbers, renamed, write
-from .engines import engines_of
 from .graph import constants_of, program_of, training_operators
-from .record import deprecated_api, trace
+from .recorder import ArchiveRecorder, expression_of, layers_of
 from .records import packed, unpacked
+from .runs import runs_of
+from .torch_tracer import deprecated_api, trace
 from .trace import Traced
-from .watch import Watched, expression_of, layers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     if random := training_operators(loaded.graph):
         raise InputError(
             f"In eval mode too, the network draws random numbers or takes statistics of the whole batch "
-            f"({', '.join(sorted(set(random)))}): an image's answer would not be its own."
+            f"({', '.join(sorted(set(random)))}): an image's result would depend on other images."
         )
     records = packed(renamed(program_of(loaded.graph), program.path, names_of(program)), tensors)
     constants = constants_of(loaded)  # names must follow the order of the loaded module
@@ -86,26 +86,26 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     try:
         spec = ModelSpec.from_json(records[_SPEC].decode())
     except (KeyError, ValueError):
-        raise ArtifactError("It is not a model that lenetx made: it carries no lenetx spec.") from None
+        raise ArtifactError("It was not made by lenetx: it has no lenetx spec.") from None
     code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
     program = unpacked(code)
     load = partial(_load, code, device)  # unpacked() has checked that packed() writes the same bytes
     module = load()
     if write(renamed(program_of(module.graph))) != write(renamed(program)):
-        raise ArtifactError("Its code is not that of a network of lenetx: libtorch reads it in another way.")
+        raise ArtifactError("Its code is not that of a network that lenetx wrote: libtorch reads it differently.")
     constants = constants_of(module)
     weights = _weights(records, constants)
     others = _unnamed(records, constants)
-    watched = Watched(load, _names_of(records), spec, device)
+    recorder = ArchiveRecorder(load, _names_of(records), spec, device)
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, device),
         weights=weights,
-        engines=engines_of(watched.load, device),
-        layers=partial(layers_of, watched),
+        runs=runs_of(recorder.load, device),
+        layers=partial(layers_of, recorder),
         training=lambda: training_operators(module.graph),
-        expression=partial(expression_of, watched),
-        fresh=lambda network: _is_fresh(records, export(network, batch=spec.batch)),
+        expression=partial(expression_of, recorder),
+        matches_new_export=lambda network: _matches_new_export(records, export(network, batch=spec.batch)),
         structure=(
             Check("file", f"archive of {len(records)} records", "passed", detail="Canonical, checksums right."),
             Check("axes", "inputs and outputs", "not_applicable", detail="A trace declares none: see batch sizes."),
@@ -134,10 +134,10 @@ def _class_path(network: "nn.Module") -> str:
     return ".".join(["__torch__", *(f"{each}_" if keyword.iskeyword(each) else each for each in parts)])
 
 
-def _is_fresh(records: Mapping[str, bytes], exported: bytes) -> bool:
+def _matches_new_export(records: Mapping[str, bytes], exported: bytes) -> bool:
     """Return whether the records equal those of a new export, apart from the spec."""
-    fresh = archive.unpack(exported)
-    return {**records, _SPEC: b""} == {**fresh, _SPEC: b""}
+    exported_anew = archive.unpack(exported)
+    return {**records, _SPEC: b""} == {**exported_anew, _SPEC: b""}
 
 
 def _is_one_number(array: "NDArray[Any]") -> bool:

@@ -28,7 +28,7 @@ COUNTS = (2, 3)
 _COUNT = Name("0")
 """The batch size."""
 _DIFFERS = (
-    "The network does something else for other images or another number of them: its code branches on them, goes "
+    "The network behaves differently for other images or another number of them: its code branches on them, goes "
     "through the images one by one, or computes with their number. TorchScript files here hold no branch."
 )
 

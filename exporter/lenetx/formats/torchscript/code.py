@@ -141,14 +141,14 @@ def read(code: str) -> Program:
     frame = _CODE.fullmatch(code)
     try:
         if frame is None:
-            raise ValueError("it is no class with one method")
+            raise ValueError("it is not a class with one method")
         statements = tuple(_statement(line) for line in frame[4].split("\n")[:-1])
         program = Program(f"{frame[2]}.{frame[1]}", frame[3], statements, frame[5])
         if write(program) != code:
-            raise ValueError("it is spelled in another way")
+            raise ValueError("it is written differently")
         _require_straight(program)
     except ValueError as error:
-        raise ArtifactError(f"Its code is not that of a network of lenetx: {error}.") from None
+        raise ArtifactError(f"Its code is not that of a network that lenetx wrote: {error}.") from None
     return program
 
 
@@ -248,7 +248,7 @@ def _statement(line: str) -> Statement:
         place = argument.end()
     results, unpacked = tuple(parts[1].split(", ")), bool(parts[2])
     if len(results) > 1 and not unpacked:
-        raise ValueError("it is spelled in another way")
+        raise ValueError("it is written differently")
     return Statement(results, parts[3], tuple(arguments), tuple(keywords), unpacked)
 
 

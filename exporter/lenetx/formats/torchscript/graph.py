@@ -50,7 +50,7 @@ def program_of(graph: Any) -> Program:
     try:
         return _Reader(graph).program()
     except ValueError as error:
-        raise ArtifactError(f"Its code is not that of a network of lenetx: {error}.") from None
+        raise ArtifactError(f"Its code is not that of a network that lenetx wrote: {error}.") from None
 
 
 def constants_of(module: Any) -> list[Any]:

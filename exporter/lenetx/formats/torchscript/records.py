@@ -56,7 +56,9 @@ def unpacked(records: Mapping[str, bytes]) -> Program:
     """
     code = [name for name in records if name.startswith("code/")]
     if len(code) != 1:
-        raise ArtifactError(f"Its code is not that of a network of lenetx: it has {len(code)} files instead of one.")
+        raise ArtifactError(
+            f"Its code is not that of a network that lenetx wrote: it has {len(code)} files instead of one."
+        )
     if len(records[code[0]]) > _LONGEST:
         raise ArtifactError(f"Its code has more than {_LONGEST:,} bytes, which no network here needs.")
     program = read(records[code[0]].decode("latin-1"))

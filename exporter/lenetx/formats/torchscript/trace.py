@@ -66,7 +66,9 @@ class Traced:
             self._node(place, node)
         self.output = self._values[next(iter(graph.outputs())).debugName()]
         if not isinstance(self.output, Name):
-            raise InputError("The network's answer is no tensor that depends on the image: TorchScript cannot hold it.")
+            raise InputError(
+                "The network's output is not a tensor that depends on the image: TorchScript cannot hold it."
+            )
 
     def _node(self, place: int, node: Any) -> None:
         kind, inputs = node.kind(), [self._values[each.debugName()] for each in node.inputs()]
@@ -230,7 +232,7 @@ def _computed(schema: Any, inputs: Sequence[Any]) -> Any:
     overload = getattr(getattr(torch.ops.aten, name), schema.overload_name or "default")
     empty = name.startswith(("empty", "new_empty"))
     if torch.Tag.nondeterministic_seeded in overload.tags:
-        raise InputError(f"The network draws random numbers in eval mode too ({name}): no file can answer as it does.")
+        raise InputError(f"The network draws random numbers in eval mode too ({name}): no file can reproduce it.")
     ordered = [value for each, value in zip(schema.arguments, inputs, strict=True) if not each.kwarg_only]
     named = {each.name: value for each, value in zip(schema.arguments, inputs, strict=True) if each.kwarg_only}
     with torch.no_grad():

@@ -76,7 +76,7 @@ def require_known(spec: ModelSpec) -> None:
     """
     if spec.framing == UNKNOWN:
         raise InputError(
-            "The model does not say how a picture becomes its input: export it with --framing, --mean and --std, "
+            "The model does not record how a picture becomes its input: export it with --framing, --mean and --std, "
             "or give float32[N, C, H, W] inputs to Classifier.logits."
         )
 

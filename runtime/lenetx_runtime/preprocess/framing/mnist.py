@@ -24,6 +24,9 @@ INK = 32
 GENTLE, PLAIN, CALM = 3, 32, 3
 """On a plain border most pixels have one level, at most one in 32 differs by 1 to 3 levels from the one before, and at
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
+FLAT, RUNS = 4, 8
+"""So is a border that ink crosses: at least a quarter of it has one level, at most one in 8 of these pixels is followed
+by another level, and at most half of all changes are gentle, as those of falling light are."""
 SOFT = 4
 """Cells over which the digit may fade; what is removed may over twice as many."""
 
@@ -64,6 +67,10 @@ def _is_plain(border: "NDArray[np.uint8]") -> bool:
 
     steps = np.abs(np.diff(border.astype(np.int16)))
     changes, gentle = int(np.count_nonzero(steps)), int(np.count_nonzero((steps > 0) & (steps <= GENTLE)))
+    flat = border == np.bincount(border).argmax()
+    left = int(np.count_nonzero(flat[:-1] & ~flat[1:]))
+    if len(border) <= FLAT * flat.sum() and left * RUNS <= flat.sum() and gentle * 2 <= changes:
+        return True
     if len(border) < max(changes * CALM, gentle * PLAIN):
         return False
     return int(np.sort(np.bincount(border))[-2:].sum()) * 2 > len(border)  # two: paper and frame
