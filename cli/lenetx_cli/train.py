@@ -9,14 +9,12 @@ import typer
 
 from . import render
 from .options import (
-    ArchArg,
     DataRoot,
     FollowLinks,
     Images,
     Json,
     Quiet,
     SkipBad,
-    TrustPickle,
     augmentation_option,
     data_option,
     fitting_option,
@@ -24,10 +22,15 @@ from .options import (
     output_option,
 )
 from .resume_command import resume_command
+from .weights import Weights, reads_weights
 
 __all__ = ["train"]
 
+_OF_INIT = ("mean", "std", "labels", "trust_pickle", "accept_code")
+"""Options that apply only to initial weights."""
 
+
+@reads_weights
 def train(
     context: typer.Context,
     data: Annotated[
@@ -46,7 +49,8 @@ def train(
             "FILE.py:NAME or package.module:NAME. [default: lenet5]",
         ),
     ] = None,
-    arch_arg: ArchArg = None,
+    *,
+    weights: Weights,
     input_size: Annotated[
         str | None,
         network_option(
@@ -153,7 +157,6 @@ def train(
         list[str] | None,
         network_option("--freeze", help="Parameters to keep fixed, as in 'conv*'; may be repeated."),
     ] = None,
-    trust_pickle: TrustPickle = False,
     plots: Annotated[
         Path | None,
         output_option("--plots", help="Folder for pictures: curves, samples, confusion, mistakes."),
@@ -199,7 +202,7 @@ def train(
     given = {
         "data": data,
         "architecture": arch,
-        "architecture_args": parse(arch_arg) if arch_arg else None,
+        "architecture_args": parse(weights.arch_arg) if weights.arch_arg else None,
         "input_size": input_size,
         "channels": channels,
         "epochs": epochs,
@@ -238,7 +241,9 @@ def train(
     leads = current().leads
     quiet = quiet or not leads
     notice = render.unless_closed(render.notices(quiet=quiet))
-    initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
+    initial = InitialWeights.read(init, weights.options(), notice) if init is not None else None
+    if initial is None and (of_init := weights.words(*_OF_INIT)):
+        raise typer.BadParameter("it is about the weights of --init, and there are none.", param_hint=f"'{of_init[0]}'")
     settings, files = settings_and_files(_given_options(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have continued it.")

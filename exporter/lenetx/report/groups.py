@@ -7,7 +7,7 @@ from .check import Check, Status
 from .outcome import CHOICE, Outcome
 from .registry import GROUPS, REGISTRY
 
-__all__ = ["GroupSummary", "advice", "summaries"]
+__all__ = ["GroupSummary", "advice", "missing", "summaries"]
 
 _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applicable")
 
@@ -89,6 +89,15 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     if any(check.status == "not_run" for check in report.checks):
         return "Each line marked 'not run' states what is missing."
     return ""
+
+
+def missing(report: Outcome) -> dict[str, list[str]]:
+    """Return the names of the checks that did not run, by the reason why."""
+    names: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.status == "not_run":
+            names.setdefault(check.detail, []).append(check.name)
+    return names
 
 
 def _decisive(report: Outcome) -> str | None:
