@@ -1,6 +1,7 @@
 """Describe a checkpoint or an artifact."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.files import read_bytes
 
 from .. import formats
+from ..formats import foreign_onnx
 from ..report import plain_number
 from ..weights import checkpoint_file
 from .certificate import conclusion_of
@@ -46,23 +49,23 @@ class Description:
         kind: ``checkpoint`` or the format's name.
         name: the file name.
         size_bytes: the file's size in bytes.
-        spec: the embedded spec.
+        spec: the embedded spec; ``None`` for an ONNX file that another program wrote.
         parameters: its weights; empty if the format exposes none.
         facts: plain values: a checkpoint's metrics, config and history, or an artifact's conclusion (``proof``),
-            digest and manifest entry.
+            digest and manifest entry; of a foreign file also its inputs, outputs, opset, operators and precision.
     """
 
     kind: str
     name: str
     size_bytes: int
-    spec: ModelSpec
+    spec: ModelSpec | None
     parameters: tuple[Parameter, ...]
     facts: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON; non-finite numbers become strings."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        spec = json.loads(self.spec.to_json())
+        spec = None if self.spec is None else json.loads(self.spec.to_json())
         parameters = [
             {key: plain_number(value) for key, value in dataclasses.asdict(each).items()} for each in self.parameters
         ]
@@ -70,7 +73,7 @@ class Description:
 
 
 def inspect(path: Path) -> Description:
-    """Describe a checkpoint or an artifact of any format.
+    """Describe a checkpoint, an artifact of any format or an ONNX file of another program.
 
     Raises:
         InputError: the path is missing, is a directory or has an unknown suffix.
@@ -87,6 +90,12 @@ def _checkpoint(path: Path) -> Description:
 
 
 def _artifact(path: Path) -> Description:
+    if foreign_onnx.is_foreign(path):
+        about, arrays = foreign_onnx.described(path)
+        sha256 = hashlib.sha256(read_bytes(path, "model")).hexdigest()
+        return _description(
+            "onnx", path, None, arrays, {"proof": conclusion_of(path, sha256), "sha256": sha256, **about}
+        )
     opened = formats.open_artifact(path)
     proof = conclusion_of(path, opened.artifact.sha256)
     facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
@@ -94,7 +103,7 @@ def _artifact(path: Path) -> Description:
 
 
 def _description(
-    kind: str, path: Path, spec: ModelSpec, arrays: "Mapping[str, NDArray[np.float32]]", facts: Mapping[str, Any]
+    kind: str, path: Path, spec: ModelSpec | None, arrays: "Mapping[str, NDArray[np.float32]]", facts: Mapping[str, Any]
 ) -> Description:
     parameters = tuple(Parameter.of(name, array) for name, array in arrays.items())
     return Description(kind, path.name, path.stat().st_size, spec, parameters, facts)
