@@ -26,6 +26,8 @@ POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is"
 
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
 """What a network can return for each class."""
+EXPORTED, ADOPTED, UNPROVEN = ORIGINS = ("exported", "adopted", "unproven")
+"""Where an artifact's graph comes from."""
 
 _CHOICES = {
     "framing": tuple(POLARITIES),
@@ -33,6 +35,7 @@ _CHOICES = {
     "polarity": tuple(dict.fromkeys(POLARITIES.values())),
     "output": OUTPUTS,
     "layout": LAYOUTS,
+    "origin": ORIGINS,
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
@@ -41,7 +44,7 @@ _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
 """Most characters of a wrong value in an error."""
-_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None}
+_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "origin": EXPORTED}
 """The fields that the JSON text omits at these values."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
@@ -76,6 +79,8 @@ class ModelSpec:
         layout: ONNX only: the axes of the file's own input: ``nchw``, which the JSON text omits; ``nhwc``; ``flat``,
             [batch, channels · height · width]; or ``nhw``, for one channel. Everybody else passes
             float32[batch, channels, height, width], whatever the layout.
+        origin: ``exported``, which the JSON text omits: lenetx wrote the graph; ``adopted``: another program did, and
+            lenetx proved it; ``unproven``: nobody did, and ``weights_sha256`` is the digest of the file's own tensors.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.
@@ -103,6 +108,7 @@ class ModelSpec:
     selftest: SelfTest | None = None
     layout: str = DEFAULT_LAYOUT
     network_output: str | None = None
+    origin: str = EXPORTED
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -151,10 +157,9 @@ class ModelSpec:
         if wrong := sorted((known ^ fields.keys()) - _OPTIONAL.keys()):
             raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(map(ascii, wrong))}.")
         tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
-        if fields.get("layout") == DEFAULT_LAYOUT:
-            raise ArtifactError(f"The model's spec states the layout {DEFAULT_LAYOUT}, which it must omit.")
-        if fields.get("network_output", "") is None:
-            raise ArtifactError("The model's spec states no network_output, which it must omit.")
+        for name, usual in _OPTIONAL.items():
+            if name != "selftest" and name in fields and fields[name] == usual:
+                raise ArtifactError(f"The model's spec states the {name} {usual}, which it must omit.")
         if "selftest" in fields:
             fields["selftest"] = SelfTest.from_plain(fields["selftest"])
         return cls(**(fields | tuples))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from lenetx_runtime import ArtifactError, ModelSpec
 from lenetx_runtime.layout import LAYOUTS
-from lenetx_runtime.spec import FORMAT_VERSION, POLARITIES, UNKNOWN
+from lenetx_runtime.spec import FORMAT_VERSION, ORIGINS, POLARITIES, UNKNOWN
 
-OPTIONAL = ("selftest", "layout", "network_output")
+OPTIONAL = ("selftest", "layout", "network_output", "origin")
 NEUTRAL = {"padding": 0, "scale": 1 / 255, "mean": [0.0], "std": [1.0]}
 """What a spec says of preprocessing that nobody knows."""
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
@@ -53,6 +53,7 @@ def specs(draw):
         batch=draw(st.just("dynamic") | st.integers(1, 16)),
         content_sha256=draw(st.none() | digests),
         layout=draw(st.sampled_from([name for name in LAYOUTS if name != "nhw" or channels == 1])),
+        origin=draw(st.sampled_from(ORIGINS)),
     )
 
 
@@ -120,6 +121,9 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("layout", "chwn"),
         ("layout", "nchw"),
         ("layout", None),
+        ("origin", "exported"),
+        ("origin", "proven"),
+        ("origin", None),
         ("network_output", None),
         ("network_output", 1),
         ("network_output", ""),

@@ -16,7 +16,7 @@ from ..weights.statement import Statement
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["module_against"]
+__all__ = ["module_against", "shape_in"]
 
 
 def module_against(
@@ -43,7 +43,7 @@ def module_against(
     """
     stated = Statement.of_values(output=output)
     if artifact is None or is_foreign(artifact):
-        shape = input_shape or (_shape_of(axes) if artifact is None else _shape_in(artifact))
+        shape = input_shape or (_shape_of(axes) if artifact is None else shape_in(artifact))
         return checkpoint_of_module(module, input_shape=shape, stated=stated, on_notice=on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if input_shape is not None and tuple(input_shape) != spec.input_shape:
@@ -53,7 +53,7 @@ def module_against(
     return checkpoint_of_module(module, stated=stated, like=spec, on_notice=on_notice)
 
 
-def _shape_in(artifact: Path) -> Shape | None:
+def shape_in(artifact: Path) -> Shape | None:
     """Return (channels, height, width) of a foreign file's input, ``None`` if it is ambiguous."""
     size, channels = input_of(artifact)
     return None if size is None or channels is None else (channels, *size)

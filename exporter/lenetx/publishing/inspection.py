@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.certificate import unproven_words
 from lenetx_runtime.files import read_bytes, require_file
+from lenetx_runtime.spec import UNPROVEN
 
 from .. import formats
 from ..errors import InputError
@@ -136,6 +138,8 @@ def _artifact(path: Path, options: WeightsOptions) -> Description:
         raise InputError(f"`architecture` does not apply to '{path}', which holds its network.")
     options.stated.require_agreement(opened.artifact.spec, str(path))
     proof = conclusion_of(path, opened.artifact.sha256)
+    if opened.artifact.spec.origin == UNPROVEN:
+        proof = f"unproven: {unproven_words(path.name)}"
     facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
     return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights or {}, facts)
 

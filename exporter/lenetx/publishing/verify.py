@@ -14,7 +14,7 @@ from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import standard_settings
-from ..formats.foreign_onnx import is_foreign, open_foreign
+from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..models.in_memory import is_module
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
 from ..report import Check, Report
@@ -179,6 +179,8 @@ def verify(
             opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
             return prove(opened, expected, on_progress=on_progress)
         opened = formats.open_artifact(path, device=device)
+        if opened.artifact.is_foreign:
+            opened = open_adopted(path, expected.checkpoint, expected.modules[0], device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
 

@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lenetx_runtime.layout import DEFAULT_LAYOUT
+from lenetx_runtime.spec import EXPORTED
+
 from ..errors import InputError
 from ..execution.notices import warn
 from ..graph.output import output_of
@@ -79,6 +82,10 @@ def checkpoint_of_module(
         batch="dynamic",
         content_sha256=None,
         selftest=None,
+        input_name="image",
+        output_name="logits",
+        layout=DEFAULT_LAYOUT,
+        origin=EXPORTED,
     )
     return Checkpoint(spec, tensors, {}, config | {MODULE: _LIKE}, (), network)
 

@@ -1,6 +1,8 @@
 """Read an ONNX file that another program wrote, with the weights that it keeps beside it."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +15,9 @@ from ...graph.expression import plain
 from .external import take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from onnx import GraphProto, ModelProto, TensorProto
 
-__all__ = ["LARGEST", "OPSETS", "load", "parse"]
+__all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opset", "without_descriptions"]
 
 OPSETS = range(7, 26)
 """From the oldest opset that torch writes to the newest that the tested engine runs."""
@@ -27,6 +27,22 @@ _OTHER_FORMAT = b"ORTM"
 _ZIP = b"PK\x03\x04"
 _DEFAULT = ("", "ai.onnx")
 _FLOAT = 1
+
+
+@contextmanager
+def naming(path: Path, verb: str) -> Iterator[None]:
+    """Name a file in the errors about it.
+
+    Args:
+        path: the file.
+        verb: what an ``InputError`` says it cannot be, such as "proven".
+    """
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"'{path}' cannot be used. {error}") from None
+    except InputError as error:
+        raise InputError(f"'{path}' cannot be {verb}. {error}") from None
 
 
 def parse(data: bytes) -> "ModelProto":
@@ -57,7 +73,7 @@ def is_sealed(model: "ModelProto") -> bool:
 
 
 def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
-    """Read a file with the weights beside it; return the model, the bytes of the file, and the files beside it.
+    """Read a file with the weights beside it; return the model, the file's bytes and the names of the files beside it.
 
     Functions of the file are written out; what only describes values is dropped, since engines infer it.
 
@@ -67,25 +83,45 @@ def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
     """
     data = read_bytes(path, "model", limit=LARGEST)
     model = parse(data)
-    _require_opset(model)
+    require_opset(model)
     model = _inlined(model)
+    beside = fill(model, path.parent, LARGEST - len(data))
+    return without_descriptions(model), data, beside
+
+
+def fill(model: "ModelProto", folder: Path, limit: int) -> tuple[str, ...]:
+    """Take in the weights beside a model, in place, and check all tensors; return the names of the files beside it.
+
+    Raises:
+        InputError, ArtifactError: as ``load``.
+    """
     if model.graph.sparse_initializer:
         raise InputError("It holds sparse weights, which lenetx does not read: write it with dense ones.")
     tensors = [*model.graph.initializer, *_in_attributes(model.graph)]
-    beside = take_in(tensors, path.parent, LARGEST - len(data))
+    beside = take_in(tensors, folder, limit)
     for tensor in tensors:
         _require_whole(tensor)
-    held = {tensor.name for tensor in model.graph.initializer}
-    if len(held) < len(model.graph.initializer):
+    if len({tensor.name for tensor in model.graph.initializer}) < len(model.graph.initializer):
         raise ArtifactError("Two of its tensors have one name.")
+    return beside
+
+
+def without_descriptions(model: "ModelProto") -> "ModelProto":
+    """Drop, in place, what only describes values, and tensors among the inputs; return the model."""
+    held = {tensor.name for tensor in model.graph.initializer}
     given = [value for value in model.graph.input if value.name not in held]
     del model.graph.input[:], model.graph.value_info[:]
     model.graph.input.extend(given)
     model.ir_version = max(4, model.ir_version)  # older ones list every tensor among the inputs
-    return model, data, beside
+    return model
 
 
-def _require_opset(model: "ModelProto") -> None:
+def require_opset(model: "ModelProto") -> None:
+    """Check that a model states one opset that can be proven.
+
+    Raises:
+        InputError: it does not.
+    """
     versions = [entry.version for entry in model.opset_import if entry.domain in _DEFAULT]
     if len(versions) != 1 or versions[0] not in OPSETS:
         words = f"opset {', '.join(map(str, versions))}" if versions else "no opset"
