@@ -24,7 +24,7 @@ _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "origin")
 _OF_THEIR_GRAPH = ("input_name", "output_name", "layout")
 """Fields of an adopted file that are those of its graph; opening it compares the two."""
-_OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "selftest")
+_OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "producer", "selftest")
 """Fields that lenetx could not know when it sealed an unproven file."""
 _SELF_TEST = 0.02
 """Tolerance for stored logits and limits, as a share of the limit; they are rounded to 9 and 3 digits."""

@@ -108,43 +108,45 @@ def adopt(
     sealed = _require_adoptable(path)
     said: dict[str, Any] = {"labels": labels, "framing": framing, "mean": mean, "std": std, "output": output}
     given = [key for key, value in {"input_shape": input_shape, **said}.items() if value is not None]
-    if given and not (unproven or is_module(against)):
-        raise InputError(f"`{given[0]}` is for a module in memory; state it of a file with `weights_options`.")
     if weights_options is not None and (given or not (unproven or isinstance(against, str | Path))):
         raise InputError("`weights_options` says how a file of weights is read; give no other statements with it.")
     stated = Statement.of_values(**said)
-    if sealed is not None and is_module(against):
-        stated = stated.completed(Statement.of_spec(sealed))
-    data: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
     if unproven:
-        _require_nothing_to_compare(against, weights_options, **data)
+        _require_nothing_to_compare(against, weights_options, data=data_name, data_root=data_root, images=data_options)
         stated = weights_options.stated if weights_options is not None else _with_shape(stated, input_shape)
         return seal_unproven(path, target, stated, on_progress, note)
+    if against is None:
+        raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")
+    if given and not is_module(against):
+        raise InputError(f"`{given[0]}` is for a module in memory; state it of a file with `weights_options`.")
+    if sealed is not None and is_module(against):
+        stated = stated.completed(Statement.of_spec(sealed))
     on_progress(f"reading {against if isinstance(against, str | Path) else path}")
     checkpoint = _checkpoint(path, against, input_shape, stated, weights_options, note)
     if checkpoint.spec.selftest is None:
         checkpoint = with_possible_self_test(checkpoint, note)
     file = Path(against).name if isinstance(against, str | Path) else None
-    expected = reference(checkpoint, **data, file=file, on_progress=on_progress)
+    expected = reference(
+        checkpoint,
+        data_name=data_name,
+        data_root=data_root,
+        data_options=data_options,
+        file=file,
+        on_progress=on_progress,
+    )
     (report,) = publish_jobs(expected, target.parent, [_job(path, target, expected)], on_progress)
     return report
 
 
 def _checkpoint(
     path: Path,
-    against: "Checkpoint | PathLike | nn.Module | None",
+    against: "Checkpoint | PathLike | nn.Module",
     input_shape: Sequence[int] | None,
     stated: Statement,
     options: WeightsOptions | None,
     on_notice: Notice,
 ) -> Checkpoint:
-    """Return the checkpoint with which a file is compared.
-
-    Raises:
-        InputError: there is none, or it cannot be made.
-    """
-    if against is None:
-        raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")
+    """Return the checkpoint with which a file is compared."""
     if isinstance(against, Checkpoint):
         return against
     if is_module(against):
@@ -160,7 +162,7 @@ def _job(path: Path, target: Path, expected: Reference) -> Job:
         target,
         "adopting",
         partial(foreign_onnx.adopted, path, checkpoint.spec),
-        partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=expected.modules[0]),
+        partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=expected.modules[0], named=path),
     )
 
 
@@ -207,7 +209,7 @@ def _require_nothing_to_compare(against: object, options: WeightsOptions | None,
     if against is not None:
         raise InputError("--unproven is for files without weights to compare them with; got --against: omit one.")
     if named := [name for name, value in data.items() if value is not None]:
-        raise InputError(f"`{named[0]}` is for the proof, and --unproven makes none.")
+        raise InputError(f"--{named[0].replace('_', '-')} is for the proof, and --unproven makes none.")
     if options is not None and options != WeightsOptions(
         stated=dataclasses.replace(options.stated, network_output=None)
     ):

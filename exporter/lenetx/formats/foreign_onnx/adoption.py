@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.files import read_bytes
+from lenetx_runtime.limits import size_in_words
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.spec import ADOPTED, METADATA_KEY, UNPROVEN
 
@@ -85,12 +86,19 @@ def sealed(model: "ModelProto", spec: ModelSpec, origin: str) -> bytes:
     found = dataclasses.replace(found, origin=origin, selftest=spec.selftest, content_sha256=_EMPTY)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, found.to_json()
-    data = seal(model.SerializeToString(deterministic=True))
+    try:
+        data = seal(model.SerializeToString(deterministic=True))
+    except Exception:  # protobuf raises several classes
+        raise InputError(
+            f"With its weights it is larger than {size_in_words(LARGEST)}, the most of one file."
+        ) from None
     read_spec(data)  # raises for what the runtime would reject
     return data
 
 
-def open_adopted(path: Path, checkpoint: "Checkpoint", built: "nn.Module", *, device: str = "cpu") -> OpenedArtifact:
+def open_adopted(
+    path: Path, checkpoint: "Checkpoint", built: "nn.Module", *, device: str = "cpu", named: Path | None = None
+) -> OpenedArtifact:
     """Open an adopted file with onnxruntime, and find the network's weights in it; the engine runs its very bytes.
 
     Args:
@@ -98,6 +106,7 @@ def open_adopted(path: Path, checkpoint: "Checkpoint", built: "nn.Module", *, de
         checkpoint: the weights that it should have.
         built: their module in eval mode, which is not changed.
         device: where it runs: ``cpu``, ``cuda`` or ``cuda:N``.
+        named: the path to name in errors; by default ``path``.
 
     Raises:
         InputError: the file is missing, or it is not of the network's axes.
@@ -105,7 +114,7 @@ def open_adopted(path: Path, checkpoint: "Checkpoint", built: "nn.Module", *, de
         DeviceUnavailable, EngineMissing: the device or onnxruntime is not available.
     """
     data = read_bytes(path, "model", limit=LARGEST)
-    with naming(path, "proven"):
+    with naming(named or path, "proven"):
         spec, model = read_spec(data), parse(data)
         if model.SerializeToString(deterministic=True) != data:
             raise ArtifactError("It was not written by lenetx: lenetx serialises the same model differently.")
