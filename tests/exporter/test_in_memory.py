@@ -186,6 +186,43 @@ def test_wrappers_are_taken_away(wrap):
     assert same(inner, module)
 
 
+class LightningModule(nn.Module):
+    """Stands in for Lightning's, which also has a forward that only raises an error."""
+
+    def forward(self, *args):
+        raise NotImplementedError
+
+
+class Lit(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net, self.loss = Plain(), nn.CrossEntropyLoss()
+
+    def training_step(self, batch, _):
+        return self.loss(self.net(batch[0]), batch[1])
+
+
+class Forwarding(Lit):
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_a_lightning_module_is_its_network():
+    """One without a forward of its own is the network that it trains; another is what its forward computes."""
+    module = Lit().eval()
+    checkpoint = Checkpoint.of(module, input_shape=SHAPE)
+    assert checkpoint.spec.architecture.startswith(f"{Path(__file__).name}:Plain@")
+    assert same(checkpoint, module.net)
+    module = Forwarding().eval()
+    checkpoint = Checkpoint.of(module, input_shape=SHAPE)
+    assert "net.fc.weight" in checkpoint.state_dict
+    assert same(checkpoint, module.net)
+    module = Lit().eval()
+    module.teacher = Plain()
+    with pytest.raises(InputError, match=r"Lit has no forward: pass one of its parts: .net, .teacher"):
+        Checkpoint.of(module, input_shape=SHAPE)
+
+
 class Locked(Plain):
     def __init__(self):
         super().__init__()
