@@ -187,7 +187,14 @@ def test_wrappers_are_taken_away(wrap):
 
 
 class LightningModule(nn.Module):
-    """Stands in for Lightning's, which also has a forward that only raises an error."""
+    """Stands in for Lightning's, which also has a forward that only raises an error, and a trainer that may."""
+
+    _jit_is_scripting = False
+
+    @property
+    def trainer(self):
+        if not self._jit_is_scripting:
+            raise RuntimeError("not attached to a trainer")
 
     def forward(self, *args):
         raise NotImplementedError
@@ -207,7 +214,7 @@ class Forwarding(Lit):
         return self.net(x)
 
 
-def test_a_lightning_module_is_its_network():
+def test_a_lightning_module_is_its_network(tmp_path):
     """One without a forward of its own is the network that it trains; another is what its forward computes."""
     module = Lit().eval()
     checkpoint = Checkpoint.of(module, input_shape=SHAPE)
@@ -217,6 +224,8 @@ def test_a_lightning_module_is_its_network():
     checkpoint = Checkpoint.of(module, input_shape=SHAPE)
     assert "net.fc.weight" in checkpoint.state_dict
     assert same(checkpoint, module.net)
+    assert lenetx.export(module, ["torchscript"], input_shape=SHAPE, folder=tmp_path)[0].passed
+    assert not module._jit_is_scripting
     module = Lit().eval()
     module.teacher = Plain()
     with pytest.raises(InputError, match=r"Lit has no forward: pass one of its parts: .net, .teacher"):

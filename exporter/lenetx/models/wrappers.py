@@ -7,10 +7,12 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["WRAPPERS", "sole_part", "unwrapped"]
+__all__ = ["WRAPPERS", "detach_trainers", "sole_part", "unwrapped"]
 
 WRAPPERS = ("module", "_orig_mod")
 """Names under which data parallelism and ``torch.compile`` keep the network, or a part of it, that they wrap."""
+
+_TRACED = "_jit_is_scripting"
 
 
 def unwrapped(module: "nn.Module") -> "nn.Module":
@@ -43,6 +45,13 @@ def sole_part(module: "nn.Module", name: str) -> "nn.Module":
         return unwrapped(*parts.values())
     listed = f"pass one of its parts: {', '.join(f'.{key}' for key in parts)}" if parts else "it has no parts either"
     raise InputError(f"{name} has no forward: {listed}.")
+
+
+def detach_trainers(module: "nn.Module") -> None:
+    """Let a Lightning module be traced without its trainer, in place: this is Lightning's own switch for that."""
+    for part in module.modules():
+        if hasattr(type(part), _TRACED):
+            setattr(part, _TRACED, True)
 
 
 def _has_forward(module: "nn.Module") -> bool:
