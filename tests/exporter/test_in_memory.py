@@ -1,8 +1,6 @@
 """Checkpoints of modules in memory: copies that compute the same, and originals that nothing reaches."""
 
 import copy
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -287,46 +285,6 @@ def test_what_is_stated():
         Checkpoint.of(module, input_shape=SHAPE, labels=["a", "b", "c"])
     with pytest.raises(InputError, match="The mean is 'x'"):
         Checkpoint.of(module, input_shape=SHAPE, framing="stretch", mean="x")
-
-
-SCRIPT = """
-import sys, torch, lenetx
-from torch import nn
-{source}
-torch.manual_seed(0)
-module = Net().eval()
-checkpoint = lenetx.Checkpoint.of(module, input_shape=(1, 12, 12))
-for _ in range(int(sys.argv[2])):
-    for report in lenetx.export(checkpoint, folder=sys.argv[1]):
-        print(checkpoint.spec.architecture, report.passed, report.artifact["sha256"])
-"""
-CLASS = """
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc, self.act = nn.Linear(144, 4), lambda x: x.relu()
-    def forward(self, x):
-        return self.fc(self.act(x.flatten(1)))
-"""
-
-
-@pytest.mark.parametrize(("source", "name"), [(CLASS, "in-memory:Net"), ("from net import Net", "net.py:Net@")])
-def test_the_same_module_gives_the_same_bytes_in_another_process(source, name, tmp_path):
-    """Also from another folder, when exported again, and for a class without a source, as in a notebook."""
-    found = []
-    for times in (1, 2):
-        folder = tmp_path / str(times)
-        folder.mkdir()
-        (folder / "net.py").write_text(f"from torch import nn\n{CLASS}")
-        words = [sys.executable, "-", "out", str(times)]
-        script = SCRIPT.format(source=source)
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, input=script)
-        assert done.returncode == 0, done.stderr
-        found += done.stdout.splitlines()
-        for path in (folder / "out").iterdir():
-            assert str(tmp_path).encode() not in path.read_bytes()
-    assert found[0:2] == found[2:4] == found[4:6]
-    assert all(line.startswith(name) and " True " in line for line in found)
 
 
 def test_a_class_that_no_file_can_name():

@@ -89,7 +89,9 @@ def checkpoint_of(
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.is_lenetx:
-        checkpoint = checkpoints.load(path, architecture=architecture, accept_code=options.accept_code)
+        checkpoint = checkpoints.load(
+            path, architecture=architecture, arguments=options.arguments, accept_code=options.accept_code
+        )
         if CODE in checkpoint.config and checkpoint.network is not None:
             on_notice(f"'{path.name}': {code_accepted(checkpoint)}.")
         return dataclasses.replace(checkpoint, spec=stated_spec(path, checkpoint.spec, stated, on_notice))
