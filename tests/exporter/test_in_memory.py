@@ -97,6 +97,19 @@ def test_nothing_reaches_the_module(tmp_path):
     assert same(checkpoint, copy.deepcopy(module))
 
 
+def test_hooks_that_only_listen_are_not_called_by_the_proof():
+    module, heard = Plain().eval(), []
+    module.fc.register_forward_hook(lambda _, __, found: heard.append(found))
+    checkpoint = Checkpoint.of(module, input_shape=SHAPE)
+    heard.clear()
+    checkpoint.module()(images())
+    assert not heard
+    assert same(checkpoint, module)
+    assert len(heard) == 1
+    module.conv.register_forward_hook(lambda _, __, found: 2 * found)
+    assert same(Checkpoint.of(module, input_shape=SHAPE), module)
+
+
 def test_later_changes_of_the_module_do_not_reach_the_checkpoint():
     module = Plain().eval()
     checkpoint = Checkpoint.of(module, input_shape=SHAPE)
@@ -128,41 +141,6 @@ def test_a_module_in_training_mode_is_told(recwarn):
     assert len(recwarn) == 1
     Checkpoint.of(Plain().eval(), input_shape=SHAPE)
     assert len(recwarn) == 1
-
-
-def weight_normed():
-    """The hook of old: it keeps the weight that it computed, which ``copy.deepcopy`` refuses to copy."""
-    with pytest.warns(FutureWarning, match="weight_norm"):
-        return nn.Sequential(nn.utils.weight_norm(nn.Conv2d(1, 3, 3)), nn.ReLU(), nn.Flatten(), nn.Linear(300, 4))
-
-
-def spectral():
-    layer = nn.utils.parametrizations.spectral_norm(nn.Linear(300, 4))
-    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), layer)
-
-
-def parametrized():
-    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 3, 3)), nn.Flatten(), nn.Linear(300, 4))
-
-
-class Tied(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.one, self.head = nn.Linear(144, 144), nn.Linear(144, 4)
-        self.two = nn.Linear(144, 144)
-        self.two.weight = self.one.weight
-
-    def forward(self, x):
-        return self.head(self.two(self.one(x.flatten(1)).relu()))
-
-
-@pytest.mark.parametrize("make", [weight_normed, parametrized, spectral, Tied])
-def test_weights_that_are_computed_or_shared(make, tmp_path):
-    module = trained(make())
-    checkpoint = Checkpoint.of(module, input_shape=SHAPE, **QUIET)
-    for report in lenetx.export(checkpoint, ["onnx", "torchscript"], folder=tmp_path):
-        assert report.passed, str(report)
-    assert same(checkpoint, module)
 
 
 def test_half_precision_computes_in_float32(recwarn):

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..execution.copies import deep_copy
 from ..execution.user_code import is_installed
 from .architecture import Architecture, Shape
-from .module_copy import copied
+from .module_copy import copied, drop_idle_hooks
 from .user_network import as_input_shape, declared_input_shape, own_digest
 from .wrappers import sole_part, unwrapped
 
@@ -78,6 +78,9 @@ def architecture_of(
         on_notice(f"{title} is in training mode; it is taken in eval mode, as a copy.")
     kept = copied(module, title).eval()
     shape, channels_last = _input_shape(module, input_shape, title)
+    if shape is not None:
+        axes = (*shape[1:], shape[0]) if channels_last else shape
+        drop_idle_hooks(kept, torch.rand(2, *axes, generator=torch.Generator().manual_seed(0)))
     return Architecture(name, lambda: deep_copy(kept, {}), {}, shape, channels_last=channels_last)
 
 
