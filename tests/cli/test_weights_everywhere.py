@@ -213,7 +213,7 @@ def test_what_is_stated_of_initial_weights_counts_for_them(cli, refused, tmp_pat
     assert "in another order: fc begins anew" in done.stderr
     found = lenetx.load(tmp_path / "t.pt", architecture="net.py:Net")
     assert (found.spec.mean, found.spec.std) == ((0.5,) * 3, (0.25,) * 3)
-    assert "There are 2 labels" in refused(2, *run, "--init", "plain.pth", "--labels", "a,b", "-q")
+    assert "There are 2 labels" in refused(2, *run, "--init", "plain.pth", *stated, "--labels", "a,b", "-q")
 
 
 def test_every_command_has_the_same_options(cli):
