@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from .options import (
 )
 from .resume_command import resume_command
 from .weights import Weights, reads_weights
+
+if TYPE_CHECKING:
+    from lenetx.training import InitialWeights
 
 __all__ = ["train"]
 
@@ -195,7 +198,7 @@ def train(
     """Train a network and write its checkpoint."""
     from lenetx import train as run
     from lenetx.models.arguments import parse
-    from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
+    from lenetx.training import Diverged, HistoryFile, settle_data_options
     from lenetx.training.parallel import current
     from lenetx.training.run_files import Saving, settings_and_files
 
@@ -241,9 +244,7 @@ def train(
     leads = current().leads
     quiet = quiet or not leads
     notice = render.unless_closed(render.notices(quiet=quiet))
-    initial = InitialWeights.read(init, weights.options(), notice) if init is not None else None
-    if initial is None and (of_init := weights.words(*_OF_INIT)):
-        raise typer.BadParameter("it is about the weights of --init, and there are none.", param_hint=f"'{of_init[0]}'")
+    initial = _initial(init, weights, notice)
     settings, files = settings_and_files(_given_options(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have continued it.")
@@ -277,6 +278,17 @@ def train(
     elif not quiet:
         with suppress(OSError, ValueError):  # the checkpoint is already written
             render.trained(checkpoint, files.checkpoint)
+
+
+def _initial(init: Path | None, weights: Weights, notice: render.Step) -> "InitialWeights | None":
+    from lenetx import InputError
+    from lenetx.training import InitialWeights
+
+    if init is not None:
+        return InitialWeights.read(init, weights.options(), notice)
+    if given := weights.words(*_OF_INIT):
+        raise InputError(f"{given[0]} describes initial weights, and there are none: name them with --init.")
+    return None
 
 
 def _given_options(options: Mapping[str, object]) -> dict[str, object]:

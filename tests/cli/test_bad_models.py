@@ -143,7 +143,7 @@ def test_cuda_is_used_or_refused_with_3(refused, picture, tmp_path, contents, co
     before = contents(tmp_path)
     arguments = [picture if argument == "PICTURE" else argument for argument in command]
     for device in ("cuda", "cuda:3"):
-        assert "was asked for" in refused(3, *arguments, "--device", device)
+        assert "was requested" in refused(3, *arguments, "--device", device)
     assert "There is no device 'gpu'" in refused(2, *arguments, "--device", "gpu")
     assert contents(tmp_path) == before
 

@@ -105,7 +105,7 @@ def test_a_foreign_module_is_not_ours(checkpoint, tmp_path):
     with zipfile.ZipFile(buffer) as theirs:
         records = {name.split("/", 1)[1]: theirs.read(name) for name in theirs.namelist()}
     path.write_bytes(archive.pack(records))
-    with pytest.raises(ArtifactError, match="It is not a model that lenetx made: it carries no lenetx spec"):
+    with pytest.raises(ArtifactError, match="It was not made by lenetx: it has no lenetx spec"):
         formats.open_artifact(path)
 
 
@@ -146,5 +146,5 @@ def test_forged_records_are_refused(path, tmp_path, changed):
 def test_cuda_is_used_or_refused(path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(DeviceUnavailable, match="cuda:1 was asked for"):
+    with pytest.raises(DeviceUnavailable, match="cuda:1 was requested"):
         formats.open_artifact(path, device="cuda:1")

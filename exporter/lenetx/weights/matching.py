@@ -189,7 +189,14 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
         elif given[name].dtype != expected[name].dtype:
             problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
     more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    if problems and given.keys().isdisjoint(expected) and _inner_shapes(given) == _inner_shapes(expected):
+        more += "; only their shapes agree, in order: rename them, since shapes do not tell which tensor is which"
     return "; ".join(sorted(problems)[:_LISTED]) + more
+
+
+def _inner_shapes(tensors: "Mapping[str, Tensor]") -> list[tuple[int, ...]]:
+    """Return the rank and shape of each tensor without its first axis, which may be that of the classes."""
+    return [(tensor.ndim, *tensor.shape[1:]) for tensor in tensors.values()]
 
 
 def matching_networks(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:
