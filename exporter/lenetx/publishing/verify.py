@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
+from lenetx_runtime.layout import LAYOUTS
 from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats, models
 from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
-from ..errors import ArtifactError, DataMissing, InputError, OutputError
+from ..errors import ArtifactError, DataMissing, InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
 from ..formats.foreign_onnx import input_of, is_foreign, open_foreign
 from ..proof import Reference, as_artifact, prove, prove_logits
@@ -112,9 +113,10 @@ def verify(
     images: int | None = None,
     device: str = "cpu",
     name: str | None = None,
+    layout: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Compare a published artifact, or your own function, with a checkpoint.
+    """Compare an artifact, another program's ONNX file or your own function with a checkpoint.
 
     Args:
         artifact: the path of the file, or a function from float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits, such
@@ -126,6 +128,8 @@ def verify(
         images: the number of test images to use, evenly spread; all by default.
         device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to functions.
         name: a function's name in the report; by default its ``__name__``.
+        layout: the axes of the input of another program's ONNX file, if they do not tell: ``nchw``, ``nhwc``, ``flat``
+            or ``nhw``, see ``ModelSpec.layout``.
         on_progress: called with a few words on each step.
 
     Returns:
@@ -146,10 +150,14 @@ def verify(
     if name is not None:
         raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     path = Path(artifact)
+    if layout is not None and layout not in LAYOUTS:
+        raise UnknownName("layout", layout, LAYOUTS)
     with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
         if is_foreign(path):
-            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device, layout=layout)
             return prove(opened, expected, on_progress=on_progress)
+        if layout is not None:
+            raise InputError(f"`layout` applies only to ONNX files of other programs; got '{layout}'.")
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
