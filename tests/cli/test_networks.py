@@ -74,7 +74,7 @@ def test_a_built_in_network_takes_colours(cli, here):
     [
         (["--arch", "mynet.py:MyNet", "--input-size", "30"], "of 1 channel and 28×28 to 29×29 (--input-size 28)"),
         (["--arch", "mynet.py:MyNet", "--input-size", "huge"], "The input size is 'huge'"),
-        (["--arch", "mynet.py:MyNet", "--arch-arg", "width"], "'width' is no argument of a network"),
+        (["--arch", "mynet.py:MyNet", "--arch-arg", "width"], "'width' is not an argument of a network"),
         (["--arch", "mynet.py:MyNet", "--arch-arg", "depth=3"], "mynet.py:MyNet takes no argument 'depth'"),
         (["--arch", "mynet.py:Mynet"], "Did you mean 'MyNet'?"),
         (["--arch", "none.py:MyNet"], "There is no file of a network 'none.py'."),

@@ -60,7 +60,7 @@ def test_what_is_missing_is_asked_for(refused, plain, contents, tmp_path):
     assert "state it with --framing" in refused(2, "convert", plain, "x.pt", "--arch", "lenet5", "--mean", 0.5)
     assert "conv1.weight has shape" in refused(4, "export", plain, "--arch", "lenet5-3x3", "-q")
     assert "There is no checkpoint 'none.pt'" in refused(2, "convert", "none.pt", "x.pth")
-    assert "overwritten" in refused(2, "convert", plain, plain)
+    assert "overwrite" in refused(2, "convert", plain, plain)
     assert contents(tmp_path) == before
 
 

@@ -115,7 +115,7 @@ def test_a_file_cannot_ask_for_all_memory(checkpoint, tmp_path):
 
 
 def test_arguments_that_are_no_mapping_are_no_checkpoint(checkpoint, tmp_path):
-    with pytest.raises(CheckpointError, match="no checkpoint of lenetx"):
+    with pytest.raises(CheckpointError, match="not a lenetx checkpoint"):
         lenetx.load(forged(checkpoint, tmp_path / "f.pt", "lenet5", architecture_args=[1]))
 
 

@@ -213,7 +213,7 @@ def test_what_is_exported_refuses_pictures_and_takes_inputs(plain, tmp_path, che
     assert {status[name] for name in ("real inputs", "labels")} == {"not_run"}
     assert "no real images seen" in report.conclusion
     classifier = lenetx.classifier(tmp_path / "out" / "lenet5.onnx")
-    with pytest.raises(InputError, match="does not say how a picture becomes its input"):
+    with pytest.raises(InputError, match="does not record how a picture becomes its input"):
         classifier.predict(np.zeros((32, 32), np.uint8))
     inputs = np.random.default_rng(0).standard_normal((2, 1, 32, 32), np.float32)
     expected = checkpoint.module()(torch.from_numpy(inputs)).detach().numpy()
@@ -222,7 +222,7 @@ def test_what_is_exported_refuses_pictures_and_takes_inputs(plain, tmp_path, che
 
 def test_real_images_need_a_framing(plain):
     unknown = lenetx.load_weights(plain, architecture="lenet5")
-    with pytest.raises(InputError, match=r"do not say how images of digits become inputs.*--framing"):
+    with pytest.raises(InputError, match=r"do not record how images of digits become inputs.*--framing"):
         lenetx.reference(unknown, data_name="digits")
     known = lenetx.load_weights(plain, architecture="lenet5", stated=Statement("mnist"))
     assert lenetx.reference(known, data_name="digits").real is not None

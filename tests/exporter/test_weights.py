@@ -237,7 +237,7 @@ REFUSED = {
         r"several sets of weights \(G, D\): save the one you need by itself, as in torch\.save\(content\['G'\]",
     ),
     "complex": ({"weight": torch.ones(1, dtype=torch.complex64)}, "weight holds complex numbers"),
-    "sparse": ({"weight": torch.eye(3).to_sparse()}, "weight is no dense tensor"),
+    "sparse": ({"weight": torch.eye(3).to_sparse()}, "weight is not a dense tensor"),
     "repeated": ({"weight": torch.zeros(1).expand(2**40)}, "far larger than the file"),
 }
 
