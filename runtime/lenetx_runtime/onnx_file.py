@@ -62,6 +62,10 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
+_FOREIGN = (
+    "It was not made by lenetx: it has no lenetx spec. 'lenetx verify' proves an ONNX file of another program, and "
+    "'lenetx adopt' adds what the runtime needs."
+)
 _SEVERAL = "It has more than one lenetx spec."
 
 _Fields: TypeAlias = list[tuple[int, Any]]
@@ -142,7 +146,7 @@ def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
     found = [*islice(_specs(walk, data), 2)]
     if len(found) == 1:
         return found[0]
-    raise ArtifactError(_SEVERAL if found else "It was not made by lenetx: it has no lenetx spec.")
+    raise ArtifactError(_SEVERAL if found else _FOREIGN)
 
 
 def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_domain: bool = False) -> None:
@@ -233,6 +237,8 @@ def _reject_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: l
     safe = {image, *(name for name, tensor in held.items() if tensor.get(_TENSOR_TYPE) not in _WHOLE)}
     for operator, fields in nodes:
         inputs, outputs, attributes = ([value for field, value in fields if field == part] for part in _NODE_PARTS)
+        if operator == b"Constant":
+            held.update(zip(outputs, map(dict, _tensors_of(walk, attributes)), strict=False))
         divisor = (inputs or [b""])[-1]
         if operator in (b"Div", b"Mod") and safe.isdisjoint(inputs) and not _is_above_zero(walk, held.get(divisor, {})):
             raise ArtifactError(f"It divides whole numbers by {ascii(bytes(divisor))[1:]}, which may be -1 or 0.")
@@ -242,6 +248,13 @@ def _reject_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: l
             is_safe = operator not in OTHERS and not safe.isdisjoint(inputs[:1])
         if is_safe:
             safe.update(outputs if operator == b"Split" else outputs[:1])
+
+
+def _tensors_of(walk: Walk, attributes: Iterable[memoryview]) -> Iterator[_Fields]:
+    """Yield the fields of the tensors that attributes hold."""
+    for attribute in attributes:
+        for tensor in walk.at(attribute, _ATTRIBUTE_TENSOR):
+            yield [*walk.fields(tensor)]
 
 
 def _is_above_zero(walk: Walk, tensor: dict[int, Any]) -> bool:

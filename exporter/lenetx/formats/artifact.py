@@ -38,6 +38,7 @@ class Artifact:
         size_bytes: the file's size in bytes; 0 for a function.
         spec: the embedded spec; for a function or a foreign file, the checkpoint's with the names and axes of the file.
         is_foreign: whether another program wrote the file, so that it embeds no spec.
+        beside: names of the files beside it that hold its weights; their bytes are not in ``sha256``.
     """
 
     format: str
@@ -47,6 +48,7 @@ class Artifact:
     size_bytes: int
     spec: ModelSpec
     is_foreign: bool = False
+    beside: tuple[str, ...] = ()
 
     @property
     def is_function(self) -> bool:

@@ -94,7 +94,12 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     }
     if artifact.is_function:
         return about
-    return about | {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+    about |= {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+    if artifact.is_foreign:
+        about["origin"] = "foreign"
+        about |= {"batch": artifact.spec.batch} if artifact.spec.batch != "dynamic" else {}
+        about |= {"external_data": ", ".join(artifact.beside)} if artifact.beside else {}
+    return about
 
 
 def about_reference(reference: Reference) -> dict[str, str | int]:

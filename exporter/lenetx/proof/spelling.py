@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import Expression, Unknown, decisions
+from ..graph import Expression, Unknown, decisions, ordered
 from ..report import Check
 from .case import Case
 from .compare import shares, wrong_shape
@@ -25,7 +25,7 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
     if weights.status == graph.status == "passed":
         return weights, numbers, graph
     if _is_wrong(case):
-        return weights, numbers, graph
+        return _of_other_weights(case, weights), numbers, graph
     if weights.status == "failed" and not _changed(case):
         detail = f"It was judged by its logits: {_UNSEEN}. {weights.detail}"
         weights = replace(weights, status="not_applicable", detail=detail)
@@ -43,11 +43,23 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
     return weights, numbers, graph
 
 
+def _of_other_weights(case: Case, weights: Check) -> Check:
+    """Say of weights that were all found by their place alone that they are others."""
+    matrices = {name for name, array in (case.opened.weights or {}).items() if array.ndim > 1}
+    if weights.status != "failed" or not matrices <= case.opened.placed:
+        return weights
+    detail = "None of its weights is the checkpoint's, they fit by their shapes alone: name with --against the one of "
+    return replace(weights, detail=f"{detail}which it was made. {weights.detail}")
+
+
 def _changed(case: Case) -> bool:
     """Return whether a weight that was found, not only placed, has other numbers than the network's."""
     opened, expected = case.opened, case.view.usage.tensors
+    own = _read(case.view.expression[0])
+    used = None if own is None else {each.attributes.get("name") for each in ordered(own)}
     for name, found in (opened.weights or {}).items():
-        if name in expected and name not in opened.placed:
+        is_used = used is None or case.view.expression[1].get(name, name) in used  # not only something computed of it
+        if name in expected and name not in opened.placed and is_used:
             error = np.abs(found.astype(np.float64) - expected[name].numpy())
             if not (error <= opened.slack.get(name, np.zeros(()))).all():
                 return True

@@ -25,7 +25,8 @@ class Outcome:
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
-        artifact: file name, format, precision, SHA-256 and size in bytes.
+        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch`` and files of
+            ``external_data`` if another program wrote the file.
         reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
     """
 
@@ -70,6 +71,8 @@ class Outcome:
         scope = next(real, "no real images seen")
         if "code" in self.reference:
             scope += "; with changed code, which was accepted"
+        if "batch" in self.artifact:
+            scope += f"; in batches of {self.artifact['batch']} only"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}

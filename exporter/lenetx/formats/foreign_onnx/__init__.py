@@ -23,6 +23,7 @@ from ..onnx.intermediates import affine_outputs, entering, layers_of
 from ..onnx.runs import runs_of
 from ..onnx.structure import constants, numbers, training_operators, weights
 from .contract import fit_axes, require_classifier, size_of, spec_for
+from .describe import described
 from .match import matched
 from .precision import FLOAT32
 from .read import is_sealed, load, parse
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["input_of", "is_foreign", "open_foreign"]
+__all__ = ["described", "input_of", "is_foreign", "open_foreign"]
 
 SUFFIX = ".onnx"
 _UNKNOWN_OPERATOR = ("is not a registered function/op", "No Op registered for")
@@ -97,7 +98,7 @@ def open_foreign(
 
 
 def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str, layout: str | None) -> OpenedArtifact:
-    model, data = load(path)
+    model, data, beside = load(path)
     require_classifier(model)
     spec = spec_for(model, checkpoint.spec, layout)
     fit_axes(model, spec)
@@ -107,7 +108,9 @@ def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str,
     found = matched(simplified(model, spec), checkpoint, built)
     readable = found.model
     return OpenedArtifact(
-        artifact=Artifact("onnx", FLOAT32, path, hashlib.sha256(data).hexdigest(), len(data), spec, is_foreign=True),
+        artifact=Artifact(
+            "onnx", FLOAT32, path, hashlib.sha256(data).hexdigest(), len(data), spec, is_foreign=True, beside=beside
+        ),
         backend=backend,
         structure=structure(model),
         weights=weights(readable),

@@ -20,8 +20,8 @@ _EXTERNAL = 1
 """``onnx.TensorProto.EXTERNAL``."""
 
 
-def take_in(tensors: "Iterable[TensorProto]", folder: Path, limit: int) -> None:
-    """Read the data of tensors that lie in other files, in place.
+def take_in(tensors: "Iterable[TensorProto]", folder: Path, limit: int) -> tuple[str, ...]:
+    """Read the data of tensors that lie in other files, in place, and return the names of these files.
 
     Source: https://onnx.ai/onnx/repo-docs/ExternalData.html.
 
@@ -49,6 +49,7 @@ def take_in(tensors: "Iterable[TensorProto]", folder: Path, limit: int) -> None:
         left -= len(data)
         for tensor in some:
             _fill(tensor, data, location)
+    return tuple(map(plain, waiting))
 
 
 def _entries(tensor: "TensorProto") -> Mapping[str, str]:

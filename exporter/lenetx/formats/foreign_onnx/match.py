@@ -51,7 +51,7 @@ class Matched:
 
 
 def matched(model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module") -> Matched:
-    """Give the tensors of a file the names of the network's, in place.
+    """Rename the tensors of a file as the network's, in place.
 
     Tensors with equal bits come first, as they are, transposed or reshaped; then those that differ as little as another
     program's folding of a batch norm explains; then those of the same name; then those of the same shape, in their

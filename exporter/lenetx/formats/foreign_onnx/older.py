@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..onnx.canonical import drop_default_attributes
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -21,6 +23,7 @@ def as_known_opset(model: "ModelProto") -> None:
         if entry.domain in _DEFAULT:
             entry.version = min(max(entry.version, _OLDEST), _NEWEST)
     for node in model.graph.node:
+        drop_default_attributes(node)
         rewrite = _REWRITTEN.get(node.op_type)
         if rewrite is not None and node.domain in _DEFAULT:
             rewrite(model, node)
@@ -100,8 +103,7 @@ def _upsample(model: "ModelProto", node: "NodeProto") -> None:
 
 
 def _batch_norm(_: "ModelProto", node: "NodeProto") -> None:
-    """Drop what inference ignores, and the attribute of opset 7 whose only meaning for images is its default."""
-    _drop(node, "momentum")
+    """Drop the attribute of opset 7 whose only meaning for images is its default."""
     if _attributes(node).get("spatial") == 1:
         _drop(node, "spatial")
 

@@ -56,8 +56,8 @@ def is_sealed(model: "ModelProto") -> bool:
     return any(entry.key == METADATA_KEY for entry in model.metadata_props)
 
 
-def load(path: Path) -> "tuple[ModelProto, bytes]":
-    """Read a file with the weights beside it; return the model and the bytes of the file.
+def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
+    """Read a file with the weights beside it; return the model, the bytes of the file, and the files beside it.
 
     Functions of the file are written out; what only describes values is dropped, since engines infer it.
 
@@ -72,7 +72,7 @@ def load(path: Path) -> "tuple[ModelProto, bytes]":
     if model.graph.sparse_initializer:
         raise InputError("It holds sparse weights, which lenetx does not read: write it with dense ones.")
     tensors = [*model.graph.initializer, *_in_attributes(model.graph)]
-    take_in(tensors, path.parent, LARGEST - len(data))
+    beside = take_in(tensors, path.parent, LARGEST - len(data))
     for tensor in tensors:
         _require_whole(tensor)
     held = {tensor.name for tensor in model.graph.initializer}
@@ -82,7 +82,7 @@ def load(path: Path) -> "tuple[ModelProto, bytes]":
     del model.graph.input[:], model.graph.value_info[:]
     model.graph.input.extend(given)
     model.ir_version = max(4, model.ir_version)  # older ones list every tensor among the inputs
-    return model, data
+    return model, data, beside
 
 
 def _require_opset(model: "ModelProto") -> None:

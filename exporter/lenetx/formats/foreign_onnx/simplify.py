@@ -59,7 +59,7 @@ def drop_unread(model: "ModelProto") -> None:
 
 
 def replace(field: Any, values: list[Any]) -> None:
-    """Give a repeated field of a protobuf message new values, which may be its own in another order."""
+    """Set a repeated field of a protobuf message to new values, which may be its own in another order."""
     copies = [type(value).FromString(value.SerializeToString()) for value in values]
     del field[:]
     field.extend(copies)
