@@ -133,7 +133,7 @@ def _artifact(path: Path, options: WeightsOptions) -> Description:
         )
     opened = formats.open_artifact(path)
     if options.architecture is not None:
-        raise InputError(f"`architecture` does not apply to '{path}', which holds its network.")
+        raise InputError(f"--arch does not apply to '{path}', which holds its network.")
     options.stated.require_agreement(opened.artifact.spec, str(path))
     proof = conclusion_of(path, opened.artifact.sha256)
     facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
