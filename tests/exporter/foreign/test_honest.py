@@ -98,7 +98,17 @@ def identities(model):
     behind_the_input(model, helper.make_node("Identity", ["x"], ["same"]), dropout)
 
 
-@pytest.mark.parametrize("change", [by_hand, identities])
+def functions(model):
+    """Let the file define its own activation, as torch's newer exporter does without its optimiser."""
+    own = helper.make_opsetid("own", 1)
+    inner = [helper.make_node("Relu", ["a"], ["b"])]
+    model.functions.append(helper.make_function("own", "Active", ["a"], ["b"], inner, [helper.make_opsetid("", 20)]))
+    model.opset_import.append(own)
+    node(model, "Relu").domain = "own"
+    node(model, "Relu").op_type = "Active"
+
+
+@pytest.mark.parametrize("change", [by_hand, identities, functions])
 def test_files_written_by_hand_are_followed(plain, prove, change):
     model = copied(plain)
     change(model)
