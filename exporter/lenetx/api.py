@@ -22,7 +22,7 @@ from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
 from .weights import load as weights_load
-from .weights.checkpoint import Checkpoint
+from .weights.checkpoint import MODULE, Checkpoint
 from .weights.options import WeightsOptions
 from .weights.statement import Statement
 
@@ -87,7 +87,13 @@ def convert(
 
 @standard_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
-    """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``."""
+    """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``.
+
+    One of a module in memory gets a self-test, by which ``load`` finds out whether the network that it is given is the
+    same.
+    """
+    if MODULE in checkpoint.config and checkpoint.spec.selftest is None:
+        checkpoint = with_possible_self_test(checkpoint, warn)
     checkpoints.save(checkpoint, Path(path))
 
 

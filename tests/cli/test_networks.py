@@ -47,6 +47,7 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert done.exit_code == 0
     (report, _) = json.loads(done.stdout)["reports"]
     assert report["reference"]["code"].startswith("changed: mynet.py:MyNet (digest")
+    assert "with changed code, which was accepted" in report["conclusion"]
     assert cli("export", *changed, "-q").exit_code == 0
 
 
@@ -82,7 +83,7 @@ def test_a_built_in_network_takes_colours(cli, here):
     [
         (["--arch", "mynet.py:MyNet", "--input-size", "30"], "of 1 channel and 28×28 to 29×29 (--input-size 28)"),
         (["--arch", "mynet.py:MyNet", "--input-size", "huge"], "The input size is 'huge'"),
-        (["--arch", "mynet.py:MyNet", "--arch-arg", "width"], "'width' is no argument of a network"),
+        (["--arch", "mynet.py:MyNet", "--arch-arg", "width"], "'width' is not an argument of a network"),
         (["--arch", "mynet.py:MyNet", "--arch-arg", "depth=3"], "mynet.py:MyNet takes no argument 'depth'"),
         (["--arch", "mynet.py:Mynet"], "Did you mean 'MyNet'?"),
         (["--arch", "none.py:MyNet"], "There is no file of a network 'none.py'."),

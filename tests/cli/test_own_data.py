@@ -64,7 +64,7 @@ def test_a_list_of_pictures_goes_from_training_to_the_proof(cli, here):
     assert unseen.exit_code == 0
     found = checks(unseen)
     assert found["real inputs"]["status"] == found["labels"]["status"] == "not_run"
-    assert "It was trained on 'labels.csv', a set of its user's own: name its place with --data" in unseen.stdout
+    assert "It was trained on 'labels.csv', a custom data set: give its path with --data" in unseen.stdout
     seen = cli(
         "export", "artifacts/own.pt", "-f", "onnx", "--json", "--data", "../here/labels.csv", "--images", "pictures"
     )

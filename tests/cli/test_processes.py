@@ -101,7 +101,7 @@ def test_an_interrupt_of_training_ends_with_130_and_one_line(started, tmp_path):
     assert stdout == ""
     *epochs, last = stderr.splitlines()
     assert all(
-        line.startswith(("epoch ", "Note: 'out/lenet5.resume' has where the run stood", "Note: Take the weights of"))
+        line.startswith(("epoch ", "Note: 'out/lenet5.resume' holds the state of the run", "Note: Take the weights of"))
         for line in epochs
     )
     assert last == "lenetx: Interrupted."

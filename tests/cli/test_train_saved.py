@@ -63,7 +63,7 @@ def test_what_fails_is_a_note_and_no_failure(cli, here, monkeypatch):
     notes = [line for line in result.stderr.splitlines() if line.startswith("Note: ")]
     assert [note.split(":")[1].strip() for note in notes] == [
         "The test split could not be evaluated",
-        "The checkpoint has no self-test, which could not be made",
+        "The checkpoint has no self-test, because it could not be made",
     ]
     assert result.stdout.splitlines()[-1] == "Wrote net.pt, the weights of epoch 1, which validation chose."
     assert lenetx.load(here / "net.pt").spec.selftest is None

@@ -97,6 +97,6 @@ def test_a_weaker_proof_leaves_the_certificate_and_says_so(cli, workspace):
     assert done.exit_code == 0
     assert "lenet5.onnx computes what eager PyTorch computes (1 test image of digits)." in done.stdout
     (note,) = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
-    assert "is of a proof that saw more (360 test images of digits), and stays as it is." in note
+    assert "is from a proof with more images (360 test images of digits) and is kept." in note
     assert (workspace / CERTIFICATES[0]).read_bytes() == before
     assert cli("verify", workspace / "lenet5.onnx", "--images", "1", "-q").stderr == ""

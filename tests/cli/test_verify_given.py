@@ -78,7 +78,7 @@ def test_a_file_that_is_no_array(theirs, cli, content):
     (theirs / "x.npy").write_bytes(content)
     result = cli("verify", "--logits", "theirs.npy", "--inputs", "x.npy")
     assert result.exit_code == 2
-    assert "'x.npy' is no array of numbers in numpy's .npy format" in result.stderr
+    assert "'x.npy' is not an array of numbers in numpy's .npy format" in result.stderr
 
 
 def test_an_array_of_objects_is_never_unpickled(theirs, cli, planted):

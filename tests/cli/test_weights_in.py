@@ -60,17 +60,27 @@ def test_what_is_missing_is_asked_for(refused, plain, contents, tmp_path):
     assert "state it with --framing" in refused(2, "convert", plain, "x.pt", "--arch", "lenet5", "--mean", 0.5)
     assert "conv1.weight has shape" in refused(4, "export", plain, "--arch", "lenet5-3x3", "-q")
     assert "There is no checkpoint 'none.pt'" in refused(2, "convert", "none.pt", "x.pth")
-    assert "overwritten" in refused(2, "convert", plain, plain)
+    assert "overwrite" in refused(2, "convert", plain, plain)
     assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    "command", [["convert", "FILE", "x.pth"], ["export", "FILE", "-q"], ["train", "--init", "FILE"]]
+    "command",
+    [
+        ["convert", "FILE", "x.pth"],
+        ["export", "FILE", "-q"],
+        ["train", "--init", "FILE"],
+        ["inspect", "FILE"],
+        ["predict", "FILE", "x.png", "--arch", "lenet5"],
+        ["verify", "ARTIFACT", "--against", "FILE", "-q"],
+        ["verify", "--against", "FILE", "--write-inputs", "x.npy", "-q"],
+    ],
 )
-def test_code_is_not_run_and_trusting_it_is_offered(refused, tmp_path, monkeypatch, planted, saved, command):
+def test_code_is_not_run_and_trusting_it_is_offered(refused, tmp_path, monkeypatch, planted, saved, published, command):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.pt").write_bytes(saved({"weight": torch.ones(1), "extra": planted(tmp_path / "it-ran")}))
-    sentence = refused(4, *["file.pt" if part == "FILE" else part for part in command])
+    files = {"FILE": "file.pt", "ARTIFACT": published / "lenet5.onnx"}
+    sentence = refused(4, *[files.get(part, part) for part in command])
     assert "nothing was executed" in sentence
     assert "--trust-pickle" in sentence
     assert not (tmp_path / "it-ran").exists()

@@ -78,7 +78,7 @@ def test_after_a_failed_proof_the_old_one_is_gone_and_nothing_else(workspace, fa
 def test_one_that_was_made_of_another_file_does_not_hold(workspace, report):
     """A proof of the file as it was: it is bound to those bytes, and none is written for others."""
     altered = dataclasses.replace(report, artifact=dict(report.artifact) | {"sha256": "0" * 64})
-    with pytest.raises(lenetx.InputError, match="was replaced while it was judged"):
+    with pytest.raises(lenetx.InputError, match="was replaced while it was being verified"):
         lenetx.certify(workspace / ONNX, altered)
     lenetx.certify(workspace / ONNX, report)
     text = (workspace / CERTIFICATE).read_text()
@@ -108,8 +108,8 @@ def test_a_proof_that_saw_fewer_real_images_replaces_no_certificate(workspace, r
         assert one.passed
         note = lenetx.certify(workspace / ONNX, one)
         assert (
-            note == f"'{workspace / CERTIFICATE}' is of a proof that saw more (360 test images of digits), and "
-            "stays as it is."
+            note == f"'{workspace / CERTIFICATE}' is from a proof with more images (360 test images of digits) and "
+            "is kept."
         )
     assert contents(workspace) == before
 

@@ -181,7 +181,7 @@ def test_what_is_no_record_of_ours_is_refused(tmp_path, content):
     buffer = io.BytesIO()
     torch.save(content, buffer)
     (tmp_path / "other.pt").write_bytes(archive.pack(archive.normalise(buffer.getvalue())))
-    with pytest.raises(CheckpointError, match="It is no checkpoint of lenetx"):
+    with pytest.raises(CheckpointError, match="It is not a lenetx checkpoint"):
         lenetx.load(tmp_path / "other.pt")
 
 
@@ -201,5 +201,5 @@ def test_a_record_of_another_form_is_refused(checkpoint_paths, tmp_path, record)
     buffer = io.BytesIO()
     torch.save(content, buffer)
     (tmp_path / "other.pt").write_bytes(archive.pack(archive.normalise(buffer.getvalue())))
-    with pytest.raises(CheckpointError, match="It is no checkpoint of lenetx"):
+    with pytest.raises(CheckpointError, match="It is not a lenetx checkpoint"):
         lenetx.load(tmp_path / "other.pt")

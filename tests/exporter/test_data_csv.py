@@ -182,7 +182,7 @@ def test_the_number_of_classes_may_be_said(table, pictures):
     few = data.load(numbers, options=DataOptions(images=pictures), classes=2)
     assert len(few.unusable) == 6
     assert few.unusable[0] == "line 3: there is no class '2'"
-    with pytest.raises(DataError, match=r"has 2 classes \(cat, dog\), but 3 were asked for"):
+    with pytest.raises(DataError, match=r"has 2 classes \(cat, dog\), but 3 were requested"):
         data.load(table(rows()), options=DataOptions(images=pictures), classes=3)
 
 

@@ -82,7 +82,7 @@ def test_a_table_of_pixels_may_name_its_classes(table):
         (lambda number: (number % 2, *([99999] * 64)), "from 99999 to 99999, no exact grey levels"),
         (lambda number: (number % 2, *(pixels(number) / 127.5 - 1)), "from -.* to .*, no exact grey levels"),
         (lambda number: (number % 2, *pixels(number)[:-1], "nan"), "from nan to nan, no exact grey levels"),
-        (lambda number: (number % 2 + 0.5, *pixels(number)), "the label 0.5, which is no whole number"),
+        (lambda number: (number % 2 + 0.5, *pixels(number)), "the label 0.5, which is not a whole number"),
     ],
 )
 def test_a_table_of_other_numbers_is_refused(table, line, words):

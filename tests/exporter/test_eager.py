@@ -58,7 +58,7 @@ def test_cuda_is_used_or_refused(published, name):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     for model in ("lenet5.pt", "lenet5.torchscript", "lenet5.onnx"):
-        with pytest.raises(DeviceUnavailable, match="was asked for"):
+        with pytest.raises(DeviceUnavailable, match="was requested"):
             lenetx.classifier(published / model, device=name)
 
 

@@ -159,7 +159,7 @@ def test_a_mistyped_name_gets_a_suggestion(net):
     [
         ("import torch\nimport no_such_module_at_all\n", "ModuleNotFoundError in line 2 of broken.py"),
         ("def f(:\n", "SyntaxError in line 1 of broken.py: invalid syntax."),
-        ("import sys\nsys.exit(3)\n", "SystemExit in line 2 of broken.py: 3: put what only a script does"),
+        ("import sys\nsys.exit(3)\n", "SystemExit in line 2 of broken.py: 3: move what only a script does"),
     ],
 )
 def test_a_file_that_cannot_be_run_is_one_sentence_and_leaves_nothing(tmp_path, source, words):

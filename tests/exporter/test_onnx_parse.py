@@ -108,14 +108,17 @@ def two_values(model):
 
 
 FAULTS = {
-    "dead node": (dead, "No node reads what Relu gives (dead)"),
-    "chain of dead nodes": (dead_twice, "No node reads what Relu gives (deader)"),
+    "dead node": (dead, "No node reads the output of Relu (dead)"),
+    "chain of dead nodes": (dead_twice, "No node reads the output of Relu (deader)"),
     "unread tensor": (lambda model: model.graph.initializer.append(ones("junk", 2)), "No node reads the tensor junk"),
-    "unread result": (second_result, "No node reads mask, which Dropout gives beside the rest"),
+    "unread result": (second_result, "No node reads mask, which Dropout returns besides the rest"),
     "empty input": (lambda model: model.graph.node[2].input.insert(1, ""), "Max lacks an input: number 2 of 3"),
     "no input": (lambda model: model.graph.node[2].ClearField("input"), "Max has 0 inputs"),
     "missing input": (lambda model: model.graph.node[4].input.__setitem__(1, ""), "Gemm lacks an input: number 2"),
-    "input of nothing": (lambda model: model.graph.node[3].input.__setitem__(0, "x"), "Flatten reads x, which nothing"),
+    "input of nothing": (
+        lambda model: model.graph.node[3].input.__setitem__(0, "x"),
+        "Flatten reads x, which no earlier node",
+    ),
     "initializer that is an input": (overridden, "Two values have one name, or one has none: weight"),
     "doubled initializer": (lambda model: model.graph.initializer.append(ones("weight", 1)), "Two values have"),
     "doubled result": (lambda model: model.graph.node[3].output.__setitem__(0, "most"), "Two values have"),
@@ -139,8 +142,8 @@ FAULTS = {
         "Split has two attributes of one name",
     ),
     "attribute of two values": (two_values, "The attribute alpha is a graph, or of a kind"),
-    "too few numbers": (short, "The tensor weight has not the numbers"),
-    "numbers twice": (both_kinds, "The tensor weight has not the numbers"),
+    "too few numbers": (short, "The tensor weight has data that does not match"),
+    "numbers twice": (both_kinds, "The tensor weight has data that does not match"),
     "numbers in another file": (elsewhere, "It holds data_location in TensorProto"),
     "opset twice": (lambda model: model.opset_import.append(helper.make_opsetid("ai.onnx", 18)), "twice"),
 }
@@ -199,9 +202,12 @@ SPELLINGS = {
     "name that is no text": (lambda data: data.replace(b"weight", b"wei\xff\xfft"), "is not readable text"),
     "nesting": (nested, "nested too deeply"),
     "unknown field": (lambda data: data + field(99, b"x"), "a field of ModelProto that this version of onnx"),
-    "graph in two parts": (lambda data: data + field(7, b""), "is spelled otherwise"),
-    "number in more bytes than it needs": (lambda data: b"\x08\x88\x00" + data[2:], "is spelled otherwise"),
-    "version twice": (lambda data: b"\x08\x07" + data, "is spelled otherwise"),
+    "graph in two parts": (lambda data: data + field(7, b""), "serialises the same model differently"),
+    "number in more bytes than it needs": (
+        lambda data: b"\x08\x88\x00" + data[2:],
+        "serialises the same model differently",
+    ),
+    "version twice": (lambda data: b"\x08\x07" + data, "serialises the same model differently"),
     "no model": (lambda data: data[:-3], "not an ONNX model"),
 }
 

@@ -146,5 +146,5 @@ def test_forged_records_are_refused(path, tmp_path, changed):
 def test_cuda_is_used_or_refused(path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(DeviceUnavailable, match="cuda:1 was asked for"):
+    with pytest.raises(DeviceUnavailable, match="cuda:1 was requested"):
         formats.open_artifact(path, device="cuda:1")

@@ -214,12 +214,21 @@ def test_the_number_of_images_is_read_from_the_image_alone():
 
 
 REFUSED = {
-    "branches on the data": (lambda _, x: 1 - x if x.mean() > 0.2 else x * 2 + 1, "something else for other images"),
-    "a number of the data": (lambda _, x: x * x.max().item(), "something else for other images"),
-    "goes through the images": (lambda _, x: torch.stack([each.flatten() for each in x]), "something else for other"),
-    "branches on their number": (lambda _, x: x * 2 if len(x) > 2 else x, "something else for other images"),
-    "computes with their number": (lambda _, x: x * x.shape[0], "something else for other images"),
-    "counts them": (lambda _, x: x + torch.arange(x.shape[0]).view(-1, 1, 1, 1), "something else for other images"),
+    "branches on the data": (
+        lambda _, x: 1 - x if x.mean() > 0.2 else x * 2 + 1,
+        "behaves differently for other images",
+    ),
+    "a number of the data": (lambda _, x: x * x.max().item(), "behaves differently for other images"),
+    "goes through the images": (
+        lambda _, x: torch.stack([each.flatten() for each in x]),
+        "behaves differently for other",
+    ),
+    "branches on their number": (lambda _, x: x * 2 if len(x) > 2 else x, "behaves differently for other images"),
+    "computes with their number": (lambda _, x: x * x.shape[0], "behaves differently for other images"),
+    "counts them": (
+        lambda _, x: x + torch.arange(x.shape[0]).view(-1, 1, 1, 1),
+        "behaves differently for other images",
+    ),
     "random numbers": (lambda _, x: x + torch.randn(8), "draws random numbers in eval mode"),
     "dropout that is always on": (lambda _, x: F.dropout(x, 0.5), "In eval mode too, the network draws random"),
     "statistics of the batch": (

@@ -162,7 +162,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_sentence(config):
 def test_cuda_is_used_or_refused():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(DeviceUnavailable, match="cuda was asked for"):
+    with pytest.raises(DeviceUnavailable, match="cuda was requested"):
         train(TrainConfig(device="cuda"))
 
 

@@ -192,7 +192,7 @@ def test_code_in_a_state_is_not_run(state, tmp_path, planted):
     content = tensor_file.unpack(state.read_bytes())
     content["loop"]["extra"] = planted(tmp_path / "it-ran")
     (tmp_path / "net.resume").write_bytes(tensor_file.pack(content))
-    with pytest.raises(CheckpointError, match="refused and not executed"):
+    with pytest.raises(CheckpointError, match="rejected and not executed"):
         lenetx.train(state=tmp_path / "net.resume", resume=True)
     assert not (tmp_path / "it-ran").exists()
 

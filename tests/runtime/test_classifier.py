@@ -241,7 +241,7 @@ def test_an_engine_that_gives_another_number_of_logits_is_refused(spec, seven, s
         def run(self, batch):
             return np.zeros((len(batch), *shape), np.float32)
 
-    with pytest.raises(ArtifactError, match=r"The model gives \[1.*\] for 1 inputs and 10 labels"):
+    with pytest.raises(ArtifactError, match=r"The model returns \[1.*\] for 1 inputs and 10 labels"):
         Classifier.from_backend(spec, Wrong()).predict(seven)
 
 

@@ -82,7 +82,7 @@ def test_such_a_model_takes_ready_inputs(unknown):
 
 @pytest.mark.parametrize("prepare", [frame, lambda image, spec: frame_batch(image[None], spec)], ids=["one", "batch"])
 def test_no_frame_is_made_for_such_a_model(unknown, prepare):
-    with pytest.raises(InputError, match="does not say how"):
+    with pytest.raises(InputError, match="does not record how"):
         prepare(np.zeros((20, 29, 3), np.uint8), unknown.spec)
 
 

@@ -157,7 +157,7 @@ def test_a_model_that_the_engine_cannot_open_has_failed_on_each_provider_and_is_
 def test_without_a_self_test_it_says_what_to_do(refused, here, published):
     (here / "old.onnx").write_bytes(edited((published / "lenet5.onnx").read_bytes(), selftest=None))
     for device in ([], ["--device", "cpu"]):
-        assert "carries no self-test: 'lenetx export' adds one" in refused(4, "old.onnx", *device)
+        assert "has no self-test: 'lenetx export' adds one" in refused(4, "old.onnx", *device)
 
 
 def test_a_damaged_model_is_named(refused, here, model):

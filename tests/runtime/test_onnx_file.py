@@ -114,11 +114,9 @@ def test_a_spec_without_a_digest_is_refused(build_model, refused):
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        pytest.param(lambda model: model.ClearField("metadata_props"), "not a model that lenetx made", id="no spec"),
+        pytest.param(lambda model: model.ClearField("metadata_props"), "not made by lenetx", id="no spec"),
         pytest.param(lambda model: model.ClearField("graph"), "not an ONNX model", id="no graph"),
-        pytest.param(
-            lambda model: setattr(model.metadata_props[0], "key", "LENETX"), "not a model that lenetx made", id="key"
-        ),
+        pytest.param(lambda model: setattr(model.metadata_props[0], "key", "LENETX"), "not made by lenetx", id="key"),
         pytest.param(lambda model: setattr(model.metadata_props[0], "value", "{"), "not JSON", id="broken spec"),
         pytest.param(lambda model: model.metadata_props[0].ClearField("value"), "not JSON", id="no text"),
     ],

@@ -40,7 +40,7 @@ def test_a_provider_that_would_leave_the_model_to_the_cpu_is_refused(sealed, spe
 
 @pytest.mark.parametrize("provider", [name for name in ABSENT if name not in onnxruntime.get_available_providers()])
 def test_a_provider_that_is_not_there_is_refused_with_those_that_are(sealed, spec, provider):
-    with pytest.raises(DeviceUnavailable, match=f"{provider} was asked for, but .* has no {provider}. It has .*{CPU}"):
+    with pytest.raises(DeviceUnavailable, match=f"{provider} was requested, but .* has no {provider}. It has .*{CPU}"):
         OrtBackend(sealed, spec, providers=[provider])
 
 

@@ -232,12 +232,12 @@ def test_an_engine_that_gives_another_number_of_logits_is_an_error(spec, selftes
             return np.zeros((len(batch), 9), np.float32)
 
     carrying = dataclasses.replace(spec, selftest=selftest)
-    with pytest.raises(ArtifactError, match=r"gives \[4, 9\] for 4 inputs and 10 labels"):
+    with pytest.raises(ArtifactError, match=r"returns \[4, 9\] for 4 inputs and 10 labels"):
         Classifier.from_backend(carrying, Short()).self_test()
 
 
 def test_a_model_without_one_says_what_to_do(sealed):
-    with pytest.raises(ArtifactError, match="carries no self-test: 'lenetx export' adds one"):
+    with pytest.raises(ArtifactError, match="has no self-test: 'lenetx export' adds one"):
         Classifier(sealed).self_test()
 
 

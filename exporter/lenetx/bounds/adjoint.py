@@ -11,10 +11,11 @@ errors are equal, so there they are added up.
 """
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..graph.tape import Step, Tape
-from .operators import is_affine, known, operator_of
+from .operators import Carrying, is_affine, known, operator_of
 from .units import UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
@@ -71,17 +72,25 @@ def _sums_of_squares(tape: Tape) -> "Tensor":
 
 
 def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
-    """Return each value's error bound, which restarts at every affine layer, and each step's noise by its index."""
+    """Return each value's error bound, which restarts at every affine layer, and the noise of each value that has any.
+
+    Noise is carried on to the output of an operator that alone reads a value: after a pooling there is less to compute.
+    """
     errors: dict[int, Tensor] = {}
     noises: dict[int, Tensor] = {}
-    for place, step in enumerate(tape.steps):
-        operator, output = operator_of(step.operator), step.outputs[0]
+    reads = Counter([tape.output, *(value for step in tape.steps for value in step.sources.values())])
+    for step in tape.steps:
+        operator, output, source = operator_of(step.operator), step.outputs[0], step.sources.get(0)
         assert output is not None
-        given = {} if is_affine(step) else _errors_of(step, errors)
-        errors[output] = operator.worst(step, given)
+        given = _errors_of(step, errors)
+        errors[output] = operator.worst(step, {} if is_affine(step) else given)
         noise = operator.noise(step)
+        if noise is None and isinstance(operator, Carrying) and source in noises and reads[source] == 1:
+            noise = operator.carry(step, noises[source], given)
+            if noise is not None:
+                del noises[source]
         if noise is not None:
-            noises[place] = noise
+            noises[output] = noise
     return errors, noises
 
 
@@ -92,19 +101,18 @@ def _backward(tape: Tape, gradient: "Tensor", errors: "dict[int, Tensor]", noise
     gradients = {tape.output: gradient}
     total = gradient.new_zeros(gradient.shape[:2])
     first = min(noises, default=0)
-    for place in range(len(tape.steps) - 1, first - 1, -1):
-        step = tape.steps[place]
+    for step in reversed(tape.steps):
         output = step.outputs[0]
         assert output is not None
         given = gradients.pop(output, None)
         if given is None:
             continue
-        if place in noises:
-            last = place == first and given.is_contiguous()  # not read again, and the largest: saves a copy
+        if output in noises:
+            last = output == first and given.is_contiguous()  # not read again, and the largest: saves a copy
             sizes = given.abs_() if last else given.abs()
-            shares = torch.einsum("kncp,ncp->knc", _by_channel(sizes, 2), _by_channel(noises[place], 1))
+            shares = torch.einsum("kncp,ncp->knc", _by_channel(sizes, 2), _by_channel(noises[output], 1))
             total += shares.square().sum(2)
-        if place == first:
+        if output == first:
             break
         operator = operator_of(step.operator)
         found = operator.pull_back(step, given, _errors_of(step, errors))

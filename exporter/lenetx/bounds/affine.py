@@ -88,7 +88,8 @@ class _Affine:
 
     def noise(self, step: "Step", /) -> "Tensor":
         found = sums(step)
-        return (found.squared + found.terms * found.absolute.square()).sqrt() + found.underflow / UNIT_ROUNDOFF
+        together = found.absolute.square().mul_(found.terms).add_(found.squared)  # in place: saves three tensors
+        return together.sqrt_().add_(found.underflow / UNIT_ROUNDOFF)
 
     def pull_back(self, step: "Step", gradient: "Tensor", _: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         places = _places(step)

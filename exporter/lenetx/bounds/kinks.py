@@ -36,18 +36,24 @@ class _Kinked:
         found: Tensor = size * (step.leaves[0] < 0)
         return found
 
+    def carry(self, step: "Step", noise: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Tensor":
+        return noise * _inside(step, errors)
+
     def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         import torch
 
-        inputs, margin = step.leaves[0], errors.get(0, 0)
-        least, most = _range(step)
-        inside = torch.ones_like(inputs, dtype=torch.bool)
-        if least is not None:
-            inside &= inputs > least - margin
-        if most is not None:
-            inside &= inputs < most + margin
-        slope = _slope(step)
+        inside, slope = _inside(step, errors), _slope(step)
         return {0: torch.where(inside, gradient, gradient * slope) if slope else gradient * inside}
+
+
+def _inside(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    """Return bool[N, …]: where float32 may be in the range where the function is the identity."""
+    import torch
+
+    inputs, margin = step.leaves[0], errors.get(0, 0)
+    least, most = _range(step)
+    inside = torch.ones_like(inputs, dtype=torch.bool) if least is None else inputs > least - margin
+    return inside if most is None else inside & (inputs < most + margin)
 
 
 def _slope(step: "Step") -> float:

@@ -5,18 +5,20 @@ u = 2⁻²⁴ is the unit roundoff of float32. Every operator has three methods,
 - ``worst``: the largest error of its float32 result, given the largest errors of its inputs;
 - ``noise``: the size, in u, of the rounding error that it adds itself, comparable to a standard deviation;
 - ``pull_back``: the gradients of its inputs, given those of its result; at a kink, the larger of the two.
+
+An operator that rounds nothing may also have ``carry``: it moves the noise of its input to its result.
 """
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..graph.tape import Step
 
-__all__ = ["Operator", "is_affine", "known", "operator_of"]
+__all__ = ["Carrying", "Operator", "is_affine", "known", "operator_of"]
 
 
 class Operator(Protocol):
@@ -35,6 +37,17 @@ class Operator(Protocol):
 
     def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
         """Return the gradients [K, …] of the inputs, by position, given those of the first output."""
+
+
+@runtime_checkable
+class Carrying(Operator, Protocol):
+    """An operator with one input that keeps the channels, and can move the noise of its input to its result."""
+
+    def carry(self, step: "Step", noise: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Tensor | None":
+        """Return the noise of the first output with the same Σ_positions |g|·noise as this noise of the input.
+
+        It is ``None`` if an input number may reach two output numbers, whose gradients add up before |g| is taken.
+        """
 
 
 _HOMES = {

@@ -27,13 +27,22 @@ class _MaxPool:
     def noise(self, _: "Step", /) -> None:
         return None
 
-    def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
-        inputs = step.leaves[0]
+    def carry(self, step: "Step", noise: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Tensor | None":
+        kernel, stride, _, dilation = _geometry(step)
+        if any(_reach(kernel[axis], dilation[axis]) > stride[axis] for axis in (0, 1)):
+            return None  # a number in two windows gets the sum of their gradients
         chosen = step.results[1]
-        found = _route(gradient, inputs, chosen)
-        second, near = _runners_up(step, inputs, errors.get(0))
-        if near is not None and bool(near.any()):
-            _add_few(found, gradient, second, near)
+        carried = noise.flatten(2).gather(2, chosen.flatten(2)).view(chosen.shape)
+        if 0 in errors:
+            windows, numbers = _runners_up(step, errors[0])
+            carried.view(-1).index_add_(0, windows, noise.flatten()[numbers])
+        return carried
+
+    def pull_back(self, step: "Step", gradient: "Tensor", errors: "Mapping[int, Tensor]", /) -> "Mapping[int, Tensor]":
+        found = _route(gradient, step.leaves[0], step.results[1])
+        if 0 in errors:
+            windows, numbers = _runners_up(step, errors[0])
+            found.view(len(found), -1).index_add_(1, numbers, gradient.flatten(1)[:, windows])
         return {0: found}
 
 
@@ -46,52 +55,69 @@ def _route(gradient: "Tensor", inputs: "Tensor", chosen: "Tensor") -> "Tensor":
     return planes.view(count, *inputs.shape)
 
 
-def _add_few(found: "Tensor", gradient: "Tensor", chosen: "Tensor", few: "Tensor") -> None:
-    """Add the gradients of a few windows to another number of each, in place."""
+def _runners_up(step: "Step", error: "Tensor") -> "tuple[Tensor, Tensor]":
+    """Return the windows where float32 may pick the largest number below the maximum instead, and those numbers.
+
+    Both are int64[F]: indices into the flattened output and input. They are computed once and kept in the step.
+    """
+    if "runners-up" not in step.computed:
+        step.computed["runners-up"] = _search(step, error)
+    found: tuple[Tensor, Tensor] = step.computed["runners-up"]
+    return found
+
+
+def _search(step: "Step", error: "Tensor") -> "tuple[Tensor, Tensor]":
     import torch
 
-    planes = torch.arange(found[0, :, :, 0, 0].numel()).view(*found.shape[1:3], 1, 1) * found[0, 0, 0].numel()
-    targets = (planes + chosen)[few]
-    found.view(len(found), -1).index_add_(1, targets, gradient.flatten(1)[:, few.flatten()])
+    inputs, output = step.leaves[0], step.results[0]
+    plane = inputs.shape[2:].numel()
+    values = _windows(step, inputs, float("-inf"))
+    gap = output[..., None, None] - values
+    most = 2 * error.amax((2, 3))[..., None, None, None, None]  # at least the errors of any two numbers of the plane
+    close = ((gap > 0) & (gap <= most)).any(4).any(4)  # few windows: only these are searched
+    windows = close.flatten().nonzero().squeeze(1)
+    indices = torch.arange(plane, device=inputs.device).view(1, 1, *inputs.shape[2:]).expand(inputs.shape)
+    values, slack, indices = (
+        each[close].flatten(1) for each in (values, _windows(step, error, 0), _windows(step, indices, 0))
+    )
+    top = output[close].unsqueeze(1)
+    runner, place = torch.where(values < top, values, float("-inf")).max(1, keepdim=True)
+    margin = torch.where(values == top, slack, 0.0).amax(1, keepdim=True) + slack.gather(1, place)
+    near = ((top - runner <= margin) & runner.isfinite()).squeeze(1)
+    numbers = windows // output.shape[2:].numel() * plane + indices.gather(1, place).squeeze(1)
+    return windows[near], numbers[near]
 
 
-def _runners_up(step: "Step", inputs: "Tensor", error: "Tensor | None") -> "tuple[Tensor, Tensor | None]":
-    """Return the index of the largest number below each window's maximum, and whether float32 may pick it instead."""
-    import torch
+def _windows(step: "Step", values: "Tensor", fill: float) -> "Tensor":
+    """Return the numbers of each window, [N, C, rows, columns, kernel rows, kernel columns], as a view if possible."""
     from torch.nn import functional
 
-    output = step.results[0]
-    if error is None:
-        return output, None
-    kernel, stride, padding, dilation = (
-        _pair(step.argument(name)) for name in ("kernel_size", "stride", "padding", "dilation")
-    )
-    stride = stride or kernel
-    height, width = inputs.shape[2:]
-    rows, columns = output.shape[2:]
-    # With ceil_mode, windows reach beyond the edge: −inf stands there, which is never chosen.
-    bottom = max(0, (rows - 1) * stride[0] + dilation[0] * (kernel[0] - 1) + 1 - height - padding[0])
-    right = max(0, (columns - 1) * stride[1] + dilation[1] * (kernel[1] - 1) + 1 - width - padding[1])
-    frame = (padding[1], right, padding[0], bottom)
+    kernel, stride, padding, dilation = _geometry(step)
+    counts = step.results[0].shape[2:]
+    frame: list[int] = []
+    for axis in (1, 0):
+        end = (counts[axis] - 1) * stride[axis] + _reach(kernel[axis], dilation[axis])
+        beyond = max(0, end - values.shape[2 + axis] - padding[axis])  # as ceil_mode allows
+        frame += padding[axis], beyond
+    found = functional.pad(values, frame, value=fill) if any(frame) else values
+    for axis in (0, 1):
+        found = found.unfold(2 + axis, _reach(kernel[axis], dilation[axis]), stride[axis])
+    return found[:, :, : counts[0], : counts[1], :: dilation[0], :: dilation[1]]
 
-    def windows(values: "Tensor", fill: float) -> "Tensor":
-        padded = functional.pad(values, frame, value=fill)
-        span = padded
-        for axis in (0, 1):
-            reach = dilation[axis] * (kernel[axis] - 1) + 1
-            span = span.unfold(2 + axis, reach, stride[axis])
-        span = span[..., :: dilation[0], :: dilation[1]]
-        return span[:, :, :rows, :columns].flatten(4)
 
-    values, slack = windows(inputs, float("-inf")), windows(error, 0.0)
-    below = torch.where(values < output.unsqueeze(-1), values, float("-inf"))
-    runner, place = below.max(-1)
-    top = torch.where(values == output.unsqueeze(-1), slack, 0.0).amax(-1)
-    near = output - runner <= top + slack.gather(-1, place.unsqueeze(-1)).squeeze(-1)
-    numbers = torch.arange(height * width, dtype=inputs.dtype, device=inputs.device).view(1, 1, height, width)
-    places = windows(numbers.expand(1, 1, height, width), 0.0).long()
-    second = places.expand(*values.shape[:2], *places.shape[2:]).gather(-1, place.unsqueeze(-1)).squeeze(-1)
-    return second, near & torch.isfinite(runner)
+def _reach(kernel: int, dilation: int) -> int:
+    """Return the length of a window, from its first number to its last."""
+    return dilation * (kernel - 1) + 1
+
+
+def _geometry(step: "Step") -> "tuple[list[int], ...]":
+    """Return kernel, stride, padding and dilation, each for rows and columns; they are kept in the step."""
+    if "geometry" not in step.computed:
+        names = ("kernel_size", "stride", "padding", "dilation")
+        kernel, stride, *others = (_pair(step.argument(name)) for name in names)
+        step.computed["geometry"] = kernel, stride or kernel, *others
+    found: tuple[list[int], ...] = step.computed["geometry"]
+    return found
 
 
 def _pair(values: object) -> "list[int]":

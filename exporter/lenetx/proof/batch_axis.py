@@ -144,7 +144,7 @@ def _empty(case: Case, rows: Probe) -> tuple[str | None, str]:
         )
     elif case.forked.crashed_at == 0:
         return None, (
-            f"A batch of 0 crashes the process that runs it ({case.forked.signal}), so no program may ask for it: "
+            f"A batch of 0 crashes the process that runs it ({case.forked.signal}), so no program may request it; "
             "lenetx_runtime answers it without the engine."
         )
     else:

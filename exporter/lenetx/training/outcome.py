@@ -100,7 +100,7 @@ def tested_checkpoint(
     if not begun.pure:  # the same image may have other logits
         return checkpoint
     tested = _attempt(
-        "The checkpoint has no self-test, which could not be made",
+        "The checkpoint has no self-test, because it could not be made",
         lambda: with_self_test(checkpoint, data.golden),
         on_notice,
     )

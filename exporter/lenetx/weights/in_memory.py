@@ -12,9 +12,8 @@ from ..execution.notices import warn
 from ..graph.output import output_of
 from ..models import Architecture
 from ..models.architecture import Shape
-from ..models.in_memory import architecture_of
+from ..models.in_memory import architecture_of, network_in
 from ..models.module_copy import require_apart
-from ..models.wrappers import unwrapped
 from . import matching
 from .checkpoint import MODULE, Checkpoint
 from .load import stated_spec, unknown_spec
@@ -61,7 +60,7 @@ def checkpoint_of_module(
     output = stated.network_output or (like.network_output if like else None)
     network = dataclasses.replace(network, one_size=True, output=output)
     built, classes = matching.build(network, shape, None if labels is None else len(labels), {}, note)
-    require_apart(built, unwrapped(module), network.title, shape)
+    require_apart(built, network_in(module), network.title, shape)
     tensors = _tensors(built, network.title)
     config: dict[str, Any] = {
         "data": None,

@@ -68,6 +68,13 @@ def nets():
         "dilated max pooling, ceil_mode": nn.Sequential(
             nn.Conv2d(2, 4, 2), nn.MaxPool2d(2, 2, dilation=2, ceil_mode=True), nn.Flatten(), nn.Linear(36, 3)
         ),
+        "max pooling, then relu": nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(36, 3)
+        ),
+        "max pooling with gaps": nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.Hardtanh(), nn.MaxPool2d((1, 2), (2, 3)), nn.Flatten(), nn.Linear(24, 3)
+        ),
+        "read twice": Through(lambda h: 3 * h - h.relu()),
         "leaky": nn.Sequential(nn.Conv2d(2, 4, 3, stride=2), nn.LeakyReLU(0.1), nn.Flatten(), nn.Linear(36, 3)),
         "relu6": nn.Sequential(
             nn.Conv2d(2, 4, 3, groups=2), nn.ReLU6(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)

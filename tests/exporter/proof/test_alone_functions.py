@@ -163,7 +163,7 @@ def test_wrong_when_the_same_batch_comes_for_the_fourth_time(judge_off_by: Judge
         seen[x.tobytes()] += 1
         return np.full(len(x), SMALL * (seen[x.tobytes()] > 3 and len(x) > 1))
 
-    assert "Asked for time 3 it gives another answer" in only(judge_off_by(fault), "repeats").detail
+    assert "Run 3 gives another answer" in only(judge_off_by(fault), "repeats").detail
 
 
 def test_a_runtime_that_takes_what_is_no_number(
@@ -202,7 +202,7 @@ def test_flips_that_rounding_explains_and_that_all_go_to_one_side(judge_function
     report = judge_function(lambda x: run(x) + last, reference)
     check = only(report, "accuracy")
     assert check.measured == 0
-    assert "So many flips to one side are no chance" in check.detail
+    assert "So many flips in one direction are not chance" in check.detail
     labels = check_of(report, "labels")
     assert f"{len(without_nine)} labels flip, and rounding explains each" in labels.detail
 

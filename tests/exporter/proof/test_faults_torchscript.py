@@ -87,7 +87,7 @@ def test_code_that_no_network_has_is_never_run(
     changed = OTHER_CODE[kind](records[name].decode()).encode()
     assert changed != records[name]
     records[name] = changed
-    with pytest.raises(ArtifactError, match="Its code is not that of a network of lenetx"):
+    with pytest.raises(ArtifactError, match="Its code is not that of a network that lenetx wrote"):
         judge(archive.pack(records), NAME)
     assert not (tmp_path / "planted").exists()
 
@@ -112,9 +112,9 @@ HIDDEN = {
     "a value that is not there": ("    _1 = torch.add(_0, later)\n    return _1", "nothing gives later a value"),
     "by its name, though its place is enough": (
         "    _1 = torch.add(_0, other=_0)\n    return _1",
-        "libtorch reads it in another way",
+        "libtorch reads it differently",
     ),
-    "a default": ("    _1 = torch.flatten(_0, 1, -1)\n    return _1", "libtorch reads it in another way"),
+    "a default": ("    _1 = torch.flatten(_0, 1, -1)\n    return _1", "libtorch reads it differently"),
     "statistics": (
         "    _1 = torch.batch_norm(_0, None, None, CONSTANTS.c9, CONSTANTS.c9, True, 0.5, 0.5, False)\n    return _1",
         "batch_norm changes its statistics",
@@ -159,7 +159,7 @@ def test_calls_that_do_more_than_compute_are_never_run(judge: Judge, records: di
 
 def test_code_in_a_second_file_is_never_run(judge: Judge, records: dict[str, bytes]) -> None:
     records["code/__torch__/other.py"] = records[code_of(records)]
-    with pytest.raises(ArtifactError, match="Its code is not that of a network of lenetx"):
+    with pytest.raises(ArtifactError, match="Its code is not that of a network that lenetx wrote"):
         judge(archive.pack(records), NAME)
 
 

@@ -59,7 +59,7 @@ def opened(checkpoint):
         (refuses, "A batch of 0 is rejected: ValueError: there is no image"),
         (
             dies_of(0, signal.SIGABRT),
-            "A batch of 0 crashes the process that runs it (SIGABRT), so no program may ask for it:",
+            "A batch of 0 crashes the process that runs it (SIGABRT), so no program may request it;",
         ),
         (
             lambda batch: logits(batch) if len(batch) else os._exit(3),
@@ -88,7 +88,7 @@ def test_an_artifact_that_ends_its_process_fails_and_nothing_else_is_asked(opene
     report = prove(opened(dies_of(1)), reference)
     (check,) = report.checks
     assert (check.name, check.group, check.status) == ("batch sizes", "batch axis", "failed")
-    assert check.detail == "To run it ends the process (SIGSEGV): nothing else was asked."
+    assert check.detail == "Running it crashes the process (SIGSEGV); no other check was run."
     assert "NOT proven" in report.conclusion
 
 
@@ -100,4 +100,4 @@ def test_what_cannot_be_asked_so_is_not_asked(opened, monkeypatch, device):
     assert forked.run_forked(found, (1, 0)) is None
     assert time.monotonic() - began < 60
     case = Case(found, None)
-    assert "was not asked" in _empty(case, SimpleNamespace(exact=np.zeros((1, 10))))[1]
+    assert "was not tried" in _empty(case, SimpleNamespace(exact=np.zeros((1, 10))))[1]

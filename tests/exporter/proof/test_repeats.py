@@ -36,4 +36,4 @@ def test_a_limit_that_is_no_number_allows_no_error(limit, error):
 def test_an_answer_that_is_wrong_later_is_one_that_changes():
     check = repeats(np.full((2, 4), 1e-3), shifted(0, 0, 0.5))
     assert check.status == "failed"
-    assert "Asked for time 3 it gives another answer" in check.detail
+    assert "Run 3 gives another answer" in check.detail

@@ -12,6 +12,7 @@ from lenetx_runtime.limits import DEFAULT_LIMITS
 from lenetx_runtime.spec import METADATA_KEY
 
 from ...graph.expression import plain
+from ...graph.onnx_graph import names_of
 from .external import take_in
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ _OTHER_FORMAT = b"ORTM"
 _ZIP = b"PK\x03\x04"
 _DEFAULT = ("", "ai.onnx")
 _FLOAT = 1
+_EXTERNAL = "external_data"
+_MOST_NODES = 2**17
+"""Most nodes of a file whose functions are written out: functions that call each other grow without end."""
+_MOST_CALLS = 64
+"""Most functions that call one another in a row."""
 
 
 @contextmanager
@@ -62,6 +68,8 @@ def parse(data: bytes) -> "ModelProto":
     except Exception:  # protobuf raises several classes
         raise ArtifactError("It is not an ONNX model, or it is damaged.") from None
     model.DiscardUnknownFields()
+    if not all(isinstance(name, str) for name in names_of(model.graph)):
+        raise ArtifactError("A name in it is not readable text.")
     if not model.graph.node or not model.graph.output:
         raise ArtifactError("It is not an ONNX model: it has no operators or no outputs.")
     return model
@@ -135,12 +143,29 @@ def _inlined(model: "ModelProto") -> "ModelProto":
 
     if not model.functions:
         return model
+    if _written_out(model) > _MOST_NODES:
+        raise InputError(
+            f"Its functions call each other in a circle, or have more than {_MOST_NODES:,} operators when written out."
+        )
     try:
         found: ModelProto = inliner.inline_local_functions(model)
     except Exception as error:  # onnx raises several classes
         reason = plain(" ".join(str(error).split()))
         raise ArtifactError(f"It holds functions of its own, which cannot be written out: {reason}.") from None
     return found
+
+
+def _written_out(model: "ModelProto") -> int:
+    """Return the number of nodes after functions are written out; too many if they call each other in a circle."""
+    sizes: dict[tuple[str, str], int] = {}
+    for _ in range(min(len(model.functions) + 1, _MOST_CALLS)):  # each round settles at least one more function
+        before = dict(sizes)
+        for function in model.functions:
+            count = sum(sizes.get((node.domain, node.op_type), 1) for node in function.node)
+            sizes[function.domain, function.name] = min(count, _MOST_NODES + 1)
+        if sizes == before:
+            return sum(sizes.get((node.domain, node.op_type), 1) for node in model.graph.node)
+    return _MOST_NODES + 1
 
 
 def _in_attributes(graph: "GraphProto") -> "Iterator[TensorProto]":
@@ -158,28 +183,21 @@ def _in_attributes(graph: "GraphProto") -> "Iterator[TensorProto]":
 
 
 def _require_whole(tensor: "TensorProto") -> None:
-    """Reject a tensor whose data does not match its shape and type."""
-    import onnx
+    """Reject a tensor whose data does not match its shape and type, or that has its data twice."""
+    from onnx import numpy_helper
 
-    fits = min(tensor.dims, default=1) >= 0
-    if fits and tensor.HasField("raw_data"):
+    count = math.prod(tensor.dims)
+    held = [field.name for field, _ in tensor.ListFields() if field.name.endswith("_data") and field.name != _EXTERNAL]
+    fits = min(tensor.dims, default=1) >= 0 and len(held) <= 1
+    if fits and tensor.data_type == _FLOAT:
+        fits = len(tensor.raw_data) == 4 * count if held == ["raw_data"] else len(tensor.float_data) == count
+    elif fits:
         try:
-            size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        except Exception:  # KeyError and others
-            size = 0
-        fits = _is_packed(tensor.data_type) or len(tensor.raw_data) == math.prod(tensor.dims) * size
-    elif fits and tensor.data_type == _FLOAT:
-        fits = len(tensor.float_data) == math.prod(tensor.dims)
+            fits = numpy_helper.to_array(tensor).size == count
+        except Exception:  # onnx and numpy raise several unrelated classes
+            fits = False
     if not fits:
         raise ArtifactError(f"The tensor {plain(tensor.name)} has not the numbers that its shape asks for.")
-
-
-def _is_packed(kind: int) -> bool:
-    """Return whether several numbers of a type share a byte."""
-    from onnx import TensorProto
-
-    names = ("UINT4", "INT4", "FLOAT4E2M1", "UINT2", "INT2")
-    return kind in {getattr(TensorProto, name) for name in names if hasattr(TensorProto, name)}
 
 
 def texts(value: Any) -> str:
