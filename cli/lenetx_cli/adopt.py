@@ -21,6 +21,9 @@ def adopt(
     unproven: Annotated[
         bool, typer.Option("--unproven", help="Seal it without weights to compare it with; the file says so.")
     ] = False,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="nchw, nhwc, flat or nhw: the file's input, if it does not tell.")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: artifacts]")
     ] = None,
@@ -53,6 +56,7 @@ def adopt(
                 file,
                 against=against,
                 unproven=unproven,
+                layout=layout,
                 folder=folder,
                 name=name,
                 data_name=data,

@@ -30,7 +30,7 @@ from .against import load_against
 from .in_memory import shape_in
 from .publish import Job, publish_jobs
 from .unproven import seal_unproven
-from .verify import reference
+from .verify import reference, require_layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +55,7 @@ def adopt(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     output: int | str | None = None,
+    layout: str | None = None,
     folder: PathLike | None = None,
     name: str | None = None,
     data_name: str | None = None,
@@ -82,6 +83,8 @@ def adopt(
         mean: of the inputs.
         std: of the inputs.
         output: index or name of the logits among several outputs of a module.
+        layout: the axes of the file's input, if it does not tell them: ``nchw``, ``nhwc``, ``flat`` or ``nhw``, see
+            ``ModelSpec.layout``.
         folder: output folder; ``artifacts`` by default. It cannot be that of the file, unless ``name`` differs.
         name: file name without suffix; the file's by default.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
@@ -104,19 +107,21 @@ def adopt(
         OutputError: a file cannot be written.
     """
     path, note = Path(path), on_notice or (warn if is_module(against) else _drop)
+    require_layout(layout)
     target = _target(path, Path(folder or ARTIFACTS), name)
     sealed = _require_adoptable(path)
     said: dict[str, Any] = {"labels": labels, "framing": framing, "mean": mean, "std": std, "output": output}
     given = [key for key, value in {"input_shape": input_shape, **said}.items() if value is not None]
+    if against is None and not unproven:
+        raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")
     if weights_options is not None and (given or not (unproven or isinstance(against, str | Path))):
         raise InputError("`weights_options` says how a file of weights is read; give no other statements with it.")
     stated = Statement.of_values(**said)
     if unproven:
         _require_nothing_to_compare(against, weights_options, data=data_name, data_root=data_root, images=data_options)
         stated = weights_options.stated if weights_options is not None else _with_shape(stated, input_shape)
-        return seal_unproven(path, target, stated, on_progress, note)
-    if against is None:
-        raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")
+        return seal_unproven(path, target, stated, layout, on_progress, note)
+    assert against is not None  # checked above
     if given and not is_module(against):
         raise InputError(f"`{given[0]}` is for a module in memory; state it of a file with `weights_options`.")
     if sealed is not None and is_module(against):
@@ -134,7 +139,7 @@ def adopt(
         file=file,
         on_progress=on_progress,
     )
-    (report,) = publish_jobs(expected, target.parent, [_job(path, target, expected)], on_progress)
+    (report,) = publish_jobs(expected, target.parent, [_job(path, target, expected, layout)], on_progress)
     return report
 
 
@@ -155,13 +160,13 @@ def _checkpoint(
     return load_against(Path(against), path, options, on_notice)
 
 
-def _job(path: Path, target: Path, expected: Reference) -> Job:
+def _job(path: Path, target: Path, expected: Reference, layout: str | None) -> Job:
     checkpoint = expected.checkpoint
     return Job(
         "onnx",
         target,
         "adopting",
-        partial(foreign_onnx.adopted, path, checkpoint.spec),
+        partial(foreign_onnx.adopted, path, checkpoint.spec, layout),
         partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=expected.modules[0], named=path),
     )
 

@@ -24,6 +24,7 @@ def seal_unproven(
     path: Path,
     target: Path,
     stated: Statement,
+    layout: str | None,
     on_progress: Callable[[str], None],
     on_notice: Callable[[str], None],
 ) -> Report:
@@ -33,6 +34,7 @@ def seal_unproven(
         path: the file.
         target: the path to publish to.
         stated: preprocessing, labels and input shape.
+        layout: of the file's input; found by its axes if ``None``.
         on_progress: called with a few words about the current step.
         on_notice: called with a sentence about anything that was assumed.
 
@@ -46,7 +48,7 @@ def seal_unproven(
     folder = target.parent
     reject_folders([target, certificate_path(target), folder / MANIFEST])
     on_progress(f"sealing {target.name}")
-    contents = foreign_onnx.unproven(path, stated, on_notice)
+    contents = foreign_onnx.unproven(path, stated, layout, on_notice)
     with staging(folder, on_progress) as staged:
         place = staged / target.name
         write_atomically(place, contents, named=target)

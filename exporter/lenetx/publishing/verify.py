@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from torch import nn
 
-__all__ = ["QUICK", "reference", "verify", "verify_logits"]
+__all__ = ["QUICK", "reference", "require_layout", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
@@ -171,8 +171,7 @@ def verify(
     axes = None if program is None else program.axes
     known = without_modules(against, path, axes, input_shape, output, on_notice)
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
-    if layout is not None and layout not in LAYOUTS:
-        raise UnknownName("layout", layout, LAYOUTS)
+    require_layout(layout)
     expected = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
     if program is not None:
         return prove(
@@ -223,6 +222,16 @@ def verify_logits(
     elif weights_options is not None:
         raise InputError(_NO_FILE)
     return prove_logits(logits, inputs, against, name)
+
+
+def require_layout(layout: str | None) -> None:
+    """Check that a layout exists, if one is stated.
+
+    Raises:
+        UnknownName: it does not.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        raise UnknownName("layout", layout, LAYOUTS)
 
 
 def _file(artifact: Any, device: str, name: str | None) -> Path:

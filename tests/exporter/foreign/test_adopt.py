@@ -11,7 +11,7 @@ from onnx import helper
 from torch import nn
 
 import lenetx
-from lenetx.errors import InputError, OutputError, ProofFailed
+from lenetx.errors import InputError, OutputError, ProofFailed, UnknownName
 from lenetx_runtime import ArtifactError, Classifier
 from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.spec import METADATA_KEY
@@ -406,6 +406,14 @@ def test_what_cannot_be_sealed_is_told_and_nothing_is_written(plain, tmp_path, c
     (tmp_path / "theirs.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(kind, match=words):
         lenetx.adopt(tmp_path / "theirs.onnx", unproven=True, folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stated_layout_decides(plain, adopt, tmp_path):
+    with pytest.raises(InputError, match="not the network's in the layout nhwc"):
+        adopt(copied(plain), layout="nhwc")
+    with pytest.raises(UnknownName, match="nchw"):
+        lenetx.adopt(tmp_path / "theirs.onnx", unproven=True, layout="nwch")
     assert not (tmp_path / "out").exists()
 
 

@@ -28,7 +28,7 @@ __all__ = ["adopted", "open_adopted", "sealed", "whole"]
 _EMPTY = "0" * 64
 
 
-def adopted(path: Path, spec: ModelSpec) -> bytes:
+def adopted(path: Path, spec: ModelSpec, layout: str | None = None) -> bytes:
     """Return the contents of a foreign file with a spec in it.
 
     Nodes and tensors are kept byte for byte; weights beside the file are taken in, and the axes of the input and the
@@ -37,13 +37,14 @@ def adopted(path: Path, spec: ModelSpec) -> bytes:
     Args:
         path: the file, or an unproven one of lenetx, whose spec is replaced.
         spec: of the network.
+        layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
 
     Raises:
         InputError: the file is missing or too large, or it is no float32 classifier of the network's axes.
         ArtifactError: it is damaged, its weights are missing, or it holds something that ``lenetx_runtime`` rejects.
     """
     with naming(path, "adopted"):
-        return sealed(whole(path), spec, ADOPTED)
+        return sealed(whole(path), spec, ADOPTED, layout)
 
 
 def whole(path: Path) -> "ModelProto":
@@ -65,7 +66,7 @@ def whole(path: Path) -> "ModelProto":
     return model
 
 
-def sealed(model: "ModelProto", spec: ModelSpec, origin: str) -> bytes:
+def sealed(model: "ModelProto", spec: ModelSpec, origin: str, layout: str | None) -> bytes:
     """Return the contents of a file of a model with a spec, which gets the model's names and axes.
 
     Raises:
@@ -77,7 +78,7 @@ def sealed(model: "ModelProto", spec: ModelSpec, origin: str) -> bytes:
     plain.CopyFrom(model)
     without_descriptions(plain)
     require_classifier(plain)
-    found = spec_for(plain, spec)
+    found = spec_for(plain, spec, layout)
     fit_axes(plain, found)
     for own, fitted in ((model.graph.input, plain.graph.input[0]), (model.graph.output, plain.graph.output[0])):
         value = next(each for each in own if each.name == fitted.name)

@@ -35,7 +35,7 @@ _OUTPUTS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "LogSoftmax"
 _IMAGES = 4
 
 
-def unproven(path: Path, stated: Statement, on_notice: Callable[[str], None]) -> bytes:
+def unproven(path: Path, stated: Statement, layout: str | None, on_notice: Callable[[str], None]) -> bytes:
     """Return the contents of a foreign file with a spec that says that nothing was proven.
 
     Its digest of the weights is that of the file's own tensors. The file is run once, on random inputs.
@@ -43,6 +43,7 @@ def unproven(path: Path, stated: Statement, on_notice: Callable[[str], None]) ->
     Args:
         path: the file.
         stated: preprocessing, labels and input shape; by default unknown, numbers, and what the file says.
+        layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
         on_notice: called with a sentence about anything that was assumed.
 
     Raises:
@@ -54,7 +55,7 @@ def unproven(path: Path, stated: Statement, on_notice: Callable[[str], None]) ->
         model = whole(path)
         readable = _readable(model)
         spec = _spec(readable, path, stated, on_notice)
-        data = sealed(model, spec, UNPROVEN)
+        data = sealed(model, spec, UNPROVEN, layout)
         _require_numbers(data)
         return data
 
