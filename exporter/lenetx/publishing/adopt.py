@@ -18,6 +18,7 @@ from ..execution.host import standard_settings
 from ..execution.notices import warn
 from ..files import ARTIFACTS, exists
 from ..formats import foreign_onnx
+from ..formats.local_paths import LOCAL_PATHS
 from ..models.in_memory import is_module
 from ..models.user_network import as_input_shape
 from ..proof import Reference
@@ -140,6 +141,9 @@ def adopt(
         on_progress=on_progress,
     )
     (report,) = publish_jobs(expected, target.parent, [_job(path, target, expected, layout)], on_progress)
+    for check in report.checks:
+        if check.name == LOCAL_PATHS and check.status != "passed":
+            note(check.detail)
     return report
 
 

@@ -15,7 +15,7 @@ from ..onnx.runs import runs_of
 from ..onnx.structure import constants, numbers, training_operators, weights
 from .match import matched
 from .simplify import simplified
-from .structure import structure
+from .structure import kept_paths, structure
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -54,7 +54,7 @@ def opened(
     return OpenedArtifact(
         artifact=artifact,
         backend=backend,
-        structure=structure(model),
+        structure=(*structure(model), *([kept_paths(model)] if artifact.has_spec else [])),
         weights=weights(readable),
         numbers=numbers(readable),
         constants=constants(readable),
