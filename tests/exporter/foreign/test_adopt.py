@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import helper
+from onnx import helper, numpy_helper
 from torch import nn
 
 import lenetx
@@ -372,6 +372,30 @@ def in_another_file(model):
     tensor.ClearField("raw_data")
 
 
+def outside(model):
+    in_another_file(model)
+    next(each for each in model.graph.initializer[0].external_data if each.key == "location").value = "../secret.bin"
+
+
+def two_inputs(model):
+    model.graph.input.append(helper.make_tensor_value_info("mask", 7, ["N", 5]))
+
+
+def whole_numbers(model):
+    model.graph.input[0].type.tensor_type.elem_type = 7
+
+
+def half(model):
+    for tensor in model.graph.initializer:
+        if tensor.data_type == 1:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+
+
+def with_a_branch(model):
+    empty = helper.make_graph([], "branch", [], [])
+    model.graph.node.insert(0, helper.make_node("If", ["x"], ["y"], then_branch=empty, else_branch=empty))
+
+
 def with_a_function(model):
     function = helper.make_function("own", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [])
     function.opset_import.extend(model.opset_import)
@@ -396,6 +420,11 @@ def of_another_domain(model):
         (infinite, InputError, "not finite"),
         (no_size, InputError, "--input-size and --channels"),
         (in_another_file, ArtifactError, "which is not beside it"),
+        (outside, ArtifactError, "outside of its folder"),
+        (two_inputs, InputError, "has 2 inputs"),
+        (whole_numbers, InputError, "not float32"),
+        (half, InputError, "computes in float16"),
+        (with_a_branch, InputError, "a graph of its own"),
         (with_a_function, ArtifactError, "a function, a nested graph or a sparse tensor"),
         (windows, ArtifactError, "far beyond the pictures"),
         (doubled, ArtifactError, "Two of its tensors have one name"),
