@@ -13,7 +13,7 @@ _LEFT_BEHIND = {
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
     *("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"),
 }
-"""What operating systems and archivers leave behind, in lower case."""
+"""Names of files and folders that operating systems and archivers leave behind, in lower case."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
 """Suffixes of the image files that the runtime decodes."""
 

@@ -52,7 +52,7 @@ def read_npz(
 
     Raises:
         DataError: the file is damaged or has another layout, or its arrays are not images or labels.
-        InputError: there is no such file.
+        InputError: the file does not exist.
     """
     arrays = _arrays(file)
     layouts = [layout for layout in _LAYOUTS if set(layout["train"]) <= arrays.keys()]

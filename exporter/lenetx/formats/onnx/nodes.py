@@ -62,7 +62,7 @@ class Schemas:
         if name not in self._found:
             try:
                 self._found[name] = defs.get_schema(name, self._version, "")
-            except Exception:  # SchemaError, and other errors for a version out of range
+            except Exception:  # SchemaError, and other errors if a version is out of range
                 self._found[name] = None
         return self._found[name]
 
