@@ -45,7 +45,7 @@ _JOINTS = {"add": "of", "mul": "with", "div": "by", "sub": "to", "pow": "of"}
 
 
 def place_of(expression: Expression) -> str:
-    """Describe where an expression stands, by the last layer with weights before it."""
+    """Describe the position of an expression by the last layer with weights before it."""
     while expression.operator in _MOVES:
         expression = expression.arguments[0]
     below = expression
@@ -142,7 +142,7 @@ def _short(sizes: Sequence[int]) -> str:
 
 
 def _axes(places: Sequence[int]) -> str:
-    """Name axes as a user counts them, with the batch as axis 0."""
+    """Number axes as in PyTorch, with the batch as axis 0."""
     return f"{'axes' if len(places) > 1 else 'axis'} {', '.join(str(place + 1) for place in places)}"
 
 

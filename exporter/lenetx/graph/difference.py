@@ -8,7 +8,7 @@ from .expression import Expression, Unknown, ordered
 __all__ = ["difference"]
 
 _MOST = 4
-"""Most operators that a sentence lists."""
+"""Maximum number of operators that a sentence lists."""
 
 
 def difference(expected: Expression, found: Expression | Unknown) -> str | None:
@@ -16,7 +16,7 @@ def difference(expected: Expression, found: Expression | Unknown) -> str | None:
 
     Args:
         expected: what the network's code computes.
-        found: what the artifact computes; what could not be read differs from everything.
+        found: what the artifact computes; an opaque node differs from everything.
     """
     actual = found.expression if isinstance(found, Unknown) else found
     if actual is None:

@@ -1,4 +1,4 @@
-"""Read the inputs and attributes of an ONNX node, and detect any that was not read."""
+"""Read the inputs and attributes of an ONNX node, and detect unread ones."""
 
 import math
 from collections.abc import Mapping
@@ -136,7 +136,7 @@ class Node:
         return found
 
     def filled(self, place: int) -> float | None:
-        """Return the number that fills a constant input, or ``None`` if there is no single one."""
+        """Return the one number that fills a constant input, or ``None`` if its numbers differ."""
         found = set(self.floats(place))
         return found.pop() if len(found) == 1 else None
 
@@ -169,7 +169,7 @@ class Node:
         """Check that an integer or float attribute has the only supported value.
 
         Raises:
-            Unsupported: it has another.
+            Unsupported: it has another value.
         """
         kind = "integer" if isinstance(value, int) else "fraction"
         found = self._take(name, kind, value)
@@ -180,7 +180,7 @@ class Node:
         """Check that all inputs and attributes were read.
 
         Raises:
-            Unsupported: one was not.
+            Unsupported: an input or attribute was not read.
         """
         if self._attributes:
             raise Unsupported(f"an attribute {min(self._attributes)}")

@@ -34,7 +34,7 @@ class Call:
         self._step = step
 
     def keeps_numbers(self) -> bool:
-        """Return whether the output is the first argument's memory in the same order."""
+        """Return whether the output has the first argument's memory in the same order."""
         given, found = self._step.leaves[0], self._step.results[0]
         wide = [place for place, size in enumerate(found.shape) if size > 1]
         return (
@@ -48,10 +48,10 @@ class Call:
         return any(each.name == name for each in self._schema)
 
     def take(self, name: str) -> Any:
-        """Return an argument as it is, or its default.
+        """Return an argument unchanged, or its default.
 
         Raises:
-            Unsupported: it is absent and has no default.
+            Unsupported: the argument is absent and has no default.
         """
         if name in self._left:
             return self._left.pop(name)

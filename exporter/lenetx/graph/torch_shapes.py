@@ -156,7 +156,7 @@ def places_of(tensor: Any) -> list[int]:
     """Return the integers of a constant tensor.
 
     Raises:
-        Unsupported: it is not an integer tensor that is independent of the input.
+        Unsupported: it is not an integer tensor, or it depends on the input.
     """
     import torch
 
