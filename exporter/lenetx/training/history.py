@@ -11,7 +11,7 @@ __all__ = ["HistoryFile"]
 
 
 class HistoryFile:
-    """Write one record per call; the first one replaces the file's previous contents.
+    """Write one record per call; the first replaces the file's previous contents.
 
     A failed write does not end the training: its line is written together with the next one.
 
