@@ -196,7 +196,7 @@ class Classifier:
         """Run the images stored in the model and compare its logits with the stored ones.
 
         Raises:
-            ArtifactError: the model carries no self-test, or cannot run.
+            ArtifactError: the model has no self-test, or cannot run.
         """
         inference, selftest = self._opened(), require_selftest(self.spec)
         start = time.perf_counter()

@@ -16,8 +16,8 @@ class Cpus(NamedTuple):
     """The CPUs of a process.
 
     Attributes:
-        machine: how many the machine has.
-        affinity: how many the process may run on.
+        machine: number of CPUs of the machine.
+        affinity: number of CPUs that the process may run on.
         quota: CPU quota of its cgroup, in CPUs (for example 1.5); ``None`` if unlimited.
     """
 

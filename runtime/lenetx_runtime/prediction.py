@@ -18,7 +18,7 @@ class Prediction:
         labels: K class names.
         index: position of the largest logit, the first of equal ones; computed if ``None``.
         output: kind of the logits, as in ``ModelSpec``: ``logits``, which a softmax turns into probabilities;
-            ``log_probabilities``; or ``probabilities``, used as they are.
+            ``log_probabilities``; or ``probabilities``, used unchanged.
     """
 
     __slots__ = ("_index", "_labels", "_logits", "_output", "_ranked")

@@ -1,4 +1,4 @@
-"""Bounds for elementwise operators, and for batch norms in eval mode (one product and one sum per number).
+"""Bound the rounding of elementwise operators and of batch norms in eval mode (a product and a sum per number).
 
 An addition, product or quotient is rounded once; a division by a constant may run as a product with its inverse; a
 constant in the network's code that float32 cannot represent is itself rounded. Engines approximate tanh and sigmoid

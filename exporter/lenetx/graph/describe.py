@@ -87,7 +87,7 @@ def _layer(expression: Expression) -> str:
 
 
 def _owner(expression: Expression) -> str | None:
-    """Return the name of the module that all weights of a layer belong to, or ``None`` if there is no single one."""
+    """Return the name of the module that all weights of a layer belong to, or ``None`` if there are several."""
     if expression.operator not in _LAYERS:
         return None
     parts = [str(each.attributes.get("name", "")).rpartition(".") for each in expression.arguments[1:]]

@@ -31,7 +31,7 @@ def compare(
         group: the check's group.
         probe: N inputs with their right logits.
         logits: the artifact's float32[N, K] for these inputs, or its error as a sentence.
-        extreme: whether eager PyTorch itself may return NaN or infinity, for all inputs or as bool[N]; such inputs are
+        extreme: where eager PyTorch itself may return NaN or infinity, for all inputs or as bool[N]; such inputs are
             left out.
     """
     problem = logits if isinstance(logits, str) else wrong_shape(probe, logits)

@@ -1,4 +1,4 @@
-"""Decode image files to levels, in bounded time and memory whatever the bytes are."""
+"""Decode image files to levels, in bounded time and memory for any bytes."""
 
 import struct
 from collections.abc import Callable

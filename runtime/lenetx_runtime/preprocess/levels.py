@@ -135,7 +135,7 @@ def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[
 
 
 def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.uint8]":
-    """Convert whole numbers to levels, by ``_DEPTHS``."""
+    """Convert integers to levels, by ``_DEPTHS``."""
     import numpy as np
 
     if least < 0 or most > _DEPTHS[-1]:

@@ -28,9 +28,9 @@ NEAR, THICK, SLIM = 4, 1.5, 3
 ``THICK`` times as thick, and ends there (its length divided by ``SLIM``); else it is a thumb, a shadow or the paper's
 edge."""
 DRAWN = 0.6
-"""A part with ink near this share of each side of its own box is drawn around what is inside …"""
+"""A part with ink along this share of each side of its box surrounds what is inside …"""
 INSIDE = 4
-"""… if that has at least the box's shorter side divided by this: no dotted zero."""
+"""… if that is at least as long as the box's shorter side divided by this, unlike the dot of a dotted zero."""
 
 
 def without(
