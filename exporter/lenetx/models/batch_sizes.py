@@ -20,7 +20,7 @@ _MOST = 8
 
 
 def deviating_batch_sizes(module: "nn.Module", shape: tuple[int, int, int]) -> list[int]:
-    """Return the smallest batch size, up to 512, for which each decision of the code differs from that for 3 or 97.
+    """Return, for each decision of the code, the smallest batch size up to 512 for which it differs from 3's or 97's.
 
     Args:
         module: in eval mode, on the CPU.

@@ -19,7 +19,7 @@ __all__ = ["as_artifact", "as_float32"]
 
 
 def as_float32(logits: "NDArray[Any]") -> "NDArray[np.float32]":
-    """Round float64 logits, numpy's default, to float32; keep other dtypes, which are rejected later.
+    """Round float64 logits (numpy's default for lists) to float32; keep other dtypes, which are rejected later.
 
     The result has this machine's byte order; data from files or the network may have the other one.
     """

@@ -15,7 +15,7 @@ class Check:
 
     Attributes:
         name: the check's name.
-        subject: what was checked, in words, with its number.
+        subject: what was checked and how many, such as ``360 test images of digits``.
         status: ``passed``, ``failed``, ``not_applicable`` if the check does not apply to the artifact, or ``not_run``
             if something that it needs is missing; neither of these counts as passed.
         measured: the worst value found; ``None`` if nothing is measured.

@@ -36,8 +36,7 @@ class TrainConfig:
         architecture: the network, as ``lenetx.models.resolve`` takes it; a checkpoint records it without a path.
         architecture_args: arguments for the network's factory, by name; plain JSON values.
         input_size: (height, width) of the input; when ``None``, the network's, or else the images'.
-        channels: channels of the input, 1 (grey) or 3 (RGB); when ``None``, the network's, or else the
-            images'.
+        channels: channels of the input, 1 (grey) or 3 (RGB); when ``None``, the network's, or else the images'.
         epochs: passes over the training split; the data set's default when ``None``.
         batch_size: images per step; an incomplete last batch of an epoch is dropped. The data set's default when
             ``None``.

@@ -1,4 +1,4 @@
-"""Make a checkpoint of the weights that a loop kept: first the weights alone, then test figures and a self-test.
+"""Make a checkpoint from the weights that a loop kept: first the weights alone, then test figures and a self-test.
 
 No error here, in the user's network or elsewhere, may lose a finished training.
 """
