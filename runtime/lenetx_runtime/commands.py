@@ -189,7 +189,7 @@ def _rows(document: dict[str, Any], spec: "ModelSpec", facts: dict[str, Any]) ->
     said = {key: value for key, value in document["spec"].items() if value is not None}
     if spec.selftest is not None:  # its arrays would fill the screen
         said["selftest"] = f"{len(spec.selftest.logits)} images"
-    verified = "It is verified: the certificate beside it is of a proof of exactly these bytes."
+    verified = "It is verified: the certificate beside it is for exactly these bytes."
     rows = {
         "file": document["name"],
         "kind": document["kind"],

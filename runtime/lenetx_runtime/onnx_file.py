@@ -81,7 +81,7 @@ def read_spec(data: bytes) -> ModelSpec:
             "lenetx.classifier, of the package lenetx, runs TorchScript."
         )
     if data[4:8] == _OTHER_FORMAT:
-        raise ArtifactError("It is not an ONNX model: onnxruntime would take it for one of its own format.")
+        raise ArtifactError("It is not an ONNX model: onnxruntime would read it as its own ORT format.")
     walk = Walk()
     if all(field != _MODEL_GRAPH for field, _ in walk.fields(data)):
         raise ArtifactError("It is not an ONNX model.")
@@ -182,7 +182,7 @@ def _reject_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
 def _check_node(walk: Walk, operator: bytes, fields: _Fields, widest: int) -> None:
     for field, value in fields:
         if (field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx")) or operator in _UNSAFE:
-            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is none that lenetx runs.")
+            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is not one that lenetx runs.")
         if field == _NODE_INPUT and not value and operator in _VARIADIC:
             raise ArtifactError(f"An operator {ascii(operator)[1:]} in it lacks an input.")
         if field == _NODE_ATTRIBUTE:

@@ -66,7 +66,7 @@ class Prediction:
             InputError: k is not a whole number of 1 or more.
         """
         if not isinstance(k, int) or k < 1:
-            raise InputError(f"There is no top {k!r}: give a whole number of at least 1.")
+            raise InputError(f"k is {k!r}; it must be a whole number of at least 1.")
         return self.probabilities[:k]
 
     def __eq__(self, other: object) -> bool:

@@ -62,7 +62,11 @@ def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
         if part := part_named(name):  # a part without class folders
             parts.setdefault(part, []).append(name)
     ignored = ", ".join(name for name in others if not part_named(name))
-    notices = [f"'{folder.name}' has parts, so what lies beside them is not read: {ignored}."] if ignored else []
+    notices = (
+        [f"'{folder.name}' has training and test folders, so its other entries are not read: {ignored}."]
+        if ignored
+        else []
+    )
     return {part: f"{names[0]}/" for part, names in parts.items()}, notices
 
 

@@ -91,7 +91,7 @@ def find_columns(table: Table, folder: Path) -> Columns:
     width = len(table.sample[0])
     if width > _MOST_COLUMNS:
         raise DataError(
-            f"'{table.file}' has {width:,} columns and is no table of pixels, which are numbers: "
+            f"'{table.file}' has {width:,} columns and is not a table of pixels, since these are numbers: "
             "write a path and a label in each row."
         )
     sample = table.sample[: max(2, _MOST_CELLS // width)]

@@ -30,7 +30,7 @@ def difference(expected: Expression, found: Expression | Unknown) -> str | None:
     known, there = {each.key for each in ours}, {each.key for each in theirs}
     if actual.key in known:
         missing = [each for each in ours if each.key not in there]
-        return f"The artifact stops behind {place_of(actual)}; the network's code goes on: {_listed(missing)}."
+        return f"The artifact ends after {place_of(actual)}; the network's code continues: {_listed(missing)}."
     if expected.key in there:
         more = [each for each in theirs if each.key not in known]
         return f"The artifact computes more than the network's code: {_listed(more)}."

@@ -87,7 +87,7 @@ class Node:
             return None
         found = self.array(place)
         if found.ndim > 1:
-            raise Unsupported("its sizes are no whole numbers")
+            raise Unsupported("its sizes are not whole numbers")
         return list(found.reshape(-1))
 
     def array(self, place: int) -> "NDArray[Any]":
@@ -105,7 +105,7 @@ class Node:
         if tensor is None:
             raise Unsupported("its sizes are computed")
         if tensor.data_type != _INT64 or tensor.data_location or math.prod(tensor.dims) > MOST_SIZES:
-            raise Unsupported("its sizes are no whole numbers")
+            raise Unsupported("its sizes are not whole numbers")
         try:
             found = numpy_helper.to_array(tensor)
             return np.array(found.tolist(), object).reshape(found.shape)

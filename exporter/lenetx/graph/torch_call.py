@@ -111,7 +111,7 @@ class Call:
         found = self.take(name)
         each = list(found) if isinstance(found, list | tuple) else [found]
         if not all(type(size) is int for size in each):
-            raise Unsupported(f"its {name} are no whole numbers")
+            raise Unsupported(f"its {name} are not whole numbers")
         return each * count if count and len(each) == 1 else each
 
     def flag(self, name: str) -> bool:

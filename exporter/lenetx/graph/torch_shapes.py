@@ -161,7 +161,7 @@ def places_of(tensor: Any) -> list[int]:
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise Unsupported("its places are no constant")
+        raise Unsupported("its indices are not constant")
     found: list[int] = tensor.reshape(-1).tolist()
     return found
 

@@ -87,8 +87,8 @@ def impurity(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str
             first = module(given)
         if "read" in events.places:
             return (
-                f"{name} reads a number of its input{events.places['read']} and goes on by it, but an exported network "
-                "does the same with every input. Use torch.where to choose between two results, and leave checks of "
+                f"{name} reads a number of its input{events.places['read']} and branches on it, but an exported "
+                "network does the same with every input. Use torch.where to choose between two results, and leave checks of "
                 "the input out of forward."
             )
         return (
@@ -128,7 +128,7 @@ def _followed(module: "nn.Module", name: str, images: "Tensor", events: "_Events
             torch.export.export(module, (images.clone(),), strict=False)
     except Exception as error:  # the exporter and the network's code may raise anything
         return (
-            f"{name} finds some numbers of its input{events.places['sized']}, and goes on by how many there are, as "
+            f"{name} finds some numbers of its input{events.places['sized']}, and branches on how many there are, as "
             f"far as torch.export can follow it ({type(error).__name__}), but an exported network does the same with "
             "every input. Use torch.where to choose between two results, or index_fill and masked_fill to change some "
             "numbers."

@@ -57,5 +57,5 @@ def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
     except (InputError, ValueError, KeyError, TypeError):
         sound, entries = False, {}
     if not sound:
-        raise ArtifactError(f"The manifest '{path}' is damaged: export anew.")
+        raise ArtifactError(f"The manifest '{path}' is damaged: export again.")
     return entries

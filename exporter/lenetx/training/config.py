@@ -154,7 +154,7 @@ class TrainConfig:
         values = _checked(cls, values, "setting")
         if "augmentation" in values:
             if not isinstance(values["augmentation"], Mapping):
-                raise InputError("The setting augmentation is a table of its own.")
+                raise InputError("The setting augmentation must be a table.")
             changes = _checked(Augmentation, values["augmentation"], "augmentation")
             values = {**values, "augmentation": replace(_SLIGHT, **changes)}
         if "freeze" in values:
@@ -162,7 +162,7 @@ class TrainConfig:
         if values.get("input_size") is not None:
             values = {**values, "input_size": parse_size(values["input_size"])}
         if not isinstance(values.get("architecture_args", {}), Mapping):
-            raise InputError("The setting architecture_args is a table of its own.")
+            raise InputError("The setting architecture_args must be a table.")
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:

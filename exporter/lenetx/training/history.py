@@ -31,7 +31,7 @@ class HistoryFile:
             self._write(self._waiting)
         except OutputError as error:
             if not self._refused:
-                self._on_notice(f"{error} Training goes on without its history.")
+                self._on_notice(f"{error} Training continues without its history.")
             self._refused = True
         else:
             self._written += len(self._waiting)

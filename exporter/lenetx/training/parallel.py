@@ -133,8 +133,9 @@ def joined(group: Group, device: torch.device) -> Iterator[None]:
             raise
         reason = re.sub(r"\[[^\]]*\](:\d+)?", "", str(error)).split(". ")[0]  # without torch's source locations
         raise LenetxError(
-            f"Process {group.rank} of {group.count} ends, because another one of this training is gone "
-            f"({' '.join(reason.split())}): start all of them again with --resume to go on from what was saved last."
+            f"Process {group.rank} of {group.count} ends, because another process of this training died "
+            f"({' '.join(reason.split())}): start all of them again with --resume to continue from the last "
+            "saved state."
         ) from None
     finally:
         if distributed.is_initialized():

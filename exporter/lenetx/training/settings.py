@@ -66,7 +66,7 @@ def read_table(file: Path, name: str) -> dict[str, Any]:
     """
     table = _read(file).get(name, {})
     if not isinstance(table, dict):
-        raise InputError(f"The setting {name} is a table of its own.")
+        raise InputError(f"The setting {name} must be a table.")
     return table
 
 

@@ -90,7 +90,7 @@ def _read(file: Any, limit: int) -> bytes:
         except Exception as error:  # a file object may raise anything
             raise InputError(f"The image's file object cannot be read: {error}.") from error
         if isinstance(part, str):
-            raise InputError("The image's file object gives text: open the file with mode 'rb'.")
+            raise InputError("The image's file object returns text: open the file with mode 'rb'.")
         if not isinstance(part, bytes):
             raise InputError(f"The image's file object gives {type(part).__name__} where bytes were expected.")
         if not part:
