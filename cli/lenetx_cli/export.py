@@ -6,27 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import (
-    Arch,
-    ArchArg,
-    Channels,
-    DataRoot,
-    FollowLinks,
-    Framing,
-    Images,
-    InputSize,
-    Json,
-    Labels,
-    Mean,
-    Quiet,
-    SkipBad,
-    Std,
-    TrustPickle,
-)
+from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad
+from .weights import Weights, reads_weights
 
 __all__ = ["export"]
 
 
+@reads_weights
 def export(
     checkpoint: Annotated[
         Path | None,
@@ -40,15 +26,8 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
-    arch: Arch = None,
-    arch_arg: ArchArg = None,
-    framing: Framing = None,
-    mean: Mean = None,
-    std: Std = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    channels: Channels = None,
-    trust_pickle: TrustPickle = False,
+    *,
+    weights: Weights,
     data: Annotated[
         str | None, typer.Option("--data", help="Data set whose test split the proof uses. [default: the checkpoint's]")
     ] = None,
@@ -63,33 +42,23 @@ def export(
     import lenetx
     from lenetx import formats
     from lenetx.errors import ProofFailed
-    from lenetx.models.arguments import parse
     from lenetx.publishing.locate import newest_checkpoint
 
     names = list(dict.fromkeys(format)) if format else None
     for name in names or ():
         formats.require(name)
     size = _batch(batch)
-    stated = lenetx.Statement.of_texts(
-        framing=framing, mean=mean, std=std, labels=labels, input_size=input_size, channels=channels
-    )
+    options = weights.options()
     path = checkpoint or newest_checkpoint()
     folder = output or path.parent
     note = render.notices(quiet=quiet)
     refusals: list[lenetx.Refusal] = []
     with render.steps(quiet=quiet) as step:
         step(f"reading {path}")
-        weights = lenetx.load_weights(
-            path,
-            architecture=arch,
-            arguments=parse(arch_arg or ()),
-            stated=stated,
-            trust_pickle=trust_pickle,
-            on_notice=note,
-        )
+        loaded = lenetx.load_weights(path, weights_options=options, on_notice=note)
         try:
             reports = lenetx.export(
-                weights,
+                loaded,
                 names,
                 folder=folder,
                 stem=path.stem,

@@ -21,7 +21,7 @@ from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
 from .weights import load as weights_load
 from .weights.checkpoint import Checkpoint
-from .weights.checkpoint_file import SUFFIXES
+from .weights.options import WeightsOptions
 from .weights.statement import Statement
 
 __all__ = ["classifier", "convert", "export", "load", "load_weights", "save"]
@@ -45,17 +45,17 @@ def load_weights(
     arguments: Mapping[str, object] | None = None,
     stated: Statement | None = None,
     trust_pickle: bool = False,
+    weights_options: WeightsOptions | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``."""
-    return weights_load.load_weights(
-        Path(path),
-        architecture=architecture,
-        arguments=arguments,
-        stated=stated,
-        trust_pickle=trust_pickle,
-        on_notice=on_notice,
+    """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``.
+
+    How to read the file is given as ``weights_options`` or as its fields; all errors are those of ``load_weights``.
+    """
+    options = WeightsOptions.of(
+        weights_options, architecture=architecture, arguments=arguments, stated=stated, trust_pickle=trust_pickle
     )
+    return weights_load.load_weights(Path(path), options, on_notice)
 
 
 @standard_settings()
@@ -67,18 +67,17 @@ def convert(
     arguments: Mapping[str, object] | None = None,
     stated: Statement | None = None,
     trust_pickle: bool = False,
+    weights_options: WeightsOptions | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write weights to another file format; see ``lenetx.weights.convert.convert``."""
-    conversion.convert(
-        Path(source),
-        Path(target),
-        architecture=architecture,
-        arguments=arguments,
-        stated=stated,
-        trust_pickle=trust_pickle,
-        on_notice=on_notice,
+    """Write weights to another file format; see ``lenetx.weights.convert.convert``.
+
+    How to read the source is given as ``weights_options`` or as its fields.
+    """
+    options = WeightsOptions.of(
+        weights_options, architecture=architecture, arguments=arguments, stated=stated, trust_pickle=trust_pickle
     )
+    conversion.convert(Path(source), Path(target), options, on_notice)
 
 
 @standard_settings()
@@ -99,6 +98,7 @@ def export(
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
+    weights_options: WeightsOptions | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
     on_refusal: Callable[[Refusal], None] | None = None,
@@ -109,7 +109,7 @@ def export(
     format is kept.
 
     Args:
-        checkpoint: the weights, or the path of a checkpoint.
+        checkpoint: the weights, or the path of a checkpoint or of any file of weights.
         formats: names from ``lenetx.formats.FORMATS``, all of which must be published. By default all formats are
             tried, and at least one must be published.
         folder: output folder; defaults to the checkpoint file's folder, or to ``artifacts`` for a ``Checkpoint``.
@@ -119,6 +119,7 @@ def export(
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
+        weights_options: how to read the file of weights.
         on_progress: called with a few words about the current step.
         on_notice: called with a sentence about anything that the artifacts lack.
         on_refusal: called for each format that was not published although another one was. By default this is a
@@ -136,7 +137,9 @@ def export(
     if not isinstance(checkpoint, Checkpoint):
         path = Path(checkpoint)
         folder, stem = folder or path.parent, stem or path.stem
-        checkpoint = load(path)
+        checkpoint = weights_load.load_weights(path, weights_options, on_notice)
+    elif weights_options is not None:
+        raise InputError("`weights_options` says how a file is read: give the path of one as `checkpoint`.")
     if batch != "dynamic" and batch < 1:
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
@@ -181,23 +184,36 @@ def _warn(refusal: Refusal) -> None:
 
 
 @standard_settings()
-def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
-    """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
+def classifier(
+    path: PathLike,
+    *,
+    device: str = "cpu",
+    architecture: str | None = None,
+    weights_options: WeightsOptions | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Classifier:
+    """Open an artifact of any format, or any file of weights in eager PyTorch, as the runtime's ``Classifier``.
 
     Args:
-        path: the artifact or checkpoint file.
+        path: the artifact, checkpoint or file of weights.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        architecture: the network of a checkpoint; see ``load``.
+        architecture: the network of the weights; see ``load``.
+        weights_options: how to read weights, instead of ``architecture``. Its statements also complete an artifact that
+            does not record its preprocessing.
+        on_notice: called with a sentence about anything that was assumed or changed.
 
     Raises:
-        InputError: there is no such file, or an argument does not apply to it.
+        InputError: there is no such file, or an argument does not apply to it or contradicts it.
         ArtifactError: the file is damaged or unsupported.
         DeviceUnavailable: the device is not available.
     """
-    path = Path(path)
-    if path.suffix in SUFFIXES:
-        return eager.classifier(load(path, architecture=architecture), device=device)
-    if architecture is not None:
-        raise InputError(f"`architecture` does not apply to '{path}', which holds its network; got '{architecture}'.")
+    path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
+    if not formats.is_artifact(path):
+        return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
+    if options.architecture is not None:
+        raise InputError(
+            f"`architecture` does not apply to '{path}', which holds its network; got '{options.architecture}'."
+        )
     opened = formats.open_artifact(path, device=device)
-    return Classifier.from_backend(opened.artifact.spec, opened.backend)
+    spec = weights_load.stated_spec(path, opened.artifact.spec, options.stated, on_notice)
+    return Classifier.from_backend(spec, opened.backend)

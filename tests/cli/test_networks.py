@@ -39,7 +39,15 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert cli("predict", here / "artifacts" / "mynet.onnx", picture).exit_code == 0
     assert cli("inspect", checkpoint).exit_code == 0
     (here / "mynet.py").write_text(NET + "\n", encoding="ascii")
-    assert "another version of mynet.py:MyNet" in refused(4, "export", "--arch", "mynet.py:MyNet")
+    assert "add --accept-code if the change is meant" in refused(4, "export", "--arch", "mynet.py:MyNet")
+    changed = ("--arch", "mynet.py:MyNet", "--accept-code")
+    assert "--accept-code" in refused(4, "verify", "--arch", "mynet.py:MyNet", "-q")
+    done = cli("verify", *changed, "--json")
+    assert done.exit_code == 0
+    (report, _) = json.loads(done.stdout)["reports"]
+    assert report["reference"]["code"].startswith("changed: mynet.py:MyNet (digest")
+    assert "with changed code, which was accepted" in report["conclusion"]
+    assert cli("export", *changed, "-q").exit_code == 0
 
 
 def test_weights_that_need_an_argument_and_trust_are_what_an_artifact_is_compared_with(cli, refused, here):

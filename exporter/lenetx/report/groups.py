@@ -14,6 +14,10 @@ _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applica
 _IDENTITY = ("weights", "contract")
 """Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
+_CHANGED = (
+    "Do not use it with the changed code, which may compute something else: export it again with the code as it is "
+    "now, or name the code that it was made with."
+)
 _FRESH = "It was not published. Another export would give the same file: use a format that is proven, or report it."
 _OWN = "The program does not compute the network: compare its preprocessing, layers and arithmetic with it."
 
@@ -76,6 +80,8 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     """
     if just_exported and not report.passed:
         return _FRESH
+    if "code" in report.reference and not report.passed:
+        return _CHANGED
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
         known = next((group for group in REGISTRY if group.name == failed), None)

@@ -62,6 +62,8 @@ class Outcome:
             return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
         real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
         scope = next(real, "no real images seen")
+        if "code" in self.reference:
+            scope += "; with changed code, which was accepted"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}

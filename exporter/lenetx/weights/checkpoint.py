@@ -1,6 +1,7 @@
 """Define the checkpoint: trained weights with their spec, metrics, configuration and history."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
     from ..models import Architecture
 
-__all__ = ["Checkpoint"]
+__all__ = ["ACCEPT", "CODE", "Checkpoint"]
+
+CODE = "accepted_code"
+"""Key of ``Checkpoint.config``: the recorded network in whose place the user accepted other source code."""
+ACCEPT = "add --accept-code if the change is meant: the weights and the proof then decide, and the report records it"
+"""Advice about source code that changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,17 @@ class Checkpoint:
             load_into(network, self.state_dict)
             return network.eval()
 
+    def with_accepted_code(self, recorded: str) -> "Checkpoint":
+        """Return the checkpoint of its custom ``network``, which the user accepted in place of the recorded one."""
+        assert self.network is not None, "its code was named"
+        spec = dataclasses.replace(self.spec, architecture=self.network.name, selftest=None)  # made with other code
+        return dataclasses.replace(self, spec=spec, config={**self.config, CODE: recorded})
+
     @property
     def title(self) -> str:
         """The network's name without the digest of its source, for messages."""
-        return self.spec.architecture.split("@")[0]
+        name = self.spec.architecture if self.network is None else self.network.name
+        return name.split("@")[0]
 
     @contextlib.contextmanager
     def guard(self, doing: str = "") -> Iterator[None]:

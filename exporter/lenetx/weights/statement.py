@@ -1,9 +1,11 @@
 """User-supplied preprocessing and labels for weights without metadata."""
 
+import dataclasses
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
@@ -65,6 +67,42 @@ class Statement:
         if spec.framing == UNKNOWN:
             return cls(labels=spec.labels, input_size=size, channels=channels)
         return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels)
+
+    def completed(self, others: "Statement") -> "Statement":
+        """Return this statement with whatever it lacks taken from another one."""
+        fields = (each.name for each in dataclasses.fields(self))
+        return Statement(
+            **{name: getattr(others, name) if getattr(self, name) is None else getattr(self, name) for name in fields}
+        )
+
+    def require_agreement(self, spec: ModelSpec, name: str) -> None:
+        """Check that nothing here contradicts what a file records.
+
+        Args:
+            spec: of the file. An unknown framing says nothing of the preprocessing, and class numbers beside one say
+                nothing of the labels.
+            name: the file's name.
+
+        Raises:
+            InputError: a statement contradicts the file.
+        """
+        known = spec.framing != UNKNOWN
+        said: dict[str, Any] = {"input_size": (spec.height, spec.width), "channels": spec.channels}
+        if known or spec.labels != tuple(map(str, range(len(spec.labels)))):
+            said["labels"] = spec.labels
+        if known:
+            said |= {"framing": spec.framing, "mean": spec.mean, "std": spec.std}
+        for field, own in said.items():
+            given = getattr(self, field)
+            if given is not None and field in ("mean", "std"):
+                given = self.per_channel(field, spec.channels)
+            if given not in (None, own):
+                option = f"--{field.replace('_', '-')}"
+                join = "x" if field == "input_size" else ","
+                raise InputError(
+                    f"'{name}' records {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
+                    f"contradicts it: leave {option} away."
+                )
 
     def _require_scale_of_one(self) -> None:
         """Raise InputError if a mean or std must be of levels from 0 to 255."""
@@ -143,6 +181,10 @@ class Statement:
             )
             raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
         return tuple(given) * (channels if len(given) == 1 else 1)
+
+
+def _text(value: object, join: str) -> str:
+    return join.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
