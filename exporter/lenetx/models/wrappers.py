@@ -16,7 +16,7 @@ _TRACED = "_jit_is_scripting"
 
 
 def unwrapped(module: "nn.Module") -> "nn.Module":
-    """Return the network inside wrappers of data parallelism, weight averaging and ``torch.compile``; else the module."""
+    """Return the network inside wrappers of data parallelism, averaging and ``torch.compile``; any other unchanged."""
     from torch import nn
     from torch.optim.swa_utils import AveragedModel
 
