@@ -88,8 +88,8 @@ def impurity(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str
         if "read" in events.places:
             return (
                 f"{name} reads a number of its input{events.places['read']} and branches on it, but an exported "
-                "network does the same with every input. Use torch.where to choose between two results, and leave checks "
-                "of the input out of forward."
+                "network does the same with every input. Use torch.where to choose between two results, and leave "
+                "checks of the input out of forward."
             )
         return (
             _followed(module, name, images, events)

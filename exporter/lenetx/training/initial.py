@@ -193,9 +193,8 @@ class InitialWeights:
         before = matching.classes_of(given, architecture, spec.input_shape)
         if before in (None, classes) or not matching.same_but_for_classes(given, fresh, head):
             return {}
-        on_notice(
-            f"'{self.path}' is for {before} classes, and there are {classes} here: {_layers(head)} is newly initialised."
-        )
+        anew = f"{_layers(head)} is newly initialised"
+        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {anew}.")
         return {name: fresh[name] for name in head}
 
     def record(self) -> dict[str, Any]:
