@@ -23,8 +23,8 @@ def export(
     ] = None,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
+    folder: Annotated[
+        Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
     *,
     weights: Weights,
@@ -48,9 +48,10 @@ def export(
     for name in names or ():
         formats.require(name)
     size = _batch(batch)
+    _require_no_folder(weights.network_output)
     options = weights.options()
     path = checkpoint or newest_checkpoint()
-    folder = output or path.parent
+    folder = folder or path.parent
     note = render.notices(quiet=quiet)
     refusals: list[lenetx.Refusal] = []
     with render.steps(quiet=quiet) as step:
@@ -61,7 +62,7 @@ def export(
                 loaded,
                 names,
                 folder=folder,
-                stem=path.stem,
+                name=path.stem,
                 batch=size,
                 opset=opset,
                 data_name=data,
@@ -84,6 +85,13 @@ def export(
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")
+
+
+def _require_no_folder(output: str | None) -> None:
+    from lenetx.errors import InputError
+
+    if output is not None and (Path(output).is_dir() or Path(output).name != output):
+        raise InputError(f"'{output}' is a folder: --output is an output of the network; --folder or -o is the folder.")
 
 
 def _batch(text: str) -> int | Literal["dynamic"]:

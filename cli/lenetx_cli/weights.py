@@ -59,6 +59,13 @@ class Weights:
             "--labels", help="Class names separated by commas, or a file with one per line. [default: 0,1,2…]"
         ),
     ] = None
+    network_output: Annotated[
+        str | None,
+        network_option(
+            "--output",
+            help="Index or name of the logits, if the network returns several outputs and more than one fits.",
+        ),
+    ] = None
     trust_pickle: Annotated[
         bool, network_option("--trust-pickle", help="Run the code in a pickle that cannot be read without running it.")
     ] = False
@@ -96,7 +103,7 @@ class Weights:
         for name, value in self._given().items():
             if names and name not in names:
                 continue
-            option = f"--{name.replace('_', '-')}"
+            option = _flag(name)
             for each in value if isinstance(value, list) else [value]:
                 words += [option] if each is True else [option, str(each)]
         return words
@@ -106,10 +113,16 @@ class Weights:
         return {name: value for name, value in given.items() if value not in (None, False, [])}
 
 
+def _flag(name: str) -> str:
+    """Return the option of a field of ``Weights``."""
+    return "--output" if name == "network_output" else f"--{name.replace('_', '-')}"
+
+
 def reads_weights(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of ``Weights`` to a command, which gets them as its parameter ``weights``.
 
-    An option that the command itself declares, with its own help, reaches it in both ways.
+    An option that the command itself declares, with its own help, reaches it in both ways; one whose name the command
+    uses for something else is left out.
     """
     signature = inspect.signature(command, eval_str=True)
     own = [each for each in signature.parameters.values() if each.name != _OF]
@@ -118,14 +131,14 @@ def reads_weights(command: Callable[..., None]) -> Callable[..., None]:
     added = [
         inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=each.type)
         for each in fields
-        if each.name not in declared
+        if each.name not in declared and _flag(each.name).removeprefix("--") not in declared
     ]
     parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
     place = list(signature.parameters).index(_OF)
     parameters[place:place] = added
 
     def run(**given: Any) -> None:
-        weights = Weights(**{each.name: given[each.name] for each in fields})
+        weights = Weights(**{each.name: given[each.name] for each in fields if each.name in given})
         command(**{name: value for name, value in given.items() if name in declared}, **{_OF: weights})
 
     run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__

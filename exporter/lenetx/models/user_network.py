@@ -18,7 +18,7 @@ from .importing import package_of, roots_of, surroundings
 from .packages import distribution_of
 from .scripts import GUARD, no_training, trains_on_import
 
-__all__ = ["declared_input_shape", "first_on_path", "from_file", "from_package"]
+__all__ = ["as_input_shape", "declared_input_shape", "first_on_path", "from_file", "from_package", "own_digest"]
 
 _DIGITS = 16
 """Hexadecimal digits of the source's SHA-256 that a checkpoint records."""
@@ -59,7 +59,7 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
     file = here.joinpath(*module.split(".")).with_suffix(".py")
     with _guarded(list(dict.fromkeys([here, *(roots_of(file) if file.is_file() else [])])), module, module):
         found = importlib.import_module(module)
-    return f"{module}:{factory}{_own_digest(found)}", _member(found, factory, module)
+    return f"{module}:{factory}{own_digest(found)}", _member(found, factory, module)
 
 
 def declared_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
@@ -68,19 +68,28 @@ def declared_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] 
     Raises:
         InputError: the attribute is neither (channels, height, width) nor (height, width, channels).
     """
-    name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
-    if shape is None:
-        return None, False
+    shape = getattr(factory, "input_shape", None)
+    return (None, False) if shape is None else as_input_shape(shape, f"The input_shape of {name.split('@')[0]}")
+
+
+def as_input_shape(shape: object, what: str) -> tuple[tuple[int, int, int], bool]:
+    """Return a stated shape as (channels, height, width), and whether it was channels-last.
+
+    Args:
+        shape: (channels, height, width) or (height, width, channels).
+        what: names it in the message, in the singular.
+
+    Raises:
+        InputError: it is neither.
+    """
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
-        raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
+        raise InputError(f"{what} is {shape!r}, not (channels, height, width).")
     first, middle, last = shape
     if first in _CHANNELS:
         return (first, middle, last), False
     if last in _CHANNELS:
         return (last, first, middle), True
-    raise InputError(
-        f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels."
-    )
+    raise InputError(f"{what} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels.")
 
 
 def _run(source: bytes, path: Path, name: str) -> None:
@@ -175,7 +184,7 @@ def _digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()[:_DIGITS]
 
 
-def _own_digest(module: ModuleType) -> str:
+def own_digest(module: ModuleType) -> str:
     """Return "@" and the digest of a module's source; an empty string if it is installed or has no source."""
     file = vars(module).get("__file__")
     if not isinstance(file, str) or is_installed(file) or Path(file).suffix != ".py":

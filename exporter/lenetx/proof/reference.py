@@ -1,7 +1,7 @@
 """Compute the right logits, by the eager module in eval mode in float64, and the allowed error per logit."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,11 +17,11 @@ from ..bounds.measure import Measured, Plan, measure, plan
 from ..data import Dataset
 from ..execution.copies import copy_or_rebuild
 from ..execution.float64 import Float64Network
+from ..formats.artifact import OpenedArtifact
 from ..formats.network import Network
-from ..graph import Expression, Unknown, aliases, of_tape
-from ..graph.tape import record
 from ..models.purity import require_pure
 from . import inputs
+from .view import View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "Reference", "counted"]
 
-_TRACED = 2
-"""Batch size to record the network's operators; a batch axis of size 1 would look like any other axis of size 1."""
 _HARDEST = 64
 """Number of real images with the smallest margins that get a check of their own."""
 
@@ -135,6 +133,7 @@ class Reference:
                 require_pure(self._float32, checkpoint.title, shape, checkpoint.module)
             self._float64 = Float64Network(copy_or_rebuild(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
+        self._views: dict[Network, View] = {}
         self.written: set[str] = set()
         """SHA-256 digests of the files that this process has exported from the checkpoint."""
 
@@ -148,22 +147,12 @@ class Reference:
         """The network that every format exports, built and folded once; ``lenetx verify`` folds it anew."""
         return Network(self.checkpoint, self._float32)
 
-    @property
-    def float64_network(self) -> Float64Network:
-        """A new float64 copy of ``network``."""
-        return Float64Network(self.network.module, self.checkpoint.title, self._float64.twins)
-
-    @cached_property
-    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
-        """The network's computation in canonical form, and each tensor's canonical name."""
-        import torch
-
-        network = self.network.module
-        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        names = aliases(self.network.usage.tensors)
-        with self.checkpoint.guard():
-            tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
-        return of_tape(tape, names), names
+    def view(self, opened: OpenedArtifact) -> "View":
+        """Return the network with the batch norms folded that are folded in an artifact."""
+        network = opened.network or self.network
+        if network not in self._views:
+            self._views[network] = View(network, self._float64.twins)
+        return self._views[network]
 
     @cached_property
     def plan(self) -> Plan:

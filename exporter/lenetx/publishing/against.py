@@ -9,6 +9,7 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .. import formats, models
 from ..errors import InputError
+from ..formats.foreign_onnx import input_of, is_foreign
 from ..weights.accepted import with_code_of
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import checkpoint_of, stated_spec, third_party_weights
@@ -37,17 +38,29 @@ def load_against(
     """
     options = options or WeightsOptions()
     found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    if is_foreign(artifact):
+        if found is not None and found.spec is None:
+            size, channels = input_of(artifact)
+            shape = Statement(input_size=size, channels=channels)
+            options = dataclasses.replace(options, stated=options.stated.completed(shape))
+        return checkpoint_of(path, found, options, on_notice)
     if found is not None and not found.is_lenetx and found.spec is None:
         spec = formats.open_artifact(artifact).artifact.spec
         options.stated.require_agreement(spec, artifact.name)
         architecture = options.architecture
         if architecture is None and models.is_safe(spec.architecture):
             architecture = spec.architecture
-        shape = Statement(input_size=(spec.height, spec.width), channels=spec.channels)
+        output = options.stated.network_output or spec.network_output
+        shape = Statement(input_size=(spec.height, spec.width), channels=spec.channels, network_output=output)
         options = dataclasses.replace(options, architecture=architecture, stated=shape)
         checkpoint = _like(artifact, spec, path, checkpoint_of(path, found, options, on_notice), on_notice)
         return with_code_of(spec, artifact.name, checkpoint, options, on_notice)
-    checkpoint = checkpoint_of(path, found, dataclasses.replace(options, stated=Statement()), on_notice)
+    checkpoint = checkpoint_of(
+        path,
+        found,
+        dataclasses.replace(options, stated=Statement(network_output=options.stated.network_output)),
+        on_notice,
+    )
     options.stated.require_agreement(checkpoint.spec, path.name)
     custom = not models.is_safe(checkpoint.spec.architecture)
     if checkpoint.spec.framing != UNKNOWN and not (custom and options.accept_code):

@@ -1,6 +1,7 @@
 """Describe a checkpoint, an artifact, or any other file of weights."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from lenetx_runtime.files import read_bytes, require_file
 
 from .. import formats
 from ..errors import InputError
+from ..formats import foreign_onnx
 from ..report import plain_number
 from ..weights import Found, checkpoint_file, matching
 from ..weights.checkpoint import Checkpoint
@@ -52,10 +54,11 @@ class Description:
         kind: ``checkpoint``, the format's name, or the kind of a file of weights.
         name: the file name.
         size_bytes: the file's size in bytes.
-        spec: the embedded spec; ``None`` for weights whose network is unknown.
+        spec: the embedded spec; ``None`` for weights whose network is unknown and for ONNX files of other programs.
         parameters: its weights; empty if the format exposes none.
         facts: plain values: a checkpoint's metrics, config and history, or an artifact's conclusion (``proof``),
-            digest and manifest entry; for weights whose network is unknown, the built-in networks that they fit.
+            digest and manifest entry; of a foreign file also its inputs, outputs, opset, operators and precision; for
+            weights whose network is unknown, the built-in networks that they fit.
     """
 
     kind: str
@@ -122,6 +125,12 @@ def _checkpoint(path: Path, found: Checkpoint) -> Description:
 
 
 def _artifact(path: Path, options: WeightsOptions) -> Description:
+    if foreign_onnx.is_foreign(path):
+        about, arrays = foreign_onnx.described(path)
+        sha256 = hashlib.sha256(read_bytes(path, "model")).hexdigest()
+        return _description(
+            "onnx", path, None, arrays, {"proof": conclusion_of(path, sha256), "sha256": sha256, **about}
+        )
     opened = formats.open_artifact(path)
     if options.architecture is not None:
         raise InputError(f"--arch does not apply to '{path}', which holds its network.")

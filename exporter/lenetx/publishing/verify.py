@@ -1,32 +1,37 @@
 """Prove files, functions and logits computed by other programs: the library's API of the proof."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
+from lenetx_runtime.layout import LAYOUTS
 from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats
 from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
-from ..errors import ArtifactError, DataMissing, InputError, OutputError
+from ..errors import ArtifactError, DataMissing, InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
-from ..proof import Reference, as_artifact, prove, prove_logits
+from ..formats.foreign_onnx import is_foreign, open_foreign
+from ..proof import Reference, as_artifact, program_of, prove, prove_logits
 from ..report import Check, Report
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import load_weights, stated_spec
 from ..weights.options import WeightsOptions
 from ..weights.statement import Statement
 from .against import load_against
+from .in_memory import without_modules
 from .manifest import MANIFEST, entry_of
 from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from torch import nn
 
 __all__ = ["QUICK", "reference", "verify", "verify_logits"]
 
@@ -113,9 +118,11 @@ def _preprocessing(stated: Statement | None) -> Statement:
 
 @standard_settings()
 def verify(
-    artifact: PathLike | Function,
+    artifact: "PathLike | Function | InferenceSession | nn.Module",
     *,
-    against: Checkpoint | PathLike | Reference,
+    against: "Checkpoint | PathLike | Reference | nn.Module",
+    input_shape: Sequence[int] | None = None,
+    output: int | str | None = None,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -123,22 +130,33 @@ def verify(
     device: str = "cpu",
     name: str | None = None,
     weights_options: WeightsOptions | None = None,
+    layout: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Report:
-    """Compare a published artifact, or your own function, with a checkpoint.
+    """Compare an artifact, any ONNX file, or a program in memory, with a checkpoint or a module in memory.
 
     Args:
-        artifact: the path of the file, or a function from float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits, such
-            as a binding of your own C++ program; an exception of the function is a failed check.
-        against: the checkpoint, the path of a checkpoint or of any file of weights, or an existing ``reference``.
+        artifact: the path of the file; or a function from float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits, such
+            as a binding of your own C++ program; or an ``onnxruntime.InferenceSession``; or a torch module, which runs
+            in eval mode. An exception of a program is a failed check.
+        against: the checkpoint, the path of a checkpoint or of any file of weights, an existing ``reference``, or a
+            ``torch.nn.Module``, which is never changed, see ``Checkpoint.of``.
+        input_shape: (channels, height, width) of a module's input; by default what the artifact states, else the
+            module's attribute of that name.
+        output: index or name of the logits among several outputs of a module; by default what the artifact states.
         data_name: the data set whose test split is used, see ``reference``.
         data_root: the folder of the data set's files.
         data_options: how to read a custom data set.
         images: the number of test images to use, evenly spread; all by default.
-        device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to functions.
-        name: a function's name in the report; by default its ``__name__``.
+        device: where a file runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to programs in memory.
+        name: a program's name in the report; by default its ``__name__`` or its class.
         weights_options: how to read the file ``against``. What an artifact records is the default.
+        layout: the axes of the input of another program's ONNX file, if they do not tell: ``nchw``, ``nhwc``, ``flat``
+            or ``nhw``, see ``ModelSpec.layout``.
         on_progress: called with a few words on each step.
+        on_notice: called with a sentence about anything that was assumed or changed of a module; by default these are
+            warnings.
 
     Returns:
         The report; ``passed`` is the verdict.
@@ -146,20 +164,27 @@ def verify(
     Raises:
         InputError, ArtifactError, CheckpointError, DeviceUnavailable: the comparison could not start.
     """
+    program = program_of(artifact, name)
+    path = None if program is not None else _file(artifact, device, name)
+    if program is not None and device != "cpu":
+        raise InputError(f"`device` does not apply to functions; got '{device}'.")
+    axes = None if program is None else program.axes
+    known = without_modules(against, path, axes, input_shape, output, on_notice)
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
-    if not callable(artifact):
-        cuda_index(device)  # an invalid name is rejected before anything is loaded
-        require_file(Path(artifact), "artifact")
-    artifact_path = None if callable(artifact) else Path(artifact)
-    expected = _reference_of(against, artifact_path, weights_options, **options, images=images, on_progress=on_progress)
-    if callable(artifact):
-        if device != "cpu":
-            raise InputError(f"`device` does not apply to functions; got '{device}'.")
-        return prove(as_artifact(artifact, expected.checkpoint.spec, name), expected, on_progress=on_progress)
-    if name is not None:
-        raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
-    path = Path(artifact)
+    if layout is not None and layout not in LAYOUTS:
+        raise UnknownName("layout", layout, LAYOUTS)
+    expected = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
+    if program is not None:
+        return prove(
+            as_artifact(program.run, expected.checkpoint.spec, program.name), expected, on_progress=on_progress
+        )
+    assert path is not None
     with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
+        if is_foreign(path):
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device, layout=layout)
+            return prove(opened, expected, on_progress=on_progress)
+        if layout is not None:
+            raise InputError(f"`layout` applies only to ONNX files of other programs; got '{layout}'.")
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
@@ -170,7 +195,7 @@ def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
     *,
-    against: Checkpoint | PathLike | Reference,
+    against: "Checkpoint | PathLike | Reference | nn.Module",
     name: str = "logits",
     weights_options: WeightsOptions | None = None,
 ) -> Report:
@@ -180,7 +205,8 @@ def verify_logits(
         logits: float32[N, K].
         inputs: the program's inputs: float32[N, C, H, W], or uint8 frames of the spec's ``frame_size``, [N, h, w] or
             [N, h, w, 3], which the runtime's preprocessing normalises.
-        against: the checkpoint, the path of a checkpoint or of any file of weights, or an existing ``reference``.
+        against: the checkpoint, the path of a checkpoint or of any file of weights, an existing ``reference``, or a
+            ``torch.nn.Module``, whose input has the shape of ``inputs``.
         name: the program's name in the report.
         weights_options: how to read the file ``against``.
 
@@ -188,12 +214,22 @@ def verify_logits(
         InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.
         CheckpointError: the checkpoint cannot be used.
     """
+    against = without_modules(against, None, getattr(inputs, "shape", None), None, None, None)
     if not isinstance(against, Reference):
         known, file = _loaded(against, None, weights_options)
         against = Reference(known, None, "No data set is asked.", file=file)
     elif weights_options is not None:
         raise InputError(_NO_FILE)
     return prove_logits(logits, inputs, against, name)
+
+
+def _file(artifact: Any, device: str, name: str | None) -> Path:
+    """Return the path of an artifact; what cannot be right is rejected before anything is loaded."""
+    cuda_index(device)
+    require_file(Path(artifact), "artifact")
+    if name is not None:
+        raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
+    return Path(artifact)
 
 
 def _reference_of(

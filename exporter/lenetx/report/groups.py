@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 from .check import Check, Status
-from .outcome import Outcome
+from .outcome import CHOICE, Outcome
 from .registry import GROUPS, REGISTRY
 
-__all__ = ["GroupSummary", "advice", "summaries"]
+__all__ = ["GroupSummary", "advice", "missing", "summaries"]
 
 _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applicable")
 
@@ -18,6 +18,7 @@ _CHANGED = (
     "Do not use it with the changed code, which may compute something else: export it again with the code as it is "
     "now, or name the code that it was made with."
 )
+_CHOSEN = "Export it without that, or name with --arch a network that does the same."
 _FRESH = "It was not published. Another export would give the same file: use a format that is proven, or report it."
 _OWN = "The program does not compute the network: compare its preprocessing, layers and arithmetic with it."
 
@@ -80,6 +81,8 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     """
     if just_exported and not report.passed:
         return _FRESH
+    if any(check.name == CHOICE for check in report.failures):
+        return _CHOSEN
     if "code" in report.reference and not report.passed:
         return _CHANGED
     if failed := _decisive(report):
@@ -92,6 +95,15 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     if any(check.status == "not_run" for check in report.checks):
         return "Each line marked 'not run' states what is missing."
     return ""
+
+
+def missing(report: Outcome) -> dict[str, list[str]]:
+    """Return the names of the checks that did not run, by the reason why."""
+    names: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.status == "not_run":
+            names.setdefault(check.detail, []).append(check.name)
+    return names
 
 
 def _decisive(report: Outcome) -> str | None:

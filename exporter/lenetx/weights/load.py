@@ -34,6 +34,7 @@ __all__ = [
     "require_architecture",
     "stated_spec",
     "third_party_weights",
+    "unknown_spec",
 ]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
@@ -88,7 +89,9 @@ def checkpoint_of(
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.is_lenetx:
-        checkpoint = checkpoints.load(path, architecture=architecture, accept_code=options.accept_code)
+        checkpoint = checkpoints.load(
+            path, architecture=architecture, arguments=options.arguments, accept_code=options.accept_code
+        )
         if CODE in checkpoint.config and checkpoint.network is not None:
             on_notice(f"'{path.name}': {code_accepted(checkpoint)}.")
         return dataclasses.replace(checkpoint, spec=stated_spec(path, checkpoint.spec, stated, on_notice))
@@ -96,6 +99,8 @@ def checkpoint_of(
         network = models.recorded(found.spec.architecture, options.arguments)
     else:
         network = models.resolve(require_architecture(path, found, architecture), options.arguments)
+    recorded = found.spec.network_output if found.spec is not None else None
+    network = dataclasses.replace(network, output=stated.network_output or recorded)
     tensors = matching.as_float32(found.tensors, on_notice)
     checkpoint = _assemble(path, found, network, tensors, stated, on_notice)
     return with_code_of(found.spec, path.name, checkpoint, options, on_notice)
@@ -162,12 +167,14 @@ def _assemble(
             architecture=network.name,
             weights_sha256=digest,
             batch="dynamic",
+            network_output=network.output,
             content_sha256=None,
             selftest=None,  # it belongs to the artifact
         )
     else:
         output = output_of(module, network, shape)
-        spec = dataclasses.replace(_unknown(network.name, shape, classes, digest), output=output)
+        spec = unknown_spec(network.name, shape, classes, digest)
+        spec = dataclasses.replace(spec, output=output, network_output=network.output)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(stated_spec(path, spec, stated, on_notice), ordered, {}, config, (), network)
 
@@ -204,9 +211,11 @@ def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Stateme
     return list(dict.fromkeys(shapes)), assumed
 
 
-def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
+def unknown_spec(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
     """Return the spec of weights without metadata: unknown preprocessing, and numbers as labels."""
     channels, height, width = shape
+    if classes < 2:
+        raise InputError(f"{architecture.split('@')[0]} gives one logit for an image; a classifier has at least two.")
     return ModelSpec(
         architecture=architecture,
         channels=channels,
@@ -224,7 +233,7 @@ def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, diges
     )
 
 
-def stated_spec(path: Path, spec: ModelSpec, stated: Statement, on_notice: Callable[[str], None]) -> ModelSpec:
+def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement, on_notice: Callable[[str], None]) -> ModelSpec:
     """Return a file's spec completed with the user's statement.
 
     Raises:
@@ -233,6 +242,8 @@ def stated_spec(path: Path, spec: ModelSpec, stated: Statement, on_notice: Calla
     if stated == Statement():
         return spec
     stated.require_agreement(spec, str(path))
+    if stated.network_output not in (None, spec.network_output):
+        spec = dataclasses.replace(spec, network_output=stated.network_output, selftest=None)  # made with another one
     if spec.framing != UNKNOWN:
         return spec
     labels = stated.labels or spec.labels

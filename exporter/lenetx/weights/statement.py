@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class Statement:
         labels: class names in the order of the logits; the class numbers when ``None``.
         input_size: (height, width) of the input, for a network that accepts several.
         channels: channels of the input, 1 or 3, for a network that accepts both.
+        network_output: index or name of the logits, for a network that returns several outputs.
 
     Raises:
         UnknownName: the framing does not exist.
@@ -43,6 +44,7 @@ class Statement:
     labels: tuple[str, ...] | None = None
     input_size: tuple[int, int] | None = None
     channels: int | None = None
+    network_output: str | None = None
 
     def __post_init__(self) -> None:
         if self.framing is not None and self.framing not in FRAMINGS:
@@ -65,8 +67,8 @@ class Statement:
         """Return the statement with the preprocessing, labels and input shape of an artifact's spec."""
         size, channels = (spec.height, spec.width), spec.channels
         if spec.framing == UNKNOWN:
-            return cls(labels=spec.labels, input_size=size, channels=channels)
-        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels)
+            return cls(None, None, None, spec.labels, size, channels, spec.network_output)
+        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels, spec.network_output)
 
     def completed(self, others: "Statement") -> "Statement":
         """Return this statement with whatever it lacks taken from another one."""
@@ -88,6 +90,8 @@ class Statement:
         """
         known = spec.framing != UNKNOWN
         said: dict[str, Any] = {"input_size": (spec.height, spec.width), "channels": spec.channels}
+        if spec.network_output is not None:
+            said["network_output"] = spec.network_output
         if known or spec.labels != tuple(map(str, range(len(spec.labels)))):
             said["labels"] = spec.labels
         if known:
@@ -97,7 +101,7 @@ class Statement:
             if given is not None and field in ("mean", "std"):
                 given = self.per_channel(field, spec.channels)
             if given not in (None, own):
-                option = f"--{field.replace('_', '-')}"
+                option = f"--{field.removeprefix('network_').replace('_', '-')}"
                 join = "x" if field == "input_size" else ","
                 raise InputError(
                     f"'{name}' records {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
@@ -130,6 +134,7 @@ class Statement:
         labels: str | None = None,
         input_size: str | None = None,
         channels: int | None = None,
+        network_output: str | None = None,
     ) -> "Statement":
         """Parse a statement from command-line options.
 
@@ -146,6 +151,32 @@ class Statement:
             labels=None if labels is None else read_labels(labels),
             input_size=None if input_size is None else parse_size(input_size),
             channels=channels,
+            network_output=network_output,
+        )
+
+    @classmethod
+    def of_values(
+        cls,
+        *,
+        framing: str | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        labels: Sequence[str] | None = None,
+        output: int | str | None = None,
+    ) -> "Statement":
+        """Return a statement of plain Python values: any sequence, and one number for all channels.
+
+        Raises:
+            UnknownName, InputError: as the constructor, or the labels are not texts.
+        """
+        if isinstance(labels, str) or not all(isinstance(each, str) for each in labels or ()):
+            raise InputError(f"The labels are {labels!r}; they must be a list of texts, one per class.")
+        return cls(
+            framing=framing,
+            mean=_per_channel("mean", mean),
+            std=_per_channel("std", std),
+            labels=None if labels is None else tuple(labels),
+            network_output=None if output is None else str(output),
         )
 
     def padding(self, shape: tuple[int, int, int]) -> int:
@@ -185,6 +216,15 @@ class Statement:
 
 def _text(value: object, join: str) -> str:
     return join.join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _per_channel(name: str, given: float | Sequence[float] | None) -> tuple[float, ...] | None:
+    if given is None:
+        return None
+    try:
+        return tuple(map(float, given)) if isinstance(given, Iterable) else (float(given),)
+    except (TypeError, ValueError):
+        raise InputError(f"The {name} is {given!r}; it must be a number, or one number per channel.") from None
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:
