@@ -15,7 +15,7 @@ def inspect(
     file: Annotated[Path, typer.Argument(help="A checkpoint or an artifact.")],
     json: Json = False,
 ) -> None:
-    """Print what a file says of itself, and its parameters."""
+    """Print a file's metadata and its parameters."""
     from lenetx.publishing.inspection import inspect as describe
 
     description = describe(file)

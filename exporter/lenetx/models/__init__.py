@@ -1,4 +1,4 @@
-"""Resolve networks by name: built-in (one file each, one line here), from torchvision, or user-supplied code."""
+"""Resolve networks by name: built-in (one file each, one line here), from torchvision, or user-supplied."""
 
 import importlib
 from collections.abc import Mapping

@@ -143,7 +143,9 @@ class InitialWeights:
         if before in (None, classes) or not matching.same_but_for_classes(given, fresh, head):
             return {}
         layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in head))
-        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {layers} begins anew.")
+        on_notice(
+            f"'{self.path}' is for {before} classes, and there are {classes} here: {layers} is newly initialised."
+        )
         return {name: fresh[name] for name in head}
 
     def record(self) -> dict[str, Any]:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["CLEAN_BACKGROUND", "CORNERS", "LIGHT", "are_frames", "frame", "frame_batch", "require_known"]
 
 CLEAN_BACKGROUND = 16
-"""A 28×28 image is a frame already if more than half of its border is darker than this, …"""
+"""A 28×28 image is already a frame if more than half of its border is darker than this, …"""
 LIGHT = 128
-"""… a pixel is at least this light (else it is a mask of 0 and 1, or faint), …"""
+"""… at least one pixel is this light (otherwise it is a mask of 0 and 1, or faint), …"""
 CORNERS = [row * SIDE + column for row in (4, SIDE - 5) for column in (4, SIDE - 5)]
 """… and one of these four pixels, which are dark in all of MNIST, is darker than that."""
 
@@ -30,10 +30,10 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
     Args:
         levels: uint8[H, W] or uint8[H, W, 3], as ``decode`` returns it for ``spec.channels``.
-        spec: names the framing.
+        spec: defines the framing.
 
     Raises:
-        InputError: the framing is ``mnist`` and nothing stands out from the background, or it is unknown.
+        InputError: the framing is unknown, or it is ``mnist`` and nothing stands out from the background.
     """
     require_known(spec)
     if spec.framing == "mnist":
@@ -45,11 +45,11 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
 
 def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast for what is a frame already.
+    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast for images that are already frames.
 
     Args:
         images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each converted to ``spec.channels`` by ``decode``.
-        spec: names the framing and the channels.
+        spec: defines the framing and the channels.
 
     Raises:
         InputError: as for ``frame``.
@@ -69,7 +69,7 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
 
 
 def require_known(spec: ModelSpec) -> None:
-    """Check that a spec says how an image becomes a frame.
+    """Check that a spec defines how an image becomes a frame.
 
     Raises:
         InputError: its framing is unknown.
@@ -84,7 +84,7 @@ def require_known(spec: ModelSpec) -> None:
 def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     """Return bool[N] for uint8[N, 28, 28]: whether each is a frame already, light ink on dark.
 
-    The border is dark, and some pixel is light, but not all ``CORNERS``, as of paper inside a dark frame.
+    The border is dark and some pixel is light, but not all four ``CORNERS``, as they are for paper in a dark frame.
     """
     edges, pixels = borders(images), images.reshape(len(images), SIDE * SIDE)
     dark = (edges < CLEAN_BACKGROUND).sum(axis=1) * 2 > edges.shape[1]
@@ -98,7 +98,7 @@ def _stretch(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[n
 
 
 def _letterbox(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Keep the aspect ratio, centred on black; an odd line is the last."""
+    """Keep the aspect ratio, centred on black; an odd line of black comes last."""
     import numpy as np
 
     if levels.shape[:2] == (height, width):

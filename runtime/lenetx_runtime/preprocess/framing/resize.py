@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["borders", "enlarged", "neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
-"""Filter taps per lobe: for millions of pixels their table would exceed a GiB."""
+"""Maximum filter taps per lobe: for millions of pixels their table would exceed a GiB."""
 
 
 def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
