@@ -90,7 +90,7 @@ def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[La
 
 
 def _judged(case: Case, inputs: Floats, given: Mapping[str, Sequence[Floats]], logits: Floats) -> tuple[Layer, ...]:
-    network = case.reference.float64_network
+    network = case.reference.view().float64_network
     own = network.names()
     results = {name: [torch.from_numpy(each).double() for each in some] for name, some in given.items()}
     with standard_settings():

@@ -48,7 +48,7 @@ class Case:
     @property
     def view(self) -> View:
         """The network with which the artifact's weights, operators and layers are compared."""
-        return self.reference.view(self.opened)
+        return self.reference.view(self.opened.network)
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
         """Return float32[N, K] logits for a probe, or the error as a sentence; each probe is run once."""

@@ -17,7 +17,6 @@ from ..bounds.measure import Measured, Plan, measure, plan
 from ..data import Dataset
 from ..execution.copies import copy_or_rebuild
 from ..execution.float64 import Float64Network
-from ..formats.artifact import OpenedArtifact
 from ..formats.network import Network
 from ..models.purity import require_pure
 from . import inputs
@@ -147,9 +146,9 @@ class Reference:
         """The network that every format exports, built and folded once; ``lenetx verify`` folds it anew."""
         return Network(self.checkpoint, self._float32)
 
-    def view(self, opened: OpenedArtifact) -> "View":
-        """Return the network with the batch norms folded that are folded in an artifact."""
-        network = opened.network or self.network
+    def view(self, network: Network | None = None) -> "View":
+        """Return what artifacts are compared with: of ``network``, or of one whose batch norms an artifact folds."""
+        network = network or self.network
         if network not in self._views:
             self._views[network] = View(network, self._float64.twins)
         return self._views[network]

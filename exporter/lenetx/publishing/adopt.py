@@ -1,6 +1,7 @@
 """Adopt ONNX files of other programs: prove one, and publish the same graph with a spec, a self-test and a seal."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,6 @@ from ..execution.notices import warn
 from ..files import ARTIFACTS, exists
 from ..formats import foreign_onnx
 from ..formats.local_paths import LOCAL_PATHS
-from ..models.in_memory import is_module
 from ..models.user_network import as_input_shape
 from ..proof import Reference
 from ..report import Report
@@ -107,7 +107,9 @@ def adopt(
         CheckpointError: the checkpoint cannot be read.
         OutputError: a file cannot be written.
     """
-    path, note = Path(path), on_notice or (warn if is_module(against) else _drop)
+    against = Path(against) if isinstance(against, str | os.PathLike) else against
+    in_memory = not isinstance(against, Checkpoint | Path | None)
+    path, note = Path(path), on_notice or (warn if in_memory else _drop)
     require_layout(layout)
     target = _target(path, Path(folder or ARTIFACTS), name)
     sealed = _require_adoptable(path)
@@ -115,7 +117,7 @@ def adopt(
     given = [key for key, value in {"input_shape": input_shape, **said}.items() if value is not None]
     if against is None and not unproven:
         raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")
-    if weights_options is not None and (given or not (unproven or isinstance(against, str | Path))):
+    if weights_options is not None and (given or not (unproven or isinstance(against, Path))):
         raise InputError("`weights_options` says how a file of weights is read; give no other statements with it.")
     stated = Statement.of_values(**said)
     if unproven:
@@ -123,21 +125,20 @@ def adopt(
         stated = weights_options.stated if weights_options is not None else _with_shape(stated, input_shape)
         return seal_unproven(path, target, stated, layout, on_progress, note)
     assert against is not None  # checked above
-    if given and not is_module(against):
+    if given and not in_memory:
         raise InputError(f"`{given[0]}` is for a module in memory; state it of a file with `weights_options`.")
-    if sealed is not None and is_module(against):
+    if sealed is not None and in_memory:
         stated = stated.completed(Statement.of_spec(sealed))
-    on_progress(f"reading {against if isinstance(against, str | Path) else path}")
+    on_progress(f"reading {against if isinstance(against, Path) else path}")
     checkpoint = _checkpoint(path, against, input_shape, stated, weights_options, note)
     if checkpoint.spec.selftest is None:
         checkpoint = with_possible_self_test(checkpoint, note)
-    file = Path(against).name if isinstance(against, str | Path) else None
     expected = reference(
         checkpoint,
         data_name=data_name,
         data_root=data_root,
         data_options=data_options,
-        file=file,
+        file=against.name if isinstance(against, Path) else None,
         on_progress=on_progress,
     )
     (report,) = publish_jobs(expected, target.parent, [_job(path, target, expected, layout)], on_progress)
@@ -149,7 +150,7 @@ def adopt(
 
 def _checkpoint(
     path: Path,
-    against: "Checkpoint | PathLike | nn.Module",
+    against: "Checkpoint | Path | nn.Module",
     input_shape: Sequence[int] | None,
     stated: Statement,
     options: WeightsOptions | None,
@@ -158,10 +159,9 @@ def _checkpoint(
     """Return the checkpoint with which a file is compared."""
     if isinstance(against, Checkpoint):
         return against
-    if is_module(against):
-        shape = input_shape or shape_in(path)
-        return checkpoint_of_module(against, input_shape=shape, stated=stated, on_notice=on_notice)
-    return load_against(Path(against), path, options, on_notice)
+    if isinstance(against, Path):
+        return load_against(against, path, options, on_notice)
+    return checkpoint_of_module(against, input_shape=input_shape or shape_in(path), stated=stated, on_notice=on_notice)
 
 
 def _job(path: Path, target: Path, expected: Reference, layout: str | None) -> Job:

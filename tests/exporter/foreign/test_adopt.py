@@ -463,6 +463,7 @@ def test_a_stated_size_closes_open_axes(plain, tmp_path):
         ({"unproven": True, "against": "w.pth"}, "omit one"),
         ({"unproven": True, "data_name": "digits"}, "--data is for the proof"),
         ({"against": "w.pth", "labels": ["a", "b"]}, "`labels` is for a module in memory"),
+        ({"against": Net}, "the class Net: call it"),
         ({"unproven": True, "name": "a/b"}, "not a file name"),
         ({"unproven": True, "weights_options": lenetx.WeightsOptions(architecture="lenet5")}, "reads no weights"),
     ],

@@ -195,3 +195,19 @@ def test_axes_without_sizes_are_stated(module, reference, tmp_path):
         lenetx.verify(path, against=reference, layout="flat")
     with pytest.raises(UnknownName, match="layout"):
         lenetx.verify(path, against=reference, layout="hwcn")
+
+
+def test_a_dense_layer_whose_inputs_are_in_another_order_is_judged_by_its_logits(plain, prove):
+    """As Keras writes it: the maps are flattened with their channels last."""
+    model = copied(plain)
+    dense, flat = node(model, "Gemm"), node(model, "Flatten")
+    name = dense.input[1]
+    tensor = next(each for each in model.graph.initializer if each.name == name)
+    array = numpy_helper.to_array(tensor).reshape(120, 16, 5, 5).transpose(0, 2, 3, 1).reshape(120, 400)
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(array), name))
+    place = list(model.graph.node).index(flat)
+    model.graph.node.insert(place, helper.make_node("Transpose", [flat.input[0]], ["last"], perm=[0, 2, 3, 1]))
+    model.graph.node[place + 1].input[0] = "last"
+    report = prove(model)
+    assert outcome(report) == (True, {"weights": "not_applicable", "graph": "not_applicable"})
+    assert "not seen: weights, graph" in report.conclusion
