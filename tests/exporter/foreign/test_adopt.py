@@ -428,7 +428,7 @@ def of_another_domain(model):
         (with_a_function, ArtifactError, "a function, a nested graph or a sparse tensor"),
         (windows, ArtifactError, "far beyond the pictures"),
         (doubled, ArtifactError, "Two of its tensors have one name"),
-        (of_another_domain, ArtifactError, "none that lenetx runs"),
+        (of_another_domain, ArtifactError, "not one that lenetx runs"),
     ],
 )
 def test_what_cannot_be_sealed_is_told_and_nothing_is_written(plain, tmp_path, change, kind, words):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from ...graph.expression import plain
 from ...report import Check
 from ..local_paths import local_paths
-from ..onnx.structure import texts
 from .read import OPSETS
 
 if TYPE_CHECKING:
@@ -25,8 +24,14 @@ def structure(model: "ModelProto") -> tuple[Check, ...]:
 
 
 def kept_paths(model: "ModelProto") -> Check:
-    """Check whether the texts of another program name folders of its machine: they are kept, and that is told."""
-    found = local_paths(texts(model))
+    """Check whether remarks of another program name folders of its machine: they are kept, and that is told.
+
+    Names of values are no paths, though torch's older exporter writes them as ``/fc/Gemm_output_0``.
+    """
+    parts = (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output)
+    remarks = [entry.value for part in parts for entry in part.metadata_props]
+    remarks += [part.doc_string for part in (*parts, *(each for node in model.graph.node for each in node.attribute))]
+    found = local_paths(text.encode() for text in remarks)
     if found.status == "passed":
         return found
     detail = f"{found.detail} They are kept: nothing in its graph is changed."
