@@ -406,6 +406,12 @@ def windows(model):
     node(model, "Conv").attribute.append(helper.make_attribute("pads", [10**6] * 4))
 
 
+def endless(model):
+    """Add what onnx's own parser of equations never gets to the end of."""
+    model.graph.node.append(helper.make_node("Einsum", ["x"], ["y"], equation=". . .ij->ij"))
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+
+
 def doubled(model):
     model.graph.initializer.append(model.graph.initializer[0])
 
@@ -427,6 +433,7 @@ def of_another_domain(model):
         (with_a_branch, InputError, "a graph of its own"),
         (with_a_function, ArtifactError, "a function, a nested graph or a sparse tensor"),
         (windows, ArtifactError, "far beyond the pictures"),
+        (endless, ArtifactError, "An Einsum in it"),
         (doubled, ArtifactError, "Two of its tensors have one name"),
         (of_another_domain, ArtifactError, "not one that lenetx runs"),
     ],

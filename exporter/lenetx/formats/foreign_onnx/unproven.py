@@ -11,7 +11,7 @@ import numpy as np
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.backend import run_in_batches
 from lenetx_runtime.layout import is_row
-from lenetx_runtime.onnx_file import read_spec
+from lenetx_runtime.onnx_file import check_graph, read_spec
 from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.spec import UNKNOWN, UNPROVEN
 
@@ -33,6 +33,8 @@ _SHAPES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
 """Operators that may follow the last one that changes numbers."""
 _OUTPUTS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "LogSoftmax": "log_probabilities"}
 _IMAGES = 4
+_FEWEST = 2
+"""Classes of a spec, until their number is known."""
 
 
 def unproven(path: Path, stated: Statement, layout: str | None, on_notice: Callable[[str], None]) -> bytes:
@@ -53,40 +55,48 @@ def unproven(path: Path, stated: Statement, layout: str | None, on_notice: Calla
     """
     with naming(path, "adopted"):
         model = whole(path)
-        readable = _readable(model)
-        spec = _spec(readable, path, stated, on_notice)
+        spec = _spec(_plain(model), path, stated, on_notice)
         data = sealed(model, spec, UNPROVEN, layout)
         _require_numbers(data)
         return data
 
 
-def _readable(model: "ModelProto") -> "ModelProto":
-    """Return a copy in which the axes of values are inferred."""
+def _plain(model: "ModelProto") -> "ModelProto":
+    """Return a copy without descriptions of values, of a classifier."""
     import onnx
 
     found = onnx.ModelProto()
     found.CopyFrom(model)
     without_descriptions(found)
     require_classifier(found)
-    try:
-        found = onnx.shape_inference.infer_shapes(found)
-    except Exception:  # onnx raises several classes; what it cannot infer must be stated
-        return found
     return found
 
 
 def _spec(model: "ModelProto", path: Path, stated: Statement, on_notice: Callable[[str], None]) -> ModelSpec:
-    size, channels = size_of(model.graph.input[0])
+    given = model.graph.input[0]
+    size, channels = size_of(given)
     size, channels = stated.input_size or size, stated.channels or channels
     if size is None or channels is None:
         raise InputError(
-            f"Its input {plain(model.graph.input[0].name)} is {shown(model.graph.input[0])}, which does not say how "
-            "large its images are: state it with --input-size and --channels."
+            f"Its input {plain(given.name)} is {shown(given)}, which does not say how large its images are: state it "
+            "with --input-size and --channels."
         )
-    spec = unknown_spec(UNKNOWN, (channels, *size), _classes(model, stated), weights_sha256(_tensors(model)))
-    spec = dataclasses.replace(spec, output=_output(model))
+    spec = unknown_spec(UNKNOWN, (channels, *size), _FEWEST, weights_sha256(_tensors(model)))
+    spec = dataclasses.replace(spec, output=_output(model), input_name=given.name)
+    check_graph(model.SerializeToString(deterministic=True), spec)  # before onnx's own parsers read its attributes
+    spec = dataclasses.replace(spec, labels=tuple(map(str, range(_classes(_inferred(model), stated)))))
     said = dataclasses.replace(stated, input_size=None, channels=None, network_output=None)
     return stated_spec(path.name, spec, said, on_notice)
+
+
+def _inferred(model: "ModelProto") -> "ModelProto":
+    """Return the model with the axes of values that onnx can infer; what it cannot must be stated."""
+    import onnx
+
+    try:
+        return onnx.shape_inference.infer_shapes(model)
+    except Exception:  # onnx raises several classes
+        return model
 
 
 def _classes(model: "ModelProto", stated: Statement) -> int:
