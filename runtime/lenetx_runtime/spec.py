@@ -41,7 +41,7 @@ _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
 """Most characters of a wrong value in an error."""
-_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT}
+_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None}
 """The fields that the JSON text omits at these values."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
@@ -68,6 +68,8 @@ class ModelSpec:
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or ``probabilities``,
             as of a softmax, or of a sigmoid, whose classes are independent and do not sum to 1.
+        network_output: index or name of the one that the artifact returns, if the network has several outputs and the
+            user stated it; otherwise ``None``, which the JSON text omits.
         content_sha256: ONNX only: the file's digest, see ``lenetx_runtime.onnx_file``.
         selftest: images with their expected logits, for ``Classifier.self_test``; if ``None``, the JSON text omits the
             field.
@@ -100,6 +102,7 @@ class ModelSpec:
     content_sha256: str | None = None
     selftest: SelfTest | None = None
     layout: str = DEFAULT_LAYOUT
+    network_output: str | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -150,6 +153,8 @@ class ModelSpec:
         tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
         if fields.get("layout") == DEFAULT_LAYOUT:
             raise ArtifactError(f"The model's spec states the layout {DEFAULT_LAYOUT}, which it must omit.")
+        if fields.get("network_output", "") is None:
+            raise ArtifactError("The model's spec states no network_output, which it must omit.")
         if "selftest" in fields:
             fields["selftest"] = SelfTest.from_plain(fields["selftest"])
         return cls(**(fields | tuples))
@@ -172,6 +177,8 @@ def _problems(spec: ModelSpec) -> list[str]:
         wrong["labels"] = "at least two texts"
     if not is_digest(spec.weights_sha256):
         wrong["weights_sha256"] = "a SHA-256 digest"
+    if spec.network_output is not None and not is_text(spec.network_output):
+        wrong["network_output"] = "a text"
     if spec.content_sha256 is not None and not is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
     if spec.selftest is not None and not isinstance(spec.selftest, SelfTest):

@@ -97,44 +97,6 @@ def test_classes_are_found_wherever_the_last_layer_is_registered(tmp_path, saved
     assert len(found.spec.labels) == classes
 
 
-def renamed(checkpoint, prefix, **others):
-    return {**{prefix + name: tensor for name, tensor in checkpoint.state_dict.items()}, **others}
-
-
-@pytest.mark.parametrize(
-    ("prefix", "others", "left"),
-    [
-        ("model.", {}, None),
-        ("net.backbone.", {}, None),
-        ("model.module.", {"ema.n": torch.zeros(1)}, "ema.n"),
-        ("model.", {"criterion.weight": torch.ones(10)}, "criterion.weight"),
-        (
-            "",
-            {"criterion.weight": torch.ones(10), "conv1.total_ops": torch.ones(1)},
-            "criterion.weight, conv1.total_ops",
-        ),
-    ],
-)
-def test_prefixes_and_what_belongs_to_the_training_are_taken_away_with_a_note(
-    tmp_path, saved, checkpoint, prefix, others, left
-):
-    (tmp_path / "w.pth").write_bytes(saved(renamed(checkpoint, prefix, **others)))
-    notices = []
-    found = lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5", on_notice=notices.append)
-    assert found.spec.weights_sha256 == checkpoint.spec.weights_sha256
-    said = [f"the prefix '{prefix}' of the names was removed"] if prefix else []
-    said += [f"{left} left out, which the network does not have"] if left else []
-    assert notices == [f"'w.pth': {'; '.join(said)}."]
-    with pytest.raises(InputError, match="they fit lenet5, lenet5-1998"):
-        lenetx.load_weights(tmp_path / "w.pth")
-
-
-def test_a_layer_too_many_is_another_network(tmp_path, saved, checkpoint):
-    (tmp_path / "w.pth").write_bytes(saved(renamed(checkpoint, "", **{"bn1.weight": torch.ones(6)})))
-    with pytest.raises(CheckpointError, match=r"not those of lenet5: unexpected bn1\.weight"):
-        lenetx.load_weights(tmp_path / "w.pth", architecture="lenet5")
-
-
 @pytest.mark.parametrize("kept", [(), (torch.tensor(3.0),)], ids=["none", "floats"])
 def test_batch_norms_without_counters_of_batches_load(tmp_path, saved, kept):
     state = models.build("lenet5-bn", (1, 32, 32), 10).state_dict()

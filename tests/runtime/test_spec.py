@@ -10,7 +10,7 @@ from lenetx_runtime import ArtifactError, ModelSpec
 from lenetx_runtime.layout import LAYOUTS
 from lenetx_runtime.spec import FORMAT_VERSION, POLARITIES, UNKNOWN
 
-OPTIONAL = ("selftest", "layout")
+OPTIONAL = ("selftest", "layout", "network_output")
 NEUTRAL = {"padding": 0, "scale": 1 / 255, "mean": [0.0], "std": [1.0]}
 """What a spec says of preprocessing that nobody knows."""
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
@@ -120,6 +120,9 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("layout", "chwn"),
         ("layout", "nchw"),
         ("layout", None),
+        ("network_output", None),
+        ("network_output", 1),
+        ("network_output", ""),
         ("scale", 0),
         ("scale", -1.0),
         ("scale", float("nan")),

@@ -4,10 +4,10 @@ For z = Wx + b and y = γ (z − μ) / √(σ² + ε) + β, the layer y = W'x + 
 b' = s (b − μ) + β is equivalent. It is computed in float64 and rounded once. Batch norms that cannot be folded stay.
 """
 
-import copy
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from ..execution.copies import deep_copy
 from .foldable import foldable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def fold(network: "nn.Module", shape: tuple[int, int, int], kept: Collection[str
     pairs = _pairs(network, shape, kept)
     if not pairs:
         return network
-    unfolded = copy.deepcopy(network)
+    unfolded = deep_copy(network, {})
     norms = {id(norm) for _, norm in pairs}
     for layer, norm in pairs:
         _fold(layer, norm)

@@ -12,6 +12,8 @@ from ..execution.host import standard_settings
 from ..formats.artifact import OpenedArtifact
 from ..report import Check, Report
 from ..report.registry import REGISTRY
+from ..weights.accepted import code_accepted
+from ..weights.checkpoint import CODE, MODULE
 from .case import Case
 from .forked import ForkedOutcome, run_forked
 from .reference import Reference, counted
@@ -106,6 +108,10 @@ def about_reference(reference: Reference) -> dict[str, str | int]:
     known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
     if reference.file is not None:
         known["checkpoint"] = reference.file
+    if MODULE in config:
+        known["module"] = config[MODULE]
+    if CODE in config:
+        known["code"] = f"changed: {code_accepted(reference.checkpoint)}"
     calibrated = f"self-calibrated, {MULTIPLE} x eager's own error: {plan.reason}"
     limit = "adjoint bound" if plan.method == "adjoint" else calibrated
     return known | {

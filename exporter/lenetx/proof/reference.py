@@ -1,5 +1,6 @@
 """Compute the right logits, by the eager module in eval mode in float64, and the allowed error per logit."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetx_runtime.preprocess import normalise
+from lenetx_runtime.spec import UNKNOWN
 
 from .. import models
 from ..bounds.measure import Measured, Plan, measure, plan
@@ -22,6 +24,8 @@ from .view import View
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from lenetx_runtime import ModelSpec
 
     from ..weights.checkpoint import Checkpoint
 
@@ -99,6 +103,8 @@ class Reference:
         missing: why there is no data set, for the report.
         numbers: int64[N], the indices of its test images in the full test split; by default it is the full split.
         spread: whether the test images are an evenly spread subset of the split.
+        pictures: the spec by which images become inputs, if the checkpoint's does not say it; by default the
+            checkpoint's.
         file: the name of the checkpoint's file, if it came from one.
         on_progress: called with a few words on each step.
     """
@@ -111,10 +117,12 @@ class Reference:
         *,
         numbers: NDArray[np.int64] | None = None,
         spread: bool = False,
+        pictures: "ModelSpec | None" = None,
         file: str | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.checkpoint, self.dataset, self.missing, self.file = checkpoint, dataset, missing, file
+        self.pictures = pictures or checkpoint.spec
         self._numbers, self._spread = numbers, spread
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
@@ -155,7 +163,17 @@ class Reference:
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:
         """The framed test images, uint8[N, h, w] or uint8[N, h, w, 3]; ``None`` without a data set."""
-        return None if self.dataset is None else self.dataset.test.framed(self.checkpoint.spec).images
+        return None if self.dataset is None else self.dataset.test.framed(self.pictures).images
+
+    def pictured(self, spec: "ModelSpec") -> "ModelSpec":
+        """Return an artifact's spec, with the stated preprocessing if neither it nor the checkpoint records any."""
+        told = self.pictures
+        if UNKNOWN not in (spec.framing, self.checkpoint.spec.framing) or told.framing == UNKNOWN:
+            return spec
+        if spec.framing != self.checkpoint.spec.framing:
+            return spec  # a difference, which the contract reports
+        named = ("framing", "polarity", "padding", "mean", "std")
+        return dataclasses.replace(spec, **{name: getattr(told, name) for name in named})
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -177,13 +195,13 @@ class Reference:
         words = f"{'test images' if len(frames) != 1 else 'test image'} of {name}"
         if self._spread and len(frames) > 1:
             words += ", evenly spread"
-        return self._probe(_REAL, words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
+        return self._probe(_REAL, words, lambda: normalise(frames, self.pictures), self._numbers)
 
     def inputs(self) -> NDArray[np.float32]:
         """Return float32[N, C, H, W]: all generated inputs in the order of ``inputs.GROUPS``, then the test images."""
         spec = self.checkpoint.spec
         groups = [make(spec, self.plan.group_size) for make, _ in inputs.GROUPS.values()]
-        return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
+        return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, self.pictures)])
 
     def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:
         """Return the probe for user-supplied inputs.
