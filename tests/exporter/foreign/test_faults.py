@@ -75,6 +75,12 @@ def other_epsilon(model):
             attribute.f = 1e-2
 
 
+def one_variance(model):
+    """Of a batch norm that is not the first."""
+    name = node(model, "BatchNormalization", 1).input[4]
+    set_weight(model, name, weight(model, name) * np.float32(1 + 1e-3))
+
+
 def in_training_mode(model):
     norm = node(model, "BatchNormalization")
     for attribute in list(norm.attribute):
@@ -137,6 +143,7 @@ def frozen_batch(model):
         (other_order_of_classes, {"weights", "layers", "random inputs", "diagnosis"}),
         (without_relu, {"graph", "layers", "random inputs"}),
         (wrong_padding, {"graph", "layers", "random inputs"}),
+        (one_variance, {"weights", "random inputs"}),
         (other_epsilon, {"graph", "random inputs"}),
         (in_training_mode, {"training operators"}),
         (random_numbers, {"operators"}),

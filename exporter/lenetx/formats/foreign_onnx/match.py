@@ -98,7 +98,8 @@ def _unfolded(model: "ModelProto", built: "nn.Module") -> tuple[str, ...]:
     """Return the names of the network's batch norms that are nodes of the file, by their bits, else in their order."""
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type == "BatchNormalization" and len(node.input) == 5]
-    theirs = [[_array(held[name]) for name in node.input[1:]] for node in nodes if all(map(held.get, node.input[1:]))]
+    constant = [node.input[1:] for node in nodes if all(map(held.get, node.input[1:]))]
+    theirs = {place: [_array(held[name]) for name in names] for place, names in enumerate(constant)}
     left = {
         name: [None if each is None else each.detach().cpu().numpy() for each in _tensors(norm)]
         for name, norm in built.named_modules()
@@ -106,12 +107,11 @@ def _unfolded(model: "ModelProto", built: "nn.Module") -> tuple[str, ...]:
     }
     kept = []
     for equal in (4, 1, 0):  # of the tensors, from the last: all; the variance, which is seldom that of another; none
-        for found in [*theirs]:
+        for place, found in [*theirs.items()]:
             name = next((name for name, own in left.items() if _agree(found, own, equal)), None)
             if name is not None:
                 kept.append(name)
-                theirs.remove(found)
-                del left[name]
+                del theirs[place], left[name]
     return tuple(kept)
 
 
