@@ -6,27 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import (
-    Arch,
-    ArchArg,
-    Channels,
-    DataRoot,
-    FollowLinks,
-    Framing,
-    Images,
-    InputSize,
-    Json,
-    Labels,
-    Mean,
-    Quiet,
-    SkipBad,
-    Std,
-    TrustPickle,
-)
+from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad
+from .weights import Weights, reads_weights
 
 __all__ = ["export"]
 
 
+@reads_weights
 def export(
     checkpoint: Annotated[
         Path | None,
@@ -37,18 +23,11 @@ def export(
     ] = None,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write to. [default: the checkpoint's]")
+    folder: Annotated[
+        Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
-    arch: Arch = None,
-    arch_arg: ArchArg = None,
-    framing: Framing = None,
-    mean: Mean = None,
-    std: Std = None,
-    labels: Labels = None,
-    input_size: InputSize = None,
-    channels: Channels = None,
-    trust_pickle: TrustPickle = False,
+    *,
+    weights: Weights,
     data: Annotated[
         str | None, typer.Option("--data", help="Data set whose test split the proof uses. [default: the checkpoint's]")
     ] = None,
@@ -63,36 +42,27 @@ def export(
     import lenetx
     from lenetx import formats
     from lenetx.errors import ProofFailed
-    from lenetx.models.arguments import parse
     from lenetx.publishing.locate import newest_checkpoint
 
     names = list(dict.fromkeys(format)) if format else None
     for name in names or ():
         formats.require(name)
     size = _batch(batch)
-    stated = lenetx.Statement.of_texts(
-        framing=framing, mean=mean, std=std, labels=labels, input_size=input_size, channels=channels
-    )
+    _require_no_folder(weights.network_output)
+    options = weights.options()
     path = checkpoint or newest_checkpoint()
-    folder = output or path.parent
+    folder = folder or path.parent
     note = render.notices(quiet=quiet)
     refusals: list[lenetx.Refusal] = []
     with render.steps(quiet=quiet) as step:
         step(f"reading {path}")
-        weights = lenetx.load_weights(
-            path,
-            architecture=arch,
-            arguments=parse(arch_arg or ()),
-            stated=stated,
-            trust_pickle=trust_pickle,
-            on_notice=note,
-        )
+        loaded = lenetx.load_weights(path, weights_options=options, on_notice=note)
         try:
             reports = lenetx.export(
-                weights,
+                loaded,
                 names,
                 folder=folder,
-                stem=path.stem,
+                name=path.stem,
                 batch=size,
                 opset=opset,
                 data_name=data,
@@ -115,6 +85,13 @@ def export(
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")
+
+
+def _require_no_folder(output: str | None) -> None:
+    from lenetx.errors import InputError
+
+    if output is not None and (Path(output).is_dir() or Path(output).name != output):
+        raise InputError(f"'{output}' is a folder: --output is an output of the network; --folder or -o is the folder.")
 
 
 def _batch(text: str) -> int | Literal["dynamic"]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import render
-from .options import Arch, Device, Json
+from .options import Device, Json
+from .weights import Weights, reads_weights
 
 if TYPE_CHECKING:
     from lenetx_runtime import Classifier
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 
+@reads_weights
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .onnx, .torchscript, .pt or .safetensors file that lenetx made.")],
+    model: Annotated[Path, typer.Argument(help="An artifact or checkpoint of lenetx, or any file of weights.")],
     images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, WebP or GIF files of any size.")],
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="How many classes to show.")] = 3,
-    arch: Arch = None,
+    *,
+    weights: Weights,
     device: Device = "cpu",
     show_frame: Annotated[
         Path | None,
@@ -33,7 +36,7 @@ def predict(
     """Label images; one that cannot be used is named, and the others are labelled."""
     from lenetx_runtime.commands import label
 
-    with _classifier(model, device, arch) as classifier:
+    with _classifier(model, device, weights) as classifier:
         status, found = label(classifier, images, top_k, lambda _: None, render.error)
         answers = found["predictions"]
         if json:
@@ -48,11 +51,12 @@ def predict(
         raise typer.Exit(status)
 
 
-def _classifier(model: Path, device: str, arch: str | None) -> "Classifier":
+def _classifier(model: Path, device: str, weights: Weights) -> "Classifier":
     from lenetx_runtime import Classifier
 
-    if model.suffix == ".onnx" and arch is None:
+    if model.suffix == ".onnx" and not weights.any:
         return Classifier(model, device=device)
     import lenetx
 
-    return lenetx.classifier(model, device=device, architecture=arch)
+    note = render.notices(quiet=False)
+    return lenetx.classifier(model, device=device, weights_options=weights.options(), on_notice=note)

@@ -159,8 +159,8 @@ def description(content: "Description") -> None:
 
     plain = content.to_dict()
     facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}
-    spec = {key: value for key, value in plain["spec"].items() if value is not None}
-    if content.spec.selftest is not None:  # its arrays would fill the screen
+    spec = {key: value for key, value in (plain["spec"] or {}).items() if value is not None}
+    if content.spec is not None and content.spec.selftest is not None:  # its arrays would fill the screen
         spec["selftest"] = f"{len(content.spec.selftest.logits)} images"
     proof = {"proof": visible(facts.pop("proof"))} if "proof" in facts else {}
     rows = proof | {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | spec | facts

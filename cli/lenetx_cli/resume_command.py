@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["resume_command"]
 
-_NOT_REPEATED = {"resume", "init", "trust_pickle", "output"}
+_NOT_REPEATED = {"resume", "init", "mean", "std", "labels", "trust_pickle", "accept_code", "output"}
 """Options that do not apply to a resumed training, or that are always added."""
 
 

@@ -3,20 +3,18 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import render
 from .options import (
-    ArchArg,
     DataRoot,
     FollowLinks,
     Images,
     Json,
     Quiet,
     SkipBad,
-    TrustPickle,
     augmentation_option,
     data_option,
     fitting_option,
@@ -24,10 +22,18 @@ from .options import (
     output_option,
 )
 from .resume_command import resume_command
+from .weights import Weights, reads_weights
+
+if TYPE_CHECKING:
+    from lenetx.training import InitialWeights
 
 __all__ = ["train"]
 
+_OF_INIT = ("mean", "std", "labels", "trust_pickle", "accept_code")
+"""Options that apply only to initial weights."""
 
+
+@reads_weights
 def train(
     context: typer.Context,
     data: Annotated[
@@ -46,7 +52,8 @@ def train(
             "FILE.py:NAME or package.module:NAME. [default: lenet5]",
         ),
     ] = None,
-    arch_arg: ArchArg = None,
+    *,
+    weights: Weights,
     input_size: Annotated[
         str | None,
         network_option(
@@ -153,7 +160,6 @@ def train(
         list[str] | None,
         network_option("--freeze", help="Parameters to keep fixed, as in 'conv*'; may be repeated."),
     ] = None,
-    trust_pickle: TrustPickle = False,
     plots: Annotated[
         Path | None,
         output_option("--plots", help="Folder for pictures: curves, samples, confusion, mistakes."),
@@ -192,14 +198,14 @@ def train(
     """Train a network and write its checkpoint."""
     from lenetx import train as run
     from lenetx.models.arguments import parse
-    from lenetx.training import Diverged, HistoryFile, InitialWeights, settle_data_options
+    from lenetx.training import Diverged, HistoryFile, settle_data_options
     from lenetx.training.parallel import current
     from lenetx.training.run_files import Saving, settings_and_files
 
     given = {
         "data": data,
         "architecture": arch,
-        "architecture_args": parse(arch_arg) if arch_arg else None,
+        "architecture_args": parse(weights.arch_arg) if weights.arch_arg else None,
         "input_size": input_size,
         "channels": channels,
         "epochs": epochs,
@@ -238,7 +244,7 @@ def train(
     leads = current().leads
     quiet = quiet or not leads
     notice = render.unless_closed(render.notices(quiet=quiet))
-    initial = InitialWeights.read(init, trust_pickle=trust_pickle, on_notice=notice) if init is not None else None
+    initial = _initial(init, weights, notice)
     settings, files = settings_and_files(_given_options(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have continued it.")
@@ -272,6 +278,17 @@ def train(
     elif not quiet:
         with suppress(OSError, ValueError):  # the checkpoint is already written
             render.trained(checkpoint, files.checkpoint)
+
+
+def _initial(init: Path | None, weights: Weights, notice: render.Step) -> "InitialWeights | None":
+    from lenetx import InputError
+    from lenetx.training import InitialWeights
+
+    if init is not None:
+        return InitialWeights.read(init, weights.options(), notice)
+    if given := weights.words(*_OF_INIT):
+        raise InputError(f"{given[0]} describes initial weights, and there are none: name them with --init.")
+    return None
 
 
 def _given_options(options: Mapping[str, object]) -> dict[str, object]:

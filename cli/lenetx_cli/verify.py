@@ -12,7 +12,8 @@ from lenetx_runtime.device import cuda_index
 
 from . import render
 from .exit_codes import PROOF_FAILED
-from .options import Arch, ArchArg, DataRoot, Device, FollowLinks, Json, Quiet, SkipBad, TrustPickle
+from .options import DataRoot, Device, FollowLinks, Json, Quiet, SkipBad
+from .weights import Weights, reads_weights
 
 if TYPE_CHECKING:
     from lenetx import Report
@@ -22,6 +23,7 @@ __all__ = ["verify"]
 _DOCUMENTS = (".json", ".html")
 
 
+@reads_weights
 def verify(
     artifacts: Annotated[
         list[Path] | None,
@@ -37,9 +39,8 @@ def verify(
         str | None, typer.Option("--data", help="Data set whose test split is used. [default: the checkpoint's]")
     ] = None,
     data_root: DataRoot = None,
-    arch: Arch = None,
-    arch_arg: ArchArg = None,
-    trust_pickle: TrustPickle = False,
+    *,
+    weights: Weights,
     images: Annotated[
         list[str] | None,
         typer.Option(
@@ -76,7 +77,6 @@ def verify(
 ) -> None:
     """Compare published artifacts with their checkpoint; certify those that pass."""
     from lenetx import DataOptions
-    from lenetx.models.arguments import parse
     from lenetx.publishing import verify_files as files
 
     documents = report or []
@@ -85,7 +85,7 @@ def verify(
     count, folder = _images(images or [], quick=quick)
     cuda_index(device)
     note = render.notices(quiet=quiet)
-    network = {"architecture": arch, "arguments": parse(arch_arg or ()), "trust_pickle": trust_pickle}
+    options = weights.options()
     reading: dict[str, Any] = {
         "data_name": data,
         "data_root": data_root,
@@ -98,11 +98,9 @@ def verify(
         _require(write_inputs, (".npy",), "--write-inputs")
         with render.steps(quiet=quiet) as step:
             written = files.write_inputs(
-                write_inputs, against, network=network, data=reading, on_progress=step, on_notice=note
+                write_inputs, against, weights=options, data=reading, on_progress=step, on_notice=note
             )
-        given = _texts("--arch", [arch] if arch else []) + _texts("--arch-arg", arch_arg or [])
-        given += ["--trust-pickle"] * trust_pickle
-        render.inputs_written(write_inputs, *written, given, quiet=quiet)
+        render.inputs_written(write_inputs, *written, weights.words(), quiet=quiet)
         return
     if logits is not None or inputs is not None:
         problem = "logits are judged on --inputs alone: no data set, number of images or device goes with them."
@@ -111,11 +109,11 @@ def verify(
             problem = "--logits and --inputs go together, and without artifacts."
             raise typer.BadParameter(problem, param_hint="'--logits'")
         with render.steps(quiet=quiet) as step:
-            found = files.verify_logits_file(logits, inputs, against, network=network, on_progress=step, on_notice=note)
+            found = files.verify_logits_file(logits, inputs, against, weights=options, on_progress=step, on_notice=note)
     else:
         with render.steps(quiet=quiet) as step:
             found = files.verify_files(
-                artifacts, against, network=network, data=reading, device=device, on_progress=step, on_notice=note
+                artifacts, against, weights=options, data=reading, device=device, on_progress=step, on_notice=note
             )
     _show(found.reports, documents, verbose=verbose, quiet=quiet, json=json)
     for error in found.problems[1:]:
@@ -124,10 +122,6 @@ def verify(
         raise found.problems[0]
     if not all(one.passed for one in found.reports):
         raise typer.Exit(PROOF_FAILED)
-
-
-def _texts(option: str, values: Sequence[str]) -> list[str]:
-    return [text for value in values for text in (option, value)]
 
 
 def _alone(option: str, problem: str, *others: object) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
     from .version import __version__
     from .weights.checkpoint import Checkpoint
+    from .weights.options import WeightsOptions
     from .weights.statement import Statement
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Report",
     "Statement",
     "TrainConfig",
+    "WeightsOptions",
     "__version__",
     "certify",
     "classifier",
@@ -91,6 +93,7 @@ _HOMES = {
     "publishing.verify": ("reference", "verify", "verify_logits"),
     "publishing.publish": ("Refusal",),
     "report": ("Check", "Report"),
+    "weights.options": ("WeightsOptions",),
     "weights.statement": ("Statement",),
     "proof": ("Reference",),
     "version": ("__version__",),

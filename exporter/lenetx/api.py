@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import Classifier
 
@@ -11,9 +12,11 @@ from .bounds.selftest import with_self_test
 from .data import DataOptions
 from .errors import InputError, LenetxError
 from .execution.host import standard_settings
+from .execution.notices import warn
 from .execution.user_code import described
 from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
+from .models.in_memory import is_module
 from .publishing.publish import Refusal, publish
 from .publishing.verify import reference
 from .report import Report
@@ -21,8 +24,11 @@ from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
 from .weights import load as weights_load
 from .weights.checkpoint import Checkpoint
-from .weights.checkpoint_file import SUFFIXES
+from .weights.options import WeightsOptions
 from .weights.statement import Statement
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["classifier", "convert", "export", "load", "load_weights", "save"]
 
@@ -45,17 +51,17 @@ def load_weights(
     arguments: Mapping[str, object] | None = None,
     stated: Statement | None = None,
     trust_pickle: bool = False,
+    weights_options: WeightsOptions | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Checkpoint:
-    """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``."""
-    return weights_load.load_weights(
-        Path(path),
-        architecture=architecture,
-        arguments=arguments,
-        stated=stated,
-        trust_pickle=trust_pickle,
-        on_notice=on_notice,
+    """Load a checkpoint, or build one from third-party weights; see ``lenetx.weights.load.load_weights``.
+
+    How to read the file is given as ``weights_options`` or as its fields; all errors are those of ``load_weights``.
+    """
+    options = WeightsOptions.of(
+        weights_options, architecture=architecture, arguments=arguments, stated=stated, trust_pickle=trust_pickle
     )
+    return weights_load.load_weights(Path(path), options, on_notice)
 
 
 @standard_settings()
@@ -67,18 +73,17 @@ def convert(
     arguments: Mapping[str, object] | None = None,
     stated: Statement | None = None,
     trust_pickle: bool = False,
+    weights_options: WeightsOptions | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Write weights to another file format; see ``lenetx.weights.convert.convert``."""
-    conversion.convert(
-        Path(source),
-        Path(target),
-        architecture=architecture,
-        arguments=arguments,
-        stated=stated,
-        trust_pickle=trust_pickle,
-        on_notice=on_notice,
+    """Write weights to another file format; see ``lenetx.weights.convert.convert``.
+
+    How to read the source is given as ``weights_options`` or as its fields.
+    """
+    options = WeightsOptions.of(
+        weights_options, architecture=architecture, arguments=arguments, stated=stated, trust_pickle=trust_pickle
     )
+    conversion.convert(Path(source), Path(target), options, on_notice)
 
 
 @standard_settings()
@@ -89,38 +94,56 @@ def save(checkpoint: Checkpoint, path: PathLike) -> None:
 
 @standard_settings()
 def export(
-    checkpoint: Checkpoint | PathLike,
+    checkpoint: "Checkpoint | PathLike | nn.Module",
     formats: Sequence[str] | None = None,
     *,
+    input_shape: Sequence[int] | None = None,
+    labels: Sequence[str] | None = None,
+    framing: str | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    output: int | str | None = None,
     folder: PathLike | None = None,
+    name: str | None = None,
     stem: str | None = None,
     batch: Batch = "dynamic",
     opset: int | None = None,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
+    weights_options: WeightsOptions | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
-    on_notice: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] | None = None,
     on_refusal: Callable[[Refusal], None] | None = None,
 ) -> list[Report]:
-    """Export a checkpoint, prove the artifacts and publish those that pass, as ``STEM.FORMAT``.
+    """Export a checkpoint or a module in memory, prove the artifacts and publish those that pass, as ``NAME.FORMAT``.
 
     A format that cannot be exported or proven does not prevent others from being published; an existing file of that
     format is kept.
 
     Args:
-        checkpoint: the weights, or the path of a checkpoint.
+        checkpoint: the weights, the path of a checkpoint or of any file of weights, or a ``torch.nn.Module``, which is
+            never changed.
         formats: names from ``lenetx.formats.FORMATS``, all of which must be published. By default all formats are
             tried, and at least one must be published.
-        folder: output folder; defaults to the checkpoint file's folder, or to ``artifacts`` for a ``Checkpoint``.
-        stem: file name without suffix; defaults to the checkpoint file's, or to the architecture for a ``Checkpoint``.
+        input_shape: (channels, height, width) of a module's input; see ``Checkpoint.of``, also for the next five.
+        labels: class names of a module.
+        framing: how images become a module's inputs.
+        mean: of a module's inputs.
+        std: of a module's inputs.
+        output: index or name of the logits among several outputs of a module.
+        folder: output folder; defaults to the checkpoint file's folder, otherwise to ``artifacts``.
+        name: file name without suffix; defaults to the checkpoint file's, otherwise to the network's name.
+        stem: the same as ``name``.
         batch: ``"dynamic"``, or a fixed batch size.
         opset: opset of the ONNX file; 18 by default.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
+        weights_options: how to read the file of weights.
         on_progress: called with a few words about the current step.
-        on_notice: called with a sentence about anything that the artifacts lack.
+        on_notice: called with a sentence about anything that was assumed or changed, or that the artifacts lack. By
+            default these are warnings for a module, and dropped otherwise.
         on_refusal: called for each format that was not published although another one was. By default this is a
             warning if ``formats`` was omitted, and an error otherwise.
 
@@ -133,10 +156,20 @@ def export(
         CheckpointError: the checkpoint cannot be read.
         OutputError: a file cannot be written.
     """
+    name = name or stem
+    stated: dict[str, Any] = {"labels": labels, "framing": framing, "mean": mean, "std": std, "output": output}
+    if is_module(checkpoint):
+        checkpoint = Checkpoint.of(checkpoint, input_shape=input_shape, **stated, on_notice=on_notice)
+        on_notice = on_notice or warn
+    elif given := [key for key, value in {"input_shape": input_shape, **stated}.items() if value is not None]:
+        raise InputError(f"`{given[0]}` is for a module in memory; state it of a file with `weights_options`.")
+    note = on_notice or _drop
     if not isinstance(checkpoint, Checkpoint):
         path = Path(checkpoint)
-        folder, stem = folder or path.parent, stem or path.stem
-        checkpoint = load(path)
+        folder, name = folder or path.parent, name or path.stem
+        checkpoint = weights_load.load_weights(path, weights_options, note)
+    elif weights_options is not None:
+        raise InputError("`weights_options` says how a file is read: give the path of one as `checkpoint`.")
     if batch != "dynamic" and batch < 1:
         raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
     if batch != "dynamic" and batch > _LARGEST_BATCH:
@@ -151,19 +184,23 @@ def export(
     if formats is None and on_refusal is None:
         on_refusal = _warn
     if checkpoint.spec.selftest is None:
-        checkpoint = _with_self_test(checkpoint, on_notice)
+        checkpoint = _with_self_test(checkpoint, note)
     return publish(
         reference(
             checkpoint, data_name=data_name, data_root=data_root, data_options=data_options, on_progress=on_progress
         ),
         Path(folder or "artifacts"),
-        stem or file_stem(checkpoint.spec.architecture),
+        name or file_stem(checkpoint.spec.architecture),
         names,
         batch=batch,
         options=options,
         on_progress=on_progress,
         on_refusal=on_refusal,
     )
+
+
+def _drop(_: str) -> None:
+    """Ignore a notice."""
 
 
 def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> Checkpoint:
@@ -181,23 +218,36 @@ def _warn(refusal: Refusal) -> None:
 
 
 @standard_settings()
-def classifier(path: PathLike, *, device: str = "cpu", architecture: str | None = None) -> Classifier:
-    """Open an artifact of any format, or a checkpoint in eager PyTorch, as the runtime's ``Classifier``.
+def classifier(
+    path: PathLike,
+    *,
+    device: str = "cpu",
+    architecture: str | None = None,
+    weights_options: WeightsOptions | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> Classifier:
+    """Open an artifact of any format, or any file of weights in eager PyTorch, as the runtime's ``Classifier``.
 
     Args:
-        path: the artifact or checkpoint file.
+        path: the artifact, checkpoint or file of weights.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
-        architecture: the network of a checkpoint; see ``load``.
+        architecture: the network of the weights; see ``load``.
+        weights_options: how to read weights, instead of ``architecture``. Its statements also complete an artifact that
+            does not record its preprocessing.
+        on_notice: called with a sentence about anything that was assumed or changed.
 
     Raises:
-        InputError: there is no such file, or an argument does not apply to it.
+        InputError: there is no such file, or an argument does not apply to it or contradicts it.
         ArtifactError: the file is damaged or unsupported.
         DeviceUnavailable: the device is not available.
     """
-    path = Path(path)
-    if path.suffix in SUFFIXES:
-        return eager.classifier(load(path, architecture=architecture), device=device)
-    if architecture is not None:
-        raise InputError(f"`architecture` does not apply to '{path}', which holds its network; got '{architecture}'.")
+    path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
+    if not formats.is_artifact(path):
+        return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
+    if options.architecture is not None:
+        raise InputError(
+            f"`architecture` does not apply to '{path}', which holds its network; got '{options.architecture}'."
+        )
     opened = formats.open_artifact(path, device=device)
-    return Classifier.from_backend(opened.artifact.spec, opened.backend)
+    spec = weights_load.stated_spec(path, opened.artifact.spec, options.stated, on_notice)
+    return Classifier.from_backend(spec, opened.backend)

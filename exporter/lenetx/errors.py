@@ -3,6 +3,7 @@
 lenetx_runtime.LenetxError
 ├── lenetx_runtime.InputError
 │   ├── UnknownName       a format, data set or architecture that does not exist
+│   ├── Unavailable       a package or device that user code needs and this machine does not have
 │   └── DataError         a requested data set that is missing or cannot be read
 │       └── DataMissing   a data set that is not on this machine; no folder was named for it
 ├── lenetx_runtime.ArtifactError
@@ -28,6 +29,7 @@ __all__ = [
     "LenetxError",
     "OutputError",
     "ProofFailed",
+    "Unavailable",
     "UnknownName",
 ]
 
@@ -40,6 +42,12 @@ class UnknownName(InputError):
         near = near or next(iter(difflib.get_close_matches(name.lower(), known, n=1)), None)
         hint = f"Did you mean '{near}'? " if near else ""
         super().__init__(f"There is no {kind} '{name}'. {hint}There are: {', '.join(known)}.")
+
+
+class Unavailable(InputError):
+    """User code needs a package or a device that this machine does not have."""
+
+    exit_code = 3
 
 
 class DataError(InputError):

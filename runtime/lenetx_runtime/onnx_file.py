@@ -19,7 +19,7 @@ from .protobuf import Walk
 from .spec import METADATA_KEY, ModelSpec
 from .values import LARGEST_JSON
 
-__all__ = ["OTHERS", "read_spec", "seal"]
+__all__ = ["OTHERS", "check_graph", "read_spec", "seal"]
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
@@ -62,6 +62,10 @@ _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
 _NO_DIGEST = b"0" * 64
 _KEY = METADATA_KEY.encode()
+_FOREIGN = (
+    "It was not made by lenetx: it has no lenetx spec. 'lenetx verify' proves an ONNX file of another program, and "
+    "'lenetx adopt' adds what the runtime needs."
+)
 _SEVERAL = "It has more than one lenetx spec."
 
 _Fields: TypeAlias = list[tuple[int, Any]]
@@ -94,7 +98,7 @@ def read_spec(data: bytes) -> ModelSpec:
     place = start + text.find(_DIGEST_FIELD + written) + len(_DIGEST_FIELD)
     if text.count(_DIGEST_FIELD + written) != 1 or _digest(data, place) != written:
         raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
-    _check_graph(walk, data, spec)
+    check_graph(data, spec, walk)
     return spec
 
 
@@ -142,11 +146,22 @@ def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
     found = [*islice(_specs(walk, data), 2)]
     if len(found) == 1:
         return found[0]
-    raise ArtifactError(_SEVERAL if found else "It was not made by lenetx: it has no lenetx spec.")
+    raise ArtifactError(_SEVERAL if found else _FOREIGN)
 
 
-def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
-    """Raise for what an engine would read elsewhere, cannot compute or would not survive."""
+def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_domain: bool = False) -> None:
+    """Check the graph of an ONNX file for what an engine would read elsewhere, cannot compute or would not survive.
+
+    Args:
+        data: the file.
+        spec: gives the name and the size of its input.
+        walk: bounds the number of fields that are read; a new one by default.
+        any_domain: accept operators that ONNX itself does not define.
+
+    Raises:
+        ArtifactError: it holds such a thing.
+    """
+    walk = walk or Walk()
     for place in _NAMES:
         for name in walk.at(data, _MODEL_GRAPH, *place):
             try:
@@ -166,7 +181,7 @@ def _check_graph(walk: Walk, data: bytes, spec: ModelSpec) -> None:
             elif part == _GRAPH_NODE:
                 fields = [*walk.messages(value)]
                 operator = next((bytes(text) for name, text in reversed(fields) if name == _NODE_OPERATOR), b"")
-                _check_node(walk, operator, fields, widest)
+                _check_node(walk, operator, fields, widest, any_domain=any_domain)
                 nodes.append((operator, fields))
             elif part == _GRAPH_SPARSE:
                 raise ArtifactError(_UNSUPPORTED)
@@ -179,9 +194,10 @@ def _reject_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
             raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
 
 
-def _check_node(walk: Walk, operator: bytes, fields: _Fields, widest: int) -> None:
+def _check_node(walk: Walk, operator: bytes, fields: _Fields, widest: int, *, any_domain: bool) -> None:
     for field, value in fields:
-        if (field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx")) or operator in _UNSAFE:
+        is_strange = field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx") and not any_domain
+        if is_strange or operator in _UNSAFE:
             raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is none that lenetx runs.")
         if field == _NODE_INPUT and not value and operator in _VARIADIC:
             raise ArtifactError(f"An operator {ascii(operator)[1:]} in it lacks an input.")
@@ -221,6 +237,8 @@ def _reject_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: l
     safe = {image, *(name for name, tensor in held.items() if tensor.get(_TENSOR_TYPE) not in _WHOLE)}
     for operator, fields in nodes:
         inputs, outputs, attributes = ([value for field, value in fields if field == part] for part in _NODE_PARTS)
+        if operator == b"Constant":
+            held.update(zip(outputs, map(dict, _tensors_of(walk, attributes)), strict=False))
         divisor = (inputs or [b""])[-1]
         if operator in (b"Div", b"Mod") and safe.isdisjoint(inputs) and not _is_above_zero(walk, held.get(divisor, {})):
             raise ArtifactError(f"It divides whole numbers by {ascii(bytes(divisor))[1:]}, which may be -1 or 0.")
@@ -230,6 +248,13 @@ def _reject_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: l
             is_safe = operator not in OTHERS and not safe.isdisjoint(inputs[:1])
         if is_safe:
             safe.update(outputs if operator == b"Split" else outputs[:1])
+
+
+def _tensors_of(walk: Walk, attributes: Iterable[memoryview]) -> Iterator[_Fields]:
+    """Yield the fields of the tensors that attributes hold."""
+    for attribute in attributes:
+        for tensor in walk.at(attribute, _ATTRIBUTE_TENSOR):
+            yield [*walk.fields(tensor)]
 
 
 def _is_above_zero(walk: Walk, tensor: dict[int, Any]) -> bool:

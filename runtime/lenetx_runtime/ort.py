@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .cpus import available_cpus
 from .device import DEFAULT_CUDA, MOST_THREADS, CudaOptions, cuda_index
 from .errors import ArtifactError, InputError
+from .layout import arrange, axes_of, is_row
 from .ort_session import CPU, CUDA, Provider, execution_providers, import_engine, one_line, open_session
 from .spec import ModelSpec
 
@@ -81,6 +82,8 @@ class OrtBackend:
         # The wrapper checks for fallbacks and missing inputs, of which there are none: 5 % of LeNet's time.
         self._run = getattr(self._session, "_sess", self._session).run
         self._outputs, self._input = [spec.output_name], spec.input_name
+        self._arrange = arrange(spec.layout)
+        self._spare_axes = len(self._session.get_outputs()[0].shape) != 2
         self._on_cuda: CudaRun | None = None
         if [name for name, _ in asked] == [CUDA]:
             names = spec.input_name, spec.output_name
@@ -93,9 +96,15 @@ class OrtBackend:
             ArtifactError: onnxruntime cannot run the model on this batch.
         """
         try:
+            if self._arrange is not None:
+                batch = self._arrange(batch)
+            logits: NDArray[np.float32]
             if self._on_cuda is not None:
-                return self._on_cuda(batch)
-            logits: NDArray[np.float32] = self._run(self._outputs, {self._input: batch}, None)[0]
+                logits = self._on_cuda(batch)
+            else:
+                logits = self._run(self._outputs, {self._input: batch}, None)[0]
+            if self._spare_axes:
+                logits = logits.reshape(len(batch), math.prod(logits.shape[1:]))
         except Exception as error:  # onnxruntime has no base error
             raise ArtifactError(f"onnxruntime cannot run the model on {batch.shape}: {one_line(error)}") from None
         return logits
@@ -125,9 +134,10 @@ def _options(ort: Any, threads: int | None, optimised: bool) -> Any:
 
 
 def _require_same_contract(session: Any, spec: ModelSpec) -> None:
-    wanted = [(spec.input_name, list(spec.input_shape)), (spec.output_name, [len(spec.labels)])]
+    classes = len(spec.labels)
+    wanted = [(spec.input_name, axes_of(spec.layout, spec.input_shape)), (spec.output_name, [classes])]
     found = [(value.name, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
-    if found != wanted:
+    if found[:-1] != wanted[:-1] or found[-1][0] != spec.output_name or not is_row(found[-1][1], classes):
         raise ArtifactError(f"Its spec says {wanted}, its graph has {found}.")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import ArtifactError
+from .layout import DEFAULT_LAYOUT, LAYOUTS
 from .selftest import SelfTest
 from .values import LARGEST_COUNT, is_count, is_digest, is_number, is_text, parse_json
 
@@ -31,6 +32,7 @@ _CHOICES = {
     "interpolation": ("lanczos",),
     "polarity": tuple(dict.fromkeys(POLARITIES.values())),
     "output": OUTPUTS,
+    "layout": LAYOUTS,
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
@@ -39,8 +41,8 @@ _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
 """Most characters of a wrong value in an error."""
-_OPTIONAL = "selftest"
-"""The only field that JSON may lack."""
+_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None}
+"""The fields that the JSON text omits at these values."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
 
@@ -66,9 +68,14 @@ class ModelSpec:
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or ``probabilities``,
             as of a softmax, or of a sigmoid, whose classes are independent and do not sum to 1.
+        network_output: index or name of the one that the artifact returns, if the network has several outputs and the
+            user stated it; otherwise ``None``, which the JSON text omits.
         content_sha256: ONNX only: the file's digest, see ``lenetx_runtime.onnx_file``.
         selftest: images with their expected logits, for ``Classifier.self_test``; if ``None``, the JSON text omits the
             field.
+        layout: ONNX only: the axes of the file's own input: ``nchw``, which the JSON text omits; ``nhwc``; ``flat``,
+            [batch, channels · height · width]; or ``nhw``, for one channel. Everybody else passes
+            float32[batch, channels, height, width], whatever the layout.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.
@@ -94,6 +101,8 @@ class ModelSpec:
     output: str = "logits"
     content_sha256: str | None = None
     selftest: SelfTest | None = None
+    layout: str = DEFAULT_LAYOUT
+    network_output: str | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -113,9 +122,11 @@ class ModelSpec:
     def to_json(self) -> str:
         """Return the canonical JSON text: sorted keys, no spaces, ASCII only."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        selftest = fields.pop(_OPTIONAL)
-        if selftest is not None:
-            fields[_OPTIONAL] = selftest.to_plain()
+        for name, usual in _OPTIONAL.items():
+            if fields[name] == usual:
+                del fields[name]
+        if self.selftest is not None:
+            fields["selftest"] = self.selftest.to_plain()
         return json.dumps(fields, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -137,11 +148,15 @@ class ModelSpec:
                 f"The model's spec has format version {version!r}; this lenetx reads version {FORMAT_VERSION}."
             )
         known = {field.name for field in dataclasses.fields(cls)}
-        if wrong := sorted((known ^ fields.keys()) - {_OPTIONAL}):
+        if wrong := sorted((known ^ fields.keys()) - _OPTIONAL.keys()):
             raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(map(ascii, wrong))}.")
         tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
-        if _OPTIONAL in fields:
-            fields[_OPTIONAL] = SelfTest.from_plain(fields[_OPTIONAL])
+        if fields.get("layout") == DEFAULT_LAYOUT:
+            raise ArtifactError(f"The model's spec states the layout {DEFAULT_LAYOUT}, which it must omit.")
+        if fields.get("network_output", "") is None:
+            raise ArtifactError("The model's spec states no network_output, which it must omit.")
+        if "selftest" in fields:
+            fields["selftest"] = SelfTest.from_plain(fields["selftest"])
         return cls(**(fields | tuples))
 
 
@@ -162,6 +177,8 @@ def _problems(spec: ModelSpec) -> list[str]:
         wrong["labels"] = "at least two texts"
     if not is_digest(spec.weights_sha256):
         wrong["weights_sha256"] = "a SHA-256 digest"
+    if spec.network_output is not None and not is_text(spec.network_output):
+        wrong["network_output"] = "a text"
     if spec.content_sha256 is not None and not is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
     if spec.selftest is not None and not isinstance(spec.selftest, SelfTest):
@@ -194,6 +211,8 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         wrong["std"] = "one that gives finite numbers with this scale and mean"
     if spec.batch != "dynamic" and spec.batch * math.prod(spec.input_shape) > _LARGEST_CALL:
         wrong["batch"] = f"one whose inputs have at most {_LARGEST_CALL:,} numbers together"
+    if spec.layout == "nhw" and spec.channels != 1:
+        wrong["layout"] = "one with an axis for the channels"
     if math.prod(spec.input_shape) > _LARGEST_INPUT:
         wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
     if not wrong and spec.selftest is not None and not spec.selftest.fits(spec):

@@ -51,7 +51,7 @@ def test_help_lists_every_command_and_its_options(cli):
         "train": "--data --arch --output -o --recipe --config --epochs --batch-size --lr --seed --device --loss "
         "--label-smoothing --optimizer --momentum --weight-decay --schedule --warm-up --gradient-clipping --ema "
         "--patience --keep --amp --shift --rotate --scale --shear --elastic --data-root --quiet --json",
-        "export": "--format -f --batch -b --opset --output -o --arch --data --data-root --quiet --json",
+        "export": "--format -f --batch -b --opset --folder -o --output --arch --data --data-root --quiet --json",
         "verify": "--against --data --data-root --device --report --verbose --quiet --json",
         "predict": "--top-k --device --json",
         "inspect": "--json",

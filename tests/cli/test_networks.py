@@ -4,6 +4,7 @@ import collections
 import json
 
 import pytest
+import torch
 
 from lenetx import models
 
@@ -39,7 +40,14 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert cli("predict", here / "artifacts" / "mynet.onnx", picture).exit_code == 0
     assert cli("inspect", checkpoint).exit_code == 0
     (here / "mynet.py").write_text(NET + "\n", encoding="ascii")
-    assert "another version of mynet.py:MyNet" in refused(4, "export", "--arch", "mynet.py:MyNet")
+    assert "add --accept-code if the change is meant" in refused(4, "export", "--arch", "mynet.py:MyNet")
+    changed = ("--arch", "mynet.py:MyNet", "--accept-code")
+    assert "--accept-code" in refused(4, "verify", "--arch", "mynet.py:MyNet", "-q")
+    done = cli("verify", *changed, "--json")
+    assert done.exit_code == 0
+    (report, _) = json.loads(done.stdout)["reports"]
+    assert report["reference"]["code"].startswith("changed: mynet.py:MyNet (digest")
+    assert cli("export", *changed, "-q").exit_code == 0
 
 
 def test_weights_that_need_an_argument_and_trust_are_what_an_artifact_is_compared_with(cli, refused, here):
@@ -150,3 +158,34 @@ def test_a_network_that_prints_leaves_stdout_one_document(cli, at_work):
 )
 def test_a_fault_of_the_networks_code_is_one_sentence_about_it(refused, at_work, name, words):
     assert words in refused(2, "export", *at_work(name), "-f", "onnx")
+
+
+TWO = """
+from torch import nn
+
+class Two(nn.Module):
+    input_shape = (1, 8, 8)
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Linear(64, 3), nn.Linear(64, 3)
+
+    def forward(self, x):
+        return {"one": self.one(x), "other": self.other(x)}
+"""
+
+
+def test_one_of_several_outputs_is_chosen_and_recorded(cli, refused, here):
+    (here / "two.py").write_text(TWO, encoding="ascii")
+    network = models.resolve("two.py:Two")
+    torch.save(network.factory().state_dict(), "w.pth")
+    arch = ("--arch", "two.py:Two")
+    assert "'one' and 'other' could be its logits: choose one with --output" in refused(2, "export", "w.pth", *arch)
+    assert "none of which is --output third" in refused(2, "export", "w.pth", *arch, "--output", "third")
+    assert "--folder or -o is the folder" in refused(2, "export", "w.pth", *arch, "--output", "some/where")
+    assert not (here / "w.onnx").exists()
+    done = cli("export", "w.pth", *arch, "-f", "onnx", "--output", "other", "-o", "made")
+    assert done.exit_code == 0
+    assert "takes float32[N, 64]: inputs of [1, 8, 8] are flattened to it" in done.stderr
+    assert cli("verify", "made/w.onnx", "--against", "w.pth", *arch, "-q").exit_code == 0
+    assert "contradicts it" in refused(2, "verify", "made/w.onnx", "--against", "w.pth", *arch, "--output", "one")

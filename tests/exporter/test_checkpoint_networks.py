@@ -1,14 +1,16 @@
 """Checkpoints of custom networks: which code is run is never the file's choice."""
 
 import dataclasses
+import re
 import sys
 
 import pytest
 import torch
 
 import lenetx
-from lenetx import models
+from lenetx import WeightsOptions, models
 from lenetx.errors import CheckpointError, InputError
+from lenetx.models.identity import is_same
 from lenetx.publishing import inspection
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx.weights.plain_tensors import weights_sha256
@@ -40,6 +42,7 @@ def own(tmp_path, monkeypatch, checkpoint):
         width=28,
         padding=0,
         weights_sha256=weights_sha256(weights),
+        selftest=None,
     )
     config = {"data": "digits", "architecture_args": {"width": 5}}
     lenetx.save(Checkpoint(spec, weights, {}, config, (), network), tmp_path / "net.pt")
@@ -66,14 +69,54 @@ def test_it_can_be_looked_at_without_its_code(own, tmp_path):
     assert not (tmp_path / "it-ran").exists()
 
 
-def test_another_version_of_its_code_is_refused(own, tmp_path):
+def test_another_version_of_its_code_is_told_with_both_digests_and_may_be_accepted(own, tmp_path):
+    before = lenetx.load(own, architecture="net.py:Net")
     (tmp_path / "net.py").write_text(NET.replace("nn.ReLU()", "nn.Tanh()"), encoding="ascii")
-    with pytest.raises(CheckpointError, match=r"weights of another version of net\.py:Net: the digest of its source"):
+    digest = r"net\.py:Net \(digest of its source: \w{16}\)"
+    with pytest.raises(CheckpointError, match=rf"weights of {digest}, not of {digest}: add --accept-code if"):
         lenetx.load(own, architecture="net.py:Net")
+    notices = []
+    options = WeightsOptions("net.py:Net", accept_code=True)
+    found = lenetx.load_weights(own, weights_options=options, on_notice=notices.append)
+    assert re.fullmatch(rf"'net.pt': {digest} was accepted in place of {digest}\.", notices[0])
+    assert found.config["accepted_code"] == before.spec.architecture != found.spec.architecture
+    assert found.spec.weights_sha256 == before.spec.weights_sha256
+    (report,) = lenetx.export(found, ["onnx"], folder=tmp_path / "out")
+    assert report.reference["code"].startswith("changed: net.py:Net (digest")
+    assert str(tmp_path) not in report.to_json()
+
+
+def test_code_of_an_equal_digest_under_another_name_is_the_same(own, tmp_path):
+    (tmp_path / "net.py").rename(tmp_path / "model.py")
+    found = lenetx.load(own, architecture="model.py:Net")
+    assert found.spec.architecture.startswith("net.py:Net@")
+    assert found.module()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    lenetx.export(found, ["onnx", "torchscript"], folder=tmp_path / "out")
+    for name in ("net.onnx", "net.torchscript"):
+        options = WeightsOptions("model.py:Net")
+        assert lenetx.verify(tmp_path / "out" / name, against=own, weights_options=options).passed
+
+
+@pytest.mark.parametrize(
+    ("recorded", "named", "same"),
+    [
+        ("net.py:Net@aa", "other.py:Net@aa", True),
+        ("net.py:Net@aa", "net.py:Net@bb", False),
+        ("net.py:Net@aa", "net.py:Other@aa", False),
+        ("lenet5", "lenet5", True),
+        ("lenet5", "lenet5-1998", False),
+        ("net:Net", "net:Net@aa", True),
+        ("net:Net", "other:Net@aa", False),
+    ],
+)
+def test_code_is_known_by_its_class_and_digest(recorded, named, same):
+    assert is_same(recorded, named) == same
 
 
 def test_another_network_is_refused(own):
-    with pytest.raises(CheckpointError, match=r"holds weights of net\.py:Net@\w{16}, not of lenet5: missing conv1"):
+    with pytest.raises(
+        CheckpointError, match=r"weights of net\.py:Net \(digest of its source: \w{16}\), not of lenet5: missing"
+    ):
         lenetx.load(own, architecture="lenet5")
 
 

@@ -101,9 +101,9 @@ def test_weights_from_elsewhere_are_passed_on_as_they_are(tmp_path):
     lenetx.convert(tmp_path / "given.pt", tmp_path / "a.safetensors")
     lenetx.convert(tmp_path / "a.safetensors", tmp_path / "b.pth")
     found = torch.load(tmp_path / "b.pth", weights_only=True)
-    assert set(found) == {"w", "n"}
-    assert torch.equal(found["w"].view(torch.int16), given["module.w"].view(torch.int16))
-    assert found["n"].dtype == torch.int64
+    assert set(found) == set(given)
+    assert torch.equal(found["module.w"].view(torch.int16), given["module.w"].view(torch.int16))
+    assert found["module.n"].dtype == torch.int64
 
 
 def test_a_checkpoint_needs_the_network_and_may_be_told_more(made, tmp_path):

@@ -8,8 +8,10 @@ from torch import nn
 
 from lenetx import models
 from lenetx.execution.copies import copy_sharing_tensors
+from lenetx.execution.float64 import Twins
 from lenetx.graph.fold import fold
 from lenetx.proof import Reference
+from lenetx.proof.view import View
 
 SHAPE = (1, 32, 32)
 
@@ -74,5 +76,5 @@ def test_a_network_that_cannot_be_copied_is_built_anew(checkpoint, monkeypatch):
     reference = Reference(checkpoint, None)
     assert reference.network.module is not reference.network.module
     images = torch.rand(2, *checkpoint.spec.input_shape, dtype=torch.float64)
-    assert reference.float64_network(images).dtype == torch.float64
+    assert View(reference.network, Twins()).float64_network(images).dtype == torch.float64
     assert {tensor.dtype for tensor in reference.modules[0].parameters()} == {torch.float32}

@@ -3,7 +3,7 @@
 import pytest
 
 import lenetx
-from lenetx import Statement
+from lenetx import Statement, WeightsOptions
 from lenetx.errors import InputError
 
 
@@ -42,15 +42,39 @@ def test_what_cannot_be_is_refused(plain, stated, words):
         lenetx.load_weights(plain, architecture="lenet5", stated=stated)
 
 
-def test_a_checkpoint_that_says_it_itself_is_not_overruled(checkpoint_paths):
-    with pytest.raises(InputError, match="records its own inputs"):
-        lenetx.load_weights(checkpoint_paths["lenet5"], stated=Statement("stretch"))
-    assert lenetx.load_weights(checkpoint_paths["lenet5"]).config["data"] == "digits"
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        (Statement("stretch"), "records framing mnist, and --framing stretch contradicts it: leave --framing"),
+        (Statement("mnist", mean=(0.5,)), "records mean 0.1559, and --mean 0.5 contradicts it"),
+        (Statement(labels=("a", "b")), "records labels 0,1,2,3,4,5,6,7,8,9, and --labels a,b contradicts it"),
+        (Statement(input_size=(28, 28)), "records input size 32x32, and --input-size 28x28 contradicts it"),
+        (Statement(channels=3), "records channels 1, and --channels 3 contradicts it"),
+    ],
+)
+def test_what_a_checkpoint_says_itself_is_not_overruled(checkpoint_paths, stated, words):
+    with pytest.raises(InputError, match=words):
+        lenetx.load_weights(checkpoint_paths["lenet5"], stated=stated)
+
+
+def test_what_agrees_with_a_checkpoint_may_be_stated(checkpoint_paths, checkpoint):
+    spec, notices = checkpoint.spec, []
+    stated = Statement("mnist", spec.mean, spec.std, spec.labels, (32, 32), 1)
+    found = lenetx.load_weights(checkpoint_paths["lenet5"], stated=stated, on_notice=notices.append)
+    assert found.spec == spec
+    assert notices == []
 
 
 def test_a_checkpoint_that_does_not_say_it_may_be_told_later(plain, tmp_path):
     lenetx.save(lenetx.load_weights(plain, architecture="lenet5"), tmp_path / "mine.pt")
     found = lenetx.load_weights(tmp_path / "mine.pt", stated=Statement("letterbox"))
     assert found.spec.framing == "letterbox"
-    with pytest.raises(InputError, match="no other size can be stated"):
+    with pytest.raises(InputError, match="--input-size 28x28 contradicts it"):
         lenetx.load_weights(tmp_path / "mine.pt", stated=Statement(input_size=(28, 28)))
+
+
+def test_options_are_given_once(plain):
+    options = WeightsOptions("lenet5")
+    assert lenetx.load_weights(plain, weights_options=options).spec.architecture == "lenet5"
+    with pytest.raises(InputError, match="`architecture` is given beside `weights_options`"):
+        lenetx.load_weights(plain, architecture="lenet5", weights_options=options)

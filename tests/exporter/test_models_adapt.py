@@ -1,6 +1,7 @@
 """A custom network gets the one form that lenetx runs, with a note, or is told why it cannot have it."""
 
 import copy
+import dataclasses
 import re
 
 import pytest
@@ -95,6 +96,12 @@ class Lazy(Last):
     def more(self):
         self.fc = nn.LazyConv2d(4, 6)
 
+class Flat(Net):
+    def logits(self, x):
+        return super().logits(x.view(x.size(0), 1, 8, 8))
+    def forward(self, x):
+        return self.logits(x @ torch.eye(64))
+
 # those that do not
 
 class Two(Net):
@@ -146,11 +153,12 @@ NOTES = {
     "Narrow": ("has weights of float16: it computes in float32 here, as artifacts do.",),
     "Wide": ("has weights of float64: it computes in float32 here, as artifacts do.",),
     "Last": ("takes its channels last: here it takes them first, as float32[N, 1, 8, 8].",),
+    "Flat": ("takes float32[N, 64]: inputs of [1, 8, 8] are flattened to it.",),
     "Lazy": ("takes its channels last: here it takes them first, as float32[N, 1, 8, 8].",),
 }
 REFUSED = {
-    "Two": "gives a tuple of outputs, of which [0] and [1] could be its logits: let its forward return one of them.",
-    "Three": "gives a dict of outputs, of which 'one', 'two' and 'three' could be its logits: let its forward",
+    "Two": "gives a tuple of outputs, of which [0] and [1] could be its logits: choose one with --output INDEX|NAME.",
+    "Three": "gives a dict of outputs, of which 'one', 'two' and 'three' could be its logits: choose one",
     "Features": "gives a tuple of float32[2, 64] and float32[2, 1, 8, 8] for a batch of 2, none of which is "
     "float32[2, 4]: a logit for each of the 4 classes.",
     "Labels": "gives a tuple of int64[2] and list for a batch of 2, none of which is float32[2, 4]",
@@ -195,7 +203,7 @@ def test_a_size_that_fits_is_found_for_a_network_of_several_outputs(path):
         models.resolve(f"{path}:Probabilities").build((3, 8, 8), CLASSES)
 
 
-@pytest.mark.parametrize("name", ["Decoded", "Squeezed", "Last"])
+@pytest.mark.parametrize("name", ["Decoded", "Squeezed", "Last", "Flat"])
 def test_a_network_in_this_form_is_exported_and_proven_from_its_weights(path, tmp_path, name):
     """Against PyTorch with nothing of lenetx in between."""
     torch.manual_seed(0)
@@ -214,3 +222,70 @@ def test_a_network_in_this_form_is_exported_and_proven_from_its_weights(path, tm
         for kind in ("onnx", "torchscript"):
             found = lenetx.classifier(tmp_path / f"w.{kind}").logits(part.numpy())
             assert abs(found - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "kind", "taken"),
+    [
+        ("Two", "1", "tuple", "[1]"),
+        ("Two", "-2", "tuple", "[-2]"),
+        ("Three", "two", "dict", "'two'"),
+        ("Probabilities", "1", "tuple", "[1]"),
+        ("Listed", "1", "list", "[1]"),
+    ],
+)
+def test_the_user_says_which_output(path, name, output, kind, taken):
+    network, notes = dataclasses.replace(models.resolve(f"{path}:{name}"), output=output), []
+    module = network.build(SHAPE, CLASSES, notes.append)
+    place = {"[-2]": "[0]"}.get(taken, taken)
+    assert notes[0] == f"net.py:{name} gives a {kind} of outputs: {place} is taken, as stated."
+    plain = models.resolve(f"{path}:Net").build(SHAPE, CLASSES)
+    plain.load_state_dict(module.state_dict())
+    images = torch.rand(3, *SHAPE)
+    logits = plain(images)
+    wanted = {"1": 2 * logits, "-2": logits, "two": logits + 1}.get(output, logits)
+    if name == "Probabilities":
+        wanted = logits.softmax(1)
+    if name == "Listed":
+        wanted = logits
+    assert torch.equal(module(images), wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "words"),
+    [
+        (
+            "Two",
+            "2",
+            r"gives a tuple of \[0\]: float32\[2, 4\] and \[1\]: float32\[2, 4\], none of which is --output 2",
+        ),
+        ("Three", "four", "gives a dict of 'one': float32.* none of which is --output four"),
+        ("Net", "0", r"gives float32\[2, 4\], one output: --output chooses among several; got '0'"),
+        ("Labels", "0", r"gives int64\[2\] for a batch of 2, not float32"),
+        ("Decoded", "0", r"gives float32\[2, 1, 8, 8\] for a batch of 2, not float32\[2, 4\]"),
+    ],
+)
+def test_an_output_that_cannot_be_taken(path, name, output, words):
+    network = dataclasses.replace(models.resolve(f"{path}:{name}"), output=output)
+    with pytest.raises(InputError, match=f"^net.py:{name} {words}"):
+        network.build(SHAPE, CLASSES)
+
+
+def test_the_stated_output_is_recorded(path, tmp_path):
+    """In the artifact and in the checkpoint, so that every later command takes the same one."""
+    torch.manual_seed(0)
+    weights = models.resolve(f"{path}:Net").build(SHAPE, CLASSES).state_dict()
+    torch.save(weights, tmp_path / "w.pth")
+    stated = lenetx.Statement(network_output="1", input_size=SHAPE[1:], channels=1)
+    options = lenetx.WeightsOptions(f"{path}:Two", stated=stated)
+    (report,) = lenetx.export(tmp_path / "w.pth", ["onnx"], weights_options=options)
+    assert report.passed
+    assert lenetx.classifier(tmp_path / "w.onnx").spec.network_output == "1"
+    lenetx.save(lenetx.load_weights(tmp_path / "w.pth", weights_options=options), tmp_path / "c.pt")
+    plain = lenetx.WeightsOptions(f"{path}:Two")
+    for weights in ("w.pth", "c.pt"):
+        assert lenetx.verify(tmp_path / "w.onnx", against=tmp_path / weights, weights_options=plain).passed
+    other = dataclasses.replace(options, stated=lenetx.Statement(network_output="0"))
+    for weights in ("w.pth", "c.pt"):
+        with pytest.raises(InputError, match="records network output 1, and --output 0 contradicts it"):
+            lenetx.verify(tmp_path / "w.onnx", against=tmp_path / weights, weights_options=other)

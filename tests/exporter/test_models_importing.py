@@ -3,9 +3,11 @@
 import sys
 
 import pytest
+import torch
 
 from lenetx import models
-from lenetx.errors import InputError
+from lenetx.errors import InputError, Unavailable
+from lenetx.models.identity import is_same
 
 
 def refusal(name, args=None, shape=(1, 28, 28), classes=10):
@@ -47,6 +49,108 @@ def test_a_script_is_told_what_to_change(tmp_path, source, words):
     message = refusal(f"{tmp_path}/script.py:net")
     for part in words.split(".*"):
         assert part.strip() in message
+
+
+HIDDEN = """import torch
+class Trainer:
+    def fit(self, loss):
+        getattr(loss, "back" + "ward")()
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            {"net.py": HIDDEN + "Trainer().fit(torch.ones(1, requires_grad=True))\n"},
+            f"net.py trains a network when it is imported in line 4 of net.py: .* {GUARD}",
+        ),
+        (
+            {
+                "trainer_{n}.py": HIDDEN + "Trainer().fit(torch.ones(1, requires_grad=True))\n",
+                "net.py": "import trainer_{n}\n",
+            },
+            f"net.py trains a network when it is imported in line 4 of trainer_ .* {GUARD}",
+        ),
+        (
+            {"net.py": "rows = open('train.csv').read()\n"},
+            f"net.py raised FileNotFoundError in line 1 of net.py: .* such as reading its data, {GUARD}",
+        ),
+        (
+            {"net.py": "from torchvision.datasets import MNIST\nMNIST('none')\n"},
+            f"net.py raised RuntimeError in line 2 of net.py: Dataset not found. .* {GUARD}",
+        ),
+    ],
+)
+def test_a_script_that_hides_it_is_told_the_same(tmp_path, files, words):
+    for name, text in files.items():
+        source = f"{text.format(n=tmp_path.name)}def net(): ...  # {tmp_path.name}\n"
+        (tmp_path / name.format(n=tmp_path.name)).write_text(source)
+    message = refusal(f"{tmp_path}/net.py:net")
+    for part in words.split(".*"):
+        assert part.strip() in message
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("cv2", "pip install opencv-python-headless"),
+        ("PIL.nothing", "pip install pillow"),
+        ("sklearn.nothing", "pip install scikit-learn"),
+        ("yaml.nothing", "pip install pyyaml"),
+        ("einops_of_nobody", "pip install einops_of_nobody"),
+    ],
+)
+def test_a_missing_package_is_named_with_a_command(tmp_path, module, command):
+    (tmp_path / "net.py").write_text(f"# {tmp_path.name}\nimport {module}\ndef net(): ...\n")
+    with pytest.raises(Unavailable, match=command) as caught:
+        models.resolve(f"{tmp_path}/net.py:net")
+    assert caught.value.exit_code == 3
+
+
+CUDA = """# {n}
+import torch
+from torch import nn
+{at_import}
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(64, 10){at_construction}
+    def forward(self, x):
+        return self.fc(x{in_forward}.flatten(1))
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ("at_import", "table = torch.ones(2).cuda()"),
+        ("at_import", "table = torch.ones(2, device=torch.device('cuda'))"),
+        ("at_import", "table = torch.cuda.FloatTensor(2)"),
+        ("at_construction", ".cuda()"),
+        ("at_construction", ".to('cuda:0')"),
+        ("in_forward", ".cuda()"),
+        ("in_forward", ".to('cuda')"),
+    ],
+)
+def test_code_that_asks_for_cuda_gets_one_sentence(tmp_path, place, code):
+    places = {"at_import": "", "at_construction": "", "in_forward": "", place: code}
+    (tmp_path / "net.py").write_text(CUDA.format(n=tmp_path.name, **places))
+    with pytest.raises(
+        Unavailable, match=r"^net\.py.* asks for CUDA in line \d+ of net\.py, which this machine"
+    ) as caught:
+        models.resolve(f"{tmp_path}/net.py:Net").build((1, 8, 8), 10)
+    assert str(caught.value).count(".") == str(caught.value).count("net.py") + 1
+    assert caught.value.exit_code == 3
+
+
+def test_a_module_of_the_current_folder_is_known_by_its_digest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = f"module_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text("from torch import nn\nclass Net(nn.Linear): ...\n")
+    assert is_same(models.resolve(f"{name}.py:Net").name, models.resolve(f"{name}:Net").name)
+    assert "@" not in models.resolve("torchvision.models:resnet18").name
 
 
 def test_a_guarded_script_and_one_with_optional_arguments_are_networks(tmp_path, monkeypatch):

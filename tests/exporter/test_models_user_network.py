@@ -1,6 +1,7 @@
 """A custom network: a file or a package that the user names."""
 
 import hashlib
+import re
 import sys
 
 import pytest
@@ -208,7 +209,7 @@ def test_a_package_of_the_current_folder_is_found(tmp_path, monkeypatch):
     (tmp_path / "nets_of_this_test" / "small.py").write_text(SOURCE, encoding="ascii")
     monkeypatch.chdir(tmp_path)
     found = models.resolve("nets_of_this_test.small:Net")
-    assert found.name == "nets_of_this_test.small:Net"
+    assert re.fullmatch(r"nets_of_this_test\.small:Net@[0-9a-f]{16}", found.name)
     assert found.build((1, 28, 28), 10) is not None
     assert "no_such_nets raised ModuleNotFoundError" in refusal("no_such_nets:Net")
 

@@ -171,10 +171,12 @@ def test_what_can_be_trained_but_not_exported_is_told_first_and_its_weights_are_
     path = tmp_path / "net.py"
     path.write_text(SOURCE.replace(*fixed), encoding="ascii")
     lenetx.save(checkpoint, tmp_path / "net.pt")
-    with pytest.raises(CheckpointError, match=r"another version of .* 'lenetx convert net\.pt weights\.pth' takes"):
+    with pytest.raises(CheckpointError, match=r"\(digest of its source: .*\), not of .*: add --accept-code if the"):
         lenetx.load(tmp_path / "net.pt", architecture=f"{path}:{name}")
     lenetx.convert(tmp_path / "net.pt", tmp_path / "weights.pth")
     found = lenetx.load_weights(tmp_path / "weights.pth", architecture=f"{path}:{name}")
+    options = lenetx.WeightsOptions(f"{path}:{name}", accept_code=True)
+    assert lenetx.export(tmp_path / "net.pt", ["onnx"], folder=tmp_path, weights_options=options)[0].passed
     assert found.spec.weights_sha256 == checkpoint.spec.weights_sha256
     assert lenetx.export(found, ["onnx"], folder=tmp_path)[0].passed
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import TrainConfig, models, train
+from lenetx import Statement, TrainConfig, WeightsOptions, models, train
 from lenetx.errors import CheckpointError, InputError
 from lenetx.training import InitialWeights, settle
 from lenetx.weights.plain_tensors import weights_sha256
@@ -194,3 +194,40 @@ def test_patterns_are_a_list(value):
         TrainConfig.from_mapping({"freeze": value})
     with pytest.raises(InputError, match="not a list of patterns"):
         lenetx.TrainConfig(freeze=value)
+
+
+def test_a_stated_normalisation_is_that_of_the_inputs_also_of_a_resumed_run(letters, tmp_path):
+    options = WeightsOptions("lenet5", stated=Statement("mnist", (0.25,), (0.5,)))
+    config = dataclasses.replace(QUICK, epochs=2)
+    whole = train(config, init=letters, weights_options=options)
+    assert (whole.spec.mean, whole.spec.std) == ((0.25,), (0.5,))
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    state = tmp_path / "run.resume"
+    with pytest.raises(KeyboardInterrupt):
+        train(config, init=letters, weights_options=options, on_epoch=stop, state=state, save_every=0)
+    resumed = train(state=state, resume=True)
+    assert resumed.spec == whole.spec
+    assert resumed.config == whole.config
+
+
+def test_a_changed_network_begins_with_the_weights_only_if_that_is_accepted(tmp_path):
+    path = tmp_path / "net.py"
+    source = (
+        "from torch import nn\ndef net(classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes))\n"
+    )
+    path.write_text(f"# {tmp_path.name}\n{source}")
+    config = dataclasses.replace(QUICK, architecture=f"{path}:net", input_size=(28, 28), channels=1)
+    lenetx.save(train(config), tmp_path / "net.pt")
+    path.rename(tmp_path / "renamed.py")
+    again = dataclasses.replace(config, architecture=f"{tmp_path}/renamed.py:net")
+    assert train(again, init=tmp_path / "net.pt").spec.architecture.startswith("renamed.py:net@")
+    path.write_text(f"# changed, {tmp_path.name}\n{source}")
+    with pytest.raises(CheckpointError, match=r"\(digest of its source: .*\), not of .*: add --accept-code"):
+        train(config, init=tmp_path / "net.pt")
+    notices = []
+    options = WeightsOptions(accept_code=True)
+    train(config, init=tmp_path / "net.pt", weights_options=options, on_notice=notices.append)
+    assert any("was accepted in place of net.py:net" in notice for notice in notices)

@@ -35,13 +35,14 @@ class Scaled(nn.Module):
 
 
 def of_another_program(net):
-    """Save a module of a class that is in no module here, and which wraps the network."""
+    """Save a module of a class that is in no module here, with the network's layers."""
     there = types.ModuleType("program_of_someone")
     exec("from torch import nn\nclass Custom(nn.Module):\n    pass\n", there.__dict__)
     sys.modules[there.__name__] = there
     try:
         custom = there.Custom()
-        custom.module = net
+        for name, layer in net.named_children():
+            custom.add_module(name, layer)
         return torch_saved(custom)
     finally:
         del sys.modules[there.__name__]
@@ -54,6 +55,18 @@ OBJECTS = {
     "seen": collections.defaultdict(list, {"loss": [1.0]}),
     "place": Path("runs"),
     "table": collections.Counter("aab"),
+}
+
+
+LIGHTNING = {
+    "epoch": 1,
+    "global_step": 10,
+    "pytorch-lightning_version": "2.5.0",
+    "hparams_name": "kwargs",
+    "hyper_parameters": {"lr": 1e-3, "width": torch.ones(3, 3), "loss": nn.CrossEntropyLoss()},
+    "callbacks": {"ModelCheckpoint{'monitor': 'loss'}": {"best_model_path": "a.ckpt", "best_k_models": {}}},
+    "loops": {"fit_loop": {"state_dict": {}, "epoch_progress": {"total": {"ready": 2}}}},
+    "lr_schedulers": [{"last_epoch": 1, "_last_lr": [0.001]}],
 }
 
 
@@ -75,6 +88,15 @@ def torch_saved(content, **options):
     buffer = io.BytesIO()
     torch.save(content, buffer, **options)
     return buffer.getvalue()
+
+
+def from_a_gpu(content, **options):
+    """The bytes of a file whose storages are tagged ``cuda:0``, in either form, as if a GPU had held them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+        data = torch_saved(content, **options)
+    assert b"cuda:0" in data
+    return data
 
 
 def scripted(module):
@@ -115,6 +137,14 @@ FILES = {
         "state_dict",
         lambda net: torch_saved({"weights": net.state_dict(), "optimizer": momentum(net)}),
     ),
+    "list": ("state_dict", lambda net: torch_saved([net.state_dict()])),
+    "Lightning": (
+        "state_dict",
+        lambda net: torch_saved({"state_dict": net.state_dict(), **LIGHTNING, "optimizer_states": [momentum(net)]}),
+    ),
+    "from a GPU": ("state_dict", lambda net: from_a_gpu(net.state_dict())),
+    "from a GPU, old form": ("state_dict", lambda net: from_a_gpu(net.state_dict(), **OLD)),
+    "whole module from a GPU": ("module", lambda net: from_a_gpu(net)),
     "tuple": ("state_dict", lambda net: torch_saved((net.state_dict(), 3))),
     "numpy arrays": ("state_dict", lambda net: torch_saved({k: v.numpy() for k, v in net.state_dict().items()})),
     "objects beside": ("state_dict", lambda net: torch_saved({"state_dict": net.state_dict(), **OBJECTS})),
@@ -178,29 +208,6 @@ def test_scripted_modules_may_hold_more_than_tensors(read):
     assert found.tensors.keys() == net.state_dict().keys()
 
 
-@pytest.mark.parametrize(
-    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.", "module.module."]
-)
-def test_prefixes_of_wrappers_are_taken_away(network, read, prefix):
-    wrapped = {prefix + name: tensor for name, tensor in network.state_dict().items()}
-    assert list(read(torch_saved(wrapped)).tensors) == list(network.state_dict())
-
-
-def test_a_part_that_was_compiled_by_itself_is_found(read):
-    assert list(read(torch_saved({"a._orig_mod.weight": torch.ones(1)})).tensors) == ["a.weight"]
-
-
-def test_a_name_that_only_some_have_is_no_prefix(read):
-    given = {"module.weight": torch.ones(1), "head.weight": torch.ones(1)}
-    assert list(read(torch_saved(given)).tensors) == list(given)
-
-
-def test_two_tensors_cannot_have_one_name(read):
-    given = {"a.weight": torch.ones(1), "_orig_mod.a.weight": torch.zeros(1)}
-    with pytest.raises(CheckpointError, match="have the same name"):
-        read(torch_saved(given))
-
-
 def test_views_and_tied_weights_are_copies(read):
     table = torch.arange(6.0).view(2, 3)
     found = read(torch_saved({"a": table, "b": table.t(), "c": table[:, 1:]}))
@@ -259,9 +266,31 @@ def test_what_is_no_tensor_is_left_out_with_a_note(read):
 
 def test_of_several_weights_the_usual_ones_are_taken_with_a_note(read):
     notices = []
-    content = {"ema": {"weight": torch.zeros(2, 2)}, "model": {"weight": torch.ones(2, 2)}}
+    content = {"net": {"weight": torch.zeros(2, 2)}, "model": {"weight": torch.ones(2, 2)}}
     assert read(torch_saved(content), on_notice=notices.append).tensors["weight"].all()
-    assert notices == ["Of several sets of weights (ema, model), those under 'model' were taken."]
+    said = (
+        "Of several sets of weights (net, model), those under 'model' were taken; save another one by itself to use it."
+    )
+    assert notices == [said]
+
+
+@pytest.mark.parametrize(
+    "average",
+    [
+        lambda tensors: {"ema": tensors},
+        lambda tensors: {"model_ema": tensors},
+        lambda tensors: {"state_dict_ema": tensors},
+        lambda tensors: {"ema": {"module": tensors, "updates": 30, "decay": 0.999}},
+    ],
+)
+@pytest.mark.parametrize("name", ["model", "state_dict"])
+def test_a_moving_average_is_what_is_published(read, average, name):
+    """As timm and ultralytics do."""
+    notices = []
+    content = {name: {"weight": torch.zeros(2, 2)}, "optimizer": {}, **average({"weight": torch.ones(2, 2)})}
+    assert read(torch_saved(content), on_notice=notices.append).tensors["weight"].all()
+    assert "were taken; save another one by itself" in notices[0]
+    assert read(torch_saved(content | {name: None})).tensors["weight"].all()
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", "<f8", "<i8", "|u1"])

@@ -33,7 +33,11 @@ def with_an_unknown_operator(model):
         pytest.param(lambda _build, _good: b"\x89PNG\r\n\x1a\n" + bytes(64), "not an ONNX model", id="picture"),
         pytest.param(lambda _build, good: good[:-1], "cut off", id="cut"),
         pytest.param(lambda _build, good: flip_a_weight(good), "digest does not match", id="changed"),
-        pytest.param(lambda build, _good: build(without_spec, sealed=False), "has no lenetx spec", id="foreign"),
+        pytest.param(
+            lambda build, _good: build(without_spec, sealed=False),
+            "has no lenetx spec. 'lenetx verify' proves",
+            id="foreign",
+        ),
         pytest.param(lambda build, _good: build(sealed=False), "digest does not match", id="unsealed"),
         pytest.param(lambda build, _good: build(with_an_unknown_operator), "cannot open the model", id="operator"),
     ],
@@ -78,7 +82,7 @@ def test_a_wrong_argument_is_an_input_error(sealed, options):
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime was built with CUDA"
 )
 def test_cuda_that_is_not_there_is_an_error_and_never_the_cpu(model_path):
-    with pytest.raises(DeviceUnavailable, match="CUDA was requested") as caught:
+    with pytest.raises(DeviceUnavailable, match="CUDA was asked for") as caught:
         Classifier(model_path, device="cuda")
     assert caught.value.exit_code == 3
 

@@ -47,6 +47,9 @@ REFUSED = {
 }
 TAKEN = {
     "by a constant above zero": dividing([CHOSEN], b=[3]),
+    "by a constant above zero, of a node": dividing(
+        [CHOSEN, ("Constant", [], ["b"], {"value": numpy_helper.from_array(np.array([3]))})]
+    ),
     "by a computed fraction": dividing([("Identity", ["sums"], ["a"]), MEAN]),
     "by a fraction of a size": dividing(
         [("Shape", ["image"], ["size"]), ("Cast", ["size"], ["b"], {"to": 1}), ("Add", ["b", "b"], ["a"])],

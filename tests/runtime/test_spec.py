@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime.layout import LAYOUTS
 from lenetx_runtime.spec import FORMAT_VERSION, POLARITIES, UNKNOWN
 
+OPTIONAL = ("selftest", "layout", "network_output")
 NEUTRAL = {"padding": 0, "scale": 1 / 255, "mean": [0.0], "std": [1.0]}
 """What a spec says of preprocessing that nobody knows."""
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
@@ -50,6 +52,7 @@ def specs(draw):
         output_name=draw(names),
         batch=draw(st.just("dynamic") | st.integers(1, 16)),
         content_sha256=draw(st.none() | digests),
+        layout=draw(st.sampled_from([name for name in LAYOUTS if name != "nhw" or channels == 1])),
     )
 
 
@@ -114,6 +117,12 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("interpolation", "nearest"),
         ("polarity", "dark_on_light"),
         ("output", "labels"),
+        ("layout", "chwn"),
+        ("layout", "nchw"),
+        ("layout", None),
+        ("network_output", None),
+        ("network_output", 1),
+        ("network_output", ""),
         ("scale", 0),
         ("scale", -1.0),
         ("scale", float("nan")),
@@ -188,6 +197,11 @@ def test_a_field_with_a_name_that_cannot_be_printed_is_named_all_the_same(spec):
             {"height": 8192, "width": 8192, "batch": 5},
             "batch is 5, not one whose inputs have at most 268,435,456 numbers together",
         ),
+        (
+            "stretch",
+            {"layout": "nhw", "channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3},
+            "layout is 'nhw', not one with",
+        ),
         ("stretch", {"channels": 3}, "mean is .*, not a number per channel; std is .*, not a positive number per"),
         ("letterbox", {"channels": 3, "mean": [0.5] * 3, "std": [0.5, 0.5, 0]}, "std is .*, not a positive number per"),
         (UNKNOWN, NEUTRAL | {"polarity": "light_on_dark"}, "polarity is 'light_on_dark', not as_is"),
@@ -246,7 +260,7 @@ def test_text_that_is_no_spec_is_refused_with_the_reason(text, reason):
         ModelSpec.from_json(text)
 
 
-@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ModelSpec) if field.name != "selftest"])
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ModelSpec) if field.name not in OPTIONAL])
 def test_a_missing_field_is_named(spec, name):
     fields = json.loads(spec.to_json())
     del fields[name]

@@ -1,6 +1,7 @@
 """Run user-supplied code: convert its exceptions to one sentence, and redirect what it prints to stderr."""
 
 import contextlib
+import re
 import sys
 import sysconfig
 import threading
@@ -12,14 +13,20 @@ from typing import TextIO
 
 import lenetx_runtime
 
-from ..errors import InputError, LenetxError
+from ..errors import InputError, LenetxError, Unavailable
 
-__all__ = ["described", "no_warning_is_an_error", "place_of", "user_code"]
+__all__ = ["asks_for_cuda", "described", "is_installed", "no_warning_is_an_error", "place_of", "user_code"]
 
 _INSTALLED = ("/site-packages/", "/dist-packages/")
 _NOT_THEIRS = ("lenetx", "lenetx_cli", "lenetx_runtime", "numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 _SCRIPT = "The following operation failed in the TorchScript interpreter"
 """Start of torch's message for an error in a scripted network; the reason follows after a trace of its code."""
+_CUDA = re.compile(
+    r"not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA driver|on a CUDA device|torch\.cuda\.\w+Tensor|"
+    r"Torch not linked with CUDA|CUDA is not available",
+    re.IGNORECASE,
+)
+"""Messages of torch, and of most programs, on a machine without CUDA."""
 _LONGEST = 300
 """Maximum number of characters of an exception's text to quote."""
 
@@ -57,6 +64,7 @@ def user_code(name: str, doing: str = "") -> Iterator[None]:
 
     Raises:
         InputError: the code raised any exception other than a ``LenetxError`` or KeyboardInterrupt.
+        Unavailable: the code asks for CUDA, which this machine does not have.
     """
     try:
         with _aside:
@@ -64,6 +72,12 @@ def user_code(name: str, doing: str = "") -> Iterator[None]:
     except (LenetxError, KeyboardInterrupt):
         raise
     except BaseException as error:  # SystemExit, and user classes derived from BaseException
+        if asks_for_cuda(error):
+            place = place_of(traceback.extract_tb(error.__traceback__))
+            raise Unavailable(
+                f"{name} asks for CUDA{place}{doing}, which this machine does not have: let it use the device of its "
+                "weights and inputs instead of 'cuda'."
+            ) from None
         raise InputError(f"{name} raised {described(error, doing)}") from None
 
 
@@ -86,13 +100,19 @@ def described(error: BaseException, doing: str = "") -> str:
     return f"{kind}{place_of(traceback.extract_tb(error.__traceback__))}{doing}{words and ': '}{words.rstrip('.')}."
 
 
+def asks_for_cuda(error: BaseException) -> bool:
+    """Return whether code failed because it asks for CUDA on a machine without it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and not torch.cuda.is_available() and _CUDA.search(_text(error)) is not None
+
+
 def place_of(frames: "traceback.StackSummary | list[traceback.FrameSummary]") -> str:
     """Return the innermost frame in the user's files, as " in line 7 of net.py", or an empty string.
 
     A line in an installed package, such as timm, is used only if no frame is in a file outside of packages.
     """
     theirs = [frame for frame in frames if _is_theirs(frame.filename)]
-    own = [frame for frame in theirs if not _is_installed(frame.filename)] or theirs
+    own = [frame for frame in theirs if not is_installed(frame.filename)] or theirs
     return f" in line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
 
 
@@ -120,7 +140,7 @@ def _is_theirs(filename: str) -> bool:
     path = filename.replace("\\", "/")
     if path.startswith("<"):
         return False
-    if _is_installed(path):
+    if is_installed(path):
         packages = path.rpartition(next(part for part in _INSTALLED if part in path))[2]
         return packages.partition("/")[0] not in _NOT_THEIRS
     own = Path(__file__).parents[1], Path(str(lenetx_runtime.__file__)).parent
@@ -128,5 +148,6 @@ def _is_theirs(filename: str) -> bool:
     return not any(path.startswith(str(each).replace("\\", "/") + "/") for each in ours)
 
 
-def _is_installed(filename: str) -> bool:
+def is_installed(filename: str) -> bool:
+    """Return whether a file belongs to an installed package."""
     return any(part in filename.replace("\\", "/") for part in _INSTALLED)

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from lenetx_runtime import ArtifactError, InputError
-from lenetx_runtime.files import require_file
+from lenetx_runtime.files import read_bytes, require_file
+from lenetx_runtime.spec import METADATA_KEY
 
+from ..data import archive
 from ..errors import UnknownName
+from ..weights import torchscript_file
 from .artifact import OpenedArtifact
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ __all__ = [
     "Format",
     "export",
     "get",
+    "is_artifact",
     "open_artifact",
     "require",
     "require_options",
@@ -115,6 +119,16 @@ def export(
 def suffix(name: str) -> str:
     """Return a format's file name suffix, including the dot."""
     return f".{name}"
+
+
+def is_artifact(path: Path) -> bool:
+    """Return whether a file has the suffix of a format and is no TorchScript archive of another program."""
+    if path.suffix.removeprefix(".") not in FORMATS:
+        return False
+    if path.suffix != suffix("torchscript"):
+        return True
+    data = read_bytes(path, "artifact")
+    return not torchscript_file.recognises(data) or archive.has(data, f"extra/{METADATA_KEY}.json")
 
 
 def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:

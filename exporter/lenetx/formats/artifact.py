@@ -36,7 +36,9 @@ class Artifact:
         path: the file; for a function, its name.
         sha256: digest of the file's bytes; empty for a function.
         size_bytes: the file's size in bytes; 0 for a function.
-        spec: the embedded spec; for a function, the checkpoint's.
+        spec: the embedded spec; for a function or a foreign file, the checkpoint's with the names and axes of the file.
+        is_foreign: whether another program wrote the file, so that it embeds no spec.
+        beside: names of the files beside it that hold its weights; their bytes are not in ``sha256``.
     """
 
     format: str
@@ -45,6 +47,8 @@ class Artifact:
     sha256: str
     size_bytes: int
     spec: ModelSpec
+    is_foreign: bool = False
+    beside: tuple[str, ...] = ()
 
     @property
     def is_function(self) -> bool:
@@ -87,6 +91,12 @@ class OpenedArtifact:
         matches_new_export: returns whether a new export of a network gives the same file, apart from the embedded spec;
             ``None`` if the format cannot be exported.
         evaluate: computes float32[N, K] logits with the format's reference implementation; ``None`` if there is none.
+        network: with which the weights, the operators and the layers are compared; ``None`` for the reference's own.
+        slack: for weights whose batch norm another program folded, how far each number may be from the one that lenetx
+            folds, as float64 arrays by name.
+        entering: returns what enters its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
+            cannot.
+        placed: the names of weights that were found by their place alone, and may be others in truth.
     """
 
     artifact: Artifact
@@ -101,3 +111,7 @@ class OpenedArtifact:
     training: "Callable[[], Sequence[str]] | None" = None
     matches_new_export: "Callable[[Network], bool] | None" = None
     evaluate: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
+    network: "Network | None" = None
+    slack: "Mapping[str, NDArray[np.float64]]" = field(default_factory=dict)
+    entering: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
+    placed: frozenset[str] = frozenset()

@@ -1,5 +1,6 @@
 """Build the network that every format exports: the checkpoint's module in eval mode with folded batch norms."""
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,18 @@ class Network:
     Args:
         checkpoint: the weights with their spec.
         built: the checkpoint's module in eval mode, if it exists already; it is not changed.
+        kept: names of batch norms that are not folded, as in a file that another program wrote.
 
     Raises:
         CheckpointError: the weights do not fit the checkpoint's network.
         InputError: the network's own code raised an error.
     """
 
-    def __init__(self, checkpoint: "Checkpoint", built: "nn.Module | None" = None) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, checkpoint: "Checkpoint", built: "nn.Module | None" = None, kept: Collection[str] = ()) -> None:
+        self.checkpoint, self._kept = checkpoint, kept
         with checkpoint.guard():
             module = checkpoint.module() if built is None else copy_or_rebuild(built, checkpoint.module)
-            self._folded = fold(module, checkpoint.spec.input_shape)
+            self._folded = fold(module, checkpoint.spec.input_shape, kept)
 
     @property
     def spec(self) -> "ModelSpec":
@@ -44,7 +46,9 @@ class Network:
     def module(self) -> "nn.Module":
         """A new copy that shares the weights. State that its code keeps between calls stays in this copy."""
         with self.checkpoint.guard():
-            return copy_or_rebuild(self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape))
+            return copy_or_rebuild(
+                self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape, self._kept)
+            )
 
     @cached_property
     def usage(self) -> Usage:

@@ -1,5 +1,6 @@
 """Prepare a data set for the loop: read and check every image once, then keep the frames or stream them later."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -48,7 +49,12 @@ class Prepared:
 
 
 def prepare(
-    dataset: Dataset, spec: ModelSpec, device: torch.device, options: DataOptions, on_notice: Callable[[str], None]
+    dataset: Dataset,
+    spec: ModelSpec,
+    device: torch.device,
+    options: DataOptions,
+    on_notice: Callable[[str], None],
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
 ) -> Prepared:
     """Read every image once and return the parts ready for the loop; streaming does not change a bit of the batches.
 
@@ -58,6 +64,7 @@ def prepare(
         device: device of the batches.
         options: whether to skip unusable rows, how many workers to use, and the memory limit.
         on_notice: called with a sentence about anything that the user should know.
+        normalisation: mean and std of each channel, instead of those of the training frames.
 
     Raises:
         DataError: a row is unusable and may not be skipped, or a part has no usable row.
@@ -84,7 +91,10 @@ def prepare(
         *([f"The images take {size:,} bytes, over the limit of {limit:,}: they stream."] if streams else []),
     ):
         on_notice(sentence)
-    spec = with_statistics(spec, surveyed[0].counts)
+    if normalisation is None:
+        spec = with_statistics(spec, surveyed[0].counts)
+    else:
+        spec = dataclasses.replace(spec, mean=normalisation[0], std=normalisation[1])
     ready = [_place(reader, number, each, spec, device, labels[number]) for number, each in enumerate(surveyed)]
     golden = _golden(reader, surveyed[-1], labels[-1])
     return Prepared(ready[0], ready[1], ready[2], spec, len(unusable), golden)

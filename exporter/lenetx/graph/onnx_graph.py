@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .decisions import GIVES_SIZES
 from .expression import FRONT, Expression, Unknown, Unsupported, aliased, make, number, of_array, opaque, plain, weight
 from .onnx_layers import LAYERS
 from .onnx_names import CONSTANT
@@ -89,7 +90,7 @@ class _Graph:
             sizes = sizes_of(node)
             if sizes is not None:
                 self._sizes[proto.output[0]] = sizes
-                raise Unsupported("it gives sizes")
+                raise Unsupported(GIVES_SIZES)
             found = operator(node)
             node.finish()
         except Unsupported as error:

@@ -5,7 +5,7 @@ Forward hooks do this, so the network's class and tensor names do not change.
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ def adapt_output(
     on_notice: Callable[[str], None],
     *,
     exact: bool = True,
+    output: str | None = None,
 ) -> "Tensor":
     """Adapt a network's output to float32[N, K] and return its output for two images (usually on the meta device).
 
@@ -71,15 +72,23 @@ def adapt_output(
         classes: the expected number of logits.
         on_notice: called with a sentence for each change.
         exact: among several outputs, accept only one with ``classes`` logits.
+        output: index or name of the logits among several outputs; by default the only one that could be the logits.
 
     Raises:
-        InputError: no output, or more than one, could be the logits, or the network's code raised an error.
+        InputError: no output, or more than one, could be the logits, ``output`` is none of them, or the network's code
+            raised an error.
     """
     import torch
 
+    flat = _flattened(module, name, shape)
     found, notes = _in_float32(module, name, shape)
+    notes += flat
     key, taken = None, found
-    if _parts(found):
+    if output is not None:
+        key = _stated(name, found, output)
+        taken = _parts(found)[key]
+        notes.append(f"gives a {_kind(found)} of outputs: {_named(key)} is taken, as stated")
+    elif _parts(found):
         key, note = _chosen(module, name, shape, classes, found, exact=exact)
         notes.append(f"gives a {_kind(found)} of outputs: {note}")
         taken = _parts(found)[key]
@@ -101,6 +110,31 @@ def adapt_output(
     for note in notes:
         on_notice(f"{name} {note}.")
     return logits
+
+
+def _flattened(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> list[str]:
+    """Flatten the inputs of a network that takes [N, C·H·W] only, and return a note if so."""
+    import torch
+
+    def takes(run: Callable[[], object]) -> bool:
+        try:
+            with user_code(name), eval_mode(module), fork_random(), torch.no_grad():
+                run()
+        except InputError:
+            return False
+        return True
+
+    def on_zeros() -> object:
+        dtype = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+        return module(torch.zeros(2, *shape, dtype=dtype))
+
+    if takes(lambda: forward_on_meta(module, shape)) or takes(on_zeros):
+        return []
+    hook = module.register_forward_pre_hook(_flat)
+    if takes(on_zeros):
+        return [f"takes float32[N, {math.prod(shape)}]: inputs of {list(shape)} are flattened to it"]
+    hook.remove()
+    return []
 
 
 def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> tuple[object, list[str]]:
@@ -136,6 +170,21 @@ def _of_one_image(module: "nn.Module", name: str, shape: tuple[int, int, int]) -
     return None
 
 
+def _stated(name: str, found: object, output: str) -> Any:
+    """Return the key of the output that the user stated by its index or name."""
+    parts = _parts(found)
+    if not parts:
+        raise InputError(f"{name} gives {shown(found)}, one output: --output chooses among several; got '{output}'.")
+    keys = {str(key): key for key in parts}
+    if not isinstance(found, Mapping):
+        keys |= {str(key - len(parts)): key for key in parts}
+        keys |= dict(zip(getattr(found, "_fields", ()), parts, strict=False))
+    if output not in keys:
+        listed = _listed(f"{_named(key)}: {shown(each)}" for key, each in parts.items())
+        raise InputError(f"{name} gives a {_kind(found)} of {listed}, none of which is --output {output}.")
+    return keys[output]
+
+
 def _chosen(
     module: "nn.Module", name: str, shape: tuple[int, int, int], classes: int, found: object, *, exact: bool
 ) -> tuple[Any, str]:
@@ -157,8 +206,8 @@ def _chosen(
     key = _origin(module, name, shape, list(fit))
     if key is None:
         raise InputError(
-            f"{name} gives a {_kind(found)} of outputs, of which {_listed(map(_named, fit))} could be its logits: let "
-            "its forward return one of them."
+            f"{name} gives a {_kind(found)} of outputs, of which {_listed(map(_named, fit))} could be its logits: "
+            "choose one with --output INDEX|NAME."
         )
     return key, f"{_named(key)} is taken, of which the others are probabilities"
 
@@ -208,6 +257,10 @@ def _channels_last(_: "nn.Module", args: tuple[Any, ...]) -> tuple[Any, ...]:
     return args[0].permute(0, 2, 3, 1), *args[1:]
 
 
+def _flat(_: "nn.Module", args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return args[0].flatten(1), *args[1:]
+
+
 def _kind(found: object) -> str:
     return next(kind.__name__ for kind in (tuple, list, dict) if isinstance(found, kind) or kind is dict)
 
@@ -220,6 +273,6 @@ def _named(key: object) -> str:
     return f"[{key}]" if isinstance(key, int) else repr(key)
 
 
-def _listed(words: "map[str]") -> str:
+def _listed(words: Iterable[str]) -> str:
     *most, last = words
     return f"{', '.join(most)} and {last}" if most else last

@@ -35,6 +35,7 @@ class Architecture:
         one_size: whether the network accepts only that height and width.
         open_ended: whether the factory takes arguments that its signature does not show.
         channels_last: whether the network's code expects [N, H, W, C].
+        output: index or name of the logits among several outputs; ``None`` to choose the only one that could be.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Architecture:
     one_size: bool = False
     open_ended: bool = False
     channels_last: bool = False
+    output: str | None = None
 
     @property
     def title(self) -> str:
@@ -66,7 +68,8 @@ class Architecture:
         """
         notes: list[str] = []
         module = self._construct(input_shape, classes)
-        require_logits(adapt_output(module, self.title, input_shape, classes, notes.append), self.title, classes)
+        logits = adapt_output(module, self.title, input_shape, classes, notes.append, output=self.output)
+        require_logits(logits, self.title, classes)
         if self.channels_last:
             on_notice(
                 f"{self.title} takes its channels last: here it takes them first, as float32[N, "
@@ -91,7 +94,7 @@ class Architecture:
         if self.takes_classes:
             return classes
         module = self._construct(input_shape, classes)
-        found = adapt_output(module, self.title, input_shape, classes, lambda _: None, exact=False)
+        found = adapt_output(module, self.title, input_shape, classes, lambda _: None, exact=False, output=self.output)
         return found.shape[1] if found.ndim == 2 and found.shape[0] == 2 else classes
 
     def plan(self, input_shape: Shape, classes: int) -> "Mapping[str, Tensor]":

@@ -2,14 +2,19 @@
 
 import ast
 import contextlib
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError
+from ..execution.user_code import place_of
 
-__all__ = ["networks_in", "trains_on_import"]
+__all__ = ["GUARD", "networks_in", "no_training", "trains_on_import"]
+
+GUARD = "'if __name__ == \"__main__\":'"
 
 _LARGEST = 2**22
 _LEARNS = "backward"
@@ -35,6 +40,32 @@ def trains_on_import(tree: ast.Module) -> int | None:
         if _learns([node], learning):
             return getattr(node, "lineno", 1)
     return None
+
+
+@contextlib.contextmanager
+def no_training(name: str) -> Iterator[None]:
+    """Stop code that computes gradients while it is imported, wherever ``trains_on_import`` could not see that.
+
+    Args:
+        name: the file or module that is imported, for the message.
+
+    Raises:
+        InputError: the code trains a network.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Watch(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.Tensor.backward:
+                raise InputError(
+                    f"{name} trains a network when it is imported{place_of(traceback.extract_stack())}: put what is to "
+                    f"run only as a script under {GUARD}."
+                )
+            return func(*args, **(kwargs or {}))
+
+    with Watch():
+        yield
 
 
 def _learns(nodes: Iterable[ast.AST], learning: set[str]) -> bool:

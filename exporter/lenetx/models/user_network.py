@@ -5,7 +5,6 @@ import contextlib
 import hashlib
 import importlib
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,28 +12,18 @@ from typing import Any
 
 from lenetx_runtime.files import read_bytes
 
-from ..errors import InputError, UnknownName
-from ..execution.user_code import described, no_warning_is_an_error, user_code
+from ..errors import InputError, Unavailable, UnknownName
+from ..execution.user_code import asks_for_cuda, described, is_installed, no_warning_is_an_error, user_code
 from .importing import package_of, roots_of, surroundings
-from .scripts import trains_on_import
+from .packages import distribution_of
+from .scripts import GUARD, no_training, trains_on_import
 
-__all__ = ["declared_input_shape", "first_on_path", "from_file", "from_package"]
+__all__ = ["as_input_shape", "declared_input_shape", "first_on_path", "from_file", "from_package", "own_digest"]
 
 _DIGITS = 16
 """Hexadecimal digits of the source's SHA-256 that a checkpoint records."""
 _LARGEST_SOURCE = 2**22
 _CHANNELS = (1, 3)
-_GUARD = "'if __name__ == \"__main__\":'"
-_PACKAGES = {
-    "PIL": "pillow",
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "pytorch_lightning": "pytorch-lightning",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
-"""Names of packages whose module has another name."""
 
 
 def from_file(path: Path, factory: str) -> tuple[str, Any]:
@@ -48,7 +37,7 @@ def from_file(path: Path, factory: str) -> tuple[str, Any]:
         UnknownName: the file does not define ``factory``.
     """
     source = read_bytes(path, "file of a network", limit=_LARGEST_SOURCE)
-    digest = hashlib.sha256(source).hexdigest()[:_DIGITS]
+    digest = _digest(source)
     name = f"lenetx_network_{digest}"  # depends on the source only, because TorchScript archives contain it
     if name not in sys.modules:
         _run(source, path, name)
@@ -58,15 +47,17 @@ def from_file(path: Path, factory: str) -> tuple[str, Any]:
 def from_package(module: str, factory: str) -> tuple[str, Any]:
     """Import a module, also from the current folder, and return (the recorded name, the factory).
 
+    The recorded name of a module that is not installed ends in the digest of its source, as that of ``from_file``.
+
     Raises:
         InputError: the module's name is invalid, there is no such module, or its code raised an error.
         UnknownName: the module does not define ``factory``.
     """
     if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
         raise InputError(f"'{module}' is neither a Python file nor a module name: name the file, FILE.py:{factory}.")
-    with surroundings([Path.cwd()], module), user_code(module), no_warning_is_an_error(), _missing_in_words(module):
+    with _guarded([Path.cwd()], module, module):
         found = importlib.import_module(module)
-    return f"{module}:{factory}", _member(found, factory, module)
+    return f"{module}:{factory}{own_digest(found)}", _member(found, factory, module)
 
 
 def declared_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] | None, bool]:
@@ -75,19 +66,28 @@ def declared_input_shape(factory: Any, name: str) -> tuple[tuple[int, int, int] 
     Raises:
         InputError: the attribute is neither (channels, height, width) nor (height, width, channels).
     """
-    name, shape = name.split("@")[0], getattr(factory, "input_shape", None)
-    if shape is None:
-        return None, False
+    shape = getattr(factory, "input_shape", None)
+    return (None, False) if shape is None else as_input_shape(shape, f"The input_shape of {name.split('@')[0]}")
+
+
+def as_input_shape(shape: object, what: str) -> tuple[tuple[int, int, int], bool]:
+    """Return a stated shape as (channels, height, width), and whether it was channels-last.
+
+    Args:
+        shape: (channels, height, width) or (height, width, channels).
+        what: names it in the message, in the singular.
+
+    Raises:
+        InputError: it is neither.
+    """
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
-        raise InputError(f"The input_shape of {name} is {shape!r}, not (channels, height, width).")
+        raise InputError(f"{what} is {shape!r}, not (channels, height, width).")
     first, middle, last = shape
     if first in _CHANNELS:
         return (first, middle, last), False
     if last in _CHANNELS:
         return (last, first, middle), True
-    raise InputError(
-        f"The input_shape of {name} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels."
-    )
+    raise InputError(f"{what} is {tuple(shape)}, but (channels, height, width) have 1 or 3 channels.")
 
 
 def _run(source: bytes, path: Path, name: str) -> None:
@@ -96,12 +96,7 @@ def _run(source: bytes, path: Path, name: str) -> None:
     sys.modules[name] = module  # dataclasses look up their module
     folders = roots_of(path)
     try:
-        with (
-            surroundings(folders, str(path)),
-            user_code(path.name),
-            no_warning_is_an_error(),
-            _missing_in_words(path.name),
-        ):
+        with _guarded(folders, str(path), path.name):
             tree = ast.parse(source, str(path))
             _require_no_script(tree, path.name)
             module.__package__ = package_of(path, source)
@@ -124,37 +119,51 @@ def _require_no_script(tree: ast.Module, name: str) -> None:
     if line := trains_on_import(tree):
         raise InputError(
             f"{name} trains a network when it is imported (line {line}): put what is to run only as a script "
-            f"under {_GUARD}."
+            f"under {GUARD}."
         )
 
 
 @contextlib.contextmanager
+def _guarded(folders: list[Path], program: str, name: str) -> Iterator[None]:
+    """Import user code from some folders; convert whatever it raises to one sentence, and stop it if it trains."""
+    with (
+        surroundings(folders, program),
+        user_code(name),
+        no_warning_is_an_error(),
+        _missing_in_words(name),
+        no_training(name),
+    ):
+        yield
+
+
+@contextlib.contextmanager
 def _script_in_words(path: Path) -> Iterator[None]:
-    """Convert SystemExit, raised for example by a script that expects arguments, to an InputError with a remedy."""
+    """Convert what a script raises without its arguments or data to an InputError with a remedy."""
     try:
         yield
-    except SystemExit as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    except (SystemExit, OSError, EOFError, RuntimeError) as error:
+        if asks_for_cuda(error):
+            raise
+        what = "reading its arguments" if isinstance(error, SystemExit) else "reading its data"
         raise InputError(
-            f"{path.name} raised SystemExit in line {lines[-1]} of {path.name}: {error}: put what only a script does, "
-            f"such as reading its arguments, under {_GUARD}."
+            f"{path.name} raised {described(error).rstrip('.')}: put what only a script does, such as {what}, under "
+            f"{GUARD}."
         ) from None
 
 
 @contextlib.contextmanager
 def _missing_in_words(name: str) -> Iterator[None]:
-    """Convert a failed import of a package to an InputError with a remedy."""
+    """Convert a failed import of a package to an Unavailable error with a remedy."""
     try:
         yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing == name.partition(".")[0]:
             raise
-        package = _PACKAGES.get(missing, missing)
         where = described(error).rstrip(".")
-        raise InputError(
-            f"{name} raised {where}: install it with 'pip install {package}', or run lenetx in the folder where its "
-            f"module {missing} lies."
+        raise Unavailable(
+            f"{name} raised {where}: install it with 'pip install {distribution_of(missing)}', or run lenetx in the "
+            f"folder where its module {missing} lies."
         ) from None
 
 
@@ -167,6 +176,18 @@ def first_on_path(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:_DIGITS]
+
+
+def own_digest(module: ModuleType) -> str:
+    """Return "@" and the digest of a module's source; an empty string if it is installed or has no source."""
+    file = vars(module).get("__file__")
+    if not isinstance(file, str) or is_installed(file) or Path(file).suffix != ".py":
+        return ""
+    return f"@{_digest(read_bytes(Path(file), 'file of a network', limit=_LARGEST_SOURCE))}"
 
 
 def _member(module: ModuleType, factory: str, where: str) -> Any:

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["unwrapped"]
+__all__ = ["WRAPPERS", "unwrapped"]
+
+WRAPPERS = ("module", "_orig_mod")
+"""Names under which data parallelism and ``torch.compile`` keep the network, or a part of it, that they wrap."""
 
 
 def unwrapped(module: "nn.Module") -> "nn.Module":

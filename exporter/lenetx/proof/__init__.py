@@ -4,9 +4,10 @@
 Each group of checks has its own module, ``prove`` runs them all, and ``lenetx.report`` holds the results.
 """
 
+from .callables import program_of
 from .function import as_artifact
 from .given_logits import prove_logits
 from .prove import prove
 from .reference import Reference
 
-__all__ = ["Reference", "as_artifact", "prove", "prove_logits"]
+__all__ = ["Reference", "as_artifact", "program_of", "prove", "prove_logits"]

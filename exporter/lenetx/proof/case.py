@@ -11,6 +11,7 @@ from ..report import Check
 from .failures import could_not_run
 from .forked import ForkedOutcome
 from .reference import Probe, Reference
+from .view import View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,13 @@ class Case:
         self.opened, self.reference, self.forked = opened, reference, forked
         self.found = [] if found is None else found
         self.backend, self.spec, self.is_function = opened.backend, opened.artifact.spec, opened.artifact.is_function
+        self.is_foreign = opened.artifact.is_foreign
         self._logits: dict[str, NDArray[np.float32] | str] = {}
+
+    @property
+    def view(self) -> View:
+        """The network with which the artifact's weights, operators and layers are compared."""
+        return self.reference.view(self.opened)
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":
         """Return float32[N, K] logits for a probe, or the error as a sentence; each probe is run once."""

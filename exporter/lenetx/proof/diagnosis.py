@@ -3,8 +3,10 @@
 import numpy as np
 
 from ..report import Check
+from ..report.outcome import CHOICE
 from ..report.registry import NUMERIC
 from .case import Case
+from .choices import choice_of
 from .compare import shares, wrong_shape
 from .failures import reason
 from .reference import Probe
@@ -12,14 +14,23 @@ from .reference import Probe
 __all__ = ["diagnosis"]
 
 _GROUP = _NAME = "diagnosis"
-_ROWS = 4
+_ROWS, _IMAGES = 4, 16
 _NO_MEMORY = "is smaller than requested bytes"
 """Part of onnxruntime's error for a model that exceeds its memory limit."""
 
 
 def diagnosis(case: Case) -> tuple[Check, ...]:
-    """Run the format's reference implementation on the inputs with the largest errors."""
-    return (_diagnose(case),)
+    """Run the format's reference implementation on the inputs with the largest errors.
+
+    A program of another author may differ by choice: a check ``choice`` says how, and replaces the diagnosis.
+    """
+    is_wrong = any(check.status == "failed" and check.group in NUMERIC for check in case.found)
+    choice = choice_of(case) if is_wrong and (case.is_foreign or case.is_function) else None
+    if choice is None:
+        return (_diagnose(case),)
+    detail, by_choice = choice
+    name = CHOICE if by_choice else _NAME
+    return (Check(name, f"{_IMAGES} inputs, artifact and eager", "failed", detail=detail, group=_GROUP),)
 
 
 def _diagnose(case: Case) -> Check:

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
 
+from .. import models
 from ..bounds.selftest import golden_answers
+from ..models.identity import is_same
 from ..report import Check
+from ..weights.accepted import code_accepted
+from ..weights.checkpoint import CODE, Checkpoint
 from .case import Case
 from .reference import Reference
 
@@ -24,23 +28,32 @@ _MACHINES = 8
 _FRAMES, _NUMBERS = 256, 2**24
 
 
-_NOTHING = "A function does not describe its inputs and labels; they are assumed to be the checkpoint's."
+_NOTHING = "{} says nothing of its inputs and labels: they are taken to be the checkpoint's."
 
 
 def embedded_spec(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
-    if case.is_function:
-        skipped = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
+    if case.is_function or case.is_foreign:
+        nothing = _NOTHING.format("A function" if case.is_function else "The file")
+        asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
-            Check(name, words, "not_applicable", detail=_NOTHING, group=_GROUP) for name, words in skipped.items()
+            Check(name, words, "not_applicable", detail=nothing, group=_GROUP) for name, words in asked.items()
         )
     found, reference = case.spec, case.reference
-    return (_spec(found, reference.checkpoint.spec), _preprocessing(found, reference), _self_test(found, reference))
+    return (_spec(found, reference.checkpoint), _preprocessing(found, reference), _self_test(found, reference))
 
 
-def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
+def _spec(found: ModelSpec, checkpoint: Checkpoint) -> Check:
     """Compare all fields except those that only artifacts have, such as a self-test that the checkpoint lacks."""
+    expected = checkpoint.spec
     ignored = _ONLY_AN_ARTIFACTS if expected.selftest is not None else (*_ONLY_AN_ARTIFACTS, "selftest")
+    accepted = not models.is_safe(expected.architecture) and is_same(
+        found.architecture, checkpoint.config.get(CODE, "")
+    )
+    if None in (found.network_output, expected.network_output):
+        ignored = (*ignored, "network_output")  # chosen by its shape: the logits are compared
+    if accepted or is_same(found.architecture, expected.architecture):
+        ignored = (*ignored, "architecture")
     differing = [
         f"{field.name} is {getattr(found, field.name)!r} instead of {getattr(expected, field.name)!r}"
         for field in dataclasses.fields(ModelSpec)
@@ -50,6 +63,8 @@ def _spec(found: ModelSpec, expected: ModelSpec) -> Check:
     if found.weights_sha256 != expected.weights_sha256:
         problem = f"It was made of other weights: name its own checkpoint with --against. {problem}"
     detail = "Labels and preprocessing are the checkpoint's."
+    if accepted:
+        detail += f" Its network's code changed, and {code_accepted(checkpoint)}."
     return Check.verdict("spec", "embedded spec", problem, detail, group=_GROUP)
 
 
@@ -95,7 +110,8 @@ def _frames(reference: Reference) -> NDArray[np.uint8]:
     size = int(np.prod(shape))
     levels = np.resize(np.arange(256, dtype=np.uint8), (-(-256 // size), *shape))
     random = np.random.default_rng(5).integers(0, 256, (4, *shape), np.uint8)
-    real = [] if reference.frames is None else [reference.frames[: max(1, min(_FRAMES, _NUMBERS // size))]]
+    frames = reference.frames if reference.pictures is spec else None  # stated ones may have another size
+    real = [] if frames is None else [frames[: max(1, min(_FRAMES, _NUMBERS // size))]]
     return np.concatenate([levels, random, *real])
 
 

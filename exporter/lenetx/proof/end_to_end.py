@@ -50,6 +50,9 @@ def _refusals(case: Case) -> Check:
     if case.is_function:
         detail = "It is the runtime that refuses them, and a function runs without it."
         return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
+    if case.is_foreign:
+        detail = "It is the runtime that refuses them, and it runs a file of another program once it is adopted."
+        return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
     classifier = Classifier.from_backend(case.spec, case.backend)
     for value in (np.nan, np.inf, -np.inf):
         images = np.zeros((2, *case.reference.checkpoint.spec.input_shape), np.float32)

@@ -12,7 +12,8 @@ from ..graph import aliases
 from ..report import Check
 from .case import Case
 from .failures import could_not_run
-from .reference import Probe, Reference, counted
+from .reference import Probe, counted
+from .view import View
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,11 +44,15 @@ def layer_by_layer(case: Case) -> tuple[Check, ...]:
         results, logits = opened.layers(inputs.copy())  # an archive may overwrite its input
     except Exception as error:  # an engine may raise any exception
         return (Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP),)
-    return (_verdict(subject, _compared(reference, inputs, results, logits)),)
+    layers = _compared(case.view, inputs, results, logits)
+    if isinstance(layers, str) and case.is_foreign:  # its layers may be spelled otherwise
+        detail = f"Its layers were not compared: {layers}."
+        return (Check(_NAME, subject, "not_applicable", detail=detail, group=_GROUP),)
+    return (_verdict(subject, layers),)
 
 
 def _compared(
-    reference: Reference,
+    view: View,
     inputs: NDArray[np.float32],
     results: Mapping[str, Sequence[NDArray[np.float32]]],
     logits: NDArray[np.float32],
@@ -55,8 +60,8 @@ def _compared(
     """Compare the layers, a few inputs at a time to limit memory; return a sentence if that is not possible."""
     import torch
 
-    network = reference.float64_network
-    names = aliases(reference.network.usage.tensors)  # equal weights share one name
+    network = view.float64_network
+    names = aliases(view.usage.tensors)  # equal weights share one name
     own = {place: names.get(name, name) for place, name in network.names().items()}
     size = max(1, _NUMBERS // inputs[0].size)
     parts = []

@@ -12,6 +12,8 @@ from ..execution.host import standard_settings
 from ..formats.artifact import OpenedArtifact
 from ..report import Check, Report
 from ..report.registry import REGISTRY
+from ..weights.accepted import code_accepted
+from ..weights.checkpoint import CODE, MODULE
 from .case import Case
 from .forked import ForkedOutcome, run_forked
 from .reference import Reference, counted
@@ -92,7 +94,12 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     }
     if artifact.is_function:
         return about
-    return about | {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+    about |= {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+    if artifact.is_foreign:
+        about["origin"] = "foreign"
+        about |= {"batch": artifact.spec.batch} if artifact.spec.batch != "dynamic" else {}
+        about |= {"external_data": ", ".join(artifact.beside)} if artifact.beside else {}
+    return about
 
 
 def about_reference(reference: Reference) -> dict[str, str | int]:
@@ -101,6 +108,10 @@ def about_reference(reference: Reference) -> dict[str, str | int]:
     known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
     if reference.file is not None:
         known["checkpoint"] = reference.file
+    if MODULE in config:
+        known["module"] = config[MODULE]
+    if CODE in config:
+        known["code"] = f"changed: {code_accepted(reference.checkpoint)}"
     calibrated = f"self-calibrated, {MULTIPLE} x eager's own error: {plan.reason}"
     limit = "adjoint bound" if plan.method == "adjoint" else calibrated
     return known | {

@@ -30,7 +30,7 @@ def real_data(case: Case) -> tuple[Check, ...]:
         missing = reference.missing
         return tuple(Check(name, "test images", "not_run", detail=missing, group=_GROUP) for name in _NAMES)
     expected = reference.checkpoint.spec.labels
-    classifier = Classifier.from_backend(case.spec, case.backend)
+    classifier = Classifier.from_backend(reference.pictured(case.spec), case.backend)
     try:
         found = [each.label for each in classifier.predict_batch(list(reference.frames))]
     except Exception as error:  # an engine may raise any exception

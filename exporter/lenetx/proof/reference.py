@@ -1,6 +1,7 @@
 """Compute the right logits, by the eager module in eval mode in float64, and the allowed error per logit."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,27 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lenetx_runtime.preprocess import normalise
+from lenetx_runtime.spec import UNKNOWN
 
 from .. import models
 from ..bounds.measure import Measured, Plan, measure, plan
 from ..data import Dataset
 from ..execution.copies import copy_or_rebuild
 from ..execution.float64 import Float64Network
+from ..formats.artifact import OpenedArtifact
 from ..formats.network import Network
-from ..graph import Expression, Unknown, aliases, of_tape
-from ..graph.tape import record
 from ..models.purity import require_pure
 from . import inputs
+from .view import View
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from lenetx_runtime import ModelSpec
 
     from ..weights.checkpoint import Checkpoint
 
 __all__ = ["Probe", "Reference", "counted"]
 
-_TRACED = 2
-"""Batch size to record the network's operators; a batch axis of size 1 would look like any other axis of size 1."""
 _HARDEST = 64
 """Number of real images with the smallest margins that get a check of their own."""
 
@@ -102,6 +104,8 @@ class Reference:
         missing: why there is no data set, for the report.
         numbers: int64[N], the indices of its test images in the full test split; by default it is the full split.
         spread: whether the test images are an evenly spread subset of the split.
+        pictures: the spec by which images become inputs, if the checkpoint's does not say it; by default the
+            checkpoint's.
         file: the name of the checkpoint's file, if it came from one.
         on_progress: called with a few words on each step.
     """
@@ -114,10 +118,12 @@ class Reference:
         *,
         numbers: NDArray[np.int64] | None = None,
         spread: bool = False,
+        pictures: "ModelSpec | None" = None,
         file: str | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.checkpoint, self.dataset, self.missing, self.file = checkpoint, dataset, missing, file
+        self.pictures = pictures or checkpoint.spec
         self._numbers, self._spread = numbers, spread
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
@@ -127,6 +133,7 @@ class Reference:
                 require_pure(self._float32, checkpoint.title, shape, checkpoint.module)
             self._float64 = Float64Network(copy_or_rebuild(self._float32, checkpoint.module), checkpoint.title)
         self._probes: dict[str, Probe] = {}
+        self._views: dict[Network, View] = {}
         self.written: set[str] = set()
         """SHA-256 digests of the files that this process has exported from the checkpoint."""
 
@@ -140,22 +147,12 @@ class Reference:
         """The network that every format exports, built and folded once; ``lenetx verify`` folds it anew."""
         return Network(self.checkpoint, self._float32)
 
-    @property
-    def float64_network(self) -> Float64Network:
-        """A new float64 copy of ``network``."""
-        return Float64Network(self.network.module, self.checkpoint.title, self._float64.twins)
-
-    @cached_property
-    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
-        """The network's computation in canonical form, and each tensor's canonical name."""
-        import torch
-
-        network = self.network.module
-        own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        names = aliases(self.network.usage.tensors)
-        with self.checkpoint.guard():
-            tape = record(network, torch.zeros(_TRACED, *self.checkpoint.spec.input_shape), own)
-        return of_tape(tape, names), names
+    def view(self, opened: OpenedArtifact) -> "View":
+        """Return the network with the batch norms folded that are folded in an artifact."""
+        network = opened.network or self.network
+        if network not in self._views:
+            self._views[network] = View(network, self._float64.twins)
+        return self._views[network]
 
     @cached_property
     def plan(self) -> Plan:
@@ -167,7 +164,17 @@ class Reference:
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:
         """The framed test images, uint8[N, h, w] or uint8[N, h, w, 3]; ``None`` without a data set."""
-        return None if self.dataset is None else self.dataset.test.framed(self.checkpoint.spec).images
+        return None if self.dataset is None else self.dataset.test.framed(self.pictures).images
+
+    def pictured(self, spec: "ModelSpec") -> "ModelSpec":
+        """Return an artifact's spec, with the stated preprocessing if neither it nor the checkpoint records any."""
+        told = self.pictures
+        if UNKNOWN not in (spec.framing, self.checkpoint.spec.framing) or told.framing == UNKNOWN:
+            return spec
+        if spec.framing != self.checkpoint.spec.framing:
+            return spec  # a difference, which the contract reports
+        named = ("framing", "polarity", "padding", "mean", "std")
+        return dataclasses.replace(spec, **{name: getattr(told, name) for name in named})
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -189,13 +196,13 @@ class Reference:
         words = f"{'test images' if len(frames) != 1 else 'test image'} of {name}"
         if self._spread and len(frames) > 1:
             words += ", evenly spread"
-        return self._probe(_REAL, words, lambda: normalise(frames, self.checkpoint.spec), self._numbers)
+        return self._probe(_REAL, words, lambda: normalise(frames, self.pictures), self._numbers)
 
     def inputs(self) -> NDArray[np.float32]:
         """Return float32[N, C, H, W]: all generated inputs in the order of ``inputs.GROUPS``, then the test images."""
         spec = self.checkpoint.spec
         groups = [make(spec, self.plan.group_size) for make, _ in inputs.GROUPS.values()]
-        return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, spec)])
+        return np.concatenate(groups if self.frames is None else [*groups, normalise(self.frames, self.pictures)])
 
     def given(self, values: NDArray[np.float32], extreme: NDArray[np.bool_]) -> Probe:
         """Return the probe for user-supplied inputs.

@@ -16,6 +16,8 @@ from ..report import Check
 from .case import Case
 from .failures import reason
 from .reference import Reference
+from .spelling import another_spelling
+from .view import View
 
 __all__ = ["same_weights"]
 
@@ -34,22 +36,25 @@ def same_weights(case: Case) -> tuple[Check, ...]:
     If that is not conclusive, the file is compared with a new export of the checkpoint. A graph that has a canonical
     form and differs from the network fails even if a new export gives the same file: then the exporter is wrong.
     """
-    opened, reference = case.opened, case.reference
-    usage = reference.network.usage
+    opened, view = case.opened, case.view
+    usage = view.usage
     if opened.weights is None or opened.numbers is None or opened.expression is None:
         names = ("weights", "numbers", "graph")
         return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
     expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
-    weights, numbers = _weights(opened.weights, expected), _numbers(opened.numbers, opened.constants, usage)
-    graph, is_final = _graph(opened.expression, reference)
+    weights = _weights(opened.weights, expected, opened.slack)
+    numbers = _numbers(opened.numbers, opened.constants, usage)
+    graph, is_final = _graph(opened.expression, view)
     if graph.status == "passed" and numbers.status == "failed":  # the graph check covers all numbers that reach a logit
         detail = "Each is one that the operators of the network's code stand for."
         numbers = replace(numbers, status="passed", detail=detail)
+    if opened.artifact.is_foreign:
+        return another_spelling(case, weights, numbers, graph)
     if all(check.status == "passed" for check in (weights, numbers, graph)):
         return weights, numbers, graph
     if not _keeps(opened.weights, expected) or (is_final and graph.status == "failed"):
         return weights, numbers, graph  # a new export could not settle it
-    matches = _matches_new_export(opened, reference)
+    matches = _matches_new_export(opened, case.reference)
     return (
         _with_new_export(weights, matches),
         _with_new_export(numbers, matches),
@@ -94,14 +99,14 @@ def _with_new_export(check: Check, matches: bool | str) -> Check:
     return replace(check, detail=f"{check.detail} And {matches}.")
 
 
-def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], reference: Reference) -> tuple[Check, bool]:
+def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], view: View) -> tuple[Check, bool]:
     """Compare the operators of an artifact one by one with those of the network's own code.
 
     Returns:
         The check, and whether it is final because both have a canonical form.
     """
     name, words = "graph", "all operators and what each reads"
-    expected, names = reference.expression
+    expected, names = view.expression
     if isinstance(expected, Unknown):
         detail = f"The network's own code has no canonical form: {expected.reason}."
         return Check(name, words, "not_applicable", detail=detail, group=_GROUP), False
@@ -124,25 +129,38 @@ def _tensors(expression: Expression) -> set[object]:
     return {each.get("name", each.get("digest")) for each in held}
 
 
-def _weights(found: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.float32]]) -> Check:
+def _weights(
+    found: Mapping[str, NDArray[np.float32]],
+    expected: Mapping[str, NDArray[np.float32]],
+    slack: Mapping[str, NDArray[np.float64]],
+) -> Check:
     """Compare the weights bit for bit, by name; a file may hold only one of several tensors with the same bits."""
     kept = {_bits(expected[name]) for name in expected.keys() & found.keys()}
     absent = sorted(name for name in expected.keys() - found.keys() if _bits(expected[name]) not in kept)
     problems = [f"{name} is missing" for name in absent]
     problems += [f"{name} is unexpected" for name in sorted(found.keys() - expected.keys())]
-    differing = []
+    differing, folded = [], []
     for name in sorted(expected.keys() & found.keys()):
         ours, theirs = expected[name], found[name]
         if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
             problems.append(f"{name} is {theirs.dtype}{list(theirs.shape)} instead of {ours.dtype}{list(ours.shape)}")
         elif changed := _changed(ours, theirs):
-            differing.append(f"{changed} of {ours.size} numbers in {name} differ")
+            if name in slack and (np.abs(theirs.astype(np.float64) - ours) <= slack[name]).all():
+                folded.append(name)
+            else:
+                differing.append(f"{changed} of {ours.size} numbers in {name} differ")
     problems += differing
     more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
     count = sum(array.size for array in expected.values())
     subject = f"{count:,} numbers in {len(expected)} tensors"
-    detail = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
-    return Check.verdict("weights", subject, detail, "Bit for bit the checkpoint's, batch norms folded.", group=_GROUP)
+    problem = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
+    detail = "Bit for bit the checkpoint's, batch norms folded."
+    if folded:
+        detail = (
+            f"Bit for bit the checkpoint's, but for {', '.join(folded[:_LISTED])}: another program folded their batch "
+            "norms in float32, within the rounding of that."
+        )
+    return Check.verdict("weights", subject, problem, detail, group=_GROUP)
 
 
 def _bits(array: NDArray[np.float32]) -> tuple[object, ...]:

@@ -60,13 +60,18 @@ def certify(artifact: str | Path, report: Report) -> str | None:
         report: the result of ``lenetx.verify`` for it.
 
     Returns:
-        A sentence if a stronger certificate is kept, else ``None``.
+        A sentence if a stronger certificate is kept, or none is written because other files hold the weights.
 
     Raises:
         OutputError: the folder is not writable.
         InputError: the file's bytes are not those of the report.
     """
     path = Path(artifact)
+    if report.passed and "external_data" in report.artifact:
+        return (
+            f"'{path}' gets no certificate, which would not cover its weights in {report.artifact['external_data']}: "
+            "'lenetx adopt' takes them in."
+        )
     with lock_and_recover(path.parent):
         is_same = hashlib.sha256(read_bytes(path, "artifact")).hexdigest() == report.artifact.get("sha256")
         return _certify(certificate_path(path), path, report, is_same=is_same)

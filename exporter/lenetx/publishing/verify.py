@@ -1,7 +1,7 @@
 """Prove files, functions and logits computed by other programs: the library's API of the proof."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,25 +9,31 @@ from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
 from lenetx_runtime.spec import UNKNOWN
 
-from .. import data, formats, models
+from .. import data, formats
 from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
 from ..errors import ArtifactError, DataMissing, InputError, OutputError
 from ..execution.host import standard_settings
-from ..proof import Reference, as_artifact, prove, prove_logits
+from ..formats.foreign_onnx import is_foreign, open_foreign
+from ..models.in_memory import is_module
+from ..proof import Reference, as_artifact, program_of, prove, prove_logits
 from ..report import Check, Report
-from ..weights import checkpoint_file as checkpoints
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, third_party_weights
+from ..weights.load import load_weights, stated_spec
+from ..weights.options import WeightsOptions
 from ..weights.statement import Statement
+from .against import load_against
+from .in_memory import module_against
 from .manifest import MANIFEST, entry_of
 from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from torch import nn
 
-__all__ = ["QUICK", "load_against", "reference", "verify", "verify_logits"]
+__all__ = ["QUICK", "reference", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
@@ -35,6 +41,7 @@ Function = Callable[["NDArray[np.float32]"], Any]
 
 QUICK = 512
 """Number of test images in a quick proof."""
+_NO_FILE = "`weights_options` says how a file is read: give the path of one as `against`."
 
 
 @standard_settings()
@@ -45,6 +52,7 @@ def reference(
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
     images: int | None = None,
+    stated: Statement | None = None,
     file: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
@@ -58,6 +66,7 @@ def reference(
         data_root: the folder of the data set's files, see ``lenetx.data.load``.
         data_options: how to read a custom data set.
         images: the number of test images to use, evenly spread; all by default, or if there are fewer.
+        stated: preprocessing of the images, for weights that do not record it.
         file: the name of the checkpoint's file, for the report.
         on_progress: called with a few words on each step.
         on_notice: called with a sentence if there are fewer images than requested.
@@ -73,7 +82,8 @@ def reference(
     if name is None:
         why = "the weights came without a data set; name one with --data."
         return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
-    if checkpoint.spec.framing == UNKNOWN:
+    pictures = stated_spec(Path(file or "weights"), checkpoint.spec, _preprocessing(stated), on_notice)
+    if pictures.framing == UNKNOWN:
         raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
     root, options = Path(data_root) if data_root else None, data_options or DataOptions()
     labels = checkpoint.spec.labels
@@ -94,38 +104,56 @@ def reference(
         dataset, indices = evenly_spaced(dataset, images)
     elif images is not None and images > len(dataset.test):
         on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
-    framed, usable = with_test_frames(dataset, checkpoint.spec, options)
+    framed, usable = with_test_frames(dataset, pictures, options)
     numbers = usable if indices is None else indices[usable]
     spread = indices is not None
-    return Reference(checkpoint, framed, numbers=numbers, spread=spread, file=file, on_progress=on_progress)
+    return Reference(
+        checkpoint, framed, numbers=numbers, spread=spread, pictures=pictures, file=file, on_progress=on_progress
+    )
+
+
+def _preprocessing(stated: Statement | None) -> Statement:
+    return Statement() if stated is None else Statement(stated.framing, stated.mean, stated.std)
 
 
 @standard_settings()
 def verify(
-    artifact: PathLike | Function,
+    artifact: "PathLike | Function | InferenceSession | nn.Module",
     *,
-    against: Checkpoint | PathLike | Reference,
+    against: "Checkpoint | PathLike | Reference | nn.Module",
+    input_shape: Sequence[int] | None = None,
+    output: int | str | None = None,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
     images: int | None = None,
     device: str = "cpu",
     name: str | None = None,
+    weights_options: WeightsOptions | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Report:
-    """Compare a published artifact, or your own function, with a checkpoint.
+    """Compare an artifact, any ONNX file, or a program in memory, with a checkpoint or a module in memory.
 
     Args:
-        artifact: the path of the file, or a function from float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits, such
-            as a binding of your own C++ program; an exception of the function is a failed check.
-        against: the checkpoint, its path, or an existing ``reference``.
+        artifact: the path of the file; or a function from float32[N, C, H, W], any N ≥ 0, to float32[N, K] logits, such
+            as a binding of your own C++ program; or an ``onnxruntime.InferenceSession``; or a torch module, which runs
+            in eval mode. An exception of a program is a failed check.
+        against: the checkpoint, the path of a checkpoint or of any file of weights, an existing ``reference``, or a
+            ``torch.nn.Module``, which is never changed, see ``Checkpoint.of``.
+        input_shape: (channels, height, width) of a module's input; by default what the artifact states, else the
+            module's attribute of that name.
+        output: index or name of the logits among several outputs of a module; by default what the artifact states.
         data_name: the data set whose test split is used, see ``reference``.
         data_root: the folder of the data set's files.
         data_options: how to read a custom data set.
         images: the number of test images to use, evenly spread; all by default.
-        device: where an artifact runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to functions.
-        name: a function's name in the report; by default its ``__name__``.
+        device: where a file runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to programs in memory.
+        name: a program's name in the report; by default its ``__name__`` or its class.
+        weights_options: how to read the file ``against``. What an artifact records is the default.
         on_progress: called with a few words on each step.
+        on_notice: called with a sentence about anything that was assumed or changed of a module; by default these are
+            warnings.
 
     Returns:
         The report; ``passed`` is the verdict.
@@ -133,19 +161,23 @@ def verify(
     Raises:
         InputError, ArtifactError, CheckpointError, DeviceUnavailable: the comparison could not start.
     """
+    program = program_of(artifact, name)
+    path = None if program is not None else _file(artifact, device, name)
+    if program is not None and device != "cpu":
+        raise InputError(f"`device` does not apply to functions; got '{device}'.")
+    axes = None if program is None else program.axes
+    known = _without_modules(against, path, axes, input_shape, output, on_notice)
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
-    if not callable(artifact):
-        cuda_index(device)  # an invalid name is rejected before anything is loaded
-        require_file(Path(artifact), "artifact")
-    expected = _reference_of(against, **options, images=images, on_progress=on_progress)
-    if callable(artifact):
-        if device != "cpu":
-            raise InputError(f"`device` does not apply to functions; got '{device}'.")
-        return prove(as_artifact(artifact, expected.checkpoint.spec, name), expected, on_progress=on_progress)
-    if name is not None:
-        raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
-    path = Path(artifact)
+    expected = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
+    if program is not None:
+        return prove(
+            as_artifact(program.run, expected.checkpoint.spec, program.name), expected, on_progress=on_progress
+        )
+    assert path is not None
     with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
+        if is_foreign(path):
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
+            return prove(opened, expected, on_progress=on_progress)
         opened = formats.open_artifact(path, device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
@@ -156,8 +188,9 @@ def verify_logits(
     logits: "NDArray[np.float32]",
     inputs: "NDArray[Any]",
     *,
-    against: Checkpoint | PathLike | Reference,
+    against: "Checkpoint | PathLike | Reference | nn.Module",
     name: str = "logits",
+    weights_options: WeightsOptions | None = None,
 ) -> Report:
     """Compare logits that another program has computed with a checkpoint's.
 
@@ -165,67 +198,78 @@ def verify_logits(
         logits: float32[N, K].
         inputs: the program's inputs: float32[N, C, H, W], or uint8 frames of the spec's ``frame_size``, [N, h, w] or
             [N, h, w, 3], which the runtime's preprocessing normalises.
-        against: the checkpoint, its path, or an existing ``reference``.
+        against: the checkpoint, the path of a checkpoint or of any file of weights, an existing ``reference``, or a
+            ``torch.nn.Module``, whose input has the shape of ``inputs``.
         name: the program's name in the report.
+        weights_options: how to read the file ``against``.
 
     Raises:
         InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.
         CheckpointError: the checkpoint cannot be used.
     """
+    against = _without_modules(against, None, getattr(inputs, "shape", None), None, None, None)
     if not isinstance(against, Reference):
-        known, file = _loaded(against)
+        known, file = _loaded(against, None, weights_options)
         against = Reference(known, None, "No data set is asked.", file=file)
+    elif weights_options is not None:
+        raise InputError(_NO_FILE)
     return prove_logits(logits, inputs, against, name)
 
 
-def load_against(
-    path: Path,
-    artifact: Path,
-    *,
-    architecture: str | None = None,
-    arguments: Mapping[str, object] | None = None,
-    trust_pickle: bool = False,
-    on_notice: Callable[[str], None] = lambda _: None,
-) -> Checkpoint:
-    """Load the checkpoint, or third-party weights, to compare an artifact with.
-
-    Args:
-        path: any file that ``load_weights`` reads.
-        artifact: gives the input shape, preprocessing and labels if third-party weights do not record them.
-        architecture: the network; if omitted, the one recorded in the weights, else the artifact's.
-        arguments: keyword arguments for the network's factory.
-        trust_pickle: run the code of a pickle that cannot be read otherwise.
-        on_notice: called with a sentence for each assumption or change.
-
-    Raises:
-        InputError, ArtifactError: as in ``load_weights``, for either file.
-    """
-    found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
-    if found is None or found.is_lenetx or found.spec is not None:
-        return checkpoint_of(path, found, architecture, arguments, Statement(), on_notice)
-    spec = formats.open_artifact(artifact).artifact.spec
-    if architecture is None and models.is_safe(spec.architecture):
-        architecture = spec.architecture
-    stated = Statement.of_spec(spec)
-    if stated.framing is not None:
-        on_notice(f"'{path.name}' does not record its preprocessing and labels; those of '{artifact.name}' are used.")
-    return checkpoint_of(path, found, architecture, arguments, stated, on_notice)
+def _file(artifact: Any, device: str, name: str | None) -> Path:
+    """Return the path of an artifact; what cannot be right is rejected before anything is loaded."""
+    cuda_index(device)
+    require_file(Path(artifact), "artifact")
+    if name is not None:
+        raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
+    return Path(artifact)
 
 
-def _reference_of(against: Checkpoint | PathLike | Reference, **options: Any) -> Reference:
-    if isinstance(against, Reference):
-        if given := [name for name, value in options.items() if value is not None and not callable(value)]:
-            raise InputError(f"A reference has its images already: {', '.join(given)} cannot be given with it.")
-        return against
-    known, file = _loaded(against)
-    return reference(known, **options, file=file)
+def _without_modules(
+    against: "Checkpoint | PathLike | Reference | nn.Module",
+    artifact: Path | None,
+    axes: Sequence[object] | None,
+    input_shape: Sequence[int] | None,
+    output: int | str | None,
+    on_notice: Callable[[str], None] | None,
+) -> Checkpoint | PathLike | Reference:
+    """Return what an artifact is compared with; a module in memory as its checkpoint."""
+    if is_module(against):
+        return module_against(against, artifact, axes, input_shape, output, on_notice)
+    for name, value in (("input_shape", input_shape), ("output", output)):
+        if value is not None:
+            raise InputError(f"`{name}` is for a module in memory; state it of a file with `weights_options`.")
+    return against
 
 
-def _loaded(against: Checkpoint | PathLike) -> tuple[Checkpoint, str | None]:
+def _reference_of(
+    against: Checkpoint | PathLike | Reference,
+    artifact: Path | None,
+    weights_options: WeightsOptions | None,
+    **options: Any,
+) -> Reference:
+    if not isinstance(against, Reference):
+        known, file = _loaded(against, artifact, weights_options)
+        stated = None if weights_options is None else weights_options.stated
+        return reference(known, **options, stated=stated, file=file)
+    if weights_options is not None:
+        raise InputError(_NO_FILE)
+    if given := [name for name, value in options.items() if value is not None and not callable(value)]:
+        raise InputError(f"A reference has its images already: {', '.join(given)} cannot be given with it.")
+    return against
+
+
+def _loaded(
+    against: Checkpoint | PathLike, artifact: Path | None, options: WeightsOptions | None
+) -> tuple[Checkpoint, str | None]:
     """Return a checkpoint, and the name of its file if it came from one."""
     if isinstance(against, Checkpoint):
+        if options is not None:
+            raise InputError(_NO_FILE)
         return against, None
-    return checkpoints.load(Path(against)), Path(against).name
+    path = Path(against)
+    loaded = load_weights(path, options) if artifact is None else load_against(path, artifact, options)
+    return loaded, path.name
 
 
 @contextlib.contextmanager

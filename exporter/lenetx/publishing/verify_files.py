@@ -13,10 +13,12 @@ from ..errors import ArtifactError, CheckpointError, InputError, OutputError
 from ..proof import Reference
 from ..report import Report
 from ..weights.load import load_weights
+from ..weights.options import WeightsOptions
+from .against import load_against
 from .certificate import certify
 from .inspection import inspect
 from .locate import artifacts_of, checkpoint_beside, newest_checkpoint
-from .verify import load_against, reference, verify, verify_logits
+from .verify import reference, verify, verify_logits
 
 __all__ = ["Verified", "verify_files", "verify_logits_file", "write_inputs"]
 
@@ -41,7 +43,7 @@ def verify_files(
     artifacts: Sequence[Path] | None,
     against: Path | None,
     *,
-    network: Options,
+    weights: WeightsOptions,
     data: Options,
     device: str,
     on_progress: Step,
@@ -52,7 +54,7 @@ def verify_files(
     Args:
         artifacts: the files; by default those of ``against``, or of the newest checkpoint.
         against: the checkpoint or weights; by default the checkpoint beside each artifact with its file name stem.
-        network: further arguments of ``lenetx.load_weights``.
+        weights: how to read the weights.
         data: further arguments of ``lenetx.reference``.
         device: where the artifacts run: ``cpu``, ``cuda`` or ``cuda:N``.
         on_progress: called with a few words on each step.
@@ -70,9 +72,14 @@ def verify_files(
             checkpoint = against or _beside(path)
             if checkpoint not in references:
                 on_progress(f"reading {checkpoint}")
-                known = load_against(checkpoint, path, **network, on_notice=on_notice)
+                known = load_against(checkpoint, path, weights, on_notice)
                 references[checkpoint] = reference(
-                    known, **data, file=checkpoint.name, on_progress=on_progress, on_notice=on_notice
+                    known,
+                    **data,
+                    stated=weights.stated,
+                    file=checkpoint.name,
+                    on_progress=on_progress,
+                    on_notice=on_notice,
                 )
             on_progress(f"proving {path.name}")
             report = verify(path, against=references[checkpoint], device=device, on_progress=on_progress)
@@ -107,7 +114,7 @@ def _certify(path: Path, report: Report, on_notice: Step) -> None:
 
 
 def verify_logits_file(
-    logits: Path, inputs: Path, against: Path | None, *, network: Options, on_progress: Step, on_notice: Step
+    logits: Path, inputs: Path, against: Path | None, *, weights: WeightsOptions, on_progress: Step, on_notice: Step
 ) -> Verified:
     """Compare the logits in a .npy file with a checkpoint's for the inputs in another; write no certificate.
 
@@ -115,7 +122,7 @@ def verify_logits_file(
         logits: a file with float32[N, K].
         inputs: a file with float32[N, C, H, W], or uint8 frames [N, h, w] or [N, h, w, 3].
         against: the checkpoint or weights; the newest checkpoint by default.
-        network: further arguments of ``lenetx.load_weights``.
+        weights: how to read the weights.
         on_progress: called with a few words on each step.
         on_notice: called with a sentence that the user should read.
 
@@ -125,21 +132,21 @@ def verify_logits_file(
     theirs, values = read_array(logits), read_array(inputs)  # first, since errors in them are found quickly
     checkpoint = against or newest_checkpoint()
     on_progress(f"reading {checkpoint}")
-    known = load_weights(checkpoint, **network, on_notice=on_notice)
+    known = load_weights(checkpoint, weights, on_notice)
     expected = Reference(known, None, "No data set is asked.", file=checkpoint.name)
     on_progress(f"proving {logits.name}")
     return Verified((verify_logits(theirs, values, against=expected, name=logits.name),))
 
 
 def write_inputs(
-    path: Path, against: Path | None, *, network: Options, data: Options, on_progress: Step, on_notice: Step
+    path: Path, against: Path | None, *, weights: WeightsOptions, data: Options, on_progress: Step, on_notice: Step
 ) -> tuple[Path, tuple[int, ...], int]:
     """Write all inputs of a proof to a .npy file, float32[N, C, H, W].
 
     Args:
         path: the file to write.
         against: the checkpoint or weights; the newest checkpoint by default.
-        network: further arguments of ``lenetx.load_weights``.
+        weights: how to read the weights.
         data: further arguments of ``lenetx.reference``.
         on_progress: called with a few words on each step.
         on_notice: called with a sentence that the user should read.
@@ -149,7 +156,7 @@ def write_inputs(
     """
     checkpoint = against or newest_checkpoint()
     on_progress(f"reading {checkpoint}")
-    known = load_weights(checkpoint, **network, on_notice=on_notice)
+    known = load_weights(checkpoint, weights, on_notice)
     expected = reference(known, **data, file=checkpoint.name, on_progress=on_progress, on_notice=on_notice)
     values = expected.inputs()
     write_array(path, values)

@@ -4,16 +4,21 @@ import math
 from dataclasses import dataclass
 
 from .check import Check, Status
-from .outcome import Outcome
+from .outcome import CHOICE, Outcome
 from .registry import GROUPS, REGISTRY
 
-__all__ = ["GroupSummary", "advice", "summaries"]
+__all__ = ["GroupSummary", "advice", "missing", "summaries"]
 
 _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applicable")
 
 _IDENTITY = ("weights", "contract")
 """Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
+_CHOSEN = "Export it without that, or name with --arch a network that does the same."
+_CHANGED = (
+    "Do not use it with the changed code, which may compute something else: export it again with the code as it is "
+    "now, or name the code that it was made with."
+)
 _FRESH = "It was not published. Another export would give the same file: use a format that is proven, or report it."
 _OWN = "The program does not compute the network: compare its preprocessing, layers and arithmetic with it."
 
@@ -76,6 +81,10 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     """
     if just_exported and not report.passed:
         return _FRESH
+    if any(check.name == CHOICE for check in report.failures):
+        return _CHOSEN
+    if "code" in report.reference and not report.passed:
+        return _CHANGED
     if failed := _decisive(report):
         own = report.artifact.get("format") in _OWN_FORMATS
         known = next((group for group in REGISTRY if group.name == failed), None)
@@ -86,6 +95,15 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
     if any(check.status == "not_run" for check in report.checks):
         return "Each line marked 'not run' states what is missing."
     return ""
+
+
+def missing(report: Outcome) -> dict[str, list[str]]:
+    """Return the names of the checks that did not run, by the reason why."""
+    names: dict[str, list[str]] = {}
+    for check in report.checks:
+        if check.status == "not_run":
+            names.setdefault(check.detail, []).append(check.name)
+    return names
 
 
 def _decisive(report: Outcome) -> str | None:

@@ -6,7 +6,10 @@ from typing import Any
 
 from .check import Check
 
-__all__ = ["Outcome", "plain_number"]
+__all__ = ["CHOICE", "Outcome", "plain_number"]
+
+CHOICE = "choice"
+"""The check that says how a program differs by choice, and not by mistake."""
 
 _INSIDE = ("weights", "graph")
 """Checks that detect changes too small for the limits; the conclusion names those that did not run."""
@@ -22,7 +25,8 @@ class Outcome:
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
-        artifact: file name, format, precision, SHA-256 and size in bytes.
+        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch`` and files of
+            ``external_data`` if another program wrote the file.
         reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
     """
 
@@ -56,12 +60,17 @@ class Outcome:
         """The verdict and its scope, in a sentence or two."""
         name = self.artifact["name"]
         if not self.passed:
+            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
+            choice = next((check for check in self.failures if check.name == CHOICE), None)
+            if choice is not None:
+                return f"{name} is NOT proven{against}: it differs by choice. {choice.detail}"
             failed = [check.name for check in self.failures]
             more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
             return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
         real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
         scope = next(real, "no real images seen")
+        if "batch" in self.artifact:
+            scope += f"; in batches of {self.artifact['batch']} only"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import ProofFailed
 from .check import Check
+from .notebook import to_fragment
 from .outcome import Outcome
 from .page import to_html
 from .table import table_lines
@@ -33,6 +34,10 @@ class Report(Outcome):
 
     def __str__(self) -> str:
         return "\n".join(line.text for line in table_lines(self))
+
+    def _repr_html_(self) -> str:
+        """Return the report as notebooks show it."""
+        return to_fragment(self)
 
     def raise_if_failed(self) -> None:
         """Raise if the report did not pass.

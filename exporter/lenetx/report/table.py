@@ -6,7 +6,7 @@ from typing import Literal
 
 from .check import Check, Status
 from .formatting import MARKS, number, share, visible
-from .groups import GroupSummary, advice, summaries
+from .groups import GroupSummary, advice, missing, summaries
 from .outcome import Outcome
 
 __all__ = ["WIDTH", "Line", "table_lines"]
@@ -69,11 +69,7 @@ def _shown(group: GroupSummary, *, verbose: bool) -> list[Check]:
 
 def _not_run(report: Outcome, width: int) -> Iterator[Line]:
     """Yield one line per reason why checks did not run, with the names of these checks."""
-    names: dict[str, list[str]] = {}
-    for check in report.checks:
-        if check.status == "not_run":
-            names.setdefault(check.detail, []).append(check.name)
-    for reason, kept in names.items():
+    for reason, kept in missing(report).items():
         words = visible(f"{', '.join(kept)}. {reason}".strip())
         yield Line(f"{'':<{width}}  {MARKS['not_run']}  {words}", "row", "not_run", width + 2)
 

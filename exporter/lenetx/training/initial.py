@@ -1,8 +1,8 @@
 """Read the initial weights of a training run from a file and copy them into its network."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,24 @@ from lenetx_runtime.spec import UNKNOWN
 from .. import models
 from ..errors import CheckpointError, InputError
 from ..models import Architecture
+from ..models.identity import described, is_same
 from ..models.load_into import load_into
 from ..weights import Found, matching
 from ..weights import checkpoint_file as checkpoints
+from ..weights.checkpoint import ACCEPT
 from ..weights.load import require_architecture, third_party_weights
+from ..weights.options import WeightsOptions
 from ..weights.plain_tensors import weights_sha256
+from .state import Identity
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["InitialWeights"]
+__all__ = ["InitialWeights", "normalisation"]
+
+STATED = "normalisation_stated"
+"""Key in a checkpoint's record of its initial weights: the user stated mean and std."""
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +41,34 @@ class InitialWeights:
         found: the file's tensors by name, floating-point ones as float32, and its metadata.
         architecture: the network that the file records; ``None`` for third-party weights.
         arguments: arguments of the network's factory, by name.
+        options: how the file was read. Stated labels are the classes of its last layer; a stated mean and std are those
+            of the training's inputs.
     """
 
     path: Path
     found: Found
     architecture: str | None
     arguments: Mapping[str, object]
+    options: WeightsOptions = field(default_factory=WeightsOptions)
 
     @classmethod
     def read(
-        cls, path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None
+        cls,
+        path: Path,
+        options: WeightsOptions | None = None,
+        on_notice: Callable[[str], None] = lambda _: None,
     ) -> "InitialWeights":
         """Read any file that ``lenetx.load_weights`` reads; it raises the same errors."""
-        found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
+        options = options or WeightsOptions()
+        found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
         if found is None or found.is_lenetx:
             checkpoint = checkpoints.read(path)
             spec = checkpoint.spec
             arguments = checkpoint.config.get("architecture_args", {})
-            return cls(path, Found("checkpoint", checkpoint.state_dict, spec), spec.architecture, arguments)
+            return cls(path, Found("checkpoint", checkpoint.state_dict, spec), spec.architecture, arguments, options)
         architecture = found.spec.architecture if found.spec is not None else None
         tensors = matching.as_float32(found.tensors, on_notice)
-        return cls(path, dataclasses.replace(found, tensors=tensors), architecture, {})
+        return cls(path, dataclasses.replace(found, tensors=tensors), architecture, {}, options)
 
     @property
     def tensors(self) -> "Mapping[str, Tensor]":
@@ -86,7 +101,8 @@ class InitialWeights:
     def _is_of(self, architecture: str) -> bool:
         """Return whether the weights belong to a network, given by name or by the path of its code."""
         assert self.architecture is not None
-        return Path(architecture).name == self.architecture.split("@")[0]
+        same_title = Path(architecture).name == self.architecture.split("@")[0]
+        return same_title or is_same(self.architecture, models.resolve(architecture).name)
 
     def named_architecture(self) -> str:
         """Return the name of the network that the file records.
@@ -119,15 +135,50 @@ class InitialWeights:
         given, changed = matching.renamed_to_match(self.tensors, fresh)
         if changed:
             on_notice(f"'{self.path.name}': {changed}.")
-        if self.architecture not in (None, architecture.name):
-            differing = matching.difference(given, fresh)
-            held = f"'{self.path}' holds weights of {self.architecture}, not of {architecture.name}"
-            raise CheckpointError(f"{held}: {differing}." if differing else f"{held}.")
+        self._require_same_code(architecture, matching.difference(given, fresh), on_notice)
         if matching.difference(given, fresh):
             given |= self._new_head(given, fresh, architecture, spec, on_notice)
+        elif self.options.stated.labels not in (None, spec.labels):
+            given |= self._other_classes(fresh, architecture, spec, on_notice)
         if differing := matching.difference(given, fresh):
             raise CheckpointError(f"The weights in '{self.path}' are not those of {architecture.title}: {differing}.")
         load_into(network, given)
+
+    def _require_same_code(self, architecture: Architecture, differing: str, on_notice: Callable[[str], None]) -> None:
+        """Raise CheckpointError if the file is of another network whose code was not accepted."""
+        if self.architecture is None or is_same(self.architecture, architecture.name):
+            return
+        custom = not models.is_safe(self.architecture)
+        if custom and self.options.accept_code:
+            on_notice(
+                f"'{self.path.name}': {described(architecture.name)} was accepted in place of "
+                f"{described(self.architecture)}."
+            )
+            return
+        held = f"'{self.path}' holds weights of {described(self.architecture)}, not of {described(architecture.name)}"
+        advice = differing or (ACCEPT if custom else "")
+        raise CheckpointError(f"{held}: {advice}." if advice else f"{held}.")
+
+    def _other_classes(
+        self,
+        fresh: "Mapping[str, Tensor]",
+        architecture: Architecture,
+        spec: ModelSpec,
+        on_notice: Callable[[str], None],
+    ) -> "dict[str, Tensor]":
+        """Return the last layer's fresh tensors: the given ones are of other classes, or in another order.
+
+        Raises:
+            InputError: the weights are of another number of classes than was stated.
+        """
+        labels = self.options.stated.labels or ()
+        if len(labels) != len(spec.labels):
+            raise InputError(
+                f"There are {len(labels)} labels, but the weights in '{self.path}' are for {len(spec.labels)}."
+            )
+        head = matching.head(architecture, spec.input_shape, len(labels))
+        on_notice(f"The classes of '{self.path.name}' are other ones or in another order: {_layers(head)} begins anew.")
+        return {name: fresh[name] for name in head}
 
     def _new_head(
         self,
@@ -142,10 +193,26 @@ class InitialWeights:
         before = matching.classes_of(given, architecture, spec.input_shape)
         if before in (None, classes) or not matching.same_but_for_classes(given, fresh, head):
             return {}
-        layers = ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in head))
-        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {layers} begins anew.")
+        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {_layers(head)} begins anew.")
         return {name: fresh[name] for name in head}
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint records of the initial weights: the file's base name and their digest."""
-        return {"init": {"name": self.path.name, "weights_sha256": weights_sha256(self.tensors)}}
+        stated = {STATED: True} if self.options.stated.mean or self.options.stated.std else {}
+        return {"init": {"name": self.path.name, "weights_sha256": weights_sha256(self.tensors), **stated}}
+
+
+def normalisation(init: InitialWeights | None, saved: Identity | None, channels: int) -> Normalisation | None:
+    """Return mean and std as stated for the initial weights of a new or resumed run; ``None`` for the data's own."""
+    if saved is not None:
+        recorded = saved.origin.get("init")
+        stated = isinstance(recorded, dict) and STATED in recorded
+        return (saved.spec.mean, saved.spec.std) if stated else None
+    told = init.options.stated if init is not None else None
+    if told is None or not (told.mean or told.std):
+        return None
+    return told.per_channel("mean", channels), told.per_channel("std", channels)
+
+
+def _layers(head: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(name.rpartition(".")[0] or name for name in head))

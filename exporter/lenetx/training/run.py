@@ -11,9 +11,10 @@ from ..execution.host import standard_settings
 from ..frames.prepare import prepare
 from ..frames.reader import worker_deaths_as_errors
 from ..weights.checkpoint import Checkpoint
+from ..weights.options import WeightsOptions
 from .config import TrainConfig
 from .freeze import freeze
-from .initial import InitialWeights
+from .initial import InitialWeights, normalisation
 from .loop import Loop, Record
 from .order import seeded
 from .outcome import tested_checkpoint, untested_checkpoint
@@ -34,6 +35,7 @@ def train(
     data_options: DataOptions | None = None,
     init: Path | InitialWeights | None = None,
     trust_pickle: bool = False,
+    weights_options: WeightsOptions | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_epoch: Callable[[Record], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
@@ -55,6 +57,8 @@ def train(
         init: initial weights: a file that ``lenetx.load_weights`` reads, or weights already read from one; random
             weights when ``None``.
         trust_pickle: run the code of the ``init`` file if it cannot be read otherwise.
+        weights_options: how to read the ``init`` file. Stated labels are the classes of its last layer, which begins
+            anew if the data's are others; a stated mean and std are used for the inputs.
         on_progress: called every few steps and after each epoch.
         on_epoch: called with the record of each epoch.
         on_notice: called with a sentence about anything that the caller should know.
@@ -82,7 +86,7 @@ def train(
     config = config or (saved.identity.config if saved else TrainConfig())
     options = data_options or DataOptions()
     if init is not None and not isinstance(init, InitialWeights):
-        init = InitialWeights.read(Path(init), trust_pickle=trust_pickle, on_notice=on_notice)
+        init = InitialWeights.read(Path(init), WeightsOptions.of(weights_options, trust_pickle=trust_pickle), on_notice)
     group = current()
     device = device_of(config.device, group)
     with joined(group, device):
@@ -96,7 +100,8 @@ def train(
         freeze(begun.network, config.freeze)
         for notice in begun.notices:
             on_notice(notice)
-        ready = prepare(dataset, begun.spec, device, options, on_notice)
+        stated = normalisation(init, saved.identity if saved else None, begun.spec.channels)
+        ready = prepare(dataset, begun.spec, device, options, on_notice, stated)
         config = _with_defaults(begun.config, dataset, len(ready.train), group)
         origin = init.record() if init is not None else {}
         identity = Identity(config, ready.spec, dataset.digest(), arithmetic(group.count), origin)

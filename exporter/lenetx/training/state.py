@@ -15,6 +15,7 @@ from lenetx_runtime.files import read_bytes
 
 from ..errors import ArtifactError, CheckpointError, InputError, OutputError
 from ..files import exists, remove_leftovers, write_atomically
+from ..models.identity import is_same
 from ..version import PRODUCER
 from ..weights import run_state, tensor_file
 from .config import TrainConfig
@@ -62,16 +63,17 @@ class State:
             InputError: its network, configuration or data set differs.
         """
         mine = self.identity
-        if other.spec.architecture != mine.spec.architecture:
+        if not is_same(mine.spec.architecture, other.spec.architecture):
             found = f"The run to resume trains {mine.spec.architecture}, not {other.spec.architecture}"
             raise InputError(f"{found}: name that one, or start a new run.")
-        ours, theirs = mine.config.to_mapping(), other.config.to_mapping()
+        ours, theirs = mine.config.to_mapping(), other.config.to_mapping() | {"architecture": mine.config.architecture}
         differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
         if differing:
             raise InputError(
                 f"The run to resume has {'; '.join(differing)}: omit that, or start a new run without --resume."
             )
-        spec = dataclasses.replace(other.spec, producer=mine.spec.producer)  # another version is reported, not rejected
+        # Another version is reported, not rejected; another file name is of no account.
+        spec = dataclasses.replace(other.spec, producer=mine.spec.producer, architecture=mine.spec.architecture)
         if other.data_sha256 != mine.data_sha256 or spec != mine.spec:
             raise InputError("The run to resume is of another data set: its images or labels differ.")
 

@@ -39,9 +39,6 @@ class Reader(Protocol):
 def read(path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], None] = lambda _: None) -> Found | None:
     """Read the tensors of a file of any kind in ``READERS``.
 
-    Prefixes left by wrappers are removed: ``module.`` of parallel training if all names have it, and ``_orig_mod.`` of
-    ``torch.compile``.
-
     Args:
         path: the file.
         trust_pickle: run the code of a pickle that cannot be read otherwise.
@@ -59,7 +56,7 @@ def read(path: Path, *, trust_pickle: bool = False, on_notice: Callable[[str], N
         reader = cast("Reader", importlib.import_module(module))
         if reader.recognises(data):
             try:
-                return reader.read(Source(path, data, trust_pickle, on_notice)).cleaned()
+                return reader.read(Source(path, data, trust_pickle, on_notice))
             except ArtifactError as error:
                 raise CheckpointError(f"'{path}' is not a usable file of weights. {error}") from None
     return None

@@ -1,7 +1,8 @@
 """Define the checkpoint: trained weights with their spec, metrics, configuration and history."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
     from ..models import Architecture
 
-__all__ = ["Checkpoint"]
+__all__ = ["ACCEPT", "CODE", "Checkpoint"]
+
+CODE = "accepted_code"
+"""Key of ``Checkpoint.config``: the recorded network in whose place the user accepted other source code."""
+MODULE = "module"
+"""Key of ``Checkpoint.config``: in words, that the checkpoint was made of a module in memory."""
+ACCEPT = "add --accept-code if the change is meant: the weights and the proof then decide, and the report records it"
+"""Advice about source code that changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Checkpoint:
         if weights_sha256(self.state_dict) != self.spec.weights_sha256:
             raise CheckpointError("The weights are not those of the spec: its weights_sha256 is of others.")
         architecture = self.network or models.recorded(self.spec.architecture, self.config.get("architecture_args"))
+        architecture = dataclasses.replace(architecture, output=self.spec.network_output)
         shape, classes = self.spec.input_shape, len(self.spec.labels)
         if self.network is None:  # check without allocating: a file must not exhaust the memory
             _require_same_shapes(architecture.title, self.state_dict, architecture.hollow(shape, classes).state_dict())
@@ -68,10 +77,61 @@ class Checkpoint:
             load_into(network, self.state_dict)
             return network.eval()
 
+    @classmethod
+    @standard_settings()
+    def of(
+        cls,
+        module: "nn.Module",
+        *,
+        input_shape: Sequence[int] | None = None,
+        labels: Sequence[str] | None = None,
+        framing: str | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        output: int | str | None = None,
+        on_notice: Callable[[str], None] | None = None,
+    ) -> "Checkpoint":
+        """Make a checkpoint of a copy of a module in memory; the module is never changed.
+
+        The copy is on the CPU, in eval mode and in float32. The checkpoint can be exported, proven, and compared with
+        artifacts like any other.
+
+        Args:
+            module: maps float32[N, C, H, W] to float32[N, classes] logits; on any device, in any mode, and in any of
+                the wrappers of ``torch.compile`` and data parallelism.
+            input_shape: (channels, height, width); by default the module's attribute of that name. For a module that
+                takes [N, H, W, C], (height, width, channels).
+            labels: class names in the order of the logits; the class numbers by default.
+            framing: how images become inputs, see ``Statement``; unknown by default.
+            mean: one number, or one per channel, on a scale of 1; see ``Statement``.
+            std: the same.
+            output: index or name of the logits, if the module returns a tuple, list or dictionary; by default the only
+                output that is float32[N, classes].
+            on_notice: called with a sentence about anything that was assumed or changed, such as a module in training
+                mode. By default these are warnings.
+
+        Raises:
+            InputError: the module cannot be copied, its input shape is unknown, it is a TorchScript module, its code
+                raised an error, or what is stated does not fit it.
+            UnknownName: the framing does not exist.
+        """
+        from .in_memory import checkpoint_of_module
+        from .statement import Statement
+
+        stated = Statement.of_values(framing=framing, mean=mean, std=std, labels=labels, output=output)
+        return checkpoint_of_module(module, input_shape=input_shape, stated=stated, on_notice=on_notice)
+
+    def with_accepted_code(self, recorded: str) -> "Checkpoint":
+        """Return the checkpoint of its custom ``network``, which the user accepted in place of the recorded one."""
+        assert self.network is not None, "its code was named"
+        spec = dataclasses.replace(self.spec, architecture=self.network.name, selftest=None)  # made with other code
+        return dataclasses.replace(self, spec=spec, config={**self.config, CODE: recorded})
+
     @property
     def title(self) -> str:
         """The network's name without the digest of its source, for messages."""
-        return self.spec.architecture.split("@")[0]
+        name = self.spec.architecture if self.network is None else self.network.name
+        return name.split("@")[0]
 
     @contextlib.contextmanager
     def guard(self, doing: str = "") -> Iterator[None]:

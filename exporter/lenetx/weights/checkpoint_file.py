@@ -16,8 +16,9 @@ from .. import models, weights
 from ..data import archive
 from ..errors import ArtifactError, CheckpointError, InputError
 from ..files import write_atomically
+from ..models.identity import described, is_same
 from . import run_state, safetensors_file, tensor_file
-from .checkpoint import Checkpoint
+from .checkpoint import ACCEPT, CODE, Checkpoint
 from .matching import difference
 from .plain_tensors import plain, require_plain, weights_sha256
 
@@ -63,13 +64,14 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     write_atomically(path, write(checkpoint))
 
 
-def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
+def load(path: Path, *, architecture: str | None = None, accept_code: bool = False) -> Checkpoint:
     """Read a checkpoint that ``save`` wrote; nothing in the file is executed.
 
     Args:
         path: the file, of either kind, recognised by its contents.
         architecture: the expected network; a checkpoint of another one is rejected. Required for a custom network,
             because code that only a file names is never run.
+        accept_code: accept other source code for a custom network; the checkpoint's ``config`` records it.
 
     Raises:
         InputError: the file is missing or a directory, or the network's code raised an error.
@@ -81,9 +83,11 @@ def load(path: Path, *, architecture: str | None = None) -> Checkpoint:
     recorded = checkpoint.spec.architecture
     if architecture is not None:
         network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
-        if network.name != recorded:  # weights that fit do not tell ReLU from tanh
-            raise CheckpointError(f"'{path}' holds {_another(path, checkpoint, models.resolve(architecture))}")
         checkpoint = dataclasses.replace(checkpoint, network=network)
+        if not is_same(recorded, network.name):  # weights that fit do not tell ReLU from tanh
+            if not accept_code or models.is_safe(recorded):
+                raise CheckpointError(f"'{path}' holds {_another(checkpoint, network, architecture)}")
+            checkpoint = checkpoint.with_accepted_code(recorded)
     elif not models.is_safe(recorded):
         raise CheckpointError(
             f"'{path}' is of the network '{recorded}', custom code, which lenetx does not run because a file "
@@ -130,21 +134,17 @@ def _require_own(path: Path, checkpoint: Checkpoint) -> None:
         raise CheckpointError(f"'{path}' is not a usable checkpoint. {error}") from None
 
 
-def _another(path: Path, checkpoint: Checkpoint, named: "Architecture") -> str:
+def _another(checkpoint: Checkpoint, network: "Architecture", named: str) -> str:
     """Describe how the weights differ from those of the network that the user named."""
     recorded = checkpoint.spec.architecture
-    if recorded.split("@")[0] == named.title:
-        return (
-            f"weights of another version of {named.title}: the digest of its source was {recorded.split('@')[-1]} and "
-            f"is {named.name.split('@')[-1]}. 'lenetx convert {path.name} weights.pth' takes the weights out of it."
-        )
-    held = f"weights of {recorded}, not of {named.name}"
-    try:
-        expected = named.build(named.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
-    except InputError:
-        return f"{held}."
-    differing = difference(checkpoint.state_dict, expected.state_dict())
-    return f"{held}: {differing}." if differing else f"{held}."
+    held = f"weights of {described(recorded)}, not of {described(network.name)}"
+    for each in (network, models.resolve(named)):  # the recorded arguments may be of no use to it
+        with contextlib.suppress(InputError):
+            expected = each.build(each.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
+            if differing := difference(checkpoint.state_dict, expected.state_dict()):
+                return f"{held}: {differing}."
+            return f"{held}." if models.is_safe(recorded) else f"{held}: {ACCEPT}."
+    return f"{held}."
 
 
 def _as_archive(checkpoint: Checkpoint) -> bytes:
@@ -235,4 +235,6 @@ def _record(text: str) -> tuple[dict[str, Any], dict[str, Any], tuple[dict[str, 
         raise ValueError("metrics and history hold numbers")
     if not isinstance(config["data"], str | None) or not isinstance(config.get("architecture_args", {}), dict):
         raise ValueError("the configuration names its data and the arguments of its network")
+    if not isinstance(config.get(CODE, ""), str):
+        raise ValueError("the configuration names a network")
     return metrics, config, tuple(history)

@@ -11,6 +11,7 @@ from ..files import exists, require_writable, write_atomically
 from . import checkpoint_file as checkpoints
 from . import safetensors_file
 from .load import checkpoint_of, third_party_weights
+from .options import WeightsOptions
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -26,30 +27,23 @@ TARGETS = (*checkpoints.SUFFIXES, ".pth")
 def convert(
     source: Path,
     target: Path,
-    *,
-    architecture: str | None = None,
-    arguments: Mapping[str, object] | None = None,
-    stated: Statement | None = None,
-    trust_pickle: bool = False,
+    options: WeightsOptions | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write weights to another kind of file, chosen by the target's suffix.
 
-    ``.pt`` is a checkpoint. ``.safetensors`` is a checkpoint too if the source is one or ``architecture`` is given;
+    ``.pt`` is a checkpoint. ``.safetensors`` is a checkpoint too if the source is one or an architecture is given;
     otherwise it holds the tensors alone, unchanged and of any dtype. ``.pth`` is a state_dict, with the tensors alone.
 
     Args:
         source: any file that ``lenetx.load_weights`` reads.
         target: the file to write.
-        architecture: as in ``lenetx.load_weights``; not needed to write the state_dict of a checkpoint.
-        arguments: arguments for the network's factory, by name.
-        stated: preprocessing and labels of third-party weights.
-        trust_pickle: run the code of a pickle that cannot be read otherwise.
+        options: how to read the source. No architecture is needed to write the state_dict of a checkpoint.
         on_notice: called with a sentence about anything that was assumed or changed.
 
     Raises:
-        InputError: the suffix is unknown, source and target are the same file, ``stated`` cannot be stored in the
-            target, or as ``lenetx.load_weights``.
+        InputError: the suffix is unknown, source and target are the same file, what is stated cannot be stored in
+            the target, or as ``lenetx.load_weights``.
         UnknownName: the architecture does not exist.
         CheckpointError: the source cannot be read.
         OutputError: the target cannot be written.
@@ -61,19 +55,21 @@ def convert(
     if exists(source) and exists(target) and target.samefile(source):
         raise InputError(f"'{target}' would overwrite its own source: name another file.")
     require_writable(target)
-    found = third_party_weights(source, trust_pickle=trust_pickle, on_notice=on_notice)
+    options = options or WeightsOptions()
+    architecture = options.architecture
+    found = third_party_weights(source, trust_pickle=options.trust_pickle, on_notice=on_notice)
     third_party = found is not None and not found.is_lenetx and found.spec is None
     if architecture is None and target.suffix == ".pth" and (found is None or found.is_lenetx):
         tensors: Mapping[str, Tensor] = checkpoints.read(source).state_dict  # needs no network code
     elif found is None or not third_party or architecture is not None or target.suffix == ".pt":
-        checkpoint = checkpoint_of(source, found, architecture, arguments, stated or Statement(), on_notice)
+        checkpoint = checkpoint_of(source, found, options, on_notice)
         if target.suffix != ".pth":
             checkpoints.save(checkpoint, target)
             return
         tensors = checkpoint.state_dict
     else:
         tensors = found.tensors
-    if stated not in (None, Statement()):
+    if options.stated != Statement():
         raise InputError(f"'{target}' cannot hold what is stated: name the network with --arch.")
     as_bytes = safetensors_file.pack if target.suffix == ".safetensors" else _state_dict
     write_atomically(target, as_bytes(tensors, {"format": "pt"}))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ArtifactError
+from ..models.wrappers import WRAPPERS, unwrapped
 from .numpy_arrays import as_tensor
 from .unpickle import class_of
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "find_weights"]
 
 _PREFERRED = (
+    "state_dict_ema",
+    "ema_state_dict",
+    "model_ema",
+    "ema_model",
+    "ema",
     "state_dict",
     "model_state_dict",
     "model_state",
@@ -24,8 +30,9 @@ _PREFERRED = (
     "weights",
     "params",
 )
-"""Keys under which training programs save a network's weights, in order of preference."""
-_NO_WEIGHTS = ("optim", "sched", "scaler", "rng", "param_groups", "hist", "loss", "metric")
+"""Keys under which training programs save a network's weights, in order of preference: a moving average of them first,
+which is what such a program evaluates and publishes (as in timm and ultralytics)."""
+_NO_WEIGHTS = ("optim", "sched", "scaler", "rng", "param_groups", "hist", "loss", "metric", "hyper_param", "loops")
 """Parts of the keys under which they save other things, some of which hold tensors too."""
 _DEEPEST = 4
 """Maximum depth of containers around the weights."""
@@ -117,7 +124,7 @@ def find_weights(content: Any, on_notice: Callable[[str], None], size: int) -> C
     """
     found = list(_Search(_MOST_COPIES * size).within(content, "", 0))
     if len(found) > 1:
-        found = [each for each in found if any(tensor.ndim > 1 for tensor in each.tensors.values())] or found
+        found = [each for each in found if any(_has_axes(value) for value in each.tensors.values())] or found
     usual = [each for name in _PREFERRED for each in found if name in each.place.split(".")]
     if not found:
         if content == {}:
@@ -130,8 +137,15 @@ def find_weights(content: Any, on_notice: Callable[[str], None], size: int) -> C
             f"as in torch.save(content['{found[0].place}'], 'weights.pth')."
         )
     if len(found) > 1:
-        on_notice(f"Of several sets of weights ({places}), those under '{usual[0].place}' were taken.")
+        on_notice(
+            f"Of several sets of weights ({places}), those under '{usual[0].place}' were taken; save another one by "
+            "itself to use it."
+        )
     return usual[0] if len(found) > 1 else found[0]
+
+
+def _has_axes(value: Any) -> bool:
+    return getattr(value, "ndim", 0) > 1  # a dict of weights may hold numbers too
 
 
 def _join(place: str, key: str) -> str:
@@ -159,14 +173,17 @@ def _module(content: Any, place: str) -> Candidate | None:
     from torch import nn
 
     if isinstance(content, nn.Module):
-        return Candidate(place, "module", content.state_dict())
+        return Candidate(place, "module", unwrapped(content).state_dict())
     if not _is_module(content):
         return None
-    inner = content
+    inner, whole = content, content
     for _ in range(_WRAPPERS):
         if _is_module(inner) and class_of(inner) is None and len(_mapping(vars(inner)["_modules"])) == 1:
-            (inner,) = vars(inner)["_modules"].values()
-    return Candidate(place, "module", _state_dict(content), class_of(inner))
+            ((name, part),) = vars(inner)["_modules"].items()
+            if whole is inner and name in WRAPPERS:
+                whole = part
+            inner = part
+    return Candidate(place, "module", _state_dict(whole), class_of(inner))
 
 
 def _is_module(content: Any) -> bool:

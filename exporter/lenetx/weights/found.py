@@ -1,6 +1,5 @@
 """Define the input and the result of a weights reader."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Source"]
 
-_PARALLEL = "module."
-_COMPILED = "_orig_mod."
 _LISTED = 5
 _MOST_COPIES = 16
 """Maximum size of all tensors, in multiples of the file's size: tied weights share a storage, and become copies."""
@@ -97,22 +94,3 @@ class Found:
     spec: ModelSpec | None = None
     is_lenetx: bool = False
     network: str | None = None
-
-    def cleaned(self) -> "Found":
-        """Return the weights with the prefixes that wrappers leave removed from their names.
-
-        Raises:
-            ArtifactError: two tensors would have the same name.
-        """
-        names = _without_prefixes(tuple(self.tensors))
-        if len(set(names)) < len(names):
-            raise ArtifactError(f"Without {_PARALLEL} and {_COMPILED} some of its tensors have the same name.")
-        return dataclasses.replace(self, tensors=dict(zip(names, self.tensors.values(), strict=True)))
-
-
-def _without_prefixes(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Remove ``_orig_mod.`` at the start of each compiled part, and ``module.`` if every name begins with it."""
-    names = tuple(name.removeprefix(_COMPILED).replace(f".{_COMPILED}", ".") for name in names)
-    if names and all(name.startswith(_PARALLEL) for name in names):
-        return _without_prefixes(tuple(name.removeprefix(_PARALLEL) for name in names))
-    return names

@@ -18,14 +18,24 @@ from ..models.architecture import Shape
 from ..version import PRODUCER
 from . import Found, matching
 from . import checkpoint_file as checkpoints
-from .checkpoint import Checkpoint
+from .accepted import code_accepted, with_code_of
+from .checkpoint import CODE, Checkpoint
+from .options import WeightsOptions
 from .plain_tensors import weights_sha256
 from .statement import Statement
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ASSUMED", "checkpoint_of", "load_weights", "require_architecture", "third_party_weights"]
+__all__ = [
+    "ASSUMED",
+    "checkpoint_of",
+    "load_weights",
+    "require_architecture",
+    "stated_spec",
+    "third_party_weights",
+    "unknown_spec",
+]
 
 ASSUMED = ((1, 32, 32), (1, 28, 28))
 """(channels, height, width) of LeNet-5's input and of MNIST's images: if the input is unknown, the first that the
@@ -33,23 +43,14 @@ network accepts is assumed."""
 
 
 def load_weights(
-    path: Path,
-    *,
-    architecture: str | None = None,
-    arguments: Mapping[str, object] | None = None,
-    stated: Statement | None = None,
-    trust_pickle: bool = False,
-    on_notice: Callable[[str], None] = lambda _: None,
+    path: Path, options: WeightsOptions | None = None, on_notice: Callable[[str], None] = lambda _: None
 ) -> Checkpoint:
     """Read a checkpoint, or make one from third-party weights, see ``lenetx.weights``.
 
     Args:
         path: the file.
-        architecture: the network, as ``lenetx.models.resolve`` takes it; required unless lenetx wrote the file and the
-            network is not custom.
-        arguments: arguments for the network's factory, by name.
-        stated: preprocessing and labels of weights without metadata.
-        trust_pickle: run the code of a pickle that cannot be read otherwise.
+        options: how to read it. ``architecture`` is required unless lenetx wrote the file and the network is not
+            custom.
         on_notice: called with a sentence about anything that was assumed or changed.
 
     Returns:
@@ -61,8 +62,9 @@ def load_weights(
         UnknownName: the architecture does not exist.
         CheckpointError: the file is damaged, contains code, or holds weights of another network.
     """
-    found = third_party_weights(path, trust_pickle=trust_pickle, on_notice=on_notice)
-    return checkpoint_of(path, found, architecture, arguments, stated or Statement(), on_notice)
+    options = options or WeightsOptions()
+    found = third_party_weights(path, trust_pickle=options.trust_pickle, on_notice=on_notice)
+    return checkpoint_of(path, found, options, on_notice)
 
 
 def third_party_weights(
@@ -79,28 +81,27 @@ def third_party_weights(
 
 
 def checkpoint_of(
-    path: Path,
-    found: Found | None,
-    architecture: str | None,
-    arguments: Mapping[str, object] | None,
-    stated: Statement,
-    on_notice: Callable[[str], None],
+    path: Path, found: Found | None, options: WeightsOptions, on_notice: Callable[[str], None]
 ) -> Checkpoint:
     """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned."""
-    if stated.framing is not None and stated.mean is None and stated.std is None:
-        on_notice("No mean or std was stated; the inputs are assumed to be levels scaled to 0..1.")
+    architecture, stated = options.architecture, options.stated
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.is_lenetx:
-        checkpoint = checkpoints.load(path, architecture=architecture)
-        return dataclasses.replace(checkpoint, spec=_stated(path, checkpoint.spec, stated))
+        checkpoint = checkpoints.load(path, architecture=architecture, accept_code=options.accept_code)
+        if CODE in checkpoint.config and checkpoint.network is not None:
+            on_notice(f"'{path.name}': {code_accepted(checkpoint)}.")
+        return dataclasses.replace(checkpoint, spec=stated_spec(path, checkpoint.spec, stated, on_notice))
     if found.spec is not None and architecture is None:
-        network = models.recorded(found.spec.architecture, arguments)
+        network = models.recorded(found.spec.architecture, options.arguments)
     else:
-        network = models.resolve(require_architecture(path, found, architecture), arguments)
+        network = models.resolve(require_architecture(path, found, architecture), options.arguments)
+    recorded = found.spec.network_output if found.spec is not None else None
+    network = dataclasses.replace(network, output=stated.network_output or recorded)
     tensors = matching.as_float32(found.tensors, on_notice)
-    return _assemble(path, found, network, tensors, stated, on_notice)
+    checkpoint = _assemble(path, found, network, tensors, stated, on_notice)
+    return with_code_of(found.spec, path.name, checkpoint, options, on_notice)
 
 
 def require_architecture(path: Path, found: Found, architecture: str | None) -> str:
@@ -159,14 +160,16 @@ def _assemble(
             architecture=network.name,
             weights_sha256=digest,
             batch="dynamic",
+            network_output=network.output,
             content_sha256=None,
             selftest=None,  # it belongs to the artifact
         )
     else:
         output = output_of(module, network, shape)
-        spec = dataclasses.replace(_unknown(network.name, shape, classes, digest), output=output)
+        spec = unknown_spec(network.name, shape, classes, digest)
+        spec = dataclasses.replace(spec, output=output, network_output=network.output)
     ordered = {name: tensors[name] for name in module.state_dict()}
-    return Checkpoint(_stated(path, spec, stated), ordered, {}, config, (), network)
+    return Checkpoint(stated_spec(path, spec, stated, on_notice), ordered, {}, config, (), network)
 
 
 def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:
@@ -201,7 +204,7 @@ def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Stateme
     return list(dict.fromkeys(shapes)), assumed
 
 
-def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
+def unknown_spec(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
     """Return the spec of weights without metadata: unknown preprocessing, and numbers as labels."""
     channels, height, width = shape
     return ModelSpec(
@@ -221,24 +224,24 @@ def _unknown(architecture: str, shape: tuple[int, int, int], classes: int, diges
     )
 
 
-def _stated(path: Path, spec: ModelSpec, stated: Statement) -> ModelSpec:
-    """Return the spec completed with the user's statement.
+def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement, on_notice: Callable[[str], None]) -> ModelSpec:
+    """Return a file's spec completed with the user's statement.
 
     Raises:
-        InputError: the file has its own preprocessing and labels, or the statement does not fit the network.
+        InputError: the statement contradicts the file or does not fit the network.
     """
     if stated == Statement():
         return spec
+    stated.require_agreement(spec, str(path))
+    if stated.network_output not in (None, spec.network_output):
+        spec = dataclasses.replace(spec, network_output=stated.network_output, selftest=None)  # made with another one
     if spec.framing != UNKNOWN:
-        raise InputError(f"'{path}' records its own inputs and labels: they cannot be stated.")
-    size, channels = stated.input_size or (spec.height, spec.width), stated.channels or spec.channels
-    if (channels, *size) != spec.input_shape:
-        raise InputError(
-            f"The input of '{path}' is {'×'.join(map(str, spec.input_shape))}: no other size can be stated."
-        )
+        return spec
     labels = stated.labels or spec.labels
     if len(labels) != len(spec.labels):
         raise InputError(f"There are {len(labels)} labels, but the weights in '{path}' are for {len(spec.labels)}.")
+    if stated.framing is not None and stated.mean is None and stated.std is None:
+        on_notice("No mean or std was stated; the inputs are assumed to be levels scaled to 0..1.")
     framing = stated.framing or UNKNOWN
     try:
         return dataclasses.replace(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from .. import models
 from ..models import Architecture
 from ..models.probe import fork_random
+from ..models.wrappers import WRAPPERS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -111,41 +112,65 @@ def renamed_to_match(
 ) -> "tuple[dict[str, Tensor], str | None]":
     """Return tensors renamed to fit a network, and a note about what changed.
 
-    A prefix common to the network's tensors is removed, and tensors that only training needs are left out.
-    ``num_batches_tracked`` is taken from the network if it is missing, as before torch 0.4, or has another dtype:
-    inference does not read it. If the names still do not fit, the tensors are returned unchanged.
+    A prefix common to the network's tensors and the names of wrappers are removed, and tensors that only training needs
+    are left out. ``num_batches_tracked`` is taken from the network if it is missing, as before torch 0.4, or has
+    another dtype: inference does not read it. If the names still do not fit, the tensors are returned unchanged.
 
     Args:
         tensors: the weights by name.
         expected: state_dict of the network.
     """
     wanted = [name for name in expected if not name.endswith(_COUNTER)]
-    prefix = _prefix(tensors, wanted)
-    named = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    complete = bool(wanted) and all(name in named for name in wanted)
-    beside = [name for name in tensors if not name.startswith(prefix)] if complete else []
-    extra = [name for name in named if name not in expected and _is_of_training(name)] if complete else []
-    if prefix and not complete:
+    names, note = _renamed(tensors, wanted)
+    if names is None:
         return dict(tensors), None
+    named, notes = {own: tensors[name] for name, own in names.items()}, [note] if note else []
+    extra = [name for name in named if name not in expected and _is_of_training(name)]
     found = {name: tensor for name, tensor in named.items() if name not in extra}
-    if complete:
-        counters = {name: each for name, each in expected.items() if name.endswith(_COUNTER)}
-        found |= {name: each for name, each in counters.items() if name not in found or found[name].dtype != each.dtype}
-    notes = [f"the prefix '{prefix}' of the names was removed"] * bool(prefix)
-    left = beside + [prefix + name for name in extra]
+    counters = {name: each for name, each in expected.items() if name.endswith(_COUNTER)}
+    found |= {name: each for name, each in counters.items() if name not in found or found[name].dtype != each.dtype}
+    left = [name for name in tensors if names.get(name) not in found]
     if left:
         more = f" and {len(left) - _FEW} more" if len(left) > _FEW else ""
         notes += [f"{', '.join(left[:_FEW])}{more} left out, which the network does not have"]
     return found, "; ".join(notes) or None
 
 
-def _prefix(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> str:
+def _renamed(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> tuple[dict[str, str] | None, str]:
+    """Return the network's name of each tensor, so that all wanted names exist, and a note about what was removed.
+
+    Names are compared as they are, then below a common prefix, then without the names of wrappers on either side. The
+    result is ``None`` if none of these fits.
+    """
+    if wanted and all(name in tensors for name in wanted):
+        return {name: name for name in tensors}, ""
+    if prefix := _prefix(tensors, wanted):
+        renamed = {name: name.removeprefix(prefix) for name in tensors if name.startswith(prefix)}
+        return renamed, f"the prefix '{prefix}' of the names was removed"
+    bare, own = {name: _unwrapped(name) for name in tensors}, {_unwrapped(name): name for name in wanted}
+    if len(set(bare.values())) < len(bare) or len(own) < len(wanted):
+        return None, ""  # two tensors would have one name
+    parts = sorted({part for name in (*bare, *wanted) for part in name.split(".") if part in WRAPPERS})
+    if not parts:
+        return None, ""
+    names, note = _renamed(dict(zip(bare.values(), tensors.values(), strict=True)), list(own))
+    if names is None:
+        return None, ""
+    added = " and ".join(f"'{part}.'" for part in parts)
+    words = f"the names were compared without {added}, which wrappers add"
+    renamed = {name: own.get(names[each], names[each]) for name, each in bare.items() if each in names}
+    return renamed, "; ".join(filter(None, (words, note)))
+
+
+def _prefix(names: "Mapping[str, object]", wanted: Sequence[str]) -> str:
     """Return the best prefix under which all wanted names exist: a usual one, else the shortest; empty if none."""
-    if not wanted or wanted[0] in tensors:
-        return ""
-    ends = [name.removesuffix(wanted[0]) for name in tensors if name.endswith(f".{wanted[0]}")]
-    whole = [start for start in ends if all(start + name in tensors for name in wanted)]
+    ends = [name.removesuffix(wanted[0]) for name in names if name.endswith(f".{wanted[0]}")] if wanted else []
+    whole = [start for start in ends if all(start + name in names for name in wanted)]
     return min(whole, key=lambda start: (start not in _USUAL, len(start)), default="")
+
+
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def _is_of_training(name: str) -> bool:
@@ -164,7 +189,14 @@ def difference(given: "Mapping[str, Tensor]", expected: "Mapping[str, Tensor]") 
         elif given[name].dtype != expected[name].dtype:
             problems.append(f"{name} is {given[name].dtype} instead of {expected[name].dtype}")
     more = f"; and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
+    if problems and given.keys().isdisjoint(expected) and _inner_shapes(given) == _inner_shapes(expected):
+        more += "; only their shapes agree, in order: rename them, since shapes do not tell which tensor is which"
     return "; ".join(sorted(problems)[:_LISTED]) + more
+
+
+def _inner_shapes(tensors: "Mapping[str, Tensor]") -> list[tuple[int, ...]]:
+    """Return the rank and shape of each tensor without its first axis, which may be that of the classes."""
+    return [(tensor.ndim, *tensor.shape[1:]) for tensor in tensors.values()]
 
 
 def matching_networks(tensors: "Mapping[str, Tensor]") -> tuple[str, ...]:

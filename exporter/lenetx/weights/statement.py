@@ -1,9 +1,11 @@
 """User-supplied preprocessing and labels for weights without metadata."""
 
+import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
@@ -29,6 +31,7 @@ class Statement:
         labels: class names in the order of the logits; the class numbers when ``None``.
         input_size: (height, width) of the input, for a network that accepts several.
         channels: channels of the input, 1 or 3, for a network that accepts both.
+        network_output: index or name of the logits, for a network that returns several outputs.
 
     Raises:
         UnknownName: the framing does not exist.
@@ -41,6 +44,7 @@ class Statement:
     labels: tuple[str, ...] | None = None
     input_size: tuple[int, int] | None = None
     channels: int | None = None
+    network_output: str | None = None
 
     def __post_init__(self) -> None:
         if self.framing is not None and self.framing not in FRAMINGS:
@@ -63,8 +67,46 @@ class Statement:
         """Return the statement with the preprocessing, labels and input shape of an artifact's spec."""
         size, channels = (spec.height, spec.width), spec.channels
         if spec.framing == UNKNOWN:
-            return cls(labels=spec.labels, input_size=size, channels=channels)
-        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels)
+            return cls(None, None, None, spec.labels, size, channels, spec.network_output)
+        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels, spec.network_output)
+
+    def completed(self, others: "Statement") -> "Statement":
+        """Return this statement with whatever it lacks taken from another one."""
+        fields = (each.name for each in dataclasses.fields(self))
+        return Statement(
+            **{name: getattr(others, name) if getattr(self, name) is None else getattr(self, name) for name in fields}
+        )
+
+    def require_agreement(self, spec: ModelSpec, name: str) -> None:
+        """Check that nothing here contradicts what a file records.
+
+        Args:
+            spec: of the file. An unknown framing says nothing of the preprocessing, and class numbers beside one say
+                nothing of the labels.
+            name: the file's name.
+
+        Raises:
+            InputError: a statement contradicts the file.
+        """
+        known = spec.framing != UNKNOWN
+        said: dict[str, Any] = {"input_size": (spec.height, spec.width), "channels": spec.channels}
+        if spec.network_output is not None:
+            said["network_output"] = spec.network_output
+        if known or spec.labels != tuple(map(str, range(len(spec.labels)))):
+            said["labels"] = spec.labels
+        if known:
+            said |= {"framing": spec.framing, "mean": spec.mean, "std": spec.std}
+        for field, own in said.items():
+            given = getattr(self, field)
+            if given is not None and field in ("mean", "std"):
+                given = self.per_channel(field, spec.channels)
+            if given not in (None, own):
+                option = f"--{field.removeprefix('network_').replace('_', '-')}"
+                join = "x" if field == "input_size" else ","
+                raise InputError(
+                    f"'{name}' records {field.replace('_', ' ')} {_text(own, join)}, and {option} {_text(given, join)} "
+                    f"contradicts it: leave {option} away."
+                )
 
     def _require_scale_of_one(self) -> None:
         """Raise InputError if a mean or std must be of levels from 0 to 255."""
@@ -92,6 +134,7 @@ class Statement:
         labels: str | None = None,
         input_size: str | None = None,
         channels: int | None = None,
+        network_output: str | None = None,
     ) -> "Statement":
         """Parse a statement from command-line options.
 
@@ -108,6 +151,32 @@ class Statement:
             labels=None if labels is None else read_labels(labels),
             input_size=None if input_size is None else parse_size(input_size),
             channels=channels,
+            network_output=network_output,
+        )
+
+    @classmethod
+    def of_values(
+        cls,
+        *,
+        framing: str | None = None,
+        mean: float | Sequence[float] | None = None,
+        std: float | Sequence[float] | None = None,
+        labels: Sequence[str] | None = None,
+        output: int | str | None = None,
+    ) -> "Statement":
+        """Return a statement of plain Python values: any sequence, and one number for all channels.
+
+        Raises:
+            UnknownName, InputError: as the constructor, or the labels are not texts.
+        """
+        if isinstance(labels, str) or not all(isinstance(each, str) for each in labels or ()):
+            raise InputError(f"The labels are {labels!r}; they must be a list of texts, one per class.")
+        return cls(
+            framing=framing,
+            mean=_per_channel("mean", mean),
+            std=_per_channel("std", std),
+            labels=None if labels is None else tuple(labels),
+            network_output=None if output is None else str(output),
         )
 
     def padding(self, shape: tuple[int, int, int]) -> int:
@@ -143,6 +212,19 @@ class Statement:
             )
             raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
         return tuple(given) * (channels if len(given) == 1 else 1)
+
+
+def _text(value: object, join: str) -> str:
+    return join.join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _per_channel(name: str, given: float | Sequence[float] | None) -> tuple[float, ...] | None:
+    if given is None:
+        return None
+    try:
+        return tuple(map(float, given)) if isinstance(given, Iterable) else (float(given),)
+    except (TypeError, ValueError):
+        raise InputError(f"The {name} is {given!r}; it must be a number, or one number per channel.") from None
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...] | None:

@@ -4,27 +4,24 @@ import dataclasses
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lenetx_runtime import InputError
-from lenetx_runtime.backend import batches
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ...graph import of_onnx
-from ...graph.onnx_names import CONSTANT
 from ..artifact import Artifact, OpenedArtifact
+from .evaluate import evaluate
 from .intermediates import layers_of
 from .parse import parse
 from .runs import runs_of
-from .structure import OPSETS, constants, numbers, structure, training_operators
+from .structure import OPSETS, constants, numbers, structure, training_operators, weights
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
-    from numpy.typing import NDArray
 
     from .. import Batch
     from ..network import Network
@@ -61,9 +58,9 @@ def export(network: "Network", *, batch: "Batch" = "dynamic", opset: int | None 
     from .canonical import canonical
     from .translate import translate
 
-    weights = {name: tensor.numpy() for name, tensor in network.usage.tensors.items()}
+    tensors = {name: tensor.numpy() for name, tensor in network.usage.tensors.items()}
     translated = translate(network.module, network.spec, batch, max(opset, _TORCH_OPSETS[0]))
-    model = canonical(translated, weights, opset)
+    model = canonical(translated, tensors, opset)
     spec = dataclasses.replace(network.spec, batch=batch, content_sha256="0" * 64)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
@@ -85,7 +82,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=OrtBackend(data, spec, device=device),
         structure=structure(model, spec),
-        weights=_weights(model),
+        weights=weights(model),
         numbers=numbers(model),
         constants=constants(model),
         runs=runs_of(data, spec, device),
@@ -93,7 +90,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         training=lambda: training_operators(again()),
         expression=lambda names: of_onnx(again(), names),
         matches_new_export=lambda network: _matches_new_export(again(), spec, network),
-        evaluate=lambda inputs: _evaluate(again(), spec, inputs),
+        evaluate=lambda inputs: evaluate(again(), spec, inputs),
     )
 
 
@@ -114,27 +111,3 @@ def _load(data: bytes) -> "onnx.ModelProto":
     import onnx
 
     return onnx.load_from_string(data)
-
-
-def _evaluate(model: "onnx.ModelProto", spec: ModelSpec, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    """Compute the logits with onnx's reference evaluator."""
-    import numpy as np
-    from onnx.reference import ReferenceEvaluator
-
-    evaluator = ReferenceEvaluator(model)
-    found = []
-    for part, count in batches(inputs, spec):
-        values: Any = evaluator.run([spec.output_name], {spec.input_name: part})
-        found.append(values[0][:count])
-    logits: NDArray[np.float32] = np.concatenate(found)
-    return logits
-
-
-def _weights(model: "onnx.ModelProto") -> "dict[str, NDArray[np.float32]]":
-    """Return the initializers by name, in the order in which the graph reads them."""
-    import onnx.numpy_helper
-
-    read = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.input)}
-    named = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(CONSTANT)]
-    tensors = sorted(named, key=lambda tensor: read.get(tensor.name, len(read)))
-    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in tensors}

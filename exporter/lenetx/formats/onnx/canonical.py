@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import AttributeProto, ModelProto, NodeProto
 
-__all__ = ["canonical"]
+__all__ = ["canonical", "drop_default_attributes"]
 
 _DEFAULTS = {
     ("Conv", "auto_pad"): "NOTSET",
@@ -66,7 +66,7 @@ def canonical(model: "ModelProto", weights: Mapping[str, "NDArray[np.float32]"],
     from onnx import helper
 
     for node in model.graph.node:
-        _drop_default_attributes(node)
+        drop_default_attributes(node)
     name_batch(model, _BATCH)
     plain_shapes(model)
     _drop_unread_nodes(model)
@@ -95,7 +95,8 @@ def _converted(model: "ModelProto", opset: int) -> "ModelProto":
     return converted
 
 
-def _drop_default_attributes(node: "NodeProto") -> None:
+def drop_default_attributes(node: "NodeProto") -> None:
+    """Drop the attributes of a node that have their default values, and those that inference ignores."""
     kept = [
         attribute
         for attribute in node.attribute

@@ -1,9 +1,11 @@
 """Return the outputs of an ONNX file's affine layers: run the same graph with more outputs and no optimisation."""
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from lenetx_runtime import ModelSpec
+from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.backend import batches
+from lenetx_runtime.layout import arrange
 from lenetx_runtime.ort import memory_for
 from lenetx_runtime.ort_session import CPU, import_engine, open_session
 
@@ -14,47 +16,73 @@ if TYPE_CHECKING:
 
     Results = tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]
 
-__all__ = ["layers_of"]
+__all__ = ["affine_outputs", "entering", "layers_of"]
 
 _AFFINE = ("Conv", "Gemm", "MatMul")
 
 
-def layers_of(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "Results":
+def layers_of(
+    data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]", outputs: "Mapping[str, list[str]] | None" = None
+) -> "Results":
     """Run float32[N, C, H, W] and return each affine layer's outputs, by weight name, and the float32[N, K] logits.
 
     This runs the unoptimised graph on the CPU; the optimised program is checked end to end.
+
+    Args:
+        data: the ONNX file.
+        spec: its spec.
+        inputs: float32[N, C, H, W].
+        outputs: the layers' output names by weight, see ``affine_outputs``; by default those of the file.
+    """
+    import onnx
+
+    model = onnx.load_from_string(data)
+    outputs = affine_outputs(model) if outputs is None else outputs
+    shown = dict.fromkeys(name for names in outputs.values() for name in names)
+    whole = values_of(data, spec, inputs, [*shown, spec.output_name])
+    results = {weight: [whole[name] for name in some] for weight, some in outputs.items()}
+    return results, whole[spec.output_name].reshape(len(inputs), len(spec.labels))
+
+
+def entering(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Run float32[N, C, H, W] and return what enters the first affine layer, float32[N, …].
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    import onnx
+
+    first = next((node for node in onnx.load_from_string(data).graph.node if node.op_type in _AFFINE), None)
+    if first is None:
+        raise InputError("It has no convolution and no dense layer.")
+    name = first.input[0]
+    return inputs if name == spec.input_name else values_of(data, spec, inputs, [name])[name]
+
+
+def values_of(
+    data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]", wanted: "Iterable[str]"
+) -> "dict[str, NDArray[np.float32]]":
+    """Run the unoptimised graph on the CPU and return the values of the given names, float32[N, …] each.
+
+    Protobuf merges concatenated messages and joins their repeated fields, so the file need not be rewritten.
     """
     import numpy as np
     import onnx
 
     onnxruntime = import_engine()
-    outputs, names, more = _with_results(onnx.load_from_string(data))
+    names = [*dict.fromkeys(wanted)]
+    graph = onnx.GraphProto(output=[onnx.ValueInfoProto(name=name) for name in names if name != spec.output_name])
+    more = onnx.ModelProto(graph=graph).SerializeToString()
+    arranged = arrange(spec.layout) or (lambda batch: batch)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = open_session(onnxruntime, data + more, options, [(CPU, {})], memory_for(data, spec))
     parts = []
     for part, count in batches(inputs, spec):
-        found = session.run(names, {spec.input_name: part})
+        found = session.run(names, {spec.input_name: arranged(part)})
         parts.append([each[:count] for each in found])
-    whole = {name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(names)}
-    results = {weight: [whole[name] for name in some] for weight, some in outputs.items()}
-    return results, whole[spec.output_name]
-
-
-def _with_results(model: "ModelProto") -> tuple[dict[str, list[str]], list[str], bytes]:
-    """Return the layers' output names by weight, all output names, and bytes to append to the file to declare them.
-
-    Protobuf merges concatenated messages and joins their repeated fields, so the file need not be rewritten.
-    """
-    import onnx
-
-    outputs = affine_outputs(model)
-    known = [value.name for value in model.graph.output]
-    results = dict.fromkeys(name for names in outputs.values() for name in names)
-    shown = [name for name in results if name not in known]
-    graph = onnx.GraphProto(output=[onnx.ValueInfoProto(name=name) for name in shown])
-    return outputs, known + shown, onnx.ModelProto(graph=graph).SerializeToString()
+    return {name: np.concatenate([part[place] for part in parts]) for place, name in enumerate(names)}
 
 
 def affine_outputs(model: "ModelProto") -> dict[str, list[str]]:

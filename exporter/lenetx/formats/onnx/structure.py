@@ -10,10 +10,11 @@ from ...report import Check
 from ..local_paths import local_paths
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto, TensorProto
 
-__all__ = ["OPSETS", "constants", "numbers", "structure", "training_operators"]
+__all__ = ["OPSETS", "constants", "numbers", "structure", "training_operators", "weights"]
 
 _PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
 """``onnx.AttributeProto`` types FLOAT, INT, STRING, FLOATS, INTS and STRINGS; the others hold tensors and graphs."""
@@ -106,6 +107,16 @@ def _constants(model: "ModelProto") -> Check:
     problem = f"Numbers are kept beside the weights: {'; '.join(problems[:5])}." if problems else None
     subject = f"{len(model.graph.initializer)} initializers"
     return Check.verdict("constants", subject, problem, "There are no other tensors.")
+
+
+def weights(model: "ModelProto") -> "dict[str, NDArray[np.float32]]":
+    """Return the initializers that are weights by name, in the order in which the graph reads them."""
+    from onnx import numpy_helper
+
+    read = {name: place for place, name in enumerate(name for node in model.graph.node for name in node.input)}
+    named = [tensor for tensor in model.graph.initializer if not tensor.name.startswith(CONSTANT)]
+    tensors = sorted(named, key=lambda tensor: read.get(tensor.name, len(read)))
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in tensors}
 
 
 def constants(model: "ModelProto") -> "dict[str, NDArray[Any]]":

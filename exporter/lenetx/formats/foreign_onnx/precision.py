@@ -1,0 +1,37 @@
+"""Tell a file in float32 from those in other precisions."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["FLOAT32", "precision_of"]
+
+FLOAT32 = "float32"
+_QUANTISED = (
+    "QuantizeLinear DequantizeLinear DynamicQuantizeLinear ConvInteger MatMulInteger QLinearConv QLinearMatMul QGemm "
+    "QLinearAdd QLinearMul QLinearAveragePool QLinearGlobalAveragePool QLinearConcat QLinearSoftmax QLinearSigmoid "
+    "QLinearLeakyRelu QAttention DynamicQuantizeMatMul MatMulNBits MatMulIntegerToFloat"
+)
+_NAMES = {10: "float16", 16: "bfloat16", 11: "float64"}
+"""By tensor data type, from the one that decides first."""
+_FLOAT_TYPES = (1, *_NAMES)
+_CAST = "Cast"
+
+
+def precision_of(model: "ModelProto") -> str:
+    """Return the precision in which a file computes: ``float32``, ``float16``, ``bfloat16``, ``float64`` or ``int8``.
+
+    A single tensor or conversion of another precision decides: float32's limits do not hold behind it.
+    """
+    if any(node.op_type in _QUANTISED.split() for node in model.graph.node):
+        return "int8"
+    kinds = {value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)}
+    kinds |= {tensor.data_type for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                kinds.add(attribute.t.data_type)
+            elif node.op_type == _CAST and attribute.name == "to":
+                kinds.add(attribute.i)
+    return next((name for kind, name in _NAMES.items() if kind in kinds), FLOAT32)

@@ -1,0 +1,41 @@
+"""Count the operators that decide by the numbers of the input which values reach the output."""
+
+from collections import Counter
+
+from .expression import Expression, ordered
+
+__all__ = ["GIVES_SIZES", "decisions"]
+
+_KINKS = (
+    "clip maximum minimum abs floor ceil round amax amin max_pool leaky_relu prelu elu celu hardswish hardsigmoid "
+    "Relu Clip Max Min Abs Floor Ceil Round ReduceMax ReduceMin MaxPool LeakyRelu PRelu Elu Celu HardSwish HardSigmoid "
+    "Selu ThresholdedRelu Shrink GlobalMaxPool"
+)
+"""Operators with a kink; the capitalised ones of ONNX, where they have no canonical form."""
+_CHOICES = (
+    "where greater less_or_equal sign And ArgMax ArgMin Compress Equal Greater GreaterOrEqual If IsInf IsNaN Less "
+    "LessOrEqual Loop Mod NonZero Not OneHot Or Scan ScatterElements ScatterND Sign TopK Unique Where Xor "
+    "NonMaxSuppression"
+)
+"""Operators that choose, or jump from one value to another."""
+_SIZES = ("Shape", "Size")
+GIVES_SIZES = "it gives sizes"
+"""Why an operator that computes sizes, axes or indices is opaque."""
+
+
+def decisions(expression: Expression) -> "Counter[str]":
+    """Return how many operators with a kink or a jump read numbers that depend on the input, by kind.
+
+    All kinds of kinks count as one, and all kinds of choices, since one can be spelled as another.
+    """
+    kinks, choices = _KINKS.split(), _CHOICES.split()
+    depends: dict[bytes, bool] = {}
+    found: Counter[str] = Counter()
+    for each in ordered(expression):
+        name = each.operator.removeprefix("?")
+        is_size = each.is_opaque and (name in _SIZES or each.attributes.get("reason") == GIVES_SIZES)
+        reads = each.operator == "input" or any(depends[part.key] for part in each.arguments)
+        depends[each.key] = reads and not is_size
+        if depends[each.key] and name in (*kinks, *choices):
+            found["kinks" if name in kinks else "choices"] += 1
+    return found

@@ -1,0 +1,72 @@
+"""Make the checkpoint with which artifacts are compared of a module in memory."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import formats
+from ..errors import InputError
+from ..formats.foreign_onnx import input_of, is_foreign
+from ..models.architecture import Shape
+from ..models.user_network import as_input_shape
+from ..weights.checkpoint import Checkpoint
+from ..weights.in_memory import checkpoint_of_module
+from ..weights.statement import Statement
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["module_against"]
+
+
+def module_against(
+    module: "nn.Module",
+    artifact: Path | None,
+    axes: Sequence[object] | None,
+    input_shape: Sequence[int] | None,
+    output: int | str | None,
+    on_notice: Callable[[str], None] | None,
+) -> Checkpoint:
+    """Make a checkpoint of a module that an artifact or a program is compared with.
+
+    Args:
+        module: the module, which is never changed.
+        artifact: supplies the input shape and, if lenetx wrote it, preprocessing, labels and the network's name.
+        axes: of the input of a program in memory.
+        input_shape: see ``Checkpoint.of``; by default that of the artifact, else the module's own.
+        output: see ``Checkpoint.of``; by default that of the artifact.
+        on_notice: see ``Checkpoint.of``.
+
+    Raises:
+        InputError: see ``Checkpoint.of``, or ``input_shape`` is not the artifact's.
+        ArtifactError: the artifact is damaged.
+    """
+    stated = Statement.of_values(output=output)
+    if artifact is None or is_foreign(artifact):
+        shape = input_shape or (_shape_of(axes) if artifact is None else _shape_in(artifact))
+        return checkpoint_of_module(module, input_shape=shape, stated=stated, on_notice=on_notice)
+    spec = formats.open_artifact(artifact).artifact.spec
+    if input_shape is not None and tuple(input_shape) != spec.input_shape:
+        shown = "×".join(map(str, spec.input_shape))
+        raise InputError(f"'{artifact}' says that its input is {shown}, and `input_shape` contradicts it: omit it.")
+    stated.require_agreement(spec, artifact.name)
+    return checkpoint_of_module(module, stated=stated, like=spec, on_notice=on_notice)
+
+
+def _shape_in(artifact: Path) -> Shape | None:
+    """Return (channels, height, width) of a foreign file's input, ``None`` if it is ambiguous."""
+    size, channels = input_of(artifact)
+    return None if size is None or channels is None else (channels, *size)
+
+
+def _shape_of(axes: Sequence[object] | None) -> Shape | None:
+    """Return (channels, height, width) for the axes [N, C, H, W], [N, H, W, C] or [N, H, W]; ``None`` for others."""
+    sizes = tuple(size for size in (axes or ())[1:] if isinstance(size, int) and size > 0)
+    if axes is None or len(sizes) != len(axes) - 1:
+        return None
+    if len(sizes) == 2:
+        return 1, *sizes
+    try:
+        return as_input_shape(sizes, "The input")[0]
+    except InputError:
+        return None
