@@ -91,11 +91,8 @@ class InitialWeights:
             spec = self.found.spec
             if spec is not None:
                 own |= {"input_size": (spec.height, spec.width), "channels": spec.channels}
-                own |= (
-                    {}
-                    if spec.framing == UNKNOWN or {"input_size", "channels"} & given.keys()
-                    else {"framing": spec.framing}
-                )
+                if spec.framing != UNKNOWN and not {"input_size", "channels", "framing"} & given.keys():
+                    own |= {"framing": spec.framing, "interpolation": spec.interpolation, "resize": spec.resize}
         return {name: value for name, value in own.items() if name not in given}
 
     def _is_of(self, architecture: str) -> bool:

@@ -81,9 +81,22 @@ def third_party_weights(
 
 
 def checkpoint_of(
-    path: Path, found: Found | None, options: WeightsOptions, on_notice: Callable[[str], None]
+    path: Path,
+    found: Found | None,
+    options: WeightsOptions,
+    on_notice: Callable[[str], None],
+    *,
+    defaults: bool = True,
 ) -> Checkpoint:
-    """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned."""
+    """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned.
+
+    Args:
+        path: as for ``load_weights``.
+        found: the weights; ``None`` for a checkpoint.
+        options: as for ``load_weights``.
+        on_notice: as for ``load_weights``.
+        defaults: take the preprocessing that the network's library states, where none is stated.
+    """
     architecture, stated = options.architecture, options.stated
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
@@ -98,7 +111,8 @@ def checkpoint_of(
     else:
         network = models.resolve(require_architecture(path, found, architecture), options.arguments)
     recorded = found.spec.network_output if found.spec is not None else None
-    network = dataclasses.replace(network, output=stated.network_output or recorded)
+    preprocessing = network.preprocessing if defaults else None
+    network = dataclasses.replace(network, output=stated.network_output or recorded, preprocessing=preprocessing)
     tensors = matching.as_float32(found.tensors, on_notice)
     checkpoint = _assemble(path, found, network, tensors, stated, on_notice)
     return with_code_of(found.spec, path.name, checkpoint, options, on_notice)
@@ -168,8 +182,31 @@ def _assemble(
         output = output_of(module, network, shape)
         spec = unknown_spec(network.name, shape, classes, digest)
         spec = dataclasses.replace(spec, output=output, network_output=network.output)
+        stated = _with_defaults(network, shape, stated, on_notice)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(stated_spec(path, spec, stated, on_notice), ordered, {}, config, (), network)
+
+
+def _with_defaults(
+    network: Architecture, shape: Shape, stated: Statement, on_notice: Callable[[str], None]
+) -> Statement:
+    """Return the statement, completed with the preprocessing that the network's library states."""
+    given = None if network.preprocessing is None else network.preprocessing(shape)
+    if given is None:
+        return stated
+    usual = Statement(**given)
+    if stated.framing in (None, usual.framing):
+        completed = stated.completed(usual)
+    else:
+        completed = dataclasses.replace(stated, mean=stated.mean or usual.mean, std=stated.std or usual.std)
+    if completed != stated:
+        words = ", ".join(f"{name} {_shown(value)}" for name, value in given.items() if getattr(stated, name) is None)
+        on_notice(f"The preprocessing that {network.title} was trained with is assumed: {words}.")
+    return completed
+
+
+def _shown(value: object) -> str:
+    return ",".join(f"{number:.4g}" for number in value) if isinstance(value, tuple) else str(value)
 
 
 def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:
@@ -242,14 +279,11 @@ def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement, on_notice:
         raise InputError(f"There are {len(labels)} labels, but the weights in '{path}' are for {len(spec.labels)}.")
     if stated.framing is not None and stated.mean is None and stated.std is None:
         on_notice("No mean or std was stated; the inputs are assumed to be levels scaled to 0..1.")
-    framing = stated.framing or UNKNOWN
     try:
         return dataclasses.replace(
             spec,
             labels=labels,
-            framing=framing,
-            polarity=POLARITIES[framing],
-            padding=stated.padding(spec.input_shape),
+            **stated.frame_fields(spec.input_shape),
             mean=stated.per_channel("mean", spec.channels),
             std=stated.per_channel("std", spec.channels),
             selftest=None,  # made with other preprocessing
