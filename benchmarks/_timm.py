@@ -1,15 +1,55 @@
-"""List timm's small classifiers, one of each family, at the smallest input that each takes.
+"""List 40 of timm's classifiers below 10 million parameters, each at the smallest input that it takes.
 
-python benchmarks/_timm.py [PARAMETERS]
+python benchmarks/_timm.py
 """
 
-import sys
 import warnings
-from collections.abc import Iterator
 from typing import NamedTuple
 
-MOST_PARAMETERS = 10_000_000
-SIDES = (32, 64, 96, 128, 160, 192, 224, 256)
+NAMES = [
+    "coat_lite_tiny",
+    "convnext_atto",
+    "convnextv2_atto",
+    "crossvit_tiny_240",
+    "densenet121",
+    "dla46_c",
+    "dla60x_c",
+    "edgenext_xx_small",
+    "efficientformerv2_s0",
+    "efficientnet_b0",
+    "efficientvit_b0",
+    "efficientvit_m0",
+    "ese_vovnet19b_slim",
+    "fasternet_t0",
+    "fastvit_t8",
+    "gernet_s",
+    "ghostnet_050",
+    "hgnetv2_b0",
+    "inception_next_atto",
+    "lcnet_050",
+    "levit_128s",
+    "mambaout_femto",
+    "mixnet_s",
+    "mnasnet_small",
+    "mobilenetv2_050",
+    "mobilenetv3_small_050",
+    "mobilenetv4_conv_small",
+    "mobileone_s0",
+    "mobilevit_xxs",
+    "nf_regnet_b0",
+    "pit_ti_224",
+    "pvt_v2_b0",
+    "regnetx_002",
+    "regnety_002",
+    "repghostnet_050",
+    "resnet10t",
+    "rexnet_100",
+    "tinynet_e",
+    "vit_tiny_patch16_224",
+    "xcit_nano_12_p16_224",
+]
+"""Networks of 40 kinds: convolutional, attention and mixtures."""
+SIDES = (32, 64, 96, 128, 160, 192, 224, 240, 256)
 CLASSES = 10
 
 
@@ -21,55 +61,36 @@ class Small(NamedTuple):
     side: int
 
 
-def smallest_of_each_family(most: int = MOST_PARAMETERS) -> "list[Small]":
-    """Return the smallest network of each of timm's families that has fewer parameters, smallest first."""
-    families: dict[str, Small] = {}
-    for family, found in _counted(most):
-        if family not in families or found.parameters < families[family].parameters:
-            families[family] = found
-    return sorted(families.values(), key=lambda each: each.parameters)
+def small_networks() -> list[Small]:
+    """Return the networks, the smallest first; needs timm, but no weights: shapes are tried on the meta device."""
+    return sorted((_small(f"timm:{name}") for name in NAMES), key=lambda each: each.parameters)
 
 
-def _counted(most: int) -> "Iterator[tuple[str, Small]]":
+def _small(architecture: str) -> Small:
     import torch
 
     from lenetx import models
-    from lenetx.errors import LenetxError
-    from lenetx.torchvision_loader import mend_imports
 
-    mend_imports()
-    import timm
-
-    for name in timm.list_models():
-        config = timm.models.get_pretrained_cfg(name)
-        family = timm.models.model_entrypoint(name).__module__
-        if config is None or any(word in name for word in ("large", "huge", "giant", "xxl", "naflex")):
-            continue
-        sides = config.input_size[1:2] if config.fixed_input_size else SIDES
-        network = models.resolve(f"timm:{name}")
+    network = models.resolve(architecture)
+    assert network.input_shape is not None
+    own = network.input_shape[1]
+    module = network.hollow(network.input_shape, CLASSES).eval()
+    for side in sorted({*SIDES, own}):
         try:
-            module = network.hollow((3, sides[-1], sides[-1]), CLASSES).eval()
-        except LenetxError:
+            with torch.no_grad(), torch.device("meta"):
+                shape = module(torch.empty(2, 3, side, side)).shape
+        except Exception:  # a network may raise anything at a size that it does not take
             continue
-        parameters = sum(each.numel() for each in module.parameters())
-        if parameters >= most:
-            continue
-        for side in sides:
-            try:
-                with torch.no_grad(), torch.device("meta"):
-                    shape = module(torch.empty(2, 3, side, side)).shape
-            except Exception:  # the network may raise anything at a size that it does not take
-                continue
-            if shape == (2, CLASSES):
-                yield family, Small(f"timm:{name}", parameters, side)
-                break
+        if shape == (2, CLASSES):
+            return Small(architecture, sum(each.numel() for each in module.parameters()), side)
+    raise AssertionError(f"{architecture} takes none of the sizes")
 
 
 def main() -> None:
     """Print the networks, one a line."""
     warnings.simplefilter("ignore")
-    for found in smallest_of_each_family(int(sys.argv[1]) if len(sys.argv) > 1 else MOST_PARAMETERS):
-        print(f"{found.architecture:45} {found.parameters:10,} {found.side:4}")
+    for found in small_networks():
+        print(f"{found.architecture:45} {found.parameters:10,} {found.side:4}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import lenetx
-from lenetx import Statement, models
+from lenetx import Statement, WeightsOptions, models
 from lenetx.errors import InputError, Unavailable, UnknownName
 from lenetx.torchvision_loader import mend_imports
 from lenetx_runtime.preprocess import decode, frame, normalise
@@ -142,29 +142,23 @@ def test_weights_have_timms_preprocessing_unless_another_is_stated(weights):
 @installed
 @pytest.mark.slow
 def test_weights_are_exported_proven_and_predict_a_picture(weights, tmp_path):
-    options = lenetx.WeightsOptions("timm:test_resnet", stated=Statement("crop", resize=40, input_size=(32, 32)))
-    reports = lenetx.export(weights, folder=tmp_path, weights_options=options)
-    assert [report.artifact.format for report in reports] == ["onnx", "torchscript"]
-    plain = lenetx.WeightsOptions("timm:test_resnet")  # the artifact supplies the framing
-    against = lenetx.load_weights(weights, options)
-    assert lenetx.verify(tmp_path / "weights.onnx", against=against).passed
-    assert plain.architecture == against.spec.architecture
-    picture = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8))
+    from torchvision import transforms
+
+    from lenetx.publishing.against import load_against
     from lenetx_runtime import Classifier
 
-    found = Classifier(tmp_path / "weights.onnx").predict(picture)
-    with torch.no_grad():
-        module = against.network.build(against.spec.input_shape, 7).eval()
-        module.load_state_dict(against.state_dict)
-        from torchvision import transforms
+    stated = Statement("crop", resize=40, input_size=(32, 32))
+    lenetx.export(weights, ["onnx"], folder=tmp_path, weights_options=WeightsOptions("timm:test_resnet", stated=stated))
+    path = tmp_path / "weights.onnx"
+    checkpoint = load_against(weights, path, WeightsOptions("timm:test_resnet"))
+    assert (checkpoint.spec.resize, checkpoint.spec.input_shape) == (40, (3, 32, 32))
+    assert lenetx.verify(path, against=checkpoint, quick=True).passed
 
-        theirs = transforms.Compose(
-            [
-                transforms.Resize(40),
-                transforms.CenterCrop(32),
-                transforms.ToTensor(),
-                transforms.Normalize([0.5] * 3, [0.5] * 3),
-            ]
-        )
+    picture = PIL.Image.fromarray(np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8))
+    steps = [transforms.Resize(40), transforms.CenterCrop(32), transforms.ToTensor()]
+    theirs = transforms.Compose([*steps, transforms.Normalize([0.5] * 3, [0.5] * 3)])
+    module = models.build("timm:test_resnet", (3, 32, 32), 7).eval()
+    module.load_state_dict(torch.load(weights))
+    with torch.no_grad():
         wanted = module(theirs(picture)[None]).softmax(1)[0]
-    assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-4)
+    assert np.allclose(Classifier(path).predict(picture).probabilities, wanted.numpy(), atol=1e-5)
