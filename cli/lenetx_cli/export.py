@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad
+from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, require_no_folder
 from .weights import Weights, reads_weights
 
 __all__ = ["export"]
@@ -48,7 +48,7 @@ def export(
     for name in names or ():
         formats.require(name)
     size = _batch(batch)
-    _require_no_folder(weights.network_output)
+    require_no_folder(weights.network_output)
     options = weights.options()
     path = checkpoint or newest_checkpoint()
     folder = folder or path.parent
@@ -85,13 +85,6 @@ def export(
         render.published(folder, reports)
     for refusal in refusals:
         note(f"{folder / refusal.name} was not published: {refusal.reason}")
-
-
-def _require_no_folder(output: str | None) -> None:
-    from lenetx.errors import InputError
-
-    if output is not None and (Path(output).is_dir() or Path(output).name != output):
-        raise InputError(f"'{output}' is a folder: --output is an output of the network; --folder or -o is the folder.")
 
 
 def _batch(text: str) -> int | Literal["dynamic"]:

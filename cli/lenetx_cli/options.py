@@ -19,6 +19,7 @@ __all__ = [
     "fitting_option",
     "network_option",
     "output_option",
+    "require_no_folder",
     "stated_option",
 ]
 
@@ -46,3 +47,15 @@ FollowLinks = Annotated[
     bool,
     data_option("--follow-links", help="Also read pictures outside the data set's folder: through links, '..' or '/'."),
 ]
+
+
+def require_no_folder(output: str | None) -> None:
+    """Check that ``--output``, an output of the network, is not used for ``--folder``.
+
+    Raises:
+        InputError: it is.
+    """
+    from lenetx.errors import InputError
+
+    if output is not None and (Path(output).is_dir() or Path(output).name != output):
+        raise InputError(f"'{output}' is a folder: --output is an output of the network; --folder or -o is the folder.")

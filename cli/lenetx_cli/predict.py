@@ -34,9 +34,11 @@ def predict(
     json: Json = False,
 ) -> None:
     """Label images; one that cannot be used is named, and the others are labelled."""
-    from lenetx_runtime.commands import label
+    from lenetx_runtime.commands import label, unproven_note
 
     with _classifier(model, device, weights) as classifier:
+        if unproven := unproven_note(classifier.spec, model):
+            render.notices(quiet=False)(unproven)
         status, found = label(classifier, images, top_k, lambda _: None, render.error)
         answers = found["predictions"]
         if json:

@@ -121,10 +121,10 @@ def exported(folder: Path, reports: "Sequence[Report]", refusals: "Sequence[Refu
     document({"folder": str(folder), "reports": [each.to_dict() for each in reports], "refused": refused})
 
 
-def published(folder: Path, reports: "Sequence[Report]") -> None:
-    """Print the names of the published files."""
+def published(folder: Path, reports: "Sequence[Report]", *, unproven: bool = False) -> None:
+    """Print the names of the published files, and whether nothing was proven."""
     names = visible(", ".join(str(folder / str(each.artifact["name"])) for each in reports))
-    _console().print(f"Published {names}.", highlight=False, markup=False, soft_wrap=True)
+    _console().print(f"Published {names}{', unproven' * unproven}.", highlight=False, markup=False, soft_wrap=True)
 
 
 def reports(content: "Sequence[Report]", *, verbose: bool = False, just_exported: bool = False) -> None:

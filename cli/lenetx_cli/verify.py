@@ -67,6 +67,10 @@ def verify(
         typer.Option("--write-inputs", help="Only write the inputs for your own program to this .npy."),
     ] = None,
     device: Device = "cpu",
+    layout: Annotated[
+        str | None,
+        typer.Option("--layout", help="nchw, nhwc, flat or nhw: the input of another program's ONNX file."),
+    ] = None,
     report: Annotated[
         list[Path] | None,
         typer.Option("--report", help="Write the reports to this .json or .html file; may be repeated."),
@@ -113,7 +117,14 @@ def verify(
     else:
         with render.steps(quiet=quiet) as step:
             found = files.verify_files(
-                artifacts, against, weights=options, data=reading, device=device, on_progress=step, on_notice=note
+                artifacts,
+                against,
+                weights=options,
+                data=reading,
+                device=device,
+                layout=layout,
+                on_progress=step,
+                on_notice=note,
             )
     _show(found.reports, documents, verbose=verbose, quiet=quiet, json=json)
     for error in found.problems[1:]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ProofFailed,
     )
     from .proof import Reference
+    from .publishing.adopt import adopt
     from .publishing.certificate import certify
     from .publishing.publish import Refusal
     from .publishing.verify import reference, verify, verify_logits
@@ -58,6 +59,7 @@ __all__ = [
     "TrainConfig",
     "WeightsOptions",
     "__version__",
+    "adopt",
     "certify",
     "classifier",
     "convert",
@@ -75,6 +77,7 @@ __all__ = [
 
 _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
+    "publishing.adopt": ("adopt",),
     "publishing.certificate": ("certify",),
     "weights.checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import Classifier
 
 from . import eager, formats
-from .bounds.selftest import with_self_test
+from .bounds.selftest import with_possible_self_test
 from .data import DataOptions
-from .errors import InputError, LenetxError
+from .errors import InputError
 from .execution.host import standard_settings
 from .execution.notices import warn
-from .execution.user_code import described
 from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
 from .models.in_memory import is_module
@@ -23,7 +22,7 @@ from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
 from .weights import load as weights_load
-from .weights.checkpoint import Checkpoint
+from .weights.checkpoint import MODULE, Checkpoint
 from .weights.options import WeightsOptions
 from .weights.statement import Statement
 
@@ -88,7 +87,13 @@ def convert(
 
 @standard_settings()
 def save(checkpoint: Checkpoint, path: PathLike) -> None:
-    """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``."""
+    """Write a checkpoint; see ``lenetx.weights.checkpoint_file.save``.
+
+    One of a module in memory gets a self-test, by which ``load`` finds out whether the network that it is given is the
+    same.
+    """
+    if MODULE in checkpoint.config and checkpoint.spec.selftest is None:
+        checkpoint = with_possible_self_test(checkpoint, warn)
     checkpoints.save(checkpoint, Path(path))
 
 
@@ -184,7 +189,7 @@ def export(
     if formats is None and on_refusal is None:
         on_refusal = _warn
     if checkpoint.spec.selftest is None:
-        checkpoint = _with_self_test(checkpoint, note)
+        checkpoint = with_possible_self_test(checkpoint, note)
     return publish(
         reference(
             checkpoint, data_name=data_name, data_root=data_root, data_options=data_options, on_progress=on_progress
@@ -201,16 +206,6 @@ def export(
 
 def _drop(_: str) -> None:
     """Ignore a notice."""
-
-
-def _with_self_test(checkpoint: Checkpoint, on_notice: Callable[[str], None]) -> Checkpoint:
-    """Add the missing self-test to a checkpoint; if that fails, send a notice and leave the error to the proof."""
-    try:
-        return with_self_test(checkpoint)
-    except Exception as error:  # whatever the user's network raises, in float32 or float64
-        words = str(error) if isinstance(error, LenetxError) else described(error)
-        on_notice(f"The artifacts have no self-test, because it could not be made: {words}")
-        return checkpoint
 
 
 def _warn(refusal: Refusal) -> None:

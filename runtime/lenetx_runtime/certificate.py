@@ -11,10 +11,10 @@ from typing import Any
 
 from .errors import ArtifactError, InputError
 from .files import read_bytes
-from .spec import ModelSpec
+from .spec import UNPROVEN, ModelSpec
 from .values import is_digest, is_text, parse_json
 
-__all__ = ["CERTIFICATE_VERSION", "LARGEST_CERTIFICATE", "certificate_path", "require_certificate"]
+__all__ = ["CERTIFICATE_VERSION", "LARGEST_CERTIFICATE", "certificate_path", "require_certificate", "unproven_words"]
 
 CERTIFICATE_VERSION = 1
 
@@ -47,12 +47,22 @@ def require_certificate(path: Path, data: bytes, spec: ModelSpec) -> None:
     Raises:
         ArtifactError: it is missing, damaged, for another file or checkpoint, or records a failed proof.
     """
+    if spec.origin == UNPROVEN:
+        raise ArtifactError(f"It is not verified: {unproven_words(path.name)}")
     place = certificate_path(path)
     if (problem := _problem(place, data, spec)) and all(_problem(each, data, spec) for each in _meanwhile(place)):
         name = place.name
         raise ArtifactError(
             f"It is not verified: {problem}. Run 'lenetx verify' on it, or copy {name} from beside the original."
         )
+
+
+def unproven_words(name: str) -> str:
+    """Return why a model that was adopted without a proof has no certificate, and what would give it one."""
+    return (
+        f"it was adopted unproven, without weights to compare it with. 'lenetx adopt {name} --against WEIGHTS -o "
+        "FOLDER' proves it."
+    )
 
 
 def _meanwhile(place: Path) -> Iterator[Path]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .run_selftest import ProviderOutcome
     from .spec import ModelSpec
 
-__all__ = ["Screen", "doctor", "inspect", "label", "predict", "selftest"]
+__all__ = ["Screen", "doctor", "inspect", "label", "predict", "selftest", "unproven_note"]
 
 _FAILED, _NOT_HERE = 1, 3
 _MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
@@ -49,6 +49,8 @@ def predict(asked: "Namespace", screen: Screen) -> int:
             screen.line(_sentence(answer))
 
     with Classifier(asked.model, device=asked.device) as classifier:
+        if note := unproven_note(classifier.spec, asked.model):
+            screen.complain(note)
         status, found = label(classifier, asked.images, asked.top_k, show, screen.complain)
     if asked.json:
         screen.document({"model": str(asked.model)} | found)
@@ -93,6 +95,14 @@ def label(
         predictions.append(_labelled(image, prediction, top_k))
         on_answer(predictions[-1])
     return status, {"device": classifier.device, "predictions": predictions, "errors": errors}
+
+
+def unproven_note(spec: "ModelSpec", model: Path) -> str:
+    """Return a note on predictions of a model that nobody has proven; empty for any other."""
+    from .certificate import unproven_words
+    from .spec import UNPROVEN
+
+    return f"'{model}' is unproven: {unproven_words(model.name)}" if spec.origin == UNPROVEN else ""
 
 
 def inspect(asked: "Namespace", screen: Screen) -> int:

@@ -29,6 +29,8 @@ INTERPOLATIONS = (DEFAULT_INTERPOLATION, "bilinear", "bicubic")
 
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
 """What a network can return for each class."""
+EXPORTED, ADOPTED, UNPROVEN = ORIGINS = ("exported", "adopted", "unproven")
+"""Where an artifact's graph comes from."""
 
 _CHOICES = {
     "framing": tuple(POLARITIES),
@@ -36,6 +38,7 @@ _CHOICES = {
     "polarity": tuple(dict.fromkeys(POLARITIES.values())),
     "output": OUTPUTS,
     "layout": LAYOUTS,
+    "origin": ORIGINS,
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
@@ -46,7 +49,7 @@ _LONGEST = 200
 """Most characters of a wrong value in an error."""
 _MOST_RESIZED = 2**13
 """Largest ``resize`` in pixels."""
-_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "resize": None}
+_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "resize": None, "origin": EXPORTED}
 """The fields that the JSON text omits at these values."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
@@ -84,6 +87,8 @@ class ModelSpec:
         resize: pixels to which ``crop`` resizes the shorter side of an image, and ``stretch`` both sides, before the
             frame is cut from its centre; at least those of the frame. ``None``, which the JSON text omits, if no image
             is cropped.
+        origin: ``exported``, which the JSON text omits: lenetx wrote the graph; ``adopted``: another program did, and
+            lenetx proved it; ``unproven``: nobody did, and ``weights_sha256`` is the digest of the file's own tensors.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.
@@ -112,6 +117,7 @@ class ModelSpec:
     layout: str = DEFAULT_LAYOUT
     network_output: str | None = None
     resize: int | None = None
+    origin: str = EXPORTED
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -161,8 +167,8 @@ class ModelSpec:
             raise ArtifactError(f"The model's spec has missing or unknown fields: {', '.join(map(ascii, wrong))}.")
         tuples = {name: _as_tuple(fields[name]) for name in ("mean", "std", "labels")}
         for name, usual in _OPTIONAL.items():
-            if name in fields and fields[name] == usual:
-                raise ArtifactError(f"The model's spec states {name} {json.dumps(usual)}, which it must omit.")
+            if name != "selftest" and name in fields and fields[name] == usual:
+                raise ArtifactError(f"The model's spec states the {name} {usual}, which it must omit.")
         if "selftest" in fields:
             fields["selftest"] = SelfTest.from_plain(fields["selftest"])
         return cls(**(fields | tuples))

@@ -4,24 +4,12 @@ import json
 import os
 from pathlib import Path
 
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
 
 from lenetx.data import archive
 
 MISSING, DAMAGED = 2, 4
-
-
-def foreign_onnx():
-    graph = helper.make_graph(
-        [helper.make_node("Relu", ["x"], ["y"])],
-        "foreign",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 10])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8).SerializeToString()
 
 
 @pytest.fixture
@@ -41,7 +29,6 @@ def wreck(workspace, planted, saved):
         "flipped": flip,
         "text": lambda _: b"this is a text and no model\n" * 20,
         "noise": lambda data: os.urandom(len(data)),
-        "foreign": lambda _: foreign_onnx(),
         "hostile": lambda _: attack,
         "hostile and repacked": lambda _: archive.pack(archive.normalise(attack)),
     }
@@ -62,7 +49,6 @@ ALL = [("missing", MISSING), ("folder", MISSING)] + [
     for way in ("empty", "cut off", "half", "flipped", "text", "noise", "hostile", "hostile and repacked")
 ]
 WAYS = [(way, code, ending) for ending in (".onnx", ".torchscript", ".pt") for way, code in ALL]
-WAYS += [("foreign", DAMAGED, ".onnx")]
 wrecked = pytest.mark.parametrize(("way", "code", "ending"), WAYS, ids=[f"{way}{ending}" for way, _, ending in WAYS])
 
 
@@ -146,7 +132,3 @@ def test_cuda_is_used_or_refused_with_3(refused, picture, tmp_path, contents, co
         assert "was requested" in refused(3, *arguments, "--device", device)
     assert "There is no device 'gpu'" in refused(2, *arguments, "--device", "gpu")
     assert contents(tmp_path) == before
-
-
-def test_onnx_package_wrote_the_foreign_model():
-    onnx.checker.check_model(onnx.load_from_string(foreign_onnx()), full_check=True)

@@ -47,6 +47,7 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert done.exit_code == 0
     (report, _) = json.loads(done.stdout)["reports"]
     assert report["reference"]["code"].startswith("changed: mynet.py:MyNet (digest")
+    assert "with changed code, which was accepted" in report["conclusion"]
     assert cli("export", *changed, "-q").exit_code == 0
 
 

@@ -204,6 +204,14 @@ def test_weights_of_other_classes_or_only_of_the_same_shapes_are_one_sentence(re
 
 
 @pytest.mark.usefixtures("here")
+def test_an_artifact_is_no_source_of_weights_whose_batch_norms_it_has_folded(refused):
+    for command in (("export", "made.torchscript", *ALL, "-q"), ("convert", "made.torchscript", "new.pt", *ALL)):
+        assert "are folded into the weights in 'made.torchscript'" in refused(4, *command)
+    for command in (("inspect", "made.onnx", *ALL), ("predict", "made.onnx", "pictures/a/0.png", *ALL)):
+        assert "which holds its network" in refused(2, *command)
+
+
+@pytest.mark.usefixtures("here")
 def test_what_is_stated_of_initial_weights_counts_for_them(cli, refused, tmp_path):
     run = ("train", *ARCH, "--data", "pictures", "--epochs", 1, "--batch-size", 4, "-o", tmp_path / "t.pt")
     assert "--mean describes initial weights" in refused(2, *run, "--mean", 0.5, "--framing", "stretch")
@@ -213,7 +221,7 @@ def test_what_is_stated_of_initial_weights_counts_for_them(cli, refused, tmp_pat
     assert "in another order: fc begins anew" in done.stderr
     found = lenetx.load(tmp_path / "t.pt", architecture="net.py:Net")
     assert (found.spec.mean, found.spec.std) == ((0.5,) * 3, (0.25,) * 3)
-    assert "There are 2 labels" in refused(2, *run, "--init", "plain.pth", "--labels", "a,b", "-q")
+    assert "There are 2 labels" in refused(2, *run, "--init", "plain.pth", *stated, "--labels", "a,b", "-q")
 
 
 def test_every_command_has_the_same_options(cli):

@@ -65,12 +65,22 @@ def test_what_is_missing_is_asked_for(refused, plain, contents, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [["convert", "FILE", "x.pth"], ["export", "FILE", "-q"], ["train", "--init", "FILE"]]
+    "command",
+    [
+        ["convert", "FILE", "x.pth"],
+        ["export", "FILE", "-q"],
+        ["train", "--init", "FILE"],
+        ["inspect", "FILE"],
+        ["predict", "FILE", "x.png", "--arch", "lenet5"],
+        ["verify", "ARTIFACT", "--against", "FILE", "-q"],
+        ["verify", "--against", "FILE", "--write-inputs", "x.npy", "-q"],
+    ],
 )
-def test_code_is_not_run_and_trusting_it_is_offered(refused, tmp_path, monkeypatch, planted, saved, command):
+def test_code_is_not_run_and_trusting_it_is_offered(refused, tmp_path, monkeypatch, planted, saved, published, command):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.pt").write_bytes(saved({"weight": torch.ones(1), "extra": planted(tmp_path / "it-ran")}))
-    sentence = refused(4, *["file.pt" if part == "FILE" else part for part in command])
+    files = {"FILE": "file.pt", "ARTIFACT": published / "lenet5.onnx"}
+    sentence = refused(4, *[files.get(part, part) for part in command])
     assert "nothing was executed" in sentence
     assert "--trust-pickle" in sentence
     assert not (tmp_path / "it-ran").exists()

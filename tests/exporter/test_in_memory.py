@@ -1,8 +1,6 @@
 """Checkpoints of modules in memory: copies that compute the same, and originals that nothing reaches."""
 
 import copy
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -99,6 +97,19 @@ def test_nothing_reaches_the_module(tmp_path):
     assert same(checkpoint, copy.deepcopy(module))
 
 
+def test_hooks_that_only_listen_are_not_called_by_the_proof():
+    module, heard = Plain().eval(), []
+    module.fc.register_forward_hook(lambda _, __, found: heard.append(found))
+    checkpoint = Checkpoint.of(module, input_shape=SHAPE)
+    heard.clear()
+    checkpoint.module()(images())
+    assert not heard
+    assert same(checkpoint, module)
+    assert len(heard) == 1
+    module.conv.register_forward_hook(lambda _, __, found: 2 * found)
+    assert same(Checkpoint.of(module, input_shape=SHAPE), module)
+
+
 def test_later_changes_of_the_module_do_not_reach_the_checkpoint():
     module = Plain().eval()
     checkpoint = Checkpoint.of(module, input_shape=SHAPE)
@@ -132,41 +143,6 @@ def test_a_module_in_training_mode_is_told(recwarn):
     assert len(recwarn) == 1
 
 
-def weight_normed():
-    """The hook of old: it keeps the weight that it computed, which ``copy.deepcopy`` refuses to copy."""
-    with pytest.warns(FutureWarning, match="weight_norm"):
-        return nn.Sequential(nn.utils.weight_norm(nn.Conv2d(1, 3, 3)), nn.ReLU(), nn.Flatten(), nn.Linear(300, 4))
-
-
-def spectral():
-    layer = nn.utils.parametrizations.spectral_norm(nn.Linear(300, 4))
-    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), layer)
-
-
-def parametrized():
-    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(1, 3, 3)), nn.Flatten(), nn.Linear(300, 4))
-
-
-class Tied(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.one, self.head = nn.Linear(144, 144), nn.Linear(144, 4)
-        self.two = nn.Linear(144, 144)
-        self.two.weight = self.one.weight
-
-    def forward(self, x):
-        return self.head(self.two(self.one(x.flatten(1)).relu()))
-
-
-@pytest.mark.parametrize("make", [weight_normed, parametrized, spectral, Tied])
-def test_weights_that_are_computed_or_shared(make, tmp_path):
-    module = trained(make())
-    checkpoint = Checkpoint.of(module, input_shape=SHAPE, **QUIET)
-    for report in lenetx.export(checkpoint, ["onnx", "torchscript"], folder=tmp_path):
-        assert report.passed, str(report)
-    assert same(checkpoint, module)
-
-
 def test_half_precision_computes_in_float32(recwarn):
     module = Plain().half().eval()
     checkpoint = Checkpoint.of(module, input_shape=SHAPE)
@@ -184,6 +160,52 @@ def test_wrappers_are_taken_away(wrap):
     inner = Checkpoint.of(outer.eval(), input_shape=SHAPE)
     assert list(inner.state_dict) == [f"0.{name}" for name in plain.state_dict]
     assert same(inner, module)
+
+
+class LightningModule(nn.Module):
+    """Stands in for Lightning's, which also has a forward that only raises an error, and a trainer that may."""
+
+    _jit_is_scripting = False
+
+    @property
+    def trainer(self):
+        if not self._jit_is_scripting:
+            raise RuntimeError("not attached to a trainer")
+
+    def forward(self, *args):
+        raise NotImplementedError
+
+
+class Lit(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net, self.loss = Plain(), nn.CrossEntropyLoss()
+
+    def training_step(self, batch, _):
+        return self.loss(self.net(batch[0]), batch[1])
+
+
+class Forwarding(Lit):
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_a_lightning_module_is_its_network(tmp_path):
+    """One without a forward of its own is the network that it trains; another is what its forward computes."""
+    module = Lit().eval()
+    checkpoint = Checkpoint.of(module, input_shape=SHAPE)
+    assert checkpoint.spec.architecture.startswith(f"{Path(__file__).name}:Plain@")
+    assert same(checkpoint, module.net)
+    module = Forwarding().eval()
+    checkpoint = Checkpoint.of(module, input_shape=SHAPE)
+    assert "net.fc.weight" in checkpoint.state_dict
+    assert same(checkpoint, module.net)
+    assert lenetx.export(module, ["torchscript"], input_shape=SHAPE, folder=tmp_path)[0].passed
+    assert not module._jit_is_scripting
+    module = Lit().eval()
+    module.teacher = Plain()
+    with pytest.raises(InputError, match=r"Lit has no forward: pass one of its parts: .net, .teacher"):
+        Checkpoint.of(module, input_shape=SHAPE)
 
 
 class Locked(Plain):
@@ -241,46 +263,6 @@ def test_what_is_stated():
         Checkpoint.of(module, input_shape=SHAPE, labels=["a", "b", "c"])
     with pytest.raises(InputError, match="The mean is 'x'"):
         Checkpoint.of(module, input_shape=SHAPE, framing="stretch", mean="x")
-
-
-SCRIPT = """
-import sys, torch, lenetx
-from torch import nn
-{source}
-torch.manual_seed(0)
-module = Net().eval()
-checkpoint = lenetx.Checkpoint.of(module, input_shape=(1, 12, 12))
-for _ in range(int(sys.argv[2])):
-    for report in lenetx.export(checkpoint, folder=sys.argv[1]):
-        print(checkpoint.spec.architecture, report.passed, report.artifact["sha256"])
-"""
-CLASS = """
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc, self.act = nn.Linear(144, 4), lambda x: x.relu()
-    def forward(self, x):
-        return self.fc(self.act(x.flatten(1)))
-"""
-
-
-@pytest.mark.parametrize(("source", "name"), [(CLASS, "in-memory:Net"), ("from net import Net", "net.py:Net@")])
-def test_the_same_module_gives_the_same_bytes_in_another_process(source, name, tmp_path):
-    """Also from another folder, when exported again, and for a class without a source, as in a notebook."""
-    found = []
-    for times in (1, 2):
-        folder = tmp_path / str(times)
-        folder.mkdir()
-        (folder / "net.py").write_text(f"from torch import nn\n{CLASS}")
-        words = [sys.executable, "-", "out", str(times)]
-        script = SCRIPT.format(source=source)
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, input=script)
-        assert done.returncode == 0, done.stderr
-        found += done.stdout.splitlines()
-        for path in (folder / "out").iterdir():
-            assert str(tmp_path).encode() not in path.read_bytes()
-    assert found[0:2] == found[2:4] == found[4:6]
-    assert all(line.startswith(name) and " True " in line for line in found)
 
 
 def test_a_class_that_no_file_can_name():

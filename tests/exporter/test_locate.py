@@ -48,6 +48,10 @@ def test_a_name_with_dots_keeps_them(folder):
     write(folder / "lenet5.v2.pt", 0)
     assert artifacts_of(folder / "lenet5.v2.pt") == [folder / "lenet5.v2.onnx"]
     assert checkpoint_beside(folder / "lenet5.v2.onnx") == folder / "lenet5.v2.pt"
+    (folder / "lenet5.v2.pth").touch()
+    assert checkpoint_beside(folder / "lenet5.v2.onnx") == folder / "lenet5.v2.pt"
+    (folder / "lenet5.v2.pt").unlink()
+    assert checkpoint_beside(folder / "lenet5.v2.onnx") == folder / "lenet5.v2.pth"
 
 
 def test_without_artifacts_it_says_what_to_do(folder):

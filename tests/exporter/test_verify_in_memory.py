@@ -115,6 +115,18 @@ def test_an_artifacts_own_preprocessing_and_labels_are_taken(module, exported):
     assert [check.name for check in report.failures][:2] == ["spec", "preprocessing"]
 
 
+def test_a_class_without_a_file_is_no_other_network(module, tmp_path):
+    """As one of a notebook, whose artifact is verified in a test with the same class from a file."""
+
+    class Inner(Plain):
+        pass
+
+    inner = Inner().eval()
+    inner.load_state_dict(module.state_dict())
+    lenetx.export(inner, ["onnx"], input_shape=SHAPE, folder=tmp_path)
+    assert lenetx.verify(tmp_path / "inner.onnx", against=Checkpoint.of(module, input_shape=SHAPE)).passed
+
+
 def test_sessions(module, foreign, tmp_path):
     session = onnxruntime.InferenceSession(foreign)
     report = lenetx.verify(session, against=module)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from lenetx_runtime import ArtifactError, ModelSpec
 from lenetx_runtime.layout import LAYOUTS
-from lenetx_runtime.spec import DEFAULT_INTERPOLATION, FORMAT_VERSION, INTERPOLATIONS, POLARITIES, UNKNOWN
+from lenetx_runtime.spec import DEFAULT_INTERPOLATION, FORMAT_VERSION, INTERPOLATIONS, ORIGINS, POLARITIES, UNKNOWN
 
-OPTIONAL = ("selftest", "layout", "network_output", "resize")
+OPTIONAL = ("selftest", "layout", "network_output", "resize", "origin")
 NEUTRAL = {"padding": 0, "scale": 1 / 255, "mean": [0.0], "std": [1.0]}
 """What a spec says of preprocessing that nobody knows."""
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
@@ -57,6 +57,7 @@ def specs(draw):
         batch=draw(st.just("dynamic") | st.integers(1, 16)),
         content_sha256=draw(st.none() | digests),
         layout=draw(st.sampled_from([name for name in LAYOUTS if name != "nhw" or channels == 1])),
+        origin=draw(st.sampled_from(ORIGINS)),
     )
 
 
@@ -124,6 +125,9 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("layout", "chwn"),
         ("layout", "nchw"),
         ("layout", None),
+        ("origin", "exported"),
+        ("origin", "proven"),
+        ("origin", None),
         ("network_output", None),
         ("resize", None),
         ("resize", 0),

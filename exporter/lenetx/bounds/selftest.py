@@ -1,6 +1,7 @@
 """Make the self-test inside an artifact: a few images, their float64 logits, and the allowed error per logit."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.selftest import SelfTest
 
+from ..errors import LenetxError
 from ..execution.copies import copy_or_rebuild
 from ..execution.float64 import Float64Network
+from ..execution.user_code import described
 from .measure import Measured, measure, plan
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..weights.checkpoint import Checkpoint
 
-__all__ = ["GOLDEN", "golden_answers", "with_self_test"]
+__all__ = ["GOLDEN", "golden_answers", "with_possible_self_test", "with_self_test"]
 
 GOLDEN = 8
 """Images in a self-test."""
@@ -53,6 +56,16 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     logits, limits = _rounded(found.exact, _DIGITS), _rounded(found.limits, _LIMIT_DIGITS)
     spec = dataclasses.replace(spec, selftest=SelfTest.of(chosen, logits, limits))
     return dataclasses.replace(checkpoint, spec=spec)
+
+
+def with_possible_self_test(checkpoint: "Checkpoint", on_notice: Callable[[str], None]) -> "Checkpoint":
+    """Add a self-test to a checkpoint; if that fails, send a notice and leave the error to the proof."""
+    try:
+        return with_self_test(checkpoint)
+    except Exception as error:  # whatever the user's network raises, in float32 or float64
+        words = str(error) if isinstance(error, LenetxError) else described(error)
+        on_notice(f"The artifacts have no self-test, because it could not be made: {words}")
+        return checkpoint
 
 
 def golden_answers(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import Backend
+from lenetx_runtime.spec import EXPORTED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ class Artifact:
         sha256: digest of the file's bytes; empty for a function.
         size_bytes: the file's size in bytes; 0 for a function.
         spec: the embedded spec; for a function or a foreign file, the checkpoint's with the names and axes of the file.
-        is_foreign: whether another program wrote the file, so that it embeds no spec.
+        is_foreign: whether another program wrote the graph.
         beside: names of the files beside it that hold its weights; their bytes are not in ``sha256``.
     """
 
@@ -54,6 +55,11 @@ class Artifact:
     def is_function(self) -> bool:
         """Whether this is a user-supplied function instead of a file."""
         return self.format == FUNCTION
+
+    @property
+    def has_spec(self) -> bool:
+        """Whether the file embeds its spec, as files of lenetx and adopted files do."""
+        return not self.is_function and not (self.is_foreign and self.spec.origin == EXPORTED)
 
 
 @dataclass(frozen=True, slots=True)

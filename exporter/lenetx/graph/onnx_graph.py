@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-__all__ = ["of_onnx"]
+__all__ = ["names_of", "of_onnx"]
 
 _OPERATORS = {**LAYERS, **NUMBERS, **SHAPES}
 _OPSETS = range(14, 24)
@@ -131,7 +131,7 @@ def _require_plain(model: "ModelProto") -> None:
     versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
     if len(versions) != 1 or versions[0] not in _OPSETS:
         raise _Unreadable(f"its opset is {', '.join(map(str, versions)) or 'not stated'}")
-    if not all(isinstance(name, str) for name in _names(graph)):  # protobuf returns bytes for invalid UTF-8
+    if not all(isinstance(name, str) for name in names_of(graph)):  # protobuf returns bytes for invalid UTF-8
         raise _Unreadable("one of its names is no text")
     if model.functions or graph.sparse_initializer:
         raise _Unreadable("it has functions of its own or sparse weights")
@@ -140,7 +140,8 @@ def _require_plain(model: "ModelProto") -> None:
             raise _Unreadable(f"it has {len(values)} {what}")
 
 
-def _names(graph: "GraphProto") -> Iterator[object]:
+def names_of(graph: "GraphProto") -> Iterator[object]:
+    """Yield the names in a graph; protobuf gives bytes instead of a string for invalid UTF-8."""
     for value in (*graph.input, *graph.output, *graph.initializer):
         yield value.name
     for node in graph.node:

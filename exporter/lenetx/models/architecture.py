@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..execution.user_code import user_code
 from .adapt import accept_channels_first, adapt_output
 from .probe import eval_mode, require_logits
-from .wrappers import unwrapped
+from .wrappers import detach_trainers, sole_part, unwrapped
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -140,6 +140,8 @@ class Architecture:
             raise InputError(
                 f"{self.title} gives a TorchScript module, whose code is compiled: return the module itself."
             )
+        module = sole_part(module, self.title)
+        detach_trainers(module)
         if self.channels_last:
             accept_channels_first(module)
         if any(nn.parameter.is_lazy(each) for each in (*module.parameters(), *module.buffers())):

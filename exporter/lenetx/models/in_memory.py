@@ -10,15 +10,15 @@ from ..errors import InputError
 from ..execution.copies import deep_copy
 from ..execution.user_code import is_installed
 from .architecture import Architecture, Shape
-from .module_copy import copied
+from .module_copy import copied, drop_idle_hooks
 from .user_network import as_input_shape, declared_input_shape, own_digest
-from .wrappers import unwrapped
+from .wrappers import sole_part, unwrapped
 
 if TYPE_CHECKING:
     from torch import nn
     from typing_extensions import TypeIs
 
-__all__ = ["IN_MEMORY", "architecture_of", "is_module"]
+__all__ = ["IN_MEMORY", "architecture_of", "is_module", "network_in"]
 
 IN_MEMORY = "in-memory:"
 """Prefix of the recorded name of a class without a file, as in a notebook; no module can have that name."""
@@ -29,6 +29,16 @@ def is_module(value: object) -> "TypeIs[nn.Module]":
     from torch import nn
 
     return isinstance(value, nn.Module)
+
+
+def network_in(module: "nn.Module") -> "nn.Module":
+    """Return the network inside the wrappers of ``torch.compile``, data parallelism and Lightning.
+
+    Raises:
+        InputError: it has no ``forward``, and none or several parts that could be the network.
+    """
+    inner = unwrapped(module)
+    return sole_part(inner, type(inner).__name__)
 
 
 def architecture_of(
@@ -55,7 +65,7 @@ def architecture_of(
     if not is_module(module):
         shown = f"the class {module.__name__}: call it" if isinstance(module, type) else type(module).__name__
         raise InputError(f"A torch.nn.Module is needed; got {shown}.")
-    module = unwrapped(module)
+    module = network_in(module)
     name = _name_of(nn.utils.parametrize.type_before_parametrizations(module))
     title = name.split("@")[0]
     if isinstance(module, torch.jit.ScriptModule):
@@ -68,6 +78,9 @@ def architecture_of(
         on_notice(f"{title} is in training mode; it is taken in eval mode, as a copy.")
     kept = copied(module, title).eval()
     shape, channels_last = _input_shape(module, input_shape, title)
+    if shape is not None:
+        axes = (*shape[1:], shape[0]) if channels_last else shape
+        drop_idle_hooks(kept, torch.rand(2, *axes, generator=torch.Generator().manual_seed(0)))
     return Architecture(name, lambda: deep_copy(kept, {}), {}, shape, channels_last=channels_last)
 
 

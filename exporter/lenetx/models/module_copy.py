@@ -1,5 +1,6 @@
 """Copy a module that a program holds in memory, so that nothing done with the copy reaches the original."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from .wrappers import unwrapped
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["copied", "require_apart"]
+__all__ = ["copied", "drop_idle_hooks", "require_apart"]
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_OWN = ("torch", "lenetx")
 
 
 def copied(module: "nn.Module", name: str) -> "nn.Module":
@@ -39,6 +43,46 @@ def copied(module: "nn.Module", name: str) -> "nn.Module":
             if isinstance(child, nn.Module):
                 part._modules[key] = unwrapped(child)
     return found
+
+
+def drop_idle_hooks(found: "nn.Module", images: "Tensor") -> None:
+    """Remove the user's forward hooks from a copy, in place, if its outputs are the same bits without them.
+
+    They would still write into the program that registered them, as hooks that collect activations do.
+
+    Args:
+        found: the copy, on the CPU; the hooks stay if it does not take ``images``.
+        images: float32[N, C, H, W], or what else it takes.
+    """
+    import torch
+
+    kept = [(hooks, dict(hooks)) for part in found.modules() for hooks in (getattr(part, name) for name in _HOOKS)]
+    own = [[key for key, hook in before.items() if not _module_of(hook).startswith(_OWN)] for _, before in kept]
+    if not any(own):
+        return
+    with contextlib.suppress(Exception), eval_mode(found), fork_random(), torch.no_grad():
+        with_them = found(images.clone())
+        for (hooks, _), keys in zip(kept, own, strict=True):
+            for key in keys:
+                del hooks[key]
+        if _same_bits(found(images.clone()), with_them):
+            return
+    for hooks, before in kept:
+        hooks.clear()
+        hooks.update(before)
+
+
+def _module_of(hook: Any) -> str:
+    return str(getattr(hook, "__module__", None) or type(hook).__module__)
+
+
+def _same_bits(one: Any, other: Any) -> bool:
+    import torch
+    from torch.utils._pytree import tree_flatten
+
+    (leaves, shape), (others, other_shape) = tree_flatten(one), tree_flatten(other)
+    tensors = [isinstance(leaf, torch.Tensor) for leaf in (*leaves, *others)]
+    return shape == other_shape and all(tensors) and all(map(torch.equal, leaves, others))
 
 
 def require_apart(found: "nn.Module", original: "nn.Module", name: str, shape: tuple[int, int, int]) -> None:

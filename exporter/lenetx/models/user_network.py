@@ -55,7 +55,9 @@ def from_package(module: str, factory: str) -> tuple[str, Any]:
     """
     if Path(module).is_file() or not all(part.isidentifier() for part in module.split(".")):
         raise InputError(f"'{module}' is neither a Python file nor a module name: name the file, FILE.py:{factory}.")
-    with _guarded([Path.cwd()], module, module):
+    here = Path.cwd()
+    file = here.joinpath(*module.split(".")).with_suffix(".py")
+    with _guarded(list(dict.fromkeys([here, *(roots_of(file) if file.is_file() else [])])), module, module):
         found = importlib.import_module(module)
     return f"{module}:{factory}{own_digest(found)}", _member(found, factory, module)
 

@@ -7,7 +7,7 @@ Each group of checks has its own module, ``prove`` runs them all, and ``lenetx.r
 from .callables import program_of
 from .function import as_artifact
 from .given_logits import prove_logits
-from .prove import prove
+from .prove import about_artifact, environment, prove
 from .reference import Reference
 
-__all__ = ["Reference", "as_artifact", "program_of", "prove", "prove_logits"]
+__all__ = ["Reference", "about_artifact", "as_artifact", "environment", "program_of", "prove", "prove_logits"]

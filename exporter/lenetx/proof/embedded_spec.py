@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
+from lenetx_runtime.spec import EXPORTED, UNPROVEN
 
 from .. import models
 from ..bounds.selftest import golden_answers
 from ..models.identity import is_same
+from ..models.in_memory import IN_MEMORY
 from ..report import Check
 from ..weights.accepted import code_accepted
 from ..weights.checkpoint import CODE, Checkpoint
@@ -20,7 +22,11 @@ from .reference import Reference
 __all__ = ["embedded_spec"]
 
 _GROUP = "contract"
-_ONLY_AN_ARTIFACTS = ("batch", "content_sha256")
+_ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "origin")
+_OF_THEIR_GRAPH = ("input_name", "output_name", "layout")
+"""Fields of an adopted file that are those of its graph; opening it compares the two."""
+_OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "producer", "selftest")
+"""Fields that lenetx could not know when it sealed an unproven file."""
 _SELF_TEST = 0.02
 """Tolerance for stored logits and limits, as a share of the limit; they are rounded to 9 and 3 digits."""
 _MACHINES = 8
@@ -33,7 +39,7 @@ _NOTHING = "{} says nothing of its inputs and labels: they are taken to be the c
 
 def embedded_spec(case: Case) -> tuple[Check, ...]:
     """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
-    if case.is_function or case.is_foreign:
+    if not case.opened.artifact.has_spec:
         nothing = _NOTHING.format("A function" if case.is_function else "The file")
         asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
         return tuple(
@@ -50,9 +56,14 @@ def _spec(found: ModelSpec, checkpoint: Checkpoint) -> Check:
     accepted = not models.is_safe(expected.architecture) and is_same(
         found.architecture, checkpoint.config.get(CODE, "")
     )
+    if found.origin != EXPORTED:
+        ignored = (*ignored, *_OF_THEIR_GRAPH)
+    if found.origin == UNPROVEN:
+        ignored = (*ignored, *_OF_THE_NETWORK)
     if None in (found.network_output, expected.network_output):
         ignored = (*ignored, "network_output")  # chosen by its shape: the logits are compared
-    if accepted or is_same(found.architecture, expected.architecture):
+    nameless = any(name.startswith(IN_MEMORY) for name in (found.architecture, expected.architecture))
+    if nameless or accepted or is_same(found.architecture, expected.architecture):
         ignored = (*ignored, "architecture")
     differing = [
         f"{field.name} is {getattr(found, field.name)!r} instead of {getattr(expected, field.name)!r}"
@@ -60,7 +71,7 @@ def _spec(found: ModelSpec, checkpoint: Checkpoint) -> Check:
         if field.name not in ignored and getattr(found, field.name) != getattr(expected, field.name)
     ]
     problem = f"It is not the checkpoint's: {'; '.join(differing)}." if differing else None
-    if found.weights_sha256 != expected.weights_sha256:
+    if found.weights_sha256 != expected.weights_sha256 and found.origin != UNPROVEN:
         problem = f"It was made of other weights: name its own checkpoint with --against. {problem}"
     detail = "Labels and preprocessing are the checkpoint's."
     if accepted:

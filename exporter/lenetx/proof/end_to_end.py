@@ -50,7 +50,7 @@ def _refusals(case: Case) -> Check:
     if case.is_function:
         detail = "It is the runtime that refuses them, and a function runs without it."
         return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
-    if case.is_foreign:
+    if not case.opened.artifact.has_spec:
         detail = "It is the runtime that refuses them, and it runs a file of another program once it is adopted."
         return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
     classifier = Classifier.from_backend(case.spec, case.backend)

@@ -18,7 +18,7 @@ from .case import Case
 from .forked import ForkedOutcome, run_forked
 from .reference import Reference, counted
 
-__all__ = ["about_reference", "environment", "prove"]
+__all__ = ["about_artifact", "about_reference", "environment", "prove"]
 
 _PACKAGES = ("lenetx", "lenetx-runtime", "torch", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "pillow")
 
@@ -66,7 +66,7 @@ def _crashed(forked: ForkedOutcome) -> Check:
 def _about(
     opened: OpenedArtifact, reference: Reference
 ) -> tuple[dict[str, str], dict[str, str | int], dict[str, str | int]]:
-    return environment(opened.backend.device), _artifact(opened), about_reference(reference)
+    return environment(opened.backend.device), about_artifact(opened), about_reference(reference)
 
 
 def environment(device: str) -> dict[str, str]:
@@ -85,7 +85,8 @@ def environment(device: str) -> dict[str, str]:
     }
 
 
-def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
+def about_artifact(opened: OpenedArtifact) -> dict[str, str | int]:
+    """Return a description of an artifact for the report: name, format, precision and, of a file, digest and size."""
     artifact = opened.artifact
     about: dict[str, str | int] = {
         "name": artifact.path.name,
@@ -96,7 +97,7 @@ def _artifact(opened: OpenedArtifact) -> dict[str, str | int]:
         return about
     about |= {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
     if artifact.is_foreign:
-        about["origin"] = "foreign"
+        about["origin"] = artifact.spec.origin if artifact.has_spec else "foreign"
         about |= {"batch": artifact.spec.batch} if artifact.spec.batch != "dynamic" else {}
         about |= {"external_data": ", ".join(artifact.beside)} if artifact.beside else {}
     return about

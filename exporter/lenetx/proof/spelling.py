@@ -29,6 +29,8 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
     if weights.status == "failed" and not _changed(case):
         detail = f"It was judged by its logits: {_UNSEEN}. {weights.detail}"
         weights = replace(weights, status="not_applicable", detail=detail)
+    if graph.status == "failed" and not _is_read(case):
+        return weights, numbers, graph
     if graph.status == "failed" and (more := _more_decisions(case)):
         detail = (
             f"It decides by the numbers of an image where the network's code does not ({more} more). {graph.detail}"
@@ -74,6 +76,12 @@ def _is_wrong(case: Case) -> bool:
         return True
     usable = np.isfinite(probe.eager).all(axis=1)
     return not (shares(probe, logits)[usable] <= 1).all()
+
+
+def _is_read(case: Case) -> bool:
+    """Return whether the file could be read as a graph, whatever its operators."""
+    assert case.opened.expression is not None
+    return _read(case.opened.expression(case.view.expression[1])) is not None
 
 
 def _more_decisions(case: Case) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.spec import UNKNOWN
+from lenetx_runtime.spec import UNKNOWN, UNPROVEN
 
 from .. import formats, models
 from ..errors import InputError
@@ -47,8 +47,9 @@ def load_against(
     if found is not None and not found.is_lenetx and found.spec is None:
         spec = formats.open_artifact(artifact).artifact.spec
         options.stated.require_agreement(spec, artifact.name)
+        recorded = None if spec.origin == UNPROVEN else spec  # which names no network
         architecture = options.architecture
-        if architecture is None and models.is_safe(spec.architecture):
+        if architecture is None and recorded is not None and models.is_safe(spec.architecture):
             architecture = spec.architecture
         output = options.stated.network_output or spec.network_output
         shape = Statement(input_size=(spec.height, spec.width), channels=spec.channels, network_output=output)
@@ -56,7 +57,7 @@ def load_against(
         checkpoint = _like(
             artifact, spec, path, checkpoint_of(path, found, options, on_notice, defaults=False), on_notice
         )
-        return with_code_of(spec, artifact.name, checkpoint, options, on_notice)
+        return with_code_of(recorded, artifact.name, checkpoint, options, on_notice)
     checkpoint = checkpoint_of(
         path,
         found,

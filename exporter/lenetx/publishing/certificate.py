@@ -5,8 +5,9 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lenetx_runtime.certificate import CERTIFICATE_VERSION, LARGEST_CERTIFICATE, certificate_path
+from lenetx_runtime.certificate import CERTIFICATE_VERSION, LARGEST_CERTIFICATE, certificate_path, unproven_words
 from lenetx_runtime.files import read_bytes
+from lenetx_runtime.spec import UNPROVEN
 from lenetx_runtime.values import parse_json
 
 from ..errors import InputError, OutputError
@@ -67,6 +68,8 @@ def certify(artifact: str | Path, report: Report) -> str | None:
         InputError: the file's bytes are not those of the report.
     """
     path = Path(artifact)
+    if report.passed and report.artifact.get("origin") == UNPROVEN:
+        return f"'{path}' gets no certificate: {unproven_words(path.name)}"
     if report.passed and "external_data" in report.artifact:
         return (
             f"'{path}' gets no certificate, which would not cover its weights in {report.artifact['external_data']}: "

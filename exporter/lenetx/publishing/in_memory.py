@@ -8,7 +8,9 @@ from .. import formats
 from ..errors import InputError
 from ..formats.foreign_onnx import input_of, is_foreign
 from ..models.architecture import Shape
+from ..models.in_memory import is_module
 from ..models.user_network import as_input_shape
+from ..proof import Reference
 from ..weights.checkpoint import Checkpoint
 from ..weights.in_memory import checkpoint_of_module
 from ..weights.statement import Statement
@@ -16,10 +18,43 @@ from ..weights.statement import Statement
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["module_against"]
+PathLike = str | Path
+
+__all__ = ["shape_in", "without_modules"]
 
 
-def module_against(
+def without_modules(
+    against: "Checkpoint | PathLike | Reference | nn.Module",
+    artifact: Path | None,
+    axes: Sequence[object] | None,
+    input_shape: Sequence[int] | None,
+    output: int | str | None,
+    on_notice: Callable[[str], None] | None,
+) -> Checkpoint | PathLike | Reference:
+    """Return what an artifact or a program is compared with; a module in memory as its checkpoint.
+
+    Args:
+        against: a module, which is never changed, or anything else.
+        artifact: supplies the input shape of a module and, if lenetx wrote it, preprocessing, labels and the network's
+            name.
+        axes: of the input of a program in memory.
+        input_shape: see ``Checkpoint.of``; by default that of the artifact, else the module's own.
+        output: see ``Checkpoint.of``; by default that of the artifact.
+        on_notice: see ``Checkpoint.of``.
+
+    Raises:
+        InputError: see ``Checkpoint.of``, ``input_shape`` is not the artifact's, or an argument does not apply.
+        ArtifactError: the artifact is damaged.
+    """
+    if is_module(against):
+        return _module_against(against, artifact, axes, input_shape, output, on_notice)
+    for name, value in (("input_shape", input_shape), ("output", output)):
+        if value is not None:
+            raise InputError(f"`{name}` is for a module in memory; state it of a file with `weights_options`.")
+    return against
+
+
+def _module_against(
     module: "nn.Module",
     artifact: Path | None,
     axes: Sequence[object] | None,
@@ -27,23 +62,9 @@ def module_against(
     output: int | str | None,
     on_notice: Callable[[str], None] | None,
 ) -> Checkpoint:
-    """Make a checkpoint of a module that an artifact or a program is compared with.
-
-    Args:
-        module: the module, which is never changed.
-        artifact: supplies the input shape and, if lenetx wrote it, preprocessing, labels and the network's name.
-        axes: of the input of a program in memory.
-        input_shape: see ``Checkpoint.of``; by default that of the artifact, else the module's own.
-        output: see ``Checkpoint.of``; by default that of the artifact.
-        on_notice: see ``Checkpoint.of``.
-
-    Raises:
-        InputError: see ``Checkpoint.of``, or ``input_shape`` is not the artifact's.
-        ArtifactError: the artifact is damaged.
-    """
     stated = Statement.of_values(output=output)
     if artifact is None or is_foreign(artifact):
-        shape = input_shape or (_shape_of(axes) if artifact is None else _shape_in(artifact))
+        shape = input_shape or (_shape_of(axes) if artifact is None else shape_in(artifact))
         return checkpoint_of_module(module, input_shape=shape, stated=stated, on_notice=on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if input_shape is not None and tuple(input_shape) != spec.input_shape:
@@ -53,7 +74,7 @@ def module_against(
     return checkpoint_of_module(module, stated=stated, like=spec, on_notice=on_notice)
 
 
-def _shape_in(artifact: Path) -> Shape | None:
+def shape_in(artifact: Path) -> Shape | None:
     """Return (channels, height, width) of a foreign file's input, ``None`` if it is ambiguous."""
     size, channels = input_of(artifact)
     return None if size is None or channels is None else (channels, *size)

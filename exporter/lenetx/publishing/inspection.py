@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.certificate import unproven_words
 from lenetx_runtime.files import read_bytes, require_file
+from lenetx_runtime.spec import UNPROVEN
 
 from .. import formats
 from ..errors import InputError
@@ -54,11 +56,11 @@ class Description:
         kind: ``checkpoint``, the format's name, or the kind of a file of weights.
         name: the file name.
         size_bytes: the file's size in bytes.
-        spec: the embedded spec; ``None`` for weights whose network is unknown and ONNX files of other programs.
+        spec: the embedded spec; ``None`` for weights whose network is unknown and for ONNX files of other programs.
         parameters: its weights; empty if the format exposes none.
         facts: plain values: a checkpoint's metrics, config and history, or an artifact's conclusion (``proof``),
-            digest and manifest entry; for weights whose network is unknown, the built-in networks that they fit; of
-            a foreign file also its inputs, outputs, opset, operators and precision.
+            digest and manifest entry; of a foreign file also its inputs, outputs, opset, operators and precision; for
+            weights whose network is unknown, the built-in networks that they fit.
     """
 
     kind: str
@@ -133,9 +135,11 @@ def _artifact(path: Path, options: WeightsOptions) -> Description:
         )
     opened = formats.open_artifact(path)
     if options.architecture is not None:
-        raise InputError(f"`architecture` does not apply to '{path}', which holds its network.")
+        raise InputError(f"--arch does not apply to '{path}', which holds its network.")
     options.stated.require_agreement(opened.artifact.spec, str(path))
     proof = conclusion_of(path, opened.artifact.sha256)
+    if opened.artifact.spec.origin == UNPROVEN:
+        proof = f"unproven: {unproven_words(path.name)}"
     facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
     return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights or {}, facts)
 

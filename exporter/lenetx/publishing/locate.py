@@ -10,6 +10,9 @@ from ..files import exists, newest
 
 __all__ = ["artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
+_ENDINGS = (".pt", ".safetensors", ".pth", ".ckpt", ".npz")
+"""Of files of weights, in the order of preference."""
+
 
 def newest_checkpoint() -> Path:
     """Return the most recently written checkpoint in ``artifacts``.
@@ -34,13 +37,14 @@ def artifacts_of(checkpoint: Path) -> list[Path]:
 
 
 def checkpoint_beside(artifact: Path) -> Path:
-    """Return the checkpoint beside an artifact that shares its file name stem.
+    """Return the checkpoint beside an artifact that shares its file name stem, or else other weights that do.
 
     Raises:
         InputError: the checkpoint or the artifact does not exist.
     """
     require_file(artifact, "artifact")
-    path = artifact.parent / f"{artifact.stem}.pt"
-    if not exists(path):
-        raise InputError(f"There is no checkpoint '{path}' to compare '{artifact}' with: name one with --against.")
-    return path
+    beside = [artifact.parent / f"{artifact.stem}{ending}" for ending in _ENDINGS]
+    found = next(filter(exists, beside), None)
+    if found is None:
+        raise InputError(f"There is no checkpoint '{beside[0]}' to compare '{artifact}' with: name one with --against.")
+    return found

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ from .transaction import lock_and_recover, move_into_place, staging
 
 if TYPE_CHECKING:
     from ..formats import Batch
+    from ..formats.artifact import OpenedArtifact
 
-__all__ = ["Refusal", "publish"]
+__all__ = ["Job", "Refusal", "publish", "publish_jobs", "reject_folders"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,25 @@ class Refusal:
     format: str
     reason: str
     report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file to prove and publish.
+
+    Attributes:
+        format: its format.
+        target: its path.
+        verb: what ``write`` does, for the progress, such as "exporting".
+        write: returns its contents.
+        open: opens it, at any path, for a proof.
+    """
+
+    format: str
+    target: Path
+    verb: str
+    write: Callable[[], bytes]
+    open: "Callable[[Path], OpenedArtifact]"
 
 
 @dataclass(slots=True)
@@ -95,12 +116,33 @@ def publish(
         raise InputError(f"'{stem}' is not a file name without its ending.")
     for name in names:
         formats.require(name)
-    targets = [folder / f"{stem}{formats.suffix(name)}" for name in names]
-    _reject_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
+    jobs = [
+        Job(
+            name,
+            folder / f"{stem}{formats.suffix(name)}",
+            "exporting",
+            partial(formats.export, name, reference.network, batch=batch, options=options),
+            formats.open_artifact,
+        )
+        for name in names
+    ]
+    return publish_jobs(reference, folder, jobs, on_progress, on_refusal)
+
+
+def publish_jobs(
+    reference: Reference,
+    folder: Path,
+    jobs: Sequence[Job],
+    on_progress: Callable[[str], None] = lambda _: None,
+    on_refusal: Callable[[Refusal], None] | None = None,
+) -> list[Report]:
+    """Write, prove and publish files in a folder; arguments, result and errors are those of ``publish``."""
+    targets = [job.target for job in jobs]
+    reject_folders([*targets, *map(certificate_path, targets), folder / MANIFEST])
     trial = _Trial()
     with staging(folder, on_progress) as staged:
-        for name, target in zip(names, targets, strict=True):
-            _try(trial, name, staged / target.name, target, reference, batch, options, on_progress)
+        for job in jobs:
+            _try(trial, job, staged / job.target.name, reference, on_progress)
         if not trial.proven:
             raise _failure(trial)
         _move(staged, trial.proven, folder, reference.checkpoint.spec.weights_sha256, on_progress)
@@ -111,35 +153,26 @@ def publish(
     return list(trial.proven.values())
 
 
-def _try(
-    trial: _Trial,
-    name: str,
-    path: Path,
-    target: Path,
-    reference: Reference,
-    batch: "Batch",
-    options: Mapping[str, Any] | None,
-    on_progress: Callable[[str], None],
-) -> None:
-    """Export and prove one format and add the outcome to ``trial``; a failure does not stop the other formats."""
+def _try(trial: _Trial, job: Job, path: Path, reference: Reference, on_progress: Callable[[str], None]) -> None:
+    """Write and prove one file and add the outcome to ``trial``; a failure does not stop the other files."""
     try:
-        on_progress(f"exporting {path.name}")
-        contents = formats.export(name, reference.network, batch=batch, options=options)
-        write_atomically(path, contents, named=target)
+        on_progress(f"{job.verb} {path.name}")
+        contents = job.write()
+        write_atomically(path, contents, named=job.target)
         reference.written.add(hashlib.sha256(contents).hexdigest())
         on_progress(f"proving {path.name}")
-        report = prove(formats.open_artifact(path), reference)
+        report = prove(job.open(path), reference)
     except OutputError:
         raise
     except Exception as error:  # an exporter may raise any exception
         words = str(error) if isinstance(error, LenetxError) else f"Its export raised {described(error)}"
-        trial.refusals.append(Refusal(path.name, name, words))
+        trial.refusals.append(Refusal(path.name, job.format, words))
         trial.errors.append(error)
         return
     if report.passed:
         trial.proven[path] = report
     else:
-        trial.refusals.append(Refusal(path.name, name, f"{report.conclusion} {_why(report)}".strip(), report))
+        trial.refusals.append(Refusal(path.name, job.format, f"{report.conclusion} {_why(report)}".strip(), report))
 
 
 def _why(report: Report) -> str:
@@ -190,7 +223,8 @@ def _move(
         move_into_place(staged, [*names, MANIFEST], folder)
 
 
-def _reject_folders(targets: Iterable[Path]) -> None:
+def reject_folders(targets: Iterable[Path]) -> None:
+    """Raise OutputError if a directory is where a file is to be published."""
     for target in targets:
         if exists(target) and target.is_dir():
             raise OutputError(f"'{target}' could not be replaced: it is a directory.")

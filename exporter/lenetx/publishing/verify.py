@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
+from lenetx_runtime.layout import LAYOUTS
 from lenetx_runtime.spec import UNKNOWN
 
 from .. import data, formats
 from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
-from ..errors import ArtifactError, DataMissing, InputError, OutputError
+from ..errors import ArtifactError, DataMissing, InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
-from ..formats.foreign_onnx import is_foreign, open_foreign
-from ..models.in_memory import is_module
+from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
 from ..report import Check, Report
 from ..weights.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ from ..weights.load import load_weights, stated_spec
 from ..weights.options import WeightsOptions
 from ..weights.statement import Statement
 from .against import load_against
-from .in_memory import module_against
+from .in_memory import without_modules
 from .manifest import MANIFEST, entry_of
 from .transaction import lock_and_recover
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from torch import nn
 
-__all__ = ["QUICK", "reference", "verify", "verify_logits"]
+__all__ = ["QUICK", "reference", "require_layout", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
@@ -130,6 +130,7 @@ def verify(
     device: str = "cpu",
     name: str | None = None,
     weights_options: WeightsOptions | None = None,
+    layout: str | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Report:
@@ -151,6 +152,8 @@ def verify(
         device: where a file runs: ``cpu``, ``cuda`` or ``cuda:N``; does not apply to programs in memory.
         name: a program's name in the report; by default its ``__name__`` or its class.
         weights_options: how to read the file ``against``. What an artifact records is the default.
+        layout: the axes of the input of another program's ONNX file, if they do not tell: ``nchw``, ``nhwc``, ``flat``
+            or ``nhw``, see ``ModelSpec.layout``.
         on_progress: called with a few words on each step.
         on_notice: called with a sentence about anything that was assumed or changed of a module; by default these are
             warnings.
@@ -166,8 +169,9 @@ def verify(
     if program is not None and device != "cpu":
         raise InputError(f"`device` does not apply to functions; got '{device}'.")
     axes = None if program is None else program.axes
-    known = _without_modules(against, path, axes, input_shape, output, on_notice)
+    known = without_modules(against, path, axes, input_shape, output, on_notice)
     options: dict[str, Any] = {"data_name": data_name, "data_root": data_root, "data_options": data_options}
+    require_layout(layout)
     expected = _reference_of(known, path, weights_options, **options, images=images, on_progress=on_progress)
     if program is not None:
         return prove(
@@ -176,9 +180,13 @@ def verify(
     assert path is not None
     with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
         if is_foreign(path):
-            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device)
+            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device, layout=layout)
             return prove(opened, expected, on_progress=on_progress)
+        if layout is not None:
+            raise InputError(f"`layout` applies only to ONNX files of other programs; got '{layout}'.")
         opened = formats.open_artifact(path, device=device)
+        if opened.artifact.is_foreign:
+            opened = open_adopted(path, expected.checkpoint, expected.modules[0], device=device)
         published = _manifest(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
 
@@ -207,13 +215,23 @@ def verify_logits(
         InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.
         CheckpointError: the checkpoint cannot be used.
     """
-    against = _without_modules(against, None, getattr(inputs, "shape", None), None, None, None)
+    against = without_modules(against, None, getattr(inputs, "shape", None), None, None, None)
     if not isinstance(against, Reference):
         known, file = _loaded(against, None, weights_options)
         against = Reference(known, None, "No data set is asked.", file=file)
     elif weights_options is not None:
         raise InputError(_NO_FILE)
     return prove_logits(logits, inputs, against, name)
+
+
+def require_layout(layout: str | None) -> None:
+    """Check that a layout exists, if one is stated.
+
+    Raises:
+        UnknownName: it does not.
+    """
+    if layout is not None and layout not in LAYOUTS:
+        raise UnknownName("layout", layout, LAYOUTS)
 
 
 def _file(artifact: Any, device: str, name: str | None) -> Path:
@@ -223,23 +241,6 @@ def _file(artifact: Any, device: str, name: str | None) -> Path:
     if name is not None:
         raise InputError(f"`name` does not apply to files, which have a name; got '{name}'.")
     return Path(artifact)
-
-
-def _without_modules(
-    against: "Checkpoint | PathLike | Reference | nn.Module",
-    artifact: Path | None,
-    axes: Sequence[object] | None,
-    input_shape: Sequence[int] | None,
-    output: int | str | None,
-    on_notice: Callable[[str], None] | None,
-) -> Checkpoint | PathLike | Reference:
-    """Return what an artifact is compared with; a module in memory as its checkpoint."""
-    if is_module(against):
-        return module_against(against, artifact, axes, input_shape, output, on_notice)
-    for name, value in (("input_shape", input_shape), ("output", output)):
-        if value is not None:
-            raise InputError(f"`{name}` is for a module in memory; state it of a file with `weights_options`.")
-    return against
 
 
 def _reference_of(

@@ -46,6 +46,7 @@ def verify_files(
     weights: WeightsOptions,
     data: Options,
     device: str,
+    layout: str | None = None,
     on_progress: Step,
     on_notice: Step,
 ) -> Verified:
@@ -57,6 +58,7 @@ def verify_files(
         weights: how to read the weights.
         data: further arguments of ``lenetx.reference``.
         device: where the artifacts run: ``cpu``, ``cuda`` or ``cuda:N``.
+        layout: as for ``lenetx.verify``.
         on_progress: called with a few words on each step.
         on_notice: called with a sentence that the user should read.
 
@@ -82,7 +84,7 @@ def verify_files(
                     on_notice=on_notice,
                 )
             on_progress(f"proving {path.name}")
-            report = verify(path, against=references[checkpoint], device=device, on_progress=on_progress)
+            report = verify(path, against=references[checkpoint], device=device, layout=layout, on_progress=on_progress)
         except LenetxError as error:
             problems.append(error)
             if not isinstance(error, ArtifactError) or isinstance(error, CheckpointError):

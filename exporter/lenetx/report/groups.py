@@ -14,11 +14,11 @@ _MOST_TELLING: tuple[Status, ...] = ("failed", "passed", "not_run", "not_applica
 _IDENTITY = ("weights", "contract")
 """Groups that reveal a wrong checkpoint, the more reliable one first."""
 _OWN_FORMATS = ("function", "logits")
-_CHOSEN = "Export it without that, or name with --arch a network that does the same."
 _CHANGED = (
     "Do not use it with the changed code, which may compute something else: export it again with the code as it is "
     "now, or name the code that it was made with."
 )
+_CHOSEN = "Export it without that, or name with --arch a network that does the same."
 _FRESH = "It was not published. Another export would give the same file: use a format that is proven, or report it."
 _OWN = "The program does not compute the network: compare its preprocessing, layers and arithmetic with it."
 

@@ -69,6 +69,8 @@ class Outcome:
             return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
         real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
         scope = next(real, "no real images seen")
+        if "code" in self.reference:
+            scope += "; with changed code, which was accepted"
         if "batch" in self.artifact:
             scope += f"; in batches of {self.artifact['batch']} only"
         if self.artifact.get("format") == "logits":

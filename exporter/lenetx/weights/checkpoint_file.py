@@ -18,9 +18,10 @@ from ..errors import ArtifactError, CheckpointError, InputError
 from ..files import write_atomically
 from ..models.identity import described, is_same
 from . import run_state, safetensors_file, tensor_file
-from .checkpoint import ACCEPT, CODE, Checkpoint
+from .checkpoint import ACCEPT, CODE, MODULE, Checkpoint
 from .matching import difference
 from .plain_tensors import plain, require_plain, weights_sha256
+from .same_answers import require_same_answers
 
 if TYPE_CHECKING:
     from ..models import Architecture
@@ -64,13 +65,21 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     write_atomically(path, write(checkpoint))
 
 
-def load(path: Path, *, architecture: str | None = None, accept_code: bool = False) -> Checkpoint:
+def load(
+    path: Path,
+    *,
+    architecture: str | None = None,
+    arguments: Mapping[str, object] | None = None,
+    accept_code: bool = False,
+) -> Checkpoint:
     """Read a checkpoint that ``save`` wrote; nothing in the file is executed.
 
     Args:
         path: the file, of either kind, recognised by its contents.
         architecture: the expected network; a checkpoint of another one is rejected. Required for a custom network,
             because code that only a file names is never run.
+        arguments: keyword arguments of the network's factory, if the checkpoint was made of a module in memory, which
+            records none; otherwise the recorded ones are used.
         accept_code: accept other source code for a custom network; the checkpoint's ``config`` records it.
 
     Raises:
@@ -82,6 +91,9 @@ def load(path: Path, *, architecture: str | None = None, accept_code: bool = Fal
     checkpoint = read(path)
     recorded = checkpoint.spec.architecture
     if architecture is not None:
+        if MODULE in checkpoint.config:
+            config = {**checkpoint.config, "architecture_args": dict(arguments or {})}
+            checkpoint = dataclasses.replace(checkpoint, config=config)
         network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
         checkpoint = dataclasses.replace(checkpoint, network=network)
         if not is_same(recorded, network.name):  # weights that fit do not tell ReLU from tanh
@@ -95,6 +107,8 @@ def load(path: Path, *, architecture: str | None = None, accept_code: bool = Fal
         )
     if not models.is_safe(recorded):
         _require_own(path, checkpoint)
+    if MODULE in checkpoint.config:
+        require_same_answers(checkpoint, path.name)
     return checkpoint
 
 

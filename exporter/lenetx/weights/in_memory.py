@@ -4,14 +4,16 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lenetx_runtime.layout import DEFAULT_LAYOUT
+from lenetx_runtime.spec import EXPORTED
+
 from ..errors import InputError
 from ..execution.notices import warn
 from ..graph.output import output_of
 from ..models import Architecture
 from ..models.architecture import Shape
-from ..models.in_memory import architecture_of
+from ..models.in_memory import architecture_of, network_in
 from ..models.module_copy import require_apart
-from ..models.wrappers import unwrapped
 from . import matching
 from .checkpoint import MODULE, Checkpoint
 from .load import stated_spec, unknown_spec
@@ -58,7 +60,7 @@ def checkpoint_of_module(
     output = stated.network_output or (like.network_output if like else None)
     network = dataclasses.replace(network, one_size=True, output=output)
     built, classes = matching.build(network, shape, None if labels is None else len(labels), {}, note)
-    require_apart(built, unwrapped(module), network.title, shape)
+    require_apart(built, network_in(module), network.title, shape)
     tensors = _tensors(built, network.title)
     config: dict[str, Any] = {
         "data": None,
@@ -79,6 +81,10 @@ def checkpoint_of_module(
         batch="dynamic",
         content_sha256=None,
         selftest=None,
+        input_name="image",
+        output_name="logits",
+        layout=DEFAULT_LAYOUT,
+        origin=EXPORTED,
     )
     return Checkpoint(spec, tensors, {}, config | {MODULE: _LIKE}, (), network)
 

@@ -102,7 +102,9 @@ def checkpoint_of(
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
         on_notice(f"Several classes have the label '{repeated}', so that their predictions look the same.")
     if found is None or found.is_lenetx:
-        checkpoint = checkpoints.load(path, architecture=architecture, accept_code=options.accept_code)
+        checkpoint = checkpoints.load(
+            path, architecture=architecture, arguments=options.arguments, accept_code=options.accept_code
+        )
         if CODE in checkpoint.config and checkpoint.network is not None:
             on_notice(f"'{path.name}': {code_accepted(checkpoint)}.")
         return dataclasses.replace(checkpoint, spec=stated_spec(path, checkpoint.spec, stated, on_notice))
@@ -153,6 +155,11 @@ def _assemble(
     tensors, changed = matching.renamed_to_match(tensors, module.state_dict())
     if changed:
         on_notice(f"'{path.name}': {changed}.")
+    if found.spec is not None and tensors.keys() < module.state_dict().keys():
+        raise CheckpointError(
+            f"The batch norms of {network.title} are folded into the weights in '{path}', an artifact: give the "
+            "weights that it was made of."
+        )
     _require_same(path, network, tensors, module)
     config: dict[str, Any] = {
         "data": None,
@@ -166,7 +173,7 @@ def _assemble(
     }
     if assumed:
         config["input"] = f"{'×'.join(map(str, shape))}, assumed: neither the file nor the network defines it"
-        on_notice(f"The input is assumed to be {config['input']}; --input-size and --channels do.")
+        on_notice(f"The input is {config['input']}; --input-size and --channels do.")
     digest = weights_sha256(tensors)
     if found.spec is not None:
         spec = dataclasses.replace(

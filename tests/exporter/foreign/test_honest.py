@@ -7,6 +7,8 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 import lenetx
+from lenetx.errors import UnknownName
+from lenetx_runtime import InputError
 
 from .conftest import before_the_output, behind_the_input, constant, copied, detail, export, node, status
 
@@ -96,7 +98,17 @@ def identities(model):
     behind_the_input(model, helper.make_node("Identity", ["x"], ["same"]), dropout)
 
 
-@pytest.mark.parametrize("change", [by_hand, identities])
+def functions(model):
+    """Let the file define its own activation, as torch's newer exporter does without its optimiser."""
+    own = helper.make_opsetid("own", 1)
+    inner = [helper.make_node("Relu", ["a"], ["b"])]
+    model.functions.append(helper.make_function("own", "Active", ["a"], ["b"], inner, [helper.make_opsetid("", 20)]))
+    model.opset_import.append(own)
+    node(model, "Relu").domain = "own"
+    node(model, "Relu").op_type = "Active"
+
+
+@pytest.mark.parametrize("change", [by_hand, identities, functions])
 def test_files_written_by_hand_are_followed(plain, prove, change):
     model = copied(plain)
     change(model)
@@ -168,3 +180,18 @@ def test_the_engine_gets_the_weights_beside_the_file(module, reference, tmp_path
     assert sorted(each.suffix for each in tmp_path.iterdir()) == [".data", ".onnx"]
     report = lenetx.verify(path, against=reference)
     assert outcome(report) == (True, {})
+
+
+def test_axes_without_sizes_are_stated(module, reference, tmp_path):
+    """The file says neither sizes nor, by its first operator, where the channels are."""
+    path = tmp_path / "theirs.onnx"
+    model = export(Around(module, lambda x: x.permute(0, 3, 1, 2)).eval(), path, (32, 32, 1), dynamo=False)
+    for axis in model.graph.input[0].type.tensor_type.shape.dim:
+        axis.dim_param = "?"
+    behind_the_input(model, helper.make_node("Identity", ["x"], ["prepared"]))
+    path.write_bytes(model.SerializeToString())
+    assert outcome(lenetx.verify(path, against=reference, layout="nhwc")) == (True, {})
+    with pytest.raises(InputError, match=r"in the layout flat"):
+        lenetx.verify(path, against=reference, layout="flat")
+    with pytest.raises(UnknownName, match="layout"):
+        lenetx.verify(path, against=reference, layout="hwcn")

@@ -88,6 +88,28 @@ def a_branch(model):
     model.graph.node.append(helper.make_node("If", [chosen], ["y"], then_branch=graph, else_branch=graph))
 
 
+def endless_functions(model, depth=40):
+    """Each function calls the one before it twice: 2⁴⁰ operators when written out."""
+    own = helper.make_opsetid("f", 1)
+    for place in range(depth):
+        inner = f"f{place - 1}" if place else "Relu"
+        domain = "f" if place else ""
+        nodes = [
+            helper.make_node(inner, ["a"], ["b"], domain=domain),
+            helper.make_node(inner, ["b"], ["c"], domain=domain),
+        ]
+        opsets = [helper.make_opsetid("", 20), own]
+        model.functions.append(helper.make_function("f", f"f{place}", ["a"], ["c"], nodes, opsets))
+    model.opset_import.append(own)
+    node(model, "Relu").domain = "f"
+    node(model, "Relu").op_type = f"f{depth - 1}"
+
+
+def circular_functions(model):
+    endless_functions(model, 2)
+    model.functions[0].node[0].op_type, model.functions[0].node[0].domain = "f1", "f"
+
+
 def language_model(model):
     model.Clear()
     names = ("input_ids", "attention_mask")
@@ -115,6 +137,8 @@ def language_model(model):
         (other_size, r".*\[batch, 1, 48, 48\], which is not the network's: nchw \[N, 1, 32, 32\].*--input-size"),
         (own_domain, "It needs an operator that onnxruntime does not have"),
         (old_opset, "It states opset 6; lenetx proves opset 7 to 25"),
+        (endless_functions, "Its functions call each other"),
+        (circular_functions, "Its functions call each other"),
         (a_branch, "Its If holds a graph of its own"),
     ],
 )
@@ -144,6 +168,31 @@ def test_what_is_no_model_is_told_as_such(reference, tmp_path, data, words):
     with pytest.raises(ArtifactError, match=words) as caught:
         lenetx.verify(path, against=reference)
     assert caught.value.exit_code == 4
+
+
+def twice(tensor):
+    tensor.float_data.extend([1.0])
+
+
+def too_short(tensor):
+    tensor.raw_data = tensor.raw_data[:-4]
+
+
+def negative(tensor):
+    tensor.dims[0] = -1
+
+
+def of_no_type(tensor):
+    tensor.data_type = 99
+
+
+@pytest.mark.parametrize("change", [twice, too_short, negative, of_no_type])
+def test_damaged_tensors(plain, reference, tmp_path, change):
+    model, path = copied(plain), tmp_path / "theirs.onnx"
+    change(next(each for each in model.graph.initializer if each.data_type == TensorProto.FLOAT))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="has not the numbers that its shape asks for"):
+        lenetx.verify(path, against=reference)
 
 
 @pytest.fixture

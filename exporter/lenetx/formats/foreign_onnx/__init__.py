@@ -2,44 +2,36 @@
 
 ``read`` and ``external`` parse the file and take in the weights beside it; ``contract`` and ``precision`` find its axes
 and check that it is a float32 classifier; ``simplify``, ``older`` and ``match`` write it in the form that
-``lenetx.graph`` reads, under the network's names. The engine runs bytes written anew from what was parsed.
+``lenetx.graph`` reads, under the network's names. The engine runs bytes written anew from what was parsed. ``adoption``
+writes such a file with a spec in it and opens it; ``unproven`` writes one of which only the file is known.
 """
 
 import hashlib
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenetx_runtime import ArtifactError, InputError, ModelSpec
-from lenetx_runtime.backend import Backend
+from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import check_graph
-from lenetx_runtime.ort import OrtBackend
 
-from ...graph import of_onnx
 from ..artifact import Artifact, OpenedArtifact
-from ..onnx.evaluate import evaluate
-from ..onnx.intermediates import affine_outputs, entering, layers_of
-from ..onnx.runs import runs_of
-from ..onnx.structure import constants, numbers, training_operators, weights
+from .adoption import adopted, open_adopted
 from .contract import fit_axes, require_classifier, size_of, spec_for
 from .describe import described
-from .match import matched
+from .opening import opened
 from .precision import FLOAT32
-from .read import is_sealed, load, parse
-from .simplify import replace, simplified
-from .structure import structure
+from .read import is_sealed, load, naming, parse
+from .simplify import replace
+from .unproven import unproven
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["described", "input_of", "is_foreign", "open_foreign"]
+__all__ = ["adopted", "described", "input_of", "is_foreign", "open_adopted", "open_foreign", "unproven"]
 
 SUFFIX = ".onnx"
-_UNKNOWN_OPERATOR = ("is not a registered function/op", "No Op registered for")
-"""Parts of onnxruntime's errors for operators that it does not have."""
 
 
 def is_foreign(path: Path) -> bool:
@@ -89,12 +81,8 @@ def open_foreign(
         ArtifactError: it is damaged, or its weights are missing.
         DeviceUnavailable, EngineMissing: the device or onnxruntime is not available.
     """
-    try:
+    with naming(path, "proven"):
         return _open(path, checkpoint, built, device, layout)
-    except ArtifactError as error:
-        raise ArtifactError(f"'{path}' cannot be used. {error}") from None
-    except InputError as error:
-        raise InputError(f"'{path}' cannot be proven. {error}") from None
 
 
 def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str, layout: str | None) -> OpenedArtifact:
@@ -104,34 +92,7 @@ def _open(path: Path, checkpoint: "Checkpoint", built: "nn.Module", device: str,
     fit_axes(model, spec)
     ours = model.SerializeToString(deterministic=True)
     check_graph(ours, spec, any_domain=True)
-    backend = _backend(ours, spec, device)
-    found = matched(simplified(model, spec), checkpoint, built)
-    readable = found.model
-    return OpenedArtifact(
-        artifact=Artifact(
-            "onnx", FLOAT32, path, hashlib.sha256(data).hexdigest(), len(data), spec, is_foreign=True, beside=beside
-        ),
-        backend=backend,
-        structure=structure(model),
-        weights=weights(readable),
-        numbers=numbers(readable),
-        constants=constants(readable),
-        runs=runs_of(ours, spec, device),
-        layers=partial(layers_of, ours, spec, outputs=affine_outputs(readable)),
-        training=partial(training_operators, readable),
-        expression=lambda names: of_onnx(readable, names),
-        evaluate=partial(evaluate, model, spec),
-        network=found.network,
-        slack=found.slack,
-        entering=partial(entering, ours, spec),
-        placed=found.placed,
+    artifact = Artifact(
+        "onnx", FLOAT32, path, hashlib.sha256(data).hexdigest(), len(data), spec, is_foreign=True, beside=beside
     )
-
-
-def _backend(data: bytes, spec: ModelSpec, device: str) -> Backend:
-    try:
-        return OrtBackend(data, spec, device=device)
-    except ArtifactError as error:
-        if any(words in str(error) for words in _UNKNOWN_OPERATOR):
-            raise InputError(f"It needs an operator that onnxruntime does not have. {error}") from None
-        raise
+    return opened(artifact, ours, model, checkpoint, built, device)

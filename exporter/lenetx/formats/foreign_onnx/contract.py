@@ -13,7 +13,7 @@ from .read import texts
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-__all__ = ["BATCH", "ELSEWHERE", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
+__all__ = ["BATCH", "ELSEWHERE", "axes_of_value", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
 
 BATCH = "batch"
 """The name that a batch axis of any size gets."""

@@ -1,6 +1,8 @@
 """Read an ONNX file that another program wrote, with the weights that it keeps beside it."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +12,13 @@ from lenetx_runtime.limits import DEFAULT_LIMITS
 from lenetx_runtime.spec import METADATA_KEY
 
 from ...graph.expression import plain
+from ...graph.onnx_graph import names_of
 from .external import take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from onnx import GraphProto, ModelProto, TensorProto
 
-__all__ = ["LARGEST", "OPSETS", "load", "parse"]
+__all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opset", "without_descriptions"]
 
 OPSETS = range(7, 26)
 """From the oldest opset that torch writes to the newest that the tested engine runs."""
@@ -27,6 +28,27 @@ _OTHER_FORMAT = b"ORTM"
 _ZIP = b"PK\x03\x04"
 _DEFAULT = ("", "ai.onnx")
 _FLOAT = 1
+_EXTERNAL = "external_data"
+_MOST_NODES = 2**17
+"""Most nodes of a file whose functions are written out: functions that call each other grow without end."""
+_MOST_CALLS = 64
+"""Most functions that call one another in a row."""
+
+
+@contextmanager
+def naming(path: Path, verb: str) -> Iterator[None]:
+    """Name a file in the errors about it.
+
+    Args:
+        path: the file.
+        verb: what an ``InputError`` says it cannot be, such as "proven".
+    """
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"'{path}' cannot be used. {error}") from None
+    except InputError as error:
+        raise InputError(f"'{path}' cannot be {verb}. {error}") from None
 
 
 def parse(data: bytes) -> "ModelProto":
@@ -46,6 +68,8 @@ def parse(data: bytes) -> "ModelProto":
     except Exception:  # protobuf raises several classes
         raise ArtifactError("It is not an ONNX model, or it is damaged.") from None
     model.DiscardUnknownFields()
+    if not all(isinstance(name, str) for name in names_of(model.graph)):
+        raise ArtifactError("A name in it is not readable text.")
     if not model.graph.node or not model.graph.output:
         raise ArtifactError("It is not an ONNX model: it has no operators or no outputs.")
     return model
@@ -57,7 +81,7 @@ def is_sealed(model: "ModelProto") -> bool:
 
 
 def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
-    """Read a file with the weights beside it; return the model, the bytes of the file, and the files beside it.
+    """Read a file with the weights beside it; return the model, the file's bytes and the names of the files beside it.
 
     Functions of the file are written out; what only describes values is dropped, since engines infer it.
 
@@ -67,25 +91,45 @@ def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
     """
     data = read_bytes(path, "model", limit=LARGEST)
     model = parse(data)
-    _require_opset(model)
+    require_opset(model)
     model = _inlined(model)
+    beside = fill(model, path.parent, LARGEST - len(data))
+    return without_descriptions(model), data, beside
+
+
+def fill(model: "ModelProto", folder: Path, limit: int) -> tuple[str, ...]:
+    """Take in the weights beside a model, in place, and check all tensors; return the names of the files beside it.
+
+    Raises:
+        InputError, ArtifactError: as ``load``.
+    """
     if model.graph.sparse_initializer:
         raise InputError("It holds sparse weights, which lenetx does not read: write it with dense ones.")
     tensors = [*model.graph.initializer, *_in_attributes(model.graph)]
-    beside = take_in(tensors, path.parent, LARGEST - len(data))
+    beside = take_in(tensors, folder, limit)
     for tensor in tensors:
         _require_whole(tensor)
-    held = {tensor.name for tensor in model.graph.initializer}
-    if len(held) < len(model.graph.initializer):
+    if len({tensor.name for tensor in model.graph.initializer}) < len(model.graph.initializer):
         raise ArtifactError("Two of its tensors have one name.")
+    return beside
+
+
+def without_descriptions(model: "ModelProto") -> "ModelProto":
+    """Drop, in place, what only describes values, and tensors among the inputs; return the model."""
+    held = {tensor.name for tensor in model.graph.initializer}
     given = [value for value in model.graph.input if value.name not in held]
     del model.graph.input[:], model.graph.value_info[:]
     model.graph.input.extend(given)
     model.ir_version = max(4, model.ir_version)  # older ones list every tensor among the inputs
-    return model, data, beside
+    return model
 
 
-def _require_opset(model: "ModelProto") -> None:
+def require_opset(model: "ModelProto") -> None:
+    """Check that a model states one opset that can be proven.
+
+    Raises:
+        InputError: it does not.
+    """
     versions = [entry.version for entry in model.opset_import if entry.domain in _DEFAULT]
     if len(versions) != 1 or versions[0] not in OPSETS:
         words = f"opset {', '.join(map(str, versions))}" if versions else "no opset"
@@ -99,12 +143,29 @@ def _inlined(model: "ModelProto") -> "ModelProto":
 
     if not model.functions:
         return model
+    if _written_out(model) > _MOST_NODES:
+        raise InputError(
+            f"Its functions call each other in a circle, or have more than {_MOST_NODES:,} operators when written out."
+        )
     try:
         found: ModelProto = inliner.inline_local_functions(model)
     except Exception as error:  # onnx raises several classes
         reason = plain(" ".join(str(error).split()))
         raise ArtifactError(f"It holds functions of its own, which cannot be written out: {reason}.") from None
     return found
+
+
+def _written_out(model: "ModelProto") -> int:
+    """Return the number of nodes after functions are written out; too many if they call each other in a circle."""
+    sizes: dict[tuple[str, str], int] = {}
+    for _ in range(min(len(model.functions) + 1, _MOST_CALLS)):  # each round settles at least one more function
+        before = dict(sizes)
+        for function in model.functions:
+            count = sum(sizes.get((node.domain, node.op_type), 1) for node in function.node)
+            sizes[function.domain, function.name] = min(count, _MOST_NODES + 1)
+        if sizes == before:
+            return sum(sizes.get((node.domain, node.op_type), 1) for node in model.graph.node)
+    return _MOST_NODES + 1
 
 
 def _in_attributes(graph: "GraphProto") -> "Iterator[TensorProto]":
@@ -122,28 +183,21 @@ def _in_attributes(graph: "GraphProto") -> "Iterator[TensorProto]":
 
 
 def _require_whole(tensor: "TensorProto") -> None:
-    """Reject a tensor whose data does not match its shape and type."""
-    import onnx
+    """Reject a tensor whose data does not match its shape and type, or that has its data twice."""
+    from onnx import numpy_helper
 
-    fits = min(tensor.dims, default=1) >= 0
-    if fits and tensor.HasField("raw_data"):
+    count = math.prod(tensor.dims)
+    held = [field.name for field, _ in tensor.ListFields() if field.name.endswith("_data") and field.name != _EXTERNAL]
+    fits = min(tensor.dims, default=1) >= 0 and len(held) <= 1
+    if fits and tensor.data_type == _FLOAT:
+        fits = len(tensor.raw_data) == 4 * count if held == ["raw_data"] else len(tensor.float_data) == count
+    elif fits:
         try:
-            size = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        except Exception:  # KeyError and others
-            size = 0
-        fits = _is_packed(tensor.data_type) or len(tensor.raw_data) == math.prod(tensor.dims) * size
-    elif fits and tensor.data_type == _FLOAT:
-        fits = len(tensor.float_data) == math.prod(tensor.dims)
+            fits = numpy_helper.to_array(tensor).size == count
+        except Exception:  # onnx and numpy raise several unrelated classes
+            fits = False
     if not fits:
         raise ArtifactError(f"The tensor {plain(tensor.name)} has not the numbers that its shape asks for.")
-
-
-def _is_packed(kind: int) -> bool:
-    """Return whether several numbers of a type share a byte."""
-    from onnx import TensorProto
-
-    names = ("UINT4", "INT4", "FLOAT4E2M1", "UINT2", "INT2")
-    return kind in {getattr(TensorProto, name) for name in names if hasattr(TensorProto, name)}
 
 
 def texts(value: Any) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["drop_unread", "replace", "simplified"]
 
 _MOST = 2**22
-"""Most numbers of a tensor that is computed from constants."""
+"""Most numbers of all tensors together that are computed from constants."""
 _FLOAT = 1
 _VALUES = ("value", "value_float", "value_int", "value_floats", "value_ints")
 _IMAGE, _ROWS = "lenetx:image", "lenetx:rows"
@@ -113,7 +113,10 @@ def _casts(model: "ModelProto") -> None:
     casts = [node for node in model.graph.node if node.op_type in ("Cast", "CastLike")]
     if not casts:
         return
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except Exception:  # onnx raises several unrelated classes
+        return
     values = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.input)}
     kinds = values | {tensor.name: tensor.data_type for tensor in graph.initializer}
     for node in casts:
@@ -129,6 +132,7 @@ def _computed(model: "ModelProto") -> None:
 
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     arrays: dict[str, NDArray[Any]] = {}
+    left = _MOST
 
     def read(name: str) -> "NDArray[Any]":
         if name not in arrays:
@@ -145,9 +149,10 @@ def _computed(model: "ModelProto") -> None:
                 found = compute(node, [read(name) for name in node.input])
             except Exception:  # numpy raises several classes for sizes that do not fit
                 found = None
-        if found is None:
+        if found is None or found.size > left:
             kept.append(node)
             continue
+        left -= found.size
         tensor = numpy_helper.from_array(found, node.output[0])
         model.graph.initializer.append(tensor)
         held[tensor.name] = tensor

@@ -1,15 +1,18 @@
 """Check a foreign ONNX file without running it."""
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from ...graph.expression import plain
 from ...report import Check
+from ..local_paths import local_paths
+from ..onnx.structure import texts
 from .read import OPSETS
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["structure"]
+__all__ = ["kept_paths", "structure"]
 
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
 _DEFAULT = ("", "ai.onnx")
@@ -19,6 +22,15 @@ _LISTED = 12
 def structure(model: "ModelProto") -> tuple[Check, ...]:
     """Check the validity, the versions, the operators and the nodes that lead to no output."""
     return _valid(model), _versions(model), _operators(model), _unread(model)
+
+
+def kept_paths(model: "ModelProto") -> Check:
+    """Check whether the texts of another program name folders of its machine: they are kept, and that is told."""
+    found = local_paths(texts(model))
+    if found.status == "passed":
+        return found
+    detail = f"{found.detail} They are kept: nothing in its graph is changed."
+    return dataclasses.replace(found, status="not_applicable", detail=detail)
 
 
 def _valid(model: "ModelProto") -> Check:

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenetx_runtime import InputError
+from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.ort import OrtBackend
-from lenetx_runtime.spec import METADATA_KEY, ModelSpec
+from lenetx_runtime.spec import EXPORTED, METADATA_KEY, ModelSpec
 
 from ...graph import of_onnx
 from ..artifact import Artifact, OpenedArtifact
@@ -76,6 +76,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     """
     data = read_bytes(path, "model")
     spec = read_spec(data)
+    if spec.origin != EXPORTED:
+        return _open_for_use(path, data, spec, device)
     model = parse(data)
     again = partial(_load, data)  # reloaded on demand: keeping several large models would add up
     return OpenedArtifact(
@@ -92,6 +94,18 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         matches_new_export=lambda network: _matches_new_export(again(), spec, network),
         evaluate=lambda inputs: evaluate(again(), spec, inputs),
     )
+
+
+def _open_for_use(path: Path, data: bytes, spec: ModelSpec, device: str) -> OpenedArtifact:
+    """Open an adopted file; ``foreign_onnx.open_adopted`` opens one for a proof."""
+    try:
+        tensors = weights(_load(data))
+    except Exception:  # protobuf and onnx raise several classes
+        raise ArtifactError("It is not an ONNX model, or a tensor in it cannot be read.") from None
+    floats = {name: array for name, array in tensors.items() if array.dtype.name == "float32"}
+    sha256 = hashlib.sha256(data).hexdigest()
+    artifact = Artifact("onnx", "float32", path, sha256, len(data), spec, is_foreign=True)
+    return OpenedArtifact(artifact, OrtBackend(data, spec, device=device), (), floats)
 
 
 def _matches_new_export(model: "onnx.ModelProto", spec: ModelSpec, network: "Network") -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto, TensorProto
 
-__all__ = ["OPSETS", "constants", "numbers", "structure", "training_operators", "weights"]
+__all__ = ["OPSETS", "constants", "numbers", "structure", "texts", "training_operators", "weights"]
 
 _PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
 """``onnx.AttributeProto`` types FLOAT, INT, STRING, FLOATS, INTS and STRINGS; the others hold tensors and graphs."""
@@ -167,10 +167,10 @@ def _axes(model: "ModelProto", spec: ModelSpec) -> Check:
 
 
 def _paths(model: "ModelProto") -> Check:
-    return local_paths(_texts(model))
+    return local_paths(texts(model))
 
 
-def _texts(message: Any) -> Iterator[bytes]:
+def texts(message: Any) -> Iterator[bytes]:
     """Yield every text of a protobuf message, without tensor data.
 
     Searching the raw file would be wrong: the length byte before a text can look like its first character.
@@ -183,4 +183,4 @@ def _texts(message: Any) -> Iterator[bytes]:
             elif isinstance(item, bytes) and field.name != "raw_data":
                 yield item
             elif hasattr(item, "ListFields"):
-                yield from _texts(item)
+                yield from texts(item)

@@ -1,0 +1,90 @@
+"""``lenetx verify``, ``inspect`` and ``predict`` of an ONNX file that lenetx did not write."""
+
+import json
+import warnings
+
+import onnx
+import pytest
+import torch
+
+NETWORK = """
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 3, 5, 2), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(432, 10))
+"""
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """A folder with a network's code, its weights, and the file that torch writes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NETWORK)
+    scope: dict[str, type[torch.nn.Module]] = {}
+    exec(NETWORK, scope)
+    torch.manual_seed(0)
+    module = scope["Net"]().eval()
+    torch.save(module.state_dict(), "w.pth")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sample = torch.zeros(2, 1, 28, 28)
+        torch.onnx.export(module, (sample,), "theirs.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": [0]})
+    return tmp_path
+
+
+ASKED = ("verify", "theirs.onnx", "--against", "w.pth", "--arch", "net.py:Net")
+
+
+def test_a_file_of_torch_is_proven_and_certified(theirs, cli):
+    result = cli(*ASKED, "--json")
+    assert result.exit_code == 0, result.stderr
+    (report,) = json.loads(result.stdout)["reports"]
+    inside = {check["name"]: check["status"] for check in report["checks"] if check["group"] in ("weights", "layers")}
+    assert inside == dict.fromkeys(("weights", "numbers", "graph", "layers"), "passed")
+    assert report["artifact"]["origin"] == "foreign"
+    certificate = json.loads((theirs / "theirs.onnx.verified.json").read_text())
+    assert certificate["conclusion"] == "theirs.onnx computes what eager PyTorch computes (no real images seen)."
+
+
+@pytest.mark.usefixtures("theirs")
+def test_a_wrong_file_fails_and_the_road_is_named(cli):
+    model = onnx.load("theirs.onnx")
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Sigmoid"
+    onnx.save(model, "theirs.onnx")
+    result = cli(*ASKED)
+    assert result.exit_code == 1
+    assert "theirs.onnx is NOT proven against w.pth: graph, layers, random inputs" in result.stdout
+
+
+def test_weights_beside_the_file_get_no_certificate(theirs, cli):
+    onnx.save(onnx.load("theirs.onnx"), "theirs.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    result = cli(*ASKED)
+    assert result.exit_code == 0, result.stderr
+    assert "'theirs.onnx' gets no certificate, which would not cover its weights in w.bin" in result.stderr
+    assert not list(theirs.glob("*.verified.json"))
+
+
+@pytest.mark.usefixtures("theirs")
+def test_inspect_describes_it(cli):
+    result = cli("inspect", "theirs.onnx", "--json")
+    description = json.loads(result.stdout)
+    assert (description["kind"], description["spec"]) == ("onnx", None)
+    facts = description["facts"]
+    assert facts["inputs"] == ["x: float32[x_dynamic_axes_1, 1, 28, 28]"]
+    assert facts["operators"] == {"Conv": 1, "Relu": 1, "Flatten": 1, "Gemm": 1}
+    assert facts["precision"] == "float32"
+    assert "lenetx verify" in facts["next"]
+    assert "x: float32[x_dynamic_axes_1, 1, 28, 28]" in cli("inspect", "theirs.onnx").stdout
+
+
+@pytest.mark.usefixtures("theirs")
+def test_predict_names_the_road(refused):
+    sentence = refused(4, "predict", "theirs.onnx", "seven.png")
+    assert "'lenetx adopt' adds what the runtime needs" in sentence
+
+
+@pytest.mark.usefixtures("theirs")
+def test_without_weights_there_is_nothing_to_compare_with(refused):
+    assert "name one with --against" in refused(2, "verify", "theirs.onnx")
