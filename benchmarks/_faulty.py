@@ -1,4 +1,4 @@
-"""Build faulty programs: with weights that differ from the checkpoint's, or arithmetic coarser than float32."""
+"""Build faulty programs: weights that differ from the checkpoint's, or arithmetic coarser than float32."""
 
 from collections.abc import Callable, Iterator, Mapping
 

@@ -35,7 +35,7 @@ class Honest:
     Attributes:
         name: the engine and its configuration.
         run: the program.
-        rows: how many of the first inputs of each group to run; all if ``None``.
+        rows: number of inputs of each group to run, from the first on; all if ``None``.
     """
 
     name: str

@@ -28,14 +28,14 @@ _STATED = Statement(framing="stretch", mean=(0.16,), std=(0.3,))
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A checkpoint with everything needed to judge programs against it.
+    """A checkpoint with everything needed to compare programs with it.
 
     Attributes:
         network: its name and whether it was trained.
         seed: the seed of weights and training.
         checkpoint, reference: the weights, and the reference of the proof.
         compiled: the network under ``torch.compile``.
-        layer_rows: how many inputs of each group to judge layer by layer.
+        layer_rows: number of inputs of each group to compare layer by layer.
     """
 
     network: str

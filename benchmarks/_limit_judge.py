@@ -1,4 +1,4 @@
-"""Judge one program on one group of inputs: the share of its limit that each logit used, for both kinds of limit."""
+"""Compare one program with both kinds of limit on one group of inputs: each logit's error as a share of its limit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """The share of its bound that one layer of one program used."""
+    """The largest error of one layer of one program as a share of its bound."""
 
     network: str
     program: str
@@ -75,7 +75,7 @@ def calibrated_limit(probe: Probe) -> float:
 
 
 def layered(case: Case, files: Exported, probes: Sequence[Probe]) -> Iterator[Layered]:
-    """Judge each layer separately: of both formats on all inputs, and in TF32 on random and real ones."""
+    """Compare each layer with its bound: of both formats on all inputs, and in TF32 on random and real ones."""
     every = np.concatenate([probe.inputs[: case.layer_rows] for probe in probes])
     usual = np.concatenate([probe.inputs[: case.layer_rows] for probe in probes if probe.name in _TF32_GROUPS])
     assert files.onnx.layers is not None

@@ -1,4 +1,4 @@
-"""Shared tools of the benchmarks: run alternately, time processes, print tables with the machine and the date."""
+"""Provide the benchmarks' tools: run alternately, time processes, print tables with the machine and the date."""
 
 import datetime
 import importlib.util

@@ -1,4 +1,4 @@
-"""Draw MNIST's test images on realistic pages: ruled, squared, framed, with a thumb in the picture.
+"""Draw MNIST's test images on realistic pages: ruled, squared, framed, or with a thumb in the picture.
 
 Every page has its own random size, scale, colours, thicknesses and angles; a quarter are light on dark, and a third
 have camera noise.
@@ -174,7 +174,7 @@ def side(image: Levels, random: Random) -> Levels:
 
 
 def sheet(image: Levels, random: Random) -> Levels:
-    """Draw a white sheet, turned by up to 10°, on a dark or grey table; half of them are noisy."""
+    """Draw a white sheet, rotated by up to 10°, on a dark or grey table; half of them are noisy."""
     height, width = random.integers(260, 400), random.integers(260, 500)
     paper = np.full((height, width), 255, np.uint8)
     top, left = random.integers(10, height - 249), random.integers(10, width - 249)

@@ -1,4 +1,4 @@
-"""Draw MNIST's test images as if drawn, scanned or photographed: 480×640, reproducible by their random generator."""
+"""Render MNIST's test images as if drawn, scanned or photographed: 480×640, reproducible from a random generator."""
 
 import os
 from collections.abc import Callable

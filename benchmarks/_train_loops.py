@@ -1,6 +1,6 @@
-"""Baselines for training: the textbook loop, a bare loop on one ready batch, and a one-epoch recipe.
+"""Implement the baselines for training: the textbook loop, a bare loop on one ready batch, and a one-epoch recipe.
 
-Each is written for speed, and is tried with one thread of torch and with all.
+Each is written for speed, and is tried with one thread of torch and with all of them.
 """
 
 import time
@@ -65,7 +65,7 @@ def textbook_loop(data: str, workers: int) -> Loop:
 
 
 def bare_loop(layout: torch.memory_format, batch: int) -> Loop:
-    """Return a loop that trains on the same ready batch every step: the most that torch can do."""
+    """Return a loop that trains on the same ready batch in every step: the upper limit for torch."""
     network = models.build("lenet5", (1, 32, 32), 10).to(memory_format=layout)
     inputs = torch.randn(batch, 1, 32, 32).to(memory_format=layout)
     labels = torch.randint(0, 10, (batch,))

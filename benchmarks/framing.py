@@ -116,7 +116,7 @@ class Bench:
         return sum(answer.index == label for answer, label in zip(answers, self.labels, strict=True))
 
     def row(self, name: str, make: Make, raw: int, target: float | None = TARGET) -> list[str]:
-        """Return the table row of a kind of image; a rejected image counts as wrong."""
+        """Return the table row for one kind of image; a rejected image counts as wrong."""
         random = np.random.default_rng(1998)
         frames, seconds = np.zeros((len(self.images), 28, 28), np.uint8), []
         refused = np.zeros(len(self.images), np.bool_)
@@ -172,7 +172,7 @@ def shrunk(image: Levels, random: np.random.Generator) -> Levels:
 
 
 def refused(light: Callable[[np.random.Generator], np.ndarray] | None) -> str:
-    """Return 'rejected / tried' for blank paper in a light."""
+    """Return 'rejected / tried' for blank paper in this light."""
     if light is None:
         return ""
     from lenetx_runtime.preprocess.framing import mnist

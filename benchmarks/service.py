@@ -3,7 +3,7 @@
 python benchmarks/service.py [REQUESTS]
 
 The service runs under uvicorn in a separate process. The clients run in this process, keep their connections open and
-send the next picture after the previous answer; with few cores they use much of the time themselves.
+send the next picture after the previous answer; on few cores they take much of the time themselves.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Test whether a Classifier leaks memory, threads or open files over 100,000 predictions and 4,000 openings.
 
 The verdict uses the memory that malloc has handed out and not got back: the median of the last third of 30 samples
-minus that of the first third. Resident memory is only shown: where threads come and go, fragmentation of malloc's
-arenas moves it by many MiB in either direction; the last row shows that for onnxruntime alone.
+minus that of the first third. Resident memory is only shown: if threads come and go, fragmentation of malloc's arenas
+moves it by many MiB in either direction; the last row shows that for onnxruntime alone.
 
 python benchmarks/soak.py [MODEL]      on Linux with glibc 2.33 or later
 """

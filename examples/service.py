@@ -3,7 +3,7 @@
     LENETX_MODEL=artifacts/reference/lenet5.onnx uvicorn --app-dir examples service:app
     curl --data-binary @examples/seven.png http://127.0.0.1:8000/predict
 
-Requires ``pip install fastapi uvicorn`` in addition to the runtime; does not start if the model fails its self-test.
+It needs ``pip install fastapi uvicorn`` besides the runtime, and does not start if the model fails its self-test.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Answer(BaseModel):
 
 
 class Problem(BaseModel):
-    """The reason why a request failed."""
+    """The reason that a request failed."""
 
     detail: str
 
@@ -84,7 +84,7 @@ app = FastAPI(title="lenetx", lifespan=opened)
 
 @app.exception_handler(InputError)
 async def unusable(_: Request, error: InputError) -> JSONResponse:
-    """Answer 422 with the message that says what is wrong with the picture."""
+    """Return 422 with a message that says what is wrong with the picture."""
     return JSONResponse({"detail": str(error)}, 422)
 
 

@@ -3,7 +3,7 @@
     python examples/watch_folder.py MODEL FOLDER
 
 No file is moved or changed. Pictures that exist at the start are labelled too, so nothing is missed while the program
-is not running; a picture that is overwritten is labelled again. It polls, which works on every file system.
+is not running; an overwritten picture is labelled again. The program polls, which works on every file system.
 """
 
 import json

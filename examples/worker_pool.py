@@ -3,8 +3,8 @@
     python examples/worker_pool.py MODEL FOLDER
 
 Threads of one process can share a Classifier, which is enough for most programs. Use processes for other Python work
-around the prediction, which threads would serialise. Exits with 1 if a picture could not be used, with 130 on Ctrl-C
-and with 143 on SIGTERM. No worker outlives it, even if it is killed.
+around the prediction, which threads would serialise. The exit code is 1 if a picture could not be used, 130 on Ctrl-C
+and 143 on SIGTERM. No worker outlives the program, even if it is killed.
 """
 
 import json
@@ -71,7 +71,7 @@ def label_all(model: str, paths: Sequence[Path]) -> int:
 def started(opened: Classifier) -> ProcessPoolExecutor:
     """Return a pool with one process per core.
 
-    multiprocessing.Pool would wait for ever for the tasks of a worker that died, and fork would copy locks that other
+    multiprocessing.Pool would wait forever for the tasks of a worker that died, and fork would copy locks that other
     threads of a larger program hold.
     """
     spawn = multiprocessing.get_context("spawn")

@@ -2,8 +2,8 @@
 
     python tools/artifact_digests.py FOLDER
 
-Checkpoints are trained into FOLDER if they are not there. Run it with the same folder before and after a change that
-must not change any byte, and compare the last lines.
+Missing checkpoints are trained into FOLDER. Run it with the same folder before and after a change that must not change
+any byte, and compare the last lines.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Fail on docstrings whose first line is not in the imperative, as CONTRIBUTING.md requires.
+"""Fail on docstrings whose first line is not imperative, as CONTRIBUTING.md requires.
 
     python tools/check_english.py FOLDER…
 

@@ -1,8 +1,8 @@
-"""Install the built runtime wheel alone in an empty environment and predict a digit, drawn with Pillow, there.
+"""Install the built runtime wheel alone in an empty environment, and predict a digit drawn with Pillow there.
 
     python tools/check_wheel.py dist artifacts/reference/lenet5.onnx
 
-Fails if torch, onnx or lenetx were installed as well, or if the wheel is too large.
+It fails if torch, onnx or lenetx were installed as well, or if the wheel is too large.
 """
 
 import subprocess

@@ -3,7 +3,7 @@
 python tools/kill_and_resume.py [--kills 20] [--seed 0] -- [options of lenetx train]
 
 Every second kill comes as soon as the partial file of a state appears on the disk. The others come at random moments,
-just after the process has dumped its stack, so that the phase is known. Exits with 1 if a single bit differs.
+just after the process has dumped its stack, so that the phase is known. It exits with 1 if a single bit differs.
 """
 
 import argparse

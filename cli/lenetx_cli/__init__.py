@@ -1,1 +1,1 @@
-"""Implement the ``lenetx`` command as a thin layer over the functions of ``lenetx``."""
+"""Implement the command ``lenetx`` as a thin layer over the functions of ``lenetx``."""

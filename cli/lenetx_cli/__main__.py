@@ -1,4 +1,4 @@
-"""Entry point of ``lenetx`` and ``python -m lenetx_cli``."""
+"""Run ``lenetx`` and ``python -m lenetx_cli``."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; an interrupt during the imports ends it like a later one."""
+    """Run the command line; an interrupt during the imports is handled like a later one."""
     make_safe()
     try:
         from .app import main as run
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _flush() -> None:
-    """Flush what other code printed; drop it on failure, which must not change the exit code."""
+    """Flush what other code printed; drop it if that fails, so that the exit code does not change."""
     try:
         sys.stdout.flush()
     except OSError:

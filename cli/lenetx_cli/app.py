@@ -32,7 +32,7 @@ __all__ = ["app", "main"]
 
 
 class _Commands(TyperGroup):
-    """Exit with the documented code on lenetx's own errors; any other exception is a bug and shows its traceback."""
+    """Exit with the documented code on errors of lenetx; any other exception is a bug and shows its traceback."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Exit codes that do not come from a ``LenetxError``; docs/api.md lists all exit codes."""
+"""Define the exit codes that do not come from a ``LenetxError``; docs/api.md lists all exit codes."""
 
 __all__ = ["INTERNAL_ERROR", "INTERRUPTED", "NOT_HERE", "NOT_READ", "PROOF_FAILED", "TERMINATED"]
 

@@ -38,7 +38,7 @@ def export(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Export a checkpoint or weights from elsewhere, prove the artifacts and publish those that pass."""
+    """Export a checkpoint or third-party weights, prove the artifacts and publish those that pass."""
     import lenetx
     from lenetx import formats
     from lenetx.errors import ProofFailed

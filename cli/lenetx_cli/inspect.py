@@ -19,7 +19,7 @@ def inspect(
     weights: Weights,
     json: Json = False,
 ) -> None:
-    """Print what a file says of itself, and its parameters."""
+    """Print a file's metadata and its parameters."""
     from lenetx.publishing.inspection import inspect as describe
 
     description = describe(file, weights.options(), render.notices(quiet=False))

@@ -95,7 +95,7 @@ def trained(checkpoint: "Checkpoint", path: Path) -> None:
     metrics, lines = checkpoint.metrics, []
     if "test_accuracy" in metrics:
         lines.append(
-            f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, average loss "
+            f"Test split, evaluated once: accuracy {metrics['test_accuracy']:.2%}, average loss "
             f"{metrics['test_loss']:.4f} over {metrics['test_images']:,} images."
         )
     if "test_recall" in metrics:

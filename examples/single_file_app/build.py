@@ -1,9 +1,9 @@
-"""Pack an app of one file, which carries the model and lenetx_runtime.
+"""Pack a single-file app that contains the model and lenetx_runtime.
 
     python examples/single_file_app/build.py artifacts/reference/lenet5.onnx digits.pyz
     python digits.pyz examples/seven.png
 
-numpy, Pillow and onnxruntime are compiled and do not run from a zip: they come from the Python that runs the app.
+numpy, Pillow and onnxruntime are compiled and do not run from a zip, so the Python that runs the app must have them.
 """
 
 import shutil

@@ -1,5 +1,6 @@
 """Define the public functions behind the commands."""
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -163,7 +164,7 @@ def export(
     """
     name = name or stem
     stated: dict[str, Any] = {"labels": labels, "framing": framing, "mean": mean, "std": std, "output": output}
-    if is_module(checkpoint):
+    if is_module(checkpoint) or not isinstance(checkpoint, Checkpoint | str | os.PathLike):
         checkpoint = Checkpoint.of(checkpoint, input_shape=input_shape, **stated, on_notice=on_notice)
         on_notice = on_notice or warn
     elif given := [key for key, value in {"input_shape": input_shape, **stated}.items() if value is not None]:

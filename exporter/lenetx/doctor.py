@@ -68,7 +68,7 @@ def examine() -> FullDiagnosis:
 
 def steps() -> Iterator[Step]:
     """Import each package and yield the outcome; torchvision is skipped if torch fails."""
-    from .torchvision_loader import import_torchvision  # works beside any build of torch, as in the commands
+    from .torchvision_loader import import_torchvision  # works with any build of torch, as in the commands
 
     yield "torch", None
     problem = problem_of(partial(import_module, "torch"))

@@ -131,7 +131,7 @@ def newest(suffix: str, kind: str, folder: Path = ARTIFACTS) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether there is a folder at ``path``; what cannot be looked at is none."""
+    """Return whether ``path`` is a folder; False if it is not accessible."""
     try:
         return path.is_dir()
     except OSError:

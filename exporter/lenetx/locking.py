@@ -12,14 +12,14 @@ __all__ = ["held", "is_abandoned", "marked"]
 
 _BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 _TOLD_AFTER = 1.0
-"""Seconds of waiting before it is reported."""
+"""Seconds after which waiting is reported."""
 _PAUSE = 0.05
 _DAY = 24 * 3600.0
 
 
 @contextlib.contextmanager
 def held(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold an exclusive lock on a folder, waiting for other holders; no lock if the file system supports none.
+    """Hold an exclusive lock on a folder, waiting for other holders; without locks in the file system, hold none.
 
     Args:
         folder: an existing folder.
@@ -81,7 +81,7 @@ def _opened(path: Path) -> int | None:
 
 
 def _taken(descriptor: int) -> bool | None:
-    """Try to lock and return whether it worked; ``None`` if the file system supports no locks, as some network ones."""
+    """Try to lock and return whether that worked; ``None`` without locks, as on some network file systems."""
     import fcntl
 
     try:

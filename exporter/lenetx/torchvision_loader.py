@@ -1,7 +1,7 @@
-"""Import torchvision beside a CPU build of torch.
+"""Import torchvision together with a CPU build of torch.
 
-PyPI's torchvision is built with CUDA operators. Its extension cannot load beside a CPU build of torch, and the import
-fails with ``operator torchvision::nms does not exist``. Its data sets, transforms and models need none of these
+PyPI's torchvision is built with CUDA operators. Its extension cannot load with a CPU build of torch, and the import
+fails with ``operator torchvision::nms does not exist``. Its data sets, transforms and models do not need these
 operators, so this module declares the missing schemas without an implementation and imports torchvision again.
 """
 
@@ -21,7 +21,7 @@ _NMS_SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def import_torchvision() -> ModuleType:
-    """Import and return ``torchvision``, whatever build of torch is installed."""
+    """Import and return ``torchvision``, for any build of torch."""
     mend_imports()
     return importlib.import_module(_NAME)
 

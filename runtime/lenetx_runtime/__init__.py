@@ -4,7 +4,7 @@
 >>> Classifier("lenet5.onnx").predict("seven.png").label
 '7'
 
-Importing this package loads neither numpy, Pillow nor onnxruntime; the first model and image do.
+Importing this package does not load numpy, Pillow or onnxruntime; opening a model or an image does.
 """
 
 from .classifier import Classifier

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "batches", "run_in_batches"]
 
 LARGEST_BATCH, _NUMBERS = 1024, 2**19
-"""Most images, and most input numbers, per call with a dynamic batch axis."""
+"""Maximum number of images, and of input values, per call with a dynamic batch axis."""
 
 
 class Backend(Protocol):
@@ -28,9 +28,9 @@ class Backend(Protocol):
 
 
 def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "NDArray[np.float32]":
-    """Return float32[N, K] logits for float32[N, C, H, W], N ≥ 0, run in batches of a size that the artifact accepts.
+    """Return float32[N, K] logits for float32[N, C, H, W], N ≥ 0, in batches of a size that the artifact accepts.
 
-    A fixed batch is filled up with zero images, whose logits are dropped.
+    A fixed batch is padded with zero images, whose logits are dropped.
     """
     import numpy as np
 
@@ -45,8 +45,8 @@ def batches(
 
     Args:
         inputs: float32[N, C, H, W], N ≥ 0.
-        spec: names that size.
-        largest: most images per batch, for a dynamic batch axis.
+        spec: defines that size.
+        largest: maximum number of images per batch, for a dynamic batch axis.
     """
     import numpy as np
 

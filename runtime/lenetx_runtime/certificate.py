@@ -1,4 +1,4 @@
-"""Check the certificate beside a model: a proof by ``lenetx export`` or ``lenetx verify`` of exactly its bytes.
+"""Check the certificate beside a model: a record that lenetx proved exactly its bytes.
 
 It is not a signature: anyone who can write to the folder can also write a certificate.
 """
@@ -21,7 +21,7 @@ CERTIFICATE_VERSION = 1
 _SUFFIX = ".verified.json"
 _STAGING = ".lenetx-*"
 LARGEST_CERTIFICATE = 2**20
-"""Bytes; a real certificate has a few thousand."""
+"""Maximum size in bytes; a real certificate has a few thousand."""
 _FIELDS = {
     "artifact": dict,
     "certificate_version": int,
@@ -37,7 +37,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def certificate_path(artifact: Path) -> Path:
-    """Return the path of an artifact's certificate: beside it, with ``.verified.json`` after the whole file name."""
+    """Return the path of an artifact's certificate: the artifact's path with ``.verified.json`` appended."""
     return artifact.with_name(f"{artifact.name}{_SUFFIX}")
 
 
@@ -66,7 +66,7 @@ def unproven_words(name: str) -> str:
 
 
 def _meanwhile(place: Path) -> Iterator[Path]:
-    """Yield where it may be while lenetx replaces it."""
+    """Yield the paths where a certificate may be while lenetx replaces it."""
     for pattern in (f"{_STAGING}/{glob.escape(place.name)}", f"{_STAGING}/old/{glob.escape(place.name)}"):
         yield from place.parent.glob(pattern)
     yield place

@@ -32,7 +32,7 @@ __all__ = ["Classifier"]
 _STREAMED = 64
 """Default number of images labelled together."""
 _LONG = 1e-3
-"""Seconds per image from which threads read the images too."""
+"""Seconds per image: if reading takes longer, threads read the images too."""
 
 _Framed: TypeAlias = "tuple[NDArray[np.uint8], InputError | None]"
 """Frames before the first unusable image, and its error."""
@@ -49,14 +49,14 @@ class Classifier:
         model: path of a ``.onnx`` file that lenetx exported, or its bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``: the model runs there, or ``DeviceUnavailable`` is raised. ``auto``
             takes CUDA if the model's self-test passes on it, else the CPU; the attribute ``device`` says which.
-        threads: most CPU threads of one call; if ``None``, all that this process may use, by its affinity and cgroup
-            quota. A single image takes one, unless the model has more than 16 MiB.
-        require_verified: require the certificate of ``lenetx verify`` or ``lenetx export`` beside the file, for exactly
-            these bytes, see ``lenetx_runtime.certificate``.
-        providers: names of onnxruntime's execution providers, the preferred first, instead of a device; each may be a
-            pair of name and settings. They run the whole model, or ``DeviceUnavailable`` is raised.
+        threads: maximum CPU threads of one call; if ``None``, all that this process may use, by its affinity and
+            cgroup quota. A single image uses one, unless the model has more than 16 MiB.
+        require_verified: require a certificate for exactly these bytes beside the file, see
+            ``lenetx_runtime.certificate``.
+        providers: names of onnxruntime's execution providers, in order of preference, instead of a device; each may be
+            a pair of name and settings. They run the whole model, or ``DeviceUnavailable`` is raised.
         cuda: options for CUDA, if the model runs there.
-        limits: largest files and images; larger ones are rejected before they are read.
+        limits: maximum sizes of files and images; larger ones are rejected before they are read.
 
     Attributes:
         spec: the model's metadata.
@@ -131,7 +131,7 @@ class Classifier:
     def frame(self, image: Image) -> "NDArray[np.uint8]":
         """Return an image as the network sees it: uint8[h, w] of ``spec.frame_size``, or uint8[h, w, 3] in colour.
 
-        Only padding and normalising follow.
+        Only padding and normalisation follow.
 
         Raises:
             InputError: as for ``predict``.
@@ -143,10 +143,10 @@ class Classifier:
         """Label any number of images of any sizes, in order.
 
         Args:
-            images: a list, an iterable, or an array whose first axis counts them.
+            images: a list, an iterable, or an array with one image per index of its first axis.
 
         Raises:
-            InputError: an image cannot be used; the error names its path, or else its position from 0.
+            InputError: an image cannot be used; the error names its path, or its position, counted from 0.
         """
         require_several(images, "predict_batch")
         inference, framer = self._opened(), self._framing()
@@ -166,8 +166,8 @@ class Classifier:
             batch_size: images labelled together. With 1, each result comes before the next image is taken.
 
         Raises:
-            InputError: an image cannot be used, after the results of those before it; the error names its path or
-                position.
+            InputError: an image cannot be used; it is raised after the results of the images before it, and names the
+                image's path or position.
         """
         require_several(images, "stream")
         if not isinstance(batch_size, int) or batch_size < 1:
@@ -196,7 +196,7 @@ class Classifier:
         """Run the images stored in the model and compare its logits with the stored ones.
 
         Raises:
-            ArtifactError: the model carries no self-test, or cannot run.
+            ArtifactError: the model has no self-test, or cannot run.
         """
         inference, selftest = self._opened(), require_selftest(self.spec)
         start = time.perf_counter()
@@ -206,7 +206,7 @@ class Classifier:
         return SelfTestResult(passed, len(logits), worst, self.device, seconds)
 
     def close(self) -> None:
-        """Free the model. Using the classifier afterwards raises ``LenetxError``; closing twice is fine."""
+        """Free the model. Using the classifier afterwards raises ``LenetxError``; closing it twice is allowed."""
         self._inference = self._request = None
         self._workers.close()
 
@@ -252,7 +252,7 @@ class Classifier:
         return self._framer
 
     def _labelled(self, parts: Iterator[Part]) -> Iterator[_Labelled]:
-        """Label parts; if reading is slow (it releases the GIL), threads do it too."""
+        """Label parts; if reading is slow, threads read too, since reading releases the GIL."""
         first = next(parts, None)
         if first is None:
             return
@@ -265,7 +265,7 @@ class Classifier:
         yield from self._workers.map(lambda task: task(), map(self._task, parts))
 
     def _task(self, part: Part) -> "Callable[[], _Labelled]":
-        """Return a thread's task; open files, which images may share, are read here."""
+        """Return a thread's task; open files are read here, because several images may share one."""
         if any(map(is_open_file, part[1])):
             return partial(self._label, self._framed(part))
         return lambda: self._label(self._framed(part))

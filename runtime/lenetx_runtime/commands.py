@@ -1,4 +1,4 @@
-"""Implement the commands of ``python -m lenetx_runtime``, a function each; none of them prints."""
+"""Implement the commands of ``python -m lenetx_runtime``, one function each; none of them prints."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _MARKS = {"passed": "passed", "failed": "FAILED", "not_applicable": "n/a"}
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Print results at once and unchanged (``show``), and sentences on errors (``complain``)."""
+    """Print results immediately and unchanged (``show``), and error messages (``complain``)."""
 
     show: Callable[[str], None]
     complain: Callable[[str], None]
@@ -69,7 +69,7 @@ def label(
     Args:
         classifier: with known preprocessing.
         images: paths of image files.
-        top_k: how many classes an answer names.
+        top_k: number of classes in an answer.
         on_answer: called with each answer as it comes.
         on_error: called with a sentence about each unusable image.
 
@@ -197,9 +197,9 @@ def _certificate_problem(model: Path, data: bytes, spec: "ModelSpec") -> str | N
 def _rows(document: dict[str, Any], spec: "ModelSpec", facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return (name, text) pairs as in ``lenetx inspect``."""
     said = {key: value for key, value in document["spec"].items() if value is not None}
-    if spec.selftest is not None:  # in full it would fill the screen
+    if spec.selftest is not None:  # its arrays would fill the screen
         said["selftest"] = f"{len(spec.selftest.logits)} images"
-    verified = "It is verified: the certificate beside it is of a proof of exactly these bytes."
+    verified = "It is verified: the certificate beside it is for exactly these bytes."
     rows = {
         "file": document["name"],
         "kind": document["kind"],
@@ -220,7 +220,7 @@ def _line(outcome: "ProviderOutcome") -> str:
 
 
 def _plain(outcome: "ProviderOutcome") -> dict[str, Any]:
-    """Return values for JSON; infinity becomes a text."""
+    """Return values for JSON; infinity becomes a string."""
     result = outcome.result
     return {
         "provider": outcome.provider,

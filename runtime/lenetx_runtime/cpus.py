@@ -1,4 +1,4 @@
-"""Count the CPUs that this process may use, by affinity and cgroup: more threads wait or crash (onnxruntime#7207)."""
+"""Count the CPUs that this process may use, by affinity and cgroup; more threads wait or crash (onnxruntime#7207)."""
 
 import math
 import os
@@ -9,15 +9,15 @@ from typing import NamedTuple
 __all__ = ["Cpus", "available_cpus", "count_cpus", "cpu_quota"]
 
 _TOPS = (("sys/fs/cgroup", "sys/fs/cgroup/unified"), ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"))
-"""Mount points of cgroups: version 2, alone or beside 1; and version 1."""
+"""Mount points of cgroups: version 2, alone or together with version 1; and version 1."""
 
 
 class Cpus(NamedTuple):
     """The CPUs of a process.
 
     Attributes:
-        machine: how many the machine has.
-        affinity: how many the process may run on.
+        machine: number of CPUs of the machine.
+        affinity: number of CPUs that the process may run on.
         quota: CPU quota of its cgroup, in CPUs (for example 1.5); ``None`` if unlimited.
     """
 
@@ -37,7 +37,7 @@ def available_cpus() -> int:
 
 
 def count_cpus() -> Cpus:
-    """Return the CPUs of this process, read anew each time: affinity and quota can change while it runs."""
+    """Return the CPUs of this process, read again at each call: affinity and quota can change while it runs."""
     machine = os.cpu_count() or 1
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
     return Cpus(machine, affinity, cpu_quota())
@@ -61,7 +61,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
-    """Yield this process's cgroup folders and their parents: a container may see its host's paths."""
+    """Yield this process's cgroup folders and their parents; in a container the paths may be the host's."""
     for line in _lines(root / "proc/self/cgroup"):  # cgroups(7): "4:cpu,cpuacct:/path" or "0::/path"
         _, controllers, path = (line.split(":", 2) + [""] * 2)[:3]
         if controllers and "cpu" not in controllers.split(","):

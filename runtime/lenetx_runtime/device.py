@@ -7,7 +7,7 @@ from .errors import InputError
 __all__ = ["DEFAULT_CUDA", "MOST_THREADS", "CudaOptions", "cuda_index", "is_device"]
 
 MOST_THREADS = 1024
-"""Each is an OS thread with its own stack."""
+"""Maximum number of threads: each is an OS thread with its own stack."""
 _DIGITS = 3
 
 
@@ -33,9 +33,9 @@ class CudaOptions(NamedTuple):
     """Options for CUDA.
 
     Attributes:
-        tf32: round factors to 10 bits, which is faster but not what was proven.
-        graphs: capture the launches of a repeated batch size in a CUDA graph, and replay it. A graph is used only if
-            its logits equal those of a plain run bit for bit.
+        tf32: round factors to 10-bit mantissas, which is faster but not what was proven.
+        graphs: capture a CUDA graph for each repeated batch size, and replay it. A graph is used only if its logits
+            equal those of a plain run bit for bit.
     """
 
     tf32: bool = False

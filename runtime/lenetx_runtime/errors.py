@@ -31,7 +31,7 @@ class ArtifactError(LenetxError):
 
 
 class DeviceUnavailable(LenetxError):
-    """The requested device is not available; no other was used instead."""
+    """The requested device is not available; no other device was used instead."""
 
     exit_code = 3
 

@@ -13,7 +13,7 @@ __all__ = ["naming", "open_file", "read_bytes", "require_file"]
 
 _AT_ONCE = 2**24
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""Never wait for a pipe that has replaced a file."""
+"""Open flags: do not wait if a pipe has replaced the file."""
 
 
 def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = DEFAULT_LIMITS.model_bytes) -> bytes:
@@ -22,7 +22,7 @@ def read_bytes(path: Union[str, "os.PathLike[str]"], kind: str, *, limit: int = 
     Args:
         path: of the file.
         kind: what it should be, for the error.
-        limit: most bytes; a larger file is rejected before it is read.
+        limit: maximum bytes; a larger file is rejected before it is read.
 
     Raises:
         InputError: missing, a directory, a pipe or device, larger than the limit, or not readable.
@@ -58,14 +58,14 @@ def open_file(path: Union[str, "os.PathLike[str]"], kind: str) -> tuple[int, int
     except (OSError, ValueError) as error:
         raise _in_words(error, path, kind) from None
     try:
-        return descriptor, _size(os.fstat(descriptor), path, kind)  # the path may lead elsewhere by now
+        return descriptor, _size(os.fstat(descriptor), path, kind)  # the path may have been replaced since
     except BaseException:
         os.close(descriptor)
         raise
 
 
 def _to_the_end(descriptor: int, begun: bytes, most: int) -> bytes:
-    """Read the rest of a file that misstates its size, as in ``/proc``, or takes several calls."""
+    """Read the rest of a file that reports a wrong size, as in ``/proc``, or needs several calls."""
     parts, total = [begun], len(begun)
     while total <= most and (part := os.read(descriptor, min(_AT_ONCE, most + 1 - total))):
         parts.append(part)

@@ -23,13 +23,13 @@ __all__ = ["Inference"]
 
 _FLOAT32 = np.dtype(np.float32)
 _PART, _NUMBERS = 32, 2**21
-"""Most images, and input numbers, of a CPU call: activations stay in a core's cache."""
+"""Maximum number of images, and of input values, per CPU call, so that activations stay in a core's cache."""
 _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
 """The same for other devices."""
 _CALLS = 16
-"""Calls per task: threads wait for each other in Python."""
+"""Maximum backend calls per task: with fewer, threads would often wait for each other in Python."""
 _SMALL = 1e-32
-"""With this factor no sum of a few thousand finite float32 overflows."""
+"""Factor with which no sum of a few thousand finite float32 values overflows."""
 
 
 class Inference:
@@ -142,7 +142,7 @@ class Inference:
 
 
 def _is_surely_finite(values: "NDArray[np.float32]", small: "NDArray[np.float32]") -> bool:
-    """Return whether all values are finite, by one dot product: the fastest way for few values.
+    """Return whether all values are finite, by one dot product, which is fastest for few values.
 
     If the host turns floating-point warnings into errors, check each value.
     """

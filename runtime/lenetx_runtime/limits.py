@@ -1,4 +1,4 @@
-"""Limit the size of files and images, as a guard against input made to exhaust time or memory."""
+"""Limit the size of files and images, to guard against input that would exhaust time or memory."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "size_in_words"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Largest files and images to open; larger ones are rejected before they are read.
+    """Maximum sizes of files and images to open; larger ones are rejected before they are read.
 
     Attributes:
         image_bytes: of an image file.
-        image_pixels: width × height of an image from any source. Images of the default size take up to 2 s and 1 GiB to
-            decode; beyond 178,956,970 pixels Pillow's own limit also applies to WebP and GIF files.
+        image_pixels: width × height of an image from any source. Images of the default limit take up to 2 s and 1 GiB
+            to decode; beyond 178,956,970 pixels Pillow's own limit also applies to WebP and GIF files.
         model_bytes: of a model file.
 
     Raises:

@@ -85,7 +85,7 @@ def read_spec(data: bytes) -> ModelSpec:
             "lenetx.classifier, of the package lenetx, runs TorchScript."
         )
     if data[4:8] == _OTHER_FORMAT:
-        raise ArtifactError("It is not an ONNX model: onnxruntime would take it for one of its own format.")
+        raise ArtifactError("It is not an ONNX model: onnxruntime would read it as its own ORT format.")
     walk = Walk()
     if all(field != _MODEL_GRAPH for field, _ in walk.fields(data)):
         raise ArtifactError("It is not an ONNX model.")
@@ -198,7 +198,7 @@ def _check_node(walk: Walk, operator: bytes, fields: _Fields, widest: int, *, an
     for field, value in fields:
         is_strange = field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx") and not any_domain
         if is_strange or operator in _UNSAFE:
-            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is none that lenetx runs.")
+            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is not one that lenetx runs.")
         if field == _NODE_INPUT and not value and operator in _VARIADIC:
             raise ArtifactError(f"An operator {ascii(operator)[1:]} in it lacks an input.")
         if field == _NODE_ATTRIBUTE:

@@ -19,7 +19,7 @@ from .workers import Workers
 __all__ = ["Opened", "Request", "as_request"]
 
 _LARGE = 16 * 2**20
-"""Bytes from which several threads speed up one image; LeNet-5 is smaller."""
+"""Size in bytes above which several threads speed up a single image; LeNet-5 is smaller."""
 
 
 class Opened(NamedTuple):
@@ -35,7 +35,7 @@ class Request(NamedTuple):
     """The arguments of ``Classifier``; they can be pickled.
 
     Attributes:
-        content_sha256: the only model to open, whatever the path holds now; any if ``None``.
+        content_sha256: digest of the only model to accept; if ``None``, any model.
     """
 
     model: Path | bytes
@@ -75,7 +75,7 @@ class Request(NamedTuple):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
     def reopening(self, spec: ModelSpec) -> "Request":
-        """Return a request that opens this very model from any folder."""
+        """Return a request that opens exactly this model from any folder."""
         where = self.model if isinstance(self.model, bytes) else self.model.absolute()
         return self._replace(model=where, content_sha256=spec.content_sha256)
 

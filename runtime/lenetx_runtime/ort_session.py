@@ -26,7 +26,7 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, str]]
 """An execution provider: onnxruntime's name for it, or a pair of name and settings."""
 
 _FROM_MODEL = "ORT_LOAD_CONFIG_FROM_MODEL"
-"""If 1, the model's settings replace those given."""
+"""Environment variable: if it is 1, the model's own settings replace ours."""
 _opening = threading.Lock()
 _preloading, _preloaded = threading.Lock(), list[object]()
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
@@ -44,7 +44,7 @@ _NO_CUDA = f"Where there is an NVIDIA GPU, run 'pip uninstall -y onnxruntime' an
 
 
 def execution_providers() -> tuple[str, ...]:
-    """Return the names of this onnxruntime's execution providers; not each of them can run a model.
+    """Return the names of this onnxruntime's execution providers; some of them may be unable to run a model.
 
     Raises:
         EngineMissing: onnxruntime is not installed.
@@ -86,8 +86,8 @@ def _import_numpy() -> None:
 def _unobserved() -> Iterator[None]:
     """Keep onnxruntime from sending telemetry and storing a device ID in the user's home.
 
-    From 1.29 it does both unless this variable is set at its first import (onnxruntime#27379). A value already set, or
-    an earlier import, decides.
+    From 1.29 it does both unless this variable is set at its first import (onnxruntime#27379). A value that is already
+    set is kept, and after an earlier import the variable has no effect.
     """
     if _NO_TELEMETRY in os.environ or "onnxruntime" in sys.modules:
         yield
@@ -111,8 +111,9 @@ def open_session(
         ort: onnxruntime.
         model: bytes of the file.
         options: a ``SessionOptions``, which is changed.
-        providers: names and settings, at least one; an operator runs on the first that can, on the CPU only if named.
-        memory: most bytes of tensors on the CPU; 0 for no bound.
+        providers: names and settings, at least one; an operator runs on the first that supports it, on the CPU only
+            if that is listed.
+        memory: maximum bytes of tensors on the CPU; 0 for no limit.
 
     Raises:
         DeviceUnavailable: a provider is not available, or they cannot run the whole model.
@@ -143,23 +144,23 @@ def open_session(
 
 @contextlib.contextmanager
 def _session_settings(ort: Any, options: Any, memory: int) -> Iterator[None]:
-    """Hide ``_FROM_MODEL`` and bound the memory while a session opens."""
+    """Hide ``_FROM_MODEL`` and limit the memory while a session opens."""
     with _opening:
         value = os.environ.pop(_FROM_MODEL, None)
-        with contextlib.suppress(Exception):  # old versions share once: later models are unbounded
+        with contextlib.suppress(Exception):  # old versions set it only once: later models have no limit
             _share(ort, memory)
             options.add_session_config_entry("session.use_env_allocators", "1")
         try:
             yield
         finally:
             with contextlib.suppress(Exception):
-                _share(ort, 0)  # the session keeps its bound
+                _share(ort, 0)  # the session keeps its limit
             if value is not None:
                 os.environ[_FROM_MODEL] = value
 
 
 def _share(ort: Any, memory: int) -> None:
-    """Bound the memory of the next sessions; 0 for no bound."""
+    """Limit the memory of the next sessions, in bytes; 0 for no limit."""
     place = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
     ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": memory}))
 

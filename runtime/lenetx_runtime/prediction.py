@@ -14,11 +14,11 @@ class Prediction:
     Everything is computed on demand: a label costs no softmax.
 
     Args:
-        logits: K finite floats, what the network returned for the image.
+        logits: K finite floats: the network's output for the image.
         labels: K class names.
         index: position of the largest logit, the first of equal ones; computed if ``None``.
         output: kind of the logits, as in ``ModelSpec``: ``logits``, which a softmax turns into probabilities;
-            ``log_probabilities``; or ``probabilities``, used as they are.
+            ``log_probabilities``; or ``probabilities``, used unchanged.
     """
 
     __slots__ = ("_index", "_labels", "_logits", "_output", "_ranked")
@@ -34,7 +34,7 @@ class Prediction:
 
     @property
     def index(self) -> int:
-        """Position of the most probable class among the model's labels, the first of equal ones."""
+        """Index of the most probable class among the model's labels, the first of equal ones."""
         return self._index
 
     @property
@@ -51,7 +51,7 @@ class Prediction:
     def probabilities(self) -> tuple[tuple[str, float], ...]:
         """(label, probability) of every class, the most probable first; equal ones in the order of the labels.
 
-        They sum to 1, except those of a network that ends in a sigmoid, which judges each class by itself.
+        They sum to 1, except for a network that ends in a sigmoid, where classes are independent.
         """
         if self._ranked is None:
             values = PROBABILITIES[self._output](self._logits)
@@ -66,7 +66,7 @@ class Prediction:
             InputError: k is not a whole number of 1 or more.
         """
         if not isinstance(k, int) or k < 1:
-            raise InputError(f"There is no top {k!r}: give a whole number of at least 1.")
+            raise InputError(f"k is {k!r}; it must be a whole number of at least 1.")
         return self.probabilities[:k]
 
     def __eq__(self, other: object) -> bool:

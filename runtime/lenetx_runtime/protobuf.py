@@ -1,4 +1,4 @@
-"""Read the fields of protobuf messages, in bounded time whatever the bytes are.
+"""Read the fields of protobuf messages, in bounded time for any bytes.
 
 Source: https://protobuf.dev/programming-guides/encoding.
 """
@@ -10,11 +10,11 @@ from .errors import ArtifactError
 __all__ = ["Walk"]
 
 _MOST_FIELDS = 2**18
-"""A network of 1,000 layers has about 20,000."""
+"""Maximum number of fields; a network of 1,000 layers has about 20,000."""
 
 
 class Walk:
-    """Read messages, up to 262,144 fields and packed numbers in all of them together.
+    """Read messages, with at most 262,144 fields and packed numbers in total.
 
     Attributes:
         start: offset of the last field's bytes in its message.
@@ -25,7 +25,7 @@ class Walk:
         self.start = 0
 
     def messages(self, data: bytes | memoryview) -> Iterator[tuple[int, memoryview]]:
-        """Yield those of ``fields`` whose values are bytes: texts, tensors and messages."""
+        """Yield those of ``fields`` whose values are bytes: strings, tensors and messages."""
         return ((field, value) for field, value in self.fields(data) if isinstance(value, memoryview))
 
     def at(self, data: bytes | memoryview, *path: int) -> Iterator[memoryview]:
@@ -44,7 +44,7 @@ class Walk:
         while position < len(data):
             self._count()
             key, position = _varint(data, position)
-            if key >> 32:  # readers drop these bits: a field could hide there
+            if key >> 32:  # readers drop these bits, so a field could hide there
                 raise ArtifactError("It is not an ONNX model, or it is damaged.")
             field, wire = key >> 3, key & 7
             if wire == 0:

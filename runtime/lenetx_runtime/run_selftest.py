@@ -13,7 +13,7 @@ from .spec import ModelSpec
 __all__ = ["REMOTE", "ProviderOutcome", "run_selftest", "run_selftest_everywhere"]
 
 REMOTE = {"AzureExecutionProvider": "It runs models on remote servers only, never this one."}
-"""Providers of onnxruntime that do not run on this device, with the reason."""
+"""Execution providers that do not run on this device, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ProviderOutcome:
         provider: onnxruntime's name for it.
         status: ``not_applicable`` if it does not run on this device.
         result: ``None`` if the model did not run.
-        detail: why it did not pass, a sentence.
+        detail: why it did not pass, in a sentence.
     """
 
     provider: str

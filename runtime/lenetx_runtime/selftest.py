@@ -1,4 +1,4 @@
-"""Hold the images, expected logits and limits with which a model can be checked wherever it runs."""
+"""Hold the images, expected logits and limits with which any device can check a model."""
 
 import base64
 import json
@@ -40,8 +40,8 @@ class SelfTest:
 
     Attributes:
         images: bytes of uint8[N, h, w] or, for three channels, uint8[N, h, w, 3], N = 1 to 64: frames of the spec's
-            ``frame_size``. They still go through ``lenetx_runtime.preprocess.normalise``, so that padding, scale, mean
-            and std are checked too.
+            ``frame_size``. ``lenetx_runtime.preprocess.normalise`` is applied to them, so padding, scale, mean and std
+            are checked too.
         logits: N rows of a logit per label.
         limits: N rows of the largest |Δlogit| that passes, zero or more.
 
@@ -76,16 +76,16 @@ class SelfTest:
         """Create a self-test from the values of ``to_plain``.
 
         Raises:
-            ArtifactError: it is something else.
+            ArtifactError: they are not such values.
         """
         if not isinstance(value, dict) or sorted(value) != list(_FIELDS):
             raise ArtifactError(f"The model's self-test is not an object of {', '.join(_FIELDS)}.")
         return cls(_decoded(value["images"]), _as_rows(value["logits"]), _as_rows(value["limits"]))
 
     def to_plain(self) -> dict[str, Any]:
-        """Return values for JSON: the images' bytes in base64, a list per row.
+        """Return values for JSON: the images' bytes in base64, and a list for each row.
 
-        The alphabet has no slash (RFC 4648, section 5): nothing in an artifact may look like a path.
+        The alphabet has no slash (RFC 4648, section 5), because nothing in an artifact may look like a path.
         """
         images = base64.urlsafe_b64encode(self.images).decode()
         return {"images": images, "logits": [*map(list, self.logits)], "limits": [*map(list, self.limits)]}
@@ -98,7 +98,7 @@ class SelfTest:
         return np.frombuffer(self.images, np.uint8).reshape(len(self.logits), *spec.frame_size, *pixel)
 
     def fits(self, spec: Frames) -> bool:
-        """Return whether the images have the spec's frame size and the rows a number per label."""
+        """Return whether the images have the spec's frame size, and each row a number per label."""
         levels = spec.channels * math.prod(spec.frame_size)
         return len(self.images) == len(self.logits) * levels and len(self.logits[0]) == len(spec.labels)
 
@@ -126,8 +126,8 @@ class SelfTestResult(NamedTuple):
     Attributes:
         passed: whether every logit is within its limit.
         images: how many were run.
-        worst: largest share of its limit that a logit used, 0.0 to 1.0 if it passed; infinity if a logit is NaN,
-            infinite, or off with a limit of zero.
+        worst: largest error as a share of its limit, 0.0 to 1.0 if it passed; infinity if a logit is NaN, infinite, or
+            wrong with a limit of zero.
         device: where the model ran, as in ``Classifier.device``.
         seconds: time of preprocessing and the model.
     """
@@ -143,7 +143,7 @@ def require_selftest(spec: Frames) -> SelfTest:
     """Return the self-test of a model.
 
     Raises:
-        ArtifactError: it carries none.
+        ArtifactError: it does not have one.
     """
     if spec.selftest is None:
         raise ArtifactError("The model has no self-test: 'lenetx export' adds one where float64 can run its network.")
@@ -151,7 +151,7 @@ def require_selftest(spec: Frames) -> SelfTest:
 
 
 def check_logits(selftest: SelfTest, logits: "NDArray[np.float32]") -> tuple[bool, float]:
-    """Return whether float32[N, K] logits are within the limits, and the largest share of a limit that one used."""
+    """Return whether float32[N, K] logits are within the limits, and the largest error as a share of its limit."""
     import numpy as np
 
     exact, limits = np.array(selftest.logits, np.float64), np.array(selftest.limits, np.float64)

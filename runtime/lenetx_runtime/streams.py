@@ -11,8 +11,8 @@ __all__ = ["make_safe", "silence"]
 def make_safe() -> None:
     """Open closed standard streams, and ignore failures of standard error.
 
-    Otherwise the next file opened gets the number of a closed stream, and all that is printed. A closed standard output
-    raises OSError, as a full one does; what standard error cannot take is lost.
+    Otherwise the next file opened gets the descriptor of a closed stream, and receives what is printed. Writing to a
+    closed standard output raises OSError, as for a full one; what cannot be written to standard error is lost.
     """
     modes = {"stdin": os.O_RDONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
     for number, mode in enumerate(modes.values()):
@@ -33,12 +33,12 @@ def make_safe() -> None:
 
 
 def silence(stream: Any) -> None:
-    """Discard what a stream still holds and all that follows: otherwise Python complains at exit."""
+    """Discard what a stream has buffered and all later output: otherwise Python reports an error at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Lossy(io.TextIOWrapper):
-    """Standard error that loses what it cannot write."""
+    """Wrap standard error; drop what cannot be written."""
 
     def write(self, text: str) -> int:
         try:

@@ -1,4 +1,4 @@
-"""Check values from files, parse JSON, and escape texts for display."""
+"""Check values from files, parse JSON, and escape strings for display."""
 
 import sys
 from typing import Any, TypeGuard
@@ -6,9 +6,9 @@ from typing import Any, TypeGuard
 __all__ = ["LARGEST_COUNT", "LARGEST_JSON", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
 
 LARGEST_COUNT = 2**14
-"""Most pixels along a side and images in a fixed batch: no file may exhaust the memory."""
+"""Maximum pixels along a side, and images in a fixed batch: no file may exhaust the memory."""
 LARGEST_JSON, _MOST_VALUES = 2**27, 2**20
-"""Most characters, and values, of a text: a self-test of 2,000×2,000 RGB pixels has as many characters."""
+"""Maximum characters, and values, of a JSON document: enough characters for a self-test of 2,000×2,000 RGB pixels."""
 _LONGEST_TEXT = 2**16
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
@@ -16,7 +16,7 @@ _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
 
 
 def is_text(value: object) -> TypeGuard[str]:
-    """Return whether a value is a text of 1 to 65,536 characters, without halves of UTF-16 pairs."""
+    """Return whether a value is a string of 1 to 65,536 characters without lone surrogates."""
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_TEXT:
         return False
     try:
@@ -42,10 +42,10 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
-    """Parse JSON; reject an object with a name twice, which readers resolve differently.
+    """Parse JSON; reject duplicate names in an object, which readers resolve differently.
 
     Args:
-        text: of the document.
+        text: the document.
         finite: reject NaN and Infinity, which are not JSON.
 
     Raises:
@@ -73,11 +73,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _reject(constant: str) -> None:
-    raise ValueError(f"it holds {constant}, which is no number")
+    raise ValueError(f"it holds {constant}, which is not a number")
 
 
 def visible(text: str) -> str:
-    """Return a text in one line, with escapes for what is invisible or would steer a terminal or a browser."""
+    """Return a string as one line; escape what is invisible or would control a terminal or a browser."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() or each in _SPACES else _escaped(each) for each in text)

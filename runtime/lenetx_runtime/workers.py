@@ -1,4 +1,4 @@
-"""Cut the images of a call into parts, and work through them with a few threads, in order."""
+"""Split the images of a call into parts, and process them in order with a few threads."""
 
 import collections
 import contextlib
@@ -27,9 +27,9 @@ _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 
 _AHEAD = 1
-"""Parts that wait for a thread."""
+"""Number of parts that wait for a thread."""
 _here = threading.local()
-"""Marks worker threads: one that shares its work again would wait for itself."""
+"""Marks worker threads: one that shared its work again would wait for itself."""
 
 
 class Workers:
@@ -41,9 +41,9 @@ class Workers:
         self._is_closed = False
 
     def together(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> list[_Made]:
-        """Return ``work`` of each part, in order; the calling thread works too.
+        """Return the results of ``work`` on each part, in order; the calling thread works too.
 
-        After an error no further part is begun; the error of the first failed part is raised when all threads are done.
+        After an error no further part is started; the error of the first failed part is raised when all have finished.
 
         Raises:
             LenetxError: it is closed, and there is work to share.
@@ -82,7 +82,7 @@ class Workers:
         futures: list[Future[None]] = []
         _here.is_worker = True
         try:
-            with contextlib.suppress(RuntimeError):  # no thread can be started: this one does all
+            with contextlib.suppress(RuntimeError):  # no thread can be started: this one does everything
                 futures.extend(self._submitted(pool, lambda _: work(), None) for _ in range(helpers))
             work()
         finally:
@@ -94,9 +94,9 @@ class Workers:
             future.result()  # raises what ended a thread
 
     def map(self, work: Callable[[_Given], _Made], parts: Iterable[_Given]) -> Iterator[_Made]:
-        """Yield ``work`` of each part, in order, with at most one more at work or waiting than threads.
+        """Yield the results of ``work`` on each part, in order; at most one more part than threads is in progress.
 
-        An error of the parts or the work is raised after the results before it, and ends the iteration.
+        An error of ``parts`` or ``work`` is raised after the results before it, and ends the iteration.
 
         Raises:
             LenetxError: it is closed before the last result.
@@ -133,7 +133,7 @@ class Workers:
                 future.cancel()
 
     def close(self) -> None:
-        """Stop the threads when their current work is done."""
+        """Stop each thread when its current work is done."""
         self._is_closed = True
         started, self._pool = self._pool, None
         if started is not None and started[0] == os.getpid():
@@ -172,7 +172,7 @@ def _until_it_fails(parts: Iterable[_Given], problem: list[Exception]) -> Iterat
 
 
 def parts_of(images: "Iterable[Image] | NDArray[Any]", size: int) -> Iterator[Part]:
-    """Yield ``size`` images at a time with the position of the first; those taken before an error come first."""
+    """Yield ``size`` images at a time with the position of the first; images read before an error are yielded first."""
     import numpy as np
 
     if isinstance(images, list | tuple | np.ndarray):

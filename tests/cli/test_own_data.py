@@ -103,7 +103,7 @@ def test_options_may_stand_in_the_configuration_file(cli, here):
     (here / "labels.csv").write_text((here / "labels.csv").read_text() + "none.png,3\n")
     result = train(cli, "--config", "train.toml")
     assert (
-        "Note: 1 row of 'labels.csv' cannot be used; training goes on without: line 362: There is no image"
+        "Note: 1 row of 'labels.csv' cannot be used; training continues without them: line 362: There is no image"
         in result.stderr
     )
     assert lenetx.load(here / "artifacts/own.pt").metrics["skipped_rows"] == 1

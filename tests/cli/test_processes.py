@@ -45,7 +45,7 @@ def test_train_export_verify_with_no_other_argument_in_an_empty_folder_without_a
         assert "Warning" not in done.stdout + done.stderr
         results.append(done.stdout)
     trained, exported, verified = results
-    accuracy = float(re.search(r"looked at once: accuracy ([\d.]+)%", trained)[1])
+    accuracy = float(re.search(r"evaluated once: accuracy ([\d.]+)%", trained)[1])
     assert accuracy > 95
     assert exported.splitlines()[-1] == "Published artifacts/lenet5.onnx."
     assert verified.splitlines()[-1] == "lenet5.onnx computes what eager PyTorch computes (360 test images of digits)."

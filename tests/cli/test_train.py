@@ -34,7 +34,7 @@ def test_people_read_the_epochs_on_stderr_and_the_result_on_stdout(cli):
     metrics = lenetx.load("artifacts/lenet5.pt").metrics
     assert re.fullmatch(r"Lowest precision \d+\.\d\d% \(class \d\) and recall \d+\.\d\d% \(class \d\)\.", lines[-2])
     assert lines[-3] == (
-        f"Test split, looked at once: accuracy {metrics['test_accuracy']:.2%}, "
+        f"Test split, evaluated once: accuracy {metrics['test_accuracy']:.2%}, "
         f"average loss {metrics['test_loss']:.4f} over 360 images."
     )
     assert lines[-1] == "Wrote artifacts/lenet5.pt, the weights of epoch 2, which validation chose."

@@ -127,7 +127,7 @@ def test_the_process_that_is_left_says_that_the_other_one_is_gone(tmp_path):
     assert left.returncode == LenetxError.exit_code, told
     sentences = [line for line in told.splitlines() if line.startswith("lenetx: ")]
     assert len(sentences) == 1, told
-    assert "another one of this training is gone" in sentences[0]
+    assert "another process of this training died" in sentences[0]
     assert "--resume" in sentences[0]
     assert "Traceback" not in told
 

@@ -121,7 +121,7 @@ def test_nothing_to_resume_is_said(refused, cli):
     assert "There is no run to resume in 'artifacts'" in refused(2, "train", "--resume")
     cli("train", *QUICK)
     assert "There is no run to resume" in refused(2, "train", "--resume")
-    assert "'net.resume' is not there" in refused(2, "train", "--resume", "-o", "net.pt")
+    assert "'net.resume' does not exist" in refused(2, "train", "--resume", "-o", "net.pt")
 
 
 def test_the_history_is_a_line_per_epoch(cli):

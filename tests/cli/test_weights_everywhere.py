@@ -218,7 +218,7 @@ def test_what_is_stated_of_initial_weights_counts_for_them(cli, refused, tmp_pat
     stated = ("--framing", "stretch", "--mean", 0.5, "--std", 0.25, "--input-size", "12x10", "--channels", 3)
     done = cli(*run, "--init", "plain.pth", *stated, "--labels", "d,c,b,a")
     assert done.exit_code == 0
-    assert "in another order: fc begins anew" in done.stderr
+    assert "in another order: fc is newly initialised" in done.stderr
     found = lenetx.load(tmp_path / "t.pt", architecture="net.py:Net")
     assert (found.spec.mean, found.spec.std) == ((0.5,) * 3, (0.25,) * 3)
     assert "There are 2 labels" in refused(2, *run, "--init", "plain.pth", *stated, "--labels", "a,b", "-q")

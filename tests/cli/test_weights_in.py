@@ -111,7 +111,7 @@ def test_fine_tuning_says_what_it_changes(cli, tmp_path, monkeypatch, saved):
     frozen = ("--freeze", "conv*", "--freeze", "fc1.*")
     done = cli("train", *QUICK, "--init", "letters.pth", "--arch", "lenet5", *frozen)
     assert done.exit_code == 0
-    assert "Note: 'letters.pth' is for 26 classes, and there are 10 here: fc3 begins anew." in done.stderr
+    assert "Note: 'letters.pth' is for 26 classes, and there are 10 here: fc3 is newly initialised." in done.stderr
     found = lenetx.load("artifacts/lenet5.pt")
     assert found.config["freeze"] == ["conv*", "fc1.*"]
     assert found.config["init"]["name"] == "letters.pth"

@@ -94,7 +94,7 @@ def test_what_lies_beside_parts_is_not_read_and_that_is_noted(tmp_path):
     dataset = load(tmp_path / "pets")
     assert dataset.class_names == ("cat", "dog")
     assert len(dataset.test) == 20
-    assert "'pets' has parts, so what lies beside them is not read: docs." in dataset.notices
+    assert "'pets' has training and test folders, so its other entries are not read: docs." in dataset.notices
 
 
 def test_names_that_are_not_utf8_become_labels_that_are_text(tmp_path):

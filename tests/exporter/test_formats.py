@@ -6,7 +6,7 @@ import pytest
 from lenetx import formats
 from lenetx.errors import ArtifactError, InputError
 
-NAMES = ("onnx", "torchscript")
+NAMES = tuple(formats.FORMATS)
 
 
 @pytest.fixture(params=NAMES)
@@ -37,8 +37,8 @@ def refusal(tmp_path, name):
 
 
 def test_both_formats_are_exported_by_default():
-    assert formats.DEFAULT == NAMES
-    assert [formats.suffix(name) for name in NAMES] == [".onnx", ".torchscript"]
+    assert formats.DEFAULT == ("onnx", "torchscript")
+    assert [formats.suffix(name) for name in formats.DEFAULT] == [".onnx", ".torchscript"]
 
 
 def test_a_sound_artifact_says_what_it_is(published, name, sound, checkpoint):
@@ -91,7 +91,7 @@ def test_what_is_no_artifact_at_all_is_refused(refusal, data):
 
 
 def test_an_artifact_under_the_ending_of_another_format_is_refused(published, tmp_path, name):
-    other = NAMES[1 - NAMES.index(name)]
+    other = NAMES[NAMES.index(name) - 1]
     path = tmp_path / f"wrong.{name}"
     path.write_bytes((published / f"lenet5.{other}").read_bytes())
     with pytest.raises(ArtifactError):

@@ -103,8 +103,8 @@ def test_rows_that_are_skipped_are_told_and_counted(pets, notices):
     checkpoint = lenetx.train(QUICK, data_options=DataOptions(skip_bad=True), on_notice=notices.append)
     assert checkpoint.metrics["skipped_rows"] == 3
     assert [record["skipped_rows"] for record in checkpoint.history] == [3, 3]
-    (told,) = [sentence for sentence in notices if "goes on without" in sentence]
-    assert told.startswith("3 rows of 'pets/' cannot be used; training goes on without: dog/twin.png: ")
+    (told,) = [sentence for sentence in notices if "continues without" in sentence]
+    assert told.startswith("3 rows of 'pets/' cannot be used; training continues without them: dog/twin.png: ")
 
 
 def test_skipping_nothing_is_recorded_as_nothing():

@@ -151,7 +151,7 @@ def test_half_precision_computes_in_float32(recwarn):
     assert module.fc.weight.dtype == torch.float16
 
 
-@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel])
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, torch.optim.swa_utils.AveragedModel])
 def test_wrappers_are_taken_away(wrap):
     module = Plain().eval()
     outer = nn.Sequential(wrap(copy.deepcopy(module)))
@@ -231,6 +231,10 @@ used = Global()
         (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), "no weights yet: its lazy layer of '1.weight' needs"),
         (lambda: torch.jit.script(Plain()), "Plain is a TorchScript module, whose Python code cannot be recovered"),
         (lambda: Plain, "A torch.nn.Module is needed; got the class Plain: call it"),
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.Linear(144, 1)),
+            "gives one logit for an image; a classifier has at least",
+        ),
         (lambda: "model.pt", "A torch.nn.Module is needed; got str"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(7, 4)), "mat1 and mat2 shapes cannot be multiplied"),
     ],

@@ -66,7 +66,7 @@ def test_a_damaged_manifest_fails_the_proof_and_is_replaced_by_the_next_export(
     (workspace / "manifest.json").write_text(text)
     report = lenetx.verify(workspace / "lenet5.onnx", against=checkpoint)
     assert [check.name for check in report.failures] == ["manifest"]
-    assert "is damaged: export anew" in report.failures[0].detail
+    assert "is damaged: export again" in report.failures[0].detail
     entry = republish("lenet5")["lenet5.onnx"]
     assert entry == entry_of(published / "lenet5.onnx") == entry_of(workspace / "lenet5.onnx")
 

@@ -132,7 +132,7 @@ FAULTS = {
         "It holds quantization_annotation in GraphProto",
     ),
     "another domain": (foreign, "Max is an operator of the domain com.microsoft"),
-    "no operator": (lambda model: setattr(model.graph.node[2], "op_type", "Mux"), "Mux is no operator of ONNX"),
+    "no operator": (lambda model: setattr(model.graph.node[2], "op_type", "Mux"), "Mux is not an operator of ONNX"),
     "strange attribute": (
         lambda model: model.graph.node[2].attribute.append(helper.make_attribute("x\n", 1)),
         "Max has an attribute x",

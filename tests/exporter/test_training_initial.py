@@ -61,7 +61,7 @@ def test_another_number_of_classes_gets_a_new_head_and_that_is_said(letters):
     notices = []
     frozen = dataclasses.replace(QUICK, freeze=("conv*", "fc1*", "fc2*"))
     found = train(frozen, init=letters, on_notice=notices.append)
-    assert notices == [f"'{letters}' is for 26 classes, and there are 10 here: fc3 begins anew."]
+    assert notices == [f"'{letters}' is for 26 classes, and there are 10 here: fc3 is newly initialised."]
     given = torch.load(letters, weights_only=True)
     assert all(torch.equal(found.state_dict[name], given[name]) for name in given if not name.startswith("fc3"))
     assert found.state_dict["fc3.weight"].shape == (10, 84)
@@ -104,7 +104,7 @@ def test_the_head_is_found_wherever_the_network_registers_it(tmp_path, saved, ow
     found = train(config, init=tmp_path / "four.pth", on_notice=notices.append)
     assert notices == [
         "'four.pth': the prefix 'model.' of the names was removed.",
-        f"'{tmp_path / 'four.pth'}' is for 4 classes, and there are 10 here: out begins anew.",
+        f"'{tmp_path / 'four.pth'}' is for 4 classes, and there are 10 here: out is newly initialised.",
     ]
     assert torch.equal(found.state_dict["conv.weight"], state["conv.weight"])
 

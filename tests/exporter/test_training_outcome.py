@@ -102,7 +102,7 @@ def test_files_that_the_disk_refuses_end_no_training(monkeypatch, tmp_path, expe
             QUICK, on_epoch=history, on_notice=notes.append, state=tmp_path / "net.resume", save_every=0
         )
     assert found.spec == expected.spec
-    assert [note for note in notes if "Training goes on" in note] == notes
+    assert [note for note in notes if "Training continues" in note] == notes
     assert len(notes) == 2
     history({"epoch": 2})
     assert [line[:11] for line in path.read_text().splitlines()] == ['{"epoch": 1', '{"epoch": 2']

@@ -129,9 +129,9 @@ def test_other_threads_are_told(state):
 
 
 def test_nothing_to_resume_is_said(tmp_path):
-    with pytest.raises(InputError, match=r"There is nothing to resume: '.*net\.resume' is not there"):
+    with pytest.raises(InputError, match=r"There is nothing to resume: '.*net\.resume' does not exist"):
         lenetx.train(state=tmp_path / "net.resume", resume=True)
-    with pytest.raises(InputError, match="name the file of the run's state"):
+    with pytest.raises(InputError, match="name the file with the run's state"):
         lenetx.train(resume=True)
 
 

@@ -192,6 +192,11 @@ def test_what_does_not_fit(module, exported, tmp_path):
         lenetx.export(Checkpoint.of(module, input_shape=SHAPE), ["onnx"], labels=LABELS, folder=tmp_path)
     with pytest.raises(InputError, match="logit for each of the 4 classes"):
         lenetx.verify(exported, against=nn.Sequential(nn.Flatten(), nn.Linear(144, 5)).eval())
+    for wrong, kind in ((Plain, "the class Plain: call it"), (None, "NoneType")):
+        with pytest.raises(InputError, match=f"A torch.nn.Module is needed; got {kind}"):
+            lenetx.verify(exported, against=wrong)
+        with pytest.raises(InputError, match=f"A torch.nn.Module is needed; got {kind}"):
+            lenetx.export(wrong, ["onnx"], folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

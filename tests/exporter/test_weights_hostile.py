@@ -143,7 +143,7 @@ def test_a_program_runs_only_where_it_is_trusted(tmp_path, hostile, marker):
     notices = []
     weights.read(path, trust_pickle=True, on_notice=notices.append)
     assert marker.exists()
-    assert notices[0] == f"Code in '{path}' is run, since its pickle is trusted: it asks for builtins.getattr."
+    assert notices[0] == f"Code in '{path}' is run, since its pickle is trusted: it needs builtins.getattr."
 
 
 def test_trust_runs_nothing_that_is_read_without_it(tmp_path, saved, checkpoint):

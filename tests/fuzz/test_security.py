@@ -64,8 +64,8 @@ def compiled_elsewhere(model):
     ("edit", "reason"),
     [
         (outside, "keeps weights in another file"),
-        (operator_of_a_library, "none that lenetx runs"),
-        (compiled_elsewhere, "none that lenetx runs"),
+        (operator_of_a_library, "not one that lenetx runs"),
+        (compiled_elsewhere, "not one that lenetx runs"),
     ],
 )
 def test_a_model_that_leads_elsewhere_is_refused(fuzz, opened, edit, reason):

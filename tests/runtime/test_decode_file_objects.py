@@ -71,7 +71,7 @@ def test_a_text_file_is_refused_with_the_remedy(tmp_path):
     (tmp_path / "note.txt").write_text("seven", "utf-8")
     with (
         (tmp_path / "note.txt").open(encoding="utf-8") as file,
-        pytest.raises(InputError, match="gives text: open the file with mode 'rb'"),
+        pytest.raises(InputError, match="returns text: open the file with mode 'rb'"),
     ):
         decode(file)
 

@@ -1,1 +1,1 @@
-"""An app that carries its model."""
+"""An app that contains its model."""

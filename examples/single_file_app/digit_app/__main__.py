@@ -1,4 +1,4 @@
-"""Label pictures with the model that lies inside the app: ``python digits.pyz PICTURE…``."""
+"""Label pictures with the model inside the app: ``python digits.pyz PICTURE…``."""
 
 import sys
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from importlib import resources, util
 from lenetx_runtime import Classifier, InputError, LenetxError
 
 PACKAGES = {"numpy": "numpy", "PIL": "pillow", "onnxruntime": "onnxruntime"}
-"""What the app needs of the Python that runs it: by the name of the module, the name to install."""
+"""Packages that the app needs in the Python that runs it: the name to install, by module name."""
 
 
 def main() -> None:
-    """Print a line for each picture, after the model has proven itself on this machine; 1 if one could not be used."""
+    """Run the self-test, print a line for each picture, and exit with 1 if one could not be used, else 0."""
     if len(sys.argv) < 2:
         print("Usage: python digits.pyz PICTURE…", file=sys.stderr)
         sys.exit(2)
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def label_all(classifier: Classifier, pictures: Sequence[str]) -> int:
-    """Print the label of each picture, or the sentence that says why it has none, and count those."""
+    """Print the label of each picture, or why it has none, and return the number of pictures without a label."""
     failures = 0
     for picture in pictures:
         try:

@@ -27,7 +27,7 @@ CHANCE = 1e-12
 """δ: the probability of a false alarm per logit, if the assumptions hold."""
 LAMBDA = math.sqrt(2 * math.log(2 / CHANCE))
 _MOST_NUMBERS = 2**25
-"""Most numbers in one gradient tensor; limits the memory."""
+"""Maximum number of elements in one gradient tensor, to limit memory."""
 
 
 def inapplicable_reason(tape: Tape) -> str | None:
@@ -147,7 +147,7 @@ def _is_usual(step: Step) -> bool:
 
 
 def _is_plain(step: Step) -> bool:
-    """Return whether no argument changes what an elementwise operator computes."""
+    """Return whether an elementwise operator is called without arguments that change what it computes."""
     arguments = {each.name for each in step.call._schema.arguments}  # type: ignore[attr-defined]  # of an OpOverload
     if "rounding_mode" in arguments and step.argument("rounding_mode") is not None:
         return False

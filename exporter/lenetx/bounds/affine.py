@@ -1,4 +1,4 @@
-"""Bounds for convolutions and dense layers: sums z = b + Σᵢ wᵢxᵢ of n products.
+"""Bound the rounding of convolutions and dense layers: sums z = b + Σᵢ wᵢxᵢ of n products.
 
 In float32, summed directly in any order, with or without FMA, |ẑ − z| ≤ γₙ₊₁·S + underflow, where S = |b| + Σ|wᵢxᵢ| and
 γₖ = ku / (1 − ku) (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3). If rounding errors are

@@ -1,7 +1,7 @@
 """Compare the float32 result of each affine layer with float64, on the layer's actual inputs.
 
 The network runs in float64, but the result of every affine layer is replaced by the float32 result under test. So each
-layer reads what the layers before it really returned, and an error shows only in the layer that makes it.
+layer reads what the layers before it actually returned, and an error shows only in the layer that makes it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +26,9 @@ class Layer:
 
     Attributes:
         name: the name of its weight without the last part, such as ``conv1``.
-        units: how many numbers were compared.
-        share: the largest error ÷ its bound; infinite if a number is not finite.
-        broken: how many numbers exceed their bounds.
+        units: number of values compared.
+        share: the largest error ÷ its bound; infinite if a value is not finite.
+        broken: number of values that exceed their bounds.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Bounds for averages over a window or an image: a sum of n numbers and a division.
+"""Bound the rounding of averages over a window or an image: a sum of n numbers and a division.
 
 The n − 1 additions round partial sums of at most S = Σ|xᵢ|/n, and the division, or the product with a rounded 1/n, adds
 at most three roundings: r = n + 2 in all. On a constant image they are not random: where equal numbers are added one

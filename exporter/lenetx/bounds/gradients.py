@@ -1,4 +1,4 @@
-"""Differentiate an operator by torch's own rules, for many output gradients at once."""
+"""Differentiate an operator with torch's autograd, for many output gradients at once."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

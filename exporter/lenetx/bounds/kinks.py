@@ -1,4 +1,4 @@
-"""Bounds for piecewise linear activations, such as ReLU; only leaky ReLU rounds, in its product below zero.
+"""Bound piecewise linear activations, such as ReLU; only leaky ReLU rounds, in its product below zero.
 
 A number within its own error of a kink may be on either side of it in float32, so the larger slope counts.
 """

@@ -37,7 +37,7 @@ __all__ = ["GROUP_SIZE", "Measured", "Method", "Plan", "measure", "plan"]
 Method = Literal["adjoint", "self-calibrated"]
 
 _BATCH = 40
-"""Inputs of LeNet's size per batch; more were measured to be slower, because their gradients leave the cache."""
+"""Inputs of LeNet's size per batch; larger batches were slower when measured: their gradients exceed the cache."""
 _NUMBERS = 2**16
 GROUP_SIZE, _FEWEST, _GROUPS = 128, 2, 8
 """Inputs per synthetic group, the minimum for an expensive network, and the number of groups."""
@@ -186,7 +186,7 @@ def _pairs(float32: "nn.Module", float64: "Float64Network") -> "list[Pair]":
     """
     try:
         return [(copy_sharing_tensors(float32), float64.copied()) for _ in range(available_cpus())]
-    except Exception:  # whatever a custom module raises that holds a lock or an open file
+    except Exception:  # a custom module that holds a lock or an open file may raise anything
         return [(float32, float64)]
 
 
@@ -194,7 +194,7 @@ def _pairs(float32: "nn.Module", float64: "Float64Network") -> "list[Pair]":
 def _one_thread_each(count: int) -> "Iterator[ThreadPoolExecutor]":
     """Yield a pool of workers with one torch thread each.
 
-    Threads that share one small operator wait for each other; on a busy machine, most of the time.
+    Threads that share a small operator wait for each other; on a busy machine, that takes most of the time.
     """
     import torch
 

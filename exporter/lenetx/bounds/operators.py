@@ -1,9 +1,9 @@
-"""Find the rounding bounds of each operator, and how it passes errors and gradients on.
+"""Find the rounding bounds of each operator, and how it propagates errors and gradients.
 
 u = 2⁻²⁴ is the unit roundoff of float32. Every operator has three methods, each for a step of a tape:
 
 - ``worst``: the largest error of its float32 result, given the largest errors of its inputs;
-- ``noise``: the size, in u, of the rounding error that it adds itself, comparable to a standard deviation;
+- ``noise``: the size, in u, of the rounding error that it adds, comparable to a standard deviation;
 - ``pull_back``: the gradients of its inputs, given those of its result; at a kink, the larger of the two.
 
 An operator that rounds nothing may also have ``carry``: it moves the noise of its input to its result.

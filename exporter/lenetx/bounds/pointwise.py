@@ -1,8 +1,8 @@
-"""Bounds for elementwise operators, and for batch norms in eval mode (one product and one sum per number).
+"""Bound the rounding of elementwise operators and of batch norms in eval mode (a product and a sum per number).
 
 An addition, product or quotient is rounded once; a division by a constant may run as a product with its inverse; a
-constant in the network's code that float32 cannot represent is itself rounded. Engines approximate tanh and sigmoid in
-their own ways: the largest errors measured (onnxruntime 1.32, 4 million numbers) are 5.5u relative to tanh's result and
+constant in the network's code that float32 cannot represent is itself rounded. Engines approximate tanh and sigmoid
+differently: the largest errors measured (onnxruntime 1.32, 4 million numbers) are 5.5u relative to tanh's result and
 2.6u absolute for sigmoid; 8 and 4 are allowed.
 """
 

@@ -1,7 +1,7 @@
-"""Bounds for max-pooling: it is exact, but float32 may pick another number of a window as the maximum.
+"""Bound max-pooling: it is exact, but float32 may pick another number of a window as the maximum.
 
-Numbers of a window that tie exactly in float64 come from equal numbers and are no kink. A number that is below the
-maximum by no more than the errors of both gets the gradient too.
+Numbers of a window that tie exactly in float64 come from equal numbers and need no special case. A number that is below
+the maximum by no more than the errors of both also gets the gradient.
 """
 
 from collections.abc import Mapping

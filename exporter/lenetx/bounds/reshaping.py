@@ -1,4 +1,4 @@
-"""Bounds for operators that move numbers without rounding them."""
+"""Bound operators that move numbers without rounding them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -37,7 +37,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     Args:
         checkpoint: with any spec.
         frames: uint8[N, h, w] or uint8[N, h, w, 3] of the spec's ``frame_size``, of which the first 8 are used; by
-            default random levels from a fixed seed, for weights that came without images.
+            default, random levels from a fixed seed, for weights without images.
 
     Returns:
         The checkpoint with a self-test, or unchanged if the float64 logits are not finite.

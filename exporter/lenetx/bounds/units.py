@@ -1,4 +1,4 @@
-"""Constants of float32 arithmetic (IEEE 754 binary32)."""
+"""Define the constants of float32 arithmetic (IEEE 754 binary32)."""
 
 __all__ = ["SMALLEST_NORMAL", "UNIT_ROUNDOFF"]
 

@@ -1,4 +1,4 @@
-"""The registry of data sets: one file per source, one line here; a path loads a user-supplied set."""
+"""Register the data sets: one file per source, one line here; a path loads a user-supplied set."""
 
 import importlib
 from pathlib import Path
@@ -66,7 +66,7 @@ def load(
         classes: the expected number of classes.
 
     Raises:
-        UnknownName: there is no such data set.
+        UnknownName: the data set does not exist.
         DataError: its files are missing, damaged or cannot be fetched, or it has another number of classes.
         InputError: an argument does not apply to that data set.
     """

@@ -3,10 +3,10 @@
 The bytes of torch's own archives depend on the file's name, the date and a serial number. Ours store the same records
 uncompressed, in sorted order, under the root ``archive/``, with a fixed date: the same records give the same bytes.
 ``unpack`` packs the records again and compares, so any changed bit is detected: zip's checksums cover the contents,
-the comparison covers the rest.
+and the comparison covers the rest.
 
 torch looks records up with its own search, which ignores case. So archives with names that could be confused are
-rejected, and torch only ever reads archives that ``pack`` wrote.
+rejected, and torch only reads archives that ``pack`` wrote.
 """
 
 import io
@@ -40,7 +40,7 @@ def pack(records: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(records):
             entry = zipfile.ZipInfo(ROOT + name, _EPOCH)
-            entry.create_system = 3  # the same on every operating system
+            entry.create_system = 3  # Unix, on every operating system
             archive.writestr(entry, records[name])
     return buffer.getvalue()
 

@@ -13,7 +13,7 @@ _LEFT_BEHIND = {
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
     *("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__"),
 }
-"""What operating systems and archivers leave behind, in lower case."""
+"""Names of files and folders that operating systems and archivers leave behind, in lower case."""
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
 """Suffixes of the image files that the runtime decodes."""
 
@@ -62,7 +62,11 @@ def _parts(folder: Path) -> tuple[dict[str, str], list[str]]:
         if part := part_named(name):  # a part without class folders
             parts.setdefault(part, []).append(name)
     ignored = ", ".join(name for name in others if not part_named(name))
-    notices = [f"'{folder.name}' has parts, so what lies beside them is not read: {ignored}."] if ignored else []
+    notices = (
+        [f"'{folder.name}' has training and test folders, so its other entries are not read: {ignored}."]
+        if ignored
+        else []
+    )
     return {part: f"{names[0]}/" for part, names in parts.items()}, notices
 
 

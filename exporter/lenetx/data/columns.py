@@ -25,7 +25,7 @@ _LABELS = (
 """In order of preference: the first one present holds the labels."""
 _MOST_COLUMNS = 1000
 _MOST_CELLS = 4000
-"""Of the sample that are looked for as pictures on the disk, each in up to 60 spellings."""
+"""Maximum cells of the sample that are looked up as image files, each in up to 60 spellings."""
 _SPLITS = {"split", "subset", "part", "partition", "set", "usage"}
 
 
@@ -49,7 +49,7 @@ class Columns:
 
     @property
     def is_guessed(self) -> bool:
-        """Whether the first row is taken as headings although none of them is a known one."""
+        """Whether the first row is taken as headings although it has no known heading."""
         return bool(self.headings) and not _are_usual(self.headings)
 
     @property
@@ -91,7 +91,7 @@ def find_columns(table: Table, folder: Path) -> Columns:
     width = len(table.sample[0])
     if width > _MOST_COLUMNS:
         raise DataError(
-            f"'{table.file}' has {width:,} columns and is no table of pixels, which are numbers: "
+            f"'{table.file}' has {width:,} columns and is not a table of pixels, since these are numbers: "
             "write a path and a label in each row."
         )
     sample = table.sample[: max(2, _MOST_CELLS // width)]

@@ -12,7 +12,7 @@ from .table import Table
 __all__ = ["read_csv"]
 
 _MOST_MISSES = 1000
-"""Rows without a picture after which other spellings of a path are not tried: each is up to 60 looks at the disk."""
+"""Rows without an image file after which other spellings of a path are not tried: each row takes up to 60 look-ups."""
 
 
 def read_csv(candidates: list[Table], images: Path, *, follow_links: bool) -> tuple[dict[str, Rows], list[str]]:

@@ -23,7 +23,7 @@ __all__ = ["is_path", "load"]
 
 _SUFFIXES = (*TABLES, ".npz")
 _SMALL = 20_000
-"""Number of training images from which the training defaults are those of MNIST; below, those of ``digits``."""
+"""Number of training images from which the training defaults are those of MNIST; below it, those of ``digits``."""
 
 
 def is_path(name: str) -> bool:
@@ -86,7 +86,7 @@ def load(
 def _from_table(
     file: Path, options: DataOptions, class_names: tuple[str, ...] | None, classes: int | None
 ) -> tuple[Mapping[str, Part], tuple[str, ...], list[str], list[str]]:
-    """Return (the parts, the class names, why each unusable row is in no part, notices)."""
+    """Return (the parts, the class names, why each unusable row was left out, notices)."""
     candidates = tables(file)
     numbers = tuple(map(str, range(classes))) if classes else None
     if table := next(filter(holds_pixels, candidates), None):
@@ -102,7 +102,7 @@ def _from_table(
 def _labelled(
     read: Mapping[str, Rows], names: tuple[str, ...] | None
 ) -> tuple[dict[str, FileSplit], tuple[str, ...], list[str]]:
-    """Return (the parts, the class names, why each unusable row is in no part)."""
+    """Return (the parts, the class names, why each unusable row was left out)."""
     if names is None:
         names, _ = class_numbers([label for rows in read.values() for label in rows.classes], None)
     parts, unusable = {}, []

@@ -93,12 +93,12 @@ class Dataset:
         name: the value of ``--data``, or the base name of a custom set; never a full path.
         train: the images that the weights are fitted to.
         validation: the images that select among weights.
-        test: the images that are evaluated once, at the end.
+        test: the images that the final weights are evaluated on, once.
         class_names: the name of each label.
         epochs: default number of passes over ``train``.
         batch_size: default number of images per step.
         framing: how its images become frames; see ``ModelSpec.framing``.
-        unusable: for each row that is in no part, why, in a few words.
+        unusable: for each row that was left out, why, in a few words.
         notices: what a user should know about the set, one sentence each.
     """
 

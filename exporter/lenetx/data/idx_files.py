@@ -28,8 +28,8 @@ _GZIP, _OF_GZIP = b"\x1f\x8b", 31
 _START, _HEAD = 2**16, 64
 """Compressed bytes that are read to see the header, and the bytes decompressed from them."""
 _DENSE = 0.6
-"""Largest allowed ratio of compressed to decompressed size. Fashion-MNIST has 0.56; empty gzip blocks, which make a
-file of any size decompress to nothing, cost 75 ns a byte."""
+"""Maximum ratio of compressed to decompressed size. Fashion-MNIST has 0.56; a file of empty gzip blocks, which
+decompress to nothing, takes 75 ns per byte."""
 REMEDY = "Put the original file there, or delete it and name no folder to have it downloaded."
 
 
@@ -111,7 +111,7 @@ def read(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _content(path: Path, size: int, most: int) -> bytes:
-    """Return at most ``most`` bytes of content, decompressed if it is gzip, whatever the file's suffix."""
+    """Return at most ``most`` bytes of content, decompressed if it is gzip, regardless of the file's suffix."""
     try:
         with path.open("rb") as file:
             start = file.read(_START)

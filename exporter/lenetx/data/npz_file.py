@@ -52,7 +52,7 @@ def read_npz(
 
     Raises:
         DataError: the file is damaged or has another layout, or its arrays are not images or labels.
-        InputError: there is no such file.
+        InputError: the file does not exist.
     """
     arrays = _arrays(file)
     layouts = [layout for layout in _LAYOUTS if set(layout["train"]) <= arrays.keys()]
@@ -159,7 +159,7 @@ def _class_names(
     names = tuple(map(str, range(classes or largest + 1)))
     if written is not None:
         if written.dtype.kind != "U" or written.ndim != 1:
-            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, not a list of texts.")
+            raise DataError(f"'{file}': {_NAMES} is {written.dtype}{list(written.shape)}, not a list of strings.")
         names = tuple(written.tolist())
         if len(set(names)) < len(names) or "" in names:
             raise DataError(f"'{file}': {_NAMES} has a name that is empty or there twice.")

@@ -1,4 +1,4 @@
-"""Options for reading a data set. They describe this machine, so no checkpoint records them."""
+"""Define the options for reading a data set. They describe this machine, so no checkpoint records them."""
 
 import re
 from dataclasses import dataclass

@@ -17,11 +17,11 @@ from .table import Table
 __all__ = ["holds_pixels", "read_pixels"]
 
 _FEWEST = 64
-"""Smallest number of pixels, 8×8; a table with fewer numeric columns does not hold images."""
+"""Minimum number of pixels, 8×8; a table with fewer numeric columns does not hold images."""
 
 
 def holds_pixels(table: Table) -> bool:
-    """Return whether the rows are pixels: enough numeric columns for an image, and at most one of class names."""
+    """Return whether the rows are pixels: enough numeric columns for an image, and at most one text column."""
     rows = table.sample[1:] or table.sample
     columns, texts = _kinds(rows)
     pictures = any(os.path.splitext(row[column])[1].lower() in PICTURES for row in rows for column in texts)  # noqa: PTH122

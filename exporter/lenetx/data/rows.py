@@ -12,7 +12,7 @@ from ..errors import InputError
 __all__ = ["LISTED", "Rows", "listed"]
 
 LISTED = 20
-"""How many unusable rows a message names."""
+"""Maximum number of unusable rows that a message names."""
 
 
 @dataclass(slots=True)

@@ -91,7 +91,7 @@ class Table:
 
 
 def tables(file: Path) -> list[Table]:
-    """Return a table for each delimiter that gives all rows the same number of cells; if none does, one for commas.
+    """Return a table for each delimiter that splits all rows into equally many cells; if there is none, one for commas.
 
     Raises:
         DataError: the file is not Unicode.

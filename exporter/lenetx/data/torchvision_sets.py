@@ -94,8 +94,8 @@ def load(name: str, root: Path | None = None, *, download: bool = True) -> Datas
     downloads go to the cache folder.
 
     Raises:
-        DataMissing: no folder was named, and either there is no cache folder, or it has no file of the set and
-            ``download`` is ``False``.
+        DataMissing: no folder was named, and there is no cache folder, or it has no file of the set and ``download`` is
+            ``False``.
         DataError: the files are missing, damaged or cannot be fetched.
     """
     source = SETS[name]

@@ -1,1 +1,1 @@
-"""Run user-supplied networks: guarded, under fixed settings, in float32 or float64."""
+"""Run user-supplied networks: guarded, with fixed settings, in float32 or float64."""

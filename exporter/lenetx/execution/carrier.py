@@ -54,7 +54,7 @@ class Carrier(Tensor):
 
     @staticmethod
     def __new__(cls: type["Carrier"], exact: Tensor, looks: torch.dtype) -> "Carrier":
-        """Create the wrapper tensor, which has no storage of its own."""
+        """Create the wrapper tensor, which has no storage."""
         made: Carrier = Tensor._make_wrapper_subclass(
             cls, exact.shape, exact.stride(), exact.storage_offset(), dtype=looks, device=exact.device
         )
@@ -62,12 +62,12 @@ class Carrier(Tensor):
         return made
 
     def __dlpack__(self, *_: Any, **__: Any) -> Any:
-        """Refuse to show numbers to another library, which would read memory that is not there."""
+        """Reject access by another library, which would read memory that does not exist."""
         raise RuntimeError("DLPack is not supported here: compute with torch alone")
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]
-        """Raise RuntimeError if used outside of the forward pass or in another thread."""
+        """Raise RuntimeError: the tensor is used outside the forward pass or in another thread."""
         raise RuntimeError("a value of the network was used outside of its forward pass")
 
 
@@ -116,7 +116,7 @@ def native(func: Any) -> Callable[..., Any]:
 
 
 def _lstm_layer(*args: Any) -> tuple[Tensor, ...]:
-    """Compute one direction of one LSTM layer; torch uses oneDNN for this in float32."""
+    """Compute one direction of one LSTM layer, for which torch uses oneDNN in float32."""
     values, *weights, hidden, cell, reverse, _, mode, _, _, biased = args[:13]
     assert mode == _LSTM, "torch has oneDNN compute no other recurrent layer"
     ordered = values.flip(0) if reverse else values

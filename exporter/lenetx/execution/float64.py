@@ -1,7 +1,7 @@
-"""Run a network in float64, whatever dtypes its code names.
+"""Run a network in float64, even if its code names other dtypes.
 
-The network itself is unchanged and keeps its float32 weights. Its input is a carrier, a tensor that looks like float32
-but holds float64, and so is everything computed from the input or a weight. So casts to float32, masks and layers in
+The network is unchanged and keeps its float32 weights. Its input is a carrier, a tensor that looks like float32 but
+holds float64, and so is everything computed from the input or a weight. So casts to float32, masks and layers in
 plain lists work unchanged. A constant that the code creates keeps its float32 values, which every artifact contains.
 """
 
@@ -71,7 +71,7 @@ class Float64Network:
         """Return a copy that shares all tensors.
 
         Raises:
-            Exception: whatever a custom module raises that holds a lock or an open file.
+            Exception: whatever a custom module raises, for example because it holds a lock or an open file.
         """
         return Float64Network(copy_sharing_tensors(self.network), self.title, self.twins)
 

@@ -56,7 +56,7 @@ _process = _Process()
 
 @contextlib.contextmanager
 def standard_settings() -> Iterator[None]:
-    """Compute in plain float32 with gradients available, whatever the host has set; also usable as a decorator.
+    """Compute in plain float32 with gradients available, whatever the host's settings; also usable as a decorator.
 
     This overrides torch's default dtype and device, autocast, inference and no-grad modes, reduced float32 precision,
     anomaly detection and flushing of denormals, and numpy's error state.

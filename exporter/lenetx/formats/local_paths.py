@@ -14,7 +14,7 @@ _PATH = re.compile(rb"(?:(?<![\w.:/])/[\w.+-]+/[\w./+-]+|\b[A-Za-z]:\\[\w.\\+-]+
 
 
 def local_paths(texts: Iterable[bytes]) -> Check:
-    """Check that none of an artifact's texts holds a path of the machine that built it."""
+    """Check that none of an artifact's strings contains a path of the machine that built it."""
     found = sorted({match.decode() for text in texts for match in _PATH.findall(text)})
     problem = f"It holds paths of the machine that built it: {', '.join(found[:3])}." if found else None
     return Check.verdict(LOCAL_PATHS, "all texts in the file", problem, "None.")

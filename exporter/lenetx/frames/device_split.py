@@ -1,4 +1,4 @@
-"""Keep a split on the device as uint8 images, and turn whole batches of them into network inputs."""
+"""Keep a split on the device as uint8 images, and convert whole batches of them to network inputs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class DeviceSplit:
         images: uint8[N, C, H, W] in the size of the network's input.
         labels: int64[N].
         tables: the runtime's lookup tables from levels to inputs, float32[C, 256].
-        line: factor and offset per channel that reproduce the tables to the bit, float64[2, C]; ``None`` if none do.
+        line: factor and offset per channel that reproduce the tables bit for bit, float64[2, C]; ``None`` if none do.
     """
 
     images: Tensor
@@ -107,7 +107,7 @@ def to_device(split: Split, spec: ModelSpec, device: torch.device) -> DeviceSpli
 
 
 def _line(spec: ModelSpec, tables: Tensor) -> Tensor | None:
-    """Return factor and offset per channel, float64[2, C], if they reproduce the tables to the bit, else ``None``.
+    """Return factor and offset per channel, float64[2, C], if they reproduce the tables bit for bit, else ``None``.
 
     Multiplying and adding takes half the time of a lookup.
     """

@@ -16,7 +16,7 @@ def default_limit(device: torch.device, *, root: Path = Path("/")) -> int:
     """Return a quarter, in bytes, of the smallest memory limit of machine, control groups and device.
 
     Args:
-        device: the device that would hold the frames.
+        device: the device to hold the frames.
         root: root of the file system in which Linux describes the control groups.
     """
     known = [limit for limit in (_machine(), *_control_groups(root)) if limit]

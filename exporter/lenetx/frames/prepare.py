@@ -84,7 +84,7 @@ def prepare(
     labels = [part.labels[each.rows] for part, each in zip(parts, surveyed, strict=True)]
     for sentence in (
         *dataset.notices,
-        *([listed(dataset.name, unusable, "; training goes on without")] if unusable else []),
+        *([listed(dataset.name, unusable, "; training continues without them")] if unusable else []),
         *dropped_colour(dataset.train, spec),
         *missing_classes(dataset.class_names, labels),
         *shared_images(parts, surveyed),

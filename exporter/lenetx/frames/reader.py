@@ -30,7 +30,7 @@ class Task:
     Attributes:
         part: number of the part.
         rows: rows of the part, int64[B].
-        digests: compute a digest of each image.
+        digests: whether to compute a digest of each image.
     """
 
     part: int
@@ -44,7 +44,7 @@ class Frames:
 
     Attributes:
         images: frames uint8[B, h, w] or uint8[B, h, w, 3]; black for an unusable image.
-        digests: digest of each image's decoded levels, if the task asks for them.
+        digests: digest of each image's decoded levels, if the task requests them.
         problems: why an image is unusable, by its index in the batch.
     """
 
@@ -79,7 +79,7 @@ class Reader:
                     collate_fn=_only,
                     multiprocessing_context="spawn",
                     persistent_workers=True,
-                    generator=torch.Generator(),  # each pass draws a seed: not from the caller's state
+                    generator=torch.Generator(),  # each pass draws a seed; keep the caller's random state
                 )
 
     def read(self, tasks: Iterable[Task]) -> Iterator[Frames]:
@@ -92,7 +92,7 @@ class Reader:
 
 @contextlib.contextmanager
 def worker_deaths_as_errors() -> Iterator[None]:
-    """Turn the RuntimeError that torch raises anywhere after a worker died into a LenetxError."""
+    """Convert the RuntimeError that torch raises after a worker died to a LenetxError."""
     try:
         yield
     except RuntimeError as error:

@@ -44,7 +44,7 @@ def survey(reader: Reader, number: int, part: Part, spec: ModelSpec, *, keep: bo
         number: number of the part in the reader.
         part: the part.
         spec: defines the framing.
-        keep: keep the frames.
+        keep: whether to keep the frames.
     """
     pixel = () if spec.channels == 1 else (spec.channels,)
     kept = np.empty((len(part), *spec.frame_size, *pixel), np.uint8) if keep else None

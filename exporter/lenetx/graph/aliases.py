@@ -1,4 +1,4 @@
-"""Find one name for tensors with the same numbers: a file may store one of them for all."""
+"""Find one name for tensors with the same numbers, of which a file may store only one."""
 
 import hashlib
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Read PyTorch's attention operators into canonical form, in the steps that its exporter writes."""
+"""Convert PyTorch's attention operators to canonical form, in the steps that its exporter writes."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A size that is a multiple of the number of images, which is not known."""
+"""Represent a size that is a multiple of the unknown number of images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from .expression import Unsupported
 __all__ = ["MOST_SIZES", "Images"]
 
 MOST_SIZES = 4096
-"""Most numbers in one tensor of sizes, axes or indices."""
+"""Maximum number of elements in one tensor of sizes, axes or indices."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ _JOINTS = {"add": "of", "mul": "with", "div": "by", "sub": "to", "pow": "of"}
 
 
 def place_of(expression: Expression) -> str:
-    """Describe where an expression stands, by the last layer with weights before it."""
+    """Describe the position of an expression by the last layer with weights before it."""
     while expression.operator in _MOVES:
         expression = expression.arguments[0]
     below = expression
@@ -87,7 +87,7 @@ def _layer(expression: Expression) -> str:
 
 
 def _owner(expression: Expression) -> str | None:
-    """Return the name of the module that all weights of a layer belong to, or ``None`` if there is no single one."""
+    """Return the name of the module that all weights of a layer belong to, or ``None`` if there are several."""
     if expression.operator not in _LAYERS:
         return None
     parts = [str(each.attributes.get("name", "")).rpartition(".") for each in expression.arguments[1:]]
@@ -142,7 +142,7 @@ def _short(sizes: Sequence[int]) -> str:
 
 
 def _axes(places: Sequence[int]) -> str:
-    """Name axes as a user counts them, with the batch as axis 0."""
+    """Number axes as in PyTorch, with the batch as axis 0."""
     return f"{'axes' if len(places) > 1 else 'axis'} {', '.join(str(place + 1) for place in places)}"
 
 

@@ -8,7 +8,7 @@ from .expression import Expression, Unknown, ordered
 __all__ = ["difference"]
 
 _MOST = 4
-"""Most operators that a sentence lists."""
+"""Maximum number of operators that a sentence lists."""
 
 
 def difference(expected: Expression, found: Expression | Unknown) -> str | None:
@@ -16,7 +16,7 @@ def difference(expected: Expression, found: Expression | Unknown) -> str | None:
 
     Args:
         expected: what the network's code computes.
-        found: what the artifact computes; what could not be read differs from everything.
+        found: what the artifact computes; an opaque node differs from everything.
     """
     actual = found.expression if isinstance(found, Unknown) else found
     if actual is None:
@@ -30,7 +30,7 @@ def difference(expected: Expression, found: Expression | Unknown) -> str | None:
     known, there = {each.key for each in ours}, {each.key for each in theirs}
     if actual.key in known:
         missing = [each for each in ours if each.key not in there]
-        return f"The artifact stops behind {place_of(actual)}; the network's code goes on: {_listed(missing)}."
+        return f"The artifact ends after {place_of(actual)}; the network's code continues: {_listed(missing)}."
     if expected.key in there:
         more = [each for each in theirs if each.key not in known]
         return f"The artifact computes more than the network's code: {_listed(more)}."

@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 Batch = tuple[int, int, int]
 """Position of the batch axis among the axes of one image, as (start, middle, end).
 
-The batch axis is merged with the axes from start up to (not including) end, and stands before the axis middle.
+The batch axis is merged with the axes from start up to (not including) end, and comes before the axis middle.
 """
 FRONT: Batch = (0, 0, 0)
 """The batch axis comes first and is merged with no other."""
 
 _LONGEST = 100
-"""Most characters kept of a name or text from an artifact."""
+"""Maximum characters kept of a name or string from an artifact."""
 
 
 class Unsupported(Exception):
-    """An operator has no canonical form; the message says why, and is empty if one of its inputs has none already."""
+    """An operator has no canonical form; the message says why, and is empty if an input already has none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ class Expression:
     """One operator applied to other expressions; compare two expressions by their keys.
 
     Attributes:
-        operator: its canonical name, such as ``linear``; without a canonical form, ``?`` and the artifact's name of it.
+        operator: its canonical name, such as ``linear``; without a canonical form, ``?`` and the artifact's own name.
         attributes: its settings by name, with numbers rounded to float32.
         arguments: its inputs.
         shape: the axes for one image, without the batch axis; ``None`` if they are not known.
@@ -77,7 +77,7 @@ class Expression:
         """Return the shape.
 
         Raises:
-            Unsupported: it is not known.
+            Unsupported: the shape is not known.
         """
         if self.shape is None:
             raise Unsupported
@@ -123,7 +123,7 @@ def make(
         attributes: its settings.
 
     Raises:
-        Unsupported: the batch axes of the arguments stand in different positions.
+        Unsupported: the batch axes of the arguments are in different positions.
     """
     if batch is _SAME:
         batch = _common_batch(arguments, shape)
@@ -181,7 +181,7 @@ def opaque(name: str, reason: str, arguments: Sequence[Expression], output: int 
 
 
 def plain(text: str) -> str:
-    """Return a text from an artifact as one short, printable line."""
+    """Return a string from an artifact as one short, printable line."""
     short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return "".join(letter if letter.isprintable() else "�" for letter in short)
 

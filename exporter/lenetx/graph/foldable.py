@@ -1,6 +1,6 @@
 """Find the batch norms that can be folded, by running a network on one batch.
 
-Operators are observed, not code, so modules in plain lists, computed sizes and Python control flow are no obstacle.
+Operators are observed, not code, so modules in plain lists, computed sizes and Python control flow are supported.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ __all__ = ["foldable"]
 
 _NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training")
 _READS_NUMBERS = ("_local_scalar_dense", "is_nonzero", "equal", "item")
-"""Operators that return a number to Python: for another image the code may take another branch."""
+"""Operators that return a number to Python: for another image, the code may take another branch."""
 
 
 def foldable(network: "nn.Module", shape: tuple[int, int, int]) -> "list[tuple[Any, Any]]":

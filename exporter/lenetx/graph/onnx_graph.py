@@ -132,7 +132,7 @@ def _require_plain(model: "ModelProto") -> None:
     if len(versions) != 1 or versions[0] not in _OPSETS:
         raise _Unreadable(f"its opset is {', '.join(map(str, versions)) or 'not stated'}")
     if not all(isinstance(name, str) for name in names_of(graph)):  # protobuf returns bytes for invalid UTF-8
-        raise _Unreadable("one of its names is no text")
+        raise _Unreadable("one of its names is not text")
     if model.functions or graph.sparse_initializer:
         raise _Unreadable("it has functions of its own or sparse weights")
     for what, values in (("inputs", graph.input), ("outputs", graph.output)):

@@ -1,4 +1,4 @@
-"""Store the weights of an ONNX file under the checkpoint's names and in its layout, and all else as constants."""
+"""Store the weights of an ONNX file with the checkpoint's names and layout, and other tensors as constants."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Read the inputs and attributes of an ONNX node, and detect any that was not read."""
+"""Read the inputs and attributes of an ONNX node, and detect unread ones."""
 
 import math
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ class Node:
             return None
         found = self.array(place)
         if found.ndim > 1:
-            raise Unsupported("its sizes are no whole numbers")
+            raise Unsupported("its sizes are not whole numbers")
         return list(found.reshape(-1))
 
     def array(self, place: int) -> "NDArray[Any]":
@@ -105,7 +105,7 @@ class Node:
         if tensor is None:
             raise Unsupported("its sizes are computed")
         if tensor.data_type != _INT64 or tensor.data_location or math.prod(tensor.dims) > MOST_SIZES:
-            raise Unsupported("its sizes are no whole numbers")
+            raise Unsupported("its sizes are not whole numbers")
         try:
             found = numpy_helper.to_array(tensor)
             return np.array(found.tolist(), object).reshape(found.shape)
@@ -136,7 +136,7 @@ class Node:
         return found
 
     def filled(self, place: int) -> float | None:
-        """Return the number that fills a constant input, or ``None`` if there is no single one."""
+        """Return the one number that fills a constant input, or ``None`` if its numbers differ."""
         found = set(self.floats(place))
         return found.pop() if len(found) == 1 else None
 
@@ -169,7 +169,7 @@ class Node:
         """Check that an integer or float attribute has the only supported value.
 
         Raises:
-            Unsupported: it has another.
+            Unsupported: it has another value.
         """
         kind = "integer" if isinstance(value, int) else "fraction"
         found = self._take(name, kind, value)
@@ -180,7 +180,7 @@ class Node:
         """Check that all inputs and attributes were read.
 
         Raises:
-            Unsupported: one was not.
+            Unsupported: an input or attribute was not read.
         """
         if self._attributes:
             raise Unsupported(f"an attribute {min(self._attributes)}")

@@ -32,7 +32,7 @@ def _reshape(node: Node) -> Expression:
 
 
 def _viewed(node: Node, inputs: Expression, wanted: "Sequence[int | Images | None]") -> Expression:
-    """Build a view to a shape in which −1 is the remaining size and ``None`` the batch axis as it is."""
+    """Build a view to a shape in which −1 is the remaining size and ``None`` the unchanged batch axis."""
     if inputs.batch is None:
         return shapes.reshape(inputs, _resolved(wanted, math.prod(inputs.axes)))
     multiples = [place for place, size in enumerate(wanted) if not isinstance(size, int)]

@@ -20,9 +20,9 @@ __all__ = ["output_of"]
 
 _IMAGES = 4
 _LEVELS = 4.0
-"""Standard deviation of the random inputs, wide enough for different outputs."""
+"""Standard deviation of the random inputs, large enough for different outputs."""
 _TOLERANCE = 1e-3
-"""How far the sum of a row of probabilities may be from 1."""
+"""Maximum difference between 1 and the sum of a row of probabilities."""
 _SHAPES = ("view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "clone", "detach", "alias", "_to_copy", "select")
 """Operators that may follow the last one that changes numbers."""
 

@@ -31,7 +31,7 @@ def axis_of(expression: Expression, axis: int) -> int:
     """Return the index in ``axes`` of an operator's axis, which counts the batch axis and may be negative.
 
     Raises:
-        Unsupported: it is the batch axis, or does not exist.
+        Unsupported: the axis is the batch axis, or does not exist.
     """
     start, _, end = expression.batch or (0, 0, 0)
     rank = len(expression.axes) - (end - start) + expression.batched
@@ -100,7 +100,7 @@ def cut(expression: Expression, axis: int, start: int | None, end: int | None, s
 
 
 def pick(expression: Expression, axis: int, place: int) -> Expression:
-    """Build a slice of one index of an axis, and drop the axis."""
+    """Build a selection of one index of an axis, which drops the axis."""
     size = expression.axes[axis]
     if not -size <= place < size:
         raise Unsupported("a place that is not there")

@@ -23,7 +23,7 @@ class Step:
         results: everything that the call returned.
         outputs: the results' indices in ``Tape.values``; ``None`` for a result that is not a float tensor.
         names: by position, the name of each leaf that is a parameter or buffer of the network; each transpose, reshape
-            or copy that came before appends ``:operator/axes/order``, with the axes of its input and their new order.
+            or copy before the call appends ``:operator/axes/order``, with the axes of its input and their new order.
         computed: a cache for intermediate results that are needed again.
     """
 
@@ -83,7 +83,7 @@ class Tape:
 def unread(tape: Tape) -> list[str]:
     """Return the operators of a tape whose results no later step reads.
 
-    Some operators of torch read numbers without calling another operator: what they decide shows in no step.
+    Some operators of torch read numbers without calling another operator; no step shows what depends on them.
     """
     wanted, found = {tape.output}, []
     for step in reversed(tape.steps):
@@ -97,7 +97,7 @@ def unread(tape: Tape) -> list[str]:
 def without_dead_steps(tape: Tape) -> Tape:
     """Return the tape without the steps that do not reach the output, such as those of an unused second output.
 
-    Steps that return integers or booleans stay: a tape does not show everywhere that these are used.
+    Steps that return integers or booleans stay, because a tape does not show every use of these.
     """
     wanted, leaves, kept = {tape.output}, set[int](), []
     for step in reversed(tape.steps):

@@ -1,7 +1,7 @@
 """Record what a network does with one batch: the operators in order, each with the values that it reads and returns.
 
-The recording is below autograd, so a layer, a function and an operator in the network's code look the same, in
-TorchScript and in eager PyTorch.
+It records below autograd, so a layer, a function and an operator in the network's code look the same, in TorchScript
+and in eager PyTorch.
 """
 
 import functools
@@ -33,7 +33,7 @@ def record(
         run: the network, in eval mode, eager or TorchScript.
         inputs: [N, C, H, W] in the network's precision.
         names: names of the network's parameters and buffers, by ``id``.
-        override: called with each step; if it returns a tensor, the network goes on with that as the step's result.
+        override: called with each step; if it returns a tensor, the network continues with that as the step's result.
     """
     import torch
 
@@ -63,7 +63,7 @@ def _watch() -> Any:
 
 
 class _Recorder:
-    """Numbers the values in the order of their computation, and records the steps between them."""
+    """Number the values in the order of their computation, and record the steps between them."""
 
     def __init__(self, inputs: "Tensor", names: Mapping[int, str], override: "Callable[[Step], Tensor | None]") -> None:
         self._steps: list[Step] = []
@@ -74,7 +74,7 @@ class _Recorder:
         self._beside: set[int] = set()
         """``id`` of each integer or boolean tensor that depends on the input."""
         self._written: set[int] = set()
-        """Addresses of constants into which a value that depends on the input was written."""
+        """Addresses of constants that a value that depends on the input was written into."""
         self._names, self._override = dict(names), override
         self._incomplete_reason: str | None = None
 
@@ -121,7 +121,7 @@ class _Recorder:
         return result
 
     def _watch_constants(self, func: Any, leaves: Sequence[Any]) -> None:
-        """Detect a value that is written into a part of a constant and read from there."""
+        """Detect a value that is written into part of a constant and read from there."""
         import torch
 
         tensors = {place: leaf for place, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor)}

@@ -34,7 +34,7 @@ class Call:
         self._step = step
 
     def keeps_numbers(self) -> bool:
-        """Return whether the output is the first argument's memory in the same order."""
+        """Return whether the output has the first argument's memory in the same order."""
         given, found = self._step.leaves[0], self._step.results[0]
         wide = [place for place, size in enumerate(found.shape) if size > 1]
         return (
@@ -48,10 +48,10 @@ class Call:
         return any(each.name == name for each in self._schema)
 
     def take(self, name: str) -> Any:
-        """Return an argument as it is, or its default.
+        """Return an argument unchanged, or its default.
 
         Raises:
-            Unsupported: it is absent and has no default.
+            Unsupported: the argument is absent and has no default.
         """
         if name in self._left:
             return self._left.pop(name)
@@ -111,7 +111,7 @@ class Call:
         found = self.take(name)
         each = list(found) if isinstance(found, list | tuple) else [found]
         if not all(type(size) is int for size in each):
-            raise Unsupported(f"its {name} are no whole numbers")
+            raise Unsupported(f"its {name} are not whole numbers")
         return each * count if count and len(each) == 1 else each
 
     def flag(self, name: str) -> bool:

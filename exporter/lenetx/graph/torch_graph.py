@@ -85,7 +85,7 @@ def _outputs(
 def _leaf(
     step: "Step", place: int, values: Mapping[int, Expression], aliases: Mapping[str, str] | None, count: int
 ) -> Any:
-    """Return an argument: a float tensor as an expression, anything else as it is."""
+    """Return an argument: a float tensor as an expression, anything else unchanged."""
     import torch
 
     leaf = step.leaves[place]
@@ -104,7 +104,7 @@ def _leaf(
     if last.startswith("repeat"):
         if tuple(leaf.shape) != (math.prod(have) * count,):
             return _constant(leaf)
-        return _changed(own, changes[:-1], have)  # copies one after the other: an instance norm runs as a batch norm
+        return _changed(own, changes[:-1], have)  # one copy per image: an instance norm runs as a batch norm
     if last.startswith("expand") and leaf.shape[0] == count and not leaf.stride(0):
         axes = have[1:] if len(have) == leaf.ndim else have
         return expand(reshape(_changed(own, changes[:-1], have), axes), tuple(leaf.shape[1:]), batched=True)

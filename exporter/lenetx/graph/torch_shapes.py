@@ -156,12 +156,12 @@ def places_of(tensor: Any) -> list[int]:
     """Return the integers of a constant tensor.
 
     Raises:
-        Unsupported: it is not an integer tensor that is independent of the input.
+        Unsupported: it is not an integer tensor, or it depends on the input.
     """
     import torch
 
     if not isinstance(tensor, torch.Tensor) or tensor.is_floating_point() or tensor.dtype == torch.bool:
-        raise Unsupported("its places are no constant")
+        raise Unsupported("its indices are not constant")
     found: list[int] = tensor.reshape(-1).tolist()
     return found
 

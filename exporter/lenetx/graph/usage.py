@@ -24,8 +24,8 @@ class Usage:
 
     Attributes:
         tensors: parameters and buffers by name; a shared one has one name.
-        numbers: all plain numbers among the arguments of operators, defaults included, as floats; and float tensors of
-            one number that are not parameters or buffers.
+        numbers: all plain numbers among the arguments of operators, defaults included, as floats; and one-element
+            float tensors that are not parameters or buffers.
         computed: ``digest`` of every other tensor that operators read and that does not depend on the input: created
             by the code, or computed from parameters and buffers.
     """
@@ -125,7 +125,7 @@ def _memory(tensor: Any) -> int:
 
 
 def digest(array: "NDArray[Any]") -> bytes:
-    """Return the SHA-256 digest of an array's dtype and of its numbers in order, whatever its shape."""
+    """Return the SHA-256 digest of an array's dtype and its numbers in order, regardless of its shape."""
     import numpy as np
 
     return hashlib.sha256(array.dtype.str.encode() + np.ascontiguousarray(array).tobytes()).digest()

@@ -68,7 +68,7 @@ def average_pool(
 
 
 def adaptive(inputs: Expression, sizes: Sequence[int], *, greatest: bool) -> Expression:
-    """Build pooling to a size: with equal windows if it divides the input's, else as PyTorch's exporter writes it."""
+    """Build pooling to a size: with equal windows if it divides the input's size, else as PyTorch's exporter does."""
     spatial = inputs.axes[-len(sizes) :]
     if min(sizes) < 1 or inputs.batch != FRONT:
         raise Unsupported("sizes out of range")
@@ -84,7 +84,7 @@ def adaptive(inputs: Expression, sizes: Sequence[int], *, greatest: bool) -> Exp
 
 
 def _windows(have: int, wanted: int) -> "tuple[NDArray[Any], NDArray[Any]]":
-    """Return the indices in each window, filled up to equal lengths, and how many of them count."""
+    """Return the indices in each window, padded to equal lengths, and how many of them count."""
     import numpy as np
 
     first = np.arange(wanted) * have // wanted

@@ -1,4 +1,4 @@
-"""Resolve networks by name: built-in (one file each, one line here), of torchvision or timm, or user-supplied code."""
+"""Resolve networks by name: built-in (one file each, one line here), of torchvision or timm, or user-supplied."""
 
 import importlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Parse the options of a network that a user gives: arguments of its factory, and its input size."""
+"""Parse user-supplied options of a network: arguments of its factory, and its input size."""
 
 import ast
 import json
@@ -14,12 +14,12 @@ _TOML = {"true": True, "false": False}
 
 
 def parse(given: Iterable[str]) -> dict[str, object]:
-    """Parse ``name=value`` texts. A value is a Python or TOML literal; anything else is a string.
+    """Parse ``name=value`` strings. A value is a Python or TOML literal; anything else is a string.
 
     Tuples become lists, as in a checkpoint.
 
     Raises:
-        InputError: a text has no name, or a name is repeated.
+        InputError: a string has no name, or a name is repeated.
     """
     arguments: dict[str, object] = {}
     for text in given:

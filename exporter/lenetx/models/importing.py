@@ -19,14 +19,14 @@ _MOST_LEVELS = 8
 _INSTALLED = ("site-packages", "dist-packages")
 
 _imported: dict[Path, dict[str, ModuleType]] = {}
-"""Imported modules by the user's folder they came from; two folders may have modules of the same name."""
+"""Imported modules, by the user's folder that they came from; two folders may have modules of the same name."""
 
 
 def roots_of(path: Path) -> list[Path]:
     """Return the folders from which a file may import, nearest first.
 
-    They are the file's own folder and those above it, up to its repository's root, or to the current folder if that is
-    higher.
+    They are the file's own folder and those above it, up to its repository's root or, if that is higher, to the current
+    folder.
     """
     folder = path.absolute().parent
     above = [folder, *folder.parents][:_MOST_LEVELS]

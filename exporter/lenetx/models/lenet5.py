@@ -1,4 +1,4 @@
-"""Define LeNet-5 as it is taught today: ReLU and max-pooling; 61,706 parameters, 416,520 multiply-adds."""
+"""Define LeNet-5 in its modern form: ReLU and max-pooling; 61,706 parameters, 416,520 multiply-adds."""
 
 from typing import ClassVar
 
@@ -33,6 +33,6 @@ class LeNet5(nn.Module):
         return logits
 
     def halved(self, x: Tensor) -> Tensor:
-        """Pool, then activate: bit for bit the same as ReLU before max-pooling, with a quarter of the work."""
+        """Pool, then activate: the same bits as ReLU before max-pooling, with a quarter of the work."""
         halved: Tensor = self.activation(self.pool(x))
         return halved

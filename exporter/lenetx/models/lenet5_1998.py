@@ -1,7 +1,7 @@
 """Define LeNet-5 with the original's tanh and average pooling.
 
-Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998, with full
-connections between the two convolutions and a linear last layer.
+Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", 1998. Unlike in the
+original, the second convolution is fully connected to the first, and the last layer is linear.
 """
 
 from torch import Tensor, nn

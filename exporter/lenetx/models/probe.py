@@ -76,12 +76,12 @@ def fork_random() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep torch from printing whole graphs where it cannot follow the code: what it raises is said in a sentence."""
+    """Keep torch from printing whole graphs for code that it cannot follow; its errors are reported in one sentence."""
     level, nowhere = logging.root.manager.disable, io.StringIO()
     logging.disable(max(level, logging.ERROR))
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            # The exporter warns of torch's own code, such as the weights of its LSTM, also where warnings are errors.
+            # The exporter warns about torch's own code, such as the weights of its LSTM, even if warnings are errors.
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -108,7 +108,7 @@ def forward_on_meta(module: "nn.Module", shape: tuple[int, int, int], batch: int
     hollow = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
     with torch.no_grad():
         image = torch.empty(batch, *shape, device="meta")
-        # with tie_weights torch would leave meta tensors in a module that has two names
+        # with tie_weights, torch would leave meta tensors in a module that has two names
         found: object = torch.func.functional_call(module, hollow, (image,), tie_weights=False)
     return found
 
@@ -169,6 +169,6 @@ def _fits(module: "nn.Module", shape: tuple[int, int, int], batch: int = _BATCH)
     try:
         with user_code("It"):
             found = forward_on_meta(module, shape, batch)
-    except InputError:  # whatever a network raises on inputs it rejects
+    except InputError:  # a network may raise anything on inputs that it rejects
         return False
     return any(isinstance(each, torch.Tensor) and each.shape[:1] == (batch,) for each in tree_leaves(found))

@@ -87,9 +87,9 @@ def impurity(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> str
             first = module(given)
         if "read" in events.places:
             return (
-                f"{name} reads a number of its input{events.places['read']} and goes on by it, but an exported network "
-                "does the same with every input. Use torch.where to choose between two results, and leave checks of "
-                "the input out of forward."
+                f"{name} reads a number of its input{events.places['read']} and branches on it, but an exported "
+                "network does the same with every input. Use torch.where to choose between two results, and leave "
+                "checks of the input out of forward."
             )
         return (
             _followed(module, name, images, events)
@@ -115,9 +115,9 @@ def _seeded(module: "nn.Module", shape: tuple[int, int, int], seed: int) -> "Ten
 
 
 def _followed(module: "nn.Module", name: str, images: "Tensor", events: "_Events") -> str | None:
-    """Return a sentence if the code goes on by how many numbers an operator found in the input, or may do so.
+    """Return a sentence if the code branches, or may branch, on how many numbers an operator found in the input.
 
-    No operator reads the number, but torch.export keeps it as a symbol and refuses to decide by it.
+    No operator reads that count, but torch.export keeps it symbolic and raises an error if the code branches on it.
     """
     import torch
 
@@ -126,9 +126,9 @@ def _followed(module: "nn.Module", name: str, images: "Tensor", events: "_Events
     try:
         with quiet():
             torch.export.export(module, (images.clone(),), strict=False)
-    except Exception as error:  # whatever the exporter and the network's code raise
+    except Exception as error:  # the exporter and the network's code may raise anything
         return (
-            f"{name} finds some numbers of its input{events.places['sized']}, and goes on by how many there are, as "
+            f"{name} finds some numbers of its input{events.places['sized']}, and branches on how many there are, as "
             f"far as torch.export can follow it ({type(error).__name__}), but an exported network does the same with "
             "every input. Use torch.where to choose between two results, or index_fill and masked_fill to change some "
             "numbers."
@@ -185,7 +185,7 @@ def _mixed(module: "nn.Module", name: str, images: "Tensor", first: "Tensor", ev
 def _counted(
     module: "nn.Module", name: str, images: "Tensor", first: "Tensor", shape: tuple[int, int, int]
 ) -> str | None:
-    """Return a sentence if the code goes another way for some number of images, and then gives other logits."""
+    """Return a sentence if the code branches differently for some batch size and then returns other logits."""
     for count in deviating_batch_sizes(module, shape):
         rows = [place % _IMAGES for place in range(count)]
         if not _agree(module(images[rows]), first[rows]):
@@ -237,7 +237,7 @@ class _Events:
         written = [args[place] for place, each in enumerate(func._schema.arguments[: len(args)]) if each.is_write]
         for each in tree_leaves((found, written)) if depends else ():
             if isinstance(each, torch.Tensor):
-                if each.layout != torch.strided:  # it counts its numbers, and no artifact holds such tensors
+                if each.layout != torch.strided:  # sparse: its size depends on the data, and no artifact holds it
                     self._note("read")
                 self._kept.append(each)
                 self._dependent.add(id(each))
@@ -251,7 +251,7 @@ class _Events:
 
 
 def _indexes_by_place(func: Any, args: Any) -> bool:
-    """Return whether it is an index of whole numbers, which gives as many numbers as it has itself."""
+    """Return whether a call indexes by integers, whose result has as many numbers as the index."""
     import torch
 
     masks = (torch.bool, torch.uint8)

@@ -23,7 +23,7 @@ def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
     """Return a classifier of ``torchvision.models`` as ``torchvision:NAME``, without auxiliary heads.
 
     Raises:
-        UnknownName: there is no such classifier.
+        UnknownName: the classifier does not exist.
         InputError: an argument requests pretrained weights.
     """
     import_torchvision()

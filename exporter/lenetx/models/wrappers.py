@@ -16,11 +16,12 @@ _TRACED = "_jit_is_scripting"
 
 
 def unwrapped(module: "nn.Module") -> "nn.Module":
-    """Return the network inside data-parallel and ``torch.compile`` wrappers; any other module unchanged."""
+    """Return the network inside wrappers of data parallelism, averaging and ``torch.compile``; any other unchanged."""
     from torch import nn
+    from torch.optim.swa_utils import AveragedModel
 
     while True:
-        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel | AveragedModel):
             module = module.module
         elif isinstance(module, nn.Module) and "_orig_mod" in module._modules:
             module = module.get_submodule("_orig_mod")

@@ -1,7 +1,7 @@
 """Check that an image's logits do not depend on the batch size, its position in the batch or the other images.
 
-Every row of every batch is compared with the float64 reference within its own limit. Such rows agree with their batch-1
-results within the sum of both limits.
+Every row of every batch is compared with the float64 reference within its own limit, so it also agrees with its batch-1
+result within the sum of both limits.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _GROUP = "batch axis"
 SIZES = (0, 1, 2, 3, 7, 8, 64, 257, 1000)
 _PERMUTED = 257
 _SURELY = 8
-"""Largest batch size that is tried however expensive the network is."""
+"""Batch sizes up to this one are tried however expensive the network is."""
 
 
 def batch_axis(case: Case) -> tuple[Check, ...]:
@@ -53,7 +53,7 @@ def batch_axis(case: Case) -> tuple[Check, ...]:
 def _pool(reference: Reference, size: int) -> Probe:
     """Return the rows for the batches: distinct real inputs, since swapping equal rows would go unnoticed.
 
-    If these are too few for a permuted batch, random ones follow.
+    If there are too few for a permuted batch, random ones follow.
     """
     random, real = reference.synthetic("random inputs"), reference.real
     if real is None:

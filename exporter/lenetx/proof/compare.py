@@ -31,7 +31,7 @@ def compare(
         group: the check's group.
         probe: N inputs with their right logits.
         logits: the artifact's float32[N, K] for these inputs, or its error as a sentence.
-        extreme: whether eager PyTorch itself may return NaN or infinity, for all inputs or as bool[N]; such inputs are
+        extreme: where eager PyTorch itself may return NaN or infinity, for all inputs or as bool[N]; such inputs are
             left out.
     """
     problem = logits if isinstance(logits, str) else wrong_shape(probe, logits)
@@ -70,14 +70,14 @@ def compare(
 
 
 def place(probe: Probe, logits: NDArray[np.float32], row: int, column: int, how: str = "") -> str:
-    """Describe one logit and what it should be.
+    """Describe one logit and its expected value.
 
     Args:
         probe: N inputs with their right logits.
         logits: float32[N, K].
         row: the index of the input.
         column: the index of the logit.
-        how: how the input was run, such as `` in a batch of 8``.
+        how: how the input was run, such as ``" in a batch of 8"``.
     """
     return (
         f"{probe.named(row).capitalize()}{how}, logit {column}: {logits[row, column]:.9g}, right is "
@@ -101,8 +101,8 @@ def wrong_shape(probe: Probe, logits: NDArray[np.float32]) -> str | None:
 def shares(probe: Probe, logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return float64[N, K]: error ÷ limit, where a share above 1 fails.
 
-    It is 0 without error even if the limit is 0, and infinite for a logit that is not finite. A limit that is not
-    finite allows no error: the share is NaN, which fails too.
+    Without an error the share is 0, even if the limit is 0; for a logit that is not finite it is infinite. A limit that
+    is not finite allows no error: the share is NaN, which fails too.
     """
     error = np.abs(logits.astype(np.float64) - probe.exact)
     error[~np.isfinite(logits)] = np.inf

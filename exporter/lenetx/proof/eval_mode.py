@@ -1,4 +1,4 @@
-"""Check eval mode: no operator is in training mode, and repeated runs of a batch stay right."""
+"""Check eval mode: no operator is in training mode, and repeated runs of a batch stay correct."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Adapt a user-supplied function from inputs to logits to an opened artifact, so that it can be checked."""
+"""Wrap a user-supplied function from inputs to logits as an opened artifact, so that it can be checked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["as_artifact", "as_float32"]
 
 
 def as_float32(logits: "NDArray[Any]") -> "NDArray[np.float32]":
-    """Round float64 logits, which numpy makes of lists of numbers, to float32; keep other dtypes, to be rejected later.
+    """Round float64 logits (numpy's default for lists) to float32; keep other dtypes, which are rejected later.
 
     The result has this machine's byte order; data from files or the network may have the other one.
     """
@@ -68,7 +68,7 @@ def _numbers(found: Any) -> "NDArray[Any]":
 def as_artifact(
     run: "Callable[[NDArray[np.float32]], Any]", spec: "ModelSpec", name: str | None = None
 ) -> OpenedArtifact:
-    """Adapt a function to an opened artifact that exposes nothing but its logits.
+    """Wrap a function as an opened artifact that exposes nothing but its logits.
 
     Args:
         run: maps float32[N, C, H, W], any N ≥ 0, to [N, K] logits, float32 or float64 (rounded to float32), as an array

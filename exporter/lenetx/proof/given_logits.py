@@ -1,4 +1,4 @@
-"""Check logits that another program has computed for given inputs."""
+"""Check logits that another program has computed for user-supplied inputs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["prove_logits"]
 
 _GROUP = "end to end"
-"""Used for labels too: given inputs need not be real images."""
+"""Group of all checks, of labels too, because user-supplied inputs need not be real images."""
 
 
 def prove_logits(logits: NDArray[Any], inputs: NDArray[Any], reference: Reference, name: str) -> Report:
@@ -33,7 +33,7 @@ def prove_logits(logits: NDArray[Any], inputs: NDArray[Any], reference: Referenc
         logits: float32[N, K]; float64 is rounded to float32.
         inputs: float32[N, C, H, W], or uint8 frames of the spec's ``frame_size``, [N, h, w] or [N, h, w, 3].
         reference: the checkpoint.
-        name: the program's name, for the report.
+        name: the program's name in the report.
 
     Raises:
         InputError: the inputs do not fit the network, are not finite, or are not as many as the rows of logits.

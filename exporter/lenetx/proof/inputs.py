@@ -18,7 +18,7 @@ _DENORMAL = (2e-39, 1e-42)
 
 
 def random(spec: ModelSpec, count: int) -> Inputs:
-    """Return standard normal values from a fixed seed."""
+    """Return ``count`` inputs of standard normal values from a fixed seed."""
     return np.random.default_rng(0).standard_normal((count, *spec.input_shape), np.float32)
 
 
@@ -76,7 +76,7 @@ GROUPS = {
     "denormal inputs": (denormal, "inputs of denormal numbers"),
     "large inputs": (large, "inputs of 1e3 to 1e30"),
 }
-"""The generator and a description in words, by name."""
+"""The generator and a description, by name."""
 HARD = tuple(GROUPS)[1:]
 """The names of the hard inputs: all but the random ones."""
 EXTREME = "large inputs"

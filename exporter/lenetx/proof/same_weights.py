@@ -72,11 +72,11 @@ def _matches_new_export(opened: OpenedArtifact, reference: Reference) -> bool | 
     if opened.artifact.sha256 in reference.written:
         return True
     if opened.matches_new_export is None:
-        return "this format has no fresh export to compare it with"
+        return "this format has no new export to compare it with"
     try:
         return opened.matches_new_export(reference.network)
     except Exception as error:  # an exporter may raise any exception
-        return f"it cannot be exported anew: {reason(error)}"
+        return f"it cannot be exported again: {reason(error)}"
 
 
 def _with_new_export(check: Check, matches: bool | str) -> Check:
@@ -86,13 +86,13 @@ def _with_new_export(check: Check, matches: bool | str) -> Check:
     if check.status == "passed":
         return check
     if matches is True:
-        detail = f"It is what torch {torch.__version__} exports anew, bit for bit. By itself: {check.detail}"
+        detail = f"It is what torch {torch.__version__} exports, bit for bit. By itself: {check.detail}"
         return replace(check, status="passed", detail=detail)
     if check.status == "failed":
         return check
     if matches is False:
         detail = (
-            f"It is not what torch {torch.__version__} exports anew for this network: it was changed, or another "
+            f"It is not what torch {torch.__version__} exports for this network: it was changed, or another "
             f"version wrote it, and then a new export can be compared. {check.detail}"
         )
         return replace(check, status="failed", detail=detail)

@@ -1,6 +1,7 @@
 """Make the checkpoint with which artifacts are compared of a module in memory."""
 
 from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,19 +19,17 @@ from ..weights.statement import Statement
 if TYPE_CHECKING:
     from torch import nn
 
-PathLike = str | Path
-
 __all__ = ["shape_in", "without_modules"]
 
 
 def without_modules(
-    against: "Checkpoint | PathLike | Reference | nn.Module",
+    against: "Checkpoint | str | Path | Reference | nn.Module",
     artifact: Path | None,
     axes: Sequence[object] | None,
     input_shape: Sequence[int] | None,
     output: int | str | None,
     on_notice: Callable[[str], None] | None,
-) -> Checkpoint | PathLike | Reference:
+) -> Checkpoint | str | Path | Reference:
     """Return what an artifact or a program is compared with; a module in memory as its checkpoint.
 
     Args:
@@ -46,7 +45,7 @@ def without_modules(
         InputError: see ``Checkpoint.of``, ``input_shape`` is not the artifact's, or an argument does not apply.
         ArtifactError: the artifact is damaged.
     """
-    if is_module(against):
+    if is_module(against) or not isinstance(against, Checkpoint | Reference | str | PathLike):
         return _module_against(against, artifact, axes, input_shape, output, on_notice)
     for name, value in (("input_shape", input_shape), ("output", output)):
         if value is not None:

@@ -1,4 +1,4 @@
-"""Defaults for commands called without arguments: the newest checkpoint and the artifacts beside it."""
+"""Find the defaults for commands called without arguments: the newest checkpoint and the artifacts beside it."""
 
 from pathlib import Path
 

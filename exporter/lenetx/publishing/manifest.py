@@ -17,7 +17,7 @@ __all__ = ["MANIFEST", "entry_of", "merged"]
 MANIFEST = "manifest.json"
 _VERSION = 1
 _LARGEST = 2**24
-"""Largest size in bytes; an artifact's entry takes about 600."""
+"""Maximum size in bytes; an artifact's entry takes about 600."""
 
 
 def entry_of(artifact: Path) -> Mapping[str, Any] | None:
@@ -57,5 +57,5 @@ def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
     except (InputError, ValueError, KeyError, TypeError):
         sound, entries = False, {}
     if not sound:
-        raise ArtifactError(f"The manifest '{path}' is damaged: export anew.")
+        raise ArtifactError(f"The manifest '{path}' is damaged: export again.")
     return entries

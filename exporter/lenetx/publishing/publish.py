@@ -1,4 +1,4 @@
-"""Export to a staging folder, prove, and move into place: exactly those artifacts whose proof passed are published."""
+"""Export to a staging folder, prove, and move into place: only artifacts whose proof passed are published."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,10 +88,10 @@ def publish(
     on_progress: Callable[[str], None] = lambda _: None,
     on_refusal: Callable[[Refusal], None] | None = None,
 ) -> list[Report]:
-    """Export a checkpoint to each format, prove what was written, and only then move what is proven into place.
+    """Export a checkpoint to each format, prove what was written, and move the proven artifacts into place.
 
     Args:
-        reference: the checkpoint with the inputs and their right logits.
+        reference: the checkpoint with the inputs and their correct logits.
         folder: where the artifacts, their certificates and the manifest go.
         stem: the file name without its suffix.
         names: the formats.
@@ -105,12 +105,12 @@ def publish(
         The reports of the published artifacts.
 
     Raises:
-        ProofFailed: a proof failed, and nothing was published or ``on_refusal`` is omitted. The proven artifacts are
+        ProofFailed: a proof failed, and nothing was published or ``on_refusal`` was omitted. The proven artifacts are
             published; files of the other formats are kept unchanged.
         OutputError: a file could not be written; existing files are kept unchanged.
         InputError: ``stem`` is not a file name.
         UnknownName: there is no such format.
-        Exception: an export failed, and nothing was published or ``on_refusal`` is omitted.
+        Exception: an export failed, and nothing was published or ``on_refusal`` was omitted.
     """
     if not stem or Path(stem).name != stem:
         raise InputError(f"'{stem}' is not a file name without its ending.")

@@ -1,8 +1,8 @@
 """Replace several files in a folder in one step, even if the process is killed.
 
 The files are first written to a staging folder beside their targets. Then one rename puts a journal there, which is the
-commit: if the process is killed afterwards, the next process finishes the renames. Without a journal nothing has been
-touched, and the staging folder is only removed. On an error, the journal is renamed to mean "undo", and the old files,
+commit: if the process is killed afterwards, the next process finishes the renames. Without a journal no target has been
+touched, and the staging folder is just removed. On an error, the journal is renamed to mean "undo", and the old files,
 which are hard-linked in the staging folder, are moved back.
 """
 
@@ -32,11 +32,11 @@ _OLD = "old"
 _ENDINGS = (*map(suffix, FORMATS), certificate_path(Path("x")).name[1:])
 """Suffixes of published files other than the manifest."""
 _LARGEST = 2**20
-"""Largest size of a journal in bytes."""
+"""Maximum size of a journal in bytes."""
 _LONGEST = 255
-"""Longest file name in bytes that supported file systems allow."""
+"""Maximum length of a file name, in bytes, that supported file systems allow."""
 _MOVED_WITHIN = 60.0
-"""Longest time that the renames may take, in seconds."""
+"""Maximum time that the renames may take, in seconds."""
 
 _in_use: set[Path] = set()
 """This process's staging folders."""
@@ -44,7 +44,7 @@ _in_use: set[Path] = set()
 
 @dataclass(frozen=True, slots=True)
 class _Journal:
-    """The names of the files to publish, in order, and which of them replace no old file."""
+    """The names of the files to publish, in order, and which of them do not replace an old file."""
 
     names: tuple[str, ...]
     created: tuple[str, ...]
@@ -148,7 +148,7 @@ def move_into_place(staged: Path, names: Sequence[str], folder: Path) -> None:
 
 @contextlib.contextmanager
 def lock_and_recover(folder: Path, on_progress: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold the lock of a folder, after finishing or undoing what a killed process has left there.
+    """Hold the lock of a folder, and first finish or undo what a killed process has left there.
 
     Args:
         folder: an existing folder.

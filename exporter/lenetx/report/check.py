@@ -15,12 +15,12 @@ class Check:
 
     Attributes:
         name: the check's name.
-        subject: what was checked and how many of them, in words.
+        subject: what was checked and how many, such as ``360 test images of digits``.
         status: ``passed``, ``failed``, ``not_applicable`` if the check does not apply to the artifact, or ``not_run``
-            if something that it needs is missing; the last two do not count as passed.
+            if something that it needs is missing; neither of these counts as passed.
         measured: the worst value found; ``None`` if nothing is measured.
         limit: the largest value that passes, in the unit of ``measured``; ``None`` if there is none.
-        detail: one or more sentences: what was found, and what to do about it.
+        detail: sentences on what was found and what to do about it.
         group: one of ``lenetx.report.GROUPS``.
         figures: data for a plot, as plain values with a "kind" (docs/verification.md lists them).
     """

@@ -28,7 +28,7 @@ def draw_figure(check: Check, anchor: str) -> Markup:
 
 
 def table(headings: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Markup:
-    """Return an HTML table of texts."""
+    """Return an HTML table of strings."""
     head = element("tr", *(element("th", heading, scope="col") for heading in headings))
     body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
     return element("div", element("table", element("thead", head), element("tbody", *body)), class_="scroll")

@@ -17,7 +17,7 @@ _MOST_WRITTEN_OUT = 1e6
 
 
 def number(value: Any) -> str:
-    """Return a float with three digits, an int with all digits, ``None`` as an empty string, anything else as it is."""
+    """Return a float with three digits, an int with all digits, ``None`` as an empty string, anything else as text."""
     if value is None:
         return ""
     if isinstance(value, int):

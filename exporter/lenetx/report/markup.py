@@ -29,5 +29,5 @@ def element(name: str, /, *children: str, **attributes: str | None) -> Markup:
 
 
 def join(*children: str) -> Markup:
-    """Concatenate HTML and texts; escape the texts."""
+    """Concatenate HTML and plain strings; escape the strings."""
     return Markup("".join(c if isinstance(c, Markup) else html.escape(visible(c)) for c in children))

@@ -13,7 +13,7 @@ from .style import CSS
 __all__ = ["to_html"]
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""Content security policy: no scripts and no requests, in case text of an artifact is ever not escaped."""
+"""Content security policy: no scripts and no requests, in case an artifact's text is ever left unescaped."""
 
 
 def to_html(reports: Sequence[Outcome], date: str | None = None) -> str:
@@ -116,7 +116,7 @@ def _check(check: Check, place: str) -> Markup:
     if check.detail:
         is_open = None if check.status in ("passed", "not_applicable") else ""
         subject = element("details", element("summary", check.subject), element("p", check.detail), open=is_open)
-    in_logits = check.limit not in (None, 0, 1)  # else it is a share or a count, which the other columns tell
+    in_logits = check.limit not in (None, 0, 1)  # else it is a share or a count, which other columns show
     return element(
         "tr",
         element("th", name, scope="row"),

@@ -143,7 +143,7 @@ def _shares(axes: "Axes", left: float, right: float) -> None:
 
 @contextmanager
 def _style(salt: str) -> Iterator[None]:
-    """Set a matplotlib style that ignores the user's matplotlibrc and gives ids that are unique in the page."""
+    """Set a matplotlib style that ignores the user's matplotlibrc and makes ids unique in the page."""
     from matplotlib import style
 
     ours = {"svg.hashsalt": salt, "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0}
@@ -153,7 +153,7 @@ def _style(salt: str) -> Iterator[None]:
 
 
 def _svg(figure: "Figure", anchor: str, title: str, description: str) -> Markup:
-    """Return the figure as an inline ``svg`` element, without the parts that only a standalone file needs."""
+    """Return the figure as an inline ``svg`` element, without what only a standalone file needs."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     svg = buffer.getvalue()

@@ -17,7 +17,7 @@ class Group:
         check: the function that runs the checks, ``module:function``; ``None`` if the format runs them when it opens a
             file.
         advice: what to do if this group is the first to fail; later failures are often its consequences.
-        own_advice: the same for a custom program, which cannot be exported again; ``advice`` does not apply to it.
+        own_advice: the same for a custom program, which cannot be exported again; replaces ``advice``.
         is_numeric: whether the checks compare numbers that the artifact computed.
     """
 

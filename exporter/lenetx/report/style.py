@@ -1,4 +1,4 @@
-"""Hold the CSS of the HTML report, for light and dark mode, print and narrow screens."""
+"""Define the CSS of the HTML report, for light and dark mode, print and narrow screens."""
 
 __all__ = ["CSS"]
 

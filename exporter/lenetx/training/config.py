@@ -34,12 +34,11 @@ class TrainConfig:
     """Configuration of one training run.
 
     Attributes:
-        data: name of the data set, or the path of your own; a checkpoint records only the path's base name.
+        data: name of a data set, or the path of a custom one, of which a checkpoint records only the base name.
         architecture: the network, as ``lenetx.models.resolve`` takes it; a checkpoint records it without a path.
         architecture_args: arguments for the network's factory, by name; plain JSON values.
-        input_size: (height, width) of the input; that of the network, or else of the images, when ``None``.
-        channels: channels of the input, 1 (grey) or 3 (RGB); those of the network, or else of the images, when
-            ``None``.
+        input_size: (height, width) of the input; when ``None``, the network's, or else the images'.
+        channels: channels of the input, 1 (grey) or 3 (RGB); when ``None``, the network's, or else the images'.
         epochs: passes over the training split; the data set's default when ``None``.
         batch_size: images per step; an incomplete last batch of an epoch is dropped. The data set's default when
             ``None``.
@@ -73,7 +72,7 @@ class TrainConfig:
             ``None``.
         interpolation, resize: of the framing, see ``lenetx.weights.statement.Statement``; ``to_mapping`` omits
             ``None``.
-        classes: number of classes that a data set with numeric labels must have; as many as it has when ``None``.
+        classes: number of classes of a data set with numeric labels; when ``None``, as many as it has.
 
     Raises:
         UnknownName: the data set, network or another name is unknown.
@@ -163,7 +162,7 @@ class TrainConfig:
         values = _checked(cls, values, "setting")
         if "augmentation" in values:
             if not isinstance(values["augmentation"], Mapping):
-                raise InputError("The setting augmentation is a table of its own.")
+                raise InputError("The setting augmentation must be a table.")
             changes = _checked(Augmentation, values["augmentation"], "augmentation")
             values = {**values, "augmentation": replace(_SLIGHT, **changes)}
         if "freeze" in values:
@@ -171,7 +170,7 @@ class TrainConfig:
         if values.get("input_size") is not None:
             values = {**values, "input_size": parse_size(values["input_size"])}
         if not isinstance(values.get("architecture_args", {}), Mapping):
-            raise InputError("The setting architecture_args is a table of its own.")
+            raise InputError("The setting architecture_args must be a table.")
         return cls(**values)
 
     def to_mapping(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Evaluation:
         }
 
     def mistakes(self, count: int) -> NDArray[np.int64]:
-        """Return the rows of at most ``count`` wrong predictions, the most confident first."""
+        """Return the rows of at most ``count`` wrong predictions, most confident first."""
         wrong = np.flatnonzero(self.predicted != self.labels)
         order = np.argsort(-self.probabilities[wrong].max(1), kind="stable")
         return wrong[order][:count]

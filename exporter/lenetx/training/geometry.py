@@ -1,4 +1,4 @@
-"""Choose the input shape of a network and the framing that turns images of a data set into it."""
+"""Choose the input shape of a network and the framing that converts a data set's images to it."""
 
 from lenetx_runtime.spec import MNIST_SIDE
 
@@ -15,7 +15,7 @@ _MOST_PADDING = 4
 
 
 def settle_input(config: TrainConfig, network: Architecture, dataset: Dataset) -> Shape:
-    """Return the input's (channels, height, width): from the configuration, else the network, else the images.
+    """Return (channels, height, width) of the input: from the configuration, else the network, else the images.
 
     Raises:
         InputError: none of them determines it.
@@ -34,7 +34,7 @@ def framing_of(config: TrainConfig, dataset: Dataset, shape: Shape) -> tuple[str
     data set with that framing are stretched.
 
     Raises:
-        InputError: the configuration asks for ``mnist``, which does not fit the input shape.
+        InputError: the configuration requests ``mnist``, which does not fit the input shape.
     """
     channels, height, width = shape
     padding = (height - MNIST_SIDE) // 2

@@ -11,7 +11,7 @@ __all__ = ["HistoryFile"]
 
 
 class HistoryFile:
-    """Write one record per call; the first one replaces the file's previous contents.
+    """Write one record per call; the first replaces the file's previous contents.
 
     A failed write does not end the training: its line is written together with the next one.
 
@@ -31,7 +31,7 @@ class HistoryFile:
             self._write(self._waiting)
         except OutputError as error:
             if not self._refused:
-                self._on_notice(f"{error} Training goes on without its history.")
+                self._on_notice(f"{error} Training continues without its history.")
             self._refused = True
         else:
             self._written += len(self._waiting)

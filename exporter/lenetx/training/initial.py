@@ -174,7 +174,8 @@ class InitialWeights:
                 f"There are {len(labels)} labels, but the weights in '{self.path}' are for {len(spec.labels)}."
             )
         head = matching.head(architecture, spec.input_shape, len(labels))
-        on_notice(f"The classes of '{self.path.name}' are other ones or in another order: {_layers(head)} begins anew.")
+        anew = f"{_layers(head)} is newly initialised"
+        on_notice(f"The classes of '{self.path.name}' are other ones or in another order: {anew}.")
         return {name: fresh[name] for name in head}
 
     def _new_head(
@@ -190,7 +191,8 @@ class InitialWeights:
         before = matching.classes_of(given, architecture, spec.input_shape)
         if before in (None, classes) or not matching.same_but_for_classes(given, fresh, head):
             return {}
-        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {_layers(head)} begins anew.")
+        anew = f"{_layers(head)} is newly initialised"
+        on_notice(f"'{self.path}' is for {before} classes, and there are {classes} here: {anew}.")
         return {name: fresh[name] for name in head}
 
     def record(self) -> dict[str, Any]:

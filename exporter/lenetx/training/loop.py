@@ -27,7 +27,7 @@ _WORST = (-1.0, math.inf)
 """Accuracy and loss that any epoch improves on."""
 
 _LARGEST = 1e300
-"""Limit of the figures in an epoch's record."""
+"""Maximum plausible figure in an epoch's record."""
 
 Record = dict[str, float]
 """Figures of an epoch, by name."""
@@ -114,7 +114,7 @@ class Loop:
             on_progress: called every few steps and after each epoch; only in the leading process.
             on_epoch: called with the record of each epoch, first with those of a resumed run; only in the leading
                 process.
-            state: file to which the state of the run is written from time to time, to resume from.
+            state: file that the state of the run is regularly written to, to resume from.
         """
         if not self._group.leads:
             on_progress, on_epoch = (lambda _: None), (lambda _: None)

@@ -1,4 +1,4 @@
-"""Losses of float32[B, K] logits and int64[B] labels: a new one is one line in ``_LOSSES``."""
+"""Define the losses of float32[B, K] logits and int64[B] labels; a new one is one line in ``_LOSSES``."""
 
 from functools import partial
 from typing import Protocol

@@ -86,7 +86,7 @@ class Order:
         Args:
             state: the saved state.
             epoch: the epoch to continue, from 1.
-            begun: whether any of its steps is done, so that its order must be in the state.
+            begun: whether any of its steps is done; if so, its order must be in the state.
 
         Raises:
             InvalidState: the state is not the order of such an epoch.

@@ -1,6 +1,6 @@
-"""Turn the weights that a loop kept into a checkpoint: first the weights alone, then test figures and a self-test.
+"""Make a checkpoint from the weights that a loop kept: first the weights alone, then test figures and a self-test.
 
-No error here, in the user's network or elsewhere, may lose the finished training.
+No error here, in the user's network or elsewhere, may lose a finished training.
 """
 
 import dataclasses
@@ -84,7 +84,7 @@ def tested_checkpoint(
         plots: folder for the plots; ``None`` for no plots.
         on_notice: called with a sentence for each failure.
     """
-    on_notice = _once(on_notice)  # a missing library fails every plot in the same way
+    on_notice = _once(on_notice)  # a missing library makes every plot fail in the same way
 
     def evaluated() -> Evaluation:
         load_into(begun.network, checkpoint.state_dict)

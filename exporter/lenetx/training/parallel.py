@@ -20,7 +20,7 @@ from ..execution.devices import torch_device
 __all__ = ["ALONE", "Group", "current", "device_of", "joined"]
 
 _LOST = re.compile(r"gloo|nccl|c10d|tcpstore|process ?group", re.IGNORECASE)
-"""Words in torch's errors after another process died; not all of these errors have a class of their own."""
+"""Words in torch's errors after another process died; not all of these errors have their own class."""
 _UNUSED = "Expected to have finished reduction"
 """Start of torch's error about parameters that did not contribute to the loss."""
 
@@ -133,8 +133,9 @@ def joined(group: Group, device: torch.device) -> Iterator[None]:
             raise
         reason = re.sub(r"\[[^\]]*\](:\d+)?", "", str(error)).split(". ")[0]  # without torch's source locations
         raise LenetxError(
-            f"Process {group.rank} of {group.count} ends, because another one of this training is gone "
-            f"({' '.join(reason.split())}): start all of them again with --resume to go on from what was saved last."
+            f"Process {group.rank} of {group.count} ends, because another process of this training died "
+            f"({' '.join(reason.split())}): start all of them again with --resume to continue from the last "
+            "saved state."
         ) from None
     finally:
         if distributed.is_initialized():
@@ -144,7 +145,7 @@ def joined(group: Group, device: torch.device) -> Iterator[None]:
 def _connect(group: Group, device: torch.device) -> None:
     try:
         distributed.init_process_group("gloo" if device.type == "cpu" else "nccl")
-    except ValueError as error:  # a variable is missing
+    except ValueError as error:  # a variable of torchrun is missing
         reason = " ".join(str(error).split())
         raise InputError(
             f"Process {group.rank} of {group.count} cannot find the others ({reason}): start them with torchrun."

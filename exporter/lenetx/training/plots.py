@@ -32,9 +32,9 @@ _MOST_NAMED_CELLS = 20
 
 @contextlib.contextmanager
 def _own_style() -> Iterator[None]:
-    """Draw as matplotlib does by default, whatever a ``matplotlibrc`` says, and class names letter by letter.
+    """Draw with matplotlib's defaults, ignoring any ``matplotlibrc``, and class names without math or TeX markup.
 
-    The file may lie in the current folder, and have TeX run on the names.
+    Such a file may be in the current folder, and may run TeX on the names.
     """
     import matplotlib
 

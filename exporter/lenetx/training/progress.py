@@ -1,4 +1,4 @@
-"""The progress that a run reports, and the error of a run that diverged."""
+"""Define the progress that a run reports, and the error of a run that diverged."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -47,7 +47,7 @@ class Saving:
     Args:
         files: files of the run.
         again: the command that resumes the run.
-        note: called with a sentence about what can be recovered.
+        note: called with a sentence on what can be recovered.
     """
 
     def __init__(self, files: Files, again: str, note: Callable[[str], None]) -> None:
@@ -153,7 +153,7 @@ def settings_and_files(
 
 
 def _require_named(base: TrainConfig, named: set[str]) -> None:
-    """Raise InputError if custom data or code is not named again: a state file records no paths."""
+    """Raise InputError if custom data or code is not named again, since a state file records no paths."""
     if "data" not in named and base.data not in data.SOURCES:
         raise InputError(f"The run to resume trains on '{base.data}', a custom data set: give its path with --data.")
     if "architecture" not in named and not models.is_safe(base.architecture):

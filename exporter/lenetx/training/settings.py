@@ -16,7 +16,7 @@ from .initial import InitialWeights
 __all__ = ["DEFAULT", "RECIPES", "names", "read_table", "recipe", "settle", "settle_data_options"]
 
 _LARGEST = 2**14
-"""Bytes; all settings take two thousand. For a key of 50,000 parts Python's reader takes gigabytes."""
+"""Maximum size in bytes; all settings take two thousand. For a key of 50,000 parts, Python's reader takes gigabytes."""
 
 
 def settle(
@@ -27,7 +27,7 @@ def settle(
     initial: InitialWeights | None = None,
     base: TrainConfig | None = None,
 ) -> TrainConfig:
-    """Return the configuration that results from ``given``, the file, the recipe and the defaults, in this priority.
+    """Return the configuration that results from ``given``, the file, the recipe and the defaults, in this order.
 
     Args:
         given: values by the field names of ``TrainConfig``; ``augmentation`` is itself a mapping.
@@ -66,7 +66,7 @@ def read_table(file: Path, name: str) -> dict[str, Any]:
     """
     table = _read(file).get(name, {})
     if not isinstance(table, dict):
-        raise InputError(f"The setting {name} is a table of its own.")
+        raise InputError(f"The setting {name} must be a table.")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Build the network of a run with its initial weights, and a spec that lacks only the statistics of the frames."""
+"""Build the network of a run with its initial weights, and a spec that lacks only the frames' statistics."""
 
 import copy
 import dataclasses
@@ -131,7 +131,7 @@ def _runs_channels_last(network: nn.Module, shape: Shape, wanted: tuple[int, int
     try:
         with user_code("It"):
             tried = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except InputError:  # a real fault is reported when the default layout is tried
+    except InputError:  # an actual error is reported when the default layout is tried
         return False
     return _learns_from(tried, shape, wanted)
 

@@ -128,7 +128,7 @@ class StateFile:
             write_atomically(self.path, tensor_file.pack(run_state.sealed(content)))
         except OutputError as error:
             if not self._refused:
-                self._on_notice(f"{error} Training goes on; --resume would begin from what was saved before.")
+                self._on_notice(f"{error} Training continues; --resume would start from the previous state.")
             self._refused = True
         self._written = time.monotonic()
         self._cost = self._written - began
@@ -142,7 +142,7 @@ def read(path: Path) -> State:
         CheckpointError: the file is damaged, contains code, or is not the state of a run.
     """
     if not exists(path):
-        raise InputError(f"There is nothing to resume: '{path}' is not there, as it is while a run is not done.")
+        raise InputError(f"There is nothing to resume: '{path}' does not exist. A run keeps it until it is complete.")
     data = read_bytes(path, "state of a run")
     try:
         content = run_state.require_whole(tensor_file.unpack(data))

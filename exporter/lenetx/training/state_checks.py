@@ -20,7 +20,7 @@ _MOVED = ("lr", "momentum", "betas")
 
 
 class InvalidState(ValueError):
-    """Error for a value in a state file that no run of this configuration can have."""
+    """A state file holds a value that no run of this configuration can have."""
 
 
 def count(found: Any, where: str, low: int, high: int) -> int:
@@ -107,7 +107,7 @@ def vector(found: Any, kind: torch.dtype | None, where: str, length: int) -> Ten
         length: expected length.
 
     Raises:
-        InvalidState: the value is no such tensor, or holds NaN or infinity.
+        InvalidState: the value is not such a tensor, or holds NaN or infinity.
     """
     fits = isinstance(found, Tensor) and found.layout == torch.strided and found.shape == (length,)
     if not fits or not (found.is_floating_point() if kind is None else found.dtype == kind):

@@ -1,4 +1,4 @@
-"""Read class names from a command line or from a file of lines, CSV or JSON."""
+"""Read class names from an option's value, or from a file of lines, CSV or JSON."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _NUMBERED = (
 )
 """Patterns of lines with a name and its number."""
 _TABLES = ("id2label", "idx_to_class", "class_names", "classes", "labels", "names", "label2id", "class_to_idx")
-"""Keys under which programs store class names in a JSON object that holds other things too."""
+"""Keys under which programs store class names in a JSON object with other entries."""
 
 
 def read_labels(text: str) -> tuple[str, ...]:

@@ -251,6 +251,8 @@ def _input_shapes(network: Architecture, spec: ModelSpec | None, stated: Stateme
 def unknown_spec(architecture: str, shape: tuple[int, int, int], classes: int, digest: str) -> ModelSpec:
     """Return the spec of weights without metadata: unknown preprocessing, and numbers as labels."""
     channels, height, width = shape
+    if classes < 2:
+        raise InputError(f"{architecture.split('@')[0]} gives one logit for an image; a classifier has at least two.")
     return ModelSpec(
         architecture=architecture,
         channels=channels,

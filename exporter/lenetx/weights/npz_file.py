@@ -54,6 +54,6 @@ def _array(content: io.BytesIO) -> Any:
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     shape, fortran, dtype = header[version](content)
     if dtype.kind not in "fiub":
-        raise ArtifactError(f"It holds {dtype}, which are no numbers of a network.")
+        raise ArtifactError(f"It holds {dtype}, which cannot be weights.")
     numbers = np.frombuffer(content.read(), dtype)
     return numbers.reshape(shape[::-1]).T if fortran else numbers.reshape(shape)

@@ -14,7 +14,7 @@ _KINDS = "fiub"
 
 
 def as_tensor(value: Any) -> "Tensor | None":
-    """Return a tensor as it is and a pickled numpy array as a tensor; ``None`` for anything else."""
+    """Return a tensor unchanged and a pickled numpy array as a tensor; ``None`` for anything else."""
     import numpy as np
     import torch
 

@@ -1,4 +1,4 @@
-"""Recognise files that are mistaken for weights, and advise how to get weights from them."""
+"""Recognise files that may be mistaken for weights, and advise how to get weights from them."""
 
 import re
 

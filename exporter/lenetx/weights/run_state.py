@@ -18,7 +18,7 @@ _AVERAGED = "module."
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content with the version and the digest that are written with it."""
+    """Return the content with the version and the digest added."""
     whole = {KEY: _VERSION, **content}
     return whole | {_DIGEST: tensor_file.digest(whole)}
 
@@ -49,7 +49,7 @@ def kept_weights(content: Mapping[str, Any]) -> "tuple[Mapping[str, Tensor], int
         Tensors by name, and the number of the epoch; 0 for none.
 
     Raises:
-        ArtifactError: it is not as lenetx writes it.
+        ArtifactError: the content is not as lenetx writes it.
     """
     try:
         loop = content["loop"]

@@ -1,7 +1,7 @@
-"""Read and write safetensors files: tensors and a table of texts, no code.
+"""Read and write safetensors files: tensors and a table of strings, no code.
 
-Files are read and checked by the package safetensors. It writes the texts in a random order, so the header is sorted
-and written here: the same weights and texts give the same bytes.
+Files are read and checked by the package safetensors. It writes the strings in random order, so the header is sorted
+and written here: the same weights and strings give the same bytes.
 """
 
 import json
@@ -21,7 +21,7 @@ __all__ = ["pack", "read", "recognises", "unpack"]
 
 _METADATA = "__metadata__"
 _MOST_TENSORS = 2**14
-"""Maximum number of tensors: each takes the package some 50 µs, however small it is."""
+"""Maximum number of tensors: the package takes about 50 µs for each, however small it is."""
 _LENGTH = 8
 """Bytes of the little-endian integer before the header, which is the header's length; also the tensors' alignment."""
 
@@ -39,7 +39,7 @@ def read(source: Source) -> Found:
 
 
 def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
-    """Return the tensors and the texts of a file, by name.
+    """Return the tensors and the strings of a file, by name.
 
     Raises:
         ArtifactError: the file is damaged or not safetensors.
@@ -53,13 +53,13 @@ def unpack(data: bytes) -> "tuple[dict[str, Tensor], dict[str, str]]":
         if len(header) > _MOST_TENSORS:
             raise ValueError(f"it has {len(header):,} tensors, and no network here more than {_MOST_TENSORS:,}")
         tensors = load(data)
-    except Exception as error:  # the package, and torch on sizes that it lets through, raise several unrelated classes
+    except Exception as error:  # the package, and torch for sizes that it accepts, raise several unrelated classes
         raise ArtifactError(f"It is not a readable safetensors file: {' '.join(str(error).split())}.") from None
     return tensors, dict(header.get(_METADATA) or {})
 
 
 def pack(tensors: "Mapping[str, Tensor]", texts: Mapping[str, str]) -> bytes:
-    """Return the bytes of a file of tensors and texts, which do not depend on the order of either."""
+    """Return the bytes of a file with these tensors and strings, independent of the order of either."""
     from safetensors.torch import save
 
     header, body = _split(save({name: tensors[name].contiguous() for name in sorted(tensors)}))

@@ -15,7 +15,7 @@ _PLAIN = (str, int, float, bool, type(None))
 _DEEPEST = 32
 _MOST_VALUES = 2**18
 _MOST_COPIES = 4
-"""Of the file's size may its tensors take together: weights that are tied are counted once for each name."""
+"""Maximum size of all tensors, as a multiple of the file's size: tied weights are counted once for each name."""
 
 
 def pack(content: Mapping[str, Any]) -> bytes:
@@ -45,11 +45,11 @@ def unpack(data: bytes) -> Any:
 
 
 def require_bounded(content: Any, size: int) -> None:
-    """Check that walking nested mappings and sequences ends soon: a pickle of a few bytes can name a part many times.
+    """Check that nested mappings and sequences can be walked quickly: a small pickle can name a part many times.
 
     Args:
-        content: of a file.
-        size: bytes of the file.
+        content: contents of a file.
+        size: size of the file in bytes.
 
     Raises:
         ArtifactError: it is nested too deep, holds far more than the file, a tensor that is not dense, or an object.

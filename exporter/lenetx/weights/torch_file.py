@@ -22,7 +22,7 @@ def recognises(data: bytes) -> bool:
 
 
 def read(source: Source) -> Found:
-    """Find and read the weights; a pickle that needs code to run is rejected unless the source is trusted."""
+    """Find and read the weights; a pickle that needs to run code is rejected unless the source is trusted."""
     try:
         content = load_safely(source.data, values=(_COMPILED,), any_class=True)
     except OtherClass as refusal:

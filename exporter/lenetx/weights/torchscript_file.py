@@ -1,7 +1,7 @@
 """Read the parameters of TorchScript archives without loading them into libtorch, which would run their code.
 
 An archive's ``data.pkl`` and ``data/`` are as ``torch.save`` writes them, except that their classes are code in the
-archive, which stand-ins replace. A frozen archive, unless lenetx wrote it, has only constants without names.
+archive; stand-ins replace them. A frozen archive has only constants without names, unless lenetx wrote it.
 """
 
 import io
@@ -25,11 +25,11 @@ _VALUES = tuple(
 )
 """Functions with which torch.jit annotates the types of lists and dicts."""
 _CODE = ("code/", "constants", "extra/", "traced_inputs", "bytecode.pkl", "mobile_debug_handles.pkl")
-"""Prefixes of the records that hold no attributes."""
+"""Prefixes of the records without attributes."""
 _MOST_OBJECTS = 100_000
 _MOST_ATTRIBUTES = 2**18
 _LONGEST_NAME = 2**12
-"""In one network: a pickle of a few bytes can name the same part any number of times."""
+"""Maximum length of all names in one network: a small pickle can name the same part any number of times."""
 
 
 def recognises(data: bytes) -> bool:

@@ -31,7 +31,7 @@ _HUNGRY = frozenset({"bytearray", "Tensor"} | {f"{kind}Tensor" for kind in _KIND
 _MOST_NAMES = 1000
 """Maximum number of classes and functions in a pickle: torch searches all of them for each object."""
 _MOST_STEPS = 2**19
-"""Maximum number of opcodes in a pickle: a tensor takes 30, and each takes some microseconds."""
+"""Maximum number of opcodes in a pickle: a tensor needs 30, and each takes a few microseconds."""
 _PICKLES = 5
 """Number of consecutive pickles in the legacy format, before the tensors' data."""
 _ENDLESS = ""
@@ -57,7 +57,7 @@ _OF = "class of the pickle"
 
 
 class StandIn:
-    """A placeholder for an object of a pickle: its attributes without its class."""
+    """A placeholder for a pickled object: its attributes without its class."""
 
 
 class _Calls(type):
@@ -72,8 +72,8 @@ class _Calls(type):
 class Opaque(metaclass=_Calls):
     """A placeholder for the result of an unknown class or function in a pickle.
 
-    A pickle creates an object by a call, which returns an ``Opaque``, or by ``__new__``, which returns a dict here: it
-    can then be filled like a subclass of dict, and it keeps the object's attributes as its own.
+    A pickle creates an object by a call, which returns an ``Opaque``, or by ``__new__``, which returns a dict here: the
+    pickle can fill it like a subclass of dict, and it keeps the object's attributes.
 
     Attributes:
         of: name of the class or function, with its module.
@@ -185,7 +185,7 @@ def plain(source: bytes | Mapping[str, bytes]) -> tuple[bytes, set[str]]:
 
 
 def load_trusted(data: bytes) -> Any:
-    """Read a file that ``torch.save`` wrote and run any code in it; call this only if the user trusts the file.
+    """Read a file that ``torch.save`` wrote and run the code in it; call this only if the user trusts the file.
 
     Classes are also imported from the current folder.
 

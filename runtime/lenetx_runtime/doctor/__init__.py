@@ -1,4 +1,4 @@
-"""Diagnose what this device can run: what is installed, what works, and how to repair the rest."""
+"""Diagnose what this device can run: what is installed, what works, and how to fix the rest."""
 
 import dataclasses
 import platform
@@ -93,7 +93,7 @@ class Diagnosis:
 
 
 def examine() -> Diagnosis:
-    """Try all that a prediction needs, in about a second, longer with a GPU.
+    """Try everything that a prediction needs; this takes about a second, longer with a GPU.
 
     Raises:
         EngineMissing: as ``attempt``.
@@ -190,7 +190,7 @@ def providers(outcomes: Mapping[str, dict[str, Any]]) -> Iterator[Provider]:
 
 
 def provider_problem(provider: Provider, engines: Mapping[str, str]) -> str | None:
-    """Return how to repair the CPU or CUDA, or ``None``; others fail on machines not made for them."""
+    """Return how to fix the CPU or CUDA provider, or ``None``; others fail on machines without their hardware."""
     if provider.status != "failed" or provider.name not in (CPU, CUDA):
         return None
     if provider.name == CPU:

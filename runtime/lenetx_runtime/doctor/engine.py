@@ -17,7 +17,7 @@ from .trials import Step
 __all__ = ["DRIVER", "PROBE", "missing_libraries", "problem_of", "steps"]
 
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-"""The library that comes with NVIDIA's driver and never with pip."""
+"""The library that is installed with NVIDIA's driver, never by pip."""
 
 PROBE = (
     b'\x08\x08:o\n\x0f\n\x01x\n\x01w\x12\x01y"\x04Conv\x12\x01g'  # IR version 8, y = Conv(x, w), the graph g
@@ -35,7 +35,7 @@ _FATAL = 4
 
 
 def steps() -> Iterator[Step]:
-    """Try everything, each thing after those that it needs."""
+    """Try everything; what depends on something else comes after it."""
     for package, module in (("numpy", "numpy"), ("pillow", "PIL.Image")):
         yield package, None
         yield package, problem_of(partial(import_module, module))
@@ -100,7 +100,7 @@ def _words(error: Exception) -> str:
 
 
 def missing_libraries(ort: Any) -> list[str]:
-    """Return the libraries of CUDA, cuDNN and the driver that cannot be loaded, bad ones with the loader's reason."""
+    """Return the CUDA, cuDNN and driver libraries that cannot be loaded, broken ones with the loader's reason."""
     try:  # private: other versions may lack it
         names = [path[-1] for path in ort._get_nvidia_dll_paths(sys.platform == "win32")]
     except Exception:
@@ -114,7 +114,7 @@ def _cuda_library(ort: Any) -> Path:
 
 
 def _missing(name: str) -> str:
-    """Return the missing library, this one or one that it needs, or nothing."""
+    """Return the name of the missing library, this one or one that it needs, or an empty string."""
     import ctypes
 
     try:

@@ -1,4 +1,4 @@
-"""Try things that may crash, hang or print anything, in a separate process."""
+"""Try, in a separate process, things that may crash, hang or print anything."""
 
 import json
 import signal
@@ -13,10 +13,10 @@ from ..errors import EngineMissing
 __all__ = ["Step", "attempt", "report"]
 
 Step = tuple[str, dict[str, Any] | None]
-"""The name of what is tried, and its outcome as plain values; ``None`` when it begins."""
+"""Name of a step, and its outcome as plain values; ``None`` when it begins."""
 
 _LONGEST = 120
-"""Seconds."""
+"""Maximum seconds of all steps."""
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; from lenetx_runtime.doctor.trials import report; report(sys.argv[1])"
 )
@@ -29,11 +29,11 @@ def attempt(steps: str, *, seconds: float = _LONGEST) -> dict[str, dict[str, Any
 
     Args:
         steps: its ``module:function``.
-        seconds: the most that it may take.
+        seconds: maximum time.
 
     Returns:
-        The outcomes by name; ``{"died": how}`` for the step that ended the process, and none after it. A frozen program
-        has no other Python to run: there the steps run in this process.
+        The outcomes by name; ``{"died": how}`` for the step that ended the process, and none after it. In a frozen
+        program, which has no separate Python, the steps run in this process.
 
     Raises:
         EngineMissing: no step was begun.

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Image", "decode"]
 
 _LARGEST_EXIF = 2**16
-"""Bytes for Pillow's reader, which copies each entry."""
+"""Maximum bytes of EXIF data for Pillow's reader, which copies each entry."""
 _AT_ONCE = 2**30
-"""Most bytes per read: some file objects take no more."""
+"""Maximum bytes per read: some file objects accept no more."""
 
 Image: TypeAlias = Union[str, "os.PathLike[str]", bytes, IO[bytes], "PIL.Image.Image", "NDArray[Any]"]
 """Accepted images: a path, the bytes of a file, a file object opened for reading bytes, a Pillow image, or an array
@@ -28,15 +28,15 @@ Image: TypeAlias = Union[str, "os.PathLike[str]", bytes, IO[bytes], "PIL.Image.I
 def decode(image: Image, channels: int = 1, limits: Limits = DEFAULT_LIMITS) -> "NDArray[np.uint8]":
     """Return the levels of an image, 0 to 255, as uint8[H, W] (grey) or uint8[H, W, 3] (RGB).
 
-    A file is PNG, JPEG, BMP, WebP or GIF (its first frame), turned as its EXIF orientation says. For one channel colour
-    becomes luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey is repeated. Grey of 16 bits is scaled
-    by its depth (see below). A transparent image is laid on black or white, whichever the luma of its visible part
-    stands out from.
+    A file is PNG, JPEG, BMP, WebP or GIF (its first frame); its EXIF orientation is applied. For one channel, colour is
+    converted to luma (ITU-R 601-2, as in Pillow's ``convert("L")``); for three, grey is repeated. 16-bit grey is scaled
+    by its depth (see below). A transparent image is composited onto black or white, whichever contrasts more with the
+    luma of its visible part.
 
-    An array is H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA), of bool, of whole numbers in any dtype, or of floats. Whole
-    numbers other than uint8 have 8, 10, 12 or 16 bits: the fewest that hold the largest of them, and white is 255,
-    1023, 4095 or 65535. Floats are in 0.0 to 1.0, or are whole and in 0 to 255; none above 1/255 means that they were
-    divided by 255 twice, which is undone.
+    An array is H×W, H×W×1, H×W×3 (RGB) or H×W×4 (RGBA), of bool, integers in any dtype, or floats. Integers other than
+    uint8 have 8, 10, 12 or 16 bits, the fewest that hold the largest of them: white is 255, 1023, 4095 or 65535. Floats
+    are 0.0 to 1.0, or whole and 0 to 255. If none exceeds 1/255, they were divided by 255 twice, and one division is
+    undone.
 
     A file object is read from its position to its end, and is left open.
 
@@ -90,7 +90,7 @@ def _read(file: Any, limit: int) -> bytes:
         except Exception as error:  # a file object may raise anything
             raise InputError(f"The image's file object cannot be read: {error}.") from error
         if isinstance(part, str):
-            raise InputError("The image's file object gives text: open the file with mode 'rb'.")
+            raise InputError("The image's file object returns text: open the file with mode 'rb'.")
         if not isinstance(part, bytes):
             raise InputError(f"The image's file object gives {type(part).__name__} where bytes were expected.")
         if not part:

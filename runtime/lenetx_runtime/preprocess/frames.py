@@ -1,4 +1,4 @@
-"""Frame the images of a call, in microseconds if they are frames already. Importing this loads numpy."""
+"""Frame the images of a call; images that are frames already take microseconds. Importing this loads numpy."""
 
 import math
 import os
@@ -90,7 +90,7 @@ class Framer:
         return np.frombuffer(_joined(images), np.uint8).reshape(len(images), *self._shape)
 
     def _have_shape(self, images: Sequence[Any]) -> bool:
-        """Return whether ``_has_shape`` is true of all, in half the time."""
+        """Return whether ``_has_shape`` holds for all images, in half the time of a loop over it."""
         count = len(images)
         if not self._is_allowed or not count or list(map(type, images)).count(np.ndarray) != count:
             return False

@@ -1,4 +1,4 @@
-"""Decode image files to levels, in bounded time and memory whatever the bytes are."""
+"""Decode image files to levels, in bounded time and memory for any bytes."""
 
 import struct
 from collections.abc import Callable
@@ -20,12 +20,12 @@ __all__ = ["from_bytes", "orientation", "upright"]
 
 _MOST_PASSES = 100
 _FULL_PASSES = 10
-"""Of the largest JPEG: as many as programs write, at up to 10 ns per pixel."""
+"""Maximum passes over the largest JPEG: as many as programs write, at up to 10 ns per pixel."""
 _LARGEST_WEBP = 16 * 2**20
-"""Bytes; they take up to 120 ns each."""
+"""Maximum size in bytes; each takes up to 120 ns."""
 _LARGEST_PACKED = 2**20
 _MOST_PACKED_PIXELS = 2**22
-"""Of a run-length encoded BMP, which Pillow decodes in Python."""
+"""Maximum pixels of a run-length encoded BMP, which Pillow decodes in Python."""
 _PREFIX = b"Exif\0\0"
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TAG = 0x0112
@@ -42,10 +42,10 @@ def from_bytes(data: bytes, name: str, channels: int, limits: Limits) -> "NDArra
     """Return levels as ``decode`` does.
 
     Args:
-        data: of the file.
+        data: contents of the file.
         name: the image's name in errors.
         channels: 1 or 3.
-        limits: of its pixels; its bytes were checked before.
+        limits: limits its pixels; its size in bytes was checked before.
 
     Raises:
         InputError: not an image file, damaged, or too large.
@@ -125,7 +125,7 @@ def _opened(
 def orientation(exif: bytes | None) -> int:
     """Return the orientation, 1 to 8 (EXIF 2.3, section 4.6.4); 1, upright, if the data is missing or damaged.
 
-    Pillow's own reader copies what each of up to 65,535 entries points at: hundreds of megabytes.
+    Pillow's own reader copies what each of up to 65,535 entries points to: hundreds of megabytes.
     """
     if not exif:
         return 1
@@ -148,7 +148,7 @@ def orientation(exif: bytes | None) -> int:
 
 
 def upright(levels: "NDArray[np.uint8]", turned: Any) -> "NDArray[np.uint8]":
-    """Turn or mirror uint8[H, W] or uint8[H, W, 3] by its orientation; other values than 1 to 8 do nothing."""
+    """Rotate or mirror uint8[H, W] or uint8[H, W, 3] by its orientation; values other than 1 to 8 do nothing."""
     import numpy as np
 
     turns: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["from_array", "from_pillow", "require_size"]
 
 _BAND = 2**15
-"""Pixels."""
+"""Pixels converted at a time."""
 _DEPTHS = 2**8 - 1, 2**10 - 1, 2**12 - 1, 2**16 - 1
-"""Whites: cameras and medical images have 10 and 12 bits."""
+"""Possible levels of white: cameras and medical images have 10 and 12 bits."""
 _TWICE = 1.01 / 255
 """A float image without a larger value was divided by 255 twice."""
 
@@ -35,7 +35,7 @@ def require_size(width: int, height: int, name: str, limits: Limits) -> None:
 
 
 def from_pillow(image: "PIL.Image.Image", channels: int) -> "NDArray[np.uint8]":
-    """Return the levels of a Pillow image as ``decode`` does, but not turned.
+    """Return the levels of a Pillow image as ``decode`` does, but without applying its orientation.
 
     Raises:
         InputError: a mode or a range without levels of 0 to 255 or to 65,535.
@@ -135,7 +135,7 @@ def _in_bands(array: "NDArray[Any]", convert: "Callable[[NDArray[Any]], NDArray[
 
 
 def _from_whole(levels: "NDArray[Any]", least: int, most: int) -> "NDArray[np.uint8]":
-    """Convert whole numbers to levels, by ``_DEPTHS``."""
+    """Convert integers to levels, by ``_DEPTHS``."""
     import numpy as np
 
     if least < 0 or most > _DEPTHS[-1]:
@@ -171,7 +171,7 @@ def _luma(colours: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _flatten(rgba: "NDArray[np.uint8]", channels: int) -> "NDArray[np.uint8]":
-    """Lay RGBA on white if its visible part is dark on average, else on black."""
+    """Composite RGBA onto white if its visible part is dark on average, else onto black."""
     import numpy as np
 
     luma, alpha = _luma(rgba), rgba[:, :, 3]

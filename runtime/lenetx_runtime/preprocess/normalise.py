@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Normaliser", "lookup_table", "normalise", "planes"]
 
 _AT_ONCE = 64
-"""Frames looked up at once, which bounds memory."""
+"""Maximum frames looked up at a time, to limit memory."""
 
 
 def lookup_table(spec: ModelSpec) -> "NDArray[np.float32]":
@@ -47,7 +47,7 @@ def normalise(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.float
 
 
 class Normaliser:
-    """Apply ``normalise`` for one spec, with all that does not depend on the frames done once.
+    """Apply ``normalise`` for one spec; what does not depend on the frames is computed once.
 
     The channels' tables are joined into one, so that a single gather makes all channels.
 
@@ -74,9 +74,9 @@ class Normaliser:
         return self._filled(frames, places, np.empty((len(frames), *self._black.shape[1:]), np.float32))
 
     def parts(self, frames: "NDArray[np.uint8]", size: int) -> "Iterator[NDArray[np.float32]]":
-        """Yield ``inputs`` of ``size`` frames at a time, all in the same memory: use each before the next is taken.
+        """Yield ``inputs`` of ``size`` frames at a time, all in the same memory: use each before taking the next.
 
-        It is allocated once: clearing new pages for every part would cost as much as the gathering.
+        It is allocated once: clearing new pages for every part would cost as much as the look-up.
         """
         import numpy as np
 

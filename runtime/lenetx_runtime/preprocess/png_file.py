@@ -1,6 +1,7 @@
-"""Read PNG files chunk by chunk: check every checksum, and pass the decoder only what decides a pixel.
+"""Read PNG files chunk by chunk: check every checksum, and pass the decoder only what affects a pixel.
 
-Pillow skips checksums of pixels, and unpacks every note. Source: PNG Specification, Third Edition, sections 5 and 11.
+Pillow skips checksums of pixels, and unpacks every text chunk.
+Source: PNG Specification, Third Edition, sections 5 and 11.
 """
 
 import struct
@@ -20,13 +21,13 @@ _HEADER = struct.Struct(">II5B")
 _MOST_CHUNKS = 2**17
 """Four times what libpng writes for 256 MiB."""
 _NOTE = b"Raw profile type exif\0"
-"""Keyword of EXIF notes, older than PNG's chunk for it."""
+"""Keyword of text chunks that hold EXIF data, older than PNG's own chunk for it."""
 _LARGEST_NOTE = 2**20
-"""Most bytes of a note to read, packed or not."""
+"""Maximum bytes of EXIF data and of such a text chunk, packed or not."""
 _SHORT = {b"PLTE": 3 * 256, b"tRNS": 256}
-"""Most bytes of these chunks."""
+"""Maximum bytes of these chunks."""
 _QUICK = 2**23
-"""Bytes of packed pixels that take less than a second."""
+"""Bytes of packed pixels that always take less than a second."""
 _PART, _DENSE = 2**20, 15 / 16
 """Each further part must unpack to this share of its size: what cannot be packed is stored, or has 9 bits a byte."""
 _MODES = {
@@ -170,7 +171,7 @@ def _require_dense(pixels: bytes | memoryview, most: int) -> None:
 
 
 def unpacked(kind: bytes, body: bytes) -> bytes:
-    """Read a note behind its keyword; it is empty if damaged.
+    """Read a text chunk after its keyword; empty if it is damaged.
 
     A zTXt note starts with its compression method. Then, packed or not, come an empty line, a line with a name, one
     with a length, and lines of hexadecimal digits.

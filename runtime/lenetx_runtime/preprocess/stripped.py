@@ -1,4 +1,4 @@
-"""Strip JPEG and GIF files of notes that decide no pixel, which Pillow reads in Python, slowly.
+"""Strip JPEG and GIF files of metadata, which affects no pixel and which Pillow reads slowly, in Python.
 
 Sources: ITU-T T.81, annex B; Graphics Interchange Format, version 89a, CompuServe, 1990.
 """
@@ -13,23 +13,23 @@ _SCAN = 0xDA
 _END = 0xD9
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
-"""Markers without a body; 00 is not a marker."""
+"""Markers without a body, and 00, which is not a marker."""
 _NOTES = {*range(0xE1, 0xF0), 0xFE} - {0xEE}
-"""Not APP0 (JFIF) and APP14 (Adobe), which affect colour."""
+"""Markers of metadata, except APP0 (JFIF) and APP14 (Adobe), which affect colour."""
 _MOST_MARKERS = 2**13
 _LARGEST_HEAD = 2**16
-"""Bytes; a decoder has room for 4 KiB of tables."""
+"""Maximum bytes before the first scan; a decoder has room for 4 KiB of tables."""
 _SCREEN_SIZE = 13
 _EXTENSION, _FRAME, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL = 0xF9
 _TRANSPARENT = 1
 _MOST_BLOCKS = 2**17
 _ROOM, _PER_PIXEL = 2**16, 2
-"""Most bytes of a frame, and per pixel (up to 12 bits)."""
+"""Maximum bytes of a frame: a fixed number, plus this many per pixel (of up to 12 bits)."""
 
 
 def without_notes(data: bytes) -> tuple[bytes, bytes | None]:
-    """Return a JPEG file without its notes and fill bytes, and its EXIF data or ``None``.
+    """Return a JPEG file without metadata and fill bytes, and its EXIF data or ``None``.
 
     Raises:
         ValueError: it is damaged before its first scan, or has two sizes or far too many tables.

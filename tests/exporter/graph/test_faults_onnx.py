@@ -188,7 +188,7 @@ FAULTS = {
     "a batch norm in training": (training_norm, "the artifact has BatchNormalization (in training mode)."),
     "an early end": (
         lambda model: setattr(model.graph.output[0], "name", find(model, "Relu", 3).output[0]),
-        "The artifact stops behind ReLU after fc2; the network's code goes on: the dense layer fc3.",
+        "The artifact ends after ReLU after fc2; the network's code continues: the dense layer fc3.",
     ),
     "a constant": (
         lambda model: setattr(model.graph.output[0], "name", "fc3.bias"),

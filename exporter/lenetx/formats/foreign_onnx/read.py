@@ -197,7 +197,7 @@ def _require_whole(tensor: "TensorProto") -> None:
         except Exception:  # onnx and numpy raise several unrelated classes
             fits = False
     if not fits:
-        raise ArtifactError(f"The tensor {plain(tensor.name)} has not the numbers that its shape asks for.")
+        raise ArtifactError(f"The tensor {plain(tensor.name)} has data that does not match its shape.")
 
 
 def texts(value: Any) -> str:

@@ -43,7 +43,7 @@ class Schemas:
             raise ArtifactError(f"{name} is an operator of the domain {plain(node.domain)}; lenetx writes ONNX's only.")
         schema = self._schema(node.op_type)
         if schema is None:
-            raise ArtifactError(f"{name} is no operator of ONNX's opset {self._version}.")
+            raise ArtifactError(f"{name} is not an operator of ONNX's opset {self._version}.")
         fits = schema.min_input <= len(node.input) <= schema.max_input
         if not fits or not 1 <= len(node.output) <= schema.max_output:
             raise ArtifactError(f"{name} has {len(node.input)} inputs and {len(node.output)} outputs.")
@@ -62,7 +62,7 @@ class Schemas:
         if name not in self._found:
             try:
                 self._found[name] = defs.get_schema(name, self._version, "")
-            except Exception:  # SchemaError, and other errors for a version out of range
+            except Exception:  # SchemaError, and other errors if a version is out of range
                 self._found[name] = None
         return self._found[name]
 

@@ -35,14 +35,14 @@ _FIELDS = {
     "StringStringEntryProto": {"key", "value"},
     "OperatorSetIdProto": {"domain", "version"},
 }
-"""The fields accepted in each kind of message: those that lenetx writes, and texts that engines ignore."""
+"""The fields accepted in each kind of message: those that lenetx writes, and strings that engines ignore."""
 _VALUES = {1: "f", 2: "i", 3: "s", 4: "t", 6: "floats", 7: "ints", 8: "strings"}
 """The field that holds an attribute's value, by attribute type."""
 _SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8}
 """Bytes per element, by tensor data type."""
 _TYPED = {"float_data": 1, "int64_data": 7}
 _OPTIONAL_RESULTS = ("Split", "TopK")
-"""Operators that must name all outputs, even those that nothing reads."""
+"""Operators that must name all outputs, even unread ones."""
 
 
 def parse(data: bytes) -> "ModelProto":

@@ -26,7 +26,7 @@ _FROZEN = (
     "Write x.shape[0] where the size is needed, or export a fixed batch with --batch N."
 )
 _LONGEST = 300
-"""Characters of the exporter's message that an error quotes."""
+"""Maximum characters of the exporter's message to quote in an error."""
 _HIDDEN = "lenetx.hidden"
 """A domain that torch's optimiser does not know."""
 _FOLDED = ("BatchNormalization",)
@@ -38,7 +38,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
 
     Args:
         network: the module, in eval mode, on the CPU.
-        spec: gives the names and shapes of its input and output.
+        spec: defines the names and shapes of its input and output.
         batch: ``"dynamic"`` or a fixed batch size.
         opset: an opset that the exporter writes directly.
 
@@ -129,7 +129,7 @@ def _cause(error: BaseException) -> BaseException:
 
 @contextmanager
 def _hidden(program: Any) -> Iterator[None]:
-    """Hide batch norms from torch's optimiser, which folds in float32; we have folded what can be, in float64."""
+    """Hide batch norms from torch's optimiser, which folds in float32; those that can be folded are, in float64."""
     nodes = [node for node in program.model.graph if node.op_type in _FOLDED]
     for node in nodes:
         node.domain = _HIDDEN

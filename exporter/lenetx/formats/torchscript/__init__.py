@@ -75,7 +75,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
-    """Open the archive with libtorch, which only gets records that we parsed and wrote anew.
+    """Open the archive with libtorch, which only gets records that we parsed and rewrote.
 
     Raises:
         ArtifactError: the file is damaged or not made by lenetx.
@@ -192,7 +192,7 @@ def _names_of(records: Mapping[str, bytes]) -> list[list[str]]:
 
 
 def _fixed(network: "nn.Module", shape: tuple[int, ...]) -> "nn.Module":
-    """Return a module that accepts one input shape only, also in libtorch, which reads no spec."""
+    """Return a module that accepts only one input shape, also in libtorch, which does not read the spec."""
     from torch import nn
 
     class Fixed(nn.Module):

@@ -1,6 +1,6 @@
 """Merge two traces of a network, on different images and batch sizes, into one program for any batch size.
 
-A size that differs like the batch sizes becomes ``-1`` in a reshape, and ``torch.size(image, 0)`` elsewhere. Any other
+A size that differs as the batch sizes do becomes ``-1`` in a reshape, and ``torch.size(image, 0)`` elsewhere. Any other
 difference means that the code branches on its input, which straight-line code cannot express.
 """
 
@@ -39,7 +39,7 @@ def program_of_traces(path: str, first: Traced, second: Traced) -> "tuple[Progra
     Args:
         path: the class path, as TorchScript spells it.
         first: the trace with the first batch size.
-        second: the trace with the second batch size, which is the same one if the batch size is fixed.
+        second: the trace with the second batch size, or the same trace if the batch size is fixed.
 
     Raises:
         InputError: the traces differ in more than the batch size.
@@ -70,7 +70,7 @@ class _Merged:
     """The merged statements of two traces.
 
     Attributes:
-        names: from names in the second trace to names in the first.
+        names: maps names in the second trace to names in the first.
         statements: the statements merged so far.
         counts: whether one of them reads the batch size.
         spread: the number of names given to constants that are repeated for each image.

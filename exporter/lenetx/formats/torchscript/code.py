@@ -4,7 +4,7 @@
     value       NAME | CONSTANTS.cN | number | True | False | None | "text" | [value, …]
 
 Each name is assigned once, before it is read; constants are numbered by first use; the output depends on each
-statement. ``read`` accepts exactly what ``write`` writes, to the letter, so that code has only one reading.
+statement. ``read`` accepts exactly what ``write`` writes, so that code has only one meaning.
 """
 
 import keyword
@@ -79,7 +79,7 @@ class Statement:
         arguments: positional arguments: names, constants, numbers, booleans, strings, ``None``, and tuples of them for
             lists.
         keywords: keyword-only arguments, as pairs of name and value.
-        unpacked: it returns several values, or a list of known length.
+        unpacked: whether it returns several values, or a list of known length.
     """
 
     results: tuple[str, ...]

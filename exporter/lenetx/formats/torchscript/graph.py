@@ -14,7 +14,7 @@ __all__ = ["arguments_of", "constants_of", "program_of", "schema_of", "training_
 
 _TRAINS = ("training", "train", "use_input_stats", "is_training")
 _OTHER = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal", "poisson"})
-"""Operators that draw random numbers whatever their arguments are."""
+"""Operators that draw random numbers regardless of their arguments."""
 _SIZED = ("size", "sizes", "shape", "repeats")
 """Arguments that may contain the batch size."""
 
@@ -32,7 +32,7 @@ def writes(schema: Any) -> bool:
 
 
 def arguments_of(schema: Any, values: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]]:
-    """Return the positional and keyword-only arguments, without defaults where they can be left out."""
+    """Return the positional and keyword-only arguments; omit defaults where possible."""
     pairs = list(zip(schema.arguments, values, strict=True))
     ordered = [pair for pair in pairs if not pair[0].kwarg_only]
     while ordered and _is_default(*ordered[-1]):
@@ -189,7 +189,7 @@ def _require_lawful(schema: Any, inputs: Sequence[Any]) -> None:
 
 
 def _trains(node: Any) -> bool:
-    """Return whether a node is in training mode. Instance norm never is: it normalises each image by itself."""
+    """Return whether a node is in training mode. Instance norm never is: it normalises each image separately."""
     name = node.kind().removeprefix("aten::")
     if not node.kind().startswith("aten::") or name == "instance_norm":
         return False

@@ -1,7 +1,7 @@
 """Write the records of a TorchScript archive from a program and its constants, and read them back strictly.
 
-libtorch only gets records that were written here: reading extracts the program and the constants, writes the records
-anew from them, and rejects an archive that differs.
+libtorch only gets records that were written here: reading extracts the program and the constants, rewrites the records
+from them, and rejects an archive that differs.
 """
 
 import math
@@ -30,7 +30,7 @@ _STORAGES = {
     "BoolStorage": "bool",
 }
 _LONGEST = 2**21
-"""Largest size of the code in bytes; 300 layers take a twentieth of it."""
+"""Maximum size of the code in bytes; 300 layers take a twentieth of it."""
 _OLDEST = 3
 """The format version that torch writes if no operator needs a later one."""
 
@@ -73,7 +73,7 @@ def unpacked(records: Mapping[str, bytes]) -> Program:
 
 
 def _version(program: Program) -> int:
-    """Return the lowest format version in which all operators have today's meaning."""
+    """Return the lowest format version in which all operators have their current meaning."""
     import torch
 
     changed: Mapping[str, Any] = torch._C._get_operator_version_map()

@@ -58,7 +58,7 @@ def runs_of(load: Callable[[], Any], device: str) -> tuple[Run, ...]:
     """Return a run for each combination of optimisation and thread count.
 
     Args:
-        load: loads the module anew.
+        load: loads a new module.
         device: where it runs.
     """
     return tuple(

@@ -13,7 +13,7 @@ __all__ = ["deprecated_api", "trace"]
 
 @contextlib.contextmanager
 def deprecated_api() -> Iterator[None]:
-    """Silence torch's warning that TorchScript is deprecated: it works, and the user asked for it."""
+    """Silence torch's warning that TorchScript is deprecated: it works, and the user requested it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
         yield
@@ -57,7 +57,7 @@ def _tensors(network: "nn.Module") -> "Iterator[Tensor]":
 
 @contextlib.contextmanager
 def _cudnn_as_usual() -> Iterator[None]:
-    """Set torch's defaults for cuDNN: a trace records them as arguments of convolutions."""
+    """Set torch's defaults for cuDNN, because a trace records them as arguments of convolutions."""
     import torch
 
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True):

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 CLEAN_BACKGROUND = 16
-"""A 28×28 image is a frame already if more than half of its border is darker than this, …"""
+"""A 28×28 image is already a frame if more than half of its border is darker than this, …"""
 LIGHT = 128
-"""… a pixel is at least this light (else it is a mask of 0 and 1, or faint), …"""
+"""… at least one pixel is this light (otherwise it is a mask of 0 and 1, or faint), …"""
 CORNERS = [row * SIDE + column for row in (4, SIDE - 5) for column in (4, SIDE - 5)]
 """… and one of these four pixels, which are dark in all of MNIST, is darker than that."""
 _MOST_RESIZED = 2**26
@@ -44,11 +44,11 @@ def frame(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 
     Args:
         levels: uint8[H, W] or uint8[H, W, 3], as ``decode`` returns it for ``spec.channels``.
-        spec: names the framing.
+        spec: defines the framing.
 
     Raises:
-        InputError: the framing is ``mnist`` and nothing stands out from the background, or it is unknown, or it is
-            ``crop`` and the image far too narrow.
+        InputError: the framing is unknown, or it is ``mnist`` and nothing stands out from the background, or it is
+            ``crop`` and the image is far too narrow.
     """
     require_known(spec)
     if spec.framing == "mnist":
@@ -67,11 +67,11 @@ def keeps_frames(spec: ModelSpec) -> bool:
 
 
 def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast for what is a frame already.
+    """Return uint8[N, h, w] or uint8[N, h, w, 3] frames: ``frame`` of each, fast for images that are already frames.
 
     Args:
         images: uint8[N, H, W] (grey) or uint8[N, H, W, 3] (RGB), each converted to ``spec.channels`` by ``decode``.
-        spec: names the framing and the channels.
+        spec: defines the framing and the channels.
 
     Raises:
         InputError: as for ``frame``.
@@ -91,7 +91,7 @@ def frame_batch(images: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uin
 
 
 def require_known(spec: ModelSpec) -> None:
-    """Check that a spec says how an image becomes a frame.
+    """Check that a spec defines how an image becomes a frame.
 
     Raises:
         InputError: its framing is unknown.
@@ -106,7 +106,7 @@ def require_known(spec: ModelSpec) -> None:
 def are_frames(images: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
     """Return bool[N] for uint8[N, 28, 28]: whether each is a frame already, light ink on dark.
 
-    The border is dark, and some pixel is light, but not all ``CORNERS``, as of paper inside a dark frame.
+    The border is dark and some pixel is light, but not all four ``CORNERS``, as they are for paper in a dark frame.
     """
     edges, pixels = borders(images), images.reshape(len(images), SIDE * SIDE)
     dark = (edges < CLEAN_BACKGROUND).sum(axis=1) * 2 > edges.shape[1]
@@ -140,7 +140,7 @@ def _resized(levels: "NDArray[np.uint8]", height: int, width: int, interpolation
 
 
 def _letterbox(levels: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
-    """Keep the aspect ratio, centred on black; an odd line is the last."""
+    """Keep the aspect ratio, centred on black; an odd line of black comes last."""
     import numpy as np
 
     height, width = spec.frame_size

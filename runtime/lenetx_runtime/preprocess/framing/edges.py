@@ -1,4 +1,4 @@
-"""Remove what frames a page at the image's edge: a dark line, the table, the scanner's lid."""
+"""Remove what surrounds a page at the image's edge: a dark line, the table, the scanner's lid."""
 
 from typing import TYPE_CHECKING
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 __all__ = ["box", "sheet", "trimmed"]
 
 CELLS = 160
-"""Most cells along the longer side, to look for a sheet."""
+"""Maximum number of cells along the longer side, to look for a sheet."""
 SHARP = 0.9
 """Share of a sheet's edge at which levels differ, within two cells, by half of ``STEP``."""
 SQUARE = 0.9
 """Share of its smallest enclosing rectangle that a sheet fills."""
 WRITTEN = 8
-"""Something on the sheet is as long as the image's shorter side divided by this."""
+"""Something on the sheet is at least as long as the image's shorter side divided by this."""
 DEEP = 5
-"""An edge has at most the side divided by this."""
+"""An edge is at most as thick as the side divided by this."""
 STEP = 40
-"""Levels by which an edge differs from the paper, and from the third line after it. Where it ends, pixels near one
-another differ by less: else it may be a stroke of a digit, or the paper around one."""
+"""Levels by which an edge differs from the paper, and from the third line after it. Where it ends, nearby pixels
+differ by less; otherwise it may be a stroke of a digit, or the paper around one."""
 NEAR = 16
 """Pixels are near within their line's length divided by this."""
 CLEAR = 6
-"""For several edges it is enough that all but one pixel in so many around the inside is paper."""
+"""For several edges it is enough if at most one pixel in this many around the inside is not paper."""
 FADING = 64
-"""Pixels of a side from which an edge may fade into one more line."""
+"""Length of a side, in pixels, from which an edge may fade into one more line."""
 SEEN = 400
 """About how many pixels of a line are sampled."""
 

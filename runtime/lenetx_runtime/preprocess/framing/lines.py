@@ -20,16 +20,17 @@ steps."""
 SMALL = 48
 """Shorter sides, in pixels, have no lines."""
 GAP = 2
-"""Cost, in pixels, of one missing in a path."""
+"""Cost of a missing pixel in a path, in pixels."""
 REACHING, LONG, END = 0.9, 0.8, 0.3
-"""Shares of a side: of a line from border to border, of any other, and how much less is enough per end at the border.
+"""Minimum length as a share of a side: of a line from border to border, and of any other, to which each end at the
+border adds the third number.
 Lines are removed if one goes from border to border or they are fine."""
 SEEN = 0.5
 """Share of the columns in which a line from border to border is seen: it may leave the image above or below."""
 FINE = 1.5
-"""A line is fine if other ink is so many times as thick."""
+"""A line is fine if other ink is at least this many times as thick."""
 SHORT = 0.3
-"""Beside fine lines, ink as thin, and of this share of a side, is the rest of a line that a margin cuts off."""
+"""If there are fine lines, ink that is as thin and spans this share of a side is the end of a line cut by a margin."""
 THIN = 25
 """Lines are at most 2 pixels thick, or the shorter side divided by this."""
 

@@ -20,7 +20,7 @@ __all__ = ["frame"]
 
 BOX = 20
 INK = 32
-"""Least level of an ink pixel; the strongest ink has 255."""
+"""Minimum level of an ink pixel; the strongest ink has 255."""
 GENTLE, PLAIN, CALM = 3, 32, 3
 """On a plain border most pixels have one level, at most one in 32 differs by 1 to 3 levels from the one before, and at
 most one in 3 by any: noise around the lightest or darkest level leaves every other pixel at that level."""
@@ -28,7 +28,7 @@ FLAT, RUNS = 4, 8
 """So is a border that ink crosses: at least a quarter of it has one level, at most one in 8 of these pixels is followed
 by another level, and at most half of all changes are gentle, as those of falling light are."""
 SOFT = 4
-"""Cells over which the digit may fade; what is removed may over twice as many."""
+"""Cells over which the digit may fade; what is removed may fade over twice as many."""
 
 
 def frame(grey: "NDArray[np.uint8]") -> "NDArray[np.uint8]":

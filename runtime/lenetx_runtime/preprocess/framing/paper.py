@@ -1,4 +1,4 @@
-"""Find ink on unevenly lit paper: a photo or scan of a digit, with falling light, soft shadows and noise.
+"""Find ink on unevenly lit paper: a photo or scan of a digit, with uneven light, soft shadows and noise.
 
 The paper under the ink is found by a morphological closing: what is darker than its surroundings and narrower than the
 window is filled. Windows extend over the image's border, so that a dark corner is not ink. Source: Serra, "Image
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["ink_of"]
 
 CELLS = 300
-"""Most cells along the longer side; each is a mean of its pixels."""
+"""Maximum number of cells along the longer side; each is a mean of its pixels."""
 WINDOW = 3
 """The window is the shorter side divided by this: no stroke is as wide in both directions."""
 RIM = 30
-"""To tell light ink from dark, a rim of the shorter side divided by this is ignored, where frames are."""
+"""To distinguish light ink from dark, a rim of the shorter side divided by this is ignored: it may hold a frame."""
 LITTLE = 4
-"""The right polarity has little ink and smooth paper; a mean of fewer levels of ink makes no difference."""
+"""The right polarity has little ink and smooth paper; ink with a mean of fewer levels than this counts the same."""
 NOISE = 6
-"""Ink is darker than the paper by so many standard deviations of a cell's noise, …"""
+"""Ink is darker than the paper by this many standard deviations of a cell's noise, …"""
 CLEAR = 64
-"""… or by so many levels: an image as busy as that is not blank."""
+"""… or by this many levels: an image with so much contrast is not blank."""
 FAINTEST = 28
-"""Somewhere within 3×3 cells ink differs by so many of the paper's 255: light changes slowly."""
+"""Somewhere within 3×3 cells ink differs by this many levels (paper is 255), because light changes slowly."""
 WEAKEST = 3
 """Ink is at least as strong as the strongest divided by this; half of that is enough next to such ink."""
 DARKEST = 16
@@ -131,7 +131,7 @@ def _closing(cells: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _beyond(paper: "NDArray[np.uint8]") -> "NDArray[np.bool_]":
-    """Return where the paper turns dark at once, as for a thumb or a table, and what is near.
+    """Return where the paper turns dark abruptly, as at a thumb or a table, and what is near.
 
     A closing cuts tips off what is wider than its window; they look like ink.
     """

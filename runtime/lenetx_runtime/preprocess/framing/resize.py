@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["borders", "enlarged", "neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
-"""Filter taps per lobe: for millions of pixels their table would exceed a GiB."""
+"""Maximum filter taps per lobe: for millions of pixels their table would exceed a GiB."""
 _MOST_EXACT = 2**12
 """The same for filters that others use without a limit, and whose bits are kept."""
 

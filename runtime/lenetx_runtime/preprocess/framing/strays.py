@@ -13,7 +13,7 @@ __all__ = ["boxes_of", "parts_of", "without"]
 SPECK = 0.02
 """A part of less than this share of the largest one's area is a speck."""
 PIECE, CLOSE = 0.25, 12
-"""Where lines were removed, a part of less than this share is a rest of them, unless it is near the largest."""
+"""Where lines were removed, a part of less than this share is left over from them, unless it is near the largest."""
 SPAN, THIN = 0.9, 30
 """A part at the border that spans this share of a side, or is thinner than the shorter side divided by ``THIN``, is a
 line or an edge, if a digit is left."""
@@ -28,9 +28,9 @@ NEAR, THICK, SLIM = 4, 1.5, 3
 ``THICK`` times as thick, and ends there (its length divided by ``SLIM``); else it is a thumb, a shadow or the paper's
 edge."""
 DRAWN = 0.6
-"""A part with ink near this share of each side of its own box is drawn around what is inside …"""
+"""A part with ink along this share of each side of its box surrounds what is inside …"""
 INSIDE = 4
-"""… if that has at least the box's shorter side divided by this: no dotted zero."""
+"""… if that is at least as long as the box's shorter side divided by this, unlike the dot of a dotted zero."""
 
 
 def without(
@@ -64,7 +64,7 @@ def without(
 def _parts_without_lines(
     mask: "NDArray[np.bool_]", sure: "NDArray[np.bool_]", beyond: "NDArray[np.bool_]"
 ) -> "tuple[NDArray[np.int64], bool]":
-    """Return the parts, without lines if that leaves a digit, and whether lines were removed."""
+    """Return the parts, without lines if a digit remains, and whether lines were removed."""
     import numpy as np
 
     thinned = without_lines(mask)
@@ -96,7 +96,7 @@ def _free(
 
 
 def _rules(boxes: "NDArray[Any]", shape: tuple[int, ...]) -> "NDArray[np.bool_]":
-    """Return which are straight lines, nearly as long as the image."""
+    """Return which parts are straight lines, nearly as long as the image."""
     import numpy as np
 
     sides = boxes[:, 2:] - boxes[:, :2]
@@ -112,7 +112,7 @@ def _met(parts: "NDArray[Any]", beyond: "NDArray[np.bool_]") -> "NDArray[np.int6
 
 
 def _kept(parts: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[np.int64]") -> "NDArray[np.bool_]":
-    """Return which are not lines, boxes, edges of the paper or thumbs."""
+    """Return which parts are not lines, boxes, edges of the paper or thumbs."""
     import numpy as np
 
     boxes, shape = boxes_of(parts), np.array(parts.shape)
@@ -131,7 +131,7 @@ def _kept(parts: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[np.int64]"
 
 
 def _belong(boxes: "NDArray[Any]", areas: "NDArray[Any]", met: "NDArray[Any]", digit: int) -> "NDArray[np.bool_]":
-    """Return which are strokes of the digit that end at the border."""
+    """Return which parts are strokes of the digit that end at the border."""
     sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     thickness = areas / sides
     strokes: NDArray[np.bool_] = (thickness <= THICK * thickness[digit]) & (met * SLIM <= sides)
