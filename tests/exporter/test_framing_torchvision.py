@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 import torch
 
+import lenetx
 from lenetx.torchvision_loader import import_torchvision
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.errors import InputError
@@ -86,6 +87,13 @@ def test_an_image_of_the_frames_size_stays_where_nothing_is_cropped():
 def test_an_image_that_would_grow_without_end_is_refused():
     with pytest.raises(InputError, match="1×200000 pixels: it is too narrow to resize its shorter side to 256"):
         frame(np.zeros((1, 200_000), np.uint8), spec_of(256, 224, 224, "bilinear", 1))
+
+
+def test_a_module_in_memory_takes_the_framing_too():
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 5))
+    stated = {"framing": "crop", "interpolation": "bicubic", "resize": 36, "mean": MEAN, "std": STD}
+    spec = lenetx.Checkpoint.of(module, input_shape=(3, 32, 32), **stated).spec
+    assert (spec.framing, spec.interpolation, spec.resize) == ("crop", "bicubic", 36)
 
 
 def test_inputs_are_those_of_totensor_and_normalize_within_two_roundings():

@@ -22,6 +22,7 @@ from .accepted import code_accepted, with_code_of
 from .checkpoint import CODE, Checkpoint
 from .options import WeightsOptions
 from .plain_tensors import weights_sha256
+from .preprocessing import with_preprocessing
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -189,31 +190,9 @@ def _assemble(
         output = output_of(module, network, shape)
         spec = unknown_spec(network.name, shape, classes, digest)
         spec = dataclasses.replace(spec, output=output, network_output=network.output)
-        stated = _with_defaults(network, shape, stated, on_notice)
+        stated = with_preprocessing(stated, network, shape, on_notice)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(stated_spec(path, spec, stated, on_notice), ordered, {}, config, (), network)
-
-
-def _with_defaults(
-    network: Architecture, shape: Shape, stated: Statement, on_notice: Callable[[str], None]
-) -> Statement:
-    """Return the statement, completed with the preprocessing that the network's library states."""
-    given = None if network.preprocessing is None else network.preprocessing(shape)
-    if given is None:
-        return stated
-    usual = Statement(**given)
-    if stated.framing in (None, usual.framing):
-        completed = stated.completed(usual)
-    else:
-        completed = dataclasses.replace(stated, mean=stated.mean or usual.mean, std=stated.std or usual.std)
-    if completed != stated:
-        words = ", ".join(f"{name} {_shown(value)}" for name, value in given.items() if getattr(stated, name) is None)
-        on_notice(f"The preprocessing that {network.title} was trained with is assumed: {words}.")
-    return completed
-
-
-def _shown(value: object) -> str:
-    return ",".join(f"{number:.4g}" for number in value) if isinstance(value, tuple) else str(value)
 
 
 def _require_same(path: Path, network: Architecture, tensors: "Mapping[str, Tensor]", module: "nn.Module") -> None:

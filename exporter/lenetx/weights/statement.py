@@ -14,7 +14,7 @@ from ..errors import InputError, UnknownName
 from ..models.arguments import parse_size
 from .label_file import read_labels
 
-__all__ = ["FRAMINGS", "Statement"]
+__all__ = ["FRAMINGS", "Statement", "usual_interpolation"]
 
 FRAMINGS = tuple(name for name in POLARITIES if name != UNKNOWN)
 _OF_PICTURES = ("framing", "mean", "std", "interpolation", "resize")
@@ -186,6 +186,8 @@ class Statement:
         std: float | Sequence[float] | None = None,
         labels: Sequence[str] | None = None,
         output: int | str | None = None,
+        interpolation: str | None = None,
+        resize: int | None = None,
     ) -> "Statement":
         """Return a statement of plain Python values: any sequence, and one number for all channels.
 
@@ -200,6 +202,8 @@ class Statement:
             std=_per_channel("std", std),
             labels=None if labels is None else tuple(labels),
             network_output=None if output is None else str(output),
+            interpolation=interpolation,
+            resize=resize,
         )
 
     def frame_fields(self, shape: tuple[int, int, int]) -> dict[str, Any]:
@@ -212,13 +216,12 @@ class Statement:
             InputError: the framing ``mnist`` cannot produce such an input.
         """
         framing = self.framing or UNKNOWN
-        is_crop = framing == "crop"
         return {
             "framing": framing,
             "polarity": POLARITIES[framing],
             "padding": self._padding(shape),
-            "interpolation": self.interpolation or ("bilinear" if is_crop else DEFAULT_INTERPOLATION),
-            "resize": max(shape[1:]) if is_crop and self.resize is None else self.resize,
+            "interpolation": self.interpolation or usual_interpolation(framing),
+            "resize": max(shape[1:]) if framing == "crop" and self.resize is None else self.resize,
         }
 
     def _padding(self, shape: tuple[int, int, int]) -> int:
@@ -247,6 +250,11 @@ class Statement:
             )
             raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
         return tuple(given) * (channels if len(given) == 1 else 1)
+
+
+def usual_interpolation(framing: str) -> str:
+    """Return the interpolation of a framing when none is stated."""
+    return "bilinear" if framing == "crop" else DEFAULT_INTERPOLATION
 
 
 def _text(value: object, join: str) -> str:
