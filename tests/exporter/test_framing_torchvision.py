@@ -90,7 +90,7 @@ def test_an_image_that_would_grow_without_end_is_refused():
 
 
 def test_a_module_in_memory_takes_the_framing_too():
-    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 5))
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 5)).eval()
     stated = {"framing": "crop", "interpolation": "bicubic", "resize": 36, "mean": MEAN, "std": STD}
     spec = lenetx.Checkpoint.of(module, input_shape=(3, 32, 32), **stated).spec
     assert (spec.framing, spec.interpolation, spec.resize) == ("crop", "bicubic", 36)
