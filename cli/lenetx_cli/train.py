@@ -48,8 +48,8 @@ def train(
         str | None,
         network_option(
             "--arch",
-            help="lenet5, lenet5-3x3, lenet5-1998, lenet5-bn, lenet5-dropout, torchvision:NAME, or your own: "
-            "FILE.py:NAME or package.module:NAME. [default: lenet5]",
+            help="lenet5, lenet5-3x3, lenet5-1998, lenet5-bn, lenet5-dropout, torchvision:NAME, timm:NAME, or "
+            "your own: FILE.py:NAME or package.module:NAME. [default: lenet5]",
         ),
     ] = None,
     *,
@@ -174,7 +174,7 @@ def train(
     ] = 10,
     framing: Annotated[
         str | None,
-        data_option(help="mnist, stretch or letterbox. [default: mnist for digits, else stretch]"),
+        data_option(help="mnist, stretch, letterbox or crop. [default: mnist for digits, else stretch]"),
     ] = None,
     classes: Annotated[
         int | None,
@@ -227,6 +227,8 @@ def train(
         "hardest": hardest,
         "amp": amp,
         "framing": framing,
+        "interpolation": weights.interpolation,
+        "resize": weights.resize,
         "classes": classes,
         "freeze": freeze or None,
         "augmentation": _given_options(

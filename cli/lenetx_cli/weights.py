@@ -25,8 +25,8 @@ class Weights:
         str | None,
         network_option(
             "--arch",
-            help="lenet5, torchvision:NAME, FILE.py:NAME or package.module:NAME. Required if the file does not record "
-            "the network or the network is your code; otherwise checked against the file.",
+            help="lenet5, torchvision:NAME, timm:NAME, FILE.py:NAME or package.module:NAME. Required if the file does "
+            "not record the network or the network is your code; otherwise checked against the file.",
         ),
     ] = None
     arch_arg: Annotated[
@@ -43,7 +43,22 @@ class Weights:
     framing: Annotated[
         str | None,
         stated_option(
-            "--framing", help="How pictures become inputs, if no file records it: mnist, stretch or letterbox."
+            "--framing", help="How pictures become inputs, if no file records it: mnist, stretch, letterbox or crop."
+        ),
+    ] = None
+    interpolation: Annotated[
+        str | None,
+        stated_option(
+            "--interpolation",
+            help="Filter of the framing: lanczos, bilinear or bicubic. [default: bilinear for crop, else lanczos]",
+        ),
+    ] = None
+    resize: Annotated[
+        int | None,
+        stated_option(
+            "--resize",
+            help="Pixels to which crop resizes the shorter side, or stretch both, before the centre is cut out. "
+            "[default: the input's]",
         ),
     ] = None
     mean: Annotated[

@@ -108,6 +108,8 @@ def export(
     framing: str | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
+    interpolation: str | None = None,
+    resize: int | None = None,
     output: int | str | None = None,
     folder: PathLike | None = None,
     name: str | None = None,
@@ -132,11 +134,13 @@ def export(
             never changed.
         formats: names from ``lenetx.formats.FORMATS``, all of which must be published. By default all formats are
             tried, and at least one must be published.
-        input_shape: (channels, height, width) of a module's input; see ``Checkpoint.of``, also for the next five.
+        input_shape: (channels, height, width) of a module's input; see ``Checkpoint.of``, also for the next seven.
         labels: class names of a module.
         framing: how images become a module's inputs.
         mean: of a module's inputs.
         std: of a module's inputs.
+        interpolation: of the framing.
+        resize: of the framing.
         output: index or name of the logits among several outputs of a module.
         folder: output folder; defaults to the checkpoint file's folder, otherwise to ``artifacts``.
         name: file name without suffix; defaults to the checkpoint file's, otherwise to the network's name.
@@ -163,7 +167,15 @@ def export(
         OutputError: a file cannot be written.
     """
     name = name or stem
-    stated: dict[str, Any] = {"labels": labels, "framing": framing, "mean": mean, "std": std, "output": output}
+    stated: dict[str, Any] = {
+        "labels": labels,
+        "framing": framing,
+        "mean": mean,
+        "std": std,
+        "interpolation": interpolation,
+        "resize": resize,
+        "output": output,
+    }
     if is_module(checkpoint) or not isinstance(checkpoint, Checkpoint | str | os.PathLike):
         checkpoint = Checkpoint.of(checkpoint, input_shape=input_shape, **stated, on_notice=on_notice)
         on_notice = on_notice or warn

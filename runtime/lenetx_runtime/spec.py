@@ -21,8 +21,11 @@ MNIST_SIDE = 28
 """Height and width in pixels of a frame of ``mnist``."""
 UNKNOWN = "unknown"
 """The framing of a model whose preprocessing is unknown."""
-POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is", UNKNOWN: "as_is"}
+POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is", "crop": "as_is", UNKNOWN: "as_is"}
 """Every framing, and the polarity of its frames."""
+DEFAULT_INTERPOLATION = "lanczos"
+INTERPOLATIONS = (DEFAULT_INTERPOLATION, "bilinear", "bicubic")
+"""Resampling filters of Pillow."""
 
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
 """What a network can return for each class."""
@@ -31,7 +34,7 @@ EXPORTED, ADOPTED, UNPROVEN = ORIGINS = ("exported", "adopted", "unproven")
 
 _CHOICES = {
     "framing": tuple(POLARITIES),
-    "interpolation": ("lanczos",),
+    "interpolation": INTERPOLATIONS,
     "polarity": tuple(dict.fromkeys(POLARITIES.values())),
     "output": OUTPUTS,
     "layout": LAYOUTS,
@@ -44,7 +47,9 @@ _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
 """Most characters of a wrong value in an error."""
-_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "origin": EXPORTED}
+_MOST_RESIZED = 2**13
+"""Largest ``resize`` in pixels."""
+_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "resize": None, "origin": EXPORTED}
 """The fields that the JSON text omits at these values."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
@@ -64,10 +69,10 @@ class ModelSpec:
         weights_sha256: digest of the trained weights (``lenetx.weights.checkpoint.weights_sha256``).
         producer: name and version of the program that made the file.
         batch: ``"dynamic"`` or the only batch size that the artifact accepts.
-        framing: how an image becomes a frame of ``frame_size``: ``mnist`` (grey, 28×28), ``stretch`` or ``letterbox``,
-            see ``lenetx_runtime.preprocess.framing``. ``unknown`` if it is not known: then padding 0, scale 1/255, mean
-            0 and std 1 are placeholders, and images are rejected.
-        interpolation: Pillow's resampling filter used by the framing.
+        framing: how an image becomes a frame of ``frame_size``: ``mnist`` (grey, 28×28), ``stretch``,
+            ``letterbox`` or ``crop``, see ``lenetx_runtime.preprocess.framing``. ``unknown`` if it is not known: then
+            padding 0, scale 1/255, mean 0 and std 1 are placeholders, and images are rejected.
+        interpolation: Pillow's resampling filter used by the framing: ``lanczos``, ``bilinear`` or ``bicubic``.
         polarity: ``light_on_dark``, the ink of ``mnist``; ``as_is`` for the other framings, which invert nothing.
         output: what the network returns: ``logits``; ``log_probabilities``, as of a log-softmax; or ``probabilities``,
             as of a softmax, or of a sigmoid, whose classes are independent and do not sum to 1.
@@ -79,6 +84,9 @@ class ModelSpec:
         layout: ONNX only: the axes of the file's own input: ``nchw``, which the JSON text omits; ``nhwc``; ``flat``,
             [batch, channels · height · width]; or ``nhw``, for one channel. Everybody else passes
             float32[batch, channels, height, width], whatever the layout.
+        resize: pixels to which ``crop`` resizes the shorter side of an image, and ``stretch`` both sides, before the
+            frame is cut from its centre; at least those of the frame. ``None``, which the JSON text omits, if no image
+            is cropped.
         origin: ``exported``, which the JSON text omits: lenetx wrote the graph; ``adopted``: another program did, and
             lenetx proved it; ``unproven``: nobody did, and ``weights_sha256`` is the digest of the file's own tensors.
 
@@ -101,13 +109,14 @@ class ModelSpec:
     output_name: str = "logits"
     batch: int | Literal["dynamic"] = "dynamic"
     framing: str = "mnist"
-    interpolation: str = "lanczos"
+    interpolation: str = DEFAULT_INTERPOLATION
     polarity: str = "light_on_dark"
     output: str = "logits"
     content_sha256: str | None = None
     selftest: SelfTest | None = None
     layout: str = DEFAULT_LAYOUT
     network_output: str | None = None
+    resize: int | None = None
     origin: str = EXPORTED
     format_version: int = FORMAT_VERSION
 
@@ -201,7 +210,7 @@ def _short(value: object) -> str:
 
 
 def _wrong_together(spec: ModelSpec) -> dict[str, str]:
-    wrong = {}
+    wrong = _wrong_resizing(spec)
     if spec.polarity != POLARITIES[spec.framing]:
         wrong["polarity"] = f"{POLARITIES[spec.framing]}, that of the framing {spec.framing}"
     if min(spec.frame_size) < 1:
@@ -222,6 +231,19 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         wrong["input_shape"] = f"at most {_LARGEST_INPUT:,} numbers"
     if not wrong and spec.selftest is not None and not spec.selftest.fits(spec):
         wrong["selftest"] = "one of frames of this size and logits of these labels"
+    return wrong
+
+
+def _wrong_resizing(spec: ModelSpec) -> dict[str, str]:
+    wrong = {}
+    if spec.framing in ("mnist", UNKNOWN) and spec.interpolation != DEFAULT_INTERPOLATION:
+        wrong["interpolation"] = f"{DEFAULT_INTERPOLATION}, the only one for the framing {spec.framing}"
+    least = max(spec.frame_size)
+    if spec.framing == "crop" or (spec.framing == "stretch" and spec.resize is not None):
+        if not is_count(spec.resize, least=1) or not least <= spec.resize <= max(least, _MOST_RESIZED):
+            wrong["resize"] = f"{least} (the frame's longer side) to {max(least, _MOST_RESIZED)} pixels"
+    elif spec.resize is not None:
+        wrong["resize"] = f"null, as the framing {spec.framing} crops nothing"
     return wrong
 
 

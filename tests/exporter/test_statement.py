@@ -39,6 +39,8 @@ def test_texts_become_values():
         ({"labels": "one,,three"}, InputError, "none of them empty"),
         ({"input_size": "big"}, InputError, "The input size is 'big'"),
         ({"channels": 2}, InputError, "The number of channels is 2; it must be 1"),
+        ({"resize": 256}, InputError, "An interpolation or resize needs a framing"),
+        ({"framing": "crop", "interpolation": "bicubik"}, UnknownName, "Did you mean 'bicubic'"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_came(texts, error, words):
@@ -49,9 +51,23 @@ def test_what_cannot_be_is_refused_with_what_came(texts, error, words):
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 32, 36), (1, 24, 24), (1, 29, 29)])
 def test_the_framing_mnist_is_for_its_own_size(shape):
     with pytest.raises(InputError, match="The framing mnist gives 1×28×28"):
-        Statement("mnist").padding(shape)
-    assert Statement("mnist").padding((1, 32, 32)) == 2
-    assert Statement("stretch").padding(shape) == 0
+        Statement("mnist").frame_fields(shape)
+    assert Statement("mnist").frame_fields((1, 32, 32))["padding"] == 2
+    assert Statement("stretch").frame_fields(shape)["padding"] == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "interpolation", "resize"),
+    [
+        (Statement("stretch"), "lanczos", None),
+        (Statement("stretch", interpolation="bicubic", resize=64), "bicubic", 64),
+        (Statement("crop"), "bilinear", 48),
+        (Statement("crop", interpolation="bicubic", resize=64), "bicubic", 64),
+    ],
+)
+def test_what_is_not_stated_of_a_framing_has_a_default(stated, interpolation, resize):
+    fields = stated.frame_fields((3, 32, 48))
+    assert (fields["interpolation"], fields["resize"]) == (interpolation, resize)
 
 
 def test_one_number_is_for_all_channels():

@@ -120,9 +120,21 @@ def test_input_framing_and_arguments_are_those_of_the_checkpoint(tmp_path, own):
     assert found.architecture_args == {"width": 3}
     told = settle({"architecture": own, "framing": "stretch", "architecture_args": {"width": 4}}, initial=initial)
     assert (told.framing, told.architecture_args) == ("stretch", {"width": 4})
+    assert "interpolation" not in found.to_mapping()
     larger = settle({"architecture": own, "input_size": (32, 32)}, initial=initial)
     assert (larger.input_size, larger.framing) == ((32, 32), None)
     assert settle({"architecture": "lenet5"}, initial=initial).input_size is None
+
+
+def test_resize_and_interpolation_are_those_of_the_checkpoint(tmp_path):
+    config = dataclasses.replace(QUICK, framing="crop", interpolation="bicubic", resize=36)
+    lenetx.save(train(config), tmp_path / "a.pt")
+    spec = lenetx.load(tmp_path / "a.pt").spec
+    assert (spec.framing, spec.interpolation, spec.resize, spec.padding) == ("crop", "bicubic", 36, 0)
+    found = settle({}, initial=InitialWeights.read(tmp_path / "a.pt"))
+    assert (found.framing, found.interpolation, found.resize) == ("crop", "bicubic", 36)
+    with pytest.raises(InputError, match=r"The framing crop cannot be used: .*resize is 20, not 32"):
+        train(dataclasses.replace(config, resize=20))
 
 
 def test_more_than_another_number_of_classes_is_another_network(saved, letters):

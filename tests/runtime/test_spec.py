@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from lenetx_runtime import ArtifactError, ModelSpec
 from lenetx_runtime.layout import LAYOUTS
-from lenetx_runtime.spec import FORMAT_VERSION, ORIGINS, POLARITIES, UNKNOWN
+from lenetx_runtime.spec import DEFAULT_INTERPOLATION, FORMAT_VERSION, INTERPOLATIONS, ORIGINS, POLARITIES, UNKNOWN
 
-OPTIONAL = ("selftest", "layout", "network_output", "origin")
+OPTIONAL = ("selftest", "layout", "network_output", "resize", "origin")
 NEUTRAL = {"padding": 0, "scale": 1 / 255, "mean": [0.0], "std": [1.0]}
 """What a spec says of preprocessing that nobody knows."""
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
@@ -34,6 +34,8 @@ def specs(draw):
     height, width = (28, 28) if framing == "mnist" else draw(st.tuples(sides, sides))
     known = framing != UNKNOWN
     padding = draw(st.integers(0, 9)) if known else 0
+    is_cut = framing == "crop" or (framing == "stretch" and draw(st.booleans()))
+    is_plain = framing in ("mnist", UNKNOWN)
     return ModelSpec(
         architecture=draw(names),
         channels=channels,
@@ -42,6 +44,8 @@ def specs(draw):
         padding=padding,
         framing=framing,
         polarity=POLARITIES[framing],
+        interpolation=DEFAULT_INTERPOLATION if is_plain else draw(st.sampled_from(INTERPOLATIONS)),
+        resize=max(height, width) + draw(st.integers(0, 9)) if is_cut else None,
         scale=draw(positive) if known else 1 / 255,
         mean=tuple(draw(finite) if known else 0.0 for _ in range(channels)),
         std=tuple(draw(positive) if known else 1.0 for _ in range(channels)),
@@ -113,7 +117,7 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("producer", None),
         ("input_name", 3),
         ("output_name", ""),
-        ("framing", "crop"),
+        ("framing", "zoom"),
         ("framing", None),
         ("interpolation", "nearest"),
         ("polarity", "dark_on_light"),
@@ -125,6 +129,8 @@ def test_any_value_in_any_field_is_kept_exactly_or_refused(spec, data):
         ("origin", "proven"),
         ("origin", None),
         ("network_output", None),
+        ("resize", None),
+        ("resize", 0),
         ("network_output", 1),
         ("network_output", ""),
         ("scale", 0),
@@ -205,6 +211,18 @@ def test_a_field_with_a_name_that_cannot_be_printed_is_named_all_the_same(spec):
             "stretch",
             {"layout": "nhw", "channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3},
             "layout is 'nhw', not one with",
+        ),
+        ("crop", {}, "resize is None, not 28 .the frame's longer side. to 8192 pixels"),
+        ("crop", {"resize": 27}, "resize is 27, not 28"),
+        ("crop", {"resize": 8193}, "resize is 8193, not 28"),
+        ("crop", {"resize": 40.0}, "resize is 40.0, not 28"),
+        ("stretch", {"resize": True}, "resize is True, not 28"),
+        ("letterbox", {"resize": 40}, "resize is 40, not null, as the framing letterbox crops nothing"),
+        ("mnist", {"resize": 40}, "resize is 40, not null"),
+        (
+            "mnist",
+            {"interpolation": "bicubic"},
+            "interpolation is 'bicubic', not lanczos, the only one",
         ),
         ("stretch", {"channels": 3}, "mean is .*, not a number per channel; std is .*, not a positive number per"),
         ("letterbox", {"channels": 3, "mean": [0.5] * 3, "std": [0.5, 0.5, 0]}, "std is .*, not a positive number per"),

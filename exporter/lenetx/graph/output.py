@@ -34,7 +34,7 @@ def output_of(network: "nn.Module", architecture: Architecture, shape: Shape) ->
 
     Args:
         network: on the CPU, with any weights.
-        architecture: of the network; those of lenetx and torchvision return logits.
+        architecture: of the network; those of lenetx, torchvision and timm return logits.
         shape: (channels, height, width) of its input.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Resolve networks by name: built-in (one file each, one line here), from torchvision, or user-supplied."""
+"""Resolve networks by name: built-in (one file each, one line here), of torchvision or timm, or user-supplied."""
 
 import importlib
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ NETWORKS = {
 }
 DEFAULT = "lenet5"
 
-_TORCHVISION = "torchvision:"
+_TORCHVISION, _TIMM = "torchvision:", "timm:"
 _LARGEST_ARGUMENT, _MOST_ARGUMENTS = 10_000, 100
 """Limits on the network arguments that a file may record."""
 
@@ -49,7 +49,8 @@ def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Arch
     """Return the network that a user named; this imports the named code.
 
     Args:
-        architecture: one of ``names``, ``torchvision:NAME``, ``package.module:FACTORY`` or ``FILE.py:FACTORY``.
+        architecture: one of ``names``, ``torchvision:NAME``, ``timm:NAME``, ``package.module:FACTORY`` or
+            ``FILE.py:FACTORY``.
         args: keyword arguments of the factory.
 
     Raises:
@@ -62,6 +63,10 @@ def resolve(architecture: str, args: Mapping[str, object] | None = None) -> Arch
         from . import torchvision_zoo
 
         return torchvision_zoo.architecture(architecture.removeprefix(_TORCHVISION), arguments)
+    if architecture.startswith(_TIMM):
+        from . import timm_zoo
+
+        return timm_zoo.architecture(architecture.removeprefix(_TIMM), arguments)
     if ":" not in architecture:
         module, factory = NETWORKS[architecture].split(":")
         network = getattr(importlib.import_module(module), factory)
@@ -102,8 +107,8 @@ def _are_modest(args: Mapping[str, object]) -> bool:
 
 
 def is_safe(architecture: str) -> bool:
-    """Return whether a name refers to code of lenetx or torchvision."""
-    return ":" not in architecture or architecture.startswith(_TORCHVISION)
+    """Return whether a name refers to code of lenetx, torchvision or timm."""
+    return ":" not in architecture or architecture.startswith((_TORCHVISION, _TIMM))
 
 
 def is_built_in(architecture: str) -> bool:
@@ -120,13 +125,13 @@ def require_name(architecture: str) -> None:
     """
     if ":" not in architecture:
         if architecture not in NETWORKS:
-            known = [*NETWORKS, "torchvision:NAME", "FILE.py:NAME"]
+            known = [*NETWORKS, "torchvision:NAME", "timm:NAME", "FILE.py:NAME"]
             raise UnknownName("architecture", architecture, known, near=_meant(architecture))
         return
     where, factory = architecture.rsplit(":", 1)
     if not where or not factory:
         raise InputError(
-            f"'{architecture}' is not a network: give FILE.py:NAME, package.module:NAME or torchvision:NAME."
+            f"'{architecture}' is not a network: give FILE.py:NAME, package.module:NAME, torchvision:NAME or timm:NAME."
         )
 
 
@@ -145,8 +150,8 @@ def _meant(name: str) -> str | None:
 
 
 def file_stem(architecture: str) -> str:
-    """Return a file stem for a network: ``nets.py:MyNet`` becomes ``mynet``."""
-    name = architecture.rsplit(":", 1)[-1].split("@")[0]
+    """Return a file stem for a network: ``nets.py:MyNet`` becomes ``mynet``, ``timm:NAME.TAG`` the name."""
+    name = architecture.rsplit(":", 1)[-1].split("@")[0].split(".")[0]
     return name.lower() if ":" in architecture else name
 
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..execution.user_code import user_code
@@ -36,6 +36,8 @@ class Architecture:
         open_ended: whether the factory takes arguments that its signature does not show.
         channels_last: whether the network's code expects [N, H, W, C].
         output: index or name of the logits among several outputs; ``None`` to choose the only one that could be.
+        preprocessing: returns, for an input shape, what the network's library states of it, by the field names of
+            ``lenetx.weights.statement.Statement``, or ``None`` if no framing has its bits.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Architecture:
     open_ended: bool = False
     channels_last: bool = False
     output: str | None = None
+    preprocessing: Callable[[Shape], Mapping[str, Any] | None] | None = None
 
     @property
     def title(self) -> str:

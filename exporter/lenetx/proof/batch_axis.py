@@ -5,6 +5,7 @@ result within the sum of both limits.
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -25,12 +26,15 @@ SIZES = (0, 1, 2, 3, 7, 8, 64, 257, 1000)
 _PERMUTED = 257
 _SURELY = 8
 """Batch sizes up to this one are tried however expensive the network is."""
+_MOST_NUMBERS = 2**24
+"""Numbers in the inputs of the largest batch: the runtime bounds the memory of a model."""
 
 
 def batch_axis(case: Case) -> tuple[Check, ...]:
     """Compare rows in batches of many sizes and in another order; a fixed batch size must reject any other."""
     reference = case.reference
-    most = SIZES[-1] if reference.plan.group_size >= GROUP_SIZE else max(_SURELY, reference.plan.group_size)
+    most = SIZES[-1] if reference.plan.group_size >= GROUP_SIZE else reference.plan.group_size
+    most = max(_SURELY, min(most, _MOST_NUMBERS // math.prod(case.spec.input_shape)))
     fixed = case.spec.batch != "dynamic"
     sizes = (int(case.spec.batch),) if fixed else tuple(size for size in SIZES if size <= most)
     probe = _pool(reference, max(sizes))

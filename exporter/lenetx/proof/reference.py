@@ -172,7 +172,7 @@ class Reference:
             return spec
         if spec.framing != self.checkpoint.spec.framing:
             return spec  # a difference, which the contract reports
-        named = ("framing", "polarity", "padding", "mean", "std")
+        named = ("framing", "polarity", "padding", "interpolation", "resize", "mean", "std")
         return dataclasses.replace(spec, **{name: getattr(told, name) for name in named})
 
     @property

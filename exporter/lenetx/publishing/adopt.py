@@ -55,6 +55,8 @@ def adopt(
     framing: str | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
+    interpolation: str | None = None,
+    resize: int | None = None,
     output: int | str | None = None,
     layout: str | None = None,
     folder: PathLike | None = None,
@@ -77,12 +79,14 @@ def adopt(
             never changed.
         unproven: seal the file without weights to compare it with. It gets neither a self-test nor a certificate, its
             spec has the origin ``unproven``, and ``Classifier(..., require_verified=True)`` rejects it.
-        input_shape: (channels, height, width) of the input; by default what the file states. This and the next five are
-            for a module in memory and for ``unproven``; see ``Checkpoint.of``.
+        input_shape: (channels, height, width) of the input; by default what the file states. This and the next seven
+            are for a module in memory and for ``unproven``; see ``Checkpoint.of``.
         labels: class names.
         framing: how images become inputs.
         mean: of the inputs.
         std: of the inputs.
+        interpolation: of the framing.
+        resize: of the framing.
         output: index or name of the logits among several outputs of a module.
         layout: the axes of the file's input, if it does not tell them: ``nchw``, ``nhwc``, ``flat`` or ``nhw``, see
             ``ModelSpec.layout``.
@@ -113,7 +117,15 @@ def adopt(
     require_layout(layout)
     target = _target(path, Path(folder or ARTIFACTS), name)
     sealed = _require_adoptable(path)
-    said: dict[str, Any] = {"labels": labels, "framing": framing, "mean": mean, "std": std, "output": output}
+    said: dict[str, Any] = {
+        "labels": labels,
+        "framing": framing,
+        "mean": mean,
+        "std": std,
+        "interpolation": interpolation,
+        "resize": resize,
+        "output": output,
+    }
     given = [key for key, value in {"input_shape": input_shape, **said}.items() if value is not None]
     if against is None and not unproven:
         raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")

@@ -54,13 +54,16 @@ def load_against(
         output = options.stated.network_output or spec.network_output
         shape = Statement(input_size=(spec.height, spec.width), channels=spec.channels, network_output=output)
         options = dataclasses.replace(options, architecture=architecture, stated=shape)
-        checkpoint = _like(artifact, spec, path, checkpoint_of(path, found, options, on_notice), on_notice)
+        checkpoint = _like(
+            artifact, spec, path, checkpoint_of(path, found, options, on_notice, defaults=False), on_notice
+        )
         return with_code_of(recorded, artifact.name, checkpoint, options, on_notice)
     checkpoint = checkpoint_of(
         path,
         found,
         dataclasses.replace(options, stated=Statement(network_output=options.stated.network_output)),
         on_notice,
+        defaults=False,
     )
     options.stated.require_agreement(checkpoint.spec, path.name)
     custom = not models.is_safe(checkpoint.spec.architecture)

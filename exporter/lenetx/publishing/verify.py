@@ -113,7 +113,7 @@ def reference(
 
 
 def _preprocessing(stated: Statement | None) -> Statement:
-    return Statement() if stated is None else Statement(stated.framing, stated.mean, stated.std)
+    return Statement() if stated is None else stated.of_pictures
 
 
 @standard_settings()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from lenetx_runtime.spec import POLARITIES
+from lenetx_runtime.spec import INTERPOLATIONS, POLARITIES
 
 from .. import data, models
 from ..errors import InputError, UnknownName
@@ -22,6 +22,8 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "one-cycle", "linear", "cosine")
 _WITH_WARM_UP = ("one-cycle", "linear")
 KEPT = ("best", "last")
+_ADDED = ("interpolation", "resize")
+"""Fields that ``to_mapping`` omits when they are ``None``."""
 
 _LARGEST_SEED = 2**64 - 1
 _SLIGHT = Augmentation(shift=1, rotate=8, scale=0.08)
@@ -66,7 +68,10 @@ class TrainConfig:
         augmentation: limits of the random changes to images; ``Augmentation()`` for none.
         amp: compute in bfloat16 where torch's autocast considers it safe.
         freeze: patterns of parameter names, such as ``conv*``; parameters that match are not trained.
-        framing: how images become frames, ``mnist``, ``stretch`` or ``letterbox``; the data set's own when ``None``.
+        framing: how images become frames, ``mnist``, ``stretch``, ``letterbox`` or ``crop``; the data set's own when
+            ``None``.
+        interpolation, resize: of the framing, see ``lenetx.weights.statement.Statement``; ``to_mapping`` omits
+            ``None``.
         classes: number of classes of a data set with numeric labels; when ``None``, as many as it has.
 
     Raises:
@@ -101,6 +106,8 @@ class TrainConfig:
     amp: bool = False
     freeze: tuple[str, ...] = ()
     framing: str | None = None
+    interpolation: str | None = None
+    resize: int | None = None
     classes: int | None = None
 
     def __post_init__(self) -> None:
@@ -111,6 +118,7 @@ class TrainConfig:
             ("schedule", self.schedule, SCHEDULES),
             ("choice of what to keep", self.keep, KEPT),
             *([("framing", self.framing, POLARITIES)] if self.framing is not None else []),
+            *([("interpolation", self.interpolation, INTERPOLATIONS)] if self.interpolation is not None else []),
         ):
             _require_known(kind, name, known)
         models.require_name(self.architecture)
@@ -168,7 +176,7 @@ class TrainConfig:
     def to_mapping(self) -> dict[str, Any]:
         """Return the fields as plain JSON values, which ``from_mapping`` takes."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return values
+        return {name: value for name, value in values.items() if name not in _ADDED or value is not None}
 
     def _require_numbers(self) -> None:
         below_one = "at least 0 and less than 1"

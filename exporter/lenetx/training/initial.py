@@ -20,6 +20,7 @@ from ..weights.checkpoint import ACCEPT
 from ..weights.load import require_architecture, third_party_weights
 from ..weights.options import WeightsOptions
 from ..weights.plain_tensors import weights_sha256
+from ..weights.statement import usual_interpolation
 from .state import Identity
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ class InitialWeights:
             spec = self.found.spec
             if spec is not None:
                 own |= {"input_size": (spec.height, spec.width), "channels": spec.channels}
-                own |= (
-                    {}
-                    if spec.framing == UNKNOWN or {"input_size", "channels"} & given.keys()
-                    else {"framing": spec.framing}
-                )
+                if spec.framing != UNKNOWN and not {"input_size", "channels", "framing"} & given.keys():
+                    own |= {"framing": spec.framing}
+                    own |= {"resize": spec.resize} if spec.resize is not None else {}
+                    usual = spec.interpolation == usual_interpolation(spec.framing)
+                    own |= {} if usual else {"interpolation": spec.interpolation}
         return {name: value for name, value in own.items() if name not in given}
 
     def _is_of(self, architecture: str) -> bool:

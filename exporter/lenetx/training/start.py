@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.spec import MNIST_SIDE, POLARITIES
 
 from .. import models
 from ..data import Dataset
-from ..errors import InputError
+from ..errors import ArtifactError, InputError
 from ..execution.user_code import user_code
 from ..graph.output import output_of
 from ..models import Architecture
@@ -20,8 +19,9 @@ from ..models.architecture import Shape
 from ..models.load_into import load_into
 from ..models.probe import fork_random
 from ..models.purity import impurity, require_rebuildable
-from ..version import PRODUCER
+from ..weights.load import unknown_spec
 from ..weights.plain_tensors import weights_sha256
+from ..weights.statement import Statement
 from .config import TrainConfig
 from .geometry import framing_of, settle_input
 from .losses import applied_twice
@@ -89,27 +89,26 @@ def start(config: TrainConfig, dataset: Dataset, processes: int = 1) -> Start:
             )
         _require_logits_in_training(network, architecture.title, shape, wanted)
     framing, notice = framing_of(config, dataset, shape)
-    channels, height, width = shape
-    spec = ModelSpec(
-        architecture=architecture.name,
-        channels=channels,
-        height=height,
-        width=width,
-        padding=(height - MNIST_SIDE) // 2 if framing == "mnist" else 0,
-        scale=1 / 255,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
-        labels=dataset.class_names,
-        weights_sha256=weights_sha256(network.state_dict()),
-        producer=PRODUCER,
-        framing=framing,
-        polarity=POLARITIES[framing],
-        output=output_of(network, architecture, shape),
-    )
+    stated = Statement(framing, interpolation=config.interpolation, resize=config.resize)
+    spec = _spec(architecture.name, shape, network, dataset, stated)
+    spec = dataclasses.replace(spec, output=output_of(network, architecture, shape))
     only = reason and f"{reason} As it is, it can be trained, but not exported."
     notices = tuple(filter(None, (*notes, only, notice, applied_twice(config, architecture.title, spec.output))))
     config = dataclasses.replace(config, architecture=architecture.name)
     return Start(config, architecture, network, spec, notices, pure=reason is None)
+
+
+def _spec(name: str, shape: Shape, network: nn.Module, dataset: Dataset, stated: Statement) -> ModelSpec:
+    """Return the spec of a fresh network.
+
+    Raises:
+        InputError: the stated framing does not fit.
+    """
+    spec = unknown_spec(name, shape, len(dataset.class_names), weights_sha256(network.state_dict()))
+    try:
+        return dataclasses.replace(spec, labels=dataset.class_names, **stated.frame_fields(shape))
+    except ArtifactError as error:
+        raise InputError(f"The framing {stated.framing} cannot be used: {error}") from None
 
 
 def _require_trainable(network: nn.Module, title: str) -> None:

@@ -67,7 +67,11 @@ class State:
             found = f"The run to resume trains {mine.spec.architecture}, not {other.spec.architecture}"
             raise InputError(f"{found}: name that one, or start a new run.")
         ours, theirs = mine.config.to_mapping(), other.config.to_mapping() | {"architecture": mine.config.architecture}
-        differing = [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]
+        differing = [
+            f"{name} {ours.get(name)}, not {theirs.get(name)}"
+            for name in ours | theirs
+            if ours.get(name) != theirs.get(name)
+        ]
         if differing:
             raise InputError(
                 f"The run to resume has {'; '.join(differing)}: omit that, or start a new run without --resume."

@@ -88,6 +88,8 @@ class Checkpoint:
         framing: str | None = None,
         mean: float | Sequence[float] | None = None,
         std: float | Sequence[float] | None = None,
+        interpolation: str | None = None,
+        resize: int | None = None,
         output: int | str | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> "Checkpoint":
@@ -105,6 +107,8 @@ class Checkpoint:
             framing: how images become inputs, see ``Statement``; unknown by default.
             mean: one number, or one per channel, on a scale of 1; see ``Statement``.
             std: the same.
+            interpolation: of the framing, see ``Statement``.
+            resize: of the framing, in pixels, see ``Statement``.
             output: index or name of the logits, if the module returns a tuple, list or dictionary; by default the only
                 output that is float32[N, classes].
             on_notice: called with a sentence about anything that was assumed or changed, such as a module in training
@@ -113,12 +117,20 @@ class Checkpoint:
         Raises:
             InputError: the module cannot be copied, its input shape is unknown, it is a TorchScript module, its code
                 raised an error, or what is stated does not fit it.
-            UnknownName: the framing does not exist.
+            UnknownName: the framing or interpolation does not exist.
         """
         from .in_memory import checkpoint_of_module
         from .statement import Statement
 
-        stated = Statement.of_values(framing=framing, mean=mean, std=std, labels=labels, output=output)
+        stated = Statement.of_values(
+            framing=framing,
+            mean=mean,
+            std=std,
+            interpolation=interpolation,
+            resize=resize,
+            labels=labels,
+            output=output,
+        )
         return checkpoint_of_module(module, input_shape=input_shape, stated=stated, on_notice=on_notice)
 
     def with_accepted_code(self, recorded: str) -> "Checkpoint":

@@ -22,6 +22,7 @@ from .accepted import code_accepted, with_code_of
 from .checkpoint import CODE, Checkpoint
 from .options import WeightsOptions
 from .plain_tensors import weights_sha256
+from .preprocessing import with_preprocessing
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -81,9 +82,22 @@ def third_party_weights(
 
 
 def checkpoint_of(
-    path: Path, found: Found | None, options: WeightsOptions, on_notice: Callable[[str], None]
+    path: Path,
+    found: Found | None,
+    options: WeightsOptions,
+    on_notice: Callable[[str], None],
+    *,
+    defaults: bool = True,
 ) -> Checkpoint:
-    """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned."""
+    """Return the checkpoint as ``load_weights`` does, from weights that ``third_party_weights`` returned.
+
+    Args:
+        path: as for ``load_weights``.
+        found: the weights; ``None`` for a checkpoint.
+        options: as for ``load_weights``.
+        on_notice: as for ``load_weights``.
+        defaults: take the preprocessing that the network's library states, where none is stated.
+    """
     architecture, stated = options.architecture, options.stated
     if stated.labels is not None and len(set(stated.labels)) < len(stated.labels):
         repeated = next(name for name in stated.labels if stated.labels.count(name) > 1)
@@ -100,7 +114,8 @@ def checkpoint_of(
     else:
         network = models.resolve(require_architecture(path, found, architecture), options.arguments)
     recorded = found.spec.network_output if found.spec is not None else None
-    network = dataclasses.replace(network, output=stated.network_output or recorded)
+    preprocessing = network.preprocessing if defaults else None
+    network = dataclasses.replace(network, output=stated.network_output or recorded, preprocessing=preprocessing)
     tensors = matching.as_float32(found.tensors, on_notice)
     checkpoint = _assemble(path, found, network, tensors, stated, on_notice)
     return with_code_of(found.spec, path.name, checkpoint, options, on_notice)
@@ -175,6 +190,7 @@ def _assemble(
         output = output_of(module, network, shape)
         spec = unknown_spec(network.name, shape, classes, digest)
         spec = dataclasses.replace(spec, output=output, network_output=network.output)
+        stated = with_preprocessing(stated, network, shape, on_notice)
     ordered = {name: tensors[name] for name in module.state_dict()}
     return Checkpoint(stated_spec(path, spec, stated, on_notice), ordered, {}, config, (), network)
 
@@ -251,14 +267,11 @@ def stated_spec(path: Path | str, spec: ModelSpec, stated: Statement, on_notice:
         raise InputError(f"There are {len(labels)} labels, but the weights in '{path}' are for {len(spec.labels)}.")
     if stated.framing is not None and stated.mean is None and stated.std is None:
         on_notice("No mean or std was stated; the inputs are assumed to be levels scaled to 0..1.")
-    framing = stated.framing or UNKNOWN
     try:
         return dataclasses.replace(
             spec,
             labels=labels,
-            framing=framing,
-            polarity=POLARITIES[framing],
-            padding=stated.padding(spec.input_shape),
+            **stated.frame_fields(spec.input_shape),
             mean=stated.per_channel("mean", spec.channels),
             std=stated.per_channel("std", spec.channels),
             selftest=None,  # made with other preprocessing

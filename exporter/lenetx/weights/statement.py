@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from lenetx_runtime import ModelSpec
-from lenetx_runtime.spec import MNIST_SIDE, POLARITIES, UNKNOWN
+from lenetx_runtime.spec import DEFAULT_INTERPOLATION, INTERPOLATIONS, MNIST_SIDE, POLARITIES, UNKNOWN
 
 from ..errors import InputError, UnknownName
 from ..models.arguments import parse_size
 from .label_file import read_labels
 
-__all__ = ["FRAMINGS", "Statement"]
+__all__ = ["FRAMINGS", "Statement", "usual_interpolation"]
 
 FRAMINGS = tuple(name for name in POLARITIES if name != UNKNOWN)
+_OF_PICTURES = ("framing", "mean", "std", "interpolation", "resize")
 _LARGEST_STD = 10.0
 """A std from here on must be of levels from 0 to 255: on a scale of 1, no std exceeds 0.5."""
 
@@ -26,16 +27,19 @@ class Statement:
     """User-supplied preprocessing, labels and input shape; ``None`` for anything not stated.
 
     Attributes:
-        framing: ``mnist``, ``stretch`` or ``letterbox``, see ``ModelSpec.framing``.
+        framing: ``mnist``, ``stretch``, ``letterbox`` or ``crop``, see ``ModelSpec.framing``.
         mean, std: per channel, on a scale of 1; with a framing, they default to 0 and 1.
         labels: class names in the order of the logits; the class numbers when ``None``.
         input_size: (height, width) of the input, for a network that accepts several.
         channels: channels of the input, 1 or 3, for a network that accepts both.
         network_output: index or name of the logits, for a network that returns several outputs.
+        interpolation: of the framing, see ``ModelSpec.interpolation``; ``bilinear`` for ``crop`` when ``None``, else
+            ``lanczos``.
+        resize: pixels, see ``ModelSpec.resize``; for ``crop`` the longer side of the input when ``None``.
 
     Raises:
-        UnknownName: the framing does not exist.
-        InputError: mean or std is stated without a framing, or a value cannot be used.
+        UnknownName: the framing or interpolation does not exist.
+        InputError: what a framing needs is stated without one, or a value cannot be used.
     """
 
     framing: str | None = None
@@ -45,12 +49,18 @@ class Statement:
     input_size: tuple[int, int] | None = None
     channels: int | None = None
     network_output: str | None = None
+    interpolation: str | None = None
+    resize: int | None = None
 
     def __post_init__(self) -> None:
         if self.framing is not None and self.framing not in FRAMINGS:
             raise UnknownName("framing", self.framing, FRAMINGS)
+        if self.interpolation is not None and self.interpolation not in INTERPOLATIONS:
+            raise UnknownName("interpolation", self.interpolation, INTERPOLATIONS)
         if self.framing is None and (self.mean, self.std) != (None, None):
             raise InputError("A mean or std needs a framing: state it with --framing.")
+        if self.framing is None and (self.interpolation, self.resize) != (None, None):
+            raise InputError("An interpolation or resize needs a framing: state it with --framing.")
         for name, given in (("mean", self.mean), ("std", self.std)):
             if given is not None and not all(map(math.isfinite, given)):
                 raise InputError(f"The {name} is {', '.join(map(str, given))}; each must be finite.")
@@ -65,10 +75,19 @@ class Statement:
     @classmethod
     def of_spec(cls, spec: ModelSpec) -> "Statement":
         """Return the statement with the preprocessing, labels and input shape of an artifact's spec."""
-        size, channels = (spec.height, spec.width), spec.channels
-        if spec.framing == UNKNOWN:
-            return cls(None, None, None, spec.labels, size, channels, spec.network_output)
-        return cls(spec.framing, spec.mean, spec.std, spec.labels, size, channels, spec.network_output)
+        known = {} if spec.framing == UNKNOWN else {name: getattr(spec, name) for name in _OF_PICTURES}
+        return cls(
+            **known,
+            labels=spec.labels,
+            input_size=(spec.height, spec.width),
+            channels=spec.channels,
+            network_output=spec.network_output,
+        )
+
+    @property
+    def of_pictures(self) -> "Statement":
+        """The preprocessing alone, without labels and input shape."""
+        return Statement(**{name: getattr(self, name) for name in _OF_PICTURES})
 
     def completed(self, others: "Statement") -> "Statement":
         """Return this statement with whatever it lacks taken from another one."""
@@ -95,7 +114,7 @@ class Statement:
         if known or spec.labels != tuple(map(str, range(len(spec.labels)))):
             said["labels"] = spec.labels
         if known:
-            said |= {"framing": spec.framing, "mean": spec.mean, "std": spec.std}
+            said |= {name: getattr(spec, name) for name in _OF_PICTURES}
         for field, own in said.items():
             given = getattr(self, field)
             if given is not None and field in ("mean", "std"):
@@ -135,6 +154,8 @@ class Statement:
         input_size: str | None = None,
         channels: int | None = None,
         network_output: str | None = None,
+        interpolation: str | None = None,
+        resize: int | None = None,
     ) -> "Statement":
         """Parse a statement from command-line options.
 
@@ -152,6 +173,8 @@ class Statement:
             input_size=None if input_size is None else parse_size(input_size),
             channels=channels,
             network_output=network_output,
+            interpolation=interpolation,
+            resize=resize,
         )
 
     @classmethod
@@ -163,6 +186,8 @@ class Statement:
         std: float | Sequence[float] | None = None,
         labels: Sequence[str] | None = None,
         output: int | str | None = None,
+        interpolation: str | None = None,
+        resize: int | None = None,
     ) -> "Statement":
         """Return a statement of plain Python values: any sequence, and one number for all channels.
 
@@ -177,10 +202,12 @@ class Statement:
             std=_per_channel("std", std),
             labels=None if labels is None else tuple(labels),
             network_output=None if output is None else str(output),
+            interpolation=interpolation,
+            resize=resize,
         )
 
-    def padding(self, shape: tuple[int, int, int]) -> int:
-        """Return the pixels of black padding on each side that turn a frame into an input of the given shape.
+    def frame_fields(self, shape: tuple[int, int, int]) -> dict[str, Any]:
+        """Return the fields of a spec that follow from the stated framing for an input of the given shape.
 
         Args:
             shape: (channels, height, width) of the input.
@@ -188,6 +215,17 @@ class Statement:
         Raises:
             InputError: the framing ``mnist`` cannot produce such an input.
         """
+        framing = self.framing or UNKNOWN
+        return {
+            "framing": framing,
+            "polarity": POLARITIES[framing],
+            "padding": self._padding(shape),
+            "interpolation": self.interpolation or usual_interpolation(framing),
+            "resize": max(shape[1:]) if framing == "crop" and self.resize is None else self.resize,
+        }
+
+    def _padding(self, shape: tuple[int, int, int]) -> int:
+        """Return the pixels of black padding on each side that turn a frame into an input of the given shape."""
         if self.framing != "mnist":
             return 0
         channels, height, width = shape
@@ -212,6 +250,11 @@ class Statement:
             )
             raise InputError(f"There are {len(given)} numbers in the {name} for {channels} channels: {cure}.")
         return tuple(given) * (channels if len(given) == 1 else 1)
+
+
+def usual_interpolation(framing: str) -> str:
+    """Return the interpolation of a framing when none is stated."""
+    return "bilinear" if framing == "crop" else DEFAULT_INTERPOLATION
 
 
 def _text(value: object, join: str) -> str:

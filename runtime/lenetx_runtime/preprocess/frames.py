@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..limits import DEFAULT_LIMITS, Limits
 from ..spec import MNIST_SIDE, ModelSpec
 from .decode import Image, decode
-from .framing import CLEAN_BACKGROUND, CORNERS, LIGHT, are_frames, frame, require_known
+from .framing import CLEAN_BACKGROUND, CORNERS, LIGHT, are_frames, frame, keeps_frames, require_known
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,8 @@ class Framer:
     def __init__(self, spec: ModelSpec, limits: Limits = DEFAULT_LIMITS) -> None:
         self._spec, self._limits = spec, limits
         self._is_mnist = spec.framing == "mnist"
-        self._is_allowed = math.prod(spec.frame_size) <= limits.image_pixels
+        self._keeps = keeps_frames(spec)
+        self._is_allowed = self._keeps and math.prod(spec.frame_size) <= limits.image_pixels
         self._shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
         require_known(spec)
 
@@ -70,14 +71,14 @@ class Framer:
         return frames, None
 
     def have_size(self, images: Any) -> bool:
-        """Return whether all images are arrays of the frames' size."""
+        """Return whether all images are arrays of the frames' size, which are not to be resized."""
         if type(images) is np.ndarray:
             return self._is_allowed and images.dtype == _UINT8 and images.shape[1:] == self._shape
         return isinstance(images, list | tuple) and self._have_shape(images)
 
     def _frame(self, image: Image) -> "NDArray[np.uint8]":
         levels = image if self._has_shape(image) else decode(image, self._spec.channels, self._limits)
-        if levels.shape == self._shape and (not self._is_mnist or is_frame(levels)):
+        if self._keeps and levels.shape == self._shape and (not self._is_mnist or is_frame(levels)):
             return levels
         return frame(levels, self._spec)
 

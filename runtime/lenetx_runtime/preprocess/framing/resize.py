@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ...spec import DEFAULT_INTERPOLATION
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -10,18 +12,24 @@ __all__ = ["borders", "enlarged", "neighbours", "reduce", "resize", "running"]
 
 _MOST_TAPS = 128
 """Maximum filter taps per lobe: for millions of pixels their table would exceed a GiB."""
+_MOST_EXACT = 2**12
+"""The same for filters that others use without a limit, and whose bits are kept."""
 
 
-def resize(levels: "NDArray[np.uint8]", height: int, width: int) -> "NDArray[np.uint8]":
-    """Resize uint8[H, W], or the same with 3 channels, to uint8[height, width], by Pillow's ``LANCZOS``.
+def resize(
+    levels: "NDArray[np.uint8]", height: int, width: int, interpolation: str = DEFAULT_INTERPOLATION
+) -> "NDArray[np.uint8]":
+    """Resize uint8[H, W], or the same with 3 channels, to uint8[height, width], by a filter of Pillow's.
 
-    A side that shrinks to less than a 256th is first reduced to means of blocks.
+    A side that shrinks to less than a 256th (by LANCZOS) or an 8192nd is first reduced to means of blocks.
     """
     import numpy as np
     import PIL.Image
 
     image = PIL.Image.fromarray(np.ascontiguousarray(levels))
-    return np.asarray(image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=_MOST_TAPS))
+    method = PIL.Image.Resampling[interpolation.upper()]
+    gap = _MOST_TAPS if interpolation == DEFAULT_INTERPOLATION else _MOST_EXACT
+    return np.asarray(image.resize((width, height), method, reducing_gap=gap))
 
 
 def reduce(levels: "NDArray[np.uint8]", factor: int) -> "NDArray[np.uint8]":
