@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lenetx import Checkpoint
 
-__all__ = ["faulty", "in_tf32"]
+__all__ = ["faulty", "faulty_modules", "in_tf32"]
 
 Rounding = Callable[[Tensor], Tensor]
 
@@ -17,9 +17,16 @@ Rounding = Callable[[Tensor], Tensor]
 def faulty(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Program]]:
     """Yield (the kind of fault, its location, the program)."""
     for kind, rounding in _ROUNDINGS.items():
-        weights = {name: rounding(tensor) for name, tensor in _fractions(checkpoint).items()}
-        yield f"weights rounded to {kind}", "all layers", eager(_module(checkpoint, weights))
         yield f"arithmetic in {kind}", "all layers", eager(_coarse(checkpoint.module(), rounding))
+    for kind, where, module in faulty_modules(checkpoint):
+        yield kind, where, eager(module)
+
+
+def faulty_modules(checkpoint: Checkpoint) -> Iterator[tuple[str, str, nn.Module]]:
+    """Yield (the kind of fault, its location, the network with wrong weights)."""
+    for kind, rounding in _ROUNDINGS.items():
+        weights = {name: rounding(tensor) for name, tensor in _fractions(checkpoint).items()}
+        yield f"weights rounded to {kind}", "all layers", _module(checkpoint, weights)
     for name, tensor in _fractions(checkpoint).items():
         if name.endswith("weight"):
             kind, changed = "one layer's weights × (1 + 1e-4)", tensor * (1 + 1e-4)
@@ -28,7 +35,7 @@ def faulty(checkpoint: Checkpoint) -> Iterator[tuple[str, str, Program]]:
         else:
             kind, changed = "one bias or mean + 1e-3", tensor.clone()
             changed[0] += 1e-3
-        yield kind, name, eager(_module(checkpoint, {name: changed}))
+        yield kind, name, _module(checkpoint, {name: changed})
 
 
 def in_tf32(network: nn.Module, inputs: Floats) -> tuple[dict[str, list[Floats]], Floats]:
