@@ -1,4 +1,4 @@
-"""Print everything that the command prints: results to stdout; progress, notes and errors to stderr."""
+"""Print all output of the command: results to stdout; progress, notes and errors to stderr."""
 
 import json
 import shlex

@@ -95,10 +95,10 @@ class Weights:
         return any(self._given().values())
 
     def options(self) -> "WeightsOptions":
-        """Parse the texts.
+        """Parse the strings.
 
         Raises:
-            UnknownName, InputError: a text cannot be parsed.
+            UnknownName, InputError: a string cannot be parsed.
         """
         from lenetx import Statement, WeightsOptions
         from lenetx.models.arguments import parse
@@ -113,7 +113,7 @@ class Weights:
         )
 
     def words(self, *names: str) -> list[str]:
-        """Return the options that were given, or those of them in ``names``, as words of a command line."""
+        """Return the options that were given, or those of them in ``names``, as command-line arguments."""
         words: list[str] = []
         for name, value in self._given().items():
             if names and name not in names:
@@ -136,7 +136,7 @@ def _flag(name: str) -> str:
 def reads_weights(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of ``Weights`` to a command, which gets them as its parameter ``weights``.
 
-    An option that the command itself declares, with its own help, reaches it in both ways; one whose name the command
+    An option that the command itself declares, with its own help, is passed in both ways; one whose name the command
     uses for something else is left out.
     """
     signature = inspect.signature(command, eval_str=True)

@@ -38,7 +38,7 @@ def arrange(layout: str) -> Callable[[Array], Array] | None:
 
 
 def is_row(axes: Sequence[object], classes: int) -> bool:
-    """Return whether the axes of one output are those of its logits, beside axes of size 1."""
+    """Return whether the axes of one output are those of its logits, apart from axes of size 1."""
     return [size for size in axes if size != 1] == [classes]
 
 

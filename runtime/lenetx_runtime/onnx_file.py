@@ -5,8 +5,8 @@ SHA-256 of the whole file with those 64 digits themselves written as zeros: it c
 opset and the spec. Equal digits elsewhere are hashed as they are. onnxruntime itself loads most files with a flipped
 bit without an error.
 
-The digest detects damage, not malice: anyone who can seal a file can put any graph in it. A graph's memory is bounded,
-its time is not.
+The digest detects damage, not malice: anyone can seal a file with any graph in it. A graph's memory is bounded,
+its run time is not.
 """
 
 import re
@@ -28,15 +28,15 @@ _NODE_PARTS = 1, 2, 5
 _VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
 """onnxruntime reads invalid memory if an input of these has no name."""
 _UNSAFE = {b"STFT"}
-"""It divides by its length, even 0."""
+"""Operators that may end the process: STFT divides by its length, even if that is 0."""
 _ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 4, 5, 8
 _ATTRIBUTE_GRAPHS = {6, 11, 22, 23}
-"""Graphs and sparse tensors."""
+"""Fields of an attribute that hold graphs or sparse tensors."""
 _UNSUPPORTED = "It holds a function, a nested graph or a sparse tensor, which lenetx never writes."
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _TENSOR_TYPE, _TENSOR_NUMBERS, _TENSOR_NAME, _TENSOR_RAW = 2, 7, 8, 9
 _WHOLE = {6: "<i4", 7: "<i8"}
-"""int32 and int64, with numpy's names."""
+"""Tensor types int32 and int64, with numpy's names."""
 OTHERS = frozenset(
     b"ArgMax ArgMin Bernoulli BitCast CastLike Constant ConstantOfShape ConvInteger EyeLike MatMulInteger Multinomial "
     b"NonMaxSuppression NonZero OneHot SequenceLength Shape Size Where".split()
@@ -46,17 +46,17 @@ _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
 """Names of inputs, outputs and dimensions: onnxruntime can return only UTF-8."""
 _SHOWN = 200
-"""Most bytes of such a name in an error."""
+"""Maximum bytes of such a name in an error."""
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
 _EQUATION = b"equation"
 _TERM = rb"[^.,>]*(?:\.{3}[^.,>]*)?"
 _EQUATIONS = re.compile(_TERM + rb"(?:[,>]" + _TERM + rb")*", re.DOTALL)
-"""Of Einsum: onnx's parser never ends on dots other than one "..." per operand."""
+"""Equations of Einsum that are accepted; on others, such as stray dots, onnx's parser may never end."""
 _MARGIN = 64
-"""Pixels by which a window may exceed the input, which is padded for it."""
+"""Pixels by which a window may exceed the input without its padding."""
 
 _OTHER_FORMAT = b"ORTM"
-"""onnxruntime looks for this first, and would read another graph."""
+"""Magic bytes of ORT files: onnxruntime looks for them first, and would read another graph."""
 
 _ZIP = b"PK\x03\x04"
 _DIGEST_FIELD = b'"content_sha256":"'
@@ -150,16 +150,16 @@ def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
 
 
 def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_domain: bool = False) -> None:
-    """Check the graph of an ONNX file for what an engine would read elsewhere, cannot compute or would not survive.
+    """Check an ONNX file's graph for external data, and for what an engine cannot compute or what would crash it.
 
     Args:
         data: the file.
         spec: gives the name and the size of its input.
-        walk: bounds the number of fields that are read; a new one by default.
+        walk: limits the number of fields that are read; a new one by default.
         any_domain: accept operators that ONNX itself does not define.
 
     Raises:
-        ArtifactError: it holds such a thing.
+        ArtifactError: the graph contains any of these.
     """
     walk = walk or Walk()
     for place in _NAMES:

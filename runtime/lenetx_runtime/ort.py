@@ -21,13 +21,13 @@ __all__ = ["CudaRun", "OrtBackend", "execution_providers", "memory_for"]
 
 _FATAL = 4
 _LEAST, _MOST = 3 * 2**28, 2**34
-"""Bytes beside the weights: any model may take 768 MiB, none more than 16 GiB."""
+"""Memory in bytes besides the weights: any model may take 768 MiB, none more than 16 GiB."""
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = "-1"
 _OFTEN, _MOST_GRAPHS = 3, 8
-"""Calls of a batch size until it gets a graph, and most graphs: each keeps its buffers."""
+"""Number of calls before a batch size gets a graph, and maximum number of graphs: each keeps its buffers."""
 _RUNS_TO_CAPTURE = 3
-"""onnxruntime runs normally, then captures, then replays."""
+"""onnxruntime runs normally first, then captures, then replays."""
 
 
 class OrtBackend:
@@ -79,7 +79,7 @@ class OrtBackend:
         if len(asked) > 1:
             self.device = " or ".join(name for name, _ in asked)
         _require_same_contract(self._session, spec)
-        # The wrapper checks for fallbacks and missing inputs, of which there are none: 5 % of LeNet's time.
+        # The wrapper's checks for fallbacks and missing inputs are not needed here, and take 5 % of LeNet's time.
         self._run = getattr(self._session, "_sess", self._session).run
         self._outputs, self._input = [spec.output_name], spec.input_name
         self._arrange = arrange(spec.layout)
@@ -111,7 +111,7 @@ class OrtBackend:
 
 
 def memory_for(model: bytes, spec: ModelSpec) -> int:
-    """Return the most bytes for a session's tensors: 128 float32 per input number, bounded, plus 6 times the file."""
+    """Return the maximum bytes of a session's tensors: 128 float32 per input value, bounded, plus 6 times the file."""
     batch = 1 if spec.batch == "dynamic" else spec.batch
     return 6 * len(model) + max(_LEAST, min(512 * batch * math.prod(spec.input_shape), _MOST))
 

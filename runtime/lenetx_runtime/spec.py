@@ -18,7 +18,7 @@ METADATA_KEY = "lenetx"
 """The one key under which every artifact format stores the JSON text."""
 
 MNIST_SIDE = 28
-"""Height and width in pixels of a frame of ``mnist``."""
+"""Height and width, in pixels, of a frame with the framing ``mnist``."""
 UNKNOWN = "unknown"
 """The framing of a model whose preprocessing is unknown."""
 POLARITIES = {"mnist": "light_on_dark", "stretch": "as_is", "letterbox": "as_is", "crop": "as_is", UNKNOWN: "as_is"}
@@ -30,7 +30,7 @@ INTERPOLATIONS = (DEFAULT_INTERPOLATION, "bilinear", "bicubic")
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
 """What a network can return for each class."""
 EXPORTED, ADOPTED, UNPROVEN = ORIGINS = ("exported", "adopted", "unproven")
-"""Where an artifact's graph comes from."""
+"""Origins of an artifact's graph."""
 
 _CHOICES = {
     "framing": tuple(POLARITIES),
@@ -43,10 +43,10 @@ _CHOICES = {
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
 _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
-"""Most numbers in one input, and in a fixed batch: 0.25 and 1 GiB in float32."""
+"""Maximum values in one input, and in a fixed batch: 0.25 and 1 GiB in float32."""
 _LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _LONGEST = 200
-"""Most characters of a wrong value in an error."""
+"""Maximum characters of a wrong value in an error."""
 _MOST_RESIZED = 2**13
 """Largest ``resize`` in pixels."""
 _OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "resize": None, "origin": EXPORTED}
@@ -82,13 +82,13 @@ class ModelSpec:
         selftest: images with their expected logits, for ``Classifier.self_test``; if ``None``, the JSON text omits the
             field.
         layout: ONNX only: the axes of the file's own input: ``nchw``, which the JSON text omits; ``nhwc``; ``flat``,
-            [batch, channels · height · width]; or ``nhw``, for one channel. Everybody else passes
-            float32[batch, channels, height, width], whatever the layout.
+            [batch, channels · height · width]; or ``nhw``, for one channel. Callers always pass
+            float32[batch, channels, height, width], regardless of the layout.
         resize: pixels to which ``crop`` resizes the shorter side of an image, and ``stretch`` both sides, before the
             frame is cut from its centre; at least those of the frame. ``None``, which the JSON text omits, if no image
             is cropped.
         origin: ``exported``, which the JSON text omits: lenetx wrote the graph; ``adopted``: another program did, and
-            lenetx proved it; ``unproven``: nobody did, and ``weights_sha256`` is the digest of the file's own tensors.
+            lenetx proved it; ``unproven``: not proven; ``weights_sha256`` is the digest of the file's own tensors.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.

@@ -74,7 +74,7 @@ def _sums_of_squares(tape: Tape) -> "Tensor":
 def _forward(tape: Tape) -> "tuple[dict[int, Tensor], dict[int, Tensor]]":
     """Return each value's error bound, which restarts at every affine layer, and the noise of each value that has any.
 
-    Noise is carried on to the output of an operator that alone reads a value: after a pooling there is less to compute.
+    If only one operator reads a value, its noise moves to that operator's output, which pooling makes smaller.
     """
     errors: dict[int, Tensor] = {}
     noises: dict[int, Tensor] = {}

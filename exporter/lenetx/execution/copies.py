@@ -21,10 +21,10 @@ def copy_sharing_tensors(network: "nn.Module") -> "nn.Module":
 
 
 def deep_copy(network: "nn.Module", tensors: "Mapping[int, Tensor]") -> "nn.Module":
-    """Return a deep copy, with ``tensors`` in the place of those with these ids.
+    """Return a deep copy in which ``tensors`` replace those with these ids.
 
     Functions stored in a module whose closures hold a part of the network, such as ``lambda x: self.fc(x)``, hold the
-    copy's part in the copy; ``copy.deepcopy`` leaves functions as they are.
+    copy's part in the copy; ``copy.deepcopy`` does not change functions.
 
     Raises:
         Exception: whatever a custom module raises that holds a lock or an open file.
@@ -42,7 +42,7 @@ def copy_or_rebuild(network: "nn.Module", build: "Callable[[], nn.Module]") -> "
     """Return a copy that shares the tensors, or a newly built network if the module cannot be copied."""
     try:
         return copy_sharing_tensors(network)
-    except Exception:  # whatever a custom module raises that holds a lock or an open file
+    except Exception:  # a custom module that holds a lock or an open file may raise anything
         return build()
 
 
@@ -72,7 +72,7 @@ def _rebound(value: Any, twins: dict[int, Any]) -> Any:
     """Return the copy of a module or tensor, a function with the copies of what it holds, or any other value itself."""
     if id(value) in twins or not isinstance(value, types.FunctionType):
         return twins.get(id(value), value)
-    twins[id(value)] = value  # it may hold itself
+    twins[id(value)] = value  # it may contain itself
     cells = [_rebound(each, twins) for each in map(_held, value.__closure__ or ())]
     defaults = [_rebound(each, twins) for each in value.__defaults__ or ()]
     before = [*map(_held, value.__closure__ or ()), *(value.__defaults__ or ())]
@@ -88,5 +88,5 @@ def _rebound(value: Any, twins: dict[int, Any]) -> Any:
 def _held(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # a variable without a value yet
+    except ValueError:  # a variable that has no value yet
         return None

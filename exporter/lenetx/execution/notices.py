@@ -1,4 +1,4 @@
-"""Warn about what a function assumed or changed, where its caller takes no notices."""
+"""Warn about what a function assumed or changed, if its caller does not accept notices."""
 
 import contextlib
 import sys

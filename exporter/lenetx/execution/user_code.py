@@ -20,7 +20,7 @@ __all__ = ["asks_for_cuda", "described", "is_installed", "no_warning_is_an_error
 _INSTALLED = ("/site-packages/", "/dist-packages/")
 _NOT_THEIRS = ("lenetx", "lenetx_cli", "lenetx_runtime", "numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 _SCRIPT = "The following operation failed in the TorchScript interpreter"
-"""Start of torch's message for an error in a scripted network; the reason follows after a trace of its code."""
+"""Start of torch's message for an error in a scripted network; a trace of its code and the reason follow."""
 _CUDA = re.compile(
     r"not compiled with CUDA|NVIDIA driver|No CUDA GPUs|CUDA driver|on a CUDA device|torch\.cuda\.\w+Tensor|"
     r"Torch not linked with CUDA|CUDA is not available",
@@ -64,7 +64,7 @@ def user_code(name: str, doing: str = "") -> Iterator[None]:
 
     Raises:
         InputError: the code raised any exception other than a ``LenetxError`` or KeyboardInterrupt.
-        Unavailable: the code asks for CUDA, which this machine does not have.
+        Unavailable: the code requires CUDA, which this machine does not have.
     """
     try:
         with _aside:
@@ -101,7 +101,7 @@ def described(error: BaseException, doing: str = "") -> str:
 
 
 def asks_for_cuda(error: BaseException) -> bool:
-    """Return whether code failed because it asks for CUDA on a machine without it."""
+    """Return whether code failed because it requires CUDA on a machine without it."""
     torch = sys.modules.get("torch")
     return torch is not None and not torch.cuda.is_available() and _CUDA.search(_text(error)) is not None
 

@@ -38,7 +38,7 @@ __all__ = [
 
 FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
 DEFAULT = ("onnx", "torchscript")
-"""The formats of an export that names none."""
+"""The formats of an export if none are named."""
 
 Batch = int | Literal["dynamic"]
 
@@ -122,7 +122,7 @@ def suffix(name: str) -> str:
 
 
 def is_artifact(path: Path) -> bool:
-    """Return whether a file has the suffix of a format and is no TorchScript archive of another program."""
+    """Return whether a file has the suffix of a format and is not another program's TorchScript archive."""
     if path.suffix.removeprefix(".") not in FORMATS:
         return False
     if path.suffix != suffix("torchscript"):

@@ -39,7 +39,7 @@ class Artifact:
         size_bytes: the file's size in bytes; 0 for a function.
         spec: the embedded spec; for a function or a foreign file, the checkpoint's with the names and axes of the file.
         is_foreign: whether another program wrote the graph.
-        beside: names of the files beside it that hold its weights; their bytes are not in ``sha256``.
+        beside: names of the files beside it that hold its weights; ``sha256`` does not cover them.
     """
 
     format: str
@@ -68,7 +68,7 @@ class Run:
 
     Attributes:
         name: the configuration, such as ``optimisation off, 1 thread``.
-        open: returns a backend with exactly this configuration, or raises.
+        open: returns a backend with exactly this configuration, or raises an error.
         missing: why this run cannot be tried; empty if it can.
     """
 
@@ -97,12 +97,12 @@ class OpenedArtifact:
         matches_new_export: returns whether a new export of a network gives the same file, apart from the embedded spec;
             ``None`` if the format cannot be exported.
         evaluate: computes float32[N, K] logits with the format's reference implementation; ``None`` if there is none.
-        network: with which the weights, the operators and the layers are compared; ``None`` for the reference's own.
+        network: what the weights, operators and layers are compared with; ``None`` for the reference's own network.
         slack: for weights whose batch norm another program folded, how far each number may be from the one that lenetx
             folds, as float64 arrays by name.
-        entering: returns what enters its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
+        entering: returns the input of its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
             cannot.
-        placed: the names of weights that were found by their place alone, and may be others in truth.
+        placed: the names of weights that were found only by their position, and may actually be others.
     """
 
     artifact: Artifact

@@ -24,7 +24,7 @@ class Network:
     Args:
         checkpoint: the weights with their spec.
         built: the checkpoint's module in eval mode, if it exists already; it is not changed.
-        kept: names of batch norms that are not folded, as in a file that another program wrote.
+        kept: names of batch norms not to fold, as in a file that another program wrote.
 
     Raises:
         CheckpointError: the weights do not fit the checkpoint's network.

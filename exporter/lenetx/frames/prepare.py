@@ -64,7 +64,7 @@ def prepare(
         device: device of the batches.
         options: whether to skip unusable rows, how many workers to use, and the memory limit.
         on_notice: called with a sentence about anything that the user should know.
-        normalisation: mean and std of each channel, instead of those of the training frames.
+        normalisation: mean and std of each channel, to use instead of those of the training frames.
 
     Raises:
         DataError: a row is unusable and may not be skipped, or a part has no usable row.
@@ -101,7 +101,7 @@ def prepare(
 
 
 def _golden(reader: Reader, test: Surveyed, labels: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Return the first test frame of each class and, if these are too few, more of the first frames."""
+    """Return the first test frame of each class and, if these are too few, other frames from the start."""
     firsts = np.unique(labels, return_index=True)[1]
     others = np.setdiff1d(np.arange(min(len(labels), 2 * GOLDEN)), firsts)
     chosen = np.concatenate([np.sort(firsts), others])[:GOLDEN]

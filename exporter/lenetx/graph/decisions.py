@@ -1,4 +1,4 @@
-"""Count the operators that decide by the numbers of the input which values reach the output."""
+"""Count the operators that choose, by the numbers of the input, which values reach the output."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ _KINKS = (
     "Relu Clip Max Min Abs Floor Ceil Round ReduceMax ReduceMin MaxPool LeakyRelu PRelu Elu Celu HardSwish HardSigmoid "
     "Selu ThresholdedRelu Shrink GlobalMaxPool"
 )
-"""Operators with a kink; the capitalised ones of ONNX, where they have no canonical form."""
+"""Operators with a kink; capitalised names are ONNX operators without a canonical form."""
 _CHOICES = (
     "where greater less_or_equal sign And ArgMax ArgMin Compress Equal Greater GreaterOrEqual If IsInf IsNaN Less "
     "LessOrEqual Loop Mod NonZero Not OneHot Or Scan ScatterElements ScatterND Sign TopK Unique Where Xor "
@@ -26,7 +26,7 @@ GIVES_SIZES = "it gives sizes"
 def decisions(expression: Expression) -> "Counter[str]":
     """Return how many operators with a kink or a jump read numbers that depend on the input, by kind.
 
-    All kinds of kinks count as one, and all kinds of choices, since one can be spelled as another.
+    All kinks count as one kind, and all choices as another, since each can be written as another of its kind.
     """
     kinks, choices = _KINKS.split(), _CHOICES.split()
     depends: dict[bytes, bool] = {}

@@ -46,7 +46,7 @@ def fold(network: "nn.Module", shape: tuple[int, int, int], kept: Collection[str
             setattr(network.get_submodule(parent), own, nn.Identity().eval())
     try:
         forward_on_meta(network, shape)
-    except Exception:  # code that reads attributes of its batch norms, or that needs real numbers
+    except Exception:  # code that reads attributes of its batch norms, or needs real numbers
         return network if _runs(network, shape) else unfolded
     return network
 

@@ -30,7 +30,7 @@ class _Logits:
 
     Attributes:
         key: the key or index of the logits among several outputs; ``None`` if the network returns a tensor.
-        classes: K if the network drops the batch axis for one image; else ``None``.
+        classes: K if the network drops the batch axis for one image, else ``None``.
     """
 
     key: Any = None
@@ -75,7 +75,7 @@ def adapt_output(
         output: index or name of the logits among several outputs; by default the only one that could be the logits.
 
     Raises:
-        InputError: no output, or more than one, could be the logits, ``output`` is none of them, or the network's code
+        InputError: no output, or more than one, could be the logits, ``output`` does not exist, or the network's code
             raised an error.
     """
     import torch
@@ -113,7 +113,7 @@ def adapt_output(
 
 
 def _flattened(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> list[str]:
-    """Flatten the inputs of a network that takes [N, C·H·W] only, and return a note if so."""
+    """Flatten the inputs of a network that only accepts [N, C·H·W], and return a note if so."""
     import torch
 
     def takes(run: Callable[[], object]) -> bool:

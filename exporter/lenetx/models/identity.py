@@ -4,7 +4,7 @@ __all__ = ["described", "is_same"]
 
 
 def is_same(recorded: str, named: str) -> bool:
-    """Return whether two names are of the same network.
+    """Return whether two names refer to the same network.
 
     Custom code is the same if its class and the digest of its source are; a name recorded without a digest is compared
     as it is.

@@ -56,8 +56,8 @@ def architecture_of(
         on_notice: called with a sentence if the module is in training mode.
 
     Raises:
-        InputError: it is no module or a TorchScript module, it cannot be copied, it has no weights yet, or the input
-            shape is none.
+        InputError: it is not a module or a TorchScript module, it cannot be copied, it has no weights yet, or the input
+            shape is invalid.
     """
     import torch
     from torch import nn
@@ -113,6 +113,6 @@ def _name_of(kind: type) -> str:
         return f"{kind.__module__}:{name}"
     try:
         digest = own_digest(module)
-    except InputError:  # the file is not there any more
+    except InputError:  # the file no longer exists
         digest = ""
     return f"{Path(file).name}:{name}{digest}" if digest else f"{IN_MEMORY}{name}"

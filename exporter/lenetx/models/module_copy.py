@@ -33,7 +33,7 @@ def copied(module: "nn.Module", name: str) -> "nn.Module":
 
     try:
         found = deep_copy(module, {id(tensor): _on_cpu(tensor) for tensor in _tensors(module)})
-    except Exception as error:  # whatever the module's own code or something stored in it raises
+    except Exception as error:  # the module's own code, or something stored in it, may raise anything
         raise InputError(
             f"{name} cannot be copied, and lenetx works on a copy: copy.deepcopy raised {described(error)} Keep what "
             "cannot be copied, such as locks, open files and generators, out of the module."
@@ -95,7 +95,7 @@ def require_apart(found: "nn.Module", original: "nn.Module", name: str, shape: t
         shape: (channels, height, width) of the input.
 
     Raises:
-        InputError: its code reaches the original by another way than ``self``, or raised an error.
+        InputError: its code reaches the original other than through ``self``, or raised an error.
     """
     import torch
     from torch.utils._pytree import tree_leaves

@@ -36,5 +36,5 @@ _DISTRIBUTIONS = {
 
 
 def distribution_of(module: str) -> str:
-    """Return the name under which pip knows a top-level module."""
+    """Return pip's name for the distribution of a top-level module."""
     return _DISTRIBUTIONS.get(module, module)

@@ -27,7 +27,7 @@ _CHANNELS = (1, 3)
 
 
 def from_file(path: Path, factory: str) -> tuple[str, Any]:
-    """Run a Python file that the user named and return (the recorded name, the factory).
+    """Run a user-supplied Python file and return (the recorded name, the factory).
 
     The recorded name is ``FILE.py:FACTORY@DIGEST``, with the first 16 digits of the source's SHA-256: it reveals no
     path, and another version of the file is another network.
@@ -47,7 +47,7 @@ def from_file(path: Path, factory: str) -> tuple[str, Any]:
 def from_package(module: str, factory: str) -> tuple[str, Any]:
     """Import a module, also from the current folder, and return (the recorded name, the factory).
 
-    The recorded name of a module that is not installed ends in the digest of its source, as that of ``from_file``.
+    The recorded name of a module that is not installed ends in the digest of its source, as in ``from_file``.
 
     Raises:
         InputError: the module's name is invalid, there is no such module, or its code raised an error.
@@ -80,7 +80,7 @@ def as_input_shape(shape: object, what: str) -> tuple[tuple[int, int, int], bool
         what: names it in the message, in the singular.
 
     Raises:
-        InputError: it is neither.
+        InputError: it has another form.
     """
     if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(type(n) is int and n > 0 for n in shape):
         raise InputError(f"{what} is {shape!r}, not (channels, height, width).")
@@ -140,7 +140,7 @@ def _guarded(folders: list[Path], program: str, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _script_in_words(path: Path) -> Iterator[None]:
-    """Convert what a script raises without its arguments or data to an InputError with a remedy."""
+    """Convert what a script raises if its arguments or data are missing to an InputError with a remedy."""
     try:
         yield
     except (SystemExit, OSError, EOFError, RuntimeError) as error:

@@ -1,6 +1,6 @@
 """Prove that an artifact computes what eager eval-mode PyTorch computes.
 
-``inputs`` makes the inputs, ``reference`` the right logits and the allowed error per logit (from ``lenetx.bounds``).
+``inputs`` generates the inputs, ``reference`` the correct logits and the allowed error per logit (``lenetx.bounds``).
 Each group of checks has its own module, ``prove`` runs them all, and ``lenetx.report`` holds the results.
 """
 

@@ -26,7 +26,7 @@ class Program:
     Attributes:
         name: for the report; ``None`` for a function's own.
         run: from float32[N, C, H, W], any N ≥ 0, to logits.
-        axes: of its input, as far as it states them.
+        axes: axes of its input, if it states them.
     """
 
     name: str | None
@@ -43,7 +43,7 @@ def program_of(value: Any, name: str | None) -> Program | None:
         name: for the report; by default the name of the function or of the class.
 
     Raises:
-        InputError: a session has not one float32 input and one output.
+        InputError: a session does not have exactly one float32 input and one output.
     """
     if is_module(value):
         return Program(name or type(value).__name__, lambda batch: _logits(value, batch))
@@ -90,7 +90,7 @@ def _padded(batch: "NDArray[np.float32]", size: int) -> "NDArray[np.float32]":
 
 
 def _arranged(batch: "NDArray[np.float32]", axes: Sequence[object]) -> "NDArray[np.float32]":
-    """Return a batch in the first layout that fits the axes of an input; as it is if none does."""
+    """Return a batch in the first layout that fits the axes of an input; unchanged if none does."""
     for layout in LAYOUTS:
         wanted = axes_of(layout, batch.shape[1:])
         known = [size if isinstance(size, int) else own for size, own in zip(axes[1:], wanted, strict=False)]

@@ -26,7 +26,7 @@ class Case:
 
     Args:
         opened: the artifact, reopened from disk, or a function.
-        reference: the checkpoint with the inputs and their right logits.
+        reference: the checkpoint with the inputs and their correct logits.
         forked: the outcome of the first batches, run in a forked process; ``None`` if unknown.
         found: the results so far; the proof appends to them.
     """
@@ -47,7 +47,7 @@ class Case:
 
     @property
     def view(self) -> View:
-        """The network with which the artifact's weights, operators and layers are compared."""
+        """The network that the artifact's weights, operators and layers are compared with."""
         return self.reference.view(self.opened.network)
 
     def logits(self, probe: Probe) -> "NDArray[np.float32] | str":

@@ -1,4 +1,4 @@
-"""Recognise programs that end in a softmax, prepare their inputs, or have their classes in another order."""
+"""Recognise programs that end in a softmax, preprocess their inputs, or order their classes differently."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -13,7 +13,7 @@ __all__ = ["Choice", "choice_of"]
 
 _IMAGES = 16
 _ROUNDING = 1e-4
-"""How far numbers may be from those of a choice, relative to the largest; what is proven is the plain network."""
+"""Tolerance for recognising a choice, relative to the largest number; the proof itself is of the plain network."""
 _FIT = 1e-4
 Outputs = NDArray[np.float64]
 Choice = tuple[str, bool]
@@ -45,7 +45,7 @@ def choice_of(case: Case) -> Choice | None:
 
 
 def _inputs(case: Case, probe: Probe) -> Iterator[tuple[Outputs, str]]:
-    """Yield the network's logits for the inputs, and for what the program makes of them, with words for that."""
+    """Yield the network's logits for the inputs, and for the inputs as the program changes them, with a description."""
     yield probe.exact, ""
     entering = case.opened.entering
     if entering is None:
@@ -97,7 +97,7 @@ def _is_near(found: Outputs, right: Outputs) -> bool:
 
 
 def _order(found: Outputs, right: Outputs) -> str:
-    """Return the order of the classes if the columns are the network's in another one."""
+    """Return the order of the classes if the columns are the network's in another order."""
     scale = _ROUNDING * np.abs(right).max()
     order = [next(iter(np.flatnonzero(np.abs(right - column[:, None]).max(axis=0) <= scale)), -1) for column in found.T]
     if sorted(order) != list(range(right.shape[1])):

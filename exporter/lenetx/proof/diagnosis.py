@@ -1,4 +1,4 @@
-"""If an artifact disagrees with eager PyTorch, find out whether the file or the engine is wrong."""
+"""Find out whether the file or the engine is wrong if an artifact disagrees with eager PyTorch."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _NO_MEMORY = "is smaller than requested bytes"
 def diagnosis(case: Case) -> tuple[Check, ...]:
     """Run the format's reference implementation on the inputs with the largest errors.
 
-    A program of another author may differ by choice: a check ``choice`` says how, and replaces the diagnosis.
+    A program of another author may differ by choice: then a check ``choice`` says how, and replaces the diagnosis.
     """
     is_wrong = any(check.status == "failed" and check.group in NUMERIC for check in case.found)
     choice = choice_of(case) if is_wrong and (case.is_foreign or case.is_function) else None

@@ -38,7 +38,7 @@ _NOTHING = "{} does not describe its inputs and labels; they are assumed to be t
 
 
 def embedded_spec(case: Case) -> tuple[Check, ...]:
-    """Compare the embedded spec, the inputs that its preprocessing gives, and the self-test's logits and limits."""
+    """Compare the embedded spec, the inputs that its preprocessing produces, and the self-test's logits and limits."""
     if not case.opened.artifact.has_spec:
         nothing = _NOTHING.format("A function" if case.is_function else "The file")
         asked = {"spec": "embedded spec", "preprocessing": "no images", "self-test": "no images"}
@@ -50,7 +50,7 @@ def embedded_spec(case: Case) -> tuple[Check, ...]:
 
 
 def _spec(found: ModelSpec, checkpoint: Checkpoint) -> Check:
-    """Compare all fields except those that only artifacts have, such as a self-test that the checkpoint lacks."""
+    """Compare all fields except those that only artifacts have, such as the self-test if the checkpoint has none."""
     expected = checkpoint.spec
     ignored = _ONLY_AN_ARTIFACTS if expected.selftest is not None else (*_ONLY_AN_ARTIFACTS, "selftest")
     accepted = not models.is_safe(expected.architecture) and is_same(

@@ -23,7 +23,7 @@ __all__ = ["layer_by_layer"]
 _GROUP = _NAME = "layers"
 _IMAGES = 64
 _NUMBERS = 2**18
-"""Number of input values that are checked at once."""
+"""Number of input values that are checked at a time."""
 
 
 def layer_by_layer(case: Case) -> tuple[Check, ...]:

@@ -35,7 +35,7 @@ def prove(
 
     Args:
         opened: the artifact, reopened from disk, or a function.
-        reference: the checkpoint with the inputs and their right logits.
+        reference: the checkpoint with the inputs and their correct logits.
         also: results of checks that the caller has run already.
         on_progress: called with a few words on each step.
     """

@@ -1,4 +1,4 @@
-"""Compute the right logits, by the eager module in eval mode in float64, and the allowed error per logit."""
+"""Compute the correct logits, by the eager module in eval mode in float64, and the allowed error per logit."""
 
 import dataclasses
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def counted(number: int, thing: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A named set of N inputs with their right logits and limits.
+    """A named set of N inputs with their correct logits and limits.
 
     Attributes:
         name: the name of the set, such as ``random inputs``.
@@ -95,12 +95,12 @@ class Probe:
 
 
 class Reference:
-    """The right logits of a checkpoint's module; each set of inputs is computed once for any number of artifacts.
+    """The correct logits of a checkpoint's module; each set of inputs is computed once for any number of artifacts.
 
     Args:
         checkpoint: the weights that artifacts are compared with.
         dataset: the data set whose test split is used, or ``None``.
-        missing: why there is no data set, for the report.
+        missing: why the data set is missing, for the report.
         numbers: int64[N], the indices of its test images in the full test split; by default it is the full split.
         spread: whether the test images are an evenly spread subset of the split.
         pictures: the spec by which images become inputs, if the checkpoint's does not say it; by default the
@@ -143,7 +143,7 @@ class Reference:
 
     @cached_property
     def network(self) -> Network:
-        """The network that every format exports, built and folded once; ``lenetx verify`` folds it anew."""
+        """The network that every format exports, built and folded once; ``lenetx verify`` folds it again."""
         return Network(self.checkpoint, self._float32)
 
     def view(self, network: Network | None = None) -> "View":

@@ -31,7 +31,7 @@ _DEFINITIONS = frozenset(
 
 
 def same_weights(case: Case) -> tuple[Check, ...]:
-    """Compare the weights bit for bit, the numbers beside them, and the operators one by one.
+    """Compare the weights bit for bit, the other numbers, and the operators one by one.
 
     If that is not conclusive, the file is compared with a new export of the checkpoint. A graph that has a canonical
     form and differs from the network fails even if a new export gives the same file: then the exporter is wrong.
@@ -174,7 +174,7 @@ def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
 
 
 def _numbers(found: frozenset[float], constants: Mapping[str, NDArray[Any]], usage: Usage) -> Check:
-    """Check that the numbers and tensors beside the weights occur in the network's own code."""
+    """Check that numbers and tensors other than weights occur in the network's own code."""
     known = {float(np.float32(number)) for number in usage.numbers | _DEFINITIONS}
     strange = [f"{number:.9g}" for number in sorted(found) if float(np.float32(number)) not in known]
     strange += [

@@ -1,4 +1,4 @@
-"""Judge a foreign graph that is written otherwise than the network: another spelling, or another computation."""
+"""Decide whether a foreign graph that is written differently from the network computes the same or something else."""
 
 from dataclasses import replace
 
@@ -18,9 +18,9 @@ _UNSEEN = "not every weight of the network was found in it"
 def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -> tuple[Check, Check, Check]:
     """Return the checks of the weights, numbers and graph of a foreign file with their final status.
 
-    Programs spell the same computation in many ways. So a difference fails only if the logits are wrong too, or if the
+    Programs write the same computation in many ways. So a difference fails only if the logits are wrong too, or if the
     file decides more by the numbers of an image than the network's code does: no input need show what it does then.
-    A weight that was not found fails only if the logits are wrong; one that was found and changed fails always.
+    A weight that was not found fails only if the logits are wrong; one that was found and changed always fails.
     """
     if weights.status == graph.status == "passed":
         return weights, numbers, graph
@@ -46,7 +46,7 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
 
 
 def _of_other_weights(case: Case, weights: Check) -> Check:
-    """Say of weights that were all found by their place alone that they are others."""
+    """Report weights that were all found only by position as other weights."""
     matrices = {name for name, array in (case.opened.weights or {}).items() if array.ndim > 1}
     if weights.status != "failed" or not matrices <= case.opened.placed:
         return weights
@@ -55,7 +55,7 @@ def _of_other_weights(case: Case, weights: Check) -> Check:
 
 
 def _changed(case: Case) -> bool:
-    """Return whether a weight that was found, not only placed, has other numbers than the network's."""
+    """Return whether a weight that was found by more than its position differs from the network's."""
     opened, expected = case.opened, case.view.usage.tensors
     own = _read(case.view.expression[0])
     used = None if own is None else {each.attributes.get("name") for each in ordered(own)}
@@ -85,7 +85,7 @@ def _is_read(case: Case) -> bool:
 
 
 def _more_decisions(case: Case) -> str:
-    """Return the operators by which the file decides and the network's code does not, in words."""
+    """Return a description of the operators that branch on numbers in the file but not in the network's code."""
     expected, names = case.view.expression
     assert case.opened.expression is not None
     found = case.opened.expression(names)

@@ -1,4 +1,4 @@
-"""Read the network with which an artifact's weights, operators and layers are compared."""
+"""Read the network that an artifact's weights, operators and layers are compared with."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -19,7 +19,7 @@ _TRACED = 2
 
 
 class View:
-    """A network whose batch norms are folded where the artifact's are.
+    """A network in which the same batch norms are folded as in the artifact.
 
     Args:
         network: the network.

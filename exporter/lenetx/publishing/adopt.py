@@ -70,8 +70,8 @@ def adopt(
 ) -> Report:
     """Prove an ONNX file of another program, and publish it as ``NAME.onnx`` with what ``lenetx_runtime`` needs.
 
-    The published file has the same nodes and tensors, byte for byte, and a spec, a self-test and a seal; weights beside
-    the file are taken in. Its certificate and the manifest are published with it, all or nothing.
+    The published file has the same nodes and tensors, byte for byte, and a spec, a self-test and a seal; external
+    weights are included. Its certificate and the manifest are published with it, all or nothing.
 
     Args:
         path: the file, which is never changed; or one that was adopted unproven.
@@ -95,7 +95,7 @@ def adopt(
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
-        weights_options: how to read the file of weights, or, with ``unproven``, what is stated of the file.
+        weights_options: how to read the file of weights or, with ``unproven``, what is stated about the file.
         on_progress: called with a few words about the current step.
         on_notice: called with a sentence about anything that was assumed or changed. By default these are warnings for
             a module, and dropped otherwise.
@@ -105,7 +105,7 @@ def adopt(
 
     Raises:
         ProofFailed: the file does not compute the network; nothing was written.
-        InputError: the file is missing, is no float32 classifier or not of the network's axes, or an argument is
+        InputError: the file is missing, is not a float32 classifier or lacks the network's axes, or an argument is
             invalid.
         ArtifactError: the file is damaged, or holds something that ``lenetx_runtime`` rejects.
         CheckpointError: the checkpoint cannot be read.
@@ -168,7 +168,7 @@ def _checkpoint(
     options: WeightsOptions | None,
     on_notice: Notice,
 ) -> Checkpoint:
-    """Return the checkpoint with which a file is compared."""
+    """Return the checkpoint that a file is compared with."""
     if isinstance(against, Checkpoint):
         return against
     if isinstance(against, Path):
@@ -191,7 +191,7 @@ def _target(path: Path, folder: Path, name: str | None) -> Path:
     """Return the path to publish to.
 
     Raises:
-        InputError: the file is missing or has another suffix, the name is no file name, or the target is the file.
+        InputError: the file is missing or has another suffix, the name is not a file name, or the target is the file.
     """
     require_file(path, "model")
     if path.suffix != _ENDING:
@@ -210,7 +210,7 @@ def _require_adoptable(path: Path) -> ModelSpec | None:
 
     Raises:
         InputError: lenetx wrote the file or has proven it.
-        ArtifactError: it is no ONNX model, or damaged.
+        ArtifactError: it is not an ONNX model, or is damaged.
     """
     if foreign_onnx.is_foreign(path):
         return None
@@ -222,7 +222,7 @@ def _require_adoptable(path: Path) -> ModelSpec | None:
 
 
 def _require_nothing_to_compare(against: object, options: WeightsOptions | None, **data: object) -> None:
-    """Check that an adoption without a proof names nothing that only a proof needs.
+    """Check that no argument that only a proof needs is given for an adoption without a proof.
 
     Raises:
         InputError: it does.

@@ -77,7 +77,7 @@ def load_against(
 
 
 def _like(artifact: Path, spec: ModelSpec, path: Path, checkpoint: Checkpoint, on_notice: Notice) -> Checkpoint:
-    """Return a checkpoint that has the preprocessing and labels of the artifact where it has none of its own.
+    """Return a checkpoint with the artifact's preprocessing and labels, if it has none of its own.
 
     Raises:
         InputError: the artifact has another number of classes.

@@ -1,4 +1,4 @@
-"""Make the checkpoint with which artifacts are compared of a module in memory."""
+"""Make a checkpoint from a module in memory, to compare artifacts with."""
 
 from collections.abc import Callable, Sequence
 from os import PathLike

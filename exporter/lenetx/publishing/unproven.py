@@ -1,4 +1,4 @@
-"""Seal and publish an ONNX file of another program without a proof."""
+"""Seal and publish another program's ONNX file without a proof."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Prove files, functions and logits computed by other programs: the library's API of the proof."""
+"""Prove files, functions and logits computed by other programs: the library's API for the proof."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -178,7 +178,7 @@ def verify(
             as_artifact(program.run, expected.checkpoint.spec, program.name), expected, on_progress=on_progress
         )
     assert path is not None
-    with _locked(path.parent, on_progress):  # the file and the manifest must be from the same publication
+    with _locked(path.parent, on_progress):  # the file and the manifest must come from the same publication
         if is_foreign(path):
             opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device, layout=layout)
             return prove(opened, expected, on_progress=on_progress)
@@ -275,7 +275,7 @@ def _loaded(
 
 @contextlib.contextmanager
 def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of an artifact's folder; if that is not possible, report it and go on without."""
+    """Hold the lock of an artifact's folder; if that is not possible, report it and continue without the lock."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(lock_and_recover(folder, on_progress))

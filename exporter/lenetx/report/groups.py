@@ -98,7 +98,7 @@ def advice(report: Outcome, *, just_exported: bool = False) -> str:
 
 
 def missing(report: Outcome) -> dict[str, list[str]]:
-    """Return the names of the checks that did not run, by the reason why."""
+    """Return the names of the checks that did not run, by reason."""
     names: dict[str, list[str]] = {}
     for check in report.checks:
         if check.status == "not_run":
@@ -107,7 +107,7 @@ def missing(report: Outcome) -> dict[str, list[str]]:
 
 
 def _decisive(report: Outcome) -> str | None:
-    """Return the group whose advice applies: the first that failed, or a wrong checkpoint before its consequences.
+    """Return the group whose advice applies: the first that failed, or the one that reveals a wrong checkpoint.
 
     If the file itself is sound (at most the manifest check failed), wrong weights or a wrong spec mean that the
     artifact was made from another checkpoint.

@@ -1,4 +1,4 @@
-"""Render a report as a small piece of HTML, as notebooks show it."""
+"""Render a report as a short HTML fragment for notebooks."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from .outcome import Outcome
 __all__ = ["to_fragment"]
 
 _COLOURS: dict[Status, str] = {"passed": "#2e8b57", "failed": "#d9372c", "not_run": "#b07d00"}
-"""Readable on a light and on a dark page; the rest has the page's own colours."""
+"""Colours that are readable on light and dark pages; everything else has the page's own colours."""
 _CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
 _INNER = f"{_CELL};padding-left:1em"
 
 
 def to_fragment(report: Outcome) -> str:
-    """Return the conclusion, a row for each group of checks, and the rest folded; without scripts, styles or ids."""
+    """Return the conclusion, a row per group of checks, and the rest collapsed; without scripts, styles or ids."""
     colour = _COLOURS["passed" if report.passed else "failed"]
     conclusion = element("p", element("strong", report.conclusion, style=f"color:{colour}"), " ", advice(report))
     head = element("tr", *(element("th", word, style=_CELL) for word in ("", "verdict", "checks", "error/limit", "on")))

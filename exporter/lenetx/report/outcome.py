@@ -9,13 +9,13 @@ from .check import Check
 __all__ = ["CHOICE", "Outcome", "plain_number"]
 
 CHOICE = "choice"
-"""The check that says how a program differs by choice, and not by mistake."""
+"""The check that reports how a program differs by choice rather than by mistake."""
 
 _INSIDE = ("weights", "graph")
 """Checks that detect changes too small for the limits; the conclusion names those that did not run."""
 
 _NAMED = 3
-"""Largest number of failed checks that the conclusion names."""
+"""Maximum number of failed checks that the conclusion names."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -83,7 +83,7 @@ class InitialWeights:
             given: values that are set already, by the field names of ``lenetx.training.TrainConfig``.
 
         Raises:
-            InputError: as ``named_architecture``, if ``given`` names no network.
+            InputError: as ``named_architecture``, if ``given`` does not name a network.
         """
         named = given.get("architecture")
         own: dict[str, object] = {} if named is not None else {"architecture": self.named_architecture()}

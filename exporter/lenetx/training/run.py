@@ -58,14 +58,14 @@ def train(
             weights when ``None``.
         trust_pickle: run the code of the ``init`` file if it cannot be read otherwise.
         weights_options: how to read the ``init`` file. Stated labels are the classes of its last layer, which begins
-            anew if the data's are others; a stated mean and std are used for the inputs.
+            untrained if the data's classes differ; a stated mean and std are used for the inputs.
         on_progress: called every few steps and after each epoch.
         on_epoch: called with the record of each epoch.
         on_notice: called with a sentence about anything that the caller should know.
         on_trained: called in the leading process with the checkpoint as soon as the last epoch is done, to save it
-            before anything can fail; it has no test figures and no self-test yet.
+            before anything else can fail; it has no test figures and no self-test yet.
         plots: folder for plots of the run; no plots when ``None``.
-        state: file to which the state of the run is written from time to time, to resume from; the caller deletes it
+        state: file that the state of the run is regularly written to, to resume from; the caller deletes it
             after saving the checkpoint. No state is written when ``None``.
         resume: continue the run that wrote ``state``. With the same versions, threads and processes on the same
             machine, the result is bit-identical to that of an uninterrupted run.

@@ -25,14 +25,14 @@ __all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "read"]
 SUFFIX = ".resume"
 
 _FIRST = 1.0
-"""Seconds before the first write at the latest, so that a run interrupted early can be resumed too."""
+"""Seconds until the first write, so that a run interrupted early can be resumed too."""
 _SHARE = 0.02
 """Maximum fraction of a run's time that is spent on writing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What identifies a run: a run can only be resumed by one with the same identity.
+    """Identity of a run, which only a run with the same identity can resume.
 
     Attributes:
         config: the configuration; its epochs and batch size are not ``None``.
@@ -76,7 +76,7 @@ class State:
             raise InputError(
                 f"The run to resume has {'; '.join(differing)}: omit that, or start a new run without --resume."
             )
-        # Another version is reported, not rejected; another file name is of no account.
+        # Another version is reported, not rejected; another file name does not matter.
         spec = dataclasses.replace(other.spec, producer=mine.spec.producer, architecture=mine.spec.architecture)
         if other.data_sha256 != mine.data_sha256 or spec != mine.spec:
             raise InputError("The run to resume is of another data set: its images or labels differ.")
@@ -88,7 +88,7 @@ class State:
 
 
 class StateFile:
-    """Write the state of one run from time to time; a failed write does not end the training.
+    """Write the state of one run at intervals; a failed write does not end the training.
 
     Args:
         path: the file.
@@ -160,7 +160,7 @@ def read(path: Path) -> State:
 
 
 def _origin(found: Any) -> dict[str, Any]:
-    """Check the origin, which a checkpoint records as it is: plain values under names that are no settings."""
+    """Check the origin, which a checkpoint records unchanged: plain values under names that are not settings."""
     origin: dict[str, Any] = json.loads(json.dumps(found))
     settings = {field.name for field in dataclasses.fields(TrainConfig)}
     if origin != found or not isinstance(found, dict) or settings & origin.keys():

@@ -1,4 +1,4 @@
-"""Read weights from any kind of file, which is recognised by its contents.
+"""Read weights from any kind of file; the kind is recognised by the contents.
 
 A reader is one module with ``recognises(data)`` and ``read(source)``, and one line in ``READERS``. Nothing in a file is
 executed, unless it cannot be read otherwise and the caller trusts it.

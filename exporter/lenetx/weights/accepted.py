@@ -1,4 +1,4 @@
-"""Accept custom code in place of the recorded one, if the user permits it."""
+"""Accept other custom code instead of the recorded code, if the user permits it."""
 
 from collections.abc import Callable
 
@@ -47,5 +47,5 @@ def with_code_of(
 
 
 def code_accepted(checkpoint: Checkpoint) -> str:
-    """Return in words which network was accepted in place of the recorded one."""
+    """Return a description of the network that was accepted instead of the recorded one."""
     return f"{described(checkpoint.spec.architecture)} was accepted in place of {described(checkpoint.config[CODE])}"

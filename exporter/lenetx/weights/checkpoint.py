@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["ACCEPT", "CODE", "Checkpoint"]
 
 CODE = "accepted_code"
-"""Key of ``Checkpoint.config``: the recorded network in whose place the user accepted other source code."""
+"""Key of ``Checkpoint.config``: the recorded network, if the user accepted other source code instead."""
 MODULE = "module"
-"""Key of ``Checkpoint.config``: in words, that the checkpoint was made of a module in memory."""
+"""Key of ``Checkpoint.config``: a description, if the checkpoint was made from a module in memory."""
 ACCEPT = "add --accept-code if the change is meant: the weights and the proof then decide, and the report records it"
 """Advice about source code that changed."""
 
@@ -93,7 +93,7 @@ class Checkpoint:
         output: int | str | None = None,
         on_notice: Callable[[str], None] | None = None,
     ) -> "Checkpoint":
-        """Make a checkpoint of a copy of a module in memory; the module is never changed.
+        """Make a checkpoint from a copy of a module in memory; the module is never changed.
 
         The copy is on the CPU, in eval mode and in float32. The checkpoint can be exported, proven, and compared with
         artifacts like any other.

@@ -38,8 +38,8 @@ _RECORD, _ORDER, _DIGEST = (f"{METADATA_KEY}.{name}" for name in ("record", "ord
 def recognises(data: bytes) -> bool:
     """Return whether a file claims to be a checkpoint or the state of a run, without unpickling it.
 
-    Only the place of the key tells: other programs may save the same word elsewhere. What is missed here is found by
-    the readers of weights, at the price of reading it twice.
+    Only the position of the key counts, since other programs may save the same word elsewhere. A file that is missed
+    here is still found by the readers of weights, which read it twice.
     """
     if safetensors_file.recognises(data):
         return f'"{METADATA_KEY}":"{{'.encode() in data[:LARGEST_JSON]
@@ -47,7 +47,7 @@ def recognises(data: bytes) -> bool:
 
 
 def _first(key: str) -> bytes:
-    """Return how ``torch.save`` writes the first key of the outermost dict: pickle's protocol 2."""
+    """Return the bytes that ``torch.save`` writes for the first key of the outermost dict, in pickle protocol 2."""
     return b"}q\x00(X" + len(key).to_bytes(4, "little") + key.encode()
 
 
@@ -96,7 +96,7 @@ def load(
             checkpoint = dataclasses.replace(checkpoint, config=config)
         network = models.resolve(architecture, checkpoint.config.get("architecture_args"))
         checkpoint = dataclasses.replace(checkpoint, network=network)
-        if not is_same(recorded, network.name):  # weights that fit do not tell ReLU from tanh
+        if not is_same(recorded, network.name):  # weights that fit cannot distinguish ReLU from tanh
             if not accept_code or models.is_safe(recorded):
                 raise CheckpointError(f"'{path}' holds {_another(checkpoint, network, architecture)}")
             checkpoint = checkpoint.with_accepted_code(recorded)
@@ -152,7 +152,7 @@ def _another(checkpoint: Checkpoint, network: "Architecture", named: str) -> str
     """Describe how the weights differ from those of the network that the user named."""
     recorded = checkpoint.spec.architecture
     held = f"weights of {described(recorded)}, not of {described(network.name)}"
-    for each in (network, models.resolve(named)):  # the recorded arguments may be of no use to it
+    for each in (network, models.resolve(named)):  # the recorded arguments may not apply to it
         with contextlib.suppress(InputError):
             expected = each.build(each.input_shape or checkpoint.spec.input_shape, len(checkpoint.spec.labels))
             if differing := difference(checkpoint.state_dict, expected.state_dict()):

@@ -33,7 +33,7 @@ _PREFERRED = (
 """Keys under which training programs save a network's weights, in order of preference: a moving average of them first,
 which is what such a program evaluates and publishes (as in timm and ultralytics)."""
 _NO_WEIGHTS = ("optim", "sched", "scaler", "rng", "param_groups", "hist", "loss", "metric", "hyper_param", "loops")
-"""Parts of the keys under which they save other things, some of which hold tensors too."""
+"""Parts of the keys under which they save other data, some of which holds tensors too."""
 _DEEPEST = 4
 """Maximum depth of containers around the weights."""
 _MOST_VISITS = 10_000
@@ -68,7 +68,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class _Search:
-    """Looks through nested containers, a bounded number of them and each once at any depth.
+    """Search nested containers, a bounded number of them, and each once at any depth.
 
     Attributes:
         room: bytes that arrays may still take.
@@ -112,12 +112,12 @@ class _Search:
 
 
 def find_weights(content: Any, on_notice: Callable[[str], None], size: int) -> Candidate:
-    """Return the only weights in a content, or those under a usual name, with a note about others.
+    """Return the only weights in unpickled contents, or those under a usual name, with a note about others.
 
     Args:
-        content: of a pickle.
-        on_notice: told which weights were taken.
-        size: bytes of the file.
+        content: contents of a pickle.
+        on_notice: called with a sentence on which weights were used.
+        size: size of the file in bytes.
 
     Raises:
         ArtifactError: there are none, or several and none under a usual name; or the file repeats a few numbers.

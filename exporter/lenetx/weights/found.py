@@ -16,7 +16,7 @@ __all__ = ["Found", "Source"]
 
 _LISTED = 5
 _MOST_COPIES = 16
-"""Maximum size of all tensors, in multiples of the file's size: tied weights share a storage, and become copies."""
+"""Maximum size of all tensors, as a multiple of the file's size: tied weights share storage, but are copied."""
 
 
 @dataclass(frozen=True, slots=True)

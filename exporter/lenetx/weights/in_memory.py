@@ -1,4 +1,4 @@
-"""Make a checkpoint of a module that a program holds in memory."""
+"""Make a checkpoint from a module in memory."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def checkpoint_of_module(
     like: "ModelSpec | None" = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> Checkpoint:
-    """Make a checkpoint of a copy of a module; see ``Checkpoint.of``.
+    """Make a checkpoint from a copy of a module; see ``Checkpoint.of``.
 
     Args:
         module: the module, which is never changed.

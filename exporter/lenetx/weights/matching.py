@@ -139,7 +139,7 @@ def renamed_to_match(
 def _renamed(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> tuple[dict[str, str] | None, str]:
     """Return the network's name of each tensor, so that all wanted names exist, and a note about what was removed.
 
-    Names are compared as they are, then below a common prefix, then without the names of wrappers on either side. The
+    Names are compared unchanged, then below a common prefix, then without the names of wrappers on either side. The
     result is ``None`` if none of these fits.
     """
     if wanted and all(name in tensors for name in wanted):
@@ -149,7 +149,7 @@ def _renamed(tensors: "Mapping[str, Tensor]", wanted: Sequence[str]) -> tuple[di
         return renamed, f"the prefix '{prefix}' of the names was removed"
     bare, own = {name: _unwrapped(name) for name in tensors}, {_unwrapped(name): name for name in wanted}
     if len(set(bare.values())) < len(bare) or len(own) < len(wanted):
-        return None, ""  # two tensors would have one name
+        return None, ""  # two tensors would have the same name
     parts = sorted({part for name in (*bare, *wanted) for part in name.split(".") if part in WRAPPERS})
     if not parts:
         return None, ""

@@ -1,4 +1,4 @@
-"""Define how a file of weights is read: the network, what the file does not record, and what the user permits."""
+"""Define how to read a file of weights: the network, what the file does not record, and what the user permits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

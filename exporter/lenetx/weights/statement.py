@@ -1,4 +1,4 @@
-"""User-supplied preprocessing and labels for weights without metadata."""
+"""Define the user-supplied preprocessing and labels of weights without metadata."""
 
 import dataclasses
 import math
@@ -90,7 +90,7 @@ class Statement:
         return Statement(**{name: getattr(self, name) for name in _OF_PICTURES})
 
     def completed(self, others: "Statement") -> "Statement":
-        """Return this statement with whatever it lacks taken from another one."""
+        """Return this statement completed with the values of another one."""
         fields = (each.name for each in dataclasses.fields(self))
         return Statement(
             **{name: getattr(others, name) if getattr(self, name) is None else getattr(self, name) for name in fields}
@@ -100,8 +100,8 @@ class Statement:
         """Check that nothing here contradicts what a file records.
 
         Args:
-            spec: of the file. An unknown framing says nothing of the preprocessing, and class numbers beside one say
-                nothing of the labels.
+            spec: of the file. If its framing is unknown, so is its preprocessing, and class numbers beside it mean that
+                the labels are unknown.
             name: the file's name.
 
         Raises:
@@ -163,7 +163,7 @@ class Statement:
         a file, see ``lenetx.weights.label_file.read_labels``.
 
         Raises:
-            UnknownName, InputError: as the constructor, or a text cannot be parsed.
+            UnknownName, InputError: as the constructor, or a string cannot be parsed.
         """
         return cls(
             framing=framing,
@@ -192,7 +192,7 @@ class Statement:
         """Return a statement of plain Python values: any sequence, and one number for all channels.
 
         Raises:
-            UnknownName, InputError: as the constructor, or the labels are not texts.
+            UnknownName, InputError: as the constructor, or the labels are not strings.
         """
         if isinstance(labels, str) or not all(isinstance(each, str) for each in labels or ()):
             raise InputError(f"The labels are {labels!r}; they must be a list of texts, one per class.")

@@ -1,8 +1,8 @@
-"""Open ONNX files that other programs wrote, to prove that they compute what a network of PyTorch computes.
+"""Open ONNX files that other programs wrote, to prove that they compute what a PyTorch network computes.
 
-``read`` and ``external`` parse the file and take in the weights beside it; ``contract`` and ``precision`` find its axes
+``read`` and ``external`` parse the file and include external weights; ``contract`` and ``precision`` find its axes
 and check that it is a float32 classifier; ``simplify``, ``older`` and ``match`` write it in the form that
-``lenetx.graph`` reads, under the network's names. The engine runs bytes written anew from what was parsed. ``adoption``
+``lenetx.graph`` reads, under the network's names. The engine runs bytes rewritten from what was parsed. ``adoption``
 writes such a file with a spec in it and opens it; ``unproven`` writes one of which only the file is known.
 """
 
@@ -39,7 +39,7 @@ def is_foreign(path: Path) -> bool:
 
     Raises:
         InputError: the file is missing or cannot be read.
-        ArtifactError: its name ends in .onnx and it is no ONNX model.
+        ArtifactError: its name ends in .onnx and it is not an ONNX model.
     """
     try:
         return path.suffix == SUFFIX and not is_sealed(parse(read_bytes(path, "model")))
@@ -77,7 +77,7 @@ def open_foreign(
         layout: of its input, see ``ModelSpec.layout``; found by its axes if ``None``.
 
     Raises:
-        InputError: the file is missing, or it is no float32 classifier of the network's axes.
+        InputError: the file is missing, or it is not a float32 classifier with the network's axes.
         ArtifactError: it is damaged, or its weights are missing.
         DeviceUnavailable, EngineMissing: the device or onnxruntime is not available.
     """

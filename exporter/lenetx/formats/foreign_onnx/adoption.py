@@ -1,4 +1,4 @@
-"""Write an ONNX file of another program with a spec in it, and open such a file for a proof."""
+"""Write another program's ONNX file with an embedded spec, and open such a file for a proof."""
 
 import dataclasses
 import hashlib
@@ -31,8 +31,8 @@ _EMPTY = "0" * 64
 def adopted(path: Path, spec: ModelSpec, layout: str | None = None) -> bytes:
     """Return the contents of a foreign file with a spec in it.
 
-    Nodes and tensors are kept byte for byte; weights beside the file are taken in, and the axes of the input and the
-    output are stated where the file leaves them open.
+    Nodes and tensors are kept byte for byte; external weights are included, and the axes of the input and the output
+    are filled in if the file leaves them open.
 
     Args:
         path: the file, or an unproven one of lenetx, whose spec is replaced.
@@ -40,7 +40,7 @@ def adopted(path: Path, spec: ModelSpec, layout: str | None = None) -> bytes:
         layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
 
     Raises:
-        InputError: the file is missing or too large, or it is no float32 classifier of the network's axes.
+        InputError: the file is missing or too large, or it is not a float32 classifier with the network's axes.
         ArtifactError: it is damaged, its weights are missing, or it holds something that ``lenetx_runtime`` rejects.
     """
     with naming(path, "adopted"):
@@ -67,7 +67,7 @@ def whole(path: Path) -> "ModelProto":
 
 
 def sealed(model: "ModelProto", spec: ModelSpec, origin: str, layout: str | None) -> bytes:
-    """Return the contents of a file of a model with a spec, which gets the model's names and axes.
+    """Return the file contents of a model with a spec, which gets the model's names and axes.
 
     Raises:
         InputError, ArtifactError: as ``adopted``.
@@ -100,7 +100,7 @@ def sealed(model: "ModelProto", spec: ModelSpec, origin: str, layout: str | None
 def open_adopted(
     path: Path, checkpoint: "Checkpoint", built: "nn.Module", *, device: str = "cpu", named: Path | None = None
 ) -> OpenedArtifact:
-    """Open an adopted file with onnxruntime, and find the network's weights in it; the engine runs its very bytes.
+    """Open an adopted file with onnxruntime, and find the network's weights in it; the engine runs exactly its bytes.
 
     Args:
         path: the file.

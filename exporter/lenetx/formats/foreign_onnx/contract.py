@@ -1,4 +1,4 @@
-"""Find out which axes a foreign file takes and gives, and check that they are the network's."""
+"""Find the input and output axes of a foreign file, and check that they are the network's."""
 
 import dataclasses
 import math
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["BATCH", "ELSEWHERE", "axes_of_value", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
 
 BATCH = "batch"
-"""The name that a batch axis of any size gets."""
+"""Name given to a batch axis of any size."""
 ELSEWHERE = "judge it by its numbers: 'lenetx verify --write-inputs' and '--logits'"
-"""The road for programs that lenetx cannot run."""
+"""Advice for programs that lenetx cannot run."""
 _FLOAT = 1
 _CHANNELS = (1, 3)
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]
@@ -30,7 +30,7 @@ def require_classifier(model: "ModelProto") -> None:
     """Check that a file has one float32 input and one float32 output, and computes in float32.
 
     Raises:
-        InputError: it has not; the message says how to go on.
+        InputError: it does not; the message says what to do.
     """
     for what, values in (("input", model.graph.input), ("output", model.graph.output)):
         if len(values) != 1:
@@ -91,7 +91,7 @@ def spec_for(model: "ModelProto", spec: ModelSpec, layout: str | None = None) ->
 
 
 def fit_axes(model: "ModelProto", spec: ModelSpec) -> None:
-    """Write the axes of the spec into the model's input and output, in place; what it said itself was checked."""
+    """Write the spec's axes into the model's input and output, in place; the model's own axes were checked before."""
     from onnx import helper
 
     batch: int | str = BATCH if spec.batch == "dynamic" else spec.batch
@@ -112,7 +112,7 @@ def axes_of_value(value: "ValueInfoProto") -> list[int | str] | None:
 
 
 def size_of(given: "ValueInfoProto") -> tuple[tuple[int, int] | None, int | None]:
-    """Return the (height, width) and the channels that an input states, ``None`` for what it does not state."""
+    """Return the (height, width) and the channels that an input states, ``None`` for either if it is not stated."""
     axes = [size if isinstance(size, int) else 0 for size in (axes_of_value(given) or [0])[1:]]
     if len(axes) == 1:
         sides = [(channels, math.isqrt(axes[0] // channels)) for channels in _CHANNELS]
@@ -130,13 +130,13 @@ def size_of(given: "ValueInfoProto") -> tuple[tuple[int, int] | None, int | None
 
 
 def shown(value: "ValueInfoProto") -> str:
-    """Return the type and the axes of a value in words, such as float32[N, 1, 28, 28]."""
+    """Return the type and axes of a value as text, such as float32[N, 1, 28, 28]."""
     from onnx import helper
 
     number = value.type.tensor_type.elem_type
     try:
         kind = str(helper.tensor_dtype_to_np_dtype(number))
-    except Exception:  # KeyError and others for what is no tensor
+    except Exception:  # KeyError and others for what is not a tensor
         kind = value.type.WhichOneof("value") or "unknown"
     axes = axes_of_value(value)
     sizes = "of any shape" if axes is None else f"[{', '.join(texts(str(size or '?')) for size in axes)}]"
@@ -144,7 +144,7 @@ def shown(value: "ValueInfoProto") -> str:
 
 
 def _layout(model: "ModelProto", axes: "list[int | str] | None", spec: ModelSpec) -> str | None:
-    """Return the first layout that fits; of two, the one that the first operator asks for."""
+    """Return the first layout that fits; if two do, the one that the first operator requires."""
     fitting = [name for name in LAYOUTS if _fits(axes, name, spec)]
     if {"nchw", "nhwc"} <= set(fitting):
         name = model.graph.input[0].name

@@ -1,4 +1,4 @@
-"""Describe an ONNX file that another program wrote, whatever it computes."""
+"""Describe an ONNX file of any kind that another program wrote."""
 
 from collections import Counter
 from pathlib import Path
@@ -31,7 +31,7 @@ def described(path: Path) -> "tuple[dict[str, Any], dict[str, NDArray[np.float32
 
     Raises:
         InputError: the file is missing or too large.
-        ArtifactError: it is no ONNX model.
+        ArtifactError: it is not an ONNX model.
     """
     from onnx import numpy_helper
 

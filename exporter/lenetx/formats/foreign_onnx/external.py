@@ -1,4 +1,4 @@
-"""Take in the weights that an ONNX file keeps in other files beside it."""
+"""Read the weights that an ONNX file keeps in other files beside it."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -21,17 +21,17 @@ _EXTERNAL = 1
 
 
 def take_in(tensors: "Iterable[TensorProto]", folder: Path, limit: int) -> tuple[str, ...]:
-    """Read the data of tensors that lie in other files, in place, and return the names of these files.
+    """Read tensors' data from other files, in place, and return the names of these files.
 
     Source: https://onnx.ai/onnx/repo-docs/ExternalData.html.
 
     Args:
         tensors: those of a model.
-        folder: of the model's file. Nothing is read outside of it, through links neither.
-        limit: most bytes of the other files together.
+        folder: of the model's file. Nothing outside of it is read, not even through links.
+        limit: maximum total bytes of the other files.
 
     Raises:
-        ArtifactError: a file is missing or lies elsewhere, or is shorter than the model says.
+        ArtifactError: a file is missing or elsewhere, or is shorter than the model says.
         InputError: the files are too large.
     """
     waiting: dict[str, list[TensorProto]] = defaultdict(list)
@@ -60,7 +60,7 @@ def _entries(tensor: "TensorProto") -> Mapping[str, str]:
 
 
 def _inside(folder: Path, location: str) -> Path:
-    """Return the path of a file below the folder, if that is one.
+    """Return the path of a file below the folder.
 
     Raises:
         ArtifactError: it is missing, or elsewhere.

@@ -25,9 +25,9 @@ Weights = Mapping[str, Array]
 
 _FLOAT = 1
 _ROUNDINGS = 16 * 2.0**-24
-"""Most roundings of a program that folds batch norms in float32, relative to the terms of each number."""
+"""Maximum error of a program that folds batch norms in float32, relative to the terms of each number."""
 _CLOSE = 0.01
-"""Largest change of a number of a weight that was changed on purpose or by rounding, relative to the largest of all."""
+"""Maximum change of a number in an intentionally changed or rounded weight, relative to the weight's largest number."""
 _SURE = 4
 """Number of tests that find a weight by its numbers."""
 _NEUTRAL = "tensor:"
@@ -41,7 +41,7 @@ class Matched:
         model: the file, in the form of ``simplified``, with the network's names.
         network: the network, with the batch norms folded that are folded in the file.
         slack: how far each number of a folded tensor may be from lenetx's, by name.
-        placed: the names of tensors that were found by their place alone.
+        placed: the names of tensors that were found only by their position.
     """
 
     model: "ModelProto"
@@ -53,9 +53,9 @@ class Matched:
 def matched(model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module") -> Matched:
     """Rename the tensors of a file as the network's, in place.
 
-    Tensors with equal bits come first, as they are, transposed or reshaped; then those that differ as little as another
+    Tensors with equal bits come first, unchanged, transposed or reshaped; then those that differ as little as another
     program's folding of a batch norm explains; then those of the same name; then those of the same shape, in their
-    order. So a changed tensor is compared with the one whose place it takes.
+    order. So a changed tensor is compared with the one whose position it has.
 
     Args:
         model: as ``simplified`` returns it.
@@ -77,7 +77,7 @@ def matched(model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module") -
 
 
 def _merge_equal(model: "ModelProto") -> None:
-    """Let all readers of equal tensors read the first of them."""
+    """Make all readers of equal tensors read the first of them."""
     from onnx import numpy_helper
 
     firsts: dict[object, str] = {}
@@ -95,7 +95,7 @@ def _merge_equal(model: "ModelProto") -> None:
 
 
 def _unfolded(model: "ModelProto", built: "nn.Module") -> tuple[str, ...]:
-    """Return the names of the network's batch norms that are nodes of the file, by their bits, else in their order."""
+    """Return the names of the network's batch norms that are nodes in the file, by their bits, else by their order."""
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type == "BatchNormalization" and len(node.input) == 5]
     constant = [node.input[1:] for node in nodes if all(map(held.get, node.input[1:]))]
@@ -146,7 +146,7 @@ class _Form:
 
 
 class _Naming:
-    """Gives the tensors of a file the names of a network's."""
+    """Name the tensors of a file as those of a network."""
 
     def __init__(self, model: "ModelProto", weights: Weights, slack: "Mapping[str, NDArray[np.float64]]") -> None:
         self._model, self._weights, self._slack = model, weights, slack
@@ -157,7 +157,7 @@ class _Naming:
         self._tensors = {tensor.name: _array(tensor) for tensor in sorted(tensors, key=lambda each: read[each.name])}
 
     def give(self) -> frozenset[str]:
-        """Find the names, from the surest on, and write them into the model; return those found by place alone."""
+        """Find the names, most certain first, write them into the model, and return those found only by position."""
         tests: list[Callable[[str, str, _Form], bool]] = [
             lambda old, name, form: old == name and self._has_bits(name, form),
             lambda _, name, form: self._has_bits(name, form),
@@ -186,7 +186,7 @@ class _Naming:
 
     def _has_bits(self, name: str, form: _Form) -> bool:
         ours, theirs = self._weights[name], form.array
-        first = ours.flat[:1].tobytes() == theirs.flat[:1].tobytes()  # tells most tensors apart without a copy
+        first = ours.flat[:1].tobytes() == theirs.flat[:1].tobytes()  # distinguishes most tensors without a copy
         return first and ours.tobytes() == theirs.tobytes()
 
     def _is_rounded(self, name: str, form: _Form) -> bool:
@@ -195,12 +195,12 @@ class _Naming:
         return bool((np.abs(form.array.astype(np.float64) - self._weights[name]) <= self._slack[name]).all())
 
     def _is_close(self, name: str, form: _Form) -> bool:
-        """Return whether the numbers are the weight's, but for small changes."""
+        """Return whether the numbers are the weight's, except for small changes."""
         ours, theirs = self._weights[name].astype(np.float64), form.array.astype(np.float64)
         return bool(np.abs(theirs - ours).max(initial=0) <= _CLOSE * np.abs(ours).max(initial=0))
 
     def _rename(self) -> None:
-        """Write the names; a tensor in another form is made by a node from the weight in its own form."""
+        """Write the names; if a tensor is in another form, add a node that makes it from the weight."""
         from onnx import numpy_helper
 
         graph = self._model.graph

@@ -14,11 +14,11 @@ _OLDEST, _NEWEST = 14, 23
 """Opsets that ``lenetx.graph.of_onnx`` reads; the operators of networks are the same in later ones."""
 _DEFAULT = ("", "ai.onnx")
 _TRAINING = 2
-"""Place of the input by which Dropout drops, from opset 12 on."""
+"""Index of Dropout's training-mode input, from opset 12 on."""
 
 
 def as_known_opset(model: "ModelProto") -> None:
-    """Turn attributes that are inputs in later opsets into inputs, and idle dropout into Identity, in place."""
+    """Convert attributes that are inputs in later opsets to inputs, and inactive dropout to Identity, in place."""
     for entry in model.opset_import:
         if entry.domain in _DEFAULT:
             entry.version = min(max(entry.version, _OLDEST), _NEWEST)
@@ -30,7 +30,7 @@ def as_known_opset(model: "ModelProto") -> None:
 
 
 def _axes(*names: str) -> "Callable[[ModelProto, NodeProto], None]":
-    """Return a function that moves attributes of whole numbers to the inputs, in this order from the second on."""
+    """Return a function that moves integer attributes to the inputs, in this order from the second on."""
 
     def rewrite(model: "ModelProto", node: "NodeProto") -> None:
         import numpy as np
@@ -73,7 +73,7 @@ def _slice(model: "ModelProto", node: "NodeProto") -> None:
 
 
 def _dropout(model: "ModelProto", node: "NodeProto") -> None:
-    """Replace a dropout that drops nothing."""
+    """Replace an inactive dropout."""
     held = {tensor.name: tensor for tensor in model.graph.initializer}
     switch = node.input[_TRAINING] if len(node.input) > _TRAINING else ""
     if switch and (switch not in held or any(held[switch].raw_data) or any(held[switch].int32_data)):

@@ -1,4 +1,4 @@
-"""Open a model of another program with onnxruntime, with what the proof compares with the network's."""
+"""Open another program's model with onnxruntime, and expose what the proof compares with the network."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def opened(
         device: where it runs.
 
     Raises:
-        InputError: onnxruntime lacks an operator of it.
+        InputError: onnxruntime lacks one of its operators.
         ArtifactError: onnxruntime cannot open it.
         DeviceUnavailable, EngineMissing: the device or onnxruntime is not available.
     """

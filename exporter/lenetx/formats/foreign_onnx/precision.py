@@ -1,4 +1,4 @@
-"""Tell a file in float32 from those in other precisions."""
+"""Distinguish files in float32 from those in other precisions."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ _QUANTISED = (
     "QLinearLeakyRelu QAttention DynamicQuantizeMatMul MatMulNBits MatMulIntegerToFloat"
 )
 _NAMES = {10: "float16", 16: "bfloat16", 11: "float64"}
-"""By tensor data type, from the one that decides first."""
+"""Names of precisions by tensor data type, in order of priority."""
 _FLOAT_TYPES = (1, *_NAMES)
 _CAST = "Cast"
 
@@ -22,7 +22,7 @@ _CAST = "Cast"
 def precision_of(model: "ModelProto") -> str:
     """Return the precision in which a file computes: ``float32``, ``float16``, ``bfloat16``, ``float64`` or ``int8``.
 
-    A single tensor or conversion of another precision decides: float32's limits do not hold behind it.
+    A single tensor or conversion in another precision is enough: float32's limits do not hold after it.
     """
     if any(node.op_type in _QUANTISED.split() for node in model.graph.node):
         return "int8"

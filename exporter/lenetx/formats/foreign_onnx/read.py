@@ -1,4 +1,4 @@
-"""Read an ONNX file that another program wrote, with the weights that it keeps beside it."""
+"""Read an ONNX file that another program wrote, with its external weights."""
 
 import math
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ __all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opse
 OPSETS = range(7, 26)
 """From the oldest opset that torch writes to the newest that the tested engine runs."""
 LARGEST = DEFAULT_LIMITS.model_bytes
-"""Most bytes of a file and of the weights that it keeps beside it, together."""
+"""Maximum bytes of a file and its external weights together."""
 _OTHER_FORMAT = b"ORTM"
 _ZIP = b"PK\x03\x04"
 _DEFAULT = ("", "ai.onnx")
@@ -55,7 +55,7 @@ def parse(data: bytes) -> "ModelProto":
     """Parse the bytes of an ONNX file, without the weights beside it.
 
     Raises:
-        ArtifactError: they are no ONNX model.
+        ArtifactError: they are not an ONNX model.
     """
     import onnx
 
@@ -76,18 +76,18 @@ def parse(data: bytes) -> "ModelProto":
 
 
 def is_sealed(model: "ModelProto") -> bool:
-    """Return whether lenetx wrote the file, whatever else it holds."""
+    """Return whether lenetx wrote the file."""
     return any(entry.key == METADATA_KEY for entry in model.metadata_props)
 
 
 def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
     """Read a file with the weights beside it; return the model, the file's bytes and the names of the files beside it.
 
-    Functions of the file are written out; what only describes values is dropped, since engines infer it.
+    Functions in the file are inlined; what only describes values is dropped, since engines infer it.
 
     Raises:
         InputError: the file is missing or too large, or holds something that cannot be proven.
-        ArtifactError: it is damaged, or its weights are missing or lie outside its folder.
+        ArtifactError: it is damaged, or its weights are missing or outside its folder.
     """
     data = read_bytes(path, "model", limit=LARGEST)
     model = parse(data)
@@ -98,7 +98,7 @@ def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
 
 
 def fill(model: "ModelProto", folder: Path, limit: int) -> tuple[str, ...]:
-    """Take in the weights beside a model, in place, and check all tensors; return the names of the files beside it.
+    """Read a model's external weights, in place, and check all tensors; return the names of the external files.
 
     Raises:
         InputError, ArtifactError: as ``load``.
@@ -125,7 +125,7 @@ def without_descriptions(model: "ModelProto") -> "ModelProto":
 
 
 def require_opset(model: "ModelProto") -> None:
-    """Check that a model states one opset that can be proven.
+    """Check that a model declares one opset that can be proven.
 
     Raises:
         InputError: it does not.
@@ -169,7 +169,7 @@ def _written_out(model: "ModelProto") -> int:
 
 
 def _in_attributes(graph: "GraphProto") -> "Iterator[TensorProto]":
-    """Yield the tensors that attributes hold, as those of Constant nodes."""
+    """Yield the tensors in attributes, such as those of Constant nodes."""
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):

@@ -1,4 +1,4 @@
-"""Write a foreign graph in the form that ``lenetx.graph`` reads; only the proof reads it, no engine runs it."""
+"""Rewrite a foreign graph in the form that ``lenetx.graph`` reads; only the proof reads it, no engine runs it."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -24,10 +24,10 @@ _TO_CHANNELS_LAST = [0, 2, 3, 1]
 
 
 def simplified(model: "ModelProto", spec: ModelSpec) -> "ModelProto":
-    """Return a copy with tensors in the place of Constant nodes and of what is computed from constants alone.
+    """Return a copy in which tensors replace Constant nodes and what is computed from constants alone.
 
-    Identities, dropout and what leads to no output are left out. The copy takes float32[N, C, H, W] and gives
-    float32[N, K], whatever the layout of the file.
+    Identities, dropout and what does not lead to an output are left out. The copy maps float32[N, C, H, W] to
+    float32[N, K], regardless of the file's layout.
     """
     import onnx
 
@@ -66,7 +66,7 @@ def replace(field: Any, values: list[Any]) -> None:
 
 
 def _constants(model: "ModelProto") -> None:
-    """Turn Constant nodes into initializers."""
+    """Convert Constant nodes to initializers."""
     kept = []
     for node in model.graph.node:
         value = _value(node) if node.op_type == "Constant" else None
@@ -93,7 +93,7 @@ def _value(node: "NodeProto") -> Any:
 
 
 def _identities(model: "ModelProto") -> None:
-    """Let the readers of an Identity read its input; one that gives the output stays."""
+    """Make the readers of an Identity read its input; keep one that returns the output."""
     outputs = {value.name for value in model.graph.output}
     same: dict[str, str] = {}
     kept = []
@@ -127,7 +127,7 @@ def _casts(model: "ModelProto") -> None:
 
 
 def _computed(model: "ModelProto") -> None:
-    """Compute the tensors that nodes make of constants alone, such as a bias of zeros."""
+    """Compute the tensors that nodes make from constants alone, such as a bias of zeros."""
     from onnx import numpy_helper
 
     held = {tensor.name: tensor for tensor in model.graph.initializer}

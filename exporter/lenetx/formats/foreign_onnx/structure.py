@@ -19,7 +19,7 @@ _LISTED = 12
 
 
 def structure(model: "ModelProto") -> tuple[Check, ...]:
-    """Check the validity, the versions, the operators and the nodes that lead to no output."""
+    """Check validity, versions, operators, and nodes that do not lead to an output."""
     return _valid(model), _versions(model), _operators(model), _unread(model)
 
 
@@ -69,7 +69,7 @@ def _operators(model: "ModelProto") -> Check:
 
 
 def _unread(model: "ModelProto") -> Check:
-    """Count the nodes that lead to no output: an engine may run them, and no logit shows it."""
+    """Count the nodes that do not lead to an output: an engine may run them, and no logit would show it."""
     read = {value.name for value in model.graph.output}
     unread = 0
     for node in reversed(model.graph.node):

@@ -1,4 +1,4 @@
-"""Write an ONNX file with a spec of which only the file itself and the user's statement are known."""
+"""Write an ONNX file with a spec that is based only on the file and the user's statement."""
 
 import dataclasses
 import math
@@ -40,11 +40,11 @@ _FEWEST = 2
 def unproven(path: Path, stated: Statement, layout: str | None, on_notice: Callable[[str], None]) -> bytes:
     """Return the contents of a foreign file with a spec that says that nothing was proven.
 
-    Its digest of the weights is that of the file's own tensors. The file is run once, on random inputs.
+    The spec's weights digest is that of the file's own tensors. The file is run once, on random inputs.
 
     Args:
         path: the file.
-        stated: preprocessing, labels and input shape; by default unknown, numbers, and what the file says.
+        stated: preprocessing, labels and input shape; by default unknown, class numbers, and the file's.
         layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
         on_notice: called with a sentence about anything that was assumed.
 
@@ -132,7 +132,7 @@ def _tensors(model: "ModelProto") -> dict[str, Any]:
 
 
 def _output(model: "ModelProto") -> str:
-    """Return what a file gives, by the last operator that changes numbers."""
+    """Return the kind of a file's outputs, by the last operator that changes numbers."""
     makers: dict[str, NodeProto] = {name: node for node in model.graph.node for name in node.output}
     node = makers.get(model.graph.output[0].name)
     while node is not None and node.op_type in _SHAPES:

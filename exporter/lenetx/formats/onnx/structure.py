@@ -171,9 +171,9 @@ def _paths(model: "ModelProto") -> Check:
 
 
 def _texts(message: Any) -> Iterator[bytes]:
-    """Yield every text of a protobuf message, without tensor data.
+    """Yield every string of a protobuf message, without tensor data.
 
-    Searching the raw file would be wrong: the length byte before a text can look like its first character.
+    Searching the raw file would be wrong: the length byte before a string can look like its first character.
     """
     for field, value in message.ListFields():
         single = isinstance(value, str | bytes | int | float) or hasattr(value, "ListFields")
