@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from _measure import heading, python, table, verdict
+from _timm import small_networks
 
 ONE = Path(__file__).with_name("_foreign_one.py")
 FILES = {"lenetx": "lenetx export", "dynamo": "torch.onnx, dynamo=True", "tracing": "torch.onnx, dynamo=False"}
@@ -37,17 +38,15 @@ def main() -> None:
     if what.endswith(".py"):
         found = names or re.findall(r"^(?:class|def) (\w+)", Path(what).read_text("utf-8"), re.MULTILINE)
         networks = [(f"{Path(what).absolute()}:{name}", ()) for name in found]
+    elif what == "timm" and not names:
+        networks = [(each.architecture, ("3", str(each.side))) for each in small_networks()]
     else:
-        networks = [(f"{what}:{name}", ("3", *SIZES)) for name in names or known(what)]
+        networks = [(f"{what}:{name}", ("3", *SIZES)) for name in names or classifiers()]
     report([outcome(*each) for each in networks])
 
 
-def known(library: str) -> list[str]:
-    """Return the names of a library's classifiers that are tried."""
-    if library == "timm":
-        from _timm import SMALL
-
-        return list(SMALL)
+def classifiers() -> list[str]:
+    """Return the names of torchvision's classifiers."""
     from lenetx.torchvision_loader import import_torchvision
 
     import_torchvision()
