@@ -79,7 +79,7 @@ def test_nothing_is_downloaded(monkeypatch):
 
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
-    models.build("timm:resnet18.a1_in1k", (3, 32, 32), 10)
+    assert models.build("timm:resnet18.a1_in1k", (3, 32, 32), 10).num_classes == 10
 
 
 @installed

@@ -24,7 +24,7 @@ Damage = Callable[[onnx.ModelProto], None]
 
 
 def trained_norms(module: nn.Module) -> nn.Module:
-    """Give the batch norms statistics and weights as after training."""
+    """Set the statistics and weights of batch norms as after training."""
     generator = torch.Generator().manual_seed(3)
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):

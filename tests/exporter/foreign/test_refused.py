@@ -16,7 +16,7 @@ ROAD = "'lenetx verify --write-inputs' and '--logits'"
 
 
 def in_type(model, kind, number):
-    """Give all float32 tensors, inputs and outputs another type."""
+    """Change the type of all float32 tensors, inputs and outputs."""
     for tensor in list(model.graph.initializer):
         if tensor.data_type == TensorProto.FLOAT:
             set_weight(model, tensor.name, weight(model, tensor.name).astype(kind))
