@@ -23,8 +23,10 @@ from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
 from .weights import load as weights_load
-from .weights.checkpoint import MODULE, Checkpoint
+from .weights.checkpoint import Checkpoint
+from .weights.in_memory import MODULE
 from .weights.options import WeightsOptions
+from .weights.stated_spec import stated_spec
 from .weights.statement import Statement
 
 if TYPE_CHECKING:
@@ -257,5 +259,5 @@ def classifier(
             f"`architecture` does not apply to '{path}', which holds its network; got '{options.architecture}'."
         )
     opened = formats.open_artifact(path, device=device)
-    spec = weights_load.stated_spec(path, opened.artifact.spec, options.stated, on_notice)
+    spec = stated_spec(path, opened.artifact.spec, options.stated, on_notice)
     return Classifier.from_backend(spec, opened.backend)

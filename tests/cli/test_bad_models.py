@@ -95,11 +95,11 @@ def test_every_artifact_that_cannot_be_read_is_named(cli, wreck, workspace):
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model", "model.pth"])
-@pytest.mark.parametrize("command", ["predict", "inspect", "verify"])
-def test_an_unknown_ending_is_told_the_known_ones(refused, workspace, picture, command, name):
+def test_an_unknown_ending_is_told_the_known_ones_unless_it_may_be_one_of_weights(refused, workspace, picture, name):
     (workspace / name).write_bytes(b"")
-    arguments = {"predict": [picture], "inspect": [], "verify": ["--against", workspace / "lenet5.pt", "-q"]}[command]
-    assert ".onnx, .torchscript" in refused(2, command, workspace / name, *arguments)
+    for command, *arguments in (["inspect"], ["verify", "--against", workspace / "lenet5.pt", "-q"]):
+        assert ".onnx, .torchscript" in refused(2, command, workspace / name, *arguments)
+    assert "is not a usable checkpoint. It is empty." in refused(4, "predict", workspace / name, picture)
 
 
 @pytest.mark.parametrize("path", [".", ".."])

@@ -154,7 +154,7 @@ def test_a_network_that_prints_leaves_stdout_one_document(cli, at_work):
     [
         ("NotTraced", "work.py:NotTraced raised RuntimeError in line 22 of work.py on its way to onnx: I am not to be"),
         ("Leaves", "work.py:Leaves raised SystemExit in line 27 of work.py: 0."),
-        ("Branches", "work.py:Branches reads a number of its input in line 31 of work.py and goes on by it"),
+        ("Branches", "work.py:Branches reads a number of its input in line 31 of work.py and branches on it"),
     ],
 )
 def test_a_fault_of_the_networks_code_is_one_sentence_about_it(refused, at_work, name, words):

@@ -16,7 +16,7 @@ def test_what_is_stated_stands_in_the_spec(plain):
 
 def test_an_artifact_of_third_party_weights_is_proven_by_another_version_of_lenetx(plain, tmp_path, monkeypatch):
     lenetx.export(lenetx.load_weights(plain, architecture="lenet5"), ["onnx"], folder=tmp_path)
-    monkeypatch.setattr("lenetx.weights.load.PRODUCER", "lenetx 99.0")
+    monkeypatch.setattr("lenetx.weights.stated_spec.PRODUCER", "lenetx 99.0")
     lenetx.verify(tmp_path / "lenet5.onnx", against=lenetx.load_weights(plain, architecture="lenet5")).raise_if_failed()
 
 

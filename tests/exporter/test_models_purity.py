@@ -205,7 +205,7 @@ def line(code):
 
 RANDOM = "gives different logits for the same input in eval mode: it draws random numbers"
 READS = "reads a number of its input"
-SIZED = "goes on by how many there are"
+SIZED = "branches on how many there are"
 WHOLE = "gives an image other logits beside other images than by itself"
 REFUSED = {
     "DropAlways": (RANDOM, line("F.dropout(x, 0.5)"), "F.dropout needs training=self.training"),

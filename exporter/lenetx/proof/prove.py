@@ -13,7 +13,8 @@ from ..formats.artifact import OpenedArtifact
 from ..report import Check, Report
 from ..report.registry import REGISTRY
 from ..weights.accepted import code_accepted
-from ..weights.checkpoint import CODE, MODULE
+from ..weights.checkpoint import CODE
+from ..weights.in_memory import MODULE
 from .case import Case
 from .forked import ForkedOutcome, run_forked
 from .reference import Reference, counted

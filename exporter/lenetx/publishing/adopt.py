@@ -173,7 +173,9 @@ def _checkpoint(
         return against
     if isinstance(against, Path):
         return load_against(against, path, options, on_notice)
-    return checkpoint_of_module(against, input_shape=input_shape or shape_in(path), stated=stated, on_notice=on_notice)
+    return checkpoint_of_module(
+        Checkpoint, against, input_shape=input_shape or shape_in(path), stated=stated, on_notice=on_notice
+    )
 
 
 def _job(path: Path, target: Path, expected: Reference, layout: str | None) -> Job:

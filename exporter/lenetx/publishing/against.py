@@ -12,8 +12,9 @@ from ..errors import InputError
 from ..formats.foreign_onnx import input_of, is_foreign
 from ..weights.accepted import with_code_of
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import checkpoint_of, stated_spec, third_party_weights
+from ..weights.load import checkpoint_of, third_party_weights
 from ..weights.options import WeightsOptions
+from ..weights.stated_spec import stated_spec
 from ..weights.statement import Statement
 
 __all__ = ["load_against"]

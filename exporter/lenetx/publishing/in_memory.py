@@ -64,13 +64,13 @@ def _module_against(
     stated = Statement.of_values(output=output)
     if artifact is None or is_foreign(artifact):
         shape = input_shape or (_shape_of(axes) if artifact is None else shape_in(artifact))
-        return checkpoint_of_module(module, input_shape=shape, stated=stated, on_notice=on_notice)
+        return checkpoint_of_module(Checkpoint, module, input_shape=shape, stated=stated, on_notice=on_notice)
     spec = formats.open_artifact(artifact).artifact.spec
     if input_shape is not None and tuple(input_shape) != spec.input_shape:
         shown = "×".join(map(str, spec.input_shape))
         raise InputError(f"'{artifact}' says that its input is {shown}, and `input_shape` contradicts it: omit it.")
     stated.require_agreement(spec, artifact.name)
-    return checkpoint_of_module(module, stated=stated, like=spec, on_notice=on_notice)
+    return checkpoint_of_module(Checkpoint, module, stated=stated, like=spec, on_notice=on_notice)
 
 
 def shape_in(artifact: Path) -> Shape | None:

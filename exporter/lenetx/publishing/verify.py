@@ -19,8 +19,9 @@ from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
 from ..report import Check, Report
 from ..weights.checkpoint import Checkpoint
-from ..weights.load import load_weights, stated_spec
+from ..weights.load import load_weights
 from ..weights.options import WeightsOptions
+from ..weights.stated_spec import stated_spec
 from ..weights.statement import Statement
 from .against import load_against
 from .in_memory import without_modules

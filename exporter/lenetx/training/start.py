@@ -19,8 +19,8 @@ from ..models.architecture import Shape
 from ..models.load_into import load_into
 from ..models.probe import fork_random
 from ..models.purity import impurity, require_rebuildable
-from ..weights.load import unknown_spec
 from ..weights.plain_tensors import weights_sha256
+from ..weights.stated_spec import unknown_spec
 from ..weights.statement import Statement
 from .config import TrainConfig
 from .geometry import framing_of, settle_input

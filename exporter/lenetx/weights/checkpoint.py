@@ -26,8 +26,6 @@ __all__ = ["ACCEPT", "CODE", "Checkpoint"]
 
 CODE = "accepted_code"
 """Key of ``Checkpoint.config``: the recorded network, if the user accepted other source code instead."""
-MODULE = "module"
-"""Key of ``Checkpoint.config``: a description, if the checkpoint was made from a module in memory."""
 ACCEPT = "add --accept-code if the change is meant: the weights and the proof then decide, and the report records it"
 """Advice about source code that changed."""
 
@@ -131,7 +129,7 @@ class Checkpoint:
             labels=labels,
             output=output,
         )
-        return checkpoint_of_module(module, input_shape=input_shape, stated=stated, on_notice=on_notice)
+        return checkpoint_of_module(cls, module, input_shape=input_shape, stated=stated, on_notice=on_notice)
 
     def with_accepted_code(self, recorded: str) -> "Checkpoint":
         """Return the checkpoint of its custom ``network``, which the user accepted in place of the recorded one."""

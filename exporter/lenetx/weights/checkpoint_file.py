@@ -18,7 +18,8 @@ from ..errors import ArtifactError, CheckpointError, InputError
 from ..files import write_atomically
 from ..models.identity import described, is_same
 from . import run_state, safetensors_file, tensor_file
-from .checkpoint import ACCEPT, CODE, MODULE, Checkpoint
+from .checkpoint import ACCEPT, CODE, Checkpoint
+from .in_memory import MODULE
 from .matching import difference
 from .plain_tensors import plain, require_plain, weights_sha256
 from .same_answers import require_same_answers

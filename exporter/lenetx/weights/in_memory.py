@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lenetx_runtime.layout import DEFAULT_LAYOUT
 from lenetx_runtime.spec import EXPORTED
@@ -15,9 +15,8 @@ from ..models.architecture import Shape
 from ..models.in_memory import architecture_of, network_in
 from ..models.module_copy import require_apart
 from . import matching
-from .checkpoint import MODULE, Checkpoint
-from .load import stated_spec, unknown_spec
 from .plain_tensors import plain, weights_sha256
+from .stated_spec import stated_spec, unknown_spec
 from .statement import Statement
 
 if TYPE_CHECKING:
@@ -25,24 +24,29 @@ if TYPE_CHECKING:
 
     from lenetx_runtime import ModelSpec
 
-__all__ = ["checkpoint_of_module"]
+__all__ = ["MODULE", "checkpoint_of_module"]
 
+C = TypeVar("C")
+MODULE = "module"
+"""Key of ``Checkpoint.config``: a description, if the checkpoint was made from a module in memory."""
 _COPY = "a copy of one in memory"
 _LIKE = f"{_COPY}; it states no preprocessing and labels, and those of the artifact are taken"
 _EXAMPLE = "input_shape=(1, 28, 28)"
 
 
 def checkpoint_of_module(
+    make: Callable[..., C],
     module: "nn.Module",
     *,
     input_shape: Sequence[int] | None = None,
     stated: Statement | None = None,
     like: "ModelSpec | None" = None,
     on_notice: Callable[[str], None] | None = None,
-) -> Checkpoint:
+) -> C:
     """Make a checkpoint from a copy of a module; see ``Checkpoint.of``.
 
     Args:
+        make: the class ``Checkpoint``.
         module: the module, which is never changed.
         input_shape: see ``Checkpoint.of``.
         stated: preprocessing and labels.
@@ -72,7 +76,7 @@ def checkpoint_of_module(
     if like is None:
         spec = unknown_spec(network.name, shape, classes, digest)
         spec = dataclasses.replace(spec, output=kind, network_output=output)
-        return Checkpoint(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)
+        return make(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)
     spec = dataclasses.replace(
         like,
         weights_sha256=digest,
@@ -86,7 +90,7 @@ def checkpoint_of_module(
         layout=DEFAULT_LAYOUT,
         origin=EXPORTED,
     )
-    return Checkpoint(spec, tensors, {}, config | {MODULE: _LIKE}, (), network)
+    return make(spec, tensors, {}, config | {MODULE: _LIKE}, (), network)
 
 
 def _known_shape(network: Architecture) -> Shape:

@@ -15,7 +15,7 @@ EXACT = np.arange(8, dtype=np.float64).reshape(2, 4)
 def repeats(limits, answers):
     probe = Probe("inputs", "2 inputs", np.zeros((2, 1, 8, 8), np.float32), EXACT, EXACT, limits, np.arange(2))
     backend = SimpleNamespace(run=lambda _: next(answers))
-    artifact = SimpleNamespace(spec=SimpleNamespace(batch="dynamic"), is_function=False)
+    artifact = SimpleNamespace(spec=SimpleNamespace(batch="dynamic"), is_function=False, is_foreign=False)
     return _repeats(Case(SimpleNamespace(backend=backend, artifact=artifact), SimpleNamespace(real=probe)))
 
 

@@ -16,8 +16,8 @@ from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.spec import UNKNOWN, UNPROVEN
 
 from ...graph.expression import plain
-from ...weights.load import stated_spec, unknown_spec
 from ...weights.plain_tensors import weights_sha256
+from ...weights.stated_spec import stated_spec, unknown_spec
 from ...weights.statement import Statement
 from .adoption import sealed, whole
 from .contract import axes_of_value, require_classifier, shown, size_of
