@@ -151,5 +151,5 @@ def test_a_damaged_file_without_a_checkpoint_is_called_damaged(refused, publishe
     whole = (published / "lenet5.onnx").read_bytes()
     (tmp_path / "broken.onnx").write_bytes(whole[:5000])
     (tmp_path / "whole.onnx").write_bytes(whole)
-    assert "cut off" in refused(4, "verify", tmp_path / "broken.onnx")
+    assert "it is damaged" in refused(4, "verify", tmp_path / "broken.onnx")
     assert "name one with --against" in refused(2, "verify", tmp_path / "whole.onnx")

@@ -20,7 +20,7 @@ from .conftest import rows
         ("0.png,cat,big\n1.png,dog,big\n", "has the columns 1, 2, 3, and it is not clear which one holds the labels"),
         ("file,kind,size\n0.png,cat,big\n1.png,dog,big\n", "has the columns file, kind, size, and it is not clear"),
         ("file,label,split\n0.png,cat,test\n1.png,dog,test\n", "has no row of the part train, only of test"),
-        ('0.png,"cat\n1.png,dog\n', "Line 2 of '.*' is no CSV"),
+        ('0.png,"cat\n1.png,dog\n', "Line 2 of '.*' is not valid CSV"),
         ("", "has no rows"),
         ("\n\n", "has no rows"),
         ("path,label\n", "has no rows"),
@@ -55,7 +55,7 @@ def test_a_table_of_thousands_of_columns_is_not_looked_for_on_the_disk(table, pi
     isfile = os.path.isfile
     monkeypatch.setattr("os.path.isfile", lambda path: looks.append(path) or isfile(path))
     wide = ",".join(f"text{number}" for number in range(3000))
-    with pytest.raises(DataError, match="3,000 columns and is no table of pixels"):
+    with pytest.raises(DataError, match="3,000 columns and is not a table of pixels"):
         data.load(table(f"{wide}\n" * 100), options=DataOptions(images=pictures))
     assert not looks
     with pytest.raises(DataError, match="not clear which one holds the labels"):

@@ -52,8 +52,8 @@ def test_what_does_not_is_a_name_that_is_not_known(here, name):  # noqa: ARG001
         ("none/labels.csv", "There is no data set 'none/labels.csv'"),
         ("none/set.npz", "There is no data set 'none/set.npz'"),
         ("none/set.h5", "There is no 'none/set.h5'; a data set of your own is a .csv, a .npz or a folder"),
-        ("./labels.text", "'./labels.text' is no data set"),
-        ("./labels", "'./labels' is no data set"),
+        ("./labels.text", "'./labels.text' is not a data set"),
+        ("./labels", "'./labels' is not a data set"),
     ],
 )
 def test_a_path_with_nothing_usable_is_refused(here, path, words):

@@ -188,7 +188,7 @@ def test_rows_that_cannot_be_used_are_named_and_nothing_hangs(folder, tmp_path):
             lambda folder: (folder.mkdir(), (folder / "labels.csv").write_text("0.png,cat")),
             "no folder per class: .* or name the file '.*labels.csv'",
         ),
-        (lambda folder: folder.write_text("no folder"), "There is no folder|cannot|is no data set"),
+        (lambda folder: folder.write_text("no folder"), "There is no folder|cannot|is not a data set"),
     ],
     ids=[
         "nothing",

@@ -62,7 +62,7 @@ def test_what_is_said_beats_the_file_and_the_file_the_defaults(tmp_path):
         ("[data_options]\nskip_bad = 1", InputError, "The data option skip_bad is 1"),
         ("[data_options]\nworkers = true", InputError, "The data option workers is True"),
         ("[data_options]\nmemory_limit = 1.5", InputError, r"The data option memory_limit is 1\.5"),
-        ("data_options = 3", InputError, "The setting data_options is a table"),
+        ("data_options = 3", InputError, "The setting data_options must be a table"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused(tmp_path, text, error, words):

@@ -34,7 +34,7 @@ def test_a_damaged_checkpoint_is_caught_like_any_damaged_artifact():
 DATA_SETS = ("digits", "mnist", "fashion-mnist", "kmnist", "qmnist", "emnist-digits")
 
 
-NETWORKS = (*models.names(), "torchvision:NAME", "FILE.py:NAME")
+NETWORKS = (*models.names(), "torchvision:NAME", "timm:NAME", "FILE.py:NAME")
 
 
 @pytest.mark.parametrize(

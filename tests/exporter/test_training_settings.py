@@ -68,7 +68,7 @@ def test_everything_that_a_checkpoint_records_can_be_said_again(checkpoint):
         ("epochs = true", InputError, "The setting epochs is True, not of type int"),
         ("amp = 1", InputError, "The setting amp is 1, not of type bool"),
         ("learning_rate = [1]", InputError, r"The setting learning_rate is \[1\], not of type float"),
-        ("augmentation = 3", InputError, "The setting augmentation is a table"),
+        ("augmentation = 3", InputError, "The setting augmentation must be a table"),
         ('[augmentation]\nshift = "far"', InputError, "The augmentation shift is 'far', not of type float"),
         ("epochs = 0", InputError, "The number of epochs is 0"),
         ("epochs", InputError, "is not TOML"),

@@ -89,7 +89,7 @@ def test_top_gives_the_best_k(k, expected):
 
 @pytest.mark.parametrize("k", [0, -1, 2.5, "3", None])
 def test_a_top_of_nothing_is_refused(k):
-    with pytest.raises(InputError, match=f"There is no top {k!r}"):
+    with pytest.raises(InputError, match=f"k is {k!r}"):
         RISING.top(k)
 
 
