@@ -63,9 +63,9 @@ def test_numbers_that_are_names_and_spaces_in_names_stay(tmp_path):
     [
         ("Zahl-ü".encode("latin-1"), "are not UTF-8: save the file in that encoding"),
         (b'{"0": "zero", "2": "two"}', "are not a list of names: write them as"),
-        (json.dumps({"9" * 9999: "zero"}).encode(), "are no list of names"),
-        (b"[1, 2]", "are no list of names"),
-        (b"[", "are no JSON"),
+        (json.dumps({"9" * 9999: "zero"}).encode(), "are not a list of names"),
+        (b"[1, 2]", "are not a list of names"),
+        (b"[", "are not JSON"),
     ],
 )
 def test_what_is_no_list_of_names_is_told_what_one_is(tmp_path, content, words):
@@ -78,7 +78,7 @@ def test_what_is_no_list_of_names_is_told_what_one_is(tmp_path, content, words):
 def test_numbers_that_no_class_has_are_no_traceback(tmp_path, content):
     (tmp_path / "labels.txt").write_text(content, encoding="utf-8")
     if content.startswith("{"):
-        with pytest.raises(InputError, match="no list of names"):
+        with pytest.raises(InputError, match="not a list of names"):
             read_labels(str(tmp_path / "labels.txt"))
     else:
         assert read_labels(str(tmp_path / "labels.txt")) == ("9" * 5000 + " a", "1 b")

@@ -193,7 +193,7 @@ def test_a_file_without_a_class_is_told_its_class(net):
 
 @pytest.mark.parametrize("name", [":Net", "mynet.py:", ":"])
 def test_half_a_name_is_told_the_forms(name):
-    assert "give FILE.py:NAME, package.module:NAME or torchvision:NAME" in refusal(name)
+    assert "give FILE.py:NAME, package.module:NAME, torchvision:NAME or timm:NAME" in refusal(name)
 
 
 def test_what_a_constructor_prints_goes_to_stderr(net, capsys):
