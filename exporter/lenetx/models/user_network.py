@@ -148,7 +148,7 @@ def _script_in_words(path: Path) -> Iterator[None]:
             raise
         what = "reading its arguments" if isinstance(error, SystemExit) else "reading its data"
         raise InputError(
-            f"{path.name} raised {described(error).rstrip('.')}: put what only a script does, such as {what}, under "
+            f"{path.name} raised {described(error).rstrip('.')}: move what only a script does, such as {what}, under "
             f"{GUARD}."
         ) from None
 
