@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_passes(tmp_path):
     (code,) = [
         block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S) if "def test" in block

@@ -39,6 +39,7 @@ class Net(nn.Module):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "name"), [(CLASS, "in-memory:Net"), ("from net import Net", "net.py:Net@")])
 def test_the_same_module_gives_the_same_bytes_in_another_process(source, name, tmp_path):
     """Also from another folder, when exported again, and for a class without a source, as in a notebook."""

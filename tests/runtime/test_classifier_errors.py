@@ -82,7 +82,7 @@ def test_a_wrong_argument_is_an_input_error(sealed, options):
     "CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="this onnxruntime was built with CUDA"
 )
 def test_cuda_that_is_not_there_is_an_error_and_never_the_cpu(model_path):
-    with pytest.raises(DeviceUnavailable, match="CUDA was asked for") as caught:
+    with pytest.raises(DeviceUnavailable, match="CUDA was requested") as caught:
         Classifier(model_path, device="cuda")
     assert caught.value.exit_code == 3
 
