@@ -48,7 +48,7 @@ _BUILTINS = ("set", "frozenset", "complex", "slice", "range", "object", "int", "
 _VALUES = {"_codecs.encode", "contextlib.nullcontext", "copyreg._reconstructor", "functools.partial"}
 _GETATTR = "builtins.getattr"
 """Used to pickle flags and methods; only a program calls its result."""
-_VALUES |= {_GETATTR, "types.SimpleNamespace"}
+_VALUES |= {_GETATTR, "_operator.or_", "types.SimpleNamespace"}  # or_: combined flags of Python 3.11.2
 _VALUES |= {f"builtins.{name}" for name in (*_BUILTINS, "dict", "tuple")}
 """Names in Python's standard library that stand for data. A pickle that uses others is a program and is rejected."""
 _METHODS = frozenset(dir(OrderedDict))
