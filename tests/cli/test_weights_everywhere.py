@@ -53,6 +53,7 @@ KINDS = {
     "checkpoint.pt": lambda _, path: lenetx.convert("plain.pth", path, **lenetx_options()),
     "checkpoint.safetensors": lambda _, path: lenetx.convert("plain.pth", path, **lenetx_options()),
 }
+FAST = ("plain.pth", "lightning.ckpt", "traced.torchscript", "checkpoint.pt")
 
 
 def lenetx_options():
@@ -88,7 +89,9 @@ def here(folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [each if each in FAST else pytest.param(each, marks=pytest.mark.slow) for each in KINDS]
+)
 def test_every_command_reads_it_with_the_same_options(cli, kind, tmp_path):
     """What one command makes of the options, all do."""
     assert cli("export", kind, *ALL, "-f", "onnx", "-o", tmp_path, "-q").exit_code == 0
