@@ -70,7 +70,16 @@ def zoo(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", ["lenet5-bn", "lenet5-dropout", "Preactivated", "Shuffled", "Tied"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lenet5-bn",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("lenet5-dropout", "Preactivated", "Shuffled", "Tied")
+        ),
+    ],
+)
 def test_from_training_to_prediction(zoo, tmp_path, name):
     architecture = f"{zoo}:{name}" if name[0].isupper() else name
     path = tmp_path / "net.pt"
