@@ -1,10 +1,12 @@
 """The command in this process and in its own, and files of every kind to give it."""
 
 import subprocess
+import warnings
 
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +72,31 @@ def no_network():
         except OSError:
             continue
     return ()
+
+
+NETWORK = """
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 3, 5, 2), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(432, 10))
+"""
+"""A small network, as a user's file has it."""
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """A folder with a network's code, its weights, and the file that torch writes."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NETWORK)
+    scope: dict[str, type[torch.nn.Module]] = {}
+    exec(NETWORK, scope)
+    torch.manual_seed(0)
+    module = scope["Net"]().eval()
+    torch.save(module.state_dict(), "w.pth")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sample = torch.zeros(2, 1, 28, 28)
+        torch.onnx.export(module, (sample,), "theirs.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": [0]})
+    return tmp_path

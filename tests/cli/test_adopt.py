@@ -3,16 +3,12 @@
 import json
 import subprocess
 import sys
-import warnings
 
 import onnx
 import pytest
-import torch
 
 from lenetx_runtime import Classifier
 from lenetx_runtime.__main__ import main as runtime
-
-from .test_verify_foreign import NETWORK
 
 ASKED = ("adopt", "theirs.onnx", "--against", "w.pth", "--arch", "net.py:Net")
 STATED = ("--labels", "a,b,c,d,e,f,g,h,i,j", "--framing", "mnist", "--mean", "0.1307", "--std", "0.3081")
@@ -36,23 +32,6 @@ Path.replace = kill
 from lenetx_cli.app import main
 main()
 """
-
-
-@pytest.fixture
-def theirs(tmp_path, monkeypatch):
-    """A folder with a network's code, its weights, and the file that torch writes."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.py").write_text(NETWORK)
-    scope: dict[str, type[torch.nn.Module]] = {}
-    exec(NETWORK, scope)
-    torch.manual_seed(0)
-    module = scope["Net"]().eval()
-    torch.save(module.state_dict(), "w.pth")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sample = torch.zeros(2, 1, 28, 28)
-        torch.onnx.export(module, (sample,), "theirs.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": [0]})
-    return tmp_path
 
 
 def test_an_adopted_file_works_with_every_command(theirs, cli, picture, capsys):

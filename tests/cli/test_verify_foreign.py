@@ -1,38 +1,9 @@
 """``lenetx verify``, ``inspect`` and ``predict`` of an ONNX file that lenetx did not write."""
 
 import json
-import warnings
 
 import onnx
 import pytest
-import torch
-
-NETWORK = """
-from torch import nn
-
-
-class Net(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Conv2d(1, 3, 5, 2), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(432, 10))
-"""
-
-
-@pytest.fixture
-def theirs(tmp_path, monkeypatch):
-    """A folder with a network's code, its weights, and the file that torch writes."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "net.py").write_text(NETWORK)
-    scope: dict[str, type[torch.nn.Module]] = {}
-    exec(NETWORK, scope)
-    torch.manual_seed(0)
-    module = scope["Net"]().eval()
-    torch.save(module.state_dict(), "w.pth")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        sample = torch.zeros(2, 1, 28, 28)
-        torch.onnx.export(module, (sample,), "theirs.onnx", dynamo=False, input_names=["x"], dynamic_axes={"x": [0]})
-    return tmp_path
-
 
 ASKED = ("verify", "theirs.onnx", "--against", "w.pth", "--arch", "net.py:Net")
 

@@ -173,7 +173,7 @@ class LightningModule(nn.Module):
             raise RuntimeError("not attached to a trainer")
 
     def forward(self, *args):
-        raise NotImplementedError
+        raise NotImplementedError  # as in Lightning, whose modules may have no forward of their own
 
 
 class Lit(LightningModule):

@@ -82,7 +82,7 @@ def operators(tmp_path, monkeypatch):
 
 
 def test_the_graph_runs_as_it_stands_if_it_is_not_to_be_optimised(sealed, spec, operators):
-    """The engine's own profile names the operators that really ran: optimised, Relu is a part of Conv."""
+    """The profile of onnxruntime lists the operators that ran; optimisation fuses Relu into Conv."""
     assert operators(OrtBackend(sealed, spec, optimised=False)) == ["Conv", "Relu", "Flatten", "Gemm"]
     assert "Relu" not in operators(OrtBackend(sealed, spec, optimised=True))
     assert "Relu" not in operators(OrtBackend(sealed, spec))
