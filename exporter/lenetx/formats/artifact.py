@@ -40,6 +40,7 @@ class Artifact:
         spec: the embedded spec; for a function or a foreign file, the checkpoint's with the names and axes of the file.
         is_foreign: whether another program wrote the graph.
         beside: names of the files beside it that hold its weights; ``sha256`` does not cover them.
+        others: names of its outputs that were left out: they and what only they need is not proven.
     """
 
     format: str
@@ -50,6 +51,7 @@ class Artifact:
     spec: ModelSpec
     is_foreign: bool = False
     beside: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def is_function(self) -> bool:

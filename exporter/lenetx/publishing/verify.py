@@ -13,11 +13,11 @@ from lenetx_runtime.spec import UNKNOWN
 from .. import data, formats
 from ..data import DataOptions
 from ..data.proof_images import evenly_spaced, with_test_frames
-from ..errors import ArtifactError, DataMissing, InputError, OutputError, UnknownName
+from ..errors import DataMissing, InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
 from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
-from ..report import Check, Report
+from ..report import Report
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import load_weights
 from ..weights.options import WeightsOptions
@@ -25,7 +25,7 @@ from ..weights.stated_spec import stated_spec
 from ..weights.statement import Statement
 from .against import load_against
 from .in_memory import without_modules
-from .manifest import MANIFEST, entry_of
+from .manifest import published_check
 from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def verify(
             ``torch.nn.Module``, which is never changed, see ``Checkpoint.of``.
         input_shape: (channels, height, width) of a module's input; by default what the artifact states, else the
             module's attribute of that name.
-        output: index or name of the logits among several outputs of a module; by default what the artifact states.
+        output: index or name of the logits among several outputs of a module, by default what the artifact states; or
+            of another program's ONNX file, by default the one that corresponds to the network's.
         data_name: the data set whose test split is used, see ``reference``.
         data_root: the folder of the data set's files.
         data_options: how to read a custom data set.
@@ -181,14 +182,23 @@ def verify(
     assert path is not None
     with _locked(path.parent, on_progress):  # the file and the manifest must come from the same publication
         if is_foreign(path):
-            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device, layout=layout)
+            if output is None and weights_options is not None:
+                output = weights_options.stated.network_output
+            opened = open_foreign(
+                path,
+                expected.checkpoint,
+                expected.modules[0],
+                device=device,
+                layout=layout,
+                output=None if output is None else str(output),
+            )
             return prove(opened, expected, on_progress=on_progress)
         if layout is not None:
             raise InputError(f"`layout` applies only to ONNX files of other programs; got '{layout}'.")
         opened = formats.open_artifact(path, device=device)
         if opened.artifact.is_foreign:
             opened = open_adopted(path, expected.checkpoint, expected.modules[0], device=device)
-        published = _manifest(path, opened.artifact.sha256)
+        published = published_check(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
 
 
@@ -283,14 +293,3 @@ def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
         except OutputError as error:
             on_progress(str(error))
         yield
-
-
-def _manifest(path: Path, sha256: str) -> Check:
-    try:
-        entry = entry_of(path)
-    except ArtifactError as error:
-        return Check("manifest", MANIFEST, "failed", detail=str(error))
-    if entry is None:
-        return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
-    problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."
-    return Check.verdict("manifest", MANIFEST, problem, "The file is the one that was published.")

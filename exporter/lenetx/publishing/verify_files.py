@@ -10,6 +10,7 @@ from lenetx_runtime.files import require_file
 
 from ..data.array_files import read_array, write_array
 from ..errors import ArtifactError, CheckpointError, InputError, OutputError
+from ..formats.foreign_onnx import is_foreign
 from ..proof import Reference
 from ..report import Report
 from ..weights.load import load_weights
@@ -84,7 +85,14 @@ def verify_files(
                     on_notice=on_notice,
                 )
             on_progress(f"proving {path.name}")
-            report = verify(path, against=references[checkpoint], device=device, layout=layout, on_progress=on_progress)
+            report = verify(
+                path,
+                against=references[checkpoint],
+                output=weights.stated.network_output if is_foreign(path) else None,
+                device=device,
+                layout=layout,
+                on_progress=on_progress,
+            )
         except LenetxError as error:
             problems.append(error)
             if not isinstance(error, ArtifactError) or isinstance(error, CheckpointError):

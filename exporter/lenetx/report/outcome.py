@@ -25,8 +25,8 @@ class Outcome:
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
-        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch`` and files of
-            ``external_data`` if another program wrote the file.
+        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch``, the only
+            ``output`` of several that was proven and files of ``external_data`` if another program wrote the file.
         reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
     """
 
@@ -73,6 +73,8 @@ class Outcome:
             scope += "; with changed code, which was accepted"
         if "batch" in self.artifact:
             scope += f"; in batches of {self.artifact['batch']} only"
+        if "output" in self.artifact:
+            scope += f"; its output {self.artifact['output']} only"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}

@@ -130,7 +130,7 @@ def language_model(model):
         (float64, "It computes in float64"),
         (quantised, "It computes in int8"),
         (two_inputs, f"It has 2 inputs .*mask: float32.*{ROAD}"),
-        (two_outputs, f"It has 2 outputs .*{ROAD}"),
+        (two_outputs, r"It has 2 outputs .*several can be the network's logits.*: choose one with --output INDEX"),
         (whole_numbers, rf"Its input pixels is uint8\[batch, 1, 32, 32\], not float32: .*{ROAD}"),
         (language_model, r"It has 2 inputs \(input_ids: int64\[batch, length\]"),
         (other_classes, r".*\[batch, 5\], 5 numbers for an image; the network has 10 classes: name the weights"),

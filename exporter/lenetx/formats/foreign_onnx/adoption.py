@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ from lenetx_runtime.limits import size_in_words
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.spec import ADOPTED, METADATA_KEY, UNPROVEN
 
+from ...models.adapt import chosen_in
 from ..artifact import Artifact, OpenedArtifact
 from .contract import axes_of_value, fit_axes, require_classifier, spec_for
 from .opening import opened
+from .outputs import choose, keep_output
 from .precision import FLOAT32
-from .read import LARGEST, fill, naming, parse, require_opset, without_descriptions
+from .read import LARGEST, fill, naming, parse, require_opset, texts, without_descriptions
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -23,28 +26,51 @@ if TYPE_CHECKING:
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["adopted", "open_adopted", "sealed", "whole"]
+__all__ = ["adopted", "keep_only", "open_adopted", "sealed", "whole"]
 
 _EMPTY = "0" * 64
 
 
-def adopted(path: Path, spec: ModelSpec, layout: str | None = None) -> bytes:
+def adopted(
+    path: Path,
+    spec: ModelSpec,
+    built: "nn.Module",
+    layout: str | None = None,
+    output: str | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> bytes:
     """Return the contents of a foreign file with a spec in it.
 
     Nodes and tensors are kept byte for byte; external weights are included, and the axes of the input and the output
-    are filled in if the file leaves them open.
+    are filled in if the file leaves them open. Of several outputs one is kept; the nodes and tensors that only the
+    others need are left out.
 
     Args:
         path: the file, or an unproven one of lenetx, whose spec is replaced.
         spec: of the network.
+        built: the network's module in eval mode.
         layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
+        output: index or name of the logits among several outputs, see ``outputs.choose``.
+        on_notice: called with a sentence if outputs are left out.
 
     Raises:
-        InputError: the file is missing or too large, or it is not a float32 classifier with the network's axes.
+        InputError: the file is missing or too large, it is not a float32 classifier with the network's axes, or several
+            of its outputs can be the logits.
         ArtifactError: it is damaged, its weights are missing, or it holds something that ``lenetx_runtime`` rejects.
     """
     with naming(path, "adopted"):
-        return sealed(whole(path), spec, ADOPTED, layout)
+        model = whole(path)
+        keep_only(model, choose(model, len(spec.labels), chosen_in(built), output), path, on_notice)
+        return sealed(model, spec, ADOPTED, layout)
+
+
+def keep_only(model: "ModelProto", name: str, path: Path, on_notice: Callable[[str], None]) -> None:
+    """Leave out all other outputs, see ``keep_output``, with a notice."""
+    if others := keep_output(model, name):
+        on_notice(
+            f"'{path.name}' has {len(others) + 1} outputs: {texts(name)} is kept; {', '.join(map(texts, others))} and "
+            "what only they need are left out."
+        )
 
 
 def whole(path: Path) -> "ModelProto":

@@ -54,7 +54,7 @@ def opened(
     return OpenedArtifact(
         artifact=artifact,
         backend=backend,
-        structure=(*structure(model), *([kept_paths(model)] if artifact.has_spec else [])),
+        structure=(*structure(model, artifact.others), *([kept_paths(model)] if artifact.has_spec else [])),
         weights=weights(readable),
         numbers=numbers(readable),
         constants=constants(readable),

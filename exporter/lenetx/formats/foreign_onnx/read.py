@@ -18,7 +18,7 @@ from .external import take_in
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
 
-__all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opset", "without_descriptions"]
+__all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opset", "texts", "without_descriptions"]
 
 OPSETS = range(7, 26)
 """From the oldest opset that torch writes to the newest that the tested engine runs."""

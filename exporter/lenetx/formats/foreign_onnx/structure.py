@@ -18,9 +18,10 @@ _DEFAULT = ("", "ai.onnx")
 _LISTED = 12
 
 
-def structure(model: "ModelProto") -> tuple[Check, ...]:
-    """Check validity, versions, operators, and nodes that do not lead to an output."""
-    return _valid(model), _versions(model), _operators(model), _unread(model)
+def structure(model: "ModelProto", others: tuple[str, ...]) -> tuple[Check, ...]:
+    """Check validity, versions, operators, nodes that do not lead to the output, and outputs that were left out."""
+    found = (_valid(model), _versions(model), _operators(model), _unread(model))
+    return (*found, _left_out(model, others)) if others else found
 
 
 def kept_paths(model: "ModelProto") -> Check:
@@ -82,3 +83,10 @@ def _unread(model: "ModelProto") -> Check:
         detail = f"{unread} lead to no output: nothing that they compute was judged."
         return Check(name, words, "not_applicable", detail=detail)
     return Check.verdict(name, words, None, "Each leads to the output.")
+
+
+def _left_out(model: "ModelProto", others: tuple[str, ...]) -> Check:
+    (wanted,) = model.graph.output
+    names = ", ".join(map(plain, others[:_LISTED])) + f" and {len(others) - _LISTED} more" * (len(others) > _LISTED)
+    detail = f"Only {plain(wanted.name)} is judged; left out, with what only they need: {names}."
+    return Check("outputs", f"{len(others) + 1} outputs", "not_applicable", detail=detail)
