@@ -9,7 +9,7 @@ from .aliases import aliases
 from .decisions import decisions
 from .difference import difference
 from .expression import Expression, Unknown, ordered
-from .onnx_graph import of_onnx
+from .onnx_graph import of_onnx, sizes_in
 from .torch_graph import of_tape
 
-__all__ = ["Expression", "Unknown", "aliases", "decisions", "difference", "of_onnx", "of_tape", "ordered"]
+__all__ = ["Expression", "Unknown", "aliases", "decisions", "difference", "of_onnx", "of_tape", "ordered", "sizes_in"]

@@ -82,12 +82,6 @@ def old_opset(model):
     model.opset_import[0].version = 6
 
 
-def a_branch(model):
-    graph = helper.make_graph([], "then", [], [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)])
-    chosen = constant(model, "chosen", True, np.bool_)
-    model.graph.node.append(helper.make_node("If", [chosen], ["y"], then_branch=graph, else_branch=graph))
-
-
 def endless_functions(model, depth=40):
     """Each function calls the one before it twice: 2⁴⁰ operators when written out."""
     own = helper.make_opsetid("f", 1)
@@ -139,7 +133,6 @@ def language_model(model):
         (old_opset, "It states opset 6; lenetx proves opset 7 to 25"),
         (endless_functions, "Its functions call each other"),
         (circular_functions, "Its functions call each other"),
-        (a_branch, "Its If holds a graph of its own"),
     ],
 )
 def test_what_cannot_be_proven_is_named_with_the_road_on(plain, reference, tmp_path, change, words):

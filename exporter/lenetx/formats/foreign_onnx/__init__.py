@@ -1,10 +1,10 @@
 """Open ONNX files that other programs wrote, to prove that they compute what a PyTorch network computes.
 
 ``read`` and ``external`` parse the file and include external weights; ``contract`` and ``precision`` find its axes
-and check that it is a float32 classifier, and ``outputs`` leaves all outputs but one out; ``simplify``, ``older`` and
-``match`` write it in the form that ``lenetx.graph`` reads, under the network's names. The engine runs bytes rewritten
-from what was parsed. ``adoption`` writes such a file with a spec in it and opens it; ``unproven`` writes one of which
-only the file is known.
+and check that it is a float32 classifier; ``outputs`` leaves all outputs but one out, and ``branches`` all branches but
+those that are taken; ``simplify``, ``constants``, ``older`` and ``match`` write it in the form that ``lenetx.graph``
+reads, under the network's names. The engine runs bytes rewritten from what was parsed. ``adoption`` writes such a file
+with a spec in it and opens it; ``unproven`` writes one of which only the file is known.
 """
 
 import hashlib
@@ -18,13 +18,15 @@ from lenetx_runtime.onnx_file import check_graph
 from ...models.adapt import chosen_in
 from ..artifact import Artifact, OpenedArtifact
 from .adoption import adopted, open_adopted
+from .branches import follow_branches
 from .contract import fit_axes, require_classifier, require_one, size_of, spec_for
 from .describe import described
 from .opening import opened
 from .outputs import choose, keep_output
 from .precision import FLOAT32
+from .protobuf import replace
 from .read import is_sealed, load, naming, parse
-from .simplify import replace
+from .structure import left_out
 from .unproven import unproven
 
 if TYPE_CHECKING:
@@ -114,6 +116,7 @@ def _open(
     require_classifier(model)
     spec = spec_for(model, checkpoint.spec, layout)
     fit_axes(model, spec)
+    branches = follow_branches(model, spec)
     ours = model.SerializeToString(deterministic=True)
     check_graph(ours, spec, any_domain=True)
     artifact = Artifact(
@@ -127,4 +130,4 @@ def _open(
         beside=beside,
         others=others,
     )
-    return opened(artifact, ours, model, checkpoint, built, device)
+    return opened(artifact, ours, model, checkpoint, built, device, left_out(model, others, branches))

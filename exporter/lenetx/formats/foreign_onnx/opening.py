@@ -8,6 +8,7 @@ from lenetx_runtime.backend import Backend
 from lenetx_runtime.ort import OrtBackend
 
 from ...graph import of_onnx
+from ...report import Check
 from ..artifact import Artifact, OpenedArtifact
 from ..onnx.evaluate import evaluate
 from ..onnx.intermediates import affine_outputs, entering, layers_of
@@ -30,7 +31,13 @@ _UNKNOWN_OPERATOR = ("is not a registered function/op", "No Op registered for")
 
 
 def opened(
-    artifact: Artifact, run: bytes, model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module", device: str
+    artifact: Artifact,
+    run: bytes,
+    model: "ModelProto",
+    checkpoint: "Checkpoint",
+    built: "nn.Module",
+    device: str,
+    also: tuple[Check, ...] = (),
 ) -> OpenedArtifact:
     """Open a model for a proof.
 
@@ -41,6 +48,7 @@ def opened(
         checkpoint: the weights that it should have.
         built: their module in eval mode, which is not changed.
         device: where it runs.
+        also: further checks of the file.
 
     Raises:
         InputError: onnxruntime lacks one of its operators.
@@ -54,7 +62,7 @@ def opened(
     return OpenedArtifact(
         artifact=artifact,
         backend=backend,
-        structure=(*structure(model, artifact.others), *([kept_paths(model)] if artifact.has_spec else [])),
+        structure=(*structure(model), *also, *([kept_paths(model)] if artifact.has_spec else [])),
         weights=weights(readable),
         numbers=numbers(readable),
         constants=constants(readable),

@@ -7,7 +7,7 @@ from lenetx_runtime import InputError
 
 from ...models.outputs import Chosen, place_of
 from .contract import FLOAT, are_rows, axes_of_value, listed
-from .simplify import replace
+from .protobuf import read_by, replace
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
@@ -84,11 +84,11 @@ def keep_output(model: "ModelProto", name: str) -> tuple[str, ...]:
         return ()
     ends = [*others, name]
     idle = [node for node, leads in _leading_to(graph, ends) if not leads]
-    read = [name, *(each for node in idle for each in (*node.input, *node.output))]
+    read = [name, *(each for node in idle for each in (*read_by(node), *node.output))]
     parts = _leading_to(graph, read)
     kept, left = ([node for node, leads in parts if leads is wanted] for wanted in (True, False))
-    gone = {each for node in left for each in (*node.input, *node.output)} | set(others)
-    gone -= {name, *(each for node in kept for each in (*node.input, *node.output))}
+    gone = {each for node in left for each in (*read_by(node), *node.output)} | set(others)
+    gone -= {name, *(each for node in kept for each in (*read_by(node), *node.output))}
     given = {value.name for value in graph.input} - {tensor.name for tensor in graph.initializer}
     replace(graph.node, kept)
     for field in (graph.initializer, graph.input, graph.value_info):
@@ -103,7 +103,7 @@ def _leading_to(graph: "GraphProto", names: Iterable[str]) -> "list[tuple[NodePr
     found = []
     for node in reversed(graph.node):
         leads = bool(read.intersection(filter(None, node.output)))
-        read.update(node.input if leads else ())
+        read.update(read_by(node) if leads else ())
         found.append((node, leads))
     return found[::-1]
 

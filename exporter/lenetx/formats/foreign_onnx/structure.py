@@ -11,17 +11,32 @@ from .read import OPSETS
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["kept_paths", "structure"]
+__all__ = ["kept_paths", "left_out", "structure"]
 
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
 _DEFAULT = ("", "ai.onnx")
 _LISTED = 12
 
 
-def structure(model: "ModelProto", others: tuple[str, ...]) -> tuple[Check, ...]:
-    """Check validity, versions, operators, nodes that do not lead to the output, and outputs that were left out."""
-    found = (_valid(model), _versions(model), _operators(model), _unread(model))
-    return (*found, _left_out(model, others)) if others else found
+def structure(model: "ModelProto") -> tuple[Check, ...]:
+    """Check validity, versions, operators, and nodes that do not lead to an output."""
+    return _valid(model), _versions(model), _operators(model), _unread(model)
+
+
+def left_out(model: "ModelProto", others: tuple[str, ...], branches: int) -> tuple[Check, ...]:
+    """Report the outputs and the branches of a file that a model lacks; nothing of them was judged."""
+    found = []
+    if others:
+        (wanted,) = model.graph.output
+        more = f" and {len(others) - _LISTED} more" * (len(others) > _LISTED)
+        names = ", ".join(map(plain, others[:_LISTED])) + more
+        detail = f"Only {plain(wanted.name)} is judged; left out, with what only they need: {names}."
+        found.append(Check("outputs", f"{len(others) + 1} outputs", "not_applicable", detail=detail))
+    if branches:
+        words = f"{branches} branch{'es' * (branches > 1)}"
+        detail = "Which way each goes follows from the size of the input; only that way was run and judged."
+        found.append(Check("branches", words, "not_applicable", detail=detail))
+    return tuple(found)
 
 
 def kept_paths(model: "ModelProto") -> Check:
@@ -83,10 +98,3 @@ def _unread(model: "ModelProto") -> Check:
         detail = f"{unread} lead to no output: nothing that they compute was judged."
         return Check(name, words, "not_applicable", detail=detail)
     return Check.verdict(name, words, None, "Each leads to the output.")
-
-
-def _left_out(model: "ModelProto", others: tuple[str, ...]) -> Check:
-    (wanted,) = model.graph.output
-    names = ", ".join(map(plain, others[:_LISTED])) + f" and {len(others) - _LISTED} more" * (len(others) > _LISTED)
-    detail = f"Only {plain(wanted.name)} is judged; left out, with what only they need: {names}."
-    return Check("outputs", f"{len(others) + 1} outputs", "not_applicable", detail=detail)
