@@ -254,10 +254,7 @@ def classifier(
     path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
     if not formats.is_artifact(path):
         return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
-    if options.architecture is not None:
-        raise InputError(
-            f"`architecture` does not apply to '{path}', which holds its network; got '{options.architecture}'."
-        )
     opened = formats.open_artifact(path, device=device)
+    options.require_for_artifact(str(path), opened.artifact.spec.network_output)
     spec = stated_spec(path, opened.artifact.spec, options.stated, on_notice)
     return Classifier.from_backend(spec, opened.backend)

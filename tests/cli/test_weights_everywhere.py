@@ -258,6 +258,21 @@ def test_an_artifact_is_no_source_of_weights_whose_batch_norms_it_has_folded(ref
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("option", [ARCH, ("--arch-arg", "width=3"), ("--output", "1")])
+def test_what_only_weights_leave_open_is_not_stated_of_an_artifact(refused, tmp_path, option):
+    """What was ignored would seem to have been checked."""
+    for command in (("inspect", "made.onnx"), ("predict", "made.torchscript", "pictures/a/0.png")):
+        sentence = refused(2, *command, *option)
+        assert sentence.startswith(
+            f"{option[0]} does not apply to '{command[1]}', an artifact, which holds its network"
+        )
+        assert f"'lenetx verify {command[1]} --against WEIGHTS' takes it" in sentence
+    export_plainly(tmp_path / "theirs.onnx")
+    for given in (option, ("--framing", "stretch")):
+        assert "of which nothing can be stated here" in refused(2, "inspect", tmp_path / "theirs.onnx", *given)
+
+
+@pytest.mark.usefixtures("here")
 def test_what_is_stated_of_initial_weights_counts_for_them(cli, refused, tmp_path):
     run = ("train", *ARCH, "--data", "pictures", "--epochs", 1, "--batch-size", 4, "-o", tmp_path / "t.pt")
     assert "--mean describes initial weights" in refused(2, *run, "--mean", 0.5, "--framing", "stretch")
