@@ -71,7 +71,8 @@ def architecture_of(
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError(
             f"{module.original_name} is a TorchScript module, whose Python code cannot be recovered: give the module "
-            "that it was made of; scripted.state_dict() holds its weights."
+            "that it was made of. If you have only its code, save it with torch.jit.save and read that file with "
+            "lenetx.load_weights(FILE, architecture='net.py:NAME')."
         )
     _require_weights(module, title)
     if module.training:
