@@ -17,6 +17,7 @@ from ..models.module_copy import require_apart
 from . import matching
 from .plain_tensors import plain, weights_sha256
 from .preprocessing import with_preprocessing
+from .python_words import in_python_words
 from .stated_spec import stated_spec, unknown_spec
 from .statement import Statement
 
@@ -35,6 +36,7 @@ _LIKE = f"{_COPY}; it states no preprocessing and labels, and those of the artif
 _EXAMPLE = "input_shape=(1, 28, 28)"
 
 
+@in_python_words()
 def checkpoint_of_module(
     make: Callable[..., C],
     module: "nn.Module",
