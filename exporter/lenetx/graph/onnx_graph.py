@@ -139,7 +139,7 @@ class _Graph:
             except (ValueError, TypeError, RuntimeError, IndexError):
                 return opaque(tensor.name, "it cannot be read", ())
             is_number = array.size == 1 and array.ndim < 2 and not is_mask
-            return number(float(array.item())) if is_number else of_array(array)
+            return number(float(array.item())) if is_number else of_array(array, self._aliases)
         return weight(aliased(tensor.name, self._aliases), tensor.dims)
 
 

@@ -144,6 +144,8 @@ def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> 
     """Convert the weights to float32 and return the output for two images, with a notice if that changed them."""
     import torch
 
+    from ..execution.casts import cast_to_float32
+
     others = {own: each.dtype for own, each in module.named_parameters() if each.is_floating_point()}
     own = next((own for own, dtype in others.items() if dtype != torch.float32), None)
     if own is None:
@@ -151,6 +153,9 @@ def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> 
     kind = str(others[own]).removeprefix("torch.")
     with user_code(name):
         module.float()
+    with contextlib.suppress(InputError):
+        return outputs(module, name, shape), [f"has weights of {kind}: it computes in float32 here, as artifacts do"]
+    cast_to_float32(module, others[own])
     try:
         found = outputs(module, name, shape)
     except InputError as error:
@@ -159,7 +164,7 @@ def _in_float32(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> 
             f"{name} has weights of {kind}, such as {own}, and in float32, in which artifacts compute, it {reason} "
             f"Leave the casts to {kind} out of its code."
         ) from None
-    return found, [f"has weights of {kind}: it computes in float32 here, as artifacts do"]
+    return found, [f"has weights of {kind} and casts to it: it computes in float32 here, as artifacts do"]
 
 
 def _of_one_image(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:

@@ -16,6 +16,7 @@ from ..models.user_network import as_input_shape
 from ..proof import Reference
 from ..weights.checkpoint import Checkpoint
 from ..weights.in_memory import checkpoint_of_module
+from ..weights.python_words import in_python_words
 from ..weights.statement import Statement
 from .against import for_output
 
@@ -57,6 +58,7 @@ def without_modules(
     return against
 
 
+@in_python_words()
 def _module_against(
     module: "nn.Module",
     artifact: Path | None,

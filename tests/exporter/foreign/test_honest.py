@@ -10,7 +10,17 @@ import lenetx
 from lenetx.errors import UnknownName
 from lenetx_runtime import InputError
 
-from .conftest import before_the_output, behind_the_input, constant, copied, detail, export, node, status
+from .conftest import (
+    before_the_output,
+    behind_the_input,
+    constant,
+    copied,
+    detail,
+    export,
+    node,
+    status,
+    trained_norms,
+)
 
 INSIDE = ("weights", "numbers", "graph", "layers")
 
@@ -39,6 +49,22 @@ def test_files_of_torch_are_proven_to_the_last_bit(module, reference, tmp_path, 
     assert outcome(report) == (True, {})
     if options.get("fixed"):
         assert "batches of 1" in next(check.subject for check in report.checks if check.name == "batch sizes")
+
+
+class NormAndMore(nn.BatchNorm2d):
+    """A batch norm that lenetx does not fold, and torch does."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+def test_batch_norms_that_only_the_file_folds_are_judged_by_the_logits(tmp_path):
+    layers = nn.Sequential(nn.Conv2d(1, 4, 5), NormAndMore(4), nn.Conv2d(4, 6, 5), nn.ReLU(), nn.Flatten())
+    module, path = trained_norms(nn.Sequential(*layers, nn.Linear(6 * 64, 10))), tmp_path / "theirs.onnx"
+    export(module, path, (1, 16, 16), dynamo=False)
+    report = lenetx.verify(path, against=module)
+    assert outcome(report) == (True, dict.fromkeys(("weights", "graph", "layers"), "not_applicable"))
+    assert "not seen: weights, graph" in report.conclusion
 
 
 class Around(nn.Module):
