@@ -16,6 +16,7 @@ from ..onnx.structure import constants, numbers, training_operators, weights
 from .match import matched
 from .simplify import simplified
 from .structure import kept_paths, structure
+from .switches import idle_switches
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -67,6 +68,7 @@ def opened(
         slack=found.slack,
         entering=partial(entering, run, spec),
         placed=found.placed,
+        idle_switches=partial(idle_switches, model, run, spec),
     )
 
 
