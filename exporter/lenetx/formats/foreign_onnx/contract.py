@@ -45,7 +45,7 @@ def require_classifier(model: "ModelProto") -> None:
     if precision != FLOAT32:
         raise InputError(
             f"It computes in {precision}, and what lenetx proves are limits for float32: verify the float32 file that "
-            f"it was made from; what {precision} changes is a question of accuracy, not of proof."
+            f"it was made from, or adopt that; what {precision} changes is a question of accuracy, not of proof."
         )
     if kinds != [_FLOAT, _FLOAT]:
         what, value = ("output", model.graph.output[0]) if kinds[0] == _FLOAT else ("input", model.graph.input[0])
