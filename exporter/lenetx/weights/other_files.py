@@ -20,6 +20,10 @@ _DOWNLOADS = (
 _KINDS = (
     *_DOWNLOADS,
     (rb"\x89HDF\r\n\x1a\n", "It is an HDF5 file, as Keras writes them: save PyTorch's model.state_dict() instead."),
+    (
+        rb"\x08[\x01-\x0f][\x12\x1a\x22\x2a\x3a\x42]",
+        "It is an ONNX model, not a file of PyTorch weights: give the one that it was made from.",
+    ),
     (rb"\x93NUMPY", "It is a single numpy array: save weights by name, as in np.savez('weights.npz', **weights)."),
     (
         rb"\x80[\x02-\x05](?!\x8a\x0a).*\.\Z",
