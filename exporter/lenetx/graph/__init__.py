@@ -9,7 +9,19 @@ from .aliases import aliases
 from .decisions import CURVES, decisions
 from .difference import difference
 from .expression import Expression, Unknown, ordered
+from .numbers_apart import only_numbers_differ
 from .onnx_graph import of_onnx
 from .torch_graph import of_tape
 
-__all__ = ["CURVES", "Expression", "Unknown", "aliases", "decisions", "difference", "of_onnx", "of_tape", "ordered"]
+__all__ = [
+    "CURVES",
+    "Expression",
+    "Unknown",
+    "aliases",
+    "decisions",
+    "difference",
+    "of_onnx",
+    "of_tape",
+    "only_numbers_differ",
+    "ordered",
+]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import CURVES, Expression, Unknown, decisions, ordered
+from ..graph import CURVES, Expression, Unknown, decisions, only_numbers_differ, ordered
 from ..report import Check
 from .case import Case
 from .compare import shares, wrong_shape
@@ -23,19 +23,22 @@ def another_spelling(case: Case, weights: Check, numbers: Check, graph: Check) -
 
     Programs write the same computation in many ways. So a difference fails only if the logits are wrong too, or if the
     file decides more by the numbers of an image than the network's code does: no input need show what it does then. For
-    the same reason it fails if it has more smooth operators, and one of them is saturated for every input.
-    A weight that was not found fails only if the logits are wrong; one that was found and changed always fails.
+    the same reason it fails if it has more smooth operators, and one of them is saturated for every input. The same
+    operators with other numbers fail too: that is no other way to write them.
+
+    A weight that was not found fails only if the logits are wrong, or if the operators are the network's, so that the
+    tensor in its place was changed; one that was found and changed always fails.
     """
     if weights.status == graph.status == "passed":
         return weights, numbers, graph
     if _is_wrong(case):
         return _of_other_weights(case, weights), numbers, graph
-    if weights.status == "failed" and not _changed(case):
+    if weights.status == "failed" and graph.status != "passed" and not _changed(case):
         detail = f"It was judged by its logits: {_UNSEEN}. {weights.detail}"
         weights = replace(weights, status="not_applicable", detail=detail)
     if graph.status == "failed" and not _is_read(case):
         return weights, numbers, graph
-    if graph.status == "failed" and (problem := _decides_more(case)):
+    if graph.status == "failed" and (problem := _other_function(case)):
         graph = replace(graph, detail=f"{problem} {graph.detail}")
     elif graph.status == "failed":
         detail = f"It is not written as the network is, and was judged by its logits. {graph.detail}"
@@ -85,14 +88,16 @@ def _is_read(case: Case) -> bool:
     return _read(case.opened.expression(case.view.expression[1])) is not None
 
 
-def _decides_more(case: Case) -> str:
-    """Return a sentence about operators of the file that branch, or could, where the network's code does not."""
+def _other_function(case: Case) -> str:
+    """Return a sentence about what is no other way to write the network; empty if there is nothing of the kind."""
     expected, names = case.view.expression
     opened = case.opened
     assert opened.expression is not None
     ours, theirs = (_read(each) for each in (expected, opened.expression(names)))
     if ours is None or theirs is None:
         return ""
+    if only_numbers_differ(ours, theirs):
+        return "It is the network with other numbers."
     more = decisions(theirs) - decisions(ours)
     curves = more.pop(CURVES, 0)
     if more:

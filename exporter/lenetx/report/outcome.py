@@ -13,8 +13,8 @@ CHOICE = "choice"
 
 _INSIDE = ("weights", "graph")
 """Checks that detect changes too small for the limits; the conclusion names those that did not run."""
-_UNCOMPARED = "so other results for rare inputs are not excluded"
-"""What follows if the graph was not compared: some of its operators may act only on inputs that no check has."""
+_UNCOMPARED = "so other results for rare inputs or larger batches are not excluded"
+"""What follows if the graph was not compared: operators may act only on inputs or batches that no check has."""
 
 _NAMED = 3
 """Maximum number of failed checks that the conclusion names."""

@@ -95,77 +95,6 @@ def random_numbers(model):
     before_the_output(model, noise, helper.make_node("Add", ["logits", "noise"], ["output"]))
 
 
-def mean_of_image(model):
-    node = helper.make_node("ReduceMean", ["x", constant(model, "axes", [1, 2, 3], np.int64)], ["mean"], keepdims=0)
-    column = constant(model, "column", [1], np.int64)
-    return [node, helper.make_node("Unsqueeze", ["mean", column], ["level"])]
-
-
-def hidden_branch(model):
-    """Take another answer for images whose mean is one that no probe has."""
-    least, other = constant(model, "least", 123.4), constant(model, "other", np.arange(10))
-    nodes = [
-        *mean_of_image(model),
-        helper.make_node("Greater", ["level", least], ["chosen"]),
-        helper.make_node("Where", ["chosen", other, "logits"], ["output"]),
-    ]
-    before_the_output(model, *nodes)
-
-
-def hidden_kink(model):
-    """The same, of operators that the network has too."""
-    least = constant(model, "least", 1e38)
-    nodes = [
-        *mean_of_image(model),
-        helper.make_node("Sub", ["level", least], ["beyond"]),
-        helper.make_node("Relu", ["beyond"], ["more"]),
-        helper.make_node("Add", ["logits", "more"], ["output"]),
-    ]
-    before_the_output(model, *nodes)
-
-
-def steep(operator):
-    """Return a fault that replaces the logits of images whose mean exceeds what no probe has, by smooth operators."""
-
-    def damage(model):
-        nodes = mean_of_image(model)
-        least, slope, other = (
-            constant(model, name, value)
-            for name, value in (("least", 123.4), ("slope", 1e4), ("other", np.arange(10.0)))
-        )
-        nodes += [
-            helper.make_node("Sub", ["level", least], ["beyond"]),
-            helper.make_node("Mul", ["beyond", slope], ["steep"]),
-            *operator(model),
-            helper.make_node("Mul", ["switch", other], ["more"]),
-            helper.make_node("Add", ["logits", "more"], ["output"]),
-        ]
-        before_the_output(model, *nodes)
-
-    return damage
-
-
-def sigmoid(_):
-    return [helper.make_node("Sigmoid", ["steep"], ["switch"])]
-
-
-def tanh(model):
-    one = constant(model, "one", 1.0)
-    return [helper.make_node("Tanh", ["steep"], ["bent"]), helper.make_node("Add", ["bent", one], ["switch"])]
-
-
-def softmax(model):
-    """Of the level and zero."""
-    zeros = helper.make_node("Mul", ["steep", constant(model, "none", 0.0)], ["zeros"])
-    first = [constant(model, name, [value], np.int64) for name, value in (("start", 0), ("end", 1), ("axis", 1))]
-    return [
-        zeros,
-        helper.make_node("Concat", ["steep", "zeros"], ["pair"], axis=1),
-        helper.make_node("Softmax", ["pair"], ["shares"], axis=1),
-        helper.make_node("Slice", ["shares", *first], ["switch"]),
-    ]
-
-
 def frozen_batch(model):
     before_the_output(
         model, helper.make_node("Reshape", ["logits", constant(model, "two", [2, 10], np.int64)], ["output"])
@@ -189,11 +118,6 @@ def frozen_batch(model):
         (other_epsilon, {"graph", "random inputs"}),
         (in_training_mode, {"training operators"}),
         (random_numbers, {"operators"}),
-        (hidden_branch, {"graph"}),
-        (hidden_kink, {"graph"}),
-        (steep(sigmoid), {"graph"}),
-        (steep(tanh), {"graph"}),
-        (steep(softmax), {"graph"}),
         (frozen_batch, {"batch sizes"}),
     ],
 )
