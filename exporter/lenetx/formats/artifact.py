@@ -105,6 +105,8 @@ class OpenedArtifact:
         entering: returns the input of its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
             cannot.
         placed: the names of weights that were found only by their position, and may actually be others.
+        idle_switches: returns the smooth operators that are saturated for all of some arrays of float32[N, C, H, W], in
+            words; ``None`` if the format does not expose them.
     """
 
     artifact: Artifact
@@ -123,3 +125,4 @@ class OpenedArtifact:
     slack: "Mapping[str, NDArray[np.float64]]" = field(default_factory=dict)
     entering: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
     placed: frozenset[str] = frozenset()
+    idle_switches: "Callable[[Sequence[NDArray[np.float32]]], str] | None" = None

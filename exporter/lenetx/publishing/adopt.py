@@ -113,7 +113,7 @@ def adopt(
     """
     against = Path(against) if isinstance(against, str | os.PathLike) else against
     in_memory = not isinstance(against, Checkpoint | Path | None)
-    path, note = Path(path), on_notice or (warn if in_memory else _drop)
+    path, note = _file(path), on_notice or (warn if in_memory else _drop)
     require_layout(layout)
     target = _target(path, Path(folder or ARTIFACTS), name)
     sealed = _require_adoptable(path)
@@ -190,6 +190,20 @@ def _job(
         "adopting",
         partial(foreign_onnx.adopted, path, checkpoint.spec, built, layout, output, on_notice),
         partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=built, named=path),
+    )
+
+
+def _file(path: object) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        InputError: it is a program in memory, or something else.
+    """
+    if isinstance(path, str | os.PathLike):
+        return Path(path)
+    raise InputError(
+        f"Only the path of an ONNX file can be adopted; got {type(path).__name__}. `lenetx.verify` proves "
+        "programs in memory."
     )
 
 

@@ -13,6 +13,8 @@ CHOICE = "choice"
 
 _INSIDE = ("weights", "graph")
 """Checks that detect changes too small for the limits; the conclusion names those that did not run."""
+_UNCOMPARED = "so other results for rare inputs or larger batches are not excluded"
+"""What follows if the graph was not compared: operators may act only on inputs or batches that no check has."""
 
 _NAMED = 3
 """Maximum number of failed checks that the conclusion names."""
@@ -79,10 +81,10 @@ class Outcome:
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}
         if unseen.keys() == {"graph"}:
-            first, reason = "The graph was not compared", unseen["graph"].detail
+            first, reason = f"The graph was not compared, {_UNCOMPARED}", unseen["graph"].detail
             return f"{first}: {reason} On the inputs, {name} computes what eager PyTorch computes ({scope})."
         if unseen:
-            scope += f"; not seen: {', '.join(unseen)}"
+            scope += f"; not seen: {', '.join(unseen)}" + f", {_UNCOMPARED}" * ("graph" in unseen)
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def to_dict(self) -> dict[str, Any]:

@@ -194,6 +194,18 @@ def test_another_spelling_is_judged_by_its_logits(plain, prove):
     assert "judged by its logits" in detail(report, "graph")
 
 
+def test_smooth_operators_that_do_nothing_are_judged_by_their_logits(plain, prove):
+    """Zero times the sigmoid of the logits, which differs from input to input: it hides no answer."""
+    model = copied(plain)
+    bent = helper.make_node("Sigmoid", ["logits"], ["bent"])
+    zeros = helper.make_node("Mul", ["bent", constant(model, "nothing", np.zeros(10))], ["zeros"])
+    before_the_output(model, bent, zeros, helper.make_node("Add", ["logits", "zeros"], ["output"]))
+    report = prove(model)
+    assert report.passed
+    assert "judged by its logits" in detail(report, "graph")
+    assert "other results for rare inputs or larger batches are not excluded" in report.conclusion
+
+
 def test_the_report_of_a_foreign_file_claims_nothing_of_labels(plain, prove):
     report = prove(plain)
     assert {status(report, name) for name in ("spec", "preprocessing", "self-test", "refusals")} == {"not_applicable"}

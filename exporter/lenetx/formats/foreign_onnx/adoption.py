@@ -2,7 +2,8 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["adopted", "keep_only", "open_adopted", "sealed", "whole"]
+__all__ = ["adopted", "as_the_runtime", "keep_only", "open_adopted", "sealed", "whole"]
 
 _EMPTY = "0" * 64
 
@@ -119,8 +120,18 @@ def sealed(model: "ModelProto", spec: ModelSpec, origin: str, layout: str | None
         raise InputError(
             f"With its weights it is larger than {size_in_words(LARGEST)}, the most of one file."
         ) from None
-    read_spec(data)  # raises for what the runtime would reject
+    with as_the_runtime():
+        read_spec(data)
     return data
+
+
+@contextmanager
+def as_the_runtime() -> Iterator[None]:
+    """Complete the errors of the runtime's checks, which are stricter than those of a proof."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"{error} lenetx_runtime rejects it; 'lenetx verify' may prove it.") from None
 
 
 def open_adopted(

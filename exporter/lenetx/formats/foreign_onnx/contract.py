@@ -53,7 +53,7 @@ def require_classifier(model: "ModelProto") -> None:
     if precision != FLOAT32:
         raise InputError(
             f"It computes in {precision}, and what lenetx proves are limits for float32: verify the float32 file that "
-            f"it was made from; what {precision} changes is a question of accuracy, not of proof."
+            f"it was made from, or adopt that; what {precision} changes is a question of accuracy, not of proof."
         )
     if kinds != [FLOAT, FLOAT]:
         what, value = ("output", model.graph.output[0]) if kinds[0] == FLOAT else ("input", model.graph.input[0])
@@ -97,7 +97,7 @@ def spec_for(model: "ModelProto", spec: ModelSpec, layout: str | None = None) ->
     axes, rows = axes_of_value(given), axes_of_value(wanted)
     found = layout or _layout(model, axes, spec)
     if found is None or not _fits(axes, found, spec):
-        raise _other_input(given, spec, layout)
+        raise _other_input(given, spec, layout, _layout(model, axes, spec))
     if rows is not None and not are_rows(rows, len(spec.labels)):
         numbers = rows[1] if len(rows) == 2 else " × ".join(map(str, rows[1:]))
         raise InputError(
@@ -197,9 +197,15 @@ def _fits(axes: "list[int | str] | None", layout: str, spec: ModelSpec) -> bool:
     return len(known) == len(wanted) and all(size in (None, own) for size, own in zip(known, wanted, strict=True))
 
 
-def _other_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None) -> InputError:
+def _other_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None, fitting: str | None) -> InputError:
+    """Return the error for an input that is not of the network's axes, in the stated layout or in any."""
     numbers = math.prod(spec.input_shape)
     wanted = ", ".join(f"{name} [N, {', '.join(map(str, axes_of(name, spec.input_shape)))}]" for name in LAYOUTS[:2])
+    if layout and fitting:
+        return InputError(
+            f"Its input {texts(given.name)} is {shown(given)}, which is not the network's in the layout {layout}, but "
+            f"in the layout {fitting}: omit --layout."
+        )
     stated = f" in the layout {layout}" if layout else ""
     return InputError(
         f"Its input {texts(given.name)} is {shown(given)}, which is not the network's{stated}: {wanted} or flat "

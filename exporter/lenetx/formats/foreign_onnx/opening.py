@@ -14,9 +14,11 @@ from ..onnx.evaluate import evaluate
 from ..onnx.intermediates import affine_outputs, entering, layers_of
 from ..onnx.runs import runs_of
 from ..onnx.structure import constants, numbers, training_operators, weights
+from .contract import ELSEWHERE
 from .match import matched
 from .simplify import simplified
 from .structure import kept_paths, structure
+from .switches import idle_switches
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -75,6 +77,7 @@ def opened(
         slack=found.slack,
         entering=partial(entering, run, spec),
         placed=found.placed,
+        idle_switches=partial(idle_switches, model, run, spec),
     )
 
 
@@ -83,5 +86,5 @@ def _backend(data: bytes, spec: ModelSpec, device: str) -> Backend:
         return OrtBackend(data, spec, device=device)
     except ArtifactError as error:
         if any(words in str(error) for words in _UNKNOWN_OPERATOR):
-            raise InputError(f"It needs an operator that onnxruntime does not have. {error}") from None
+            raise InputError(f"It needs an operator that onnxruntime does not have: {ELSEWHERE}. {error}") from None
         raise

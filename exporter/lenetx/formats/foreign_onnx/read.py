@@ -13,6 +13,7 @@ from lenetx_runtime.spec import METADATA_KEY
 
 from ...graph.expression import plain
 from ...graph.onnx_graph import names_of
+from ...weights.other_files import not_fetched
 from .branches import branches_of, unknown_branch
 from .external import take_in
 from .protobuf import graphs_in
@@ -62,19 +63,23 @@ def parse(data: bytes) -> "ModelProto":
     import onnx
 
     if data.startswith(_ZIP):
-        raise ArtifactError("It is an archive, not an ONNX model: TorchScript, .pt2 and checkpoints are archives.")
+        raise ArtifactError(
+            "It is an archive, not an ONNX model: TorchScript, .pt2 and checkpoints are archives. Name it by its kind."
+        )
     if data[4:8] == _OTHER_FORMAT:
         raise ArtifactError("It is a model in onnxruntime's own format, not an ONNX model: verify the .onnx file.")
+    if words := not_fetched(data, "FILE"):
+        raise ArtifactError(f"It is not an ONNX model. {words}")
     try:
         model = onnx.load_from_string(data)
     except Exception:  # protobuf raises several classes
-        raise ArtifactError("It is not an ONNX model, or it is damaged.") from None
+        raise ArtifactError("It is not an ONNX model, or it is damaged: fetch or export it again.") from None
     model.DiscardUnknownFields()
     graphs = [model.graph, *(graph for node in model.graph.node for graph in graphs_in(node))]
     if not all(isinstance(name, str) for graph in graphs for name in names_of(graph)):
         raise ArtifactError("A name in it is not readable text.")
     if not model.graph.node or not model.graph.output:
-        raise ArtifactError("It is not an ONNX model: it has no operators or no outputs.")
+        raise ArtifactError("It is not an ONNX model: it has no operators or no outputs. Fetch or export it again.")
     return model
 
 

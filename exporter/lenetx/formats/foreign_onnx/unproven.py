@@ -19,7 +19,7 @@ from ...graph.expression import plain
 from ...weights.plain_tensors import weights_sha256
 from ...weights.stated_spec import stated_spec, unknown_spec
 from ...weights.statement import Statement
-from .adoption import keep_only, sealed, whole
+from .adoption import as_the_runtime, keep_only, sealed, whole
 from .contract import axes_of_value, require_classifier, shown, size_of
 from .outputs import require_stated
 from .read import naming, without_descriptions
@@ -86,7 +86,8 @@ def _spec(model: "ModelProto", path: Path, stated: Statement, on_notice: Callabl
         )
     spec = unknown_spec(UNKNOWN, (channels, *size), _FEWEST, weights_sha256(_tensors(model)))
     spec = dataclasses.replace(spec, output=_output(model), input_name=given.name)
-    check_graph(model.SerializeToString(deterministic=True), spec)  # before onnx's own parsers read its attributes
+    with as_the_runtime():
+        check_graph(model.SerializeToString(deterministic=True), spec)  # before onnx's own parsers read its attributes
     spec = dataclasses.replace(spec, labels=tuple(map(str, range(_classes(_inferred(model), stated)))))
     said = dataclasses.replace(stated, input_size=None, channels=None, network_output=None)
     return stated_spec(path.name, spec, said, on_notice)
