@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .publishing.certificate import certify
     from .publishing.publish import Refusal
     from .publishing.verify import reference, verify, verify_logits
+    from .quantization.precision import Precision
     from .report import Check, Report
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
     from .version import __version__
@@ -50,6 +51,7 @@ __all__ = [
     "InputError",
     "LenetxError",
     "OutputError",
+    "Precision",
     "Progress",
     "ProofFailed",
     "Reference",
@@ -79,6 +81,7 @@ _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
     "publishing.adopt": ("adopt",),
     "publishing.certificate": ("certify",),
+    "quantization.precision": ("Precision",),
     "weights.checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),
     "errors": (

@@ -17,6 +17,7 @@ from ..errors import ArtifactError, DataMissing, InputError, OutputError, Unknow
 from ..execution.host import standard_settings
 from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
+from ..quantization.precision import require_drop
 from ..report import Check, Report
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import load_weights
@@ -55,6 +56,7 @@ def reference(
     images: int | None = None,
     stated: Statement | None = None,
     file: str | None = None,
+    max_drop: float | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Reference:
@@ -69,20 +71,23 @@ def reference(
         images: the number of test images to use, evenly spread; all by default, or if there are fewer.
         stated: preprocessing of the images, for weights that do not record it.
         file: the name of the checkpoint's file, for the report.
+        max_drop: the largest loss of accuracy of an artifact in reduced precision, in percentage points; by default 0.1
+            for int8 and 0.02 for float16.
         on_progress: called with a few words on each step.
         on_notice: called with a sentence if there are fewer images than requested.
 
     Raises:
         UnknownName, DataError: the requested data set is not available or cannot be used.
-        InputError: its labels are not the checkpoint's, ``images`` is less than 1, or the weights' preprocessing is
-            unknown.
+        InputError: its labels are not the checkpoint's, ``images`` is less than 1, ``max_drop`` is not 0 to 100, or
+            the weights' preprocessing is unknown.
     """
+    require_drop(max_drop)
     if images is not None and images < 1:
         raise InputError(f"The number of images is {images}; it must be at least 1.")
     name = data_name or checkpoint.config["data"]
     if name is None:
         why = "the weights came without a data set; name one with --data."
-        return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
+        return Reference(checkpoint, None, f"No real images were seen: {why}", file=file, max_drop=max_drop)
     pictures = stated_spec(Path(file or "weights"), checkpoint.spec, _preprocessing(stated), on_notice)
     if pictures.framing == UNKNOWN:
         raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
@@ -90,11 +95,11 @@ def reference(
     labels = checkpoint.spec.labels
     if data_name is None and name not in data.SOURCES:
         why = f"It was trained on '{name}', a custom data set: give its path with --data."
-        return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
+        return Reference(checkpoint, None, f"No real images were seen. {why}", file=file, max_drop=max_drop)
     try:
         dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
     except DataMissing as error:
-        return Reference(checkpoint, None, f"No real images were seen. {error}", file=file)
+        return Reference(checkpoint, None, f"No real images were seen. {error}", file=file, max_drop=max_drop)
     if dataset.class_names != checkpoint.spec.labels:
         raise InputError(
             f"The labels of {name} are {', '.join(dataset.class_names)}; "
@@ -109,7 +114,14 @@ def reference(
     numbers = usable if indices is None else indices[usable]
     spread = indices is not None
     return Reference(
-        checkpoint, framed, numbers=numbers, spread=spread, pictures=pictures, file=file, on_progress=on_progress
+        checkpoint,
+        framed,
+        numbers=numbers,
+        spread=spread,
+        pictures=pictures,
+        file=file,
+        max_drop=max_drop,
+        on_progress=on_progress,
     )
 
 
