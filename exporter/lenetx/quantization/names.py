@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ..version import PRODUCER
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -27,6 +29,7 @@ def tidied(model: "ModelProto") -> "ModelProto":
         node.ClearField("name")
         del node.metadata_props[:]
     graph.name = "lenetx"
+    model.producer_name, model.producer_version = PRODUCER.split()
     opsets = [entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     del model.opset_import[:]
     model.opset_import.extend(opsets)
