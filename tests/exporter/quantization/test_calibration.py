@@ -49,7 +49,7 @@ def test_no_class_has_more_than_one_image_more_than_another_that_has_any_left(di
 @pytest.mark.parametrize(
     ("change", "arguments", "error", "words"),
     [
-        (lambda labels: np.arange(99), {}, DataError, "has 99 training images; a calibration needs at least 100"),
+        (lambda _: np.arange(99), {}, DataError, "has 99 training images; a calibration needs at least 100"),
         (lambda labels: np.flatnonzero(labels != 3), {}, DataError, "no training image of 3"),
         (lambda labels: np.arange(len(labels)), {"images": 99}, InputError, "is 99; it must be at least 100"),
         (lambda labels: np.arange(len(labels)), {"method": "minmaxx"}, UnknownName, "minmax"),

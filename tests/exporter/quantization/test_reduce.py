@@ -1,4 +1,4 @@
-"""Reduce models to float16 and int8: what is in the file, and what it computes by engines that know nothing of lenetx."""
+"""Reduce models to float16 and int8: what files hold, and what they compute by engines that do not know lenetx."""
 
 import hashlib
 
@@ -96,7 +96,7 @@ def test_int8_without_images_says_what_is_missing(checkpoint, tmp_path):
     import dataclasses
 
     bare = dataclasses.replace(checkpoint, config={**checkpoint.config, "data": None})
-    with pytest.raises(InputError, match="int8 needs calibration images.*--data"):
+    with pytest.raises(InputError, match=r"int8 needs calibration images.*--data"):
         lenetx.export(bare, ["onnx"], precision="int8", folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
