@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import render
-from .options import DataRoot, FollowLinks, Images, Json, Quiet, SkipBad, require_no_folder
+from .options import DataRoot, FollowLinks, Images, Json, MaxDrop, Quiet, SkipBad, require_no_folder
 from .weights import Weights, reads_weights
 
 __all__ = ["export"]
@@ -23,6 +23,17 @@ def export(
     ] = None,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
+    precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8.")] = "fp32",
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            "--calibration", help="int8: minmax, entropy or percentile. [default: minmax]", show_default=False
+        ),
+    ] = None,
+    calibration_images: Annotated[
+        int | None, typer.Option("--calibration-images", help="int8: training images to use. [default: 1000]")
+    ] = None,
+    max_drop: MaxDrop = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
@@ -47,6 +58,7 @@ def export(
     names = list(dict.fromkeys(format)) if format else None
     for name in names or ():
         formats.require(name)
+    reduction = lenetx.Precision(precision, calibration, calibration_images, max_drop)
     size = _batch(batch)
     require_no_folder(weights.network_output)
     options = weights.options()
@@ -65,6 +77,7 @@ def export(
                 name=path.stem,
                 batch=size,
                 opset=opset,
+                precision=reduction,
                 data_name=data,
                 data_root=data_root,
                 data_options=lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),

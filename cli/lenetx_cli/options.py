@@ -12,6 +12,7 @@ __all__ = [
     "FollowLinks",
     "Images",
     "Json",
+    "MaxDrop",
     "Quiet",
     "SkipBad",
     "augmentation_option",
@@ -38,6 +39,14 @@ DataRoot = Annotated[
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N; there is no silent fallback.")]
 Json = Annotated[bool, output_option("--json", help="Print one JSON document on stdout.")]
 Quiet = Annotated[bool, output_option("--quiet", "-q", help="Print errors only.")]
+MaxDrop = Annotated[
+    float | None,
+    typer.Option(
+        "--max-drop",
+        help="Accuracy that fp16 or int8 may lose, in percentage points. [default: 0.02 or 0.1]",
+        show_default=False,
+    ),
+]
 Images = Annotated[
     Path | None,
     data_option("--images", help="Folder to which the paths in a CSV file are relative. [default: the file's]"),

@@ -12,7 +12,7 @@ from lenetx_runtime.device import cuda_index
 
 from . import render
 from .exit_codes import PROOF_FAILED
-from .options import DataRoot, Device, FollowLinks, Json, Quiet, SkipBad
+from .options import DataRoot, Device, FollowLinks, Json, MaxDrop, Quiet, SkipBad
 from .weights import Weights, reads_weights
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def verify(
         str | None,
         typer.Option("--layout", help="nchw, nhwc, flat or nhw: the input of another program's ONNX file."),
     ] = None,
+    max_drop: MaxDrop = None,
     report: Annotated[
         list[Path] | None,
         typer.Option("--report", help="Write the reports to this .json or .html file; may be repeated."),
@@ -95,6 +96,7 @@ def verify(
         "data_root": data_root,
         "data_options": DataOptions(images=folder, skip_bad=skip_bad, follow_links=follow_links),
         "images": count,
+        "max_drop": max_drop,
     }
     if write_inputs is not None:
         problem = "nothing is judged: no artifact, logits, inputs, report, document or device goes with it."

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from .publishing.adopt import adopt
     from .publishing.certificate import certify
     from .publishing.publish import Refusal
-    from .publishing.verify import reference, verify, verify_logits
+    from .publishing.reference import reference
+    from .publishing.verify import verify, verify_logits
+    from .quantization.precision import Precision
     from .report import Check, Report
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
     from .version import __version__
@@ -50,6 +52,7 @@ __all__ = [
     "InputError",
     "LenetxError",
     "OutputError",
+    "Precision",
     "Progress",
     "ProofFailed",
     "Reference",
@@ -79,6 +82,7 @@ _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
     "publishing.adopt": ("adopt",),
     "publishing.certificate": ("certify",),
+    "quantization.precision": ("Precision",),
     "weights.checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),
     "errors": (
@@ -93,7 +97,8 @@ _HOMES = {
         "ProofFailed",
     ),
     "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
-    "publishing.verify": ("reference", "verify", "verify_logits"),
+    "publishing.reference": ("reference",),
+    "publishing.verify": ("verify", "verify_logits"),
     "publishing.publish": ("Refusal",),
     "report": ("Check", "Report"),
     "weights.options": ("WeightsOptions",),

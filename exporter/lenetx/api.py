@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import Classifier
+from lenetx_runtime.spec import FLOAT32
 
 from . import eager, formats
 from .bounds.selftest import with_possible_self_test
@@ -18,7 +19,8 @@ from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
 from .models.in_memory import is_module
 from .publishing.publish import Refusal, publish
-from .publishing.verify import reference
+from .publishing.reference import reference
+from .quantization.precision import Precision, named_stem
 from .report import Report
 from .weights import checkpoint_file as checkpoints
 from .weights import convert as conversion
@@ -118,6 +120,7 @@ def export(
     stem: str | None = None,
     batch: Batch = "dynamic",
     opset: int | None = None,
+    precision: Precision | str = "fp32",
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -149,6 +152,8 @@ def export(
         stem: the same as ``name``.
         batch: ``"dynamic"``, or a fixed batch size.
         opset: opset of the ONNX file; 18 by default.
+        precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
+            called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
@@ -190,33 +195,45 @@ def export(
         checkpoint = weights_load.load_weights(path, weights_options, note)
     elif weights_options is not None:
         raise InputError("`weights_options` says how a file is read: give the path of one as `checkpoint`.")
-    if batch != "dynamic" and batch < 1:
-        raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
-    if batch != "dynamic" and batch > _LARGEST_BATCH:
-        raise InputError(
-            f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: the proof holds a whole batch in memory."
-        )
+    _require_batch(batch)
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
-    names = list(formats or DEFAULT)
-    options = {} if opset is None else {"opset": opset}
+    precision = Precision(precision) if isinstance(precision, str) else precision
+    names = list(formats or (DEFAULT if precision.kind == FLOAT32 else DEFAULT[:1]))
+    options: dict[str, Any] = {} if opset is None else {"opset": opset}
     require_options(names, options)
     if formats is None and on_refusal is None:
         on_refusal = _warn
     if checkpoint.spec.selftest is None:
         checkpoint = with_possible_self_test(checkpoint, note)
+    expected = reference(
+        checkpoint,
+        data_name=data_name,
+        data_root=data_root,
+        data_options=data_options,
+        max_drop=precision.max_drop,
+        on_progress=on_progress,
+    )
+    options |= precision.options(expected.dataset, expected.missing, expected.pictures)
     return publish(
-        reference(
-            checkpoint, data_name=data_name, data_root=data_root, data_options=data_options, on_progress=on_progress
-        ),
+        expected,
         Path(folder or "artifacts"),
-        name or file_stem(checkpoint.spec.architecture),
+        named_stem(name or file_stem(checkpoint.spec.architecture), precision.kind),
         names,
         batch=batch,
         options=options,
         on_progress=on_progress,
         on_refusal=on_refusal,
     )
+
+
+def _require_batch(batch: Batch) -> None:
+    if batch != "dynamic" and batch < 1:
+        raise InputError(f"The batch size is {batch}; it must be at least 1, or 'dynamic'.")
+    if batch != "dynamic" and batch > _LARGEST_BATCH:
+        raise InputError(
+            f"The batch size is {batch}; it must be at most {_LARGEST_BATCH}: the proof holds a whole batch in memory."
+        )
 
 
 def _drop(_: str) -> None:

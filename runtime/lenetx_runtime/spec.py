@@ -31,6 +31,8 @@ OUTPUTS = ("logits", "log_probabilities", "probabilities")
 """What a network can return for each class."""
 EXPORTED, ADOPTED, UNPROVEN = ORIGINS = ("exported", "adopted", "unproven")
 """Origins of an artifact's graph."""
+FLOAT32, FLOAT16, INT8 = PRECISIONS = ("float32", "float16", "int8")
+"""Precisions of weights and arithmetic."""
 
 _CHOICES = {
     "framing": tuple(POLARITIES),
@@ -39,6 +41,7 @@ _CHOICES = {
     "output": OUTPUTS,
     "layout": LAYOUTS,
     "origin": ORIGINS,
+    "precision": PRECISIONS,
 }
 _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
@@ -49,7 +52,15 @@ _LONGEST = 200
 """Maximum characters of a wrong value in an error."""
 _MOST_RESIZED = 2**13
 """Largest ``resize`` in pixels."""
-_OPTIONAL = {"selftest": None, "layout": DEFAULT_LAYOUT, "network_output": None, "resize": None, "origin": EXPORTED}
+_OPTIONAL = {
+    "selftest": None,
+    "layout": DEFAULT_LAYOUT,
+    "network_output": None,
+    "resize": None,
+    "origin": EXPORTED,
+    "precision": FLOAT32,
+    "calibration": None,
+}
 """The fields that the JSON text omits at these values."""
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
@@ -89,6 +100,10 @@ class ModelSpec:
             is cropped.
         origin: ``exported``, which the JSON text omits: lenetx wrote the graph; ``adopted``: another program did, and
             lenetx proved it; ``unproven``: not proven; ``weights_sha256`` is the digest of the file's own tensors.
+        precision: of weights and arithmetic: ``float32``, which the JSON text omits; ``float16`` or ``int8``. Inputs
+            and logits are float32.
+        calibration: int8 only: the images from which the ranges of activations were taken, in words. ``None``, which
+            the JSON text omits, for other precisions.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.
@@ -118,6 +133,8 @@ class ModelSpec:
     network_output: str | None = None
     resize: int | None = None
     origin: str = EXPORTED
+    precision: str = FLOAT32
+    calibration: str | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -191,8 +208,9 @@ def _problems(spec: ModelSpec) -> list[str]:
         wrong["labels"] = "at least two texts"
     if not is_digest(spec.weights_sha256):
         wrong["weights_sha256"] = "a SHA-256 digest"
-    if spec.network_output is not None and not is_text(spec.network_output):
-        wrong["network_output"] = "a text"
+    for name in ("network_output", "calibration"):
+        if getattr(spec, name) is not None and not is_text(getattr(spec, name)):
+            wrong[name] = "a text"
     if spec.content_sha256 is not None and not is_digest(spec.content_sha256):
         wrong["content_sha256"] = "a SHA-256 digest or null"
     if spec.selftest is not None and not isinstance(spec.selftest, SelfTest):

@@ -34,6 +34,7 @@ ROOMS = (
     "training",
     "frames",
     "formats",
+    "quantization",
     "eager",
     "bounds",
     "weights",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .adjoint import LAMBDA
 from .units import SMALLEST_NORMAL, UNIT_ROUNDOFF
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..graph.tape import Step
 
-__all__ = ["OPERATORS", "Sums", "absolute_of", "sums", "terms_of"]
+__all__ = ["OPERATORS", "Sums", "absolute_of", "likely_error", "sums", "terms_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +71,41 @@ def terms_of(step: "Step") -> int:
     return int(weight[0].numel()) if _is_convolution(step) else len(weight)
 
 
+def likely_error(step: "Step", errors: "Mapping[int, Tensor]") -> "Tensor":
+    """Return how far float32 may be from an affine step's sums, in any usual order of the products.
+
+    The partial sums of n products in an order that does not depend on their sizes are about k/n of the result and a
+    random walk of the products: each of the n additions then rounds a number of at most √(z² + Q), up to a factor that
+    λ covers. So the error is at most λu·√(n(z² + Q) + 3Q), with probability as in ``adjoint``; 3Q is for the products
+    and for the two factors of each, which may be rounded themselves.
+
+    Args:
+        step: the call.
+        errors: the largest |error| of the inputs, by position.
+    """
+    found = sums(step)
+    size = (step.results[0].square() + found.squared) * found.terms + 3 * found.squared
+    likely: Tensor = LAMBDA * UNIT_ROUNDOFF * size.sqrt() + found.underflow
+    return _with_passed_on(step, likely, errors)
+
+
+def _with_passed_on(step: "Step", own: "Tensor", errors: "Mapping[int, Tensor]") -> "Tensor":
+    """Add to a step's own errors what those of its inputs can become."""
+    places = _places(step)
+    if places["inputs"] not in errors:
+        return own
+    replaced = {places["weight"]: step.leaves[places["weight"]].abs(), places["inputs"]: errors[places["inputs"]]}
+    if "bias" in places:
+        replaced[places["bias"]] = step.leaves[places["bias"]] * 0
+    return own + step.rerun(replaced)[0]
+
+
 class _Affine:
     def worst(self, step: "Step", errors: "Mapping[int, Tensor]", /) -> "Tensor":
         absolute, underflow = absolute_of(step)
         roundings = terms_of(step) + 1
         worst = roundings * UNIT_ROUNDOFF / (1 - roundings * UNIT_ROUNDOFF) * absolute + underflow
-        places = _places(step)
-        if places["inputs"] in errors:
-            replaced = {
-                places["weight"]: step.leaves[places["weight"]].abs(),
-                places["inputs"]: errors[places["inputs"]],
-            }
-            if "bias" in places:
-                replaced[places["bias"]] = step.leaves[places["bias"]] * 0
-            worst = worst + step.rerun(replaced)[0]
-        return worst
+        return _with_passed_on(step, worst, errors)
 
     def noise(self, step: "Step", /) -> "Tensor":
         found = sums(step)

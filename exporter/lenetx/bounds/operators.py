@@ -56,6 +56,7 @@ _HOMES = {
     "averages": ("avg_pool2d", "_adaptive_avg_pool2d", "mean"),
     "kinks": ("relu", "leaky_relu", "hardtanh", "clamp"),
     "pointwise": ("tanh", "sigmoid", "add", "sub", "mul", "div", "native_batch_norm"),
+    "storing": ("lenetx::store_float16",),
     "reshaping": (
         *("view", "_unsafe_view", "reshape", "permute", "transpose", "t", "squeeze", "unsqueeze", "select", "slice"),
         *("cat", "clone", "alias", "detach", "expand", "constant_pad_nd", "neg", "dropout"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..weights.checkpoint import Checkpoint
 
-__all__ = ["GOLDEN", "golden_answers", "with_possible_self_test", "with_self_test"]
+__all__ = ["GOLDEN", "golden_answers", "rounded_answers", "with_possible_self_test", "with_self_test"]
 
 GOLDEN = 8
 """Images in a self-test."""
@@ -53,8 +53,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
         found = golden_answers(network, double, spec, chosen)
     if not np.isfinite(found.exact).all():  # nothing can be proven about such weights
         return checkpoint
-    logits, limits = _rounded(found.exact, _DIGITS), _rounded(found.limits, _LIMIT_DIGITS)
-    spec = dataclasses.replace(spec, selftest=SelfTest.of(chosen, logits, limits))
+    spec = dataclasses.replace(spec, selftest=SelfTest.of(chosen, *rounded_answers(found)))
     return dataclasses.replace(checkpoint, spec=spec)
 
 
@@ -81,6 +80,11 @@ def golden_answers(
     """
     inputs = normalise(frames, spec)
     return measure(float32, float64, inputs, plan(float32, spec.input_shape, len(inputs)).method)
+
+
+def rounded_answers(found: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return logits and limits with the digits that a self-test keeps."""
+    return _rounded(found.exact, _DIGITS), _rounded(found.limits, _LIMIT_DIGITS)
 
 
 def _rounded(values: NDArray[np.float64], digits: int) -> NDArray[np.float64]:

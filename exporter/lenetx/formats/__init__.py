@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes, require_file
-from lenetx_runtime.spec import METADATA_KEY
+from lenetx_runtime.spec import FLOAT32, METADATA_KEY
 
 from ..data import archive
 from ..errors import UnknownName
@@ -110,7 +110,10 @@ def export(
         UnknownName: there is no such format.
         InputError: the format cannot represent the network, or the network's code raised an error.
     """
-    exporter = get(name)
+    exporter, precision = get(name), (options or {}).get("precision", FLOAT32)
+    if precision != FLOAT32 and "precision" not in exporter.OPTIONS:
+        others = ", ".join(each for each in FORMATS if "precision" in get(each).OPTIONS)
+        raise InputError(f"{name} files are float32 only; {precision} is available as: {others}.")
     own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
     with network.checkpoint.guard(f" on its way to {name}"):
         return exporter.export(network, batch=batch, **own)

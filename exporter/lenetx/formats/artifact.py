@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..graph import Expression, Unknown
     from ..report import Check
     from .network import Network
+    from .onnx.reduced import Reduced
 
 __all__ = ["FUNCTION", "Artifact", "Intermediates", "OpenedArtifact", "Run"]
 
@@ -33,7 +34,7 @@ class Artifact:
 
     Attributes:
         format: its name in ``lenetx.formats.FORMATS``, or ``FUNCTION``.
-        precision: of the weights and arithmetic: ``float32``.
+        precision: of the weights and arithmetic: ``float32``, ``float16`` or ``int8``.
         path: the file; for a function, its name.
         sha256: digest of the file's bytes; empty for a function.
         size_bytes: the file's size in bytes; 0 for a function.
@@ -107,6 +108,8 @@ class OpenedArtifact:
         placed: the names of weights that were found only by their position, and may actually be others.
         idle_switches: returns the smooth operators that are saturated for all of some arrays of float32[N, C, H, W], in
             words; ``None`` if the format does not expose them.
+        reduced: what a file in reduced precision computes; ``None`` in float32. Then ``weights``, ``numbers``,
+            ``constants`` and ``expression`` are those of the float32 graph that it stands for.
     """
 
     artifact: Artifact
@@ -126,3 +129,4 @@ class OpenedArtifact:
     entering: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
     placed: frozenset[str] = frozenset()
     idle_switches: "Callable[[Sequence[NDArray[np.float32]]], str] | None" = None
+    reduced: "Reduced | None" = None

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
-from lenetx_runtime.spec import EXPORTED, UNPROVEN
+from lenetx_runtime.spec import EXPORTED, FLOAT32, UNPROVEN
 
 from .. import models
-from ..bounds.selftest import golden_answers
 from ..models.identity import is_same
 from ..models.in_memory import IN_MEMORY
 from ..report import Check
@@ -27,6 +26,8 @@ _OF_THEIR_GRAPH = ("input_name", "output_name", "layout")
 """Fields of an adopted file that are those of its graph; opening it compares the two."""
 _OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "producer", "selftest")
 """Fields that lenetx could not know when it sealed an unproven file."""
+_OF_THE_PRECISION = ("precision", "calibration", "selftest")
+"""Fields of a file in reduced precision, whose logits and limits are others."""
 _SELF_TEST = 0.02
 """Tolerance for stored logits and limits, as a share of the limit; they are rounded to 9 and 3 digits."""
 _MACHINES = 8
@@ -56,6 +57,8 @@ def _spec(found: ModelSpec, checkpoint: Checkpoint) -> Check:
     accepted = not models.is_safe(expected.architecture) and is_same(
         found.architecture, checkpoint.config.get(CODE, "")
     )
+    if found.precision != FLOAT32:
+        ignored = (*ignored, *_OF_THE_PRECISION)
     if found.origin != EXPORTED:
         ignored = (*ignored, *_OF_THEIR_GRAPH)
     if found.origin == UNPROVEN:
@@ -103,8 +106,7 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
     words = f"{len(selftest.logits)} golden images"
     if not selftest.fits(checkpoint.spec):
         return Check(name, words, "failed", detail="They are not of the network's size or classes.", group=_GROUP)
-    with checkpoint.guard():
-        right = golden_answers(*reference.modules, checkpoint.spec, selftest.frames(checkpoint.spec))
+    right = reference.golden(selftest.frames(checkpoint.spec))
     logits, limits = np.array(selftest.logits), np.array(selftest.limits)
     off = np.abs(logits - right.exact) > _SELF_TEST * right.limits
     wide = np.abs(limits - right.limits) > _SELF_TEST * right.limits

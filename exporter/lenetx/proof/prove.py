@@ -7,7 +7,6 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import cast
 
-from ..bounds.calibrated import MULTIPLE
 from ..execution.host import standard_settings
 from ..formats.artifact import OpenedArtifact
 from ..graph.expression import plain
@@ -18,6 +17,7 @@ from ..weights.checkpoint import CODE
 from ..weights.in_memory import MODULE
 from .case import Case
 from .forked import ForkedOutcome, run_forked
+from .reduced import ReducedReference
 from .reference import Reference, counted
 
 __all__ = ["about_artifact", "about_reference", "environment", "prove"]
@@ -41,6 +41,8 @@ def prove(
         also: results of checks that the caller has run already.
         on_progress: called with a few words on each step.
     """
+    if opened.reduced is not None:
+        reference = ReducedReference(reference, opened.reduced, opened.artifact.precision)
     fixed = opened.artifact.spec.batch
     forked = run_forked(opened, (1, 0) if fixed == "dynamic" else (fixed,))
     if forked is not None and forked.crashed_at:
@@ -49,7 +51,7 @@ def prove(
     for group in REGISTRY:
         if group.check is not None:
             on_progress(f"{opened.artifact.path.name}: {group.name}")
-            case.found += _check(group.check)(case)
+            case.found += _check(group.reduced if opened.reduced and group.reduced else group.check)(case)
     return Report(tuple(case.found), *_about(opened, reference))
 
 
@@ -108,7 +110,7 @@ def about_artifact(opened: OpenedArtifact) -> dict[str, str | int]:
 
 def about_reference(reference: Reference) -> dict[str, str | int]:
     """Return a description of the reference for the report: checkpoint, network, limit and data."""
-    spec, config, plan = reference.checkpoint.spec, reference.checkpoint.config, reference.plan
+    spec, config = reference.checkpoint.spec, reference.checkpoint.config
     known: dict[str, str | int] = {"input": str(config["input"])} if "input" in config else {}
     if reference.file is not None:
         known["checkpoint"] = reference.file
@@ -116,13 +118,11 @@ def about_reference(reference: Reference) -> dict[str, str | int]:
         known["module"] = config[MODULE]
     if CODE in config:
         known["code"] = f"changed: {code_accepted(reference.checkpoint)}"
-    calibrated = f"self-calibrated, {MULTIPLE} x eager's own error: {plan.reason}"
-    limit = "adjoint bound" if plan.method == "adjoint" else calibrated
     return known | {
         "architecture": spec.architecture,
         "weights_sha256": spec.weights_sha256,
         "arithmetic": "eager PyTorch, eval mode, float64",
-        "limit": limit,
+        "limit": reference.limit_words,
         "data": reference.dataset.name if reference.dataset else "none",
         "images": 0 if reference.frames is None else len(reference.frames),
     }

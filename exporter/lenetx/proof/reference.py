@@ -13,7 +13,9 @@ from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.spec import UNKNOWN
 
 from .. import models
+from ..bounds.calibrated import MULTIPLE
 from ..bounds.measure import Measured, Plan, measure, plan
+from ..bounds.selftest import golden_answers
 from ..data import Dataset
 from ..execution.copies import copy_or_rebuild
 from ..execution.float64 import Float64Network
@@ -106,6 +108,8 @@ class Reference:
         pictures: the spec by which images become inputs, if the checkpoint's does not say it; by default the
             checkpoint's.
         file: the name of the checkpoint's file, if it came from one.
+        max_drop: the largest loss of accuracy of an artifact in reduced precision, in percentage points; by default
+            that of its precision.
         on_progress: called with a few words on each step.
     """
 
@@ -119,10 +123,12 @@ class Reference:
         spread: bool = False,
         pictures: "ModelSpec | None" = None,
         file: str | None = None,
+        max_drop: float | None = None,
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.checkpoint, self.dataset, self.missing, self.file = checkpoint, dataset, missing, file
         self.pictures = pictures or checkpoint.spec
+        self.max_drop = max_drop
         self._numbers, self._spread = numbers, spread
         self._on_progress = on_progress
         self._float32 = checkpoint.module()
@@ -159,6 +165,18 @@ class Reference:
         images = 0 if self.frames is None else len(self.frames)
         with self.checkpoint.guard():
             return plan(self._float32, self.checkpoint.spec.input_shape, images)
+
+    @property
+    def limit_words(self) -> str:
+        """How the limits are computed, in words."""
+        if self.plan.method == "adjoint":
+            return "adjoint bound"
+        return f"self-calibrated, {MULTIPLE} x eager's own error: {self.plan.reason}"
+
+    def golden(self, frames: NDArray[np.uint8]) -> Measured:
+        """Compute logits and limits of some frames of the spec's ``frame_size``."""
+        with self.checkpoint.guard():
+            return golden_answers(*self.modules, self.checkpoint.spec, frames)
 
     @cached_property
     def frames(self) -> NDArray[np.uint8] | None:

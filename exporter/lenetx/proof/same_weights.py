@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +19,12 @@ from .reference import Reference
 from .spelling import another_spelling
 from .view import View
 
-__all__ = ["same_weights"]
+__all__ = ["DEFINITIONS", "compare_graph", "compare_numbers", "compare_weights", "same_weights"]
 
 _GROUP = "weights"
 _LISTED = 5
 _UNSEEN = "It shows none: what changes a logit by less than rounding may cannot be seen."
-_DEFINITIONS = frozenset(
+DEFINITIONS = frozenset(
     {0.0, 0.5, 1.0, 3.0, 6.0, 1 / 6, math.sqrt(2), math.sqrt(0.5), math.sqrt(2 / math.pi), 0.044715}
 )
 """Constants in the definitions of hard-swish, hard-sigmoid and GELU, which some formats spell out, and 0 and 1."""
@@ -42,9 +42,9 @@ def same_weights(case: Case) -> tuple[Check, ...]:
         names = ("weights", "numbers", "graph")
         return tuple(Check(name, "weights", "not_applicable", detail=_UNSEEN, group=_GROUP) for name in names)
     expected = {name: tensor.numpy() for name, tensor in usage.tensors.items()}
-    weights = _weights(opened.weights, expected, opened.slack)
-    numbers = _numbers(opened.numbers, opened.constants, usage)
-    graph, is_final = _graph(opened.expression, view)
+    weights = compare_weights(opened.weights, expected, opened.slack)
+    numbers = compare_numbers(opened.numbers, opened.constants, usage)
+    graph, is_final = compare_graph(opened.expression, view)
     if graph.status == "passed" and numbers.status == "failed":  # the graph check covers all numbers that reach a logit
         detail = "Each is one that the operators of the network's code stand for."
         numbers = replace(numbers, status="passed", detail=detail)
@@ -99,7 +99,7 @@ def _with_new_export(check: Check, matches: bool | str) -> Check:
     return replace(check, detail=f"{check.detail} And {matches}.")
 
 
-def _graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], view: View) -> tuple[Check, bool]:
+def compare_graph(compute: Callable[[Mapping[str, str]], Expression | Unknown], view: View) -> tuple[Check, bool]:
     """Compare the operators of an artifact one by one with those of the network's own code.
 
     Returns:
@@ -129,12 +129,20 @@ def _tensors(expression: Expression) -> set[object]:
     return {each.get("name", each.get("digest")) for each in held}
 
 
-def _weights(
+def compare_weights(
     found: Mapping[str, NDArray[np.float32]],
     expected: Mapping[str, NDArray[np.float32]],
     slack: Mapping[str, NDArray[np.float64]],
+    detail: str = "Bit for bit the checkpoint's, batch norms folded.",
 ) -> Check:
-    """Compare the weights bit for bit, by name; a file may hold only one of several tensors with the same bits."""
+    """Compare the weights bit for bit, by name; a file may hold only one of several tensors with the same bits.
+
+    Args:
+        found: the artifact's.
+        expected: the network's.
+        slack: as ``OpenedArtifact.slack``.
+        detail: of the check if all are equal.
+    """
     kept = {_bits(expected[name]) for name in expected.keys() & found.keys()}
     absent = sorted(name for name in expected.keys() - found.keys() if _bits(expected[name]) not in kept)
     problems = [f"{name} is missing" for name in absent]
@@ -154,7 +162,6 @@ def _weights(
     count = sum(array.size for array in expected.values())
     subject = f"{count:,} numbers in {len(expected)} tensors"
     problem = f"{'; '.join(problems[:_LISTED])}{more}." if problems else None
-    detail = "Bit for bit the checkpoint's, batch norms folded."
     if folded:
         detail = (
             f"Bit for bit the checkpoint's, but for {', '.join(folded[:_LISTED])}: another program folded their batch "
@@ -173,9 +180,15 @@ def _changed(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> int:
     return int((bits[0] != bits[1]).sum())
 
 
-def _numbers(found: frozenset[float], constants: Mapping[str, NDArray[Any]], usage: Usage) -> Check:
-    """Check that numbers and tensors other than weights occur in the network's own code."""
-    known = {float(np.float32(number)) for number in usage.numbers | _DEFINITIONS}
+def compare_numbers(
+    found: frozenset[float],
+    constants: Mapping[str, NDArray[Any]],
+    usage: Usage,
+    known: Collection[float] | None = None,
+) -> Check:
+    """Check that numbers and tensors other than weights occur in the network's own code, or among ``known`` numbers."""
+    if known is None:
+        known = {float(np.float32(number)) for number in usage.numbers | DEFINITIONS}
     strange = [f"{number:.9g}" for number in sorted(found) if float(np.float32(number)) not in known]
     strange += [
         f"{name} of {'×'.join(map(str, array.shape))}"

@@ -29,8 +29,9 @@ from ..weights.statement import Statement
 from .against import load_against
 from .in_memory import against_foreign
 from .publish import Job, publish_jobs
+from .reference import reference
 from .unproven import seal_unproven
-from .verify import reference, require_layout
+from .verify import require_layout
 
 if TYPE_CHECKING:
     from torch import nn

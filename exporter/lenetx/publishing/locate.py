@@ -7,6 +7,7 @@ from lenetx_runtime.files import require_file
 from .. import formats
 from ..errors import InputError
 from ..files import exists, newest
+from ..quantization.precision import PRECISIONS, named_stem, plain_stem
 
 __all__ = ["artifacts_of", "checkpoint_beside", "newest_checkpoint"]
 
@@ -24,12 +25,13 @@ def newest_checkpoint() -> Path:
 
 
 def artifacts_of(checkpoint: Path) -> list[Path]:
-    """Return the artifacts beside a checkpoint that share its file name stem.
+    """Return the artifacts beside a checkpoint that share its file name stem, in every precision.
 
     Raises:
         InputError: there is no artifact.
     """
-    candidates = (checkpoint.parent / f"{checkpoint.stem}{formats.suffix(name)}" for name in formats.FORMATS)
+    stems = [named_stem(checkpoint.stem, precision) for precision in PRECISIONS.values()]
+    candidates = (checkpoint.parent / f"{stem}{formats.suffix(name)}" for stem in stems for name in formats.FORMATS)
     found = [path for path in candidates if exists(path)]
     if not found:
         raise InputError(f"There is no artifact of '{checkpoint}': run 'lenetx export' first, or name one.")
@@ -43,8 +45,10 @@ def checkpoint_beside(artifact: Path) -> Path:
         InputError: the checkpoint or the artifact does not exist.
     """
     require_file(artifact, "artifact")
-    beside = [artifact.parent / f"{artifact.stem}{ending}" for ending in _ENDINGS]
+    stems = dict.fromkeys((artifact.stem, plain_stem(artifact)))
+    beside = [artifact.parent / f"{stem}{ending}" for stem in stems for ending in _ENDINGS]
     found = next(filter(exists, beside), None)
     if found is None:
-        raise InputError(f"There is no checkpoint '{beside[0]}' to compare '{artifact}' with: name one with --against.")
+        missing = artifact.parent / f"{plain_stem(artifact)}{_ENDINGS[0]}"
+        raise InputError(f"There is no checkpoint '{missing}' to compare '{artifact}' with: name one with --against.")
     return found

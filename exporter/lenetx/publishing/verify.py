@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
 from lenetx_runtime.layout import LAYOUTS
-from lenetx_runtime.spec import UNKNOWN
 
-from .. import data, formats
+from .. import formats
 from ..data import DataOptions
-from ..data.proof_images import evenly_spaced, with_test_frames
-from ..errors import DataMissing, InputError, OutputError, UnknownName
+from ..errors import InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
 from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
@@ -21,11 +19,10 @@ from ..report import Report
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import load_weights
 from ..weights.options import WeightsOptions
-from ..weights.stated_spec import stated_spec
-from ..weights.statement import Statement
 from .against import load_against
 from .in_memory import without_modules
 from .manifest import published_check
+from .reference import reference
 from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from torch import nn
 
-__all__ = ["QUICK", "reference", "require_layout", "verify", "verify_logits"]
+__all__ = ["QUICK", "require_layout", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
@@ -43,78 +40,6 @@ Function = Callable[["NDArray[np.float32]"], Any]
 QUICK = 512
 """Number of test images in a quick proof."""
 _NO_FILE = "`weights_options` says how a file is read: give the path of one as `against`."
-
-
-@standard_settings()
-def reference(
-    checkpoint: Checkpoint,
-    *,
-    data_name: str | None = None,
-    data_root: PathLike | None = None,
-    data_options: DataOptions | None = None,
-    images: int | None = None,
-    stated: Statement | None = None,
-    file: str | None = None,
-    on_progress: Callable[[str], None] = lambda _: None,
-    on_notice: Callable[[str], None] = lambda _: None,
-) -> Reference:
-    """Create the reference that artifacts of a checkpoint are compared with; it can be reused for several artifacts.
-
-    Args:
-        checkpoint: the weights.
-        data_name: the data set whose test split is used. By default the checkpoint's own data set, if it is on this
-            machine; otherwise the real-data checks are ``not_run`` and the report says so.
-        data_root: the folder of the data set's files, see ``lenetx.data.load``.
-        data_options: how to read a custom data set.
-        images: the number of test images to use, evenly spread; all by default, or if there are fewer.
-        stated: preprocessing of the images, for weights that do not record it.
-        file: the name of the checkpoint's file, for the report.
-        on_progress: called with a few words on each step.
-        on_notice: called with a sentence if there are fewer images than requested.
-
-    Raises:
-        UnknownName, DataError: the requested data set is not available or cannot be used.
-        InputError: its labels are not the checkpoint's, ``images`` is less than 1, or the weights' preprocessing is
-            unknown.
-    """
-    if images is not None and images < 1:
-        raise InputError(f"The number of images is {images}; it must be at least 1.")
-    name = data_name or checkpoint.config["data"]
-    if name is None:
-        why = "the weights came without a data set; name one with --data."
-        return Reference(checkpoint, None, f"No real images were seen: {why}", file=file)
-    pictures = stated_spec(Path(file or "weights"), checkpoint.spec, _preprocessing(stated), on_notice)
-    if pictures.framing == UNKNOWN:
-        raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
-    root, options = Path(data_root) if data_root else None, data_options or DataOptions()
-    labels = checkpoint.spec.labels
-    if data_name is None and name not in data.SOURCES:
-        why = f"It was trained on '{name}', a custom data set: give its path with --data."
-        return Reference(checkpoint, None, f"No real images were seen. {why}", file=file)
-    try:
-        dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
-    except DataMissing as error:
-        return Reference(checkpoint, None, f"No real images were seen. {error}", file=file)
-    if dataset.class_names != checkpoint.spec.labels:
-        raise InputError(
-            f"The labels of {name} are {', '.join(dataset.class_names)}; "
-            f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
-        )
-    indices = None
-    if images is not None and images < len(dataset.test):
-        dataset, indices = evenly_spaced(dataset, images)
-    elif images is not None and images > len(dataset.test):
-        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
-    framed, usable = with_test_frames(dataset, pictures, options)
-    numbers = usable if indices is None else indices[usable]
-    spread = indices is not None
-    return Reference(
-        checkpoint, framed, numbers=numbers, spread=spread, pictures=pictures, file=file, on_progress=on_progress
-    )
-
-
-def _preprocessing(stated: Statement | None) -> Statement:
-    return Statement() if stated is None else stated.of_pictures
 
 
 @standard_settings()

@@ -19,7 +19,8 @@ from .against import load_against
 from .certificate import certify
 from .inspection import inspect
 from .locate import artifacts_of, checkpoint_beside, newest_checkpoint
-from .verify import reference, verify, verify_logits
+from .reference import reference
+from .verify import verify, verify_logits
 
 __all__ = ["Verified", "verify_files", "verify_logits_file", "write_inputs"]
 

@@ -79,6 +79,8 @@ class Outcome:
             scope += f"; its output {self.artifact['output']} only"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
+        if self.artifact.get("precision", "float32") != "float32":
+            return self._conclusion_in_reduced_precision(scope)
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}
         if unseen.keys() == {"graph"}:
             first, reason = f"The graph was not compared, {_UNCOMPARED}", unseen["graph"].detail
@@ -86,6 +88,12 @@ class Outcome:
         if unseen:
             scope += f"; not seen: {', '.join(unseen)}" + f", {_UNCOMPARED}" * ("graph" in unseen)
         return f"{name} computes what eager PyTorch computes ({scope})."
+
+    def _conclusion_in_reduced_precision(self, scope: str) -> str:
+        name, precision = self.artifact["name"], self.artifact["precision"]
+        accuracy = next((check.detail for check in self.checks if check.name == "accuracy" and check.ran), "")
+        claim = f"{name} is the network in {precision}, and computes what that graph means ({scope})."
+        return f"{claim} {accuracy}".strip()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values, ready for JSON; non-finite numbers become strings."""

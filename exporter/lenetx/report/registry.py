@@ -19,6 +19,7 @@ class Group:
         advice: what to do if this group is the first to fail; later failures are often its consequences.
         own_advice: the same for a custom program, which cannot be exported again; replaces ``advice``.
         is_numeric: whether the checks compare numbers that the artifact computed.
+        reduced: the function that replaces ``check`` for an artifact in reduced precision; empty for the same.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Group:
     advice: str
     own_advice: str = ""
     is_numeric: bool = True
+    reduced: str = ""
 
 
 _AGAIN = "export it again"
@@ -43,11 +45,13 @@ REGISTRY = (
         "lenetx.proof.same_weights:same_weights",
         f"Its weights are not the checkpoint's: name the one that it was made from with --against, or {_AGAIN}.",
         is_numeric=False,
+        reduced="lenetx.proof.reduced_weights:reduced_weights",
     ),
     Group(
         "layers",
         "lenetx.proof.layer_by_layer:layer_by_layer",
         "The first layer that is wrong is named: check its operator, its padding and its arithmetic.",
+        reduced="lenetx.proof.quantized_layers:quantized_layers",
     ),
     Group(
         "end to end",
@@ -75,6 +79,7 @@ REGISTRY = (
         "real data",
         "lenetx.proof.real_data:real_data",
         "It labels real images differently from the checkpoint: do not use it.",
+        reduced="lenetx.proof.accuracy:accuracy",
     ),
     Group(
         "eval mode",

@@ -2,21 +2,25 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.ort import OrtBackend
-from lenetx_runtime.spec import EXPORTED, METADATA_KEY, ModelSpec
+from lenetx_runtime.spec import EXPORTED, FLOAT32, INT8, METADATA_KEY, PRECISIONS, ModelSpec
 
+from ...errors import UnknownName
 from ...graph import of_onnx
+from ...quantization.calibration import Sample
 from ..artifact import Artifact, OpenedArtifact
 from .evaluate import evaluate
 from .intermediates import layers_of
 from .parse import parse
+from .reduced import open_reduced, reduced
 from .runs import runs_of
 from .structure import OPSETS, constants, numbers, structure, training_operators, weights
 
@@ -38,33 +42,57 @@ def _require_opset(opset: int) -> None:
         raise InputError(f"The opset is {opset}; lenetx writes {OPSETS[0]} to {OPSETS[-1]}.")
 
 
-OPTIONS = {"opset": _require_opset}
-"""Options of this format: ``opset``, one of ``OPSETS``."""
+def _require_precision(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise UnknownName("precision", precision, PRECISIONS)
 
 
-def export(network: "Network", *, batch: "Batch" = "dynamic", opset: int | None = None) -> bytes:
-    """Return a sealed ONNX file: default-domain operators, float32, one symbolic or fixed batch axis.
+OPTIONS: dict[str, Callable[[Any], None]] = {
+    "opset": _require_opset,
+    "precision": _require_precision,
+    "sample": lambda _: None,
+}
+"""Options of this format: ``opset``, one of ``OPSETS``; ``precision`` and ``sample``, see ``export``."""
+
+
+def export(
+    network: "Network",
+    *,
+    batch: "Batch" = "dynamic",
+    opset: int | None = None,
+    precision: str = FLOAT32,
+    sample: Sample | None = None,
+) -> bytes:
+    """Return a sealed ONNX file: default-domain operators, float32 in and out, one symbolic or fixed batch axis.
 
     Args:
         network: the network to export.
         batch: ``"dynamic"`` or a fixed batch size.
         opset: one of ``OPSETS``; ``DEFAULT_OPSET`` if omitted.
+        precision: of weights and arithmetic: ``float32``, ``float16`` or ``int8``.
+        sample: the calibration images for int8.
 
     Raises:
-        InputError: the opset is not supported, or the network cannot be exported to it.
+        InputError: the opset is not supported, or the network cannot be exported to it or in this precision.
     """
     opset = DEFAULT_OPSET if opset is None else opset
     _require_opset(opset)
+    model, spec = _model(network, batch, opset), network.spec
+    if precision != FLOAT32:
+        model, spec = reduced(model, spec, precision, sample)
+    spec = dataclasses.replace(spec, batch=batch, content_sha256="0" * 64)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, spec.to_json()
+    return seal(model.SerializeToString(deterministic=True))
+
+
+def _model(network: "Network", batch: "Batch", opset: int) -> "onnx.ModelProto":
     from .canonical import canonical
     from .translate import translate
 
     tensors = {name: tensor.numpy() for name, tensor in network.usage.tensors.items()}
     translated = translate(network.module, network.spec, batch, max(opset, _TORCH_OPSETS[0]))
-    model = canonical(translated, tensors, opset)
-    spec = dataclasses.replace(network.spec, batch=batch, content_sha256="0" * 64)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, spec.to_json()
-    return seal(model.SerializeToString(deterministic=True))
+    return canonical(translated, tensors, opset)
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
@@ -79,6 +107,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     if spec.origin != EXPORTED:
         return _open_for_use(path, data, spec, device)
     model = parse(data)
+    if spec.precision != FLOAT32:
+        return open_reduced(path, data, model, spec, device, partial(_int8, spec.batch))
     again = partial(_load, data)  # reloaded on demand: keeping several large models would add up
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
@@ -94,6 +124,10 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         matches_new_export=lambda network: _matches_new_export(again(), spec, network),
         evaluate=lambda inputs: evaluate(again(), spec, inputs),
     )
+
+
+def _int8(batch: "Batch", network: "Network", sample: Sample, opset: int) -> "onnx.ModelProto":
+    return reduced(_model(network, batch, opset), network.spec, INT8, sample)[0]
 
 
 def _open_for_use(path: Path, data: bytes, spec: ModelSpec, device: str) -> OpenedArtifact:
