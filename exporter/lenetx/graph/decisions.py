@@ -16,15 +16,15 @@ _KINKS = (
 )
 """Operators with a kink; capitalised names are ONNX operators without a canonical form."""
 _CHOICES = (
-    "where greater less_or_equal sign And ArgMax ArgMin Compress Equal Greater GreaterOrEqual If IsInf IsNaN Less "
-    "LessOrEqual Loop Mod NonZero Not OneHot Or Scan ScatterElements ScatterND Sign TopK Unique Where Xor "
+    "where greater less_or_equal sign ArgMax ArgMin Compress Equal Greater GreaterOrEqual If IsInf IsNaN Less "
+    "LessOrEqual Loop Mod NonZero OneHot Scan ScatterElements ScatterND Sign TopK Unique Where "
     "NonMaxSuppression Hardmax"
 )
 """Operators that choose, or jump from one value to another."""
 _CURVES = "sigmoid tanh erf atan exp softplus softmax mish Sigmoid Tanh Erf Atan Exp Softplus Softmax Mish Gelu Swish"
 """Smooth operators that come close to a constant, and so could switch too."""
-_CONVERSIONS = "Cast CastLike _to_copy"
-"""Operators without a canonical form that round to integers; behind one that chooses, they choose nothing more."""
+_CONVERSIONS = "Cast CastLike _to_copy And Or Not Xor"
+"""Operators that round or combine; behind others that choose, they choose nothing more."""
 _SIZES = ("Shape", "Size")
 _KINDS = {"kinks": _KINKS, "choices": f"{_CHOICES} {_CONVERSIONS}", CURVES: _CURVES}
 GIVES_SIZES = "it gives sizes"
@@ -50,8 +50,8 @@ def decisions(expression: Expression) -> "Counter[str]":
 
 
 def _repeats(each: Expression, kinds: Mapping[str, str]) -> bool:
-    """Return whether an operator converts what another one has chosen."""
-    return _name(each) in _CONVERSIONS.split() and any(kinds.get(_name(read)) == "choices" for read in each.arguments)
+    """Return whether an operator only converts or combines what others have chosen."""
+    return _name(each) in _CONVERSIONS.split() and all(kinds.get(_name(read)) == "choices" for read in each.arguments)
 
 
 def _name(each: Expression) -> str:

@@ -98,9 +98,10 @@ def _other_function(case: Case) -> str:
         return ""
     if only_numbers_differ(ours, theirs):
         return "It is the network with other numbers."
-    more = decisions(theirs) - decisions(ours)
+    have, need = decisions(theirs), decisions(ours)
+    more = have - need
     curves = more.pop(CURVES, 0)
-    if more:
+    if have.total() - have[CURVES] > need.total() - need[CURVES]:  # a kink may be written as choices, and the reverse
         words = " and ".join(f"{count} {name if count > 1 else name[:-1]}" for name, count in sorted(more.items()))
         return f"It decides by the numbers of an image where the network's code does not ({words} more)."
     if not curves or opened.idle_switches is None:

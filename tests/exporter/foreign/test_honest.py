@@ -206,6 +206,17 @@ def test_smooth_operators_that_do_nothing_are_judged_by_their_logits(plain, prov
     assert "other results for rare inputs or larger batches are not excluded" in report.conclusion
 
 
+@pytest.mark.parametrize("activation", [nn.Softshrink(), nn.Hardshrink()])
+def test_choices_may_be_written_as_other_choices(tmp_path, activation):
+    """The older exporter writes the absolute value and the sign of the network's code as comparisons."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), activation, nn.Linear(8, 4)).eval()
+    path = tmp_path / "theirs.onnx"
+    export(module, path, (1, 8, 8), dynamo=False)
+    report = lenetx.verify(path, against=module, input_shape=(1, 8, 8))
+    assert report.passed
+    assert "judged by its logits" in detail(report, "graph")
+
+
 def test_the_report_of_a_foreign_file_claims_nothing_of_labels(plain, prove):
     report = prove(plain)
     assert {status(report, name) for name in ("spec", "preprocessing", "self-test", "refusals")} == {"not_applicable"}
