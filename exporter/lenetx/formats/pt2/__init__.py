@@ -163,7 +163,7 @@ def _module(exported: Any, program: Program, device: str) -> tuple[Any, dict[int
 def _quiet() -> Iterator[None]:
     """Silence what torch logs and warns of while it reads an archive; errors are raised."""
     level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(max(level, logging.ERROR))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

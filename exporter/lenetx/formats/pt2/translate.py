@@ -1,7 +1,6 @@
 """Export a network with ``torch.export``, to a program without in-place operators."""
 
 import traceback
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime.spec import ModelSpec
@@ -45,8 +44,7 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch") -> "tuple[P
 
     sample = torch.zeros(_TRACE_BATCH if batch == "dynamic" else batch, *spec.input_shape)
     shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
-    with quiet(), warnings.catch_warnings(), standard_settings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with quiet(), standard_settings(), torch.no_grad():
         exported = _exported(network, sample, shapes, strict=False)
         if isinstance(exported, Exception) and shapes is not None:  # dynamo keeps len(x) and int(x.shape[0]) symbolic
             again = _exported(network, sample, shapes, strict=True)
