@@ -1,4 +1,4 @@
-"""Adapt a torch module to the runtime's ``Backend`` protocol, for eager checkpoints and TorchScript alike."""
+"""Adapt a torch module to the runtime's ``Backend`` protocol, for eager checkpoints, TorchScript and ``.pt2`` alike."""
 
 import contextlib
 from collections.abc import Callable

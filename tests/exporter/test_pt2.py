@@ -12,7 +12,6 @@ import torch
 from lenetx import formats, load_weights
 from lenetx.data import archive, load
 from lenetx.errors import ArtifactError, CheckpointError, DeviceUnavailable
-from lenetx.formats.network import Network
 from lenetx.publishing.inspection import inspect
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.preprocess import normalise
@@ -97,10 +96,6 @@ def test_its_one_pickle_is_an_example_that_holds_zeros(records):
         opcodes = pickletools.genops(sample.read("archive/data.pkl"))
     found = {argument for opcode, argument, _ in opcodes if opcode.name == "GLOBAL"}
     assert found == {"torch._utils _rebuild_tensor_v2", "torch FloatStorage", "collections OrderedDict"}
-
-
-def test_a_second_export_gives_the_same_bytes(exported, checkpoint):
-    assert formats.get("pt2").export(Network(checkpoint), batch="dynamic") == exported("pt2")
 
 
 def test_every_weight_has_its_name_in_the_checkpoint(path, checkpoint):
