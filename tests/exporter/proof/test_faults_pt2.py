@@ -70,6 +70,7 @@ OTHER_PROGRAMS: dict[str, tuple[Callable[[Any], None], str]] = {
         ),
         "training operators",
     ),
+    "random numbers": (target("relu", "rand_like.default"), "training operators"),
     "rows that mix": (behind("torch.ops.aten.flip.default", [("dims", {"as_ints": [0]})]), "batch sizes"),
     "an average for a maximum": (target("max_pool2d", "avg_pool2d.default"), "graph"),
     "tanh for ReLU": (target("relu_2", "tanh.default"), "graph"),

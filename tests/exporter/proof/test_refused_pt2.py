@@ -62,8 +62,8 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
     "any number of images": (top(range_constraints={}), "never writes"),
     "another dialect": (top(verifiers=["ATEN"]), "never writes"),
     "a version that is a text": (top(torch_version="/home/ann/torch"), "states no version"),
-    "a name that runs": (renamed("relu", f"a = {PLANT}"), "gets a second value"),
-    "a keyword as a name": (renamed("relu", "lambda"), "gets a second value"),
+    "a name that runs": (renamed("relu", f"a = {PLANT}"), "no value may be named"),
+    "a keyword as a name": (renamed("relu", "lambda"), "no value may be named"),
     "a weight whose name runs": (renamed("fc1.weight", f'fc1.a", {PLANT}, "'), "have names that neither"),
     "a weight that is a method": (renamed("fc1.weight", "__class__.weight"), "have names that neither"),
     "an argument name that runs": (
@@ -128,6 +128,8 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
         "never writes",
     ),
     "a weight that nothing reads": (reads("p_fc2_bias", "linear_2", "bias"), "fc3.bias does not reach the output"),
+    "a weight where torch keeps a part of itself": (renamed("fc1.weight", "graph.weight"), "."),
+    "a weight in a weight": (renamed("fc1.weight", "fc2.weight.weight"), "."),
     "an argument that the operator lacks": (setting("relu", "alpha", {"as_int": 1}), "relu has other arguments"),
     "a kernel that does not fit": (
         setting("max_pool2d", "kernel_size", {"as_ints": [3, 3]}),

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from ...data import archive
 from ...eager import TorchBackend
 from ...execution.devices import torch_device
 from ...execution.host import standard_settings
+from ...graph.expression import plain
 from ...report import Check
 from ..artifact import Artifact, OpenedArtifact, Run
 from ..local_paths import local_paths
@@ -130,22 +132,14 @@ def _load(records: Mapping[str, bytes]) -> Any:
     """Return torch's exported program."""
     import torch
 
-    with _one_at_a_time, _quiet(), standard_settings():
-        try:
-            return torch.export.load(io.BytesIO(archive.pack(records)))
-        except Exception as error:  # torch raises several classes
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            raise ArtifactError(f"torch.export cannot open it: {reason}") from None
+    with _one_at_a_time, _reading():
+        return torch.export.load(io.BytesIO(archive.pack(records)))
 
 
 def _read_back(exported: Any, spec: ModelSpec) -> "tuple[Program, list[Tensor]]":
     """Return the program that torch has read, and its tensors."""
-    try:
-        with _quiet(), standard_settings():
-            return program_of(exported, spec.input_shape, spec.batch, spec.input_name)
-    except Exception as error:  # an operator raises any exception for arguments that it cannot work with
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ArtifactError(f"Its program is not that of a network that lenetx wrote: {reason}.") from None
+    with _reading():
+        return program_of(exported, spec.input_shape, spec.batch, spec.input_name)
 
 
 def _module(exported: Any, program: Program, device: str) -> tuple[Any, dict[int, str]]:
@@ -153,10 +147,21 @@ def _module(exported: Any, program: Program, device: str) -> tuple[Any, dict[int
     from torch.export.passes import move_to_device_pass
 
     target = torch_device(device)
-    with _quiet(), standard_settings():
+    with _reading():
         module = (exported if target.type == "cpu" else move_to_device_pass(exported, target)).module()
-    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        own = {each.path: attrgetter(each.path)(module) for each in program.held}
     return module, {id(own[each.path]): each.path for each in program.held if each.kind != "constant"}
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn every exception into an ArtifactError: torch raises several classes for what it cannot read or run."""
+    try:
+        with _quiet(), standard_settings():
+            yield
+    except Exception as error:
+        reason = plain((str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."))
+        raise ArtifactError(f"Its program is not that of a network that lenetx wrote: {reason}.") from None
 
 
 @contextmanager

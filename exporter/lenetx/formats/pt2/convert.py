@@ -44,11 +44,12 @@ def program_of(
 class _Converter:
     def __init__(self, exported: Any, shape: tuple[int, int, int], counts: Sequence[int], image: str) -> None:
         signature, self._nodes = exported.graph_signature, {node.name: node for node in exported.graph.nodes}
-        if len(signature.user_inputs) != 1 or len(signature.output_specs) != 1 or len(signature.user_outputs) != 1:
+        (outputs,) = exported.graph.output_node().args
+        if len(signature.user_inputs) != 1 or len(signature.output_specs) != 1 or not _is_node(outputs[0]):
             raise ValueError("it does not only turn one tensor into another")
         self._counts, self._image, self._exported = counts, image, exported
         self._given = signature.user_inputs[0]
-        self._output = signature.user_outputs[0]
+        self._output = outputs[0].name
         self._inputs = [each for each in signature.input_specs if each.arg.name != self._given]
         self._runs = [_values(exported, (count, *shape), self._given) for count in counts]
         self._names: dict[str, Any] = {self._given: Name(image)}

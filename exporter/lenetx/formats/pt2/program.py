@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from ...graph.expression import plain
+
 __all__ = [
     "CHOICES",
     "Call",
@@ -203,7 +205,7 @@ def require_straight(program: Program) -> None:
     for call in program.calls:
         for value in leaves(call.values):
             if isinstance(value, Name) and value.text not in known:
-                raise ValueError(f"nothing gives {value.text} a value")
+                raise ValueError(f"nothing gives {plain(value.text)} a value")
         for name in {call.name: 0, **dict(call.results)}:
             _require_new(name, known)
         known -= {call.name} - {name for name, _ in call.results}
@@ -222,6 +224,8 @@ def _require_used(program: Program) -> None:
 
 
 def _require_new(name: str, known: set[str]) -> None:
-    if name in known or not _NAME.fullmatch(name) or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ValueError(f"no value may be named {plain(name)}")
+    if name in known:
         raise ValueError(f"{name} gets a second value")
     known.add(name)

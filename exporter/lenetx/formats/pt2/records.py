@@ -90,10 +90,10 @@ def written_here() -> Written:
 def _require_versions(written: Written) -> None:
     """Raise ValueError if this torch reads the document differently."""
     here = written_here()
-    if written.schema[0] != here.schema[0] or written.operators > here.operators:
-        raise ValueError(f"torch {written.torch} wrote it, and torch {here.torch} cannot read that")
     if not _RELEASE.fullmatch(written.torch) or min(written.operators, *written.schema) < 0:
         raise ValueError("it states no version")
+    if written.schema[0] != here.schema[0] or written.operators > here.operators:
+        raise ValueError(f"torch {written.torch} wrote it, and torch {here.torch} cannot read that")
 
 
 def _payload(folder: str, listing: str, prefix: str, pairs: "Sequence[tuple[Held, Tensor]]") -> dict[str, bytes]:

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from ..torchscript.graph import RANDOM, SIZED, TRAINING_FLAGS
+from ...graph.expression import plain
+from ..torchscript.graph import SIZED, TRAINING_FLAGS
 from .program import Call, Count, Name, leaves
 
 __all__ = ["is_in_place", "operator_of", "require_lawful", "trains"]
@@ -39,7 +40,7 @@ def operator_of(name: str) -> Any:
     packet = getattr(torch.ops.aten, parts[1], None) if parts and not parts[1].startswith("__") else None
     overload = getattr(packet, parts[2], None) if parts and packet is not None else None
     if not isinstance(overload, torch._ops.OpOverload):
-        raise ValueError(f"there is no operator {name}")
+        raise ValueError(f"there is no operator {plain(name)}")
     base = name.partition(".")[0]
     if base.startswith("_") and base not in _INTERNAL:
         raise ValueError(f"{base} is an internal operator of torch")
@@ -64,7 +65,7 @@ def require_lawful(call: Call) -> None:
     if given[: len(call.arguments)] != known[: len(call.arguments)] or len(set(given)) < len(given):
         raise ValueError(f"{base} has other arguments")
     if not set(given) <= set(known):
-        raise ValueError(f"{base} has no argument {sorted(set(given) - set(known))[0]}")
+        raise ValueError(f"{base} has no argument {plain(sorted(set(given) - set(known))[0])}")
     if base not in _SOURCES and not any(isinstance(each, Name) for each in leaves(call.values)):
         raise ValueError(f"{base} reads no tensor")
     values = dict((*call.arguments, *call.keywords))
@@ -79,8 +80,13 @@ def require_lawful(call: Call) -> None:
 
 def trains(call: Call) -> bool:
     """Return whether a call is in training mode. Instance norm never is: it normalises each image separately."""
-    base = call.operator.partition(".")[0]
-    if base == "instance_norm":
+    import torch
+
+    overload = operator_of(call.operator)
+    if call.operator.startswith("instance_norm."):
         return False
-    flags = [value for name, value in (*call.arguments, *call.keywords) if name in TRAINING_FLAGS]
-    return base in RANDOM or any(flag is not False for flag in flags)
+    values = {each.name: each.default_value for each in overload._schema.arguments if each.has_default_value()}
+    values |= dict((*call.arguments, *call.keywords))
+    flags = [values[name] for name in TRAINING_FLAGS if name in values]
+    draws = torch.Tag.nondeterministic_seeded in overload.tags and values.get("dropout_p") != 0
+    return any(flag is not False for flag in flags) or (draws and not flags)

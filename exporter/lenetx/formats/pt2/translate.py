@@ -89,9 +89,47 @@ def _error(error: Exception) -> BaseException:
 
 def _functional(exported: Any) -> Any:
     """Replace in-place operators by those that return a new tensor."""
+    for node in list(exported.graph.nodes):
+        if _changes(node) and _owns(node):
+            with exported.graph.inserting_before(node):
+                new = exported.graph.call_function(_out_of_place(node.target), node.args, node.kwargs)
+            node.replace_all_uses_with(new)
+            exported.graph.erase_node(node)
+    return exported.run_decompositions({}) if any(map(_changes, exported.graph.nodes)) else exported
+
+
+def _changes(node: Any) -> bool:
+    """Return whether a node changes a tensor in place."""
     import torch
 
-    targets = [node.target for node in exported.graph.nodes if node.op == "call_function"]
-    if any(isinstance(each, torch._ops.OpOverload) and is_in_place(each) for each in targets):
-        return exported.run_decompositions({})
-    return exported
+    return isinstance(node.target, torch._ops.OpOverload) and is_in_place(node.target)
+
+
+def _owns(node: Any) -> bool:
+    """Return whether nothing reads the changed tensor, or a view of it, after the change."""
+    changed = node.args[0] if node.args else None
+    if _out_of_place(node.target) is None or changed is None or not _is_new(changed):
+        return False
+    others = set(changed.users) - {node}
+    return all(_is_new(each) and each < node for each in others)
+
+
+def _is_new(node: Any) -> bool:
+    """Return whether a node returns new memory."""
+    import torch
+
+    if not isinstance(node.target, torch._ops.OpOverload) or torch.Tag.maybe_aliasing_or_mutating in node.target.tags:
+        return False
+    return all(each.alias_info is None for each in node.target._schema.returns)
+
+
+def _out_of_place(overload: Any) -> Any:
+    """Return the operator that computes the same in a new tensor, or ``None``."""
+    import torch
+
+    packet = getattr(torch.ops.aten, overload._schema.name.removeprefix("aten::").removesuffix("_"), None)
+    plain = getattr(packet, overload._overloadname, None)
+    same = plain is not None and [str(each.type) for each in plain._schema.arguments] == [
+        str(each.type) for each in overload._schema.arguments
+    ]
+    return plain if same and not is_in_place(plain) else None

@@ -11,7 +11,6 @@ from lenetx_runtime import ArtifactError
 from .code import Constant, Name, Program, Statement, leaves
 
 __all__ = [
-    "RANDOM",
     "SIZED",
     "TRAINING_FLAGS",
     "arguments_of",
@@ -24,7 +23,7 @@ __all__ = [
 
 TRAINING_FLAGS = ("training", "train", "use_input_stats", "is_training")
 """Arguments that put an operator in training mode."""
-RANDOM = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal", "poisson"})
+_RANDOM = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal", "poisson"})
 """Operators that draw random numbers regardless of their arguments."""
 SIZED = ("size", "sizes", "shape", "repeats")
 """Arguments that may contain the batch size."""
@@ -209,4 +208,4 @@ def _trains(node: Any) -> bool:
         for argument, value in zip(schema_of(node).arguments, node.inputs(), strict=True)
         if argument.name in TRAINING_FLAGS
     ]
-    return name in RANDOM or any(flag is not False for flag in flags)
+    return name in _RANDOM or any(flag is not False for flag in flags)
