@@ -64,8 +64,8 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
     "a version that is a text": (top(torch_version="/home/ann/torch"), "states no version"),
     "a name that runs": (renamed("relu", f"a = {PLANT}"), "no value may be named"),
     "a keyword as a name": (renamed("relu", "lambda"), "no value may be named"),
-    "a weight whose name runs": (renamed("fc1.weight", f'fc1.a", {PLANT}, "'), "have names that neither"),
-    "a weight that is a method": (renamed("fc1.weight", "__class__.weight"), "have names that neither"),
+    "a weight whose name runs": (renamed("fc1.weight", f'fc1.a", {PLANT}, "'), "cannot hold the name"),
+    "a weight that is a method": (renamed("fc1.weight", "__class__.weight"), "cannot hold the name"),
     "an argument name that runs": (
         lambda document: document["graph_module"]["module_call_graph"][0]["signature"].update(
             forward_arg_names=[f"image={PLANT}"]
@@ -128,7 +128,7 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
         "never writes",
     ),
     "a weight that nothing reads": (reads("p_fc2_bias", "linear_2", "bias"), "fc3.bias does not reach the output"),
-    "a weight where torch keeps a part of itself": (renamed("fc1.weight", "graph.weight"), "."),
+    "a weight where torch keeps a part of itself": (renamed("fc1.weight", "graph.weight"), "has a 'graph' of its own"),
     "a weight in a weight": (renamed("fc1.weight", "fc2.weight.weight"), "."),
     "an argument that the operator lacks": (setting("relu", "alpha", {"as_int": 1}), "relu has other arguments"),
     "a kernel that does not fit": (

@@ -32,7 +32,7 @@ from .convert import program_of
 from .document import write
 from .program import CHOICES, Count, Held, Meta, Program, contiguous, numbers
 from .records import packed, unpacked, written_here
-from .rules import trains
+from .rules import require_path, trains
 from .translate import translate
 
 if TYPE_CHECKING:
@@ -66,10 +66,12 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     program, tensors = translate(network.module, network.spec, batch)
     program = _named(program, tensors, network.usage.tensors)
     try:
+        for each in program.held:
+            require_path(each.path)
         records = packed(program, tensors, written_here())
-        unpacked(records, program.input)
-    except (ArtifactError, ValueError) as error:
-        raise InputError(f"The network cannot be written as pt2. {error}") from None
+    except ValueError as error:
+        raise InputError(f"The network cannot be written as pt2: {error}.") from None
+    unpacked(records, program.input)
     records[_SPEC] = dataclasses.replace(network.spec, batch=batch).to_json().encode()
     return archive.pack(records)
 

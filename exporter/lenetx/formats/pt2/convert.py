@@ -175,15 +175,15 @@ class _Converter:
         if found is not None:
             return found
         values = [run.get(node.name) for run in self._runs]
-        if all(type(each) is int for each in values):
+        if all(type(each) in (int, float, bool) for each in values):
             return self._dimension(values)
         raise ValueError(f"it reads a number of a tensor ({node.name})")
 
-    def _dimension(self, values: Sequence[Any]) -> int | Count:
-        """Return a size from its values in the runs."""
+    def _dimension(self, values: Sequence[Any]) -> Any:
+        """Return a size, or a number computed from sizes, from its values in the runs."""
         if len(set(values)) == 1:
-            return int(values[0])
-        factor = values[0] // self._counts[0]
+            return values[0]
+        factor = int(values[0] // self._counts[0])
         if [factor * count for count in self._counts] != list(values):
             raise ValueError("it computes with the number of images")
         return Count(factor)

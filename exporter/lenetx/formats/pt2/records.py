@@ -16,7 +16,7 @@ from ...data import archive
 from ..torchscript.records import pickled
 from .document import Written, payload, read, write
 from .program import CHOICES, Count, Held, Meta, Program, contiguous, require_straight
-from .rules import require_lawful
+from .rules import require_lawful, require_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +63,8 @@ def unpacked(records: Mapping[str, bytes], given: Meta) -> "tuple[Program, list[
         if program.input != given or len(records[_SAMPLE]) < _sample_size(given):
             raise ValueError("its input is not the one that its spec states")
         require_straight(program)
+        for held in program.held:
+            require_path(held.path)
         for call in program.calls:
             require_lawful(call)
         _require_versions(written)

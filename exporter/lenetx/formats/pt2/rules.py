@@ -7,8 +7,12 @@ from ...graph.expression import plain
 from ..torchscript.graph import SIZED, TRAINING_FLAGS
 from .program import Call, Count, Name, leaves
 
-__all__ = ["is_in_place", "operator_of", "require_lawful", "trains"]
+__all__ = ["is_in_place", "operator_of", "require_lawful", "require_path", "trains"]
 
+_PATH = re.compile(r"""(?:(?!__)[^"'`\\.]{1,200}(?:\.(?=.)|$)){1,50}""")
+"""Names of weights; torch writes them into Python code, which it runs."""
+_TAKEN = ("_guards_fn", "meta", "range_constraints", "training", "validate_inputs")
+"""Attributes of the module that torch makes of an archive, beside those of its class."""
 _OPERATOR = re.compile(r"(\w{1,100})\.(\w{1,100})", re.ASCII)
 _INTERNAL = frozenset(
     {
@@ -55,6 +59,17 @@ def operator_of(name: str) -> Any:
 def is_in_place(overload: Any) -> bool:
     """Return whether an operator changes one of its arguments."""
     return any(each.is_write for each in overload._schema.arguments)
+
+
+def require_path(path: str) -> None:
+    """Raise ValueError for a name of a weight under which torch could not load it."""
+    import torch
+
+    if not _PATH.fullmatch(path) or not path.isprintable():
+        raise ValueError(f"torch.export cannot hold the name {plain(path)}")
+    first = path.partition(".")[0]
+    if first in _TAKEN or hasattr(torch.fx.GraphModule, first):
+        raise ValueError(f"torch.export has a '{first}' of its own; the network's needs another name")
 
 
 def require_lawful(call: Call) -> None:

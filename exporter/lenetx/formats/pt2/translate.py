@@ -24,8 +24,6 @@ __all__ = ["translate"]
 _TRACE_BATCH = 2
 """Batch size of the sample input; a batch of 1 can freeze the batch axis (pytorch#151582)."""
 
-_BRANCHES = "The network's code branches on the values of its input: files of torch.export hold no branch."
-
 
 def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch") -> "tuple[Program, list[Tensor]]":
     """Export a network with ``torch.export``.
@@ -80,8 +78,6 @@ def _exported(network: "nn.Module", sample: "Tensor", shapes: Any, *, strict: bo
 def _error(error: Exception) -> BaseException:
     if "Constraints violated" in str(error):
         return InputError(FROZEN)
-    if "data-dependent" in str(error):
-        return InputError(_BRANCHES)
     if place_of(traceback.extract_tb(cause(error).__traceback__)):
         return cause(error)  # raised by the network's own code, and reported as such
     return InputError(f"torch.export cannot export this network: {reason(error)}")
