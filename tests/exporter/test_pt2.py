@@ -105,11 +105,13 @@ def test_every_weight_has_its_name_in_the_checkpoint(path, checkpoint):
         assert np.array_equal(array.view(np.uint32), checkpoint.state_dict[name].numpy().view(np.uint32))
 
 
+@pytest.mark.slow
 def test_its_weights_are_read_like_those_of_any_file(path, checkpoint):
     found = load_weights(path)
     assert all(torch.equal(found.state_dict[name], tensor) for name, tensor in checkpoint.state_dict.items())
 
 
+@pytest.mark.slow
 def test_a_fixed_batch_is_held_to(exported, checkpoint, tmp_path):
     path = tmp_path / "fixed.pt2"
     path.write_bytes(exported("pt2", batch=3))
@@ -188,6 +190,7 @@ def test_a_file_of_a_later_format_says_which_torch_wrote_it(records, opened):
         opened(records | {MODEL: json.dumps(model, separators=(",", ":")).encode()})
 
 
+@pytest.mark.slow
 def test_another_release_may_lay_out_values_otherwise(records, opened):
     model = json.loads(records[MODEL])
     model["torch_version"] = "2.12.1"

@@ -83,15 +83,13 @@ class Attention(nn.Module):
         return self.fc(self.heads(x, x, x)[0].flatten(1))
 
 
-KINDS = [InPlace, Sizes, *(pytest.param(each, marks=pytest.mark.slow) for each in (Single, Tied, Recurrent, Attention))]
-
-
 def written(kind, **options):
     torch.manual_seed(0)
     return formats.export("pt2", Network(Checkpoint.of(kind().eval(), input_shape=SHAPE)), **options)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [InPlace, Sizes, Single, Tied, Recurrent, Attention])
 def test_it_gives_eager_answers_and_changes_nothing_in_place(kind, tmp_path):
     path = tmp_path / "net.pt2"
     path.write_bytes(written(kind))
@@ -105,6 +103,7 @@ def test_it_gives_eager_answers_and_changes_nothing_in_place(kind, tmp_path):
     assert set(opened.weights) == {name for name, _ in [*eager.named_parameters(), *eager.named_buffers()]}
 
 
+@pytest.mark.slow
 def test_a_size_is_left_to_the_operator_where_it_can_be():
     text = archive.unpack(written(Sizes))["models/model.json"].decode()
     assert text.count('"as_name":"sym_size_int"') == 3  # its own node, and two tensors that the code makes
@@ -157,6 +156,7 @@ def test_what_no_file_holds_is_named(kind):
         written(kind)
 
 
+@pytest.mark.slow
 def test_with_a_fixed_batch_code_may_count(tmp_path):
     path = tmp_path / "net.pt2"
     path.write_bytes(written(Counting, batch=4))

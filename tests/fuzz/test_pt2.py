@@ -14,6 +14,8 @@ from lenetx.formats.network import Network
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime import LenetxError
 
+pytestmark = pytest.mark.slow
+
 VALUES = (None, True, False, -1, 0, 1, 2, 3, 7, 2**31, 2**63, 0.5, 1e39, "", "relu", "x y", "Symbol('s1')", [], {}, [1])
 NUMBERS = (-(2**63), -1, 0, 1, 2, 3, 7, 1000, 2**20, 2**31 - 1, 2**31, 2**32, 2**40, 2**63 - 1)
 OPERATORS = (
@@ -135,8 +137,7 @@ def test_the_file_itself_is_taken(records, taken):
     assert taken(records)
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(3000, marks=pytest.mark.slow)])
-def test_any_change_of_its_documents(records, taken, count):
-    found = [taken(each) for each in changes(records, count)]
+def test_any_change_of_its_documents(records, taken):
+    found = [taken(each) for each in changes(records, 3000)]
     assert not all(found)
-    assert count < 1000 or any(found)
+    assert any(found)
