@@ -2,8 +2,11 @@
 
 import io
 import json
+import logging
 import pickletools
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -200,6 +203,16 @@ def test_another_release_may_lay_out_values_otherwise(records, opened):
     meta["sizes"] = meta["sizes"][::-1]
     with pytest.raises(ArtifactError, match="torch reads it differently"):
         opened(records | {MODEL: json.dumps(model, separators=(",", ":")).encode()})
+
+
+@pytest.mark.slow
+def test_threads_that_open_files_leave_the_hosts_warnings_and_logs_alone(path, checkpoint):
+    inputs = np.zeros((2, *checkpoint.spec.input_shape), np.float32)
+    before = list(warnings.filters), logging.root.manager.disable
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: formats.open_artifact(path).backend.run(inputs), range(12)))
+    assert all(np.array_equal(each, results[0]) for each in results)
+    assert (list(warnings.filters), logging.root.manager.disable) == before
 
 
 def test_cuda_is_used_or_refused(path):

@@ -139,11 +139,21 @@ class Taken(nn.Module):
         return self.graph(x.flatten(1))
 
 
+class Keyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleDict({"class": nn.Linear(64, 10)})
+
+    def forward(self, x):
+        return self.heads["class"](x.flatten(1))
+
+
 REFUSED = {
     Counting: "computes with the number of images",
     Loop: "fixes the batch size while it is traced",
     Autocast: "its code has wrap_with_autocast, which no file holds",
     Complex: "it computes with torch.complex64, which no file holds",
+    Keyword: "torch.export cannot hold the name heads.class.",
     Taken: "torch.export has a 'graph' of its own; the network's needs another name",
 }
 

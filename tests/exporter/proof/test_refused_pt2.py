@@ -64,6 +64,10 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
     "a version that is a text": (top(torch_version="/home/ann/torch"), "states no version"),
     "a name that runs": (renamed("relu", f"a = {PLANT}"), "no value may be named"),
     "a keyword as a name": (renamed("relu", "lambda"), "no value may be named"),
+    "a value that is taken for infinity": (renamed("relu", "inf"), "no value may be named inf"),
+    "a value that is taken for torch": (renamed("relu", "torch"), "no value may be named torch"),
+    "a value that is taken for a function": (renamed("relu", "getattr"), "no value may be named getattr"),
+    "a weight that Python takes for another": (renamed("fc1.weight", "\ufb01.weight"), "cannot hold the name"),
     "a weight whose name runs": (renamed("fc1.weight", f'fc1.a", {PLANT}, "'), "cannot hold the name"),
     "a weight that is a method": (renamed("fc1.weight", "__class__.weight"), "cannot hold the name"),
     "an argument name that runs": (

@@ -49,7 +49,7 @@ OPTIONS: Mapping[str, Callable[[Any], None]] = {}
 
 _SPEC = f"extra/{METADATA_KEY}.json"
 _one_at_a_time = threading.Lock()
-"""torch cannot read two archives at a time."""
+"""torch cannot read two archives at a time, and what silences it is the process's."""
 
 
 def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
@@ -134,7 +134,7 @@ def _load(records: Mapping[str, bytes]) -> Any:
     """Return torch's exported program."""
     import torch
 
-    with _one_at_a_time, _reading():
+    with _reading():
         return torch.export.load(io.BytesIO(archive.pack(records)))
 
 
@@ -159,7 +159,7 @@ def _module(exported: Any, program: Program, device: str) -> tuple[Any, dict[int
 def _reading() -> Iterator[None]:
     """Turn every exception into an ArtifactError: torch raises several classes for what it cannot read or run."""
     try:
-        with _quiet(), standard_settings():
+        with _one_at_a_time, _quiet(), standard_settings():
             yield
     except Exception as error:
         reason = plain((str(error).strip().splitlines() or [type(error).__name__])[0].rstrip("."))

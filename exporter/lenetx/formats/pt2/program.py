@@ -3,6 +3,7 @@
 Each name is assigned once, before it is read, and the output depends on each call and each tensor.
 """
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ CHOICES = {
 }
 """The numbers of ``torch.export`` for dtypes and memory formats."""
 _NAME = re.compile(r"[A-Za-z_]\w{0,499}", re.ASCII)
+_RESERVED = frozenset({"self", "torch", "device", "inf", "nan", "NoneType", "fx_pytree", "pytree", *dir(builtins)})
+"""Names that mean something else in the Python code that torch writes of a program."""
 
 
 class Name(NamedTuple):
@@ -221,7 +224,7 @@ def _require_used(program: Program) -> None:
 
 
 def _require_new(name: str, known: set[str]) -> None:
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name) or name in _RESERVED:
         raise ValueError(f"no value may be named {plain(name)}")
     if name in known:
         raise ValueError(f"{name} gets a second value")

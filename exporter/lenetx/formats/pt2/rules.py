@@ -1,6 +1,8 @@
 """Decide which operators an archive may call: those of ``torch.ops.aten`` that only compute tensors from tensors."""
 
+import keyword
 import re
+import unicodedata
 from typing import Any
 
 from ...graph.expression import plain
@@ -65,7 +67,8 @@ def require_path(path: str) -> None:
     """Raise ValueError for a name of a weight under which torch could not load it."""
     import torch
 
-    if not _PATH.fullmatch(path) or not path.isprintable():
+    is_text = path.isprintable() and unicodedata.normalize("NFKC", path) == path  # as Python reads names
+    if not is_text or not _PATH.fullmatch(path) or any(map(keyword.iskeyword, path.split("."))):
         raise ValueError(f"torch.export cannot hold the name {plain(path)}")
     first = path.partition(".")[0]
     if first in _TAKEN or hasattr(torch.fx.GraphModule, first):
