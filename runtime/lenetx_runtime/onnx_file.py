@@ -81,8 +81,8 @@ def read_spec(data: bytes) -> ModelSpec:
     """
     if data.startswith(_ZIP):
         raise ArtifactError(
-            "It is an archive, as TorchScript writes them: lenetx_runtime runs ONNX files, and "
-            "lenetx.classifier, of the package lenetx, runs TorchScript."
+            "It is an archive, as torch writes them: lenetx_runtime runs ONNX files, and "
+            "lenetx.classifier, of the package lenetx, runs .torchscript and .pt2."
         )
     if data[4:8] == _OTHER_FORMAT:
         raise ArtifactError("It is not an ONNX model: onnxruntime would read it as its own ORT format.")

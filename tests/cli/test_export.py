@@ -3,9 +3,10 @@
 import json
 
 import onnx
+import PIL.Image
 import pytest
 
-from lenetx import formats
+from lenetx import data, formats
 from lenetx.formats.network import Network
 
 
@@ -33,6 +34,22 @@ def test_told_nothing_it_exports_the_newest_checkpoint_to_both_formats(cli, fold
     assert result.stdout.count("computes what eager PyTorch computes (360 test images of digits).") == 2
     assert "reading artifacts/lenet5.pt" in result.stderr
     assert "FAILED" not in result.stdout
+
+
+def test_the_help_names_every_format(cli):
+    stated = " ".join(cli("export", "--help").stdout.replace("│", " ").split())
+    assert all(name in stated.partition("--format")[2].partition("--batch")[0] for name in formats.FORMATS)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_pt2_from_export_to_prediction(cli, tmp_path):
+    assert "Published artifacts/lenet5.pt2." in cli("export", "-f", "pt2").stdout
+    assert cli("verify", "artifacts/lenet5.pt2").exit_code == 0
+    assert json.loads(cli("inspect", "artifacts/lenet5.pt2", "--json").stdout)["kind"] == "pt2"
+    PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
+    assert cli("predict", "artifacts/lenet5.pt2", tmp_path / "digit.png").exit_code == 0
+    assert cli("convert", "artifacts/lenet5.pt2", "weights.safetensors").exit_code == 0
 
 
 def test_json_is_one_document_on_stdout(cli, folder):

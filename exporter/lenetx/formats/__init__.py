@@ -36,9 +36,15 @@ __all__ = [
     "suffix",
 ]
 
-FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
+FORMATS = {
+    "onnx": "lenetx.formats.onnx",
+    "torchscript": "lenetx.formats.torchscript",
+    "pt2": "lenetx.formats.pt2",
+}
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
+_ARCHIVES = (".torchscript", ".pt2")
+"""Suffixes of archives that other programs write too."""
 
 Batch = int | Literal["dynamic"]
 
@@ -125,13 +131,14 @@ def suffix(name: str) -> str:
 
 
 def is_artifact(path: Path) -> bool:
-    """Return whether a file has the suffix of a format and is not another program's TorchScript archive."""
+    """Return whether a file has the suffix of a format and is not an archive that another program wrote with torch."""
     if path.suffix.removeprefix(".") not in FORMATS:
         return False
-    if path.suffix != suffix("torchscript"):
+    if path.suffix not in _ARCHIVES:
         return True
     data = read_bytes(path, "artifact")
-    return not torchscript_file.recognises(data) or archive.has(data, f"extra/{METADATA_KEY}.json")
+    of_torch = torchscript_file.recognises(data) or archive.has(data, "archive_format")
+    return not of_torch or archive.has(data, f"extra/{METADATA_KEY}.json")
 
 
 def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
