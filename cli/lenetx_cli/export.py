@@ -19,7 +19,8 @@ def export(
         typer.Argument(help="Checkpoint or weights to export. [default: the newest in artifacts/]", show_default=False),
     ] = None,
     format: Annotated[  # noqa: A002  # the option's name
-        list[str] | None, typer.Option("--format", "-f", help="onnx or torchscript; may be repeated. [default: both]")
+        list[str] | None,
+        typer.Option("--format", "-f", help="onnx, torchscript or ort; may be repeated. [default: the first two]"),
     ] = None,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,

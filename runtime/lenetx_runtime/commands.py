@@ -110,7 +110,7 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
     import hashlib
 
     from .files import naming, read_bytes
-    from .onnx_file import read_spec
+    from .model_file import read_spec
 
     data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
     with naming(asked.model):
@@ -129,7 +129,7 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
 def selftest(asked: "Namespace", screen: Screen) -> int:
     """Run a model's self-test."""
     from .files import naming, read_bytes
-    from .onnx_file import read_spec
+    from .model_file import read_spec
     from .run_selftest import run_selftest, run_selftest_everywhere
     from .selftest import require_selftest
 

@@ -1,22 +1,17 @@
 """Check an ONNX file and read its spec before an engine opens it.
 
-Source of the field numbers: onnx/onnx.proto of the ONNX project. ``content_sha256`` in the embedded spec is the
-SHA-256 of the whole file with those 64 digits themselves written as zeros: it covers the graph, the weights, the
-opset and the spec. Equal digits elsewhere are hashed as they are. onnxruntime itself loads most files with a flipped
-bit without an error.
-
-The digest detects damage, not malice: anyone can seal a file with any graph in it. A graph's memory is bounded,
-its run time is not.
+Source of the field numbers: onnx/onnx.proto of the ONNX project. onnxruntime itself loads most files with a flipped
+bit without an error; ``sealing`` says what the digest covers.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, TypeAlias
 
 from .errors import ArtifactError
 from .protobuf import Walk
-from .spec import METADATA_KEY, ModelSpec
+from .sealing import KEY, SEVERAL, Place, filled, only_spec
+from .spec import ModelSpec
 from .values import LARGEST_JSON
 
 __all__ = ["OTHERS", "check_graph", "read_spec", "seal"]
@@ -43,11 +38,13 @@ OTHERS = frozenset(
 )
 """Operators whose first output may be int32 or int64 although their first input is not; Cast's is its attribute."""
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-_NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
-"""Names of inputs, outputs and dimensions: onnxruntime can return only UTF-8."""
+_GRAPH_SIDES = 11, 12
+_NAMES = (1,), (2, 1, 2, 1, 2)
+"""Names of an input or output and of its dimensions: onnxruntime can return only UTF-8."""
 _SHOWN = 200
 """Maximum bytes of such a name in an error."""
 _WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
+_STEPS = {b"strides", b"dilations"}
 _EQUATION = b"equation"
 _TERM = rb"[^.,>]*(?:\.{3}[^.,>]*)?"
 _EQUATIONS = re.compile(_TERM + rb"(?:[,>]" + _TERM + rb")*", re.DOTALL)
@@ -59,14 +56,10 @@ _OTHER_FORMAT = b"ORTM"
 """Magic bytes of ORT files: onnxruntime looks for them first, and would read another graph."""
 
 _ZIP = b"PK\x03\x04"
-_DIGEST_FIELD = b'"content_sha256":"'
-_NO_DIGEST = b"0" * 64
-_KEY = METADATA_KEY.encode()
 _FOREIGN = (
     "It was not made by lenetx: it has no lenetx spec. 'lenetx verify' proves an ONNX file of another program, and "
     "'lenetx adopt' adds what the runtime needs."
 )
-_SEVERAL = "It has more than one lenetx spec."
 
 _Fields: TypeAlias = list[tuple[int, Any]]
 """Pairs of a field number and a value."""
@@ -89,15 +82,7 @@ def read_spec(data: bytes) -> ModelSpec:
     walk = Walk()
     if all(field != _MODEL_GRAPH for field, _ in walk.fields(data)):
         raise ArtifactError("It is not an ONNX model.")
-    start, text = _only_spec(walk, data)
-    try:
-        spec = ModelSpec.from_json(text.decode("ascii"))
-    except UnicodeDecodeError:
-        raise ArtifactError("Its lenetx spec is not readable text.") from None
-    written = str(spec.content_sha256).encode()
-    place = start + text.find(_DIGEST_FIELD + written) + len(_DIGEST_FIELD)
-    if text.count(_DIGEST_FIELD + written) != 1 or _digest(data, place) != written:
-        raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
+    spec = only_spec(data, _specs(walk, data), _FOREIGN)
     check_graph(data, spec, walk)
     return spec
 
@@ -108,24 +93,10 @@ def seal(data: bytes) -> bytes:
     Raises:
         ValueError: it does not hold exactly one such spec.
     """
-    empty = _DIGEST_FIELD + _NO_DIGEST
-    places = [start + text.find(empty) for start, text in _specs(Walk(), data) if empty in text]
-    if len(places) != 1:
-        raise ValueError("the file must hold exactly one empty content_sha256")
-    place = places[0] + len(_DIGEST_FIELD)
-    return data[:place] + _digest(data, place) + data[place + len(_NO_DIGEST) :]
+    return filled(data, _specs(Walk(), data))
 
 
-def _digest(data: bytes, place: int) -> bytes:
-    import hashlib
-
-    digest, view = hashlib.sha256(), memoryview(data)
-    for part in (view[:place], _NO_DIGEST, view[place + len(_NO_DIGEST) :]):
-        digest.update(part)
-    return digest.hexdigest().encode()
-
-
-def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
+def _specs(walk: Walk, data: bytes) -> Iterator[Place]:
     """Yield (offset in the file, JSON text) of each spec, cut off above ``LARGEST_JSON``."""
     for field, entry in walk.messages(data):
         if field != _MODEL_METADATA:
@@ -133,20 +104,13 @@ def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
         outer = walk.start
         parts = [(part, outer + walk.start, text) for part, text in walk.messages(entry)]
         keys = [text for part, _, text in parts if part == _ENTRY_KEY]
-        if _KEY not in keys:
+        if KEY not in keys:
             continue
         values = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, memoryview(b""))]
         if len(keys) > 1 or len(values) > 1:  # readers disagree on which counts
-            raise ArtifactError(_SEVERAL)
+            raise ArtifactError(SEVERAL)
         [(start, text)] = values
         yield start, bytes(text[: LARGEST_JSON + 1])
-
-
-def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
-    found = [*islice(_specs(walk, data), 2)]
-    if len(found) == 1:
-        return found[0]
-    raise ArtifactError(_SEVERAL if found else _FOREIGN)
 
 
 def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_domain: bool = False) -> None:
@@ -162,12 +126,6 @@ def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_d
         ArtifactError: the graph contains any of these.
     """
     walk = walk or Walk()
-    for place in _NAMES:
-        for name in walk.at(data, _MODEL_GRAPH, *place):
-            try:
-                str(name, "utf-8")
-            except ValueError:
-                raise ArtifactError(f"A name in it is not readable text: {bytes(name[:_SHOWN])!r}.") from None
     widest = max(spec.height, spec.width) + _MARGIN
     tensors: list[_Fields] = []
     nodes: list[tuple[bytes, _Fields]] = []
@@ -183,9 +141,19 @@ def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_d
                 operator = next((bytes(text) for name, text in reversed(fields) if name == _NODE_OPERATOR), b"")
                 _check_node(walk, operator, fields, widest, any_domain=any_domain)
                 nodes.append((operator, fields))
+            elif part in _GRAPH_SIDES:
+                _require_text(walk, value)
             elif part == _GRAPH_SPARSE:
                 raise ArtifactError(_UNSUPPORTED)
     _reject_divisions(walk, spec.input_name.encode(), tensors, nodes)
+
+
+def _require_text(walk: Walk, side: memoryview) -> None:
+    for name in (name for place in _NAMES for name in walk.at(side, *place)):
+        try:
+            str(name, "utf-8")
+        except ValueError:
+            raise ArtifactError(f"A name in it is not readable text: {bytes(name[:_SHOWN])!r}.") from None
 
 
 def _reject_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
@@ -219,6 +187,8 @@ def _reject_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
             numbers += [value] if isinstance(value, int) else walk.numbers(value)
     if name == _EQUATION:
         _reject_endless_equation(walk, attribute)
+    if name in _STEPS and 0 in numbers:  # older versions of onnxruntime divide by it
+        raise ArtifactError(f"A layer's {name.decode()} is 0.")
     if name in _WINDOWS and max(numbers, default=0) > widest:  # negative numbers are read as large ones
         raise ArtifactError(f"A layer's {name.decode()} is {max(numbers)}, far beyond the pictures that it takes.")
 

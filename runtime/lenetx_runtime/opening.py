@@ -86,7 +86,7 @@ class Request(NamedTuple):
             LenetxError: as ``Classifier``.
         """
         from .cpus import available_cpus
-        from .onnx_file import read_spec
+        from .model_file import read_spec
 
         most = self.limits.model_bytes
         data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model", limit=most)

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .network import Network
 
 __all__ = [
+    "COMPANIONS",
     "DEFAULT",
     "FORMATS",
     "Batch",
     "Format",
+    "companions",
     "export",
     "get",
     "is_artifact",
@@ -36,9 +38,15 @@ __all__ = [
     "suffix",
 ]
 
-FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
+FORMATS = {
+    "onnx": "lenetx.formats.onnx",
+    "torchscript": "lenetx.formats.torchscript",
+    "ort": "lenetx.formats.ort",
+}
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
+COMPANIONS = {"ort": ".required_operators.config"}
+"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
 
 Batch = int | Literal["dynamic"]
 
@@ -119,6 +127,14 @@ def export(
 def suffix(name: str) -> str:
     """Return a format's file name suffix, including the dot."""
     return f".{name}"
+
+
+def companions(name: str, path: Path) -> dict[str, bytes]:
+    """Return the files to publish beside an artifact of a format, by name."""
+    if name not in COMPANIONS:
+        return {}
+    contents: bytes = importlib.import_module(FORMATS[name]).companion(read_bytes(path, "artifact"))
+    return {path.with_suffix(COMPANIONS[name]).name: contents}
 
 
 def is_artifact(path: Path) -> bool:
