@@ -51,7 +51,7 @@ vectors in brackets.
 _FIELDS = {table: [tuple(each.split(":")) for each in fields.split()] for table, fields in _TABLES.items()}
 _NUMBERS = {"b": "Int8", "B": "Uint8", "i": "Int32", "I": "Uint32", "f": "Float32", "q": "Int64"}
 """Kinds of numbers, and what flatbuffers calls them."""
-_SORTED = {"initializers": "name", "values": "name", "attributes": "name", "opsets": "domain"}
+_SORTED = {"initializers": "name", "values": "name", "attributes": "name", "opsets": "domain", "metadata": "key"}
 """Vectors whose order means nothing, and what they are sorted by."""
 
 

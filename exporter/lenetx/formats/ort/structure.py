@@ -34,14 +34,16 @@ def structure(contents: Contents, model: "ModelProto", spec: ModelSpec) -> tuple
 
 
 def required_operators(contents: Contents) -> bytes:
-    """Return the configuration of a minimal build of onnxruntime that runs the file, one line for each domain."""
-    model = contents["model"]
-    lines = ["# Generated from model/s:", "# the .ort file beside this one"]
-    for opset in sorted(model["opsets"], key=lambda each: bytes(each.get("domain", b""))):
-        domain = opset.get("domain", b"")
-        used = {node["operator"].decode() for node in model["graph"]["nodes"] if node.get("domain", b"") == domain}
-        if used:
-            lines.append(f"{domain.decode() or 'ai.onnx'};{opset['version']};{','.join(sorted(used))}")
+    """Return the configuration of a minimal build of onnxruntime that runs the file.
+
+    One line for each domain and version, as ``onnxruntime.tools.ort_format_model.create_config_from_models`` writes.
+    """
+    lines = ["# Generated from model/s:", "# - the .ort file beside this one"]
+    used: dict[tuple[bytes, int], set[bytes]] = {}
+    for node in contents["model"]["graph"]["nodes"]:
+        used.setdefault((node.get("domain", b"") or b"ai.onnx", node["since_version"]), set()).add(node["operator"])
+    for (domain, version), operators in sorted(used.items()):
+        lines.append(f"{domain.decode()};{version};{b','.join(sorted(operators)).decode()}")
     return ("\n".join(lines) + "\n").encode()
 
 
