@@ -80,10 +80,11 @@ def as_onnx(data: bytes, *, whole: bool = True) -> bytes:
     graph = _part(model, 7, "graph")
     body = [field(1, node) for node in _nodes(graph)] + [field(2, b"lenetx")]
     body += [field(5, _tensor(tensor, whole)) for tensor in graph.tables(0, _FIELDS["tensor"])]
-    types = {each.text(0): each for each in graph.tables(1, _FIELDS["value"])}
+    values = graph.tables(1, _FIELDS["value"])
+    types = {each.text(0): each for each in values}
     for slot, number in ((5, 11), (6, 12)):
-        if not types.keys() >= set(names := graph.texts(slot)):
-            raise ArtifactError(f"{_STRANGE}its input or its output has no type.")
+        if not types.keys() >= set(names := graph.texts(slot)) or not all(each.has(0) for each in values):
+            raise ArtifactError(f"{_STRANGE}a value without a name, or its input or output without a type.")
         body += [field(number, field(1, name) + _type(types[name])) for name in names]
     inner = field(7, b"".join(body))
     if not whole:

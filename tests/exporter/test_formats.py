@@ -118,5 +118,6 @@ def test_an_unknown_ending_is_told_the_known_ones(tmp_path, wrong):
         formats.open_artifact(tmp_path / wrong)
     endings = ", ".join(map(formats.suffix, NAMES))
     assert str(caught.value).endswith(
-        f"their names end in {endings}; checkpoints in .pt or .safetensors, which 'lenetx convert' makes of other weights."
+        f"their names end in {endings}; checkpoints in .pt or .safetensors, which 'lenetx convert' makes of "
+        "other weights."
     )

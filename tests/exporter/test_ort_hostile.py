@@ -54,7 +54,11 @@ STRANGE = {
     "other counts": (node(lambda each: each.update(counts=[1, 1])), "the numbers of node 0"),
     "a count below zero": (node(lambda each: each.update(counts=[-1, 4])), "the numbers of node 0"),
     "an input that is not named": (node(lambda each: each.update(implicit=[b"image"])), "the numbers of node 0"),
-    "an output without a type": (lambda graph: graph.update(outputs=[b"nowhere"]), "its input or its output"),
+    "an output without a type": (
+        lambda graph: graph.update(outputs=[b"nowhere"]),
+        "a value without a name, or its input",
+    ),
+    "a value without a name": (lambda graph: graph["values"][3].pop("name"), "a value without a name"),
     "another activation": (
         lambda graph: graph["nodes"][7]["attributes"][0].update(s=b"Elu"),
         "a fused activation that lenetx never writes",
