@@ -1,4 +1,4 @@
-"""Read the fields of protobuf messages, in bounded time for any bytes, and write fields.
+"""Read the fields of protobuf messages, in bounded time for any bytes.
 
 Source: https://protobuf.dev/programming-guides/encoding.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .errors import ArtifactError
 
-__all__ = ["Walk", "field"]
+__all__ = ["Walk"]
 
 _MOST_FIELDS = 2**18
 """Maximum number of fields; a network of 1,000 layers has about 20,000."""
@@ -89,18 +89,3 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
     raise ArtifactError("It is not an ONNX model, or it is damaged.")
-
-
-def field(number: int, value: int | bytes | memoryview) -> bytes:
-    """Return a field that holds a 64-bit integer, or bytes: a string or a message."""
-    if isinstance(value, int):
-        return _written(number << 3) + _written(value & 2**64 - 1)
-    return b"".join((_written(number << 3 | 2), _written(len(value)), value))
-
-
-def _written(number: int) -> bytes:
-    groups = []
-    while number > 0x7F:
-        groups.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes((*groups, number))

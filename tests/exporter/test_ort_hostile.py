@@ -59,10 +59,6 @@ STRANGE = {
         "a value without a name, or its input",
     ),
     "a value without a name": (lambda graph: graph["values"][3].pop("name"), "a value without a name"),
-    "another activation": (
-        lambda graph: graph["nodes"][7]["attributes"][0].update(s=b"Elu"),
-        "a fused activation that lenetx never writes",
-    ),
 }
 
 
@@ -77,7 +73,10 @@ def test_a_graph_that_onnxruntime_never_writes(contents, graph, kind):
 UNSAFE = {
     "an operator of another domain": (node(lambda each: each.update(domain=b"custom")), "'Conv' in it is not one"),
     "an operator that ends the process": (node(lambda each: each.update(operator=b"STFT")), "'STFT' in it is not one"),
-    "a nested graph": (node(lambda each: each["attributes"][0].update(type=5)), "a nested graph or a sparse tensor"),
+    "a nested graph": (
+        node(lambda each: each["attributes"][0].update(type=5)),
+        "a nested graph or a sparse",
+    ),
     "a name in another encoding": (
         lambda graph: graph["values"][0]["type"]["tensor"]["shape"]["axes"][0]["size"].update(name=b"\xff"),
         "",
@@ -112,6 +111,14 @@ def test_a_field_of_a_later_version_is_refused(contents, monkeypatch):
     contents["model"]["later"] = 7
     with pytest.raises(ArtifactError, match="a field that lenetx does not know"):
         read_spec(sealed(contents))
+
+
+def test_an_activation_that_lenetx_never_fuses_is_refused_by_the_proof(tmp_path, contents, graph):
+    path = tmp_path / "lenet5.ort"
+    next(each for each in graph["nodes"][7]["attributes"] if each["name"] == b"activation").update(s=b"Elu")
+    path.write_bytes(sealed(contents))
+    with pytest.raises(ArtifactError, match="FusedGemm has an activation that lenetx never fuses"):
+        formats.open_artifact(path)
 
 
 def test_what_lenetx_never_writes_is_refused_by_the_proof(tmp_path, exported, contents, monkeypatch):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.ort import OrtBackend
-from lenetx_runtime.ort_file import as_onnx, read_spec, seal
+from lenetx_runtime.ort_file import read_spec, seal
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ...graph import of_onnx
@@ -19,8 +19,9 @@ from ..onnx.parse import parse
 from ..onnx.runs import sessions_of
 from ..onnx.structure import constants, numbers, training_operators, weights
 from .contents import Contents, read, write
-from .convert import converted, fuse
+from .convert import converted
 from .structure import ENGINE, required_operators, structure, without_metadata
+from .translate import as_onnx, fuse
 
 if TYPE_CHECKING:
     from .. import Batch
@@ -79,7 +80,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     contents = read(data)
     if write(contents) != data:
         raise ArtifactError("It was not written by lenetx: lenetx writes the same contents differently.")
-    again = partial(parse, as_onnx(data))
+    again = partial(parse, as_onnx(contents).SerializeToString(deterministic=True))
     model = again()
     return OpenedArtifact(
         artifact=Artifact("ort", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),

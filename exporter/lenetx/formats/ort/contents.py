@@ -35,7 +35,7 @@ _TABLES = {
     "size": "kind:b number:q name:text",
     "node": "-:text -:text domain:text since_version:i index:I operator:text type:i provider:text inputs:[text]"
     " outputs:[text] attributes:[attribute] counts:[i] implicit:[text]",
-    "attribute": "name:text -:text type:i f:f i:q s:text t:tensor -:0 floats:[f] ints:[q] strings:[text]"
+    "attribute": "name:text -:text type:i f:f i:q s:text tensor:tensor -:0 floats:[f] ints:[q] strings:[text]"
     " -:[none] -:[none]",
     "edges": "node:I inputs:[iii] outputs:[iii]",
     "resolver": "operators:[operator]",

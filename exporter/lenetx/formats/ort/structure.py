@@ -10,7 +10,8 @@ from ...report import Check
 from ..local_paths import LOCAL_PATHS, local_paths
 from ..onnx.structure import structure as onnx_structure
 from .contents import Contents, read, write
-from .convert import converted, fuse
+from .convert import converted
+from .translate import fuse
 
 if TYPE_CHECKING:
     from onnx import ModelProto
