@@ -8,6 +8,7 @@ Source of the slots: onnxruntime/core/flatbuffers/schema/ort.fbs.
 
 from collections.abc import Iterator
 
+from . import onnx_file
 from .errors import ArtifactError
 from .flatbuffer import Table, root
 from .graph_checks import UNSUPPORTED, WHOLE, Attribute, Node, Tensor, check, require_text
@@ -15,7 +16,7 @@ from .sealing import KEY, Place, filled, only_spec
 from .spec import ModelSpec
 from .values import LARGEST_JSON
 
-__all__ = ["FUSED", "is_ort", "read_spec", "seal"]
+__all__ = ["FUSED", "is_ort", "read_any_spec", "read_spec", "seal"]
 
 FUSED = {b"FusedConv": b"Conv", b"FusedGemm": b"Gemm"}
 """Operators of ``_DOMAIN`` with an activation, by what they are without it."""
@@ -36,6 +37,11 @@ _STRANGE = "Its graph is not one that onnxruntime writes: "
 def is_ort(data: bytes) -> bool:
     """Return whether onnxruntime would read these bytes as its own format."""
     return data[4:8] == b"ORTM"
+
+
+def read_any_spec(data: bytes) -> ModelSpec:
+    """Read and check an ONNX or an ORT file, as ``read_spec`` of its module does; the contents tell which it is."""
+    return read_spec(data) if is_ort(data) else onnx_file.read_spec(data)
 
 
 def read_spec(data: bytes) -> ModelSpec:

@@ -7,7 +7,7 @@ import numpy as np
 
 from lenetx_runtime import Classifier, InputError, LenetxError, ModelSpec, onnx_file, ort_file
 from lenetx_runtime.certificate import _is_certificate
-from lenetx_runtime.model_file import read_spec
+from lenetx_runtime.ort_file import read_any_spec
 from lenetx_runtime.preprocess import decode
 from lenetx_runtime.selftest import SelfTest
 
@@ -50,7 +50,7 @@ def model(data):
     labelled = False
     for given in (data, resealed(data)):
         try:
-            read_spec(given)
+            read_any_spec(given)
             with Classifier(given, threads=1) as classifier:
                 prediction = classifier.predict(PICTURE)
                 if classifier.spec.selftest is not None:
