@@ -17,22 +17,18 @@ CUT_OFF = "It is not an ORT model, or it is cut off."
 _SIZES = {"B": 1, "b": 1, "i": 4, "I": 4, "f": 4, "q": 8}
 
 
-def root(data: bytes, fields: int) -> "Table":
-    """Return the root table of a flatbuffer, with at most this number of fields."""
+def root(data: bytes) -> "Table":
+    """Return the root table of a flatbuffer."""
     view = memoryview(data)
-    return Table(view, _unpack("I", view, 0)[0], fields, iter(range(_MOST)))
+    return Table(view, _unpack("I", view, 0)[0], iter(range(_MOST)))
 
 
 class Table:
-    """One table. Each access is checked against the end of the file.
-
-    Raises:
-        ArtifactError: it is not a table, or has fields after those that are known.
-    """
+    """One table. Each access is checked against the end of the file; what is not there is 0 or empty."""
 
     __slots__ = ("_data", "_left", "_offsets", "_place")
 
-    def __init__(self, data: memoryview, place: int, fields: int, left: Iterator[int]) -> None:
+    def __init__(self, data: memoryview, place: int, left: Iterator[int]) -> None:
         self._data, self._place, self._left = data, place, left
         self._count()
         start = place - _unpack("i", data, place)[0]
@@ -40,26 +36,24 @@ class Table:
             raise ArtifactError(CUT_OFF)
         (size,) = _unpack("H", data, start)
         self._offsets = _unpack(f"{max(size // 2 - 2, 0)}H", data, start + 4)
-        if size < 4 or any(self._offsets[fields:]):
-            raise ArtifactError("It holds a field that lenetx does not know.")
 
     def number(self, slot: int, kind: str = "q") -> Any:
-        """Return a number of a kind of ``struct``; 0 if it is absent."""
+        """Return a number of a kind of ``struct``."""
         place = self._at(slot)
         return _unpack(kind, self._data, place)[0] if place else 0
 
     def span(self, slot: int, size: int = 1) -> tuple[int, int]:
-        """Return (offset in the file, number of elements) of a string or vector; (0, 0) if it is absent."""
-        place = self._target(self._at(slot))
-        return self._span(place, size) if place else (0, 0)
+        """Return (offset in the file, number of elements) of a string or vector."""
+        place = self._at(slot)
+        return self._span(self._target(place), size) if place else (0, 0)
 
     def view(self, slot: int) -> memoryview:
-        """Return the bytes of a string or a vector of bytes; none if it is absent."""
+        """Return the bytes of a string or a vector of bytes."""
         start, count = self.span(slot)
         return self._data[start : start + count]
 
     def text(self, slot: int) -> bytes:
-        """Return a string; an empty one if it is absent."""
+        """Return a string."""
         return bytes(self.view(slot))
 
     def numbers(self, slot: int, kind: str) -> tuple[Any, ...]:
@@ -72,14 +66,16 @@ class Table:
         spans = [self._span(place) for place in self._targets(slot)]
         return [bytes(self._data[start : start + size]) for start, size in spans]
 
-    def table(self, slot: int, fields: int) -> "Table | None":
-        """Return a table; ``None`` if it is absent."""
-        place = self._target(self._at(slot))
-        return Table(self._data, place, fields, self._left) if place else None
+    def table(self, slot: int) -> "Table":
+        """Return a table, which must be there."""
+        place = self._at(slot)
+        if not place:
+            raise ArtifactError("It is not an ORT model: a part of it is missing.")
+        return Table(self._data, self._target(place), self._left)
 
-    def tables(self, slot: int, fields: int) -> "list[Table]":
+    def tables(self, slot: int) -> "list[Table]":
         """Return a vector of tables."""
-        return [Table(self._data, place, fields, self._left) for place in self._targets(slot)]
+        return [Table(self._data, place, self._left) for place in self._targets(slot)]
 
     def has(self, slot: int) -> bool:
         """Return whether a field is there."""
@@ -96,7 +92,7 @@ class Table:
         return place + 4, count
 
     def _target(self, place: int) -> int:
-        return place + int(_unpack("I", self._data, place)[0]) if place else 0
+        return place + int(_unpack("I", self._data, place)[0])
 
     def _targets(self, slot: int) -> Iterator[int]:
         start, count = self.span(slot, 4)

@@ -21,9 +21,6 @@ __all__ = ["FUSED", "is_ort", "read_any_spec", "read_spec", "seal"]
 FUSED = {b"FusedConv": b"Conv", b"FusedGemm": b"Gemm"}
 """Operators of ``_DOMAIN`` with an activation, by what they are without it."""
 _DOMAIN = b"com.microsoft"
-_FIELDS = {"session": 4, "model": 10, "entry": 2, "graph": 9, "tensor": 7, "value": 3, "type": 3, "tensor type": 2}
-_FIELDS |= {"shape": 1, "axis": 2, "size": 3, "node": 13, "attribute": 13, "edges": 3}
-"""Number of fields of each table, in version 6 of the format."""
 _INT, _TEXT, _TENSOR, _INTS = 2, 3, 4, 7
 _KINDS = (1, _INT, _TEXT, _TENSOR, 6, _INTS, 8)
 """Types of attributes, without graphs, sparse tensors and several tensors."""
@@ -51,9 +48,9 @@ def read_spec(data: bytes) -> ModelSpec:
         ArtifactError: not made by lenetx, damaged, or with a graph that is not safe to open.
     """
     spec = only_spec(data, _specs(data), _FOREIGN)
-    graph = _part(_part(root(data, _FIELDS["session"]), 1, "model"), 7, "graph")
+    graph = root(data).table(1).table(7)
     _check_sides(graph)
-    tensors = [_tensor(tensor) for tensor in graph.tables(0, _FIELDS["tensor"])]
+    tensors = [_tensor(tensor) for tensor in graph.tables(0)]
     check(_nodes(graph), tensors, spec, (b"",))
     return spec
 
@@ -68,34 +65,26 @@ def seal(data: bytes) -> bytes:
 
 
 def _specs(data: bytes) -> Iterator[Place]:
-    for entry in _part(root(data, _FIELDS["session"]), 1, "model").tables(9, _FIELDS["entry"]):
+    for entry in root(data).table(1).tables(9):
         if entry.text(0) == KEY:
             yield entry.span(1)[0], bytes(entry.view(1)[: LARGEST_JSON + 1])
 
 
-def _part(table: Table, slot: int, name: str) -> Table:
-    found = table.table(slot, _FIELDS[name])
-    if found is None:
-        raise ArtifactError("It is not an ORT model.")
-    return found
-
-
 def _check_sides(graph: Table) -> None:
     """Check that all values have names, and the inputs and outputs types whose names are text."""
-    values = graph.tables(1, _FIELDS["value"])
+    values = graph.tables(1)
     types = {each.text(0): each for each in values if each.has(0)}
     sides = [*graph.texts(5), *graph.texts(6)]
     if len(types) < len(values) or not types.keys() >= set(sides):
         raise ArtifactError(f"{_STRANGE}a value without a name, or its input or output without a type.")
     for name in sides:
-        tensor = _part(_part(types[name], 2, "type"), 2, "tensor type")
-        axes = _part(tensor, 1, "shape").tables(0, _FIELDS["axis"])
-        require_text((name, *(_part(axis, 0, "size").view(2) for axis in axes)))
+        axes = types[name].table(2).table(2).table(1).tables(0)
+        require_text((name, *(axis.table(0).view(2) for axis in axes)))
 
 
 def _nodes(graph: Table) -> Iterator[Node]:
     """Yield the nodes, after checking what the engine would trust: their numbers, counts of inputs and edges."""
-    nodes = graph.tables(2, _FIELDS["node"])
+    nodes = graph.tables(2)
     given: dict[bytes, tuple[int, int]] = {}
     entering = list[list[int]]()
     leaving: list[list[int]] = [[] for _ in nodes]
@@ -110,7 +99,7 @@ def _nodes(graph: Table) -> Iterator[Node]:
             leaving[source] += [place, output, arg]
         given |= {name: (place, output) for output, name in enumerate(node.outputs) if name}
         yield node
-    found = [[*each.numbers(1, "iii"), *each.numbers(2, "iii")] for each in graph.tables(4, _FIELDS["edges"])]
+    found = [[*each.numbers(1, "iii"), *each.numbers(2, "iii")] for each in graph.tables(4)]
     expected = [[*each, *more] for each, more in zip(entering, leaving, strict=True)]
     if graph.number(3, "I") != len(nodes) or found != expected or graph.span(7)[1] or graph.has(8):
         raise ArtifactError(f"{_STRANGE}its edges are not those of its names.")
@@ -120,7 +109,7 @@ def _node(node: Table) -> Node:
     operator, domain = node.text(5), node.text(2)
     if domain == _DOMAIN and operator in FUSED:
         operator, domain = FUSED[operator], b""
-    attributes = [_attribute(each) for each in node.tables(10, _FIELDS["attribute"])]
+    attributes = [_attribute(each) for each in node.tables(10)]
     return Node(operator, domain, node.texts(8), node.texts(9), attributes)
 
 
@@ -130,9 +119,8 @@ def _attribute(given: Table) -> Attribute:
         raise ArtifactError(UNSUPPORTED)
     if kind in (_INT, _INTS):
         return Attribute(name, [*given.numbers(9, "q")] if kind == _INTS else [given.number(4)])
-    tensor = given.table(6, _FIELDS["tensor"]) if kind == _TENSOR else None
     texts = (given.view(5),) if kind == _TEXT else ()
-    return Attribute(name, [], texts, (_tensor(tensor),) if tensor else ())
+    return Attribute(name, [], texts, (_tensor(given.table(6)),) if kind == _TENSOR else ())
 
 
 def _tensor(tensor: Table) -> Tensor:

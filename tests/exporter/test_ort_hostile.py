@@ -104,13 +104,16 @@ def test_a_second_spec_is_refused(contents):
         read_spec(write(contents))
 
 
-def test_a_field_of_a_later_version_is_refused(contents, monkeypatch):
+def test_a_field_of_a_later_version_is_refused_by_the_proof(tmp_path, contents, monkeypatch):
     from lenetx.formats.ort import contents as module
 
-    monkeypatch.setitem(module._FIELDS, "model", [*module._FIELDS["model"], ("later", "q")])
-    contents["model"]["later"] = 7
-    with pytest.raises(ArtifactError, match="a field that lenetx does not know"):
-        read_spec(sealed(contents))
+    path = tmp_path / "lenet5.ort"
+    with monkeypatch.context() as patch:
+        patch.setitem(module._FIELDS, "model", [*module._FIELDS["model"], ("later", "q")])
+        contents["model"]["later"] = 7
+        path.write_bytes(sealed(contents))
+    with pytest.raises(ArtifactError, match="lenetx writes the same contents differently"):
+        formats.open_artifact(path)
 
 
 def test_an_activation_that_lenetx_never_fuses_is_refused_by_the_proof(tmp_path, contents, graph):

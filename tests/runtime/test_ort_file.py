@@ -84,6 +84,6 @@ def test_a_file_without_a_spec_is_told_the_road(build_model, tmp_path):
 
 def test_what_is_read_is_bounded(ort_model):
     """A vector of places could lead to the same tables again and again."""
-    table = root(ort_model, 4)
+    table = root(ort_model)
     with pytest.raises(ArtifactError, match="It has more than 262,144 parts"):
-        [table.table(1, 10) for _ in range(2**18)]
+        [table.table(1) for _ in range(2**18)]

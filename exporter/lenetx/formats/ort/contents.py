@@ -61,7 +61,7 @@ def read(data: bytes) -> Contents:
     Raises:
         ArtifactError: it is not an ORT file, or holds what lenetx never writes.
     """
-    return _read(root(data, len(_FIELDS["session"])), "session")
+    return _read(root(data), "session")
 
 
 def _read(table: Table, name: str) -> Contents:
@@ -82,15 +82,14 @@ def _value(table: Table, slot: int, kind: str) -> Any:
     if kind in _NUMBERS:
         return table.number(slot, kind)
     if kind in _FIELDS:
-        below = table.table(slot, len(_FIELDS[kind]))
-        return None if below is None else _read(below, kind)
+        return _read(table.table(slot), kind)
     if kind == "0":
         return None
     if kind[0] != "[":
         return bytes(table.view(slot))
     inner = kind.strip("[]")
     if inner in _FIELDS:
-        return [_read(each, inner) for each in table.tables(slot, len(_FIELDS[inner]))]
+        return [_read(each, inner) for each in table.tables(slot)]
     return table.texts(slot) if inner == "text" else [*table.numbers(slot, inner)]
 
 
