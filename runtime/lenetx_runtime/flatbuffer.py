@@ -11,8 +11,11 @@ from .errors import ArtifactError
 
 __all__ = ["Table", "root"]
 
-_MOST = 2**18
-"""Maximum number of tables, strings and vectors that are read; a network of 1,000 layers has about 50,000."""
+_PARTS, _UNIT, _TIMES = 2**18, 64, 4
+"""Maximum number of parts that are read: tables, strings and vectors, of which each 64 bytes count as one more, and of
+these no more than 4 times what the file has. A network of 1,000 layers has about 50,000; offsets can repeat a part."""
+_LARGEST = 64
+"""Bytes of the largest list of fields that is read: 30 of them."""
 CUT_OFF = "It is not an ORT model, or it is cut off."
 _SIZES = {"B": 1, "b": 1, "i": 4, "I": 4, "f": 4, "q": 8}
 
@@ -20,7 +23,7 @@ _SIZES = {"B": 1, "b": 1, "i": 4, "I": 4, "f": 4, "q": 8}
 def root(data: bytes) -> "Table":
     """Return the root table of a flatbuffer."""
     view = memoryview(data)
-    return Table(view, _unpack("I", view, 0)[0], iter(range(_MOST)))
+    return Table(view, _unpack("I", view, 0)[0], [_PARTS + len(data) * _TIMES // _UNIT])
 
 
 class Table:
@@ -28,14 +31,14 @@ class Table:
 
     __slots__ = ("_data", "_left", "_offsets", "_place")
 
-    def __init__(self, data: memoryview, place: int, left: Iterator[int]) -> None:
+    def __init__(self, data: memoryview, place: int, left: list[int]) -> None:
         self._data, self._place, self._left = data, place, left
         self._count()
         start = place - _unpack("i", data, place)[0]
-        if start < 0:  # struct would count from the end
+        size = _unpack("H", data, start)[0] if start >= 0 else 0  # below 0, struct would count from the end
+        if not 4 <= size <= _LARGEST:
             raise ArtifactError(CUT_OFF)
-        (size,) = _unpack("H", data, start)
-        self._offsets = _unpack(f"{max(size // 2 - 2, 0)}H", data, start + 4)
+        self._offsets = _unpack(f"{size // 2 - 2}H", data, start + 4)
 
     def number(self, slot: int, kind: str = "q") -> Any:
         """Return a number of a kind of ``struct``."""
@@ -89,6 +92,7 @@ class Table:
         (count,) = _unpack("I", self._data, place)
         if place + 4 + count * size > len(self._data):
             raise ArtifactError(CUT_OFF)
+        self._count(count * size // _UNIT)
         return place + 4, count
 
     def _target(self, place: int) -> int:
@@ -97,12 +101,12 @@ class Table:
     def _targets(self, slot: int) -> Iterator[int]:
         start, count = self.span(slot, 4)
         for place in range(start, start + 4 * count, 4):
-            self._count()
             yield self._target(place)
 
-    def _count(self) -> None:
-        if next(self._left, None) is None:
-            raise ArtifactError(f"It has more than {_MOST:,} parts, which no model needs.")
+    def _count(self, units: int = 0) -> None:
+        self._left[0] -= 1 + units
+        if self._left[0] < 0:
+            raise ArtifactError("It has more parts than any model needs.")
 
 
 def _unpack(kinds: str, data: memoryview, place: int) -> tuple[Any, ...]:

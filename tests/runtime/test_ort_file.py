@@ -82,8 +82,15 @@ def test_a_file_without_a_spec_is_told_the_road(build_model, tmp_path):
         Classifier(path)
 
 
-def test_what_is_read_is_bounded(ort_model):
-    """A vector of places could lead to the same tables again and again."""
-    table = root(ort_model)
-    with pytest.raises(ArtifactError, match="It has more than 262,144 parts"):
-        [table.table(1) for _ in range(2**18)]
+@pytest.mark.parametrize("read", ["table", "span"])
+def test_what_is_read_is_bounded(ort_model, read):
+    """A vector of places could lead to the same parts again and again, and a long one takes memory each time."""
+    table, words = root(ort_model), "It has more parts than any model needs"
+    with pytest.raises(ArtifactError, match=words):
+        [getattr(table, read)(1 if read == "table" else 0) for _ in range(2**19)]
+
+
+def test_a_long_text_counts_for_more(ort_model):
+    (entry,) = root(ort_model).table(1).tables(9)
+    with pytest.raises(ArtifactError, match="It has more parts"):
+        [entry.view(1) for _ in range(2**16)]
