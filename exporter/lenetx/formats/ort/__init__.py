@@ -10,6 +10,7 @@ from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.ort import OrtBackend
 from lenetx_runtime.ort_file import read_spec, seal
+from lenetx_runtime.ort_session import import_engine
 from lenetx_runtime.spec import METADATA_KEY, ModelSpec
 
 from ...graph import of_onnx
@@ -45,8 +46,6 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
         InputError: the network cannot be exported to ONNX, or onnxruntime cannot write it in its own format.
     """
     import onnx
-
-    from lenetx_runtime.ort_session import import_engine
 
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     spec = dataclasses.replace(network.spec, batch=batch, content_sha256="0" * 64)
