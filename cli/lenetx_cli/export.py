@@ -21,7 +21,7 @@ def export(
     format: Annotated[  # noqa: A002  # the option's name
         list[str] | None,
         typer.Option(
-            "--format", "-f", help="onnx, torchscript or pt2; may be repeated. [default: onnx and torchscript]"
+            "--format", "-f", help="onnx, torchscript, pt2 or ort; may be repeated. [default: onnx and torchscript]"
         ),
     ] = None,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",

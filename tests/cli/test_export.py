@@ -179,3 +179,16 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
     shown = [line for line in (result.stderr + result.stdout).splitlines() if "[bold]" in line]
     assert sum("a[bold]b:cat:.torchscript" in line for line in shown) == 5
     assert "🐱" not in result.stderr + result.stdout
+
+
+@pytest.mark.slow
+def test_an_ort_file_from_export_to_prediction(cli, workspace, seven):
+    """By its own commands, and in the runtime's; what else is published stands."""
+    PIL.Image.fromarray(seven).save("seven.png")
+    before = {path.name for path in workspace.iterdir()}
+    assert cli("export", "-f", "ort", "--quiet").exit_code == 0
+    new = {"lenet5.ort", "lenet5.ort.verified.json", "lenet5.required_operators.config"}
+    assert {path.name for path in workspace.iterdir()} == before | new
+    assert cli("verify", workspace / "lenet5.ort", "--quick").exit_code == 0
+    assert "7" in cli("predict", workspace / "lenet5.ort", "seven.png").stdout
+    assert json.loads(cli("inspect", workspace / "lenet5.ort", "--json").stdout)["kind"] == "ort"

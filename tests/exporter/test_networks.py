@@ -131,7 +131,7 @@ def proven(checkpoint, folder, kind, against=None, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5"])
-@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+@pytest.mark.parametrize("kind", formats.FORMATS)
 def test_a_network_of_torchvision(tmp_path, name, kind):
     report = proven(untrained(f"torchvision:{name}", (3, 32, 32)), tmp_path, kind)
     assert report.passed, report.failures
@@ -157,7 +157,7 @@ def test_no_arithmetic_of_shapes_is_left_in_an_onnx_file(zoo, name):
     assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Constant", "Cast"}
 
 
-@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+@pytest.mark.parametrize("kind", formats.FORMATS)
 def test_a_fold_with_another_epsilon_fails_the_proof(tmp_path, kind):
     """The logits differ by less than their limit would need: the folded weights are compared bit for bit."""
     checkpoint = untrained("lenet5-bn", (1, 32, 32))

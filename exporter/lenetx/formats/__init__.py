@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .network import Network
 
 __all__ = [
+    "COMPANIONS",
     "DEFAULT",
     "FORMATS",
     "Batch",
     "Format",
+    "companions",
     "export",
     "get",
     "is_artifact",
@@ -40,9 +42,12 @@ FORMATS = {
     "onnx": "lenetx.formats.onnx",
     "torchscript": "lenetx.formats.torchscript",
     "pt2": "lenetx.formats.pt2",
+    "ort": "lenetx.formats.ort",
 }
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
+COMPANIONS = {"ort": ".required_operators.config"}
+"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
 _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""
 
@@ -128,6 +133,14 @@ def export(
 def suffix(name: str) -> str:
     """Return a format's file name suffix, including the dot."""
     return f".{name}"
+
+
+def companions(name: str, path: Path) -> dict[str, bytes]:
+    """Return the files to publish beside an artifact of a format, by name."""
+    if name not in COMPANIONS:
+        return {}
+    contents: bytes = importlib.import_module(FORMATS[name]).companion(read_bytes(path, "artifact"))
+    return {path.with_suffix(COMPANIONS[name]).name: contents}
 
 
 def is_artifact(path: Path) -> bool:
