@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lenetx_runtime.spec import FLOAT16
 
 from ..errors import LenetxError
+from ..graph.expression import plain
 from ..graph.usage import Usage
 from ..quantization.calibration import sample
 from ..report import Check
@@ -72,9 +73,9 @@ def _integers(
     found: Mapping[str, NDArray[np.float32]],
     expected: Mapping[str, NDArray[np.float32]],
 ) -> Check:
-    plain = {name: array for name, array in found.items() if name not in stored}
+    floats = {name: array for name, array in found.items() if name not in stored}
     rest = {name: array for name, array in expected.items() if name not in stored}
-    others = compare_weights(plain, rest, {}, "")
+    others = compare_weights(floats, rest, {}, "")
     problems = [others.detail] if others.status == "failed" else []
     worst = 0.0
     for name, each in sorted(stored.items()):
@@ -120,7 +121,7 @@ def _calibration(case: Case, reduced: "Reduced") -> Check:
     recorded, dataset = reduced.calibration, reference.dataset
     if recorded is None:
         return Check(name, "no images", "failed", detail="It does not say how its ranges were found.", group=_GROUP)
-    words = f"{recorded.images:,} training images of {recorded.data}, {recorded.method}"
+    words = f"{recorded.images:,} training images of {plain(recorded.data)}, {recorded.method}"
     if dataset is None or dataset.name != recorded.data:
         why = reference.missing if dataset is None else f"The data are {dataset.name}: name the others with --data."
         return Check(name, words, "not_run", detail=why, group=_GROUP)
