@@ -20,6 +20,7 @@ from ..bounds.measure import Measured
 from ..bounds.operators import is_affine, known, operator_of
 from ..bounds.units import UNIT_ROUNDOFF
 from ..errors import InputError
+from ..graph.expression import plain
 from ..graph.tape import Step, Tape, record
 from .program import QUANTIZE, Program
 from .reduce import FLOAT16_LARGEST
@@ -90,7 +91,7 @@ def require_known(program: Program, shape: tuple[int, int, int]) -> None:
     except InputError:
         raise
     except Exception as error:  # torch raises several classes for axes and sizes that it reads otherwise than ONNX
-        reason = " ".join(f"its graph does not run in float64: {error}".split()).rstrip(".")
+        reason = f"its graph does not run in float64: {plain(str(error).partition(chr(10))[0]).rstrip('.')}"
     if reason is not None:
         raise InputError(f"Its arithmetic cannot be proven in reduced precision: {reason}. Export it in float32.")
 
