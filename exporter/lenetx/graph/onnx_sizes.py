@@ -134,6 +134,13 @@ def _pair(combine: Callable[[Any, Any], Any]) -> "Callable[[Node], Any]":
     return read
 
 
+def _quotient(one: Any, other: Any) -> Any:
+    """Return a quotient rounded towards zero, as engines do."""
+    if isinstance(one, Images) or isinstance(other, Images) or (one < 0) == (other < 0):
+        return one // other
+    return -(-one // other)
+
+
 _OPERATORS: "Mapping[str, Callable[[Node], Any]]" = {
     "Shape": _shape,
     "Gather": _gather,
@@ -147,7 +154,7 @@ _OPERATORS: "Mapping[str, Callable[[Node], Any]]" = {
     "Identity": lambda node: node.array(0),
     "Add": _pair(lambda one, other: one + other),
     "Mul": _pair(lambda one, other: one * other),
-    "Div": _pair(lambda one, other: one // other),
+    "Div": _pair(lambda one, other: np.frompyfunc(_quotient, 2, 1)(one, other)),
     "Equal": _comparison(operator.eq),
     "Less": _comparison(operator.lt),
     "Greater": _comparison(operator.gt),

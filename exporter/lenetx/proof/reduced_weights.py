@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lenetx_runtime.spec import FLOAT16
 
 from ..errors import LenetxError
+from ..graph.expression import plain
 from ..graph.usage import Usage
 from ..quantization.calibration import sample
 from ..report import Check
@@ -31,13 +32,15 @@ _SCALE = 2.0**-20
 _RANGE = 1e-4
 """Relative tolerance of a calibrated scale: engines may add up the numbers of a layer in another order."""
 _INT8_LARGEST = 127
+_FULL = 2**30
+"""Smallest |integer| of a bias for which the quantizer has widened the steps of its channel, to make it fit int32."""
 
 
 def reduced_weights(case: Case) -> tuple[Check, ...]:
     """Compare weights, numbers, operators and, for int8, the calibration.
 
     A float16 weight is the network's, rounded once, bit for bit. An int8 weight is within half a step of the network's,
-    and the step of each channel is its largest weight ÷ 127.
+    and the step of each channel is its largest weight ÷ 127, or more if the bias would not fit into int32 otherwise.
     """
     opened, view = case.opened, case.view
     reduced, usage = opened.reduced, view.usage
@@ -72,16 +75,17 @@ def _integers(
     found: Mapping[str, NDArray[np.float32]],
     expected: Mapping[str, NDArray[np.float32]],
 ) -> Check:
-    plain = {name: array for name, array in found.items() if name not in stored}
+    floats = {name: array for name, array in found.items() if name not in stored}
     rest = {name: array for name, array in expected.items() if name not in stored}
-    others = compare_weights(plain, rest, {}, "")
+    others = compare_weights(floats, rest, {}, "")
     problems = [others.detail] if others.status == "failed" else []
     worst = 0.0
     for name, each in sorted(stored.items()):
         if name not in expected or expected[name].shape != each.numbers.shape:
             problems.append(f"{name} is not a weight of the network.")
             continue
-        problem, share = _distance(name, each, expected[name].astype(np.float64))
+        bias = stored.get(f"{name.removesuffix('weight')}bias")
+        problem, share = _distance(name, each, expected[name].astype(np.float64), bias)
         worst = max(worst, share)
         problems += [problem] * bool(problem)
     more = f" And {len(problems) - _LISTED} more." if len(problems) > _LISTED else ""
@@ -91,7 +95,7 @@ def _integers(
     return Check("weights", subject, "failed" if problems else "passed", worst, _HALF, found_wrong or detail, _GROUP)
 
 
-def _distance(name: str, each: "Stored", right: NDArray[np.float64]) -> tuple[str, float]:
+def _distance(name: str, each: "Stored", right: NDArray[np.float64], bias: "Stored | None") -> tuple[str, float]:
     """Return the problem with a weight's integers, and their largest distance from the weight in steps."""
     if each.is_shifted:
         return f"{name} has a zero point, and lenetx writes none for weights.", 0.0
@@ -102,9 +106,11 @@ def _distance(name: str, each: "Stored", right: NDArray[np.float64]) -> tuple[st
     if each.numbers.dtype == np.int8:
         axes = tuple(place for place in range(right.ndim) if place != each.axis)
         largest = np.abs(right).max(axis=axes, keepdims=True)
-        off = np.abs(scales * _INT8_LARGEST / np.where(largest > 0, largest, np.inf) - 1)
-        if (off[largest > 0] > _SCALE).any():
-            channel = int(np.where(largest > 0, off, 0).argmax())
+        off = np.where(largest > 0, scales * _INT8_LARGEST / np.where(largest > 0, largest, np.inf) - 1, 0).ravel()
+        if bias is not None and bias.numbers.shape == off.shape:
+            off[(off > 0) & (np.abs(bias.numbers.astype(np.int64)) >= _FULL)] = 0
+        if (np.abs(off) > _SCALE).any():
+            channel = int(np.abs(off).argmax())
             return f"The scale of {name} in channel {channel} is not that of its largest weight.", 0.0
     steps = np.abs(right / scales - each.numbers)
     worst = float(steps.max(initial=0))
@@ -120,7 +126,7 @@ def _calibration(case: Case, reduced: "Reduced") -> Check:
     recorded, dataset = reduced.calibration, reference.dataset
     if recorded is None:
         return Check(name, "no images", "failed", detail="It does not say how its ranges were found.", group=_GROUP)
-    words = f"{recorded.images:,} training images of {recorded.data}, {recorded.method}"
+    words = f"{recorded.images:,} training images of {plain(recorded.data)}, {recorded.method}"
     if dataset is None or dataset.name != recorded.data:
         why = reference.missing if dataset is None else f"The data are {dataset.name}: name the others with --data."
         return Check(name, words, "not_run", detail=why, group=_GROUP)

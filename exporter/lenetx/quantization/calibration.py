@@ -22,7 +22,7 @@ __all__ = ["DEFAULT_IMAGES", "DEFAULT_METHOD", "Calibration", "Sample", "sample"
 
 DEFAULT_METHOD = "minmax"
 DEFAULT_IMAGES, _FEWEST = 1000, 100
-_TEXT = re.compile(r"(\w+) of (\d+) training images of (.+), seed (\d+), sha256 ([0-9a-f]{64})", re.DOTALL)
+_TEXT = re.compile(r"(\w+) of (\d{1,9}) training images of (.+), seed (\d{1,9}), sha256 ([0-9a-f]{64})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from lenetx_runtime import InputError
 
 from ..bounds.storing import store_float16
 from ..graph.expression import plain
+from .plain_graph import require_plain
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -22,7 +23,7 @@ _EXACT = frozenset(
     {"Concat", "Dropout", "Flatten", "Identity", "MaxPool", "Pad", "Relu", "Reshape", "Squeeze", "Transpose"}
 )
 """Operators whose results are numbers that they read, or zeros."""
-_RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
+_LEAST, _MOST = -128, 127
 
 Nudge = tuple["Tensor", "Tensor", "Tensor"]
 """Rows, flat positions within a row, and what is added there, each [F]."""
@@ -43,7 +44,7 @@ class Program:
         nudges: by the place of a quantization in ``quantized``, what is added to its result.
 
     Raises:
-        InputError: it has an operator that this program does not know; the message names it.
+        InputError: it has an operator or an attribute that this program does not compute; the message names it.
     """
 
     def __init__(self, model: "ModelProto") -> None:
@@ -54,7 +55,6 @@ class Program:
         self._input, self._output = graph.input[0].name, graph.output[0].name
         self._nodes = list(graph.node)
         held = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
-        self._kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in held.items()}
         self._held = {name: each.double() if each.is_floating_point() else each for name, each in held.items()}
         self.quantized = tuple(node.input[0] for node in self._nodes if node.op_type == "QuantizeLinear")
         self.is_int8 = bool(self.quantized)
@@ -65,6 +65,7 @@ class Program:
                     f"Its arithmetic cannot be proven in reduced precision: it has the operator {plain(node.op_type)}. "
                     "Export it in float32."
                 )
+        require_plain(model)
 
     def __call__(self, inputs: "Tensor") -> "Tensor":
         """Run the graph without gradients."""
@@ -73,7 +74,7 @@ class Program:
         for node in self._nodes:
             given = [values[name] if name else None for name in node.input]
             if node.op_type == "QuantizeLinear":
-                values[node.output[0]] = self._quantized(node, given, next(count))
+                values[node.output[0]] = self._quantized(given, next(count))
                 continue
             found = _OPERATORS[node.op_type](_attributes(node), *given)
             stores = not self.is_int8 and node.op_type not in _EXACT and node.output[0] != self._output
@@ -97,12 +98,11 @@ class Program:
         others = [self._held[each] if each else None for each in node.input[1:]]
         return lambda values: _OPERATORS[node.op_type](_attributes(node), values, *others)
 
-    def _quantized(self, node: "NodeProto", given: list[Any], place: int) -> "Tensor":
-        scale, zero = float(given[1]), int(given[2]) if len(given) > 2 else 0
-        kind = self._kinds[node.input[2]] if len(given) > 2 else "uint8"
-        found: Tensor = _quantize()(given[0], scale, zero, *_RANGES[kind])
+    def _quantized(self, given: list[Any], place: int) -> "Tensor":
+        found: Tensor = _quantize()(given[0], float(given[1]), int(given[2]), _LEAST, _MOST)
         if place in self.nudges:
             rows, positions, deltas = self.nudges[place]
+            found = found.contiguous()
             found.view(len(found), -1)[rows, positions] += deltas
         return found
 
@@ -146,6 +146,10 @@ def _padding(attributes: dict[str, Any], inputs: "Tensor", fill: float) -> tuple
     before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
     if before == after:
         return inputs, before
+    if attributes.get("ceil_mode"):
+        raise InputError(
+            "A pooling pads its sides differently and rounds up, which cannot be proven in reduced precision."
+        )
     frame = [each for pair in zip(reversed(before), reversed(after), strict=True) for each in pair]
     return functional.pad(inputs, frame, value=fill), [0] * len(before)
 
@@ -186,7 +190,8 @@ def _average_pool(attributes: dict[str, Any], inputs: "Tensor") -> Any:
     from torch.nn import functional
 
     counted = bool(attributes.get("count_include_pad", 0))
-    if not counted and len(set(attributes.get("pads", [0]))) > 1:
+    pads = list(attributes.get("pads", [0] * 4))
+    if not counted and pads[: len(pads) // 2] != pads[len(pads) // 2 :]:
         raise InputError("An AveragePool pads its sides differently, which lenetx cannot prove in reduced precision.")
     inputs, padding = _padding(attributes, inputs, 0.0)
     return functional.avg_pool2d(
@@ -205,19 +210,28 @@ def _clip(_: dict[str, Any], inputs: "Tensor", least: "Tensor | None" = None, mo
     return torch.clamp(inputs, *(None if each is None else float(each) for each in (least, most)))
 
 
-def _reshape(_: dict[str, Any], inputs: "Tensor", shape: "Tensor") -> Any:
-    sizes = [inputs.shape[place] if size == 0 else size for place, size in enumerate(shape.tolist())]
+def _reshape(attributes: dict[str, Any], inputs: "Tensor", shape: "Tensor") -> Any:
+    copies = not attributes.get("allowzero", 0)
+    sizes = [inputs.shape[place] if copies and size == 0 else size for place, size in enumerate(shape.tolist())]
     return inputs.reshape(len(inputs), *sizes[1:])
 
 
-def _pad(attributes: dict[str, Any], inputs: "Tensor", pads: "Tensor", fill: "Tensor | None" = None, *_: Any) -> Any:
+def _pad(
+    attributes: dict[str, Any],
+    inputs: "Tensor",
+    pads: "Tensor",
+    fill: "Tensor | None" = None,
+    axes: "Tensor | None" = None,
+) -> Any:
     from torch.nn import functional
 
     if attributes.get("mode", b"constant") != b"constant":
         raise InputError("A Pad repeats or mirrors its input, which lenetx cannot prove in reduced precision.")
     sizes = pads.tolist()
-    pairs = zip(reversed(sizes[: len(sizes) // 2]), reversed(sizes[len(sizes) // 2 :]), strict=True)
-    return functional.pad(inputs, [each for pair in pairs for each in pair], value=0.0 if fill is None else float(fill))
+    places = range(inputs.ndim) if axes is None else [axis % inputs.ndim for axis in axes.tolist()]
+    pairs = dict(zip(places, zip(sizes[: len(places)], sizes[len(places) :], strict=True), strict=True))
+    frame = [each for place in reversed(range(inputs.ndim)) for each in pairs.get(place, (0, 0))]
+    return functional.pad(inputs, frame, value=0.0 if fill is None else float(fill))
 
 
 def _squeeze(_: dict[str, Any], inputs: "Tensor", axes: "Tensor") -> Any:
@@ -226,8 +240,9 @@ def _squeeze(_: dict[str, Any], inputs: "Tensor", axes: "Tensor") -> Any:
     return inputs
 
 
-def _mean(attributes: dict[str, Any], inputs: "Tensor", axes: "Tensor") -> Any:
-    return inputs.mean(axes.tolist(), keepdim=bool(attributes.get("keepdims", 1)))
+def _mean(attributes: dict[str, Any], inputs: "Tensor", axes: "Tensor | None" = None) -> Any:
+    places = attributes.get("axes", range(inputs.ndim)) if axes is None else axes.tolist()  # an attribute to opset 17
+    return inputs.mean(list(places), keepdim=bool(attributes.get("keepdims", 1)))
 
 
 def _method(name: str) -> Callable[..., Any]:

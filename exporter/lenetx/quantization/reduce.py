@@ -67,14 +67,16 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
     Raises:
         InputError: onnxruntime cannot quantize the model.
     """
+    import numpy as np
     from onnxruntime import quantization
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
         def __init__(self) -> None:
             name, fixed = model.graph.input[0].name, model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
-            size = fixed or _BATCH
-            starts = range(0, len(inputs) - size + 1 if fixed else len(inputs), size)
-            self._batches = iter([{name: inputs[start : start + size]} for start in starts])
+            parts = (np.arange(start, start + (fixed or _BATCH)) for start in range(0, len(inputs), fixed or _BATCH))
+            # the last of a fixed size is filled up with the first images
+            rows = (part % len(inputs) if fixed else part[part < len(inputs)] for part in parts)
+            self._batches = ({name: inputs[each]} for each in rows)
 
         def get_next(self) -> Any:
             return next(self._batches, None)

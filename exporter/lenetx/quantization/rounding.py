@@ -20,6 +20,7 @@ from ..bounds.affine import likely_error
 from ..bounds.measure import Measured
 from ..bounds.operators import is_affine, known, operator_of
 from ..errors import InputError
+from ..graph.expression import plain
 from ..graph.tape import Step, Tape, record
 from .program import QUANTIZE, Program
 from .reduce import FLOAT16_LARGEST
@@ -54,24 +55,41 @@ class Quantized(NamedTuple):
 
 
 def require_known(program: Program, shape: tuple[int, int, int]) -> None:
-    """Check that the rounding of every operator is known.
+    """Check that the program runs, that it keeps images apart, and that the rounding of every operator is known.
+
+    Args:
+        program: of a reduced model.
+        shape: (channels, height, width) of its input.
 
     Raises:
-        InputError: of one it is not; the message names it.
+        InputError: it does not, or of one it is not; the message names it.
     """
     import torch
 
-    with torch.no_grad():
-        tape = record(program, torch.zeros(3, *shape, dtype=torch.float64))
+    images = torch.zeros(3, *shape, dtype=torch.float64)
+    try:
+        with torch.no_grad():
+            reason = _inapplicable_reason(program, record(program, images))
+    except InputError:
+        raise
+    except Exception as error:  # torch raises several classes for axes and sizes that it reads otherwise than ONNX
+        reason = f"its graph does not run in float64: {plain(str(error).partition(chr(10))[0]).rstrip('.')}"
+    if reason is not None:
+        raise InputError(f"Its arithmetic cannot be proven in reduced precision: {reason}. Export it in float32.")
+
+
+def _inapplicable_reason(program: Program, tape: Tape) -> str | None:
+    if not program.is_int8:
+        return inapplicable_reason(tape)
     strange = sorted({step.operator for step in tape.steps if step.operator != QUANTIZE and not known(step.operator)})
-    reason = f"the bound does not know {', '.join(strange)}" if strange else None
-    if reason is None and not program.is_int8:
-        reason = inapplicable_reason(tape)
-    if reason is not None or tape.incomplete_reason:
-        raise InputError(
-            f"Its arithmetic cannot be proven in reduced precision: {reason or tape.incomplete_reason}. Export it in "
-            "float32."
-        )
+    if strange:
+        return f"the bound does not know {', '.join(strange)}"
+    rows = [len(step.results[0]) for step in tape.steps if step.operator == QUANTIZE]
+    if len(rows) != len(program.quantized):
+        return "weights are computed and quantized anew for each batch, as those of dense layers of more than 2 axes"
+    if any(count != len(tape.values[0]) for count in rows):
+        return "an operator mixes the images of a batch"
+    return tape.incomplete_reason
 
 
 def measure(program: Program, inputs: "NDArray[np.float32]") -> Measured:

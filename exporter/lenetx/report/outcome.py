@@ -92,6 +92,8 @@ class Outcome:
     def _conclusion_in_reduced_precision(self, scope: str) -> str:
         name, precision = self.artifact["name"], self.artifact["precision"]
         accuracy = next((check.detail for check in self.checks if check.name == "accuracy" and check.ran), "")
+        if any(check.name == "calibration" and not check.ran for check in self.checks):
+            scope += "; its ranges were not calibrated again, so wrong ones are not excluded"
         claim = f"{name} is the network in {precision}, and computes what that graph means ({scope})."
         return f"{claim} {accuracy}".strip()
 

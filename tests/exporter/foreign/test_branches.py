@@ -164,6 +164,13 @@ CONDITIONS = {
         ],
         {"four": np.array([4])},
     ),
+    "a negative quotient, which onnxruntime rounds towards zero": (
+        [
+            helper.make_node("Div", ["minus_seven", "two"], ["quotient"]),
+            helper.make_node("Equal", ["quotient", "minus_three"], ["condition"]),
+        ],
+        {"minus_seven": np.array(-7), "two": np.array(2), "minus_three": np.array(-3)},
+    ),
 }
 
 

@@ -1,5 +1,7 @@
 """Sizes that a file computes from constants are those of ONNX's own reference."""
 
+import tracemalloc
+
 import numpy as np
 import onnx
 import pytest
@@ -75,3 +77,13 @@ def test_other_operators_are_those_of_the_reference(operator, arrays, attributes
 )
 def test_weights_other_domains_and_what_does_not_fit_are_left(operator, arrays, attributes):
     assert computed(model_of(operator, arrays, **attributes)) is None
+
+
+def test_a_node_that_reads_one_tensor_many_times_takes_no_memory():
+    model = model_of("Concat", [np.zeros(2**17, np.int64)], axis=0)
+    model.graph.node[0].input[:] = ["x0"] * 64
+    tracemalloc.start()
+    assert computed(model) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 * 2**20

@@ -140,10 +140,11 @@ def _integer(node: "NodeProto", name: str) -> int:
 
 
 def _of_whole_numbers(compute: "Callable[[NodeProto, list[NDArray[Any]]], Any]") -> Any:
-    """Compute sizes alone: weights are left as the file has them."""
+    """Compute sizes alone: weights are left as the file has them, and so is what would not fit into memory."""
 
     def run(node: "NodeProto", values: "list[NDArray[Any]]") -> Any:
-        return compute(node, values) if all(each.dtype.name == "int64" for each in values) else None
+        are_sizes = all(each.dtype.name == "int64" for each in values) and sum(each.size for each in values) <= _MOST
+        return compute(node, values) if are_sizes else None
 
     return run
 

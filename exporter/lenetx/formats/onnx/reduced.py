@@ -121,6 +121,7 @@ def open_reduced(
     """
     try:
         program = Program(model)
+        require_known(program, spec.input_shape)
     except InputError as error:
         raise ArtifactError(str(error)) from None
     if program.is_int8 != (spec.precision == INT8):
