@@ -80,9 +80,9 @@ def test_one_of_several_outputs_is_proven_and_adopted(two, cli, refused):
     for output in ("0", logits):
         result = cli("verify", *asked, "--output", output)
         assert result.exit_code == 0, result.stderr
-        assert f"(no real images seen; its output {logits} only)" in result.stdout
+        assert f"(no real images seen; its output '{logits}' only)" in result.stdout
     certificate = json.loads((folder / "theirs.onnx.verified.json").read_text())
-    assert f"its output {logits} only" in certificate["conclusion"]
+    assert f"its output '{logits}' only" in certificate["conclusion"]
     result = cli("verify", *asked, "--output", "shares")
     assert (result.exit_code, "it returns the softmax of its logits" in result.stdout) == (1, True)
     result = cli("adopt", *asked, "--output", logits)

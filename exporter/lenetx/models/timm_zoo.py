@@ -46,7 +46,7 @@ def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
         near = difflib.get_close_matches(name, known, n=_NEAR, cutoff=0.4)
         raise UnknownName("network of timm", name, [*near, f"{len(known) - len(near)} others (timm.list_models())"])
     if refused := [each for each in arguments if each.startswith("pretrained") or each in _NO_ARGUMENTS]:
-        raise InputError(f"'{refused[0]}' is no --arch-arg of {PREFIX}{name}: its weights are random.")
+        raise InputError(f"'{refused[0]}' is no --arch-arg of {PREFIX}{name}: its weights are random, or your file's.")
     config = _config(timm, name)
     side = arguments.get("img_size")
     channels, *size = config.input_size

@@ -34,7 +34,7 @@ def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
         raise UnknownName("network of torchvision", name, known)
     for refused in _NO_ARGUMENTS:
         if refused in arguments:
-            raise InputError(f"'{refused}' is no --arch-arg of {PREFIX}{name}: its weights are random.")
+            raise InputError(f"'{refused}' is no --arch-arg of {PREFIX}{name}: its weights are random, or your file's.")
     extra: dict[str, Any] = {"aux_logits": False, "init_weights": True} if name in _AUXILIARY else {}
     return Architecture(
         PREFIX + name,

@@ -57,7 +57,10 @@ def _diagnose(case: Case) -> Check:
     if share <= 1 and disagree:
         detail = "The file is right: the engine that ran it computes something different."
     elif share <= 1:
-        detail = "The file is right, and its engine too as it runs by default: see which way to run it failed."
+        detail = (
+            "The logits of these inputs are right, in the file and in its engine as it runs by default: "
+            "the checks that failed say what is wrong."
+        )
     else:
         detail = "The file itself is wrong: the exporter, or someone after it, wrote another network."
     return Check(_NAME, words, "failed", share, 1.0, detail, _GROUP)

@@ -76,7 +76,7 @@ class Outcome:
         if "batch" in self.artifact:
             scope += f"; in batches of {self.artifact['batch']} only"
         if "output" in self.artifact:
-            scope += f"; its output {self.artifact['output']} only"
+            scope += f"; its output '{self.artifact['output']}' only"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         if self.artifact.get("precision", "float32") != "float32":

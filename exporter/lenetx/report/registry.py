@@ -43,7 +43,8 @@ REGISTRY = (
     Group(
         "weights",
         "lenetx.proof.same_weights:same_weights",
-        f"Its weights are not the checkpoint's: name the one that it was made from with --against, or {_AGAIN}.",
+        f"Its weights or its operators are not the checkpoint's: name the one that it was made from with --against, or "
+        f"{_AGAIN}.",
         is_numeric=False,
         reduced="lenetx.proof.reduced_weights:reduced_weights",
     ),
@@ -78,7 +79,7 @@ REGISTRY = (
     Group(
         "real data",
         "lenetx.proof.real_data:real_data",
-        "It labels real images differently from the checkpoint: do not use it.",
+        "It labels real images differently from the checkpoint, by more than rounding explains or --max-drop allows.",
         reduced="lenetx.proof.accuracy:accuracy",
     ),
     Group(

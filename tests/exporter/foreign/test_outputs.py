@@ -86,7 +86,7 @@ def test_the_output_of_the_network_s_logits_is_proven(theirs, dynamo, kind, outp
     assert {name: status(report, name) for name in INSIDE} == dict.fromkeys(INSIDE, "passed")
     proven = next(name for name in names if name != names[left])
     assert report.artifact["output"] == proven
-    assert f"its output {proven} only" in report.conclusion
+    assert f"its output '{proven}' only" in report.conclusion
     assert status(report, "outputs") == "not_applicable"
     assert detail(report, "outputs") == f"Only {proven} is judged; left out, with what only they need: {names[left]}."
 

@@ -72,7 +72,7 @@ def test_what_the_engine_has_no_memory_for_is_not_evaluated(file: OpenedArtifact
 def test_one_way_to_run_it_that_is_off_is_pointed_at(file: OpenedArtifact, few: Reference) -> None:
     run = Run("mine", lambda: Elsewhere(lambda x: file.backend.run(x) * 2))
     check = check_of(prove(dataclasses.replace(file, runs=(run,)), few), "diagnosis")
-    assert check.detail.startswith("The file is right, and its engine too as it runs by default")
+    assert check.detail.startswith("The logits of these inputs are right, in the file and in its engine")
 
 
 def test_the_worst_images_decide(file: OpenedArtifact, few: Reference) -> None:

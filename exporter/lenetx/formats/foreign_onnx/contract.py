@@ -52,8 +52,9 @@ def require_classifier(model: "ModelProto") -> None:
     precision = precision_of(model)
     if precision != FLOAT32:
         raise InputError(
-            f"It computes in {precision}, and what lenetx proves are limits for float32: verify the float32 file that "
-            f"it was made from, or adopt that; what {precision} changes is a question of accuracy, not of proof."
+            f"It computes in {precision}, and files of other programs are proven in float32 only: verify the "
+            "float32 file that it was made from, or adopt that; 'lenetx export --precision fp16' or "
+            "'int8' makes and proves a smaller file of your weights."
         )
     if kinds != [FLOAT, FLOAT]:
         what, value = ("output", model.graph.output[0]) if kinds[0] == FLOAT else ("input", model.graph.input[0])

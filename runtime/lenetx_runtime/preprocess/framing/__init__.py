@@ -98,8 +98,8 @@ def require_known(spec: ModelSpec) -> None:
     """
     if spec.framing == UNKNOWN:
         raise InputError(
-            "The model does not record how a picture becomes its input: export it with --framing, --mean and --std, "
-            "or give float32[N, C, H, W] inputs to Classifier.logits."
+            "The model does not record how a picture becomes its input: state it with --framing, --mean and --std "
+            "of lenetx, or give float32[N, C, H, W] inputs to Classifier.logits."
         )
 
 
