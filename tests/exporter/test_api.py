@@ -19,6 +19,7 @@ print(lenetx.__version__)
 
 def test_all_is_short_sorted_and_importable():
     assert sorted(lenetx.__all__) == list(lenetx.__all__)
+    assert set(lenetx.__all__) <= set(dir(lenetx))
     for name in lenetx.__all__:
         assert getattr(lenetx, name) is not None
     namespace = {}

@@ -1,5 +1,8 @@
 """Opening artifacts: told by their ending, refused with a sentence, and noticed when one bit is wrong."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -65,7 +68,7 @@ def test_it_opens_under_any_name_in_any_folder(tmp_path, name, sound):
 
 def test_a_flipped_bit_anywhere_is_noticed(name, sound, flipped, tender_spots, refusal):
     random = np.random.default_rng(2024)
-    if name != "onnx":
+    if zipfile.is_zipfile(io.BytesIO(sound)):
         spots = tender_spots(sound, 150)
     else:
         tail = [

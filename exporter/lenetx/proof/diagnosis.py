@@ -15,6 +15,9 @@ __all__ = ["diagnosis"]
 
 _GROUP = _NAME = "diagnosis"
 _ROWS, _IMAGES = 4, 16
+_LOGITS = frozenset(NUMERIC) - {"layers", "real data"}
+"""Groups whose failures mean that logits are beyond their limits."""
+_WITHIN = "Its logits are within their limits: the checks that failed say what is wrong."
 _NO_MEMORY = "is smaller than requested bytes"
 """Part of onnxruntime's error for a model that exceeds its memory limit."""
 
@@ -38,8 +41,9 @@ def _diagnose(case: Case) -> Check:
     if opened.artifact.is_function:
         detail = "A function is defined only by its own results."
         return Check(_NAME, "function and eager", "not_applicable", detail=detail, group=_GROUP)
-    if not any(check.status == "failed" and check.group in NUMERIC for check in case.found):
-        return Check(_NAME, "artifact and eager", "not_applicable", detail="They agree.", group=_GROUP)
+    if not any(check.status == "failed" and check.group in _LOGITS for check in case.found):
+        detail = "They agree." if not any(check.status == "failed" for check in case.found) else _WITHIN
+        return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)
     if opened.evaluate is None:
         detail = "This format is defined only by its engine."
         return Check(_NAME, "artifact and eager", "not_applicable", detail=detail, group=_GROUP)

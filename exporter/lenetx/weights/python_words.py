@@ -16,11 +16,9 @@ _OPTION = re.compile(r"--(framing|interpolation|labels|mean|output|resize|std)\b
 
 @contextlib.contextmanager
 def in_python_words() -> Iterator[None]:
-    """Convert an InputError that names options, such as ``--output 1``, to one that names arguments: ``output=1``."""
+    """Let an InputError that names options, such as ``--output 1``, name arguments: ``output=1``."""
     try:
         yield
     except InputError as error:
-        words = _OPTION.sub(r"\1=", _SIZE.sub("", str(error)))
-        if words == str(error):
-            raise
-        raise InputError(words) from None
+        error.args = (_OPTION.sub(r"\1=", _SIZE.sub("", str(error))),)
+        raise  # of its own class, which callers tell apart
