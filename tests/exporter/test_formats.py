@@ -66,7 +66,7 @@ def test_it_opens_under_any_name_in_any_folder(tmp_path, name, sound):
     assert formats.open_artifact(path).artifact.path == path
 
 
-def test_a_flipped_bit_anywhere_is_noticed(name, sound, flipped, tender_spots, refusal):
+def test_a_flipped_bit_anywhere_is_noticed(sound, flipped, tender_spots, refusal):
     random = np.random.default_rng(2024)
     if zipfile.is_zipfile(io.BytesIO(sound)):
         spots = tender_spots(sound, 150)

@@ -61,10 +61,8 @@ class Program:
         self.nudges: Mapping[int, Nudge] = {}
         for node in self._nodes:
             if node.op_type not in _OPERATORS:
-                raise InputError(
-                    f"Its arithmetic cannot be proven in reduced precision: it has the operator {plain(node.op_type)}. "
-                    "Export it in float32."
-                )
+                what = f"it has the operator {plain(node.op_type)}. Export it in float32."
+                raise InputError(f"Its arithmetic cannot be proven in reduced precision: {what}")
         require_plain(model)
 
     def __call__(self, inputs: "Tensor") -> "Tensor":

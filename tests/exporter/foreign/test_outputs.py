@@ -150,7 +150,7 @@ def test_a_fault_before_the_output_is_found_and_one_in_the_others_is_not_looked_
             None,
             r"It has 3 outputs \(.*z: float32\[batch, 4\], .*and several can be the network's logits, float32\[N, 4\]:",
         ),
-        ("zz", "gives float32.*, one output: --output chooses among several; got 'zz'"),
+        ("zz", "gives float32.*, one output: output= chooses among several; got 'zz'"),
         (7, "got '7'"),
         (0, "27 numbers for an image; the network has 4 classes"),
     ],
