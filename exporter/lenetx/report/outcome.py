@@ -73,6 +73,8 @@ class Outcome:
             scope += "; with changed code, which was accepted"
         if "batch" in self.artifact:
             scope += f"; in batches of {self.artifact['batch']} only"
+        if "input" in self.artifact:
+            scope += f"; from {self.artifact['input']}"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         if self.artifact.get("precision", "float32") != "float32":
