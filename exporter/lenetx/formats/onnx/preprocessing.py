@@ -1,8 +1,8 @@
 """Write the preprocessing of frames into an ONNX graph, and separate it from the network again.
 
 A raw graph takes uint8[N, h, w] or uint8[N, h, w, 3] frames as ``lenetx_runtime.preprocess.normalise`` does, and
-computes the same bits of its float32[N, C, H, W]: in float64, in the order ``(level * scale - mean) / std``, rounded
-once. A look-up (Gather) gives them too, and is slower in onnxruntime; float32 arithmetic gives others.
+computes the same bits of its float32[N, C, H, W]: in float64, rounded once. A look-up (Gather) gives them too, and is
+slower in onnxruntime; float32 arithmetic gives others.
 """
 
 from collections.abc import Callable
@@ -158,13 +158,24 @@ def _preprocessing(spec: ModelSpec) -> "tuple[list[NodeProto], list[TensorProto]
     pads_last = spec.padding > 0 and len({number.tobytes() for number in black}) == 1
     if spec.padding and not pads_last:
         steps.add("Pad", "padded", pads=padding)
-    steps.add("Mul", "scaled", scale=np.array(spec.scale, np.float64))
-    for operator, name, values in (("Sub", "mean", spec.mean), ("Div", "std", spec.std)):
-        steps.add(operator, f"by_{name}", **{name: np.array(values, np.float64)[:, None, None]})
+    for operator, name, values in _arithmetic(spec):
+        steps.add(operator, f"by_{name}", **{name: values[..., None]})
     steps.cast("rounded" if pads_last else "inputs", TensorProto.FLOAT)
     if pads_last:
         steps.add("Pad", "inputs", pads=padding, black=black[0])
     return steps.nodes, steps.tensors
+
+
+def _arithmetic(spec: ModelSpec) -> "list[tuple[str, str, NDArray[np.float64]]]":
+    """Return the operators with a name and float64[C, 1] each: two, or three if two give other bits for any level."""
+    levels = np.arange(256, dtype=np.float64)
+    scale, mean, std = (np.array(value, np.float64).reshape(-1, 1) for value in (spec.scale, spec.mean, spec.std))
+    with np.errstate(all="ignore"):
+        factor, offset = scale / std, -mean / std
+        folded = (levels * factor + offset).astype(np.float32)
+    if folded.tobytes() == lookup_table(spec).tobytes():
+        return [("Mul", "factor", factor), ("Add", "offset", offset)]
+    return [("Mul", "scale", scale), ("Sub", "mean", mean), ("Div", "std", std)]
 
 
 class _Steps:
