@@ -14,6 +14,7 @@ from lenetx.formats import get
 from lenetx.formats.network import Network
 from lenetx.formats.onnx import preprocessing
 from lenetx.weights.checkpoint import Checkpoint
+from lenetx_runtime import Classifier
 from lenetx_runtime.preprocess import lookup_table
 
 from .conftest import check_of, failed, make_checkpoint, only, resealed, respell
@@ -108,6 +109,9 @@ def test_an_honest_file_in_colour_passes(judge, colour, colour_bytes):
     report.raise_if_failed()
     assert report.artifact["input"] == "uint8[N, 8, 12, 3]"
     assert check_of(report, "raw nodes").subject == "Transpose, Cast, Pad, Mul, Add, Cast"
+    ours, theirs = Classifier(colour_bytes), Classifier(get("onnx").export(colour.network))
+    pictures = list(np.random.default_rng(0).integers(0, 256, (5, 20, 30, 3), np.uint8))
+    assert ours.predict_batch(pictures) == theirs.predict_batch(pictures)
 
 
 @pytest.mark.parametrize(
