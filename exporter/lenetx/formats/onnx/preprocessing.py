@@ -167,13 +167,20 @@ def _preprocessing(spec: ModelSpec) -> "tuple[list[NodeProto], list[TensorProto]
 
 
 def _arithmetic(spec: ModelSpec) -> "list[tuple[str, str, NDArray[np.float64]]]":
-    """Return the operators with a name and float64[C, 1] each: two, or three if two give other bits for any level."""
+    """Return the operators with a name and float64[C, 1] each: two, or three if two give other bits for any level.
+
+    onnxruntime 1.32 rounds a single float64 constant to float32, and drops a Mul by what is then 1 or an Add of 0.
+    """
     levels = np.arange(256, dtype=np.float64)
     scale, mean, std = (np.array(value, np.float64).reshape(-1, 1) for value in (spec.scale, spec.mean, spec.std))
     with np.errstate(all="ignore"):
         factor, offset = scale / std, -mean / std
         folded = (levels * factor + offset).astype(np.float32)
-    if folded.tobytes() == lookup_table(spec).tobytes():
+        is_kept = factor.size > 1 or all(
+            np.float32(value.item()) != neutral or value.item() == neutral
+            for value, neutral in ((factor, 1), (offset, 0))
+        )
+    if folded.tobytes() == lookup_table(spec).tobytes() and is_kept:
         return [("Mul", "factor", factor), ("Add", "offset", offset)]
     return [("Mul", "scale", scale), ("Sub", "mean", mean), ("Div", "std", std)]
 
