@@ -31,27 +31,27 @@ def test_an_honest_file_passes_and_has_the_same_logits(judge, two_outputs, onnx_
     assert ours.predict_batch(few.frames) == theirs.predict_batch(few.frames)
 
 
-def test_files_without_it_have_no_such_check(judge, onnx_bytes):
-    assert not {check.name for check in judge(onnx_bytes, "lenet5.onnx").checks} & {*CHECKS, "raw nodes"}
+def test_files_without_it_have_no_such_check(judge_once, onnx_bytes):
+    assert not {check.name for check in judge_once(onnx_bytes, "lenet5.onnx").checks} & {*CHECKS, "raw nodes"}
 
 
-def test_a_softmax_over_the_batch_is_found_by_all_three(judge, two_outputs):
+def test_a_softmax_over_the_batch_is_found_by_all_three(judge_once, two_outputs):
     def damage(model):
         model.graph.node[-1].attribute.append(helper.make_attribute("axis", 0))
 
-    report = judge(resealed(two_outputs, damage), "lenet5.onnx")
+    report = judge_once(resealed(two_outputs, damage), "lenet5.onnx")
     assert failed(report) == [*CHECKS]
     assert "axis = 0" in check_of(report, "softmax node").detail
 
 
-def test_another_function_than_softmax(judge, two_outputs):
+def test_another_function_than_softmax(judge_once, two_outputs):
     def damage(model):
         model.graph.node[-1].op_type = "Sigmoid"
 
-    assert failed(judge(resealed(two_outputs, damage), "lenet5.onnx")) == [*CHECKS]
+    assert failed(judge_once(resealed(two_outputs, damage), "lenet5.onnx")) == [*CHECKS]
 
 
-def test_a_naive_softmax_that_overflows_is_found(judge, two_outputs):
+def test_a_naive_softmax_that_overflows_is_found(judge_once, two_outputs):
     def damage(model):
         del model.graph.node[-1]
         axes = numpy_helper.from_array(np.array([1]), "constant:axes")
@@ -64,10 +64,10 @@ def test_a_naive_softmax_that_overflows_is_found(judge, two_outputs):
             ]
         )
 
-    assert {"softmax node", "extreme logits"} <= set(failed(judge(resealed(two_outputs, damage), "lenet5.onnx")))
+    assert {"softmax node", "extreme logits"} <= set(failed(judge_once(resealed(two_outputs, damage), "lenet5.onnx")))
 
 
-def test_a_temperature_before_the_softmax(judge, two_outputs):
+def test_a_temperature_before_the_softmax(judge_once, two_outputs):
     def damage(model):
         model.graph.node[-1].input[0] = "cooler"
         factor = numpy_helper.from_array(np.float32(1.001), "constant:factor")
@@ -76,7 +76,7 @@ def test_a_temperature_before_the_softmax(judge, two_outputs):
             len(model.graph.node) - 1, helper.make_node("Mul", ["logits", "constant:factor"], ["cooler"])
         )
 
-    report = judge(resealed(two_outputs, damage), "lenet5.onnx")
+    report = judge_once(resealed(two_outputs, damage), "lenet5.onnx")
     assert {"softmax node", "probabilities"} <= set(failed(report))
 
 
