@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from lenetx import InputError, Reference
+from lenetx import ArtifactError, InputError, Reference
 from lenetx.formats import get
 from lenetx.formats.network import Network
 from lenetx.formats.onnx import preprocessing
@@ -196,6 +196,15 @@ def test_a_network_that_reads_the_frames_beside_its_inputs_fails_by_its_graph(ju
         graph.initializer.append(zero)
 
     assert "graph" in failed(judge_once(resealed(raw_bytes, damage), "a.raw.onnx"))
+
+
+def test_a_graph_without_an_input_is_refused(opened, raw_bytes):
+    def damage(model):
+        del model.graph.input[:]
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros((1, 28, 28), np.uint8), "image"))
+
+    with pytest.raises(ArtifactError, match="Its spec says"):
+        opened(resealed(raw_bytes, damage), "a.raw.onnx")
 
 
 def test_changed_weights_are_found_behind_the_preprocessing(judge_once, raw_bytes):

@@ -99,8 +99,8 @@ def export(
         model = add_preprocessing(model, spec)
     if probabilities:
         model = add_probabilities(model, spec)
-    spec = dataclasses.replace(spec, batch=batch, raw_input=raw_input, probabilities=probabilities)
-    spec = dataclasses.replace(spec, content_sha256="0" * 64)
+    switches: dict[str, Any] = {"raw_input": raw_input, "probabilities": probabilities}
+    spec = dataclasses.replace(spec, batch=batch, content_sha256="0" * 64, **switches)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
     return seal(model.SerializeToString(deterministic=True))
@@ -129,6 +129,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     model = parse(data)
     if spec.precision != FLOAT32:
         return open_reduced(path, data, model, spec, device, partial(_int8, spec.batch))
+    backend = OrtBackend(data, spec, device=device)  # first: it checks that inputs and outputs are the spec's
     again = partial(_load, data)  # reloaded on demand: keeping several large models would add up
     checks, preprocessing, probabilities = structure(model, spec), None, None
     if spec.raw_input:
@@ -139,7 +140,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     model = network()
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
-        backend=OrtBackend(data, spec, device=device),
+        backend=backend,
         structure=checks,
         weights=weights(model),
         numbers=numbers(model),
