@@ -37,6 +37,13 @@ def export(
         int | None, typer.Option("--calibration-images", help="int8: training images to use. [default: 1000]")
     ] = None,
     max_drop: MaxDrop = None,
+    raw_input: Annotated[
+        bool,
+        typer.Option("--raw-input", help="ONNX: take uint8 images and normalise them in the graph: NAME.raw.onnx."),
+    ] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="ONNX: add the softmax of the logits as a second output.")
+    ] = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
@@ -81,6 +88,8 @@ def export(
                 batch=size,
                 opset=opset,
                 precision=reduction,
+                raw_input=raw_input,
+                probabilities=probabilities,
                 data_name=data,
                 data_root=data_root,
                 data_options=lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),

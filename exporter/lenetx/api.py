@@ -121,6 +121,8 @@ def export(
     batch: Batch = "dynamic",
     opset: int | None = None,
     precision: Precision | str = "fp32",
+    raw_input: bool = False,
+    probabilities: bool = False,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -154,6 +156,9 @@ def export(
         opset: opset of the ONNX file; 18 by default.
         precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
             called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
+        raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
+            in ``fp32``; the file is called ``NAME.raw.onnx``.
+        probabilities: add the softmax of the logits as a second output ``probabilities``. Only for ONNX in ``fp32``.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
@@ -199,8 +204,9 @@ def export(
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     precision = Precision(precision) if isinstance(precision, str) else precision
-    names = list(formats or (DEFAULT if precision.kind == FLOAT32 else DEFAULT[:1]))
     options: dict[str, Any] = {} if opset is None else {"opset": opset}
+    options |= {name: True for name, on in (("raw_input", raw_input), ("probabilities", probabilities)) if on}
+    names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))
     require_options(names, options)
     if formats is None and on_refusal is None:
         on_refusal = _warn
@@ -218,7 +224,7 @@ def export(
     return publish(
         expected,
         Path(folder or "artifacts"),
-        named_stem(name or file_stem(checkpoint.spec.architecture), precision.kind),
+        named_stem(name or file_stem(checkpoint.spec.architecture), precision.kind, raw_input=raw_input),
         names,
         batch=batch,
         options=options,

@@ -24,7 +24,10 @@ class Backend(Protocol):
         """Where the model actually runs: ``cpu``, ``cuda:N`` or the name of an execution provider."""
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Return float32[N, K] logits for float32[N, C, H, W]; do not keep ``batch``, its memory is reused."""
+        """Return float32[N, K] logits for float32[N, C, H, W], or for uint8 frames if the spec has ``raw_input``.
+
+        Do not keep ``batch``: its memory is reused.
+        """
 
 
 def run_in_batches(backend: Backend, inputs: "NDArray[np.float32]", spec: "ModelSpec") -> "NDArray[np.float32]":

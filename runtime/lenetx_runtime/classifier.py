@@ -14,7 +14,7 @@ from .errors import InputError, LenetxError
 from .limits import DEFAULT_LIMITS, Limits
 from .opening import Opened, Request, as_request
 from .prediction import Prediction
-from .preprocess import Image, normalise, require_known
+from .preprocess import Image, input_of, require_known
 from .selftest import SelfTestResult, check_logits, require_selftest
 from .spec import UNKNOWN, ModelSpec
 from .workers import CLOSED, Part, Workers, is_open_file, parts_of, require_several
@@ -186,6 +186,8 @@ class Classifier:
     def logits(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Return float32[N, K] logits for preprocessed float32[N, C, H, W] inputs, N ≥ 0.
 
+        A model with ``spec.raw_input`` takes frames, uint8[N, *spec.frame_shape].
+
         Raises:
             InputError: wrong dtype or shape, or NaN or infinity among the inputs.
             ArtifactError: the model cannot run, or returns anything but a finite logit per label.
@@ -200,7 +202,7 @@ class Classifier:
         """
         inference, selftest = self._opened(), require_selftest(self.spec)
         start = time.perf_counter()
-        logits = inference.raw(normalise(selftest.frames(self.spec), self.spec))
+        logits = inference.raw(input_of(selftest.frames(self.spec), self.spec))
         seconds = time.perf_counter() - start
         passed, worst = check_logits(selftest, logits)
         return SelfTestResult(passed, len(logits), worst, self.device, seconds)

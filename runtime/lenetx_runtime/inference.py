@@ -12,7 +12,7 @@ import numpy as np
 from .backend import Backend, batches
 from .errors import ArtifactError, InputError
 from .prediction import Prediction
-from .preprocess import Normaliser
+from .preprocess import preparing
 from .spec import ModelSpec
 from .workers import Workers
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inference"]
 
-_FLOAT32 = np.dtype(np.float32)
+_FLOAT32, _UINT8 = np.dtype(np.float32), np.dtype(np.uint8)
 _PART, _NUMBERS = 32, 2**21
 """Maximum number of images, and of input values, per CPU call, so that activations stay in a core's cache."""
 _DEVICE_PART, _DEVICE_NUMBERS = 1024, 2**24
@@ -44,13 +44,15 @@ class Inference:
         self._run = backend.run
         self._workers = workers
         self._spec = spec
-        self._labels, self._shape, self._output = spec.labels, spec.input_shape, spec.output
-        self._one = (1, *spec.input_shape) if spec.batch in ("dynamic", 1) else None
+        self._labels, self._output = spec.labels, spec.output
+        self._shape = spec.frame_shape if spec.raw_input else spec.input_shape
+        self._dtype: np.dtype[Any] = _UINT8 if spec.raw_input else _FLOAT32
+        self._one = (1, *spec.input_shape) if spec.batch in ("dynamic", 1) and not spec.raw_input else None
         self._answer = 1, len(spec.labels)
         self._small_inputs = np.full(int(np.prod(spec.input_shape)), _SMALL, np.float32)
         self._small_logits = np.full(len(spec.labels), _SMALL, np.float32)
         self._is_dynamic = spec.batch == "dynamic"
-        self._normaliser = Normaliser(spec)
+        self._preparing = preparing(spec)
         images, numbers = (_PART, _NUMBERS) if backend.device == "cpu" else (_DEVICE_PART, _DEVICE_NUMBERS)
         most = min(images, max(1, numbers // len(self._small_inputs)))
         self.part = most if spec.batch == "dynamic" else spec.batch
@@ -64,7 +66,7 @@ class Inference:
         """
         labels = self._labels
         if len(frames) == 1:
-            return [Prediction(self._finite(self._normaliser.inputs(frames))[0].tolist(), labels, None, self._output)]
+            return [Prediction(self._finite(self._preparing.inputs(frames))[0].tolist(), labels, None, self._output)]
         logits = self._require_finite(self._shared(self._of_frames, frames))
         rows = zip(logits.tolist(), logits.argmax(axis=1).tolist(), strict=True)
         return [Prediction(row, labels, index, self._output) for row, index in rows]
@@ -75,7 +77,7 @@ class Inference:
         return self.part * max(1, min(calls, self._calls))
 
     def logits(self, inputs: Any) -> "NDArray[np.float32]":
-        """Return finite float32[N, K] logits for float32[N, C, H, W].
+        """Return finite float32[N, K] logits for float32[N, C, H, W], or for uint8 frames if the model takes those.
 
         Raises:
             InputError: wrong type, dtype or shape, or NaN or infinity among the inputs.
@@ -91,15 +93,15 @@ class Inference:
         if isinstance(inputs, np.ma.MaskedArray):
             raise InputError("The inputs are a masked array, of which some numbers are not to be used: fill it first.")
         inputs = np.asarray(inputs)
-        if inputs.dtype != _FLOAT32 or inputs.shape[1:] != self._shape or not inputs.ndim:
+        if inputs.dtype != self._dtype or inputs.shape[1:] != self._shape or not inputs.ndim:
             wanted, got = (", ".join(map(str, shape)) for shape in (self._shape, inputs.shape))
-            raise InputError(f"Inputs are float32[N, {wanted}]; these are {inputs.dtype}[{got}].")
+            raise InputError(f"Inputs are {self._dtype}[N, {wanted}]; these are {inputs.dtype}[{got}].")
         if not _are_finite(inputs):
             raise InputError("The inputs hold NaN or infinity.")
         return self._finite(inputs if inputs.flags.c_contiguous else inputs.copy(order="C"))
 
-    def raw(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Return float32[N, K] logits, finite or not, for contiguous float32[N, C, H, W].
+    def raw(self, inputs: "NDArray[Any]") -> "NDArray[np.float32]":
+        """Return float32[N, K] logits, finite or not, for contiguous float32[N, C, H, W] or uint8 frames.
 
         Raises:
             ArtifactError: the model cannot run, or returns another shape.
@@ -117,7 +119,7 @@ class Inference:
     def _of_frames(self, frames: "NDArray[np.uint8]") -> "NDArray[np.float32]":
         logits = np.empty((len(frames), len(self._labels)), np.float32)
         done = 0
-        for inputs in self._normaliser.parts(frames, self.part):
+        for inputs in self._preparing.parts(frames, self.part):
             logits[done : done + len(inputs)] = self.raw(inputs)
             done += len(inputs)
         return logits
@@ -132,7 +134,7 @@ class Inference:
         found = self._workers.together(work, (given[start : start + size] for start in range(0, len(given), size)))
         return np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)
 
-    def _finite(self, inputs: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    def _finite(self, inputs: "NDArray[Any]") -> "NDArray[np.float32]":
         return self._require_finite(self.raw(inputs))
 
     def _require_finite(self, logits: "NDArray[np.float32]") -> "NDArray[np.float32]":

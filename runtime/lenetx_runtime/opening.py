@@ -11,7 +11,7 @@ from .errors import ArtifactError, DeviceUnavailable, InputError
 from .files import naming, read_bytes
 from .limits import DEFAULT_LIMITS, Limits, size_in_words
 from .ort_session import CUDA, Provider, execution_providers
-from .preprocess import normalise
+from .preprocess import input_of
 from .selftest import check_logits
 from .spec import ModelSpec
 from .workers import Workers
@@ -132,9 +132,10 @@ def _works(backend: Backend, spec: ModelSpec) -> bool:
     import numpy as np
 
     if spec.selftest is not None:
-        inputs = normalise(spec.selftest.frames(spec), spec)
+        inputs = input_of(spec.selftest.frames(spec), spec)
         return check_logits(spec.selftest, run_in_batches(backend, inputs, spec))[0]
-    return bool(np.isfinite(run_in_batches(backend, np.zeros((1, *spec.input_shape), np.float32), spec)).all())
+    black = input_of(np.zeros((1, *spec.frame_shape), np.uint8), spec)
+    return bool(np.isfinite(run_in_batches(backend, black, spec)).all())
 
 
 def as_request(

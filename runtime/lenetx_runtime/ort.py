@@ -11,7 +11,7 @@ from .device import DEFAULT_CUDA, MOST_THREADS, CudaOptions, cuda_index
 from .errors import ArtifactError, InputError
 from .layout import arrange, axes_of, is_row
 from .ort_session import CPU, CUDA, Provider, execution_providers, import_engine, one_line, open_session
-from .spec import ModelSpec
+from .spec import PROBABILITIES, ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +90,7 @@ class OrtBackend:
             self._on_cuda = CudaRun(ort, self._session, names, len(spec.labels), on_cuda, graphs=cuda.graphs)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Return float32[N, K] logits for float32[N, C, H, W].
+        """Return float32[N, K] logits for float32[N, C, H, W] or, of a spec with ``raw_input``, for uint8 frames.
 
         Raises:
             ArtifactError: onnxruntime cannot run the model on this batch.
@@ -135,9 +135,12 @@ def _options(ort: Any, threads: int | None, optimised: bool) -> Any:
 
 def _require_same_contract(session: Any, spec: ModelSpec) -> None:
     classes = len(spec.labels)
-    wanted = [(spec.input_name, axes_of(spec.layout, spec.input_shape)), (spec.output_name, [classes])]
+    axes = [*spec.frame_shape] if spec.raw_input else axes_of(spec.layout, spec.input_shape)
+    wanted = [(spec.input_name, axes), (spec.output_name, [classes])]
+    wanted += [(PROBABILITIES, [classes])] * spec.probabilities
     found = [(value.name, value.shape[1:]) for value in (*session.get_inputs(), *session.get_outputs())]
-    if found[:-1] != wanted[:-1] or found[-1][0] != spec.output_name or not is_row(found[-1][1], classes):
+    name, row = found[1] if len(found) > 1 else ("", [])
+    if found[:1] + found[2:] != wanted[:1] + wanted[2:] or name != spec.output_name or not is_row(row, classes):
         raise ArtifactError(f"Its spec says {wanted}, its graph has {found}.")
 
 
@@ -191,8 +194,10 @@ class CudaRun:
             return
 
     def _buffers(self, batch: "NDArray[np.float32]") -> tuple[Any, Any]:
+        import numpy as np
+
         made = self._ort.OrtValue
-        logits = made.ortvalue_from_shape_and_type([len(batch), self._classes], batch.dtype, "cuda", self._index)
+        logits = made.ortvalue_from_shape_and_type([len(batch), self._classes], np.float32, "cuda", self._index)
         return made.ortvalue_from_numpy(batch, "cuda", self._index), logits
 
     def _options(self, graph: str) -> Any:

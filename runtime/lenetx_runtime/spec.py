@@ -9,7 +9,7 @@ from typing import Any, Literal
 from .errors import ArtifactError
 from .layout import DEFAULT_LAYOUT, LAYOUTS
 from .selftest import SelfTest
-from .values import LARGEST_COUNT, is_count, is_digest, is_number, is_text, parse_json
+from .values import LARGEST_COUNT, are_numbers, fits_float32, is_count, is_digest, is_number, is_text, parse_json, short
 
 __all__ = ["FORMAT_VERSION", "METADATA_KEY", "ModelSpec"]
 
@@ -29,6 +29,8 @@ INTERPOLATIONS = (DEFAULT_INTERPOLATION, "bilinear", "bicubic")
 
 OUTPUTS = ("logits", "log_probabilities", "probabilities")
 """What a network can return for each class."""
+PROBABILITIES = "probabilities"
+"""Name of the output with the softmax of the logits."""
 EXPORTED, ADOPTED, UNPROVEN = ORIGINS = ("exported", "adopted", "unproven")
 """Origins of an artifact's graph."""
 FLOAT32, FLOAT16, INT8 = PRECISIONS = ("float32", "float16", "int8")
@@ -47,9 +49,6 @@ _COUNTS = ("height", "width")
 _CHANNELS = (1, 3)
 _LARGEST_INPUT, _LARGEST_CALL = 2**26, 2**28
 """Maximum values in one input, and in a fixed batch: 0.25 and 1 GiB in float32."""
-_LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
-_LONGEST = 200
-"""Maximum characters of a wrong value in an error."""
 _MOST_RESIZED = 2**13
 """Largest ``resize`` in pixels."""
 _OPTIONAL = {
@@ -60,8 +59,11 @@ _OPTIONAL = {
     "origin": EXPORTED,
     "precision": FLOAT32,
     "calibration": None,
+    "raw_input": False,
+    "probabilities": False,
 }
 """The fields that the JSON text omits at these values."""
+_SWITCHES = ("raw_input", "probabilities")
 _TEXTS = ("architecture", "input_name", "output_name", "producer")
 
 
@@ -104,6 +106,8 @@ class ModelSpec:
             and logits are float32.
         calibration: int8 only: the images from which the ranges of activations were taken, in words. ``None``, which
             the JSON text omits, for other precisions.
+        raw_input: ONNX only: whether the graph takes frames, uint8[batch, *frame_shape], and normalises them itself.
+        probabilities: ONNX only: whether the graph has a second output ``probabilities``, the softmax of the logits.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.
@@ -135,6 +139,8 @@ class ModelSpec:
     origin: str = EXPORTED
     precision: str = FLOAT32
     calibration: str | None = None
+    raw_input: bool = False
+    probabilities: bool = False
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -150,6 +156,11 @@ class ModelSpec:
     def frame_size(self) -> tuple[int, int]:
         """(height, width) of the frame, without the padding."""
         return self.height - 2 * self.padding, self.width - 2 * self.padding
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Axes of a frame: (height, width), or (height, width, 3) in colour."""
+        return self.frame_size if self.channels == 1 else (*self.frame_size, self.channels)
 
     def to_json(self) -> str:
         """Return the canonical JSON text: sorted keys, no spaces, ASCII only."""
@@ -202,6 +213,7 @@ def _problems(spec: ModelSpec) -> list[str]:
         **{name: f"one of {', '.join(some)}" for name, some in _CHOICES.items() if getattr(spec, name) not in some},
         **_wrong_numbers(spec),
     }
+    wrong |= {name: "true or false" for name in _SWITCHES if type(getattr(spec, name)) is not bool}
     if spec.batch != "dynamic" and not is_count(spec.batch, least=1):
         wrong["batch"] = f'"dynamic" or 1 to {LARGEST_COUNT}'
     if not isinstance(spec.labels, tuple) or len(spec.labels) < 2 or not all(map(is_text, spec.labels)):
@@ -219,16 +231,11 @@ def _problems(spec: ModelSpec) -> list[str]:
 
 
 def _sentences(spec: ModelSpec, wrong: dict[str, str]) -> list[str]:
-    return [f"{name} is {_short(getattr(spec, name))}, not {wanted}" for name, wanted in wrong.items()]
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return [f"{name} is {short(getattr(spec, name))}, not {wanted}" for name, wanted in wrong.items()]
 
 
 def _wrong_together(spec: ModelSpec) -> dict[str, str]:
-    wrong = _wrong_resizing(spec)
+    wrong = _wrong_resizing(spec) | _wrong_switches(spec)
     if spec.polarity != POLARITIES[spec.framing]:
         wrong["polarity"] = f"{POLARITIES[spec.framing]}, that of the framing {spec.framing}"
     if min(spec.frame_size) < 1:
@@ -239,7 +246,7 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
         neutral = {"padding": 0, "scale": 1 / 255, "mean": (0,) * spec.channels, "std": (1,) * spec.channels}
         differing = {name: value for name, value in neutral.items() if getattr(spec, name) != value}
         wrong |= {name: f"{value}: the framing is unknown" for name, value in differing.items()}
-    if not all(map(_fits_float32, spec.mean, spec.std, [spec.scale] * spec.channels)):
+    if not all(map(fits_float32, spec.mean, spec.std, [spec.scale] * spec.channels)):
         wrong["std"] = "one that gives finite numbers with this scale and mean"
     if spec.batch != "dynamic" and spec.batch * math.prod(spec.input_shape) > _LARGEST_CALL:
         wrong["batch"] = f"one whose inputs have at most {_LARGEST_CALL:,} numbers together"
@@ -250,6 +257,13 @@ def _wrong_together(spec: ModelSpec) -> dict[str, str]:
     if not wrong and spec.selftest is not None and not spec.selftest.fits(spec):
         wrong["selftest"] = "one of frames of this size and logits of these labels"
     return wrong
+
+
+def _wrong_switches(spec: ModelSpec) -> dict[str, str]:
+    is_ours = (spec.layout, spec.origin, spec.precision) == (DEFAULT_LAYOUT, EXPORTED, FLOAT32)
+    fits = {"raw_input": is_ours and spec.framing != UNKNOWN, "probabilities": is_ours and spec.output == "logits"}
+    why = "false: only float32 graphs of lenetx, of known preprocessing and with logits, can have it"
+    return {name: why for name, may in fits.items() if getattr(spec, name) and not may}
 
 
 def _wrong_resizing(spec: ModelSpec) -> dict[str, str]:
@@ -273,16 +287,8 @@ def _wrong_numbers(spec: ModelSpec) -> dict[str, str]:
         wrong["padding"] = "a number of pixels"
     if not is_number(spec.scale) or spec.scale <= 0:
         wrong["scale"] = "a positive number"
-    if not _are_numbers(spec.mean, spec.channels):
+    if not are_numbers(spec.mean, spec.channels):
         wrong["mean"] = "a number per channel"
-    if not _are_numbers(spec.std, spec.channels) or min(spec.std) <= 0:
+    if not are_numbers(spec.std, spec.channels) or min(spec.std) <= 0:
         wrong["std"] = "a positive number per channel"
     return wrong
-
-
-def _fits_float32(mean: float, std: float, scale: float) -> bool:
-    return all(abs((level * float(scale) - float(mean)) / float(std)) <= _LARGEST_FLOAT32 for level in (0, 255))
-
-
-def _are_numbers(value: object, count: object) -> bool:
-    return isinstance(value, tuple) and len(value) == count and len(value) > 0 and all(map(is_number, value))

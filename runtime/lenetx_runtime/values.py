@@ -3,13 +3,26 @@
 import sys
 from typing import Any, TypeGuard
 
-__all__ = ["LARGEST_COUNT", "LARGEST_JSON", "is_count", "is_digest", "is_number", "is_text", "parse_json", "visible"]
+__all__ = [
+    "LARGEST_COUNT",
+    "LARGEST_JSON",
+    "are_numbers",
+    "fits_float32",
+    "is_count",
+    "is_digest",
+    "is_number",
+    "is_text",
+    "parse_json",
+    "short",
+    "visible",
+]
 
 LARGEST_COUNT = 2**14
 """Maximum pixels along a side, and images in a fixed batch: no file may exhaust the memory."""
 LARGEST_JSON, _MOST_VALUES = 2**27, 2**20
 """Maximum characters, and values, of a JSON document: enough characters for a self-test of 2,000×2,000 RGB pixels."""
-_LONGEST_TEXT = 2**16
+_LONGEST_TEXT, _LONGEST_SHOWN = 2**16, 200
+_LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _SPACES = "\u00a0\u2003\u2009\u200c\u200d\u202f\u3000"
 """Spaces and joiners that Python does not call printable."""
@@ -39,6 +52,16 @@ def is_count(value: object, least: int) -> TypeGuard[int]:
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is a finite number that fits a float64."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def are_numbers(value: object, count: object) -> bool:
+    """Return whether a value is a tuple of ``count`` finite numbers, at least one."""
+    return isinstance(value, tuple) and len(value) == count and len(value) > 0 and all(map(is_number, value))
+
+
+def fits_float32(mean: float, std: float, scale: float) -> bool:
+    """Return whether every level of 0 to 255 is normalised to a finite float32."""
+    return all(abs((level * float(scale) - float(mean)) / float(std)) <= _LARGEST_FLOAT32 for level in (0, 255))
 
 
 def parse_json(text: str | bytes, *, finite: bool = True) -> Any:
@@ -74,6 +97,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _reject(constant: str) -> None:
     raise ValueError(f"it holds {constant}, which is not a number")
+
+
+def short(value: object) -> str:
+    """Return a value as an error shows it, cut off above 200 characters."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def visible(text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from lenetx import data, formats
 from lenetx.formats.network import Network
+from lenetx_runtime import Classifier
 
 
 @pytest.fixture
@@ -83,6 +84,26 @@ def test_format_folder_opset_and_batch_are_as_asked(cli, folder, tmp_path):
     assert not (folder / "lenet5.onnx").exists()
 
 
+def test_raw_input_and_probabilities_go_through_every_command(cli, folder):
+    assert cli("export", "-q", "--raw-input", "--probabilities").exit_code == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "lenet5.pt",
+        "lenet5.raw.onnx",
+        "lenet5.raw.onnx.verified.json",
+        "manifest.json",
+    }
+    model = onnx.load(folder / "lenet5.raw.onnx")
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [value.name for value in model.graph.output] == ["logits", "probabilities"]
+    verified = cli("verify", "--quick")
+    assert verified.exit_code == 0
+    assert "lenet5.raw.onnx computes what eager PyTorch computes" in verified.stdout
+    assert "; from uint8[N, 28, 28])" in verified.stdout
+    assert "raw_input" in cli("inspect", folder / "lenet5.raw.onnx").stdout
+    with Classifier(folder / "lenet5.raw.onnx", require_verified=True) as classifier:
+        assert classifier.self_test().passed
+
+
 def test_a_format_named_twice_is_exported_once(cli, folder):
     result = cli("export", "-f", "torchscript", "-f", "torchscript", "--json", "-q")
     assert len(json.loads(result.stdout)["reports"]) == 1
@@ -155,6 +176,12 @@ def test_the_right_architecture_is_no_obstacle(cli, folder):
             ["-f", "torchscript", "--opset", 18],
             "The option opset applies only to onnx; the requested formats are: torchscript.",
         ),
+        (
+            ["-f", "torchscript", "--raw-input"],
+            "The option raw_input applies only to onnx; the requested formats are: torchscript.",
+        ),
+        (["--raw-input", "--precision", "fp16"], "available in float32 only; the precision is float16"),
+        (["--probabilities", "--precision", "fp16"], "available in float32 only; the precision is float16"),
         (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
     ],
     ids=str,

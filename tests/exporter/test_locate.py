@@ -43,6 +43,15 @@ def test_the_artifacts_of_a_checkpoint_bear_its_name(folder):
     assert artifacts_of(folder / "lenet5.pt") == [folder / "lenet5.onnx", folder / "lenet5.torchscript"]
 
 
+def test_files_in_reduced_precision_and_with_raw_input_belong_to_the_same_checkpoint(folder):
+    names = ("lenet5.onnx", "lenet5.fp16.onnx", "lenet5.int8.onnx", "lenet5.raw.onnx")
+    for name in (*names, "lenet5.pt", "lenet5.other.onnx"):
+        write(folder / name, 0)
+    assert artifacts_of(folder / "lenet5.pt") == [folder / name for name in names]
+    for name in names:
+        assert checkpoint_beside(folder / name) == folder / "lenet5.pt"
+
+
 def test_a_name_with_dots_keeps_them(folder):
     write(folder / "lenet5.v2.onnx", 0)
     write(folder / "lenet5.v2.pt", 0)

@@ -52,6 +52,21 @@ def test_proven_artifacts_replace_the_old_ones(reference, folder, exported):
     assert words == [f"{verb} {name}" for name in OLD for verb in ("exporting", "proving")]
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("raw_input", "torchscript files take float32 inputs only; raw input is available as: onnx"),
+        (
+            "probabilities",
+            "torchscript files return the network's own output only; probabilities are available as: onnx",
+        ),
+    ],
+)
+def test_a_format_without_an_option_that_changes_the_file_is_refused(reference, option, words):
+    with pytest.raises(InputError, match=words):
+        formats.export("torchscript", reference.network, options={option: True})
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["asked for by name", "by default"])
 def test_one_wrong_artifact_keeps_no_other_from_being_published(
     reference, folder, exports, wrong, contents, exported, named

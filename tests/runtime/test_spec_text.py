@@ -8,7 +8,8 @@ import pytest
 from lenetx_runtime import ArtifactError, ModelSpec
 from lenetx_runtime.spec import FORMAT_VERSION
 
-OPTIONAL = ("selftest", "layout", "network_output", "resize", "origin", "precision", "calibration")
+SWITCHES = ("raw_input", "probabilities")
+OPTIONAL = ("selftest", "layout", "network_output", "resize", "origin", "precision", "calibration", *SWITCHES)
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])

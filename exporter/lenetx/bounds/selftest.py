@@ -44,7 +44,7 @@ def with_self_test(checkpoint: "Checkpoint", frames: NDArray[np.uint8] | None = 
     """
     spec = checkpoint.spec
     if frames is None:
-        shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+        shape = spec.frame_shape
         frames = np.random.default_rng(1998).integers(0, 256, (GOLDEN, *shape), np.uint8)
     chosen = np.ascontiguousarray(frames[:GOLDEN])
     network = checkpoint.module()

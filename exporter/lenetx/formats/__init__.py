@@ -51,6 +51,13 @@ COMPANIONS = {"ort": ".required_operators.config"}
 _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""
 
+_NEEDED = {
+    "precision": (FLOAT32, "are float32 only; {} is"),
+    "raw_input": (False, "take float32 inputs only; raw input is"),
+    "probabilities": (False, "return the network's own output only; probabilities are"),
+}
+"""Options that change what a file computes, which no format may ignore: the default, and what other formats do."""
+
 Batch = int | Literal["dynamic"]
 
 
@@ -121,10 +128,12 @@ def export(
         UnknownName: there is no such format.
         InputError: the format cannot represent the network, or the network's code raised an error.
     """
-    exporter, precision = get(name), (options or {}).get("precision", FLOAT32)
-    if precision != FLOAT32 and "precision" not in exporter.OPTIONS:
-        others = ", ".join(each for each in FORMATS if "precision" in get(each).OPTIONS)
-        raise InputError(f"{name} files are float32 only; {precision} is available as: {others}.")
+    exporter = get(name)
+    for option, (usual, words) in _NEEDED.items():
+        value = (options or {}).get(option, usual)
+        if value != usual and option not in exporter.OPTIONS:
+            others = ", ".join(each for each in FORMATS if option in get(each).OPTIONS)
+            raise InputError(f"{name} files {words.format(value)} available as: {others}.")
     own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
     with network.checkpoint.guard(f" on its way to {name}"):
         return exporter.export(network, batch=batch, **own)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..graph import Expression, Unknown
     from ..report import Check
     from .network import Network
+    from .onnx.preprocessing import Preprocessing
+    from .onnx.probabilities import Probabilities
     from .onnx.reduced import Reduced
 
 __all__ = ["FUNCTION", "Artifact", "Intermediates", "OpenedArtifact", "Run"]
@@ -86,7 +88,8 @@ class OpenedArtifact:
 
     Attributes:
         artifact: the file.
-        backend: computes float32[N, K] logits from float32[N, C, H, W].
+        backend: computes float32[N, K] logits from float32[N, C, H, W], or from frames if the spec has ``raw_input``;
+            ``layers``, ``evaluate`` and the runs take the same.
         structure: the checks of the file itself.
         weights: the weights in the file, by their names in the checkpoint; ``None`` if it exposes none.
         numbers: scalar constants other than weights, sizes and axes: slopes, bounds, epsilons; ``None`` if it exposes
@@ -110,6 +113,9 @@ class OpenedArtifact:
             words; ``None`` if the format does not expose them.
         reduced: what a file in reduced precision computes; ``None`` in float32. Then ``weights``, ``numbers``,
             ``constants`` and ``expression`` are those of the float32 graph that it stands for.
+        preprocessing: what a graph with raw input does to frames; ``None`` for others. ``weights``, ``numbers``,
+            ``constants`` and ``expression`` are those of the network behind it.
+        probabilities: the second output; ``None`` if there is none. The same four are of the network before it.
     """
 
     artifact: Artifact
@@ -130,3 +136,5 @@ class OpenedArtifact:
     placed: frozenset[str] = frozenset()
     idle_switches: "Callable[[Sequence[NDArray[np.float32]]], str] | None" = None
     reduced: "Reduced | None" = None
+    preprocessing: "Preprocessing | None" = None
+    probabilities: "Probabilities | None" = None

@@ -16,12 +16,13 @@ from ..report import Check
 from ..weights.accepted import code_accepted
 from ..weights.checkpoint import CODE, Checkpoint
 from .case import Case
+from .raw_input import raw_input
 from .reference import Reference
 
 __all__ = ["embedded_spec"]
 
 _GROUP = "contract"
-_ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "origin")
+_ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "origin", "raw_input", "probabilities")
 _OF_THEIR_GRAPH = ("input_name", "output_name", "layout")
 """Fields of an adopted file that are those of its graph; opening it compares the two."""
 _OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "producer", "selftest")
@@ -47,7 +48,12 @@ def embedded_spec(case: Case) -> tuple[Check, ...]:
             Check(name, words, "not_applicable", detail=nothing, group=_GROUP) for name, words in asked.items()
         )
     found, reference = case.spec, case.reference
-    return (_spec(found, reference.checkpoint), _preprocessing(found, reference), _self_test(found, reference))
+    return (
+        _spec(found, reference.checkpoint),
+        _preprocessing(found, reference),
+        _self_test(found, reference),
+        *raw_input(case, _frames(reference)),
+    )
 
 
 def _spec(found: ModelSpec, checkpoint: Checkpoint) -> Check:
@@ -119,11 +125,12 @@ def _self_test(found: ModelSpec, reference: Reference) -> Check:
 
 
 def _frames(reference: Reference) -> NDArray[np.uint8]:
-    """Return images with all grey levels, random images, and real ones if there are any."""
+    """Return images with all levels in each channel, random images, and real ones if there are any."""
     spec = reference.checkpoint.spec
-    shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
-    size = int(np.prod(shape))
-    levels = np.resize(np.arange(256, dtype=np.uint8), (-(-256 // size), *shape))
+    shape = spec.frame_shape
+    size, pixels = int(np.prod(shape)), int(np.prod(spec.frame_size))
+    grey = np.resize(np.arange(256, dtype=np.uint8), (-(-256 // pixels), *spec.frame_size))
+    levels = grey if spec.channels == 1 else np.repeat(grey[..., None], spec.channels, axis=-1)
     random = np.random.default_rng(5).integers(0, 256, (4, *shape), np.uint8)
     frames = reference.frames if reference.pictures is spec else None  # stated ones may have another size
     real = [] if frames is None else [frames[: max(1, min(_FRAMES, _NUMBERS // size))]]

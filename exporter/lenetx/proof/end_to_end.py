@@ -9,6 +9,7 @@ from . import inputs
 from .case import Case
 from .compare import compare, errors_of
 from .failures import reason
+from .second_output import probabilities
 
 __all__ = ["end_to_end", "hard_inputs"]
 
@@ -20,13 +21,14 @@ def end_to_end(case: Case) -> tuple[Check, ...]:
     checks = [compare("random inputs", group, random, case.logits(random))]
     probe = reference.real
     if probe is None or reference.frames is None:
-        return (*checks, Check("real inputs", "test images", "not_run", detail=reference.missing, group=group))
+        unseen = Check("real inputs", "test images", "not_run", detail=reference.missing, group=group)
+        return (*checks, unseen, *probabilities(case))
     logits = case.logits(probe)
     check = compare("real inputs", group, probe, logits)
     if isinstance(logits, np.ndarray) and logits.shape == probe.exact.shape:
         figures = errors_of(probe, logits, reference.frames, reference.checkpoint.spec.labels)
         check = check.with_figures(figures)
-    return (*checks, check)
+    return (*checks, check, *probabilities(case))
 
 
 def hard_inputs(case: Case) -> tuple[Check, ...]:
@@ -34,6 +36,9 @@ def hard_inputs(case: Case) -> tuple[Check, ...]:
     group, reference = "hard inputs", case.reference
     checks = []
     for name in inputs.HARD:
+        if why := reference.unreachable(name):
+            checks.append(Check(name, inputs.GROUPS[name][1], "not_applicable", detail=why, group=group))
+            continue
         probe = reference.synthetic(name)
         checks.append(compare(name, group, probe, case.logits(probe), extreme=name == inputs.EXTREME))
     hardest = reference.hardest
@@ -53,6 +58,8 @@ def _refusals(case: Case) -> Check:
     if not case.opened.artifact.has_spec:
         detail = "It is the runtime that refuses them, and it runs a file of another program once it is adopted."
         return Check(name, words, "not_applicable", detail=detail, group="hard inputs")
+    if case.spec.raw_input:
+        return Check(name, words, "not_applicable", detail="Levels of 0 to 255 are always finite.", group="hard inputs")
     classifier = Classifier.from_backend(case.spec, case.backend)
     for value in (np.nan, np.inf, -np.inf):
         images = np.zeros((2, *case.reference.checkpoint.spec.input_shape), np.float32)

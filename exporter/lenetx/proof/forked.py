@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenetx_runtime.preprocess import input_of
+
 from .failures import reason
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class ForkedOutcome:
 
 
 def run_forked(opened: "OpenedArtifact", sizes: Sequence[int]) -> ForkedOutcome | None:
-    """Run batches of zeros, one after the other, in a forked process.
+    """Run batches of black images, one after the other, in a forked process.
 
     Args:
         opened: the artifact.
@@ -72,8 +74,8 @@ def run_forked(opened: "OpenedArtifact", sizes: Sequence[int]) -> ForkedOutcome 
     run = next((each for each in opened.runs if each.name == _RUN), None)
     if run is None or opened.backend.device != "cpu" or not hasattr(os, "fork") or sys.platform == "darwin":
         return None
-    shape = opened.artifact.spec.input_shape
-    batches = [np.zeros((size, *shape), np.float32) for size in sizes]
+    spec = opened.artifact.spec
+    batches = [input_of(np.zeros((size, *spec.frame_shape), np.uint8), spec) for size in sizes]
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)  # from 3.12, if the process has threads

@@ -70,7 +70,7 @@ def _inputs(inputs: NDArray[Any], spec: "ModelSpec") -> NDArray[np.float32]:
         InputError: their type or shape is wrong, or they are not finite.
     """
     inputs = inputs.astype(inputs.dtype.newbyteorder("="), copy=False)
-    frames = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+    frames = spec.frame_shape
     if inputs.dtype == np.uint8 and inputs.shape[1:] == frames and len(inputs):
         if spec.framing == UNKNOWN:
             raise InputError("The weights do not record how pictures become inputs: give the inputs as float32.")

@@ -44,7 +44,7 @@ def layer_by_layer(case: Case) -> tuple[Check, ...]:
         results, logits = opened.layers(inputs.copy())  # an archive may overwrite its input
     except Exception as error:  # an engine may raise any exception
         return (Check(_NAME, subject, "failed", detail=could_not_run(error), group=_GROUP),)
-    layers = _compared(case.view, inputs, results, logits)
+    layers = _compared(case.view, reference.normalised(inputs), results, logits)
     found = _verdict(subject, layers)
     if found.status == "failed" and case.is_foreign and (reason := _other_layers(case, layers)):
         detail = f"Its layers were not compared: {reason}."

@@ -17,6 +17,7 @@ from ..weights.checkpoint import CODE
 from ..weights.in_memory import MODULE
 from .case import Case
 from .forked import ForkedOutcome, run_forked
+from .raw_input import RawReference
 from .reduced import ReducedReference
 from .reference import Reference, counted
 
@@ -41,6 +42,8 @@ def prove(
         also: results of checks that the caller has run already.
         on_progress: called with a few words on each step.
     """
+    if opened.preprocessing is not None:
+        reference = RawReference(reference)
     if opened.reduced is not None:
         reference = ReducedReference(reference, opened.reduced, opened.artifact.precision)
     fixed = opened.artifact.spec.batch
@@ -100,6 +103,8 @@ def about_artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     if artifact.is_function:
         return about
     about |= {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+    if artifact.spec.raw_input:
+        about["input"] = f"uint8[N, {', '.join(map(str, artifact.spec.frame_shape))}]"
     if artifact.is_foreign:
         about["origin"] = artifact.spec.origin if artifact.has_spec else "foreign"
         about |= {"batch": artifact.spec.batch} if artifact.spec.batch != "dynamic" else {}

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class Probe:
     Attributes:
         name: the name of the set, such as ``random inputs``.
         subject: what they are and how many, in words.
-        inputs: float32[N, C, H, W].
+        inputs: float32[N, C, H, W], or uint8 frames of an artifact that takes those.
         exact: float64[N, K] logits of the float64 module.
         eager: float32[N, K] logits of the float32 module.
         limits: float64[N, K], the largest |logit − exact| that passes.
@@ -215,6 +215,15 @@ class Reference:
             words += ", evenly spread"
         return self._probe(_REAL, words, lambda: normalise(frames, self.pictures), self._numbers)
 
+    def normalised(self, inputs: "NDArray[Any]") -> NDArray[np.float32]:
+        """Return the network's float32[N, C, H, W] for what artifacts take."""
+        return inputs
+
+    def unreachable(self, name: str) -> str:
+        """Return why no artifact can be given some generated inputs; empty if it can."""
+        del name
+        return ""
+
     def inputs(self) -> NDArray[np.float32]:
         """Return float32[N, C, H, W]: all generated inputs in the order of ``inputs.GROUPS``, then the test images."""
         spec = self.checkpoint.spec
@@ -254,7 +263,7 @@ class Reference:
         self,
         name: str,
         words: str,
-        make: Callable[[], NDArray[np.float32]],
+        make: "Callable[[], NDArray[Any]]",
         numbers: NDArray[np.int64] | None = None,
     ) -> Probe:
         if name not in self._probes:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lenetx_runtime.files import require_file
+from lenetx_runtime.spec import FLOAT32
 
 from .. import formats
 from ..errors import InputError
@@ -25,12 +26,13 @@ def newest_checkpoint() -> Path:
 
 
 def artifacts_of(checkpoint: Path) -> list[Path]:
-    """Return the artifacts beside a checkpoint that share its file name stem, in every precision.
+    """Return the artifacts beside a checkpoint that share its file name stem, in every precision and with raw input.
 
     Raises:
         InputError: there is no artifact.
     """
     stems = [named_stem(checkpoint.stem, precision) for precision in PRECISIONS.values()]
+    stems.append(named_stem(checkpoint.stem, FLOAT32, raw_input=True))
     candidates = (checkpoint.parent / f"{stem}{formats.suffix(name)}" for stem in stems for name in formats.FORMATS)
     found = [path for path in candidates if exists(path)]
     if not found:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
     from ..data import Dataset
 
-__all__ = ["MAX_DROP", "PRECISIONS", "Precision", "named_stem", "plain_stem", "require_drop"]
+__all__ = ["MAX_DROP", "PRECISIONS", "RAW", "Precision", "named_stem", "plain_stem", "require_drop"]
 
 PRECISIONS = {"fp32": FLOAT32, "fp16": FLOAT16, "int8": INT8}
 """Precisions as specs record them, by their short names, which are part of the names of files."""
+RAW = "raw"
+"""Part of the names of files that take uint8 frames."""
 MAX_DROP = {FLOAT16: 0.02, INT8: 0.1}
 """Largest loss of accuracy, in percentage points."""
 
@@ -91,12 +93,15 @@ def require_drop(max_drop: float | None) -> None:
         raise InputError(f"The largest loss of accuracy is {max_drop}; it must be 0 to 100 percentage points.")
 
 
-def named_stem(stem: str, kind: str) -> str:
-    """Return the stem of a file name for a precision: ``lenet5.int8`` for ``lenet5``, unchanged for float32."""
+def named_stem(stem: str, kind: str, *, raw_input: bool = False) -> str:
+    """Return the stem of a file name for a precision: ``lenet5.int8`` for ``lenet5``, unchanged for float32.
+
+    A file with raw input is called ``lenet5.raw``.
+    """
     short = next(short for short, name in PRECISIONS.items() if name == kind)
-    return stem if kind == FLOAT32 else f"{stem}.{short}"
+    return ".".join([stem, *[short] * (kind != FLOAT32), *[RAW] * raw_input])
 
 
 def plain_stem(path: Path) -> str:
-    """Return the stem of an artifact's file name without its precision: that of its checkpoint."""
-    return path.with_suffix("").stem if path.stem.rpartition(".")[2] in PRECISIONS else path.stem
+    """Return the stem of an artifact's file name without its precision and ``raw``: that of its checkpoint."""
+    return path.with_suffix("").stem if path.stem.rpartition(".")[2] in (*PRECISIONS, RAW) else path.stem

@@ -62,21 +62,8 @@ class Outcome:
         """The verdict and its scope, in a sentence or two."""
         name = self.artifact["name"]
         if not self.passed:
-            against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
-            choice = next((check for check in self.failures if check.name == CHOICE), None)
-            if choice is not None:
-                return f"{name} is NOT proven{against}: it differs by choice. {choice.detail}"
-            failed = [check.name for check in self.failures]
-            more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
-            return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
-        real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
-        scope = next(real, "no real images seen")
-        if "code" in self.reference:
-            scope += "; with changed code, which was accepted"
-        if "batch" in self.artifact:
-            scope += f"; in batches of {self.artifact['batch']} only"
-        if "output" in self.artifact:
-            scope += f"; its output '{self.artifact['output']}' only"
+            return self._refutation()
+        scope = self._scope()
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         if self.artifact.get("precision", "float32") != "float32":
@@ -88,6 +75,30 @@ class Outcome:
         if unseen:
             scope += f"; not seen: {', '.join(unseen)}" + f", {_UNCOMPARED}" * ("graph" in unseen)
         return f"{name} computes what eager PyTorch computes ({scope})."
+
+    def _refutation(self) -> str:
+        name = self.artifact["name"]
+        against = f" against {self.reference['checkpoint']}" if "checkpoint" in self.reference else ""
+        choice = next((check for check in self.failures if check.name == CHOICE), None)
+        if choice is not None:
+            return f"{name} is NOT proven{against}: it differs by choice. {choice.detail}"
+        failed = [check.name for check in self.failures]
+        more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        return f"{name} is NOT proven{against}: {', '.join(failed[:_NAMED]) or 'no check ran'}{more}."
+
+    def _scope(self) -> str:
+        """Return what the proof covers, in words."""
+        real = (check.subject for check in self.checks if check.group == "real data" and check.ran)
+        scope = next(real, "no real images seen")
+        if "code" in self.reference:
+            scope += "; with changed code, which was accepted"
+        if "batch" in self.artifact:
+            scope += f"; in batches of {self.artifact['batch']} only"
+        if "output" in self.artifact:
+            scope += f"; its output '{self.artifact['output']}' only"
+        if "input" in self.artifact:
+            scope += f"; from {self.artifact['input']}"
+        return scope
 
     def _conclusion_in_reduced_precision(self, scope: str) -> str:
         name, precision = self.artifact["name"], self.artifact["precision"]

@@ -35,7 +35,7 @@ class Framer:
         self._is_mnist = spec.framing == "mnist"
         self._keeps = keeps_frames(spec)
         self._is_allowed = self._keeps and math.prod(spec.frame_size) <= limits.image_pixels
-        self._shape = spec.frame_size if spec.channels == 1 else (*spec.frame_size, spec.channels)
+        self._shape = spec.frame_shape
         require_known(spec)
 
     def one(self, image: Image) -> "NDArray[np.uint8]":

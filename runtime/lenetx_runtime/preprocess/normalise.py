@@ -1,7 +1,7 @@
 """Convert frames to the network's input by a table of 256 values per channel: the same bits wherever it is used."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..spec import ModelSpec
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Normaliser", "lookup_table", "normalise", "planes"]
+__all__ = ["Normaliser", "input_of", "lookup_table", "normalise", "planes", "preparing"]
 
 _AT_ONCE = 64
 """Maximum frames looked up at a time, to limit memory."""
@@ -44,6 +44,29 @@ def planes(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.uint8]":
 def normalise(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[np.float32]":
     """Return the network's float32[N, C, H, W] input for frames as ``planes`` takes them."""
     return Normaliser(spec).inputs(frames)
+
+
+def input_of(frames: "NDArray[np.uint8]", spec: ModelSpec) -> "NDArray[Any]":
+    """Return what a model takes for frames as ``planes`` takes them: themselves if its graph normalises them."""
+    return preparing(spec).inputs(frames)
+
+
+def preparing(spec: ModelSpec) -> "Normaliser | Unchanged":
+    """Return what turns frames into a model's inputs."""
+    return Unchanged() if spec.raw_input else Normaliser(spec)
+
+
+class Unchanged:
+    """Pass frames on to a model that normalises them itself."""
+
+    def inputs(self, frames: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+        """Return the frames."""
+        return frames
+
+    def parts(self, frames: "NDArray[np.uint8]", size: int) -> "Iterator[NDArray[np.uint8]]":
+        """Yield ``size`` frames at a time."""
+        for start in range(0, len(frames), size):
+            yield frames[start : start + size]
 
 
 class Normaliser:

@@ -112,6 +112,12 @@ def judge(opened: Callable[[bytes, str], OpenedArtifact], few: Reference) -> Cal
 
 
 @pytest.fixture
+def judge_once(opened: Callable[[bytes, str], OpenedArtifact], few: Reference) -> Callable[..., Report]:
+    """The same, but run in one way: soon done, for faults that every run shows."""
+    return lambda contents, name, against=few: prove(dataclasses.replace(opened(contents, name), runs=()), against)
+
+
+@pytest.fixture
 def judge_damaged(judge: Callable[..., Report], onnx_bytes: bytes) -> Callable[..., Report]:
     """Change an ONNX model, seal it as lenetx would, and prove it."""
 

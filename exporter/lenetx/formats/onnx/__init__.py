@@ -20,6 +20,8 @@ from ..artifact import Artifact, OpenedArtifact
 from .evaluate import evaluate
 from .intermediates import layers_of
 from .parse import parse
+from .preprocessing import add_preprocessing, opened_preprocessing, require_preprocessing, without_preprocessing
+from .probabilities import add_probabilities, opened_probabilities, require_logits, without_probabilities
 from .reduced import open_reduced, reduced
 from .runs import runs_of
 from .structure import OPSETS, constants, numbers, structure, training_operators, weights
@@ -51,8 +53,10 @@ OPTIONS: dict[str, Callable[[Any], None]] = {
     "opset": _require_opset,
     "precision": _require_precision,
     "sample": lambda _: None,
+    "raw_input": lambda _: None,
+    "probabilities": lambda _: None,
 }
-"""Options of this format: ``opset``, one of ``OPSETS``; ``precision`` and ``sample``, see ``export``."""
+"""Options of this format: ``opset``, one of ``OPSETS``; the others are those of ``export``."""
 
 
 def export(
@@ -62,6 +66,8 @@ def export(
     opset: int | None = None,
     precision: str = FLOAT32,
     sample: Sample | None = None,
+    raw_input: bool = False,
+    probabilities: bool = False,
 ) -> bytes:
     """Return a sealed ONNX file: default-domain operators, float32 in and out, one symbolic or fixed batch axis.
 
@@ -71,16 +77,30 @@ def export(
         opset: one of ``OPSETS``; ``DEFAULT_OPSET`` if omitted.
         precision: of weights and arithmetic: ``float32``, ``float16`` or ``int8``.
         sample: the calibration images for int8.
+        raw_input: take uint8 frames, and normalise them in the graph.
+        probabilities: add the softmax of the logits as a second output.
 
     Raises:
-        InputError: the opset is not supported, or the network cannot be exported to it or in this precision.
+        InputError: the opset is not supported, or the network cannot be exported to it, in this precision or with these
+            options.
     """
     opset = DEFAULT_OPSET if opset is None else opset
     _require_opset(opset)
+    if precision != FLOAT32 and (raw_input or probabilities):
+        raise InputError(f"Raw input and probabilities are available in float32 only; the precision is {precision}.")
+    if raw_input:
+        require_preprocessing(network.spec)
+    if probabilities:
+        require_logits(network.spec)
     model, spec = _model(network, batch, opset), network.spec
     if precision != FLOAT32:
         model, spec = reduced(model, spec, precision, sample)
-    spec = dataclasses.replace(spec, batch=batch, content_sha256="0" * 64)
+    if raw_input:
+        model = add_preprocessing(model, spec)
+    if probabilities:
+        model = add_probabilities(model, spec)
+    switches: dict[str, Any] = {"raw_input": raw_input, "probabilities": probabilities}
+    spec = dataclasses.replace(spec, batch=batch, content_sha256="0" * 64, **switches)
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, spec.to_json()
     return seal(model.SerializeToString(deterministic=True))
@@ -109,20 +129,30 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     model = parse(data)
     if spec.precision != FLOAT32:
         return open_reduced(path, data, model, spec, device, partial(_int8, spec.batch))
+    backend = OrtBackend(data, spec, device=device)  # first: it checks that inputs and outputs are the spec's
     again = partial(_load, data)  # reloaded on demand: keeping several large models would add up
+    checks, preprocessing, probabilities = structure(model, spec), None, None
+    if spec.raw_input:
+        preprocessing = opened_preprocessing(data, model, spec)
+    if spec.probabilities:
+        probabilities = opened_probabilities(data, model, spec)
+    network = partial(_network, data, spec)
+    model = network()
     return OpenedArtifact(
         artifact=Artifact("onnx", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
-        backend=OrtBackend(data, spec, device=device),
-        structure=structure(model, spec),
+        backend=backend,
+        structure=checks,
         weights=weights(model),
         numbers=numbers(model),
         constants=constants(model),
         runs=runs_of(data, spec, device),
         layers=partial(layers_of, data, spec),
         training=lambda: training_operators(again()),
-        expression=lambda names: of_onnx(again(), names),
+        expression=lambda names: of_onnx(network(), names),
         matches_new_export=lambda network: _matches_new_export(again(), spec, network),
         evaluate=lambda inputs: evaluate(again(), spec, inputs),
+        preprocessing=preprocessing,
+        probabilities=probabilities,
     )
 
 
@@ -147,11 +177,20 @@ def _matches_new_export(model: "onnx.ModelProto", spec: ModelSpec, network: "Net
     import onnx
 
     opset = next(entry.version for entry in model.opset_import)
-    exported_anew = onnx.load_from_string(export(network, batch=spec.batch, opset=opset))
+    switches: dict[str, Any] = {"raw_input": spec.raw_input, "probabilities": spec.probabilities}
+    exported_anew = onnx.load_from_string(export(network, batch=spec.batch, opset=opset, **switches))
     for each in (model, exported_anew):
         del each.metadata_props[:]
         each.producer_name = each.producer_version = ""
     return bool(model.SerializeToString(deterministic=True) == exported_anew.SerializeToString(deterministic=True))
+
+
+def _network(data: bytes, spec: ModelSpec) -> "onnx.ModelProto":
+    """Load a model without its preprocessing and its softmax."""
+    model = _load(data)
+    if spec.raw_input:
+        model = without_preprocessing(model, spec)
+    return without_probabilities(model) if spec.probabilities else model
 
 
 def _load(data: bytes) -> "onnx.ModelProto":

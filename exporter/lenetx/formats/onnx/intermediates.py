@@ -1,13 +1,14 @@
 """Return the outputs of an ONNX file's affine layers: run the same graph with more outputs and no optimisation."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.backend import batches
 from lenetx_runtime.layout import arrange
 from lenetx_runtime.ort import memory_for
 from lenetx_runtime.ort_session import CPU, import_engine, open_session
+from lenetx_runtime.spec import PROBABILITIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Results = tuple[dict[str, list[NDArray[np.float32]]], NDArray[np.float32]]
 
-__all__ = ["affine_outputs", "entering", "layers_of"]
+__all__ = ["affine_outputs", "entering", "layers_of", "values_of"]
 
 _AFFINE = ("Conv", "Gemm", "MatMul")
 
@@ -24,14 +25,14 @@ _AFFINE = ("Conv", "Gemm", "MatMul")
 def layers_of(
     data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]", outputs: "Mapping[str, list[str]] | None" = None
 ) -> "Results":
-    """Run float32[N, C, H, W] and return each affine layer's outputs, by weight name, and the float32[N, K] logits.
+    """Run inputs and return each affine layer's outputs, by weight name, and the float32[N, K] logits.
 
     This runs the unoptimised graph on the CPU; the optimised program is checked end to end.
 
     Args:
         data: the ONNX file.
         spec: its spec.
-        inputs: float32[N, C, H, W].
+        inputs: float32[N, C, H, W], or frames for a spec with ``raw_input``.
         outputs: the layers' output names by weight, see ``affine_outputs``; by default those of the file.
     """
     import onnx
@@ -60,9 +61,9 @@ def entering(data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]") -> "ND
 
 
 def values_of(
-    data: bytes, spec: ModelSpec, inputs: "NDArray[np.float32]", wanted: "Iterable[str]"
+    data: bytes, spec: ModelSpec, inputs: "NDArray[Any]", wanted: "Iterable[str]", *, optimised: bool = False
 ) -> "dict[str, NDArray[np.float32]]":
-    """Run the unoptimised graph on the CPU and return the values of the given names, float32[N, …] each.
+    """Run the graph on the CPU, by default unoptimised, and return the values of the given names, float32[N, …] each.
 
     Protobuf merges concatenated messages and joins their repeated fields, so the file need not be rewritten.
     """
@@ -71,11 +72,13 @@ def values_of(
 
     onnxruntime = import_engine()
     names = [*dict.fromkeys(wanted)]
-    graph = onnx.GraphProto(output=[onnx.ValueInfoProto(name=name) for name in names if name != spec.output_name])
+    own = {spec.output_name, *[PROBABILITIES] * spec.probabilities}
+    graph = onnx.GraphProto(output=[onnx.ValueInfoProto(name=name) for name in names if name not in own])
     more = onnx.ModelProto(graph=graph).SerializeToString()
     arranged = arrange(spec.layout) or (lambda batch: batch)
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = open_session(onnxruntime, data + more, options, [(CPU, {})], memory_for(data, spec))
     parts = []

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
+from lenetx_runtime.spec import PROBABILITIES
 
 from ...graph.onnx_names import CONSTANT
 from ...report import Check
@@ -156,7 +157,9 @@ def _is_shape(model: "ModelProto", tensor: "TensorProto") -> bool:
 
 def _axes(model: "ModelProto", spec: ModelSpec) -> Check:
     batch = "batch" if spec.batch == "dynamic" else spec.batch
-    wanted = [(spec.input_name, [batch, *spec.input_shape]), (spec.output_name, [batch, len(spec.labels)])]
+    axes = spec.frame_shape if spec.raw_input else spec.input_shape
+    wanted = [(spec.input_name, [batch, *axes]), (spec.output_name, [batch, len(spec.labels)])]
+    wanted += [(PROBABILITIES, [batch, len(spec.labels)])] * spec.probabilities
     found = [
         (value.name, [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim])
         for value in (*model.graph.input, *model.graph.output)
