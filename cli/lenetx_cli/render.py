@@ -13,13 +13,16 @@ from lenetx_runtime.values import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lenetx import Checkpoint, Progress, Report
+    from lenetx import BenchResult, Checkpoint, Progress, Report
+    from lenetx.benchmark.rounds import Progress as BenchProgress
     from lenetx.doctor import FullDiagnosis
     from lenetx.publishing.inspection import Description
     from lenetx.publishing.publish import Refusal
 
 __all__ = [
     "Step",
+    "benchmark",
+    "benchmarked",
     "converted",
     "description",
     "diagnosis",
@@ -246,6 +249,34 @@ def training(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
             yield show
     else:
         yield _epoch_line
+
+
+@contextmanager
+def benchmark(*, quiet: bool) -> "Iterator[Callable[[BenchProgress], None]]":
+    """Yield a function that shows a benchmark's progress: a bar on a terminal, one line per step elsewhere."""
+    from .render_bench import bar, in_words
+
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with bar(_console(stderr=True)) as show:
+            yield show
+    else:
+        shown = [""]
+
+        def line(progress: "BenchProgress") -> None:
+            if progress.words != shown[0]:
+                shown[0] = progress.words
+                print(in_words(progress), file=sys.stderr, flush=True)
+
+        yield line
+
+
+def benchmarked(content: "BenchResult", purpose: str) -> None:
+    """Print the tables of a benchmark and what it recommends for a purpose."""
+    from .render_bench import draw
+
+    draw(_console(), content, purpose)
 
 
 def _epoch_line(progress: "Progress") -> None:

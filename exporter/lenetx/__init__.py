@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import classifier, convert, export, load, load_weights, save
+    from .benchmark.result import BenchResult
+    from .benchmark.run import bench
     from .data import DataOptions
     from .errors import (
         ArtifactError,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactError",
     "Augmentation",
+    "BenchResult",
     "Check",
     "Checkpoint",
     "CheckpointError",
@@ -62,6 +65,7 @@ __all__ = [
     "WeightsOptions",
     "__version__",
     "adopt",
+    "bench",
     "certify",
     "classifier",
     "convert",
@@ -79,6 +83,8 @@ __all__ = [
 
 _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
+    "benchmark.result": ("BenchResult",),
+    "benchmark.run": ("bench",),
     "publishing.adopt": ("adopt",),
     "publishing.certificate": ("certify",),
     "quantization.precision": ("Precision",),
