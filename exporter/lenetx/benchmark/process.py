@@ -15,6 +15,8 @@ __all__ = ["EngineFailed", "Process"]
 
 _TO_START, _TO_ANSWER = 300, {"time": 300, "load": 300, "labels": 3600}
 """Seconds until a process counts as hanging."""
+_ANSWERS = ('{"ok":', '{"problem":')
+"""Starts of the lines that are answers: other modules may print while Python starts."""
 
 
 class EngineFailed(Exception):
@@ -29,6 +31,7 @@ class Process:
     """
 
     def __init__(self, asked: Configuration) -> None:
+        self.asked = asked
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
         self.is_dead = False
         threads = {} if asked.threads is None else {"OMP_NUM_THREADS": str(asked.threads)}
@@ -100,7 +103,7 @@ class Process:
         timer = threading.Timer(seconds, stop)
         timer.start()
         try:
-            line = self._child.stdout.readline()
+            line = next((each for each in self._child.stdout if each.startswith(_ANSWERS)), "")
         finally:
             timer.cancel()
         if not line.endswith("\n"):
