@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .proof import Reference
     from .publishing.adopt import adopt
     from .publishing.certificate import certify
+    from .publishing.export_all import export_all
     from .publishing.publish import Refusal
     from .publishing.verify import reference, verify, verify_logits
     from .quantization.precision import Precision
@@ -70,6 +71,7 @@ __all__ = [
     "classifier",
     "convert",
     "export",
+    "export_all",
     "load",
     "load_weights",
     "reference",
@@ -87,6 +89,7 @@ _HOMES = {
     "benchmark.run": ("bench",),
     "publishing.adopt": ("adopt",),
     "publishing.certificate": ("certify",),
+    "publishing.export_all": ("export_all",),
     "quantization.precision": ("Precision",),
     "weights.checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),
