@@ -25,7 +25,7 @@ def subject(
     name="a.onnx", *, precision="float32", engine="onnxruntime, 1 thread", size=1000, accuracy=0.99, eager=False
 ):
     kind = "" if eager else "onnx"
-    return Subject(name, "a.pt", kind, precision, engine, eager, size, 0.001, 2**26, accuracy, 0)
+    return Subject(name, "a.pt", kind, precision, engine, eager, size, "cpu", 1, 0.001, 2**26, accuracy, 0)
 
 
 def row(milliseconds, *, batch=1, jitter=0.0, **about):

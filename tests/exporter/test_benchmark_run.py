@@ -1,17 +1,32 @@
 """Real processes: what they answer, how they fail, and one benchmark from end to end."""
 
 import dataclasses
+import importlib.util
 import shutil
 
 import pytest
+import torch
 
 import lenetx
 from lenetx.benchmark import run as benchmark
+from lenetx.benchmark.configuration import OWN
 from lenetx.benchmark.plan import of_artifact
 from lenetx.benchmark.process import EngineFailed, Process
 from lenetx.benchmark.rounds import Pace, take_turns
 from lenetx.errors import ArtifactError, EngineMissing, InputError
 
+NETWORK = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes=10, width=2):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, width, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36 * width, num_classes))
+
+    def forward(self, image):
+        return self.body(image)
+"""
 TINY = Pace(2, 0.001, 2, 1)
 pytestmark = pytest.mark.usefixtures("tiny", "workspace")
 
@@ -19,6 +34,13 @@ pytestmark = pytest.mark.usefixtures("tiny", "workspace")
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(benchmark, "QUICK", TINY)
+
+
+def _network(folder):
+    spec = importlib.util.spec_from_file_location("net", folder / "net.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Net(width=3)
 
 
 @pytest.fixture
@@ -138,6 +160,24 @@ def test_a_batch_size_that_an_engine_rejects_fails_alone(checkpoint, tmp_path):
     (found,) = take_turns([dataclasses.replace(fixed, batch=None)], (1, 4), TINY, {})
     assert list(found.times) == [1]
     assert "onnxruntime cannot run the model on (4, 1, 32, 32)" in found.problems[4]
+
+
+def test_an_engine_without_a_short_way_is_opened_by_its_format(asked):
+    own = dataclasses.replace(asked, engine=OWN, threads=None, run="optimisation all, 1 thread")
+    (found,) = take_turns([own], (1,), TINY, {})
+    assert (found.problems, list(found.times)) == ({}, [1])
+    assert own.words == "optimisation all, 1 thread"
+
+
+@pytest.mark.slow
+def test_weights_of_a_custom_network_run_in_eager(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NETWORK)
+    torch.save(_network(tmp_path).state_dict(), "net.pth")
+    options = lenetx.WeightsOptions("net.py:Net", {"width": 3}, lenetx.Statement.of_texts(input_size="8", channels=1))
+    lenetx.export(lenetx.load_weights("net.pth", weights_options=options), ["onnx"], folder=".", name="net")
+    found = lenetx.bench(["net.onnx"], quick=True, threads=[1], batches=[1], weights_options=options)
+    assert [(row.subject.artifact, row.problem) for row in found.rows] == [("net.pth", ""), ("net.onnx", "")]
 
 
 def test_what_other_modules_print_does_not_disturb_the_answers(asked, monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Make the rows of a benchmark of what the processes answered."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -71,20 +72,22 @@ def _eager_labels(timed: Sequence[tuple[Configuration, Timed]], checkpoint: str)
 
 def _plain(asked: Configuration, engine: str) -> Subject:
     return Subject(
-        asked.name, asked.checkpoint, asked.format, asked.precision, engine, asked.is_eager, asked.size_bytes
+        asked.name,
+        asked.checkpoint,
+        asked.format,
+        asked.precision,
+        engine,
+        asked.is_eager,
+        asked.size_bytes,
+        asked.device,
+        asked.threads,
     )
 
 
 def _subject(asked: Configuration, found: Timed, truth: "NDArray[np.int64] | None", eager: list[int] | None) -> Subject:
     labels = None if found.labels is None else np.array(found.labels, np.int64)
-    return Subject(
-        asked.name,
-        asked.checkpoint,
-        asked.format,
-        asked.precision,
-        asked.words,
-        asked.is_eager,
-        asked.size_bytes,
+    return dataclasses.replace(
+        _plain(asked, asked.words),
         load_seconds=float(np.median(found.load_seconds)) if found.load_seconds else None,
         peak_bytes=found.peak_bytes,
         accuracy=None if labels is None or truth is None else float((labels == truth).mean()),

@@ -29,6 +29,8 @@ class Subject:
         engine: the engine, its device and threads, in words.
         is_eager: whether it is the checkpoint in eager PyTorch.
         size_bytes: size of the file.
+        device: ``cpu``, ``cuda``, or an execution provider of onnxruntime.
+        threads: threads per call; ``None`` if the engine chooses.
         load_seconds: median time from the closed file to an engine that is ready, without imports.
         peak_bytes: largest resident memory of a fresh process with Python and the engine, after one call.
         accuracy: share of the test images with the right label, 0.0 to 1.0.
@@ -42,6 +44,8 @@ class Subject:
     engine: str
     is_eager: bool
     size_bytes: int
+    device: str = "cpu"
+    threads: int | None = None
     load_seconds: float | None = None
     peak_bytes: int | None = None
     accuracy: float | None = None
