@@ -38,7 +38,7 @@ SECONDS ?= 60
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt atheris || true
-	for target in image model spec; do $(BIN)/python tests/fuzz/guided.py $$target $(SECONDS) build/fuzz || exit 1; done
+	for target in image model ort spec; do $(BIN)/python tests/fuzz/guided.py $$target $(SECONDS) build/fuzz || exit 1; done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -54,7 +54,7 @@ docs: $(STAMP)
 check: lint test test-slow docs
 
 bench: $(STAMP)
-	for script in start_up first_prediction runtime bench service framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in start_up first_prediction runtime bench service ort framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 build: $(STAMP)
 	rm -rf dist

@@ -4,6 +4,7 @@ python benchmarks/foreign.py FILE.py [NAME] …        # the networks of a file,
 python benchmarks/foreign.py torchvision [NAME] …    # at the smallest input that each takes
 python benchmarks/foreign.py timm [NAME] …           # 40 networks of fewer than 10 million parameters
 python benchmarks/foreign.py polygraphy              # faults found and honest files failed, beside Polygraphy
+python benchmarks/foreign.py quick                   # time of a quick proof, over that of our own file
 """
 
 import json
@@ -33,6 +34,12 @@ def main() -> None:
 
         heading("Faults found by lenetx and by Polygraphy")
         compare()
+        return
+    if what == "quick":
+        from _quick import compare_times
+
+        heading("A quick proof of torch.onnx's files")
+        compare_times()
         return
     heading(f"Networks of {Path(what).name}, proven in ONNX")
     if what.endswith(".py"):

@@ -47,7 +47,7 @@ def adopt(
     from lenetx.errors import ProofFailed
     from lenetx.files import ARTIFACTS
 
-    require_no_folder(weights.network_output)
+    require_no_folder(weights.network_output, of_file=True)
     reading = lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links)
     folder = folder or ARTIFACTS
     with render.steps(quiet=quiet) as step:

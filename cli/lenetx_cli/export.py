@@ -19,7 +19,10 @@ def export(
         typer.Argument(help="Checkpoint or weights to export. [default: the newest in artifacts/]", show_default=False),
     ] = None,
     format: Annotated[  # noqa: A002  # the option's name
-        list[str] | None, typer.Option("--format", "-f", help="onnx or torchscript; may be repeated. [default: both]")
+        list[str] | None,
+        typer.Option(
+            "--format", "-f", help="onnx, torchscript, pt2 or ort; may be repeated. [default: onnx and torchscript]"
+        ),
     ] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every format in every precision; those that cannot be made are named.")

@@ -58,13 +58,17 @@ FollowLinks = Annotated[
 ]
 
 
-def require_no_folder(output: str | None) -> None:
+def require_no_folder(output: str | None, *, of_file: bool = False) -> None:
     """Check that ``--output``, an output of the network, is not used for ``--folder``.
 
+    Args:
+        output: the value.
+        of_file: whether it may be an output of an ONNX file, whose name may hold slashes.
+
     Raises:
-        InputError: it is.
+        InputError: it is a folder, or looks like one.
     """
     from lenetx.errors import InputError
 
-    if output is not None and (Path(output).is_dir() or Path(output).name != output):
+    if output is not None and (Path(output).is_dir() or (not of_file and Path(output).name != output)):
         raise InputError(f"'{output}' is a folder: --output is an output of the network; --folder or -o is the folder.")

@@ -56,7 +56,7 @@ def predict(
 def _classifier(model: Path, device: str, weights: Weights) -> "Classifier":
     from lenetx_runtime import Classifier
 
-    if model.suffix == ".onnx" and not weights.any:
+    if model.suffix in (".onnx", ".ort") and not weights.any:
         return Classifier(model, device=device)
     import lenetx
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _OF_INIT = ("mean", "std", "labels", "trust_pickle", "accept_code")
-"""Options that apply only to initial weights."""
+"""Options that apply only to initial weights; ``accept_code`` also to a resumed run."""
 
 
 @reads_weights
@@ -196,6 +196,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a network and write its checkpoint."""
+    from lenetx import WeightsOptions
     from lenetx import train as run
     from lenetx.models.arguments import parse
     from lenetx.training import Diverged, HistoryFile, settle_data_options
@@ -246,7 +247,7 @@ def train(
     leads = current().leads
     quiet = quiet or not leads
     notice = render.unless_closed(render.notices(quiet=quiet))
-    initial = _initial(init, weights, notice)
+    initial = _initial(init, weights, notice, resume=resume)
     settings, files = settings_and_files(_given_options(given), config, recipe, output, initial, plots, resume=resume)
     if not resume and files.state.exists():
         notice(f"'{files.state}' of a run that was interrupted is replaced: --resume would have continued it.")
@@ -258,6 +259,7 @@ def train(
                 data_root=data_root,
                 data_options=settle_data_options(_given_options(reading), file=config),
                 init=initial,
+                weights_options=WeightsOptions(accept_code=True) if resume and weights.accept_code else None,
                 on_progress=render.unless_closed(progress),
                 on_epoch=HistoryFile(files.history, notice),
                 on_notice=notice,
@@ -282,13 +284,13 @@ def train(
             render.trained(checkpoint, files.checkpoint)
 
 
-def _initial(init: Path | None, weights: Weights, notice: render.Step) -> "InitialWeights | None":
+def _initial(init: Path | None, weights: Weights, notice: render.Step, *, resume: bool) -> "InitialWeights | None":
     from lenetx import InputError
     from lenetx.training import InitialWeights
 
     if init is not None:
         return InitialWeights.read(init, weights.options(), notice)
-    if given := weights.words(*_OF_INIT):
+    if given := weights.words(*(name for name in _OF_INIT if not (resume and name == "accept_code"))):
         raise InputError(f"{given[0]} describes initial weights, and there are none: name them with --init.")
     return None
 

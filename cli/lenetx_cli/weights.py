@@ -78,7 +78,7 @@ class Weights:
         str | None,
         network_option(
             "--output",
-            help="Index or name of the logits, if the network returns several outputs and more than one fits.",
+            help="Index or name of the logits, if the network or another program's ONNX file has several that fit.",
         ),
     ] = None
     trust_pickle: Annotated[

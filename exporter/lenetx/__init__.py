@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .publishing.certificate import certify
     from .publishing.export_all import export_all
     from .publishing.publish import Refusal
-    from .publishing.verify import reference, verify, verify_logits
+    from .publishing.reference import reference
+    from .publishing.verify import verify, verify_logits
     from .quantization.precision import Precision
     from .report import Check, Report
     from .training import Augmentation, Progress, TrainConfig, settle, settle_data_options, train
@@ -105,7 +106,8 @@ _HOMES = {
         "ProofFailed",
     ),
     "training": ("Augmentation", "Progress", "TrainConfig", "settle", "settle_data_options", "train"),
-    "publishing.verify": ("reference", "verify", "verify_logits"),
+    "publishing.reference": ("reference",),
+    "publishing.verify": ("verify", "verify_logits"),
     "publishing.publish": ("Refusal",),
     "report": ("Check", "Report"),
     "weights.options": ("WeightsOptions",),

@@ -19,7 +19,7 @@ from .formats import DEFAULT, Batch, require_options
 from .models import file_stem
 from .models.in_memory import is_module
 from .publishing.publish import Refusal, publish
-from .publishing.verify import reference
+from .publishing.reference import reference
 from .quantization.precision import Precision, named_stem
 from .report import Report
 from .weights import checkpoint_file as checkpoints
@@ -271,10 +271,7 @@ def classifier(
     path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
     if not formats.is_artifact(path):
         return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
-    if options.architecture is not None:
-        raise InputError(
-            f"`architecture` does not apply to '{path}', which holds its network; got '{options.architecture}'."
-        )
     opened = formats.open_artifact(path, device=device)
+    options.require_for_artifact(str(path), opened.artifact.spec.network_output)
     spec = stated_spec(path, opened.artifact.spec, options.stated, on_notice)
     return Classifier.from_backend(spec, opened.backend)

@@ -1,4 +1,4 @@
-"""Adapt a torch module to the runtime's ``Backend`` protocol, for eager checkpoints and TorchScript alike."""
+"""Adapt a torch module to the runtime's ``Backend`` protocol, for eager checkpoints, TorchScript and ``.pt2`` alike."""
 
 import contextlib
 from collections.abc import Callable
@@ -51,8 +51,9 @@ class TorchBackend:
             with standard_settings(), torch.inference_mode(), self._guard():
                 images = torch.tensor(batch, device=self._device)  # a copy: the module may modify its input
                 logits: NDArray[np.float32] = self._module(images).cpu().numpy()
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]  # the lines above are a trace of the module's code
+        except (RuntimeError, AssertionError) as error:  # torch.export checks shapes with assertions
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            reason = lines[-1]  # the lines above are a trace of the module's code
             raise ArtifactError(f"torch cannot run the model on {batch.shape}: {reason}") from None
         return logits
 

@@ -40,13 +40,13 @@ _Labelled: TypeAlias = "tuple[list[Prediction], InputError | None]"
 
 
 class Classifier:
-    """Label images with a proven ONNX model. Any number of threads may share one instance.
+    """Label images with a proven ONNX or ORT model. Any number of threads may share one instance.
 
     It can be pickled: another process opens the same model again, by its path if it has one.
     A forked process can keep using it on the CPU.
 
     Args:
-        model: path of a ``.onnx`` file that lenetx exported, or its bytes.
+        model: path of an ``.onnx`` or ``.ort`` file that lenetx exported, or its bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``: the model runs there, or ``DeviceUnavailable`` is raised. ``auto``
             takes CUDA if the model's self-test passes on it, else the CPU; the attribute ``device`` says which.
         threads: maximum CPU threads of one call; if ``None``, all that this process may use, by its affinity and

@@ -110,11 +110,11 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
     import hashlib
 
     from .files import naming, read_bytes
-    from .onnx_file import read_spec
+    from .ort_file import read_any_spec
 
     data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
     with naming(asked.model):
-        spec = read_spec(data)
+        spec = read_any_spec(data)
     certificate = _certificate_problem(asked.model, data, spec)
     facts = {"sha256": hashlib.sha256(data).hexdigest(), "verified": certificate is None, "certificate": certificate}
     document = {"kind": "onnx", "name": asked.model.name, "size_bytes": len(data), "spec": json.loads(spec.to_json())}
@@ -129,14 +129,14 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
 def selftest(asked: "Namespace", screen: Screen) -> int:
     """Run a model's self-test."""
     from .files import naming, read_bytes
-    from .onnx_file import read_spec
+    from .ort_file import read_any_spec
     from .run_selftest import run_selftest, run_selftest_everywhere
     from .selftest import require_selftest
 
     data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
     outcomes = []
     with naming(asked.model):
-        spec = read_spec(data)
+        spec = read_any_spec(data)
     require_selftest(spec)
     with naming(asked.model):
         device = asked.device

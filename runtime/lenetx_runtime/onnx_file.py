@@ -1,75 +1,43 @@
 """Check an ONNX file and read its spec before an engine opens it.
 
-Source of the field numbers: onnx/onnx.proto of the ONNX project. ``content_sha256`` in the embedded spec is the
-SHA-256 of the whole file with those 64 digits themselves written as zeros: it covers the graph, the weights, the
-opset and the spec. Equal digits elsewhere are hashed as they are. onnxruntime itself loads most files with a flipped
-bit without an error.
-
-The digest detects damage, not malice: anyone can seal a file with any graph in it. A graph's memory is bounded,
-its run time is not.
+Source of the field numbers: onnx/onnx.proto of the ONNX project. onnxruntime itself loads most files with a flipped
+bit without an error; ``sealing`` says what the digest covers.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 from .errors import ArtifactError
+from .graph_checks import UNSUPPORTED, WHOLE, Attribute, Node, Tensor, check, require_text
 from .protobuf import Walk
-from .spec import METADATA_KEY, ModelSpec
+from .sealing import KEY, SEVERAL, Place, filled, only_spec
+from .spec import ModelSpec
 from .values import LARGEST_JSON
 
-__all__ = ["OTHERS", "check_graph", "read_spec", "seal"]
+__all__ = ["check_graph", "read_spec", "seal"]
 
 _MODEL_GRAPH, _MODEL_METADATA, _MODEL_FUNCTIONS = 7, 14, 25
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_SPARSE = 1, 5, 15
-_NODE_INPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 4, 5, 7
-_NODE_PARTS = 1, 2, 5
-_VARIADIC = {b"Concat", b"Einsum", b"Max", b"Mean", b"Min", b"Sum"}
-"""onnxruntime reads invalid memory if an input of these has no name."""
-_UNSAFE = {b"STFT"}
-"""Operators that may end the process: STFT divides by its length, even if that is 0."""
-_ATTRIBUTE_NAME, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 4, 5, 8
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
+_ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_INTS = 1, 3, 4, 5, 8
 _ATTRIBUTE_GRAPHS = {6, 11, 22, 23}
 """Fields of an attribute that hold graphs or sparse tensors."""
-_UNSUPPORTED = "It holds a function, a nested graph or a sparse tensor, which lenetx never writes."
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _TENSOR_TYPE, _TENSOR_NUMBERS, _TENSOR_NAME, _TENSOR_RAW = 2, 7, 8, 9
-_WHOLE = {6: "<i4", 7: "<i8"}
-"""Tensor types int32 and int64, with numpy's names."""
-OTHERS = frozenset(
-    b"ArgMax ArgMin Bernoulli BitCast CastLike Constant ConstantOfShape ConvInteger EyeLike MatMulInteger Multinomial "
-    b"NonMaxSuppression NonZero OneHot SequenceLength Shape Size Where".split()
-)
-"""Operators whose first output may be int32 or int64 although their first input is not; Cast's is its attribute."""
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
-_NAMES = tuple((side, *name) for side in (11, 12) for name in ((1,), (2, 1, 2, 1, 2)))
-"""Names of inputs, outputs and dimensions: onnxruntime can return only UTF-8."""
-_SHOWN = 200
-"""Maximum bytes of such a name in an error."""
-_WINDOWS = {b"kernel_shape", b"pads", b"strides", b"dilations", b"output_padding", b"output_shape"}
-_EQUATION = b"equation"
-_TERM = rb"[^.,>]*(?:\.{3}[^.,>]*)?"
-_EQUATIONS = re.compile(_TERM + rb"(?:[,>]" + _TERM + rb")*", re.DOTALL)
-"""Equations of Einsum that are accepted; on others, such as stray dots, onnx's parser may never end."""
-_MARGIN = 64
-"""Pixels by which a window may exceed the input without its padding."""
+_GRAPH_SIDES = 11, 12
+_NAMES = (1,), (2, 1, 2, 1, 2)
+"""Places of the names of an input or output and of its dimensions."""
+_PLAIN = (b"", b"ai.onnx")
 
 _OTHER_FORMAT = b"ORTM"
 """Magic bytes of ORT files: onnxruntime looks for them first, and would read another graph."""
 
 _ZIP = b"PK\x03\x04"
-_DIGEST_FIELD = b'"content_sha256":"'
-_NO_DIGEST = b"0" * 64
-_KEY = METADATA_KEY.encode()
 _FOREIGN = (
     "It was not made by lenetx: it has no lenetx spec. 'lenetx verify' proves an ONNX file of another program, and "
     "'lenetx adopt' adds what the runtime needs."
 )
-_SEVERAL = "It has more than one lenetx spec."
-
-_Fields: TypeAlias = list[tuple[int, Any]]
-"""Pairs of a field number and a value."""
 
 
 def read_spec(data: bytes) -> ModelSpec:
@@ -81,23 +49,15 @@ def read_spec(data: bytes) -> ModelSpec:
     """
     if data.startswith(_ZIP):
         raise ArtifactError(
-            "It is an archive, as TorchScript writes them: lenetx_runtime runs ONNX files, and "
-            "lenetx.classifier, of the package lenetx, runs TorchScript."
+            "It is an archive, as torch writes them: lenetx_runtime runs ONNX and ORT files, and "
+            "lenetx.classifier, of the package lenetx, runs .torchscript and .pt2."
         )
     if data[4:8] == _OTHER_FORMAT:
         raise ArtifactError("It is not an ONNX model: onnxruntime would read it as its own ORT format.")
     walk = Walk()
     if all(field != _MODEL_GRAPH for field, _ in walk.fields(data)):
         raise ArtifactError("It is not an ONNX model.")
-    start, text = _only_spec(walk, data)
-    try:
-        spec = ModelSpec.from_json(text.decode("ascii"))
-    except UnicodeDecodeError:
-        raise ArtifactError("Its lenetx spec is not readable text.") from None
-    written = str(spec.content_sha256).encode()
-    place = start + text.find(_DIGEST_FIELD + written) + len(_DIGEST_FIELD)
-    if text.count(_DIGEST_FIELD + written) != 1 or _digest(data, place) != written:
-        raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
+    spec = only_spec(data, _specs(walk, data), _FOREIGN)
     check_graph(data, spec, walk)
     return spec
 
@@ -108,24 +68,10 @@ def seal(data: bytes) -> bytes:
     Raises:
         ValueError: it does not hold exactly one such spec.
     """
-    empty = _DIGEST_FIELD + _NO_DIGEST
-    places = [start + text.find(empty) for start, text in _specs(Walk(), data) if empty in text]
-    if len(places) != 1:
-        raise ValueError("the file must hold exactly one empty content_sha256")
-    place = places[0] + len(_DIGEST_FIELD)
-    return data[:place] + _digest(data, place) + data[place + len(_NO_DIGEST) :]
+    return filled(data, _specs(Walk(), data))
 
 
-def _digest(data: bytes, place: int) -> bytes:
-    import hashlib
-
-    digest, view = hashlib.sha256(), memoryview(data)
-    for part in (view[:place], _NO_DIGEST, view[place + len(_NO_DIGEST) :]):
-        digest.update(part)
-    return digest.hexdigest().encode()
-
-
-def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
+def _specs(walk: Walk, data: bytes) -> Iterator[Place]:
     """Yield (offset in the file, JSON text) of each spec, cut off above ``LARGEST_JSON``."""
     for field, entry in walk.messages(data):
         if field != _MODEL_METADATA:
@@ -133,20 +79,13 @@ def _specs(walk: Walk, data: bytes) -> Iterator[tuple[int, bytes]]:
         outer = walk.start
         parts = [(part, outer + walk.start, text) for part, text in walk.messages(entry)]
         keys = [text for part, _, text in parts if part == _ENTRY_KEY]
-        if _KEY not in keys:
+        if KEY not in keys:
             continue
         values = [(start, text) for part, start, text in parts if part == _ENTRY_VALUE] or [(0, memoryview(b""))]
         if len(keys) > 1 or len(values) > 1:  # readers disagree on which counts
-            raise ArtifactError(_SEVERAL)
+            raise ArtifactError(SEVERAL)
         [(start, text)] = values
         yield start, bytes(text[: LARGEST_JSON + 1])
-
-
-def _only_spec(walk: Walk, data: bytes) -> tuple[int, bytes]:
-    found = [*islice(_specs(walk, data), 2)]
-    if len(found) == 1:
-        return found[0]
-    raise ArtifactError(_SEVERAL if found else _FOREIGN)
 
 
 def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_domain: bool = False) -> None:
@@ -162,105 +101,67 @@ def check_graph(data: bytes, spec: ModelSpec, walk: Walk | None = None, *, any_d
         ArtifactError: the graph contains any of these.
     """
     walk = walk or Walk()
-    for place in _NAMES:
-        for name in walk.at(data, _MODEL_GRAPH, *place):
-            try:
-                str(name, "utf-8")
-            except ValueError:
-                raise ArtifactError(f"A name in it is not readable text: {bytes(name[:_SHOWN])!r}.") from None
-    widest = max(spec.height, spec.width) + _MARGIN
-    tensors: list[_Fields] = []
-    nodes: list[tuple[bytes, _Fields]] = []
+    tensors: list[Tensor] = []
+    nodes: list[Node] = []
     for field, message in walk.messages(data):
         if field == _MODEL_FUNCTIONS:
-            raise ArtifactError(_UNSUPPORTED)
+            raise ArtifactError(UNSUPPORTED)
         for part, value in walk.messages(message) if field == _MODEL_GRAPH else ():
             if part == _GRAPH_INITIALIZER:
-                tensors.append([*walk.fields(value)])
-                _reject_external_data(tensors[-1])
+                tensors.append(_tensor(walk, value))
             elif part == _GRAPH_NODE:
-                fields = [*walk.messages(value)]
-                operator = next((bytes(text) for name, text in reversed(fields) if name == _NODE_OPERATOR), b"")
-                _check_node(walk, operator, fields, widest, any_domain=any_domain)
-                nodes.append((operator, fields))
+                nodes.append(_node(walk, value))
+            elif part in _GRAPH_SIDES:
+                require_text(name for place in _NAMES for name in walk.at(value, *place))
             elif part == _GRAPH_SPARSE:
-                raise ArtifactError(_UNSUPPORTED)
-    _reject_divisions(walk, spec.input_name.encode(), tensors, nodes)
+                raise ArtifactError(UNSUPPORTED)
+    check(nodes, tensors, spec, None if any_domain else _PLAIN)
 
 
-def _reject_external_data(tensor: Iterable[tuple[int, Any]]) -> None:
-    for field, value in tensor:
+def _node(walk: Walk, node: memoryview) -> Node:
+    fields = [*walk.messages(node)]
+
+    def parts(number: int) -> list[bytes]:
+        return [bytes(value) for field, value in fields if field == number]
+
+    strange = [domain for domain in parts(_NODE_DOMAIN) if domain not in _PLAIN]
+    return Node(
+        (parts(_NODE_OPERATOR) or [b""])[-1],
+        (strange or [b""])[0],
+        parts(_NODE_INPUT),
+        parts(_NODE_OUTPUT),
+        [_attribute(walk, value) for field, value in fields if field == _NODE_ATTRIBUTE],
+    )
+
+
+def _attribute(walk: Walk, attribute: memoryview) -> Attribute:
+    name, numbers, texts, tensors = b"", list[int](), list[memoryview](), list[Tensor]()
+    for field, value in walk.fields(attribute):
+        if field in _ATTRIBUTE_GRAPHS:
+            raise ArtifactError(UNSUPPORTED)
+        if isinstance(value, int):
+            numbers += [value] * (field in (_ATTRIBUTE_INT, _ATTRIBUTE_INTS))
+        elif field == _ATTRIBUTE_NAME:
+            name = bytes(value)
+        elif field == _ATTRIBUTE_TENSOR:
+            tensors.append(_tensor(walk, value))
+        elif field == _ATTRIBUTE_INTS:
+            numbers += walk.numbers(value)
+        elif field == _ATTRIBUTE_TEXT:
+            texts.append(value)
+    return Attribute(name, numbers, texts, tensors)
+
+
+def _tensor(walk: Walk, tensor: memoryview) -> Tensor:
+    fields: dict[int, Any] = {}
+    for field, value in walk.fields(tensor):
         if field == _TENSOR_EXTERNAL_DATA or (field == _TENSOR_DATA_LOCATION and value):
             raise ArtifactError("It keeps weights in another file, which lenetx never follows.")
-
-
-def _check_node(walk: Walk, operator: bytes, fields: _Fields, widest: int, *, any_domain: bool) -> None:
-    for field, value in fields:
-        is_strange = field == _NODE_DOMAIN and bytes(value) not in (b"", b"ai.onnx") and not any_domain
-        if is_strange or operator in _UNSAFE:
-            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it is not one that lenetx runs.")
-        if field == _NODE_INPUT and not value and operator in _VARIADIC:
-            raise ArtifactError(f"An operator {ascii(operator)[1:]} in it lacks an input.")
-        if field == _NODE_ATTRIBUTE:
-            _reject_wide_window(walk, value, widest)
-
-
-def _reject_wide_window(walk: Walk, attribute: memoryview, widest: int) -> None:
-    """Raise for endless padding, and for sizes below 0: onnxruntime aborts the process."""
-    name, numbers = b"", []
-    for field, value in walk.fields(attribute):
-        if field == _ATTRIBUTE_NAME and isinstance(value, memoryview):
-            name = bytes(value)
-        elif field in _ATTRIBUTE_GRAPHS:
-            raise ArtifactError(_UNSUPPORTED)
-        elif field == _ATTRIBUTE_TENSOR and isinstance(value, memoryview):
-            _reject_external_data(walk.fields(value))
-        elif field == _ATTRIBUTE_INTS:
-            numbers += [value] if isinstance(value, int) else walk.numbers(value)
-    if name == _EQUATION:
-        _reject_endless_equation(walk, attribute)
-    if name in _WINDOWS and max(numbers, default=0) > widest:  # negative numbers are read as large ones
-        raise ArtifactError(f"A layer's {name.decode()} is {max(numbers)}, far beyond the pictures that it takes.")
-
-
-def _reject_endless_equation(walk: Walk, attribute: memoryview) -> None:
-    for text in walk.at(attribute, _ATTRIBUTE_TEXT):
-        if not _EQUATIONS.fullmatch(text):
-            raise ArtifactError("An Einsum in it has an equation with other dots than '...', once for each operand.")
-
-
-def _reject_divisions(walk: Walk, image: bytes, tensors: list[_Fields], nodes: list[tuple[bytes, _Fields]]) -> None:
-    """Raise unless int32 and int64 are divided by constants above 0: lowest / -1 ends the process."""
-    held = {dict(tensor).get(_TENSOR_NAME, b""): dict(tensor) for tensor in tensors}
-    if len(held) < len(tensors):
-        raise ArtifactError("Two of its tensors have one name.")
-    safe = {image, *(name for name, tensor in held.items() if tensor.get(_TENSOR_TYPE) not in _WHOLE)}
-    for operator, fields in nodes:
-        inputs, outputs, attributes = ([value for field, value in fields if field == part] for part in _NODE_PARTS)
-        if operator == b"Constant":
-            held.update(zip(outputs, map(dict, _tensors_of(walk, attributes)), strict=False))
-        divisor = (inputs or [b""])[-1]
-        if operator in (b"Div", b"Mod") and safe.isdisjoint(inputs) and not _is_above_zero(walk, held.get(divisor, {})):
-            raise ArtifactError(f"It divides whole numbers by {ascii(bytes(divisor))[1:]}, which may be -1 or 0.")
-        if operator == b"Cast":
-            is_safe = not any(_WHOLE.keys() & {value for _, value in walk.fields(each)} for each in attributes)
-        else:
-            is_safe = operator not in OTHERS and not safe.isdisjoint(inputs[:1])
-        if is_safe:
-            safe.update(outputs if operator == b"Split" else outputs[:1])
-
-
-def _tensors_of(walk: Walk, attributes: Iterable[memoryview]) -> Iterator[_Fields]:
-    """Yield the fields of the tensors that attributes hold."""
-    for attribute in attributes:
-        for tensor in walk.at(attribute, _ATTRIBUTE_TENSOR):
-            yield [*walk.fields(tensor)]
-
-
-def _is_above_zero(walk: Walk, tensor: dict[int, Any]) -> bool:
-    import numpy as np
-
-    kind, raw, listed = (tensor.get(field) for field in (_TENSOR_TYPE, _TENSOR_RAW, _TENSOR_NUMBERS))
-    if isinstance(kind, int) and isinstance(raw, memoryview):
-        return len(raw) % np.dtype(_WHOLE[kind]).itemsize == 0 and bool((np.frombuffer(raw, _WHOLE[kind]) > 0).all())
-    return isinstance(listed, memoryview) and all(0 < number < 2**63 for number in walk.numbers(listed))
+        fields[field] = value
+    name, kind = (fields.get(number) for number in (_TENSOR_NAME, _TENSOR_TYPE))
+    name, kind = name if isinstance(name, memoryview) else b"", kind if isinstance(kind, int) else 0
+    raw, listed = (fields.get(number) for number in (_TENSOR_RAW, _TENSOR_NUMBERS))
+    if kind not in WHOLE:
+        return Tensor(bytes(name), kind)
+    numbers = walk.numbers(listed) if isinstance(listed, memoryview) else None
+    return Tensor(bytes(name), kind, raw if isinstance(raw, memoryview) else None, numbers)

@@ -86,7 +86,7 @@ class Request(NamedTuple):
             LenetxError: as ``Classifier``.
         """
         from .cpus import available_cpus
-        from .onnx_file import read_spec
+        from .ort_file import read_any_spec
 
         most = self.limits.model_bytes
         data = self.model if isinstance(self.model, bytes) else read_bytes(self.model, "model", limit=most)
@@ -94,7 +94,7 @@ class Request(NamedTuple):
             raise InputError(f"The model is larger than {size_in_words(most)}: Limits(model_bytes=…) allows more.")
         threads = self.threads or available_cpus()
         with naming(self.model):
-            spec = read_spec(data)
+            spec = read_any_spec(data)
             if self.content_sha256 not in (None, spec.content_sha256):
                 raise ArtifactError("It is not the model that was there before: the file was changed meanwhile.")
             if self.require_verified and not isinstance(self.model, bytes):

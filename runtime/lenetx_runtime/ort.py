@@ -31,7 +31,7 @@ _RUNS_TO_CAPTURE = 3
 
 
 class OrtBackend:
-    """Run a sealed ONNX model with onnxruntime.
+    """Run a sealed ONNX or ORT model with onnxruntime.
 
     Args:
         model: bytes of the file.

@@ -89,7 +89,7 @@ class ModelSpec:
             as of a softmax, or of a sigmoid, whose classes are independent and do not sum to 1.
         network_output: index or name of the one that the artifact returns, if the network has several outputs and the
             user stated it; otherwise ``None``, which the JSON text omits.
-        content_sha256: ONNX only: the file's digest, see ``lenetx_runtime.onnx_file``.
+        content_sha256: ONNX and ORT only: the file's digest, see ``lenetx_runtime.sealing``.
         selftest: images with their expected logits, for ``Classifier.self_test``; if ``None``, the JSON text omits the
             field.
         layout: ONNX only: the axes of the file's own input: ``nchw``, which the JSON text omits; ``nhwc``; ``flat``,

@@ -3,9 +3,10 @@
 import json
 
 import onnx
+import PIL.Image
 import pytest
 
-from lenetx import formats
+from lenetx import data, formats
 from lenetx.errors import EngineMissing
 from lenetx.formats.network import Network
 
@@ -34,6 +35,22 @@ def test_told_nothing_it_exports_the_newest_checkpoint_to_both_formats(cli, fold
     assert result.stdout.count("computes what eager PyTorch computes (360 test images of digits).") == 2
     assert "reading artifacts/lenet5.pt" in result.stderr
     assert "FAILED" not in result.stdout
+
+
+def test_the_help_names_every_format(cli):
+    stated = " ".join(cli("export", "--help").stdout.replace("│", " ").split())
+    assert all(name in stated.partition("--format")[2].partition("--batch")[0] for name in formats.FORMATS)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_pt2_from_export_to_prediction(cli, tmp_path):
+    assert "Published artifacts/lenet5.pt2." in cli("export", "-f", "pt2").stdout
+    assert cli("verify", "artifacts/lenet5.pt2").exit_code == 0
+    assert json.loads(cli("inspect", "artifacts/lenet5.pt2", "--json").stdout)["kind"] == "pt2"
+    PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
+    assert cli("predict", "artifacts/lenet5.pt2", tmp_path / "digit.png").exit_code == 0
+    assert cli("convert", "artifacts/lenet5.pt2", "weights.safetensors").exit_code == 0
 
 
 def test_json_is_one_document_on_stdout(cli, folder):
@@ -193,3 +210,16 @@ def test_all_goes_with_no_choice_of_format(cli, folder, other):
     assert result.exit_code == 2
     assert "every format in every precision" in " ".join(result.stderr.split())
     assert not (folder / "lenet5.onnx").exists()
+
+
+@pytest.mark.slow
+def test_an_ort_file_from_export_to_prediction(cli, workspace, seven):
+    """By its own commands, and in the runtime's; what else is published stands."""
+    PIL.Image.fromarray(seven).save("seven.png")
+    before = {path.name for path in workspace.iterdir()}
+    assert cli("export", "-f", "ort", "--quiet").exit_code == 0
+    new = {"lenet5.ort", "lenet5.ort.verified.json", "lenet5.required_operators.config"}
+    assert {path.name for path in workspace.iterdir()} == before | new
+    assert cli("verify", workspace / "lenet5.ort", "--quick").exit_code == 0
+    assert "7" in cli("predict", workspace / "lenet5.ort", "seven.png").stdout
+    assert json.loads(cli("inspect", workspace / "lenet5.ort", "--json").stdout)["kind"] == "ort"

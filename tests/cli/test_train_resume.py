@@ -102,6 +102,41 @@ def test_the_command_that_goes_on_names_all_that_is_needed(cli, interrupt, tmp_p
     assert (tmp_path / "a b.pt").read_bytes() == (tmp_path / "alone.pt").read_bytes()
 
 
+NET = """
+import torch
+
+
+class Net(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(784, 7), torch.nn.ReLU(), torch.nn.Linear(7, 10))
+"""
+
+
+def test_changed_code_goes_on_only_if_that_is_accepted_and_is_recorded(cli, refused, interrupt, contents, tmp_path):
+    (tmp_path / "net.py").write_text(NET)
+    options = ("--arch", "net.py:Net", "--input-size", 28, "--channels", 1, *QUICK)
+    _, _, *command = shlex.split(interrupt(5, *options, "-o", "net.pt"))
+    (tmp_path / "net.py").write_text(NET.replace("ReLU", "Tanh"))
+    before = contents(tmp_path)
+    sentence = refused(2, "train", *command)
+    assert re.search(r"digest of its source: .*, not net.py:Net .*add --accept-code if the change is meant", sentence)
+    assert contents(tmp_path) == before
+    done = cli("train", *command, "--accept-code")
+    assert done.exit_code == 0, done.stderr
+    assert re.search(r"Note: net.py:Net \(.*\) was accepted in place of net.py:Net \(", done.stderr)
+    checkpoint = lenetx.load("net.pt", architecture="net.py:Net")
+    recorded = checkpoint.config["accepted_code"]
+    assert recorded.startswith("net.py:Net@")
+    assert recorded != checkpoint.spec.architecture
+    assert checkpoint.history[-1]["step"] == 8
+
+
+def test_of_code_that_came_with_lenetx_nothing_can_be_accepted(refused, interrupted):
+    go_on = ("train", "--resume", "-o", interrupted / "lenet5.pt")
+    assert "name that one" in refused(2, *go_on, "--arch", "lenet5-1998", "--accept-code")
+    assert "--accept-code describes initial weights" in refused(2, "train", "--accept-code")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

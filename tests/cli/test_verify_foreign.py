@@ -59,3 +59,35 @@ def test_predict_names_the_road(refused):
 @pytest.mark.usefixtures("theirs")
 def test_without_weights_there_is_nothing_to_compare_with(refused):
     assert "name one with --against" in refused(2, "verify", "theirs.onnx")
+
+
+@pytest.fixture
+def two(theirs):
+    """The file with a second output, the softmax of its logits."""
+    model = onnx.load("theirs.onnx")
+    logits = model.graph.output[0].name
+    model.graph.node.append(onnx.helper.make_node("Softmax", [logits], ["shares"], axis=1))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("shares", 1, ["batch", 10]))
+    onnx.save(model, "theirs.onnx")
+    return theirs, logits
+
+
+def test_one_of_several_outputs_is_proven_and_adopted(two, cli, refused):
+    folder, logits = two
+    asked = ASKED[1:]
+    for command in ("verify", "adopt"):
+        assert "choose one with --output INDEX|NAME" in refused(2, command, *asked)
+    for output in ("0", logits):
+        result = cli("verify", *asked, "--output", output)
+        assert result.exit_code == 0, result.stderr
+        assert f"(no real images seen; its output {logits} only)" in result.stdout
+    certificate = json.loads((folder / "theirs.onnx.verified.json").read_text())
+    assert f"its output {logits} only" in certificate["conclusion"]
+    result = cli("verify", *asked, "--output", "shares")
+    assert (result.exit_code, "it returns the softmax of its logits" in result.stdout) == (1, True)
+    result = cli("adopt", *asked, "--output", logits)
+    assert result.exit_code == 0, result.stderr
+    assert f"has 2 outputs: {logits} is kept; shares and what only they need are left out." in result.stderr
+    assert cli("verify", "artifacts/theirs.onnx", *asked[1:]).exit_code == 0
+    assert "It has 2 outputs" in refused(2, "adopt", "theirs.onnx", "--unproven", "-o", "sealed")
+    assert cli("adopt", "theirs.onnx", "--unproven", "--output", "0", "-o", "sealed").exit_code == 0

@@ -1,6 +1,7 @@
 """Every command reads every kind of file of weights with the same options."""
 
 import json
+import warnings
 
 import numpy as np
 import PIL.Image
@@ -160,6 +161,48 @@ def test_what_the_artifact_records_is_the_default_and_cannot_be_contradicted(cli
 
 
 @pytest.mark.usefixtures("here")
+def test_each_of_several_artifacts_is_judged_by_what_it_records_itself(cli, tmp_path, monkeypatch):
+    """Of other framings and labels; equal ones share a reference, and what both are told is told once."""
+    from lenetx.publishing import verify_files
+
+    made = []
+    monkeypatch.setattr(
+        verify_files, "reference", lambda *args, **options: made.append(args) or lenetx.reference(*args, **options)
+    )
+    size = ("--input-size", "12x10", "--channels", 3)
+    for name, stated in (
+        ("one", ("--framing", "stretch", "--labels", "a,b,c,d")),
+        ("two", ("--framing", "letterbox", "--mean", 0.4, "--std", 0.3, "--labels", "b,a,d,c")),
+        ("three", ("--framing", "stretch", "--labels", "a,b,c,d")),
+    ):
+        export = ("export", "parallel.pth", *ARCH, *size, *stated, "-f", "onnx", "-o", tmp_path / name, "-q")
+        assert cli(*export).exit_code == 0
+    export_plainly(tmp_path / "theirs.onnx")
+    paths = [*(tmp_path / name / "parallel.onnx" for name in ("one", "two", "three")), tmp_path / "theirs.onnx"]
+    made.clear()
+    done = cli("verify", *paths, "--against", "parallel.pth", *ARCH, "--json")
+    assert done.exit_code == 0, done.stdout
+    assert len(made) == 3
+    assert done.stderr.count("the prefix 'module.' of the names was removed") == 1
+    done = cli("verify", *paths[1::-1], "--against", "parallel.pth", *ARCH, "--data", "pictures", "--json")
+    for report in json.loads(done.stdout)["reports"]:
+        found = {check["name"]: (check["status"], check["subject"]) for check in report["checks"]}
+        assert found["real inputs"] == ("passed", "4 test images of pictures/")
+        assert found["preprocessing"][0] == "passed"
+
+
+def export_plainly(path):
+    net = models.resolve("net.py:Net").factory().eval()
+    state = torch.load("plain.pth")
+    net.load_state_dict(state)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            net, (torch.zeros(2, 3, 12, 10),), path, dynamo=False, dynamic_axes={"x": [0]}, input_names=["x"]
+        )
+
+
+@pytest.mark.usefixtures("here")
 def test_preprocessing_that_neither_records_may_be_stated(cli, refused, tmp_path):
     known = (*ARCH, "--input-size", "12x10", "--channels", 3, "--labels", "a,b,c,d")
     assert cli("export", "plain.pth", *known, "-f", "onnx", "-o", tmp_path, "-q").exit_code == 0
@@ -212,6 +255,21 @@ def test_an_artifact_is_no_source_of_weights_whose_batch_norms_it_has_folded(ref
         assert "are folded into the weights in 'made.torchscript'" in refused(4, *command)
     for command in (("inspect", "made.onnx", *ALL), ("predict", "made.onnx", "pictures/a/0.png", *ALL)):
         assert "which holds its network" in refused(2, *command)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("option", [ARCH, ("--arch-arg", "width=3"), ("--output", "1")])
+def test_what_only_weights_leave_open_is_not_stated_of_an_artifact(refused, tmp_path, option):
+    """What was ignored would seem to have been checked."""
+    for command in (("inspect", "made.onnx"), ("predict", "made.torchscript", "pictures/a/0.png")):
+        sentence = refused(2, *command, *option)
+        assert sentence.startswith(
+            f"{option[0]} does not apply to '{command[1]}', an artifact, which holds its network"
+        )
+        assert f"'lenetx verify {command[1]} --against WEIGHTS' takes it" in sentence
+    export_plainly(tmp_path / "theirs.onnx")
+    for given in (option, ("--framing", "stretch")):
+        assert "of which nothing can be stated here" in refused(2, "inspect", tmp_path / "theirs.onnx", *given)
 
 
 @pytest.mark.usefixtures("here")

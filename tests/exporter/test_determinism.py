@@ -18,7 +18,7 @@ from lenetx.formats.network import Network
 checkpoint = lenetx.load(sys.argv[1])
 print(json.dumps({
     name: hashlib.sha256(formats.get(name).export(Network(checkpoint), batch="dynamic")).hexdigest()
-    for name in reversed(formats.DEFAULT)
+    for name in reversed(formats.FORMATS)
 }))
 """
 
@@ -33,10 +33,10 @@ def test_another_process_in_another_folder_for_another_user(python, exported, ch
         "-c", EXPORT, "renamed.pt", cwd=folder, HOME=str(folder), USER="nobody", TMPDIR=str(folder), PYTHONHASHSEED="99"
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {name: hashlib.sha256(exported(name)).hexdigest() for name in formats.DEFAULT}
+    assert json.loads(done.stdout) == {name: hashlib.sha256(exported(name)).hexdigest() for name in formats.FORMATS}
 
 
-@pytest.mark.parametrize("name", formats.DEFAULT)
+@pytest.mark.parametrize("name", formats.FORMATS)
 def test_a_second_export_in_the_same_process(exported, checkpoint, name):
     again = formats.get(name).export(Network(checkpoint), batch="dynamic")
     assert again == exported(name)
@@ -47,13 +47,13 @@ def test_published_files_are_what_was_exported(exported, published, name):
     assert (published / f"lenet5.{name}").read_bytes() == exported(name)
 
 
-@pytest.mark.parametrize("name", formats.DEFAULT)
+@pytest.mark.parametrize("name", [*formats.DEFAULT, pytest.param("pt2", marks=pytest.mark.slow)])
 def test_figures_and_history_do_not_change_the_artifact(exported, checkpoint, name):
     """What is not in the artifact's own spec does not leak into it."""
     renamed = dataclasses.replace(checkpoint, metrics={"test_accuracy": 0.1}, history=(), config={"data": "mnist"})
     assert formats.get(name).export(Network(renamed), batch="dynamic") == exported(name)
 
 
-@pytest.mark.parametrize("name", formats.DEFAULT)
+@pytest.mark.parametrize("name", [*formats.DEFAULT, pytest.param("pt2", marks=pytest.mark.slow)])
 def test_other_weights_do_change_it(exported, other_checkpoint, name):
     assert formats.get(name).export(Network(other_checkpoint), batch="dynamic") != exported(name)

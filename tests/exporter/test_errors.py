@@ -44,8 +44,8 @@ NETWORKS = (*models.names(), "torchvision:NAME", "timm:NAME", "FILE.py:NAME")
         (data.load, "MNIST", "mnist", DATA_SETS),
         (models.input_shape, "lenet-5", "lenet5", NETWORKS),
         (models.input_shape, "lenet5-1989", "lenet5-1998", NETWORKS),
-        (formats.get, "onxx", "onnx", ("onnx", "torchscript")),
-        (formats.require, "torch-script", "torchscript", ("onnx", "torchscript")),
+        (formats.get, "onxx", "onnx", tuple(formats.FORMATS)),
+        (formats.require, "torch-script", "torchscript", tuple(formats.FORMATS)),
     ],
 )
 def test_a_mistyped_name_is_told_the_nearest_one_and_all_others(look_up, mistyped, meant, all_names):
@@ -60,7 +60,7 @@ def test_a_mistyped_name_is_told_the_nearest_one_and_all_others(look_up, mistype
 def test_a_name_like_no_other_gets_no_suggestion():
     with pytest.raises(errors.UnknownName) as caught:
         formats.get("zzzzzz")
-    assert str(caught.value) == "There is no format 'zzzzzz'. There are: onnx, torchscript."
+    assert str(caught.value) == f"There is no format 'zzzzzz'. There are: {', '.join(formats.FORMATS)}."
 
 
 def test_the_defaults_are_names_that_exist():

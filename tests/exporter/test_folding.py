@@ -57,6 +57,23 @@ class NormAndMore(nn.BatchNorm2d):
         return super().forward(x).relu()
 
 
+class NormAndParts(nn.BatchNorm2d):
+    """As timm writes them: the parts in order, with weights of their own."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.drop, self.act = nn.Dropout(), nn.PReLU(channels)
+
+    def forward(self, x):
+        assert x.ndim == 4
+        return self.act(self.drop(super().forward(x)))
+
+
+class ClampedNorm(NormAndParts):
+    def forward(self, x):
+        return super().forward(x.clamp(-100, 100))
+
+
 class ReadElsewhere(Residual):
     def forward(self, x):
         return self.fc(self.bn(self.conv(x)).flatten(1)) * self.conv.weight.mean()
@@ -84,6 +101,7 @@ FOLDED = {
     "without its own weights": lambda: flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, affine=False, eps=0.3)),
     "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(432, 9), nn.BatchNorm1d(9), nn.Linear(9, 4)),
     "code that torch.fx cannot follow": Shuffled,
+    "a batch norm with parts": lambda: flat(nn.Conv2d(3, 8, 3), NormAndParts(8)),
     "no momentum": lambda: flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, momentum=None)),
 }
 KEPT = {
@@ -98,6 +116,7 @@ KEPT = {
     ),
     "no statistics": lambda: flat(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, track_running_stats=False)),
     "batch norm that does more": lambda: flat(nn.Conv2d(3, 8, 3), NormAndMore(8)),
+    "batch norm that does more before": lambda: flat(nn.Conv2d(3, 8, 3), ClampedNorm(8)),
     "weights read elsewhere": ReadElsewhere,
     "changed in place before": ChangedInPlace,
     "with a hook": hooked,
@@ -132,8 +151,10 @@ def logits(network, images):
 def test_what_can_be_folded_is_and_computes_the_same(kind):
     network, images = lively(FOLDED[kind]()), torch.randn(5, *SHAPE)
     exact = logits(copy.deepcopy(network), images)
+    names = dict(network.named_parameters()).keys()
     folded = fold(network, SHAPE)
     assert not norms(folded)
+    assert dict(folded.named_parameters()).keys() - {"0.bias", "conv.bias"} <= names
     torch.testing.assert_close(logits(folded, images), exact, rtol=3e-6, atol=3e-6)
 
 

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 import lenetx
+from lenetx import formats
 from lenetx.execution.host import standard_settings
+from lenetx.formats.network import Network
 
 TINY = sys.float_info.min
 
@@ -103,6 +105,20 @@ def test_no_setting_of_the_host_changes_a_logit_or_a_limit_and_each_is_as_it_was
     assert [(check.measured, check.limit) for check in report.checks] == [
         (check.measured, check.limit) for check in calm.checks
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HOSTS)
+def test_no_setting_of_the_host_changes_a_pt2_file_or_its_logits(published, checkpoint, tmp_path, name):
+    folder, inputs, expected = published
+    with standard_settings():
+        calm = formats.export("pt2", Network(checkpoint))
+    with HOSTS[name]():
+        before = state()
+        lenetx.export(folder / "net.pt", ["pt2"], folder=tmp_path)
+        np.testing.assert_array_equal(lenetx.classifier(tmp_path / "net.pt2").logits(inputs), expected["net.pt"])
+        assert state() == before
+    assert (tmp_path / "net.pt2").read_bytes() == calm
 
 
 def test_the_whole_proof_passes_under_several_at_once(published):

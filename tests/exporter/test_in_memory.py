@@ -229,7 +229,7 @@ used = Global()
         (lambda: used, "computes with a module that it reaches by a global name"),
         (lambda: Plain().to("meta"), "has no weights: 'conv.weight' is on the meta device"),
         (lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), "no weights yet: its lazy layer of '1.weight' needs"),
-        (lambda: torch.jit.script(Plain()), "Plain is a TorchScript module, whose Python code cannot be recovered"),
+        (lambda: torch.jit.script(Plain()), "is a TorchScript module, whose Python code .*: give the module that it"),
         (lambda: Plain, "A torch.nn.Module is needed; got the class Plain: call it"),
         (
             lambda: nn.Sequential(nn.Flatten(), nn.Linear(144, 1)),
@@ -265,6 +265,12 @@ def test_what_is_stated():
         Checkpoint.of(module, input_shape=SHAPE, labels="abcd")
     with pytest.raises(InputError, match="logit for each of the 3 classes"):
         Checkpoint.of(module, input_shape=SHAPE, labels=["a", "b", "c"])
+    with pytest.raises(InputError, match="A mean or std needs a framing: state it with framing="):
+        Checkpoint.of(module, input_shape=SHAPE, mean=0.5)
+    with pytest.raises(InputError, match="one output: output= chooses among several; got '1'"):
+        Checkpoint.of(module, input_shape=SHAPE, output=1)
+    with pytest.raises(InputError, match=r"but of 1 channel and 12×12\. It raised RuntimeError"):
+        Checkpoint.of(module, input_shape=(1, 11, 11))
     with pytest.raises(InputError, match="The mean is 'x'"):
         Checkpoint.of(module, input_shape=SHAPE, framing="stretch", mean="x")
 

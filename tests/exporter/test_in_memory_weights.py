@@ -57,8 +57,9 @@ class Tied(nn.Module):
 
 
 @pytest.mark.parametrize("make", [weight_normed, parametrized, spectral, Tied])
-def test_weights_that_are_computed_or_shared(make, tmp_path):
-    module = trained(make())
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_weights_that_are_computed_or_shared(make, is_trained, tmp_path):
+    module = trained(make()) if is_trained else make()  # a weight normed now has the bits of the one it is made of
     checkpoint = Checkpoint.of(module, input_shape=SHAPE, **QUIET)
     for report in lenetx.export(checkpoint, ["onnx", "torchscript"], folder=tmp_path):
         assert report.passed, str(report)

@@ -83,8 +83,7 @@ class Narrow(Net):
         self.half()
 
 class Wide(Net):
-    def more(self):
-        self.double()
+    def more(self): self.double()
 
 class Last(Net):
     input_shape = (8, 8, 1)
@@ -134,7 +133,16 @@ class Other(Net):
 
 class Casts(Wide):
     def logits(self, x):
-        return super().logits(x.double()).float()
+        return super().logits(x.double() + torch.zeros(1, dtype=torch.float64)).to(torch.float32)
+
+class Halved(Narrow):
+    def logits(self, x):
+        return super().logits(x.half()).float()
+
+class Insists(Casts):
+    def logits(self, x):
+        assert x.double().dtype == torch.float64
+        return super().logits(x)
 """
 NOTES = {
     "Net": (),
@@ -152,6 +160,8 @@ NOTES = {
     "Squeezed": ("gives float32[4] for one image, as .squeeze() takes the batch axis away too: it is kept.",),
     "Narrow": ("has weights of float16: it computes in float32 here, as artifacts do.",),
     "Wide": ("has weights of float64: it computes in float32 here, as artifacts do.",),
+    "Casts": ("has weights of float64 and casts to it: it computes in float32 here, as artifacts do.",),
+    "Halved": ("has weights of float16 and casts to it: it computes in float32 here, as artifacts do.",),
     "Last": ("takes its channels last: here it takes them first, as float32[N, 1, 8, 8].",),
     "Flat": ("takes float32[N, 64]: inputs of [1, 8, 8] are flattened to it.",),
     "Lazy": ("takes its channels last: here it takes them first, as float32[N, 1, 8, 8].",),
@@ -165,8 +175,7 @@ REFUSED = {
     "Nothing": "gives NoneType in eval mode, not a tensor of logits",
     "Empty": "gives tuple in eval mode, not a tensor of logits",
     "Other": "gives float32[2, 3] for a batch of 2, not float32[2, 4]: a logit for each of the 4 classes.",
-    "Casts": "has weights of float64, such as conv.weight, and in float32, in which artifacts compute, it raised "
-    "RuntimeError in line ",
+    "Insists": "has weights of float64, such as conv.weight, and in float32, in which artifacts compute, it raised A",
 }
 
 

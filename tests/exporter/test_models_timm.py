@@ -140,6 +140,26 @@ def test_weights_have_timms_preprocessing_unless_another_is_stated(weights):
 
 
 @installed
+def test_a_module_in_memory_carries_its_input_and_its_preprocessing():
+    mend_imports()
+    import timm
+
+    module = timm.create_model("test_resnet", num_classes=7).eval()
+    of_name = models.resolve("timm:test_resnet")
+    notices = []
+    spec = lenetx.Checkpoint.of(module, on_notice=notices.append).spec
+    assert spec.input_shape == of_name.input_shape
+    assert {name: getattr(spec, name) for name in of_name.preprocessing(spec.input_shape)} == of_name.preprocessing(
+        spec.input_shape
+    )
+    assert [each for each in notices if "framing crop, interpolation bilinear, resize 168" in each]
+    stated = lenetx.Checkpoint.of(module, input_shape=(3, 64, 64), framing="stretch", on_notice=notices.append).spec
+    assert (stated.input_shape, stated.framing, stated.mean) == ((3, 64, 64), "stretch", spec.mean)
+    module.pretrained_cfg = module.default_cfg = {"file": "weights.bin"}
+    assert lenetx.Checkpoint.of(module, input_shape=(3, 64, 64)).spec.framing == "unknown"
+
+
+@installed
 @pytest.mark.slow
 def test_weights_are_exported_proven_and_predict_a_picture(weights, tmp_path):
     from torchvision import transforms

@@ -232,3 +232,61 @@ def test_what_a_file_says_is_never_imported(monkeypatch):
 def test_file_names():
     names = {"lenet5": "lenet5", "torchvision:vgg16": "vgg16", "a/b.py:MyNet@12": "mynet", "p.m:Net": "net"}
     assert {name: models.file_stem(name) for name in names} == names
+
+
+COMPILED = """
+import torch
+from torch import nn
+from torch.jit import script
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.flat, self.fc = nn.Flatten(), nn.Linear(64, 4)
+
+    def forward(self, x):
+        return self.fc(self.flat(x))
+
+class Part(Net):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.jit.script(self.fc)
+
+def scripted():
+    return torch.jit.script(Net())
+
+def traced():
+    return torch.jit.trace(func=Net(), example_inputs=torch.zeros(1, 1, 8, 8))
+
+def frozen():
+    return torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(Net().eval())))
+
+def by_name():
+    return script(Net())
+"""
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    (tmp_path / "compiled.py").write_text(COMPILED, encoding="ascii")
+    return lambda name: f"{tmp_path}/compiled.py:{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "called"), [("scripted", "script"), ("traced", "trace"), ("frozen", "script"), ("Part", "script")]
+)
+def test_what_a_factory_compiles_stays_python(compiled, name, called):
+    before, notes = vars(torch.jit).copy(), []
+    network = models.resolve(compiled(name)).build((1, 8, 8), 4, notes.append)
+    assert not any(isinstance(part, torch.jit.ScriptModule) for part in network.modules())
+    assert set(network.state_dict()) == {"fc.weight", "fc.bias"}
+    assert notes == [f"compiled.py:{name} calls torch.jit.{called}: its Python code is taken, not the compiled module."]
+    assert vars(torch.jit) == before
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_a_compiled_module_is_refused(compiled):
+    assert refusal(compiled("by_name"), shape=(1, 8, 8), classes=4) == (
+        "compiled.py:by_name gives a TorchScript module, whose Python code cannot be recovered: return the module that "
+        "it was made of."
+    )

@@ -96,7 +96,7 @@ def test_from_training_to_prediction(zoo, tmp_path, name):
             [each.probability for each in found], [each.probability for each in eager], atol=1e-5
         )
     assert str(zoo.parent) not in path.read_bytes().decode("latin-1")
-    assert all(str(zoo.parent).encode() not in (tmp_path / f"net.{kind}").read_bytes() for kind in formats.FORMATS)
+    assert all(str(zoo.parent).encode() not in (tmp_path / f"net.{kind}").read_bytes() for kind in formats.DEFAULT)
 
 
 def untrained(architecture, shape, arguments=None):
@@ -131,7 +131,7 @@ def proven(checkpoint, folder, kind, against=None, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5"])
-@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+@pytest.mark.parametrize("kind", formats.FORMATS)
 def test_a_network_of_torchvision(tmp_path, name, kind):
     report = proven(untrained(f"torchvision:{name}", (3, 32, 32)), tmp_path, kind)
     assert report.passed, report.failures
@@ -157,7 +157,7 @@ def test_no_arithmetic_of_shapes_is_left_in_an_onnx_file(zoo, name):
     assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Constant", "Cast"}
 
 
-@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+@pytest.mark.parametrize("kind", formats.FORMATS)
 def test_a_fold_with_another_epsilon_fails_the_proof(tmp_path, kind):
     """The logits differ by less than their limit would need: the folded weights are compared bit for bit."""
     checkpoint = untrained("lenet5-bn", (1, 32, 32))
@@ -178,12 +178,24 @@ def other_epsilon(**arguments):
     return network
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", ["dynamic", 3])
+@pytest.mark.parametrize("name", [*models.names(), "Preactivated", "Shuffled", "Tied"])
+def test_every_network_as_pt2(zoo, tmp_path, name, batch):
+    architecture = f"{zoo}:{name}" if name[0].isupper() else name
+    shape = (1, 28, 28) if name[0].isupper() else models.input_shape(name)
+    report = proven(untrained(architecture, shape), tmp_path, "pt2", batch=batch)
+    assert report.passed
+    statuses = {check.name: check.status for check in report.checks}
+    assert {statuses[each] for each in ("weights", "numbers", "graph", "training operators")} == {"passed"}
+
+
 def test_the_numbers_of_the_code_are_part_of_the_proof(zoo, tmp_path):
     checkpoint = untrained(f"{zoo}:Preactivated", (1, 28, 28))
     other = zoo.with_name("other.py")
     other.write_text(ZOO.replace("2.5)", "2.5000001)").replace("0.3 *", "0.3000001 *"), encoding="ascii")
     changed = dataclasses.replace(checkpoint, network=models.resolve(f"{other}:Preactivated"))
-    for kind in formats.FORMATS:
+    for kind in formats.DEFAULT:
         failed = [check.name for check in proven(changed, tmp_path, kind, against=checkpoint).failures]
         assert failed == ["numbers", "graph"]
 

@@ -54,8 +54,15 @@ def test_the_conclusion_begins_with_a_graph_that_was_not_compared() -> None:
     unknown = Check("graph", "all operators", "not_applicable", detail="The network's code has no canonical form: x.")
     one = report(PASSED, unknown, SEEN)
     assert one.passed
-    assert one.conclusion.startswith("The graph was not compared: The network's code has no canonical form: x. ")
+    assert one.conclusion.startswith(
+        "The graph was not compared, so other results for rare inputs or larger batches are not excluded: "
+        "The network's code has no canonical form: x. "
+    )
     assert one.conclusion.endswith("(10,000 test images of mnist).")
+    weights = dataclasses.replace(unknown, name="weights")
+    words = "not seen: weights, graph, so other results for rare inputs or larger batches are not excluded)."
+    assert report(PASSED, weights, unknown).conclusion.endswith(words)
+    assert report(PASSED, weights).conclusion.endswith("not seen: weights).")
 
 
 def test_the_conclusion_names_three_checks_that_failed_and_counts_the_others() -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lenetx.errors import OutputError
+from lenetx.formats import COMPANIONS, FORMATS, suffix
 from lenetx.publishing.transaction import lock_and_recover
 
 from .old_files import OLD, OTHER, filled, repaired
@@ -52,6 +53,16 @@ def test_nobody_s_journal_touches_files_that_lenetx_never_publishes(folder, jour
         (place / "thesis.onnx.txt").write_bytes(b"mine")
     (staged / journal).write_text(json.dumps({"names": [name], "fresh": [name]}))
     assert repaired(folder) == {**OLD, **OTHER, "thesis.onnx.txt": b"mine"}
+
+
+@pytest.mark.parametrize("ending", [*map(suffix, FORMATS), *COMPANIONS.values(), ".onnx.verified.json"])
+def test_a_journal_of_any_file_that_is_published_is_finished(folder, ending):
+    name = f"new{ending}"
+    staged = folder / ".lenetx-abcdefgh"
+    staged.mkdir()
+    (staged / name).write_bytes(b"proven")
+    (staged / "journal.json").write_text(json.dumps({"names": [name], "fresh": [name]}))
+    assert repaired(folder) == {**OLD, **OTHER, name: b"proven"}
 
 
 def test_a_folder_in_the_place_of_a_journal_goes_too(folder):

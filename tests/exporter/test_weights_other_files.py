@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 
 from lenetx import weights
 from lenetx.errors import CheckpointError
@@ -30,6 +31,12 @@ def exported(_):
     return buffer.getvalue()
 
 
+def onnx_model():
+    node = helper.make_node("Relu", ["x"], ["y"])
+    given, wanted = (helper.make_tensor_value_info(name, 1, [1]) for name in "xy")
+    return helper.make_model(helper.make_graph([node], "g", [given], [wanted]))
+
+
 def zipped(data):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -46,6 +53,7 @@ OTHERS = {
     "page": (lambda _: b"\n<!DOCTYPE html><html>404</html>", "web page"),
     "HDF5": (lambda _: b"\x89HDF\r\n\x1a\n" + b"\0" * 99, r"model\.state_dict\(\)"),
     "program": (exported, r"program of torch.export: save the state_dict of what torch.export.load\('weights.bin'\)"),
+    "ONNX": (lambda _: onnx_model().SerializeToString(), "It is an ONNX model, .* give the one that it was made from"),
     "npy": (lambda _: b"\x93NUMPY\x01\x00v\x00", "np.savez"),
 }
 

@@ -2,15 +2,17 @@
 
 import io
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import PIL.Image
 import PIL.PngImagePlugin
 from onnx import TensorProto, helper, numpy_helper
 
-from lenetx_runtime import ModelSpec, SelfTest
+from lenetx_runtime import ModelSpec, SelfTest, ort_file
 from lenetx_runtime.onnx_file import seal
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -126,6 +128,25 @@ def models():
     return {name: seal(model.SerializeToString()) for name, model in (("whole.onnx", whole), ("small.onnx", small))}
 
 
+def ort_models():
+    """Return {name: bytes} of a small sealed model in ORT format, with an activation in its convolution."""
+    model = network()
+    helper.set_model_props(model, {METADATA_KEY: ModelSpec(**SPEC).to_json()})
+    del model.graph.node[1]
+    node = model.graph.node[0]
+    node.op_type, node.domain, node.output[0] = "FusedConv", "com.microsoft", "active"
+    node.attribute.append(helper.make_attribute("activation", "Relu"))
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "small.ort"
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return {path.name: ort_file.seal(path.read_bytes())}
+
+
 def specs():
     """Return {name: bytes} of spec texts."""
     whole, small = (onnx.load_from_string(data).metadata_props[0].value.encode() for data in models().values())
@@ -146,6 +167,7 @@ def certificates():
 CORPORA = {
     "image": images,
     "model": models,
+    "ort": ort_models,
     "spec": specs,
     "selftest": selftests,
     "certificate": certificates,

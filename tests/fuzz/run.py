@@ -17,20 +17,25 @@ sys.path.insert(0, str(Path(__file__).parent))
 from corpus import CORPORA
 from mutate import mutated, mutated_image
 from mutate_model import changed
+from mutate_ort import changed as changed_ort
 from peak import peak_bytes
 from targets import TARGETS
 
 
-def either(data, random):
-    """Change a model's bytes or what they mean."""
-    return changed(data, random) if random.random() < 0.7 else mutated(data, random)
+def either(change):
+    """Return a function that changes a model's bytes or what they mean."""
+    return lambda data, random: change(data, random) if random.random() < 0.7 else mutated(data, random)
 
 
 MOST_SECONDS = 2.0
 MOST_BYTES = 2**30
 HANGS = 200.0
 """Seconds on the clock, of which other processes may have taken most."""
-MUTATORS = dict.fromkeys(TARGETS, mutated) | {"image": mutated_image, "model": either}
+MUTATORS = dict.fromkeys(TARGETS, mutated) | {
+    "image": mutated_image,
+    "model": either(changed),
+    "ort": either(changed_ort),
+}
 
 
 def budget(runs):

@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 
-from lenetx_runtime import Classifier, InputError, LenetxError, ModelSpec
+from lenetx_runtime import Classifier, InputError, LenetxError, ModelSpec, onnx_file, ort_file
 from lenetx_runtime.certificate import _is_certificate
-from lenetx_runtime.onnx_file import read_spec, seal
+from lenetx_runtime.ort_file import read_any_spec
 from lenetx_runtime.preprocess import decode
 from lenetx_runtime.selftest import SelfTest
 
@@ -39,7 +39,8 @@ def resealed(data):
         return data
     start = place + len(DIGEST)
     try:
-        return seal(data[:start] + b"0" * 64 + data[start + 64 :])
+        kind = ort_file if ort_file.is_ort(data) else onnx_file
+        return kind.seal(data[:start] + b"0" * 64 + data[start + 64 :])
     except (ValueError, LenetxError):
         return data
 
@@ -49,7 +50,7 @@ def model(data):
     labelled = False
     for given in (data, resealed(data)):
         try:
-            read_spec(given)
+            read_any_spec(given)
             with Classifier(given, threads=1) as classifier:
                 prediction = classifier.predict(PICTURE)
                 if classifier.spec.selftest is not None:
@@ -95,4 +96,4 @@ def certificate(data):
     return _is_certificate(document)
 
 
-TARGETS = {"image": image, "model": model, "spec": spec, "selftest": selftest, "certificate": certificate}
+TARGETS = {"image": image, "model": model, "ort": model, "spec": spec, "selftest": selftest, "certificate": certificate}

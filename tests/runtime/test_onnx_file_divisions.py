@@ -5,7 +5,8 @@ import pytest
 from onnx import defs, helper, numpy_helper
 
 from lenetx_runtime import ArtifactError, Classifier
-from lenetx_runtime.onnx_file import OTHERS, read_spec
+from lenetx_runtime.graph_checks import OTHERS
+from lenetx_runtime.onnx_file import read_spec
 
 LEAST = np.iinfo(np.int64).min
 

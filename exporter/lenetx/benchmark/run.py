@@ -18,7 +18,7 @@ from ..execution.host import standard_settings
 from ..proof import Reference, environment
 from ..publishing.against import load_against
 from ..publishing.locate import artifacts_of, checkpoint_beside, newest_checkpoint
-from ..publishing.verify import reference
+from ..publishing.reference import reference
 from ..weights import checkpoint_file
 from ..weights.options import WeightsOptions
 from .assemble import assemble

@@ -1,4 +1,4 @@
-"""Read and write zip archives in one canonical form; checkpoints and TorchScript files are stored this way.
+"""Read and write zip archives in one canonical form; checkpoints, TorchScript and ``.pt2`` files are stored this way.
 
 The bytes of torch's own archives depend on the file's name, the date and a serial number. Ours store the same records
 uncompressed, in sorted order, under the root ``archive/``, with a fixed date: the same records give the same bytes.

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .network import Network
 
 __all__ = [
+    "COMPANIONS",
     "DEFAULT",
     "FORMATS",
     "Batch",
     "Format",
+    "companions",
     "export",
     "get",
     "is_artifact",
@@ -36,9 +38,18 @@ __all__ = [
     "suffix",
 ]
 
-FORMATS = {"onnx": "lenetx.formats.onnx", "torchscript": "lenetx.formats.torchscript"}
+FORMATS = {
+    "onnx": "lenetx.formats.onnx",
+    "torchscript": "lenetx.formats.torchscript",
+    "pt2": "lenetx.formats.pt2",
+    "ort": "lenetx.formats.ort",
+}
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
+COMPANIONS = {"ort": ".required_operators.config"}
+"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
+_ARCHIVES = (".torchscript", ".pt2")
+"""Suffixes of archives that other programs write too."""
 
 Batch = int | Literal["dynamic"]
 
@@ -124,14 +135,23 @@ def suffix(name: str) -> str:
     return f".{name}"
 
 
+def companions(name: str, path: Path) -> dict[str, bytes]:
+    """Return the files to publish beside an artifact of a format, by name."""
+    if name not in COMPANIONS:
+        return {}
+    contents: bytes = importlib.import_module(FORMATS[name]).companion(read_bytes(path, "artifact"))
+    return {path.with_suffix(COMPANIONS[name]).name: contents}
+
+
 def is_artifact(path: Path) -> bool:
-    """Return whether a file has the suffix of a format and is not another program's TorchScript archive."""
+    """Return whether a file has the suffix of a format and is not an archive that another program wrote with torch."""
     if path.suffix.removeprefix(".") not in FORMATS:
         return False
-    if path.suffix != suffix("torchscript"):
+    if path.suffix not in _ARCHIVES:
         return True
     data = read_bytes(path, "artifact")
-    return not torchscript_file.recognises(data) or archive.has(data, f"extra/{METADATA_KEY}.json")
+    of_torch = torchscript_file.recognises(data) or archive.has(data, "archive_format")
+    return not of_torch or archive.has(data, f"extra/{METADATA_KEY}.json")
 
 
 def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:

@@ -41,6 +41,7 @@ class Artifact:
         spec: the embedded spec; for a function or a foreign file, the checkpoint's with the names and axes of the file.
         is_foreign: whether another program wrote the graph.
         beside: names of the files beside it that hold its weights; ``sha256`` does not cover them.
+        others: names of its outputs that were left out: they and what only they need is not proven.
     """
 
     format: str
@@ -51,6 +52,7 @@ class Artifact:
     spec: ModelSpec
     is_foreign: bool = False
     beside: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def is_function(self) -> bool:
@@ -104,6 +106,8 @@ class OpenedArtifact:
         entering: returns the input of its first affine layer, float32[N, …], for float32[N, C, H, W]; ``None`` if it
             cannot.
         placed: the names of weights that were found only by their position, and may actually be others.
+        idle_switches: returns the smooth operators that are saturated for all of some arrays of float32[N, C, H, W], in
+            words; ``None`` if the format does not expose them.
         reduced: what a file in reduced precision computes; ``None`` in float32. Then ``weights``, ``numbers``,
             ``constants`` and ``expression`` are those of the float32 graph that it stands for.
     """
@@ -124,4 +128,5 @@ class OpenedArtifact:
     slack: "Mapping[str, NDArray[np.float64]]" = field(default_factory=dict)
     entering: "Callable[[NDArray[np.float32]], NDArray[np.float32]] | None" = None
     placed: frozenset[str] = frozenset()
+    idle_switches: "Callable[[Sequence[NDArray[np.float32]]], str] | None" = None
     reduced: "Reduced | None" = None

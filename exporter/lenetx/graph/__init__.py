@@ -6,10 +6,23 @@ a forward pass of PyTorch, eager or TorchScript, and ``torch_graph`` reads it; `
 """
 
 from .aliases import aliases
-from .decisions import decisions
+from .decisions import CURVES, decisions
 from .difference import difference
 from .expression import Expression, Unknown, ordered
-from .onnx_graph import of_onnx
+from .numbers_apart import only_numbers_differ
+from .onnx_graph import of_onnx, sizes_in
 from .torch_graph import of_tape
 
-__all__ = ["Expression", "Unknown", "aliases", "decisions", "difference", "of_onnx", "of_tape", "ordered"]
+__all__ = [
+    "CURVES",
+    "Expression",
+    "Unknown",
+    "aliases",
+    "decisions",
+    "difference",
+    "of_onnx",
+    "of_tape",
+    "only_numbers_differ",
+    "ordered",
+    "sizes_in",
+]

@@ -2,8 +2,11 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
+
+from .expression import key_of_array
+from .usage import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -11,11 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["aliases"]
 
 
-def aliases(tensors: "Mapping[str, Tensor]") -> Mapping[str, str]:
+def aliases(tensors: "Mapping[str, Tensor]", computed: Collection[bytes] = ()) -> Mapping[str, str]:
     """Return, for each name, the first name whose tensor has the same dtype, shape and bits.
+
+    The mapping also has the ``key_of_array`` of each tensor that something computed equals, since a file may store
+    either under the name of the other.
 
     Args:
         tensors: the network's parameters and buffers by name, on the CPU.
+        computed: ``digest`` of each other tensor that the network reads, see ``lenetx.graph.usage.Usage``.
     """
     alike: dict[object, list[str]] = defaultdict(list)
     for name, tensor in tensors.items():
@@ -26,6 +33,9 @@ def aliases(tensors: "Mapping[str, Tensor]") -> Mapping[str, str]:
         for name in names:
             bits = b"" if len(names) == 1 else _digest(tensors[name])
             found[name] = firsts.setdefault(bits, name)
+    if computed:
+        arrays = {name: tensors[name].detach().numpy() for name in [*found]}
+        found |= {key_of_array(each): found[name] for name, each in arrays.items() if digest(each) in computed}
     return found
 
 

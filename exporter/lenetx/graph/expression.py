@@ -163,10 +163,18 @@ def weight(name: str, shape: Sequence[int]) -> Expression:
     return make("weight", (), tuple(shape), name=name, axes=tuple(shape))
 
 
-def of_array(array: "NDArray[Any]") -> Expression:
-    """Build a constant: a tensor that is not one of the network's parameters or buffers."""
+def of_array(array: "NDArray[Any]", aliases: Mapping[str, str] | None = None) -> Expression:
+    """Build a constant, or the parameter or buffer with the same dtype, shape and bits, if there is one."""
+    key = key_of_array(array)
+    if key in (aliases or {}):
+        return weight(aliased(key, aliases), array.shape)
+    return constant(key.partition(" ")[0], array.shape)
+
+
+def key_of_array(array: "NDArray[Any]") -> str:
+    """Return the digest of an array's dtype and numbers in their order, and its axes, separated by spaces."""
     digest = hashlib.sha256(array.dtype.str.encode() + array.tobytes())
-    return constant(digest.hexdigest(), array.shape)
+    return " ".join([digest.hexdigest(), *map(str, array.shape)])
 
 
 def constant(digest: str, shape: Sequence[int]) -> Expression:

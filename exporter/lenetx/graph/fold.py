@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from ..execution.copies import deep_copy
-from .foldable import foldable
+from .foldable import foldable, rest_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,34 +25,28 @@ def fold(network: "nn.Module", shape: tuple[int, int, int], kept: Collection[str
         kept: names of batch norms that are not folded.
 
     Returns:
-        The network, with an ``nn.Identity`` in place of each folded batch norm; an unfolded copy if its code does not
-        run without them.
+        The network, with an ``nn.Identity`` in place of each folded batch norm, or with what its class computes after
+        it; an unfolded copy if its code does not run without them.
     """
-    from torch import nn
-
     from ..models.probe import forward_on_meta
 
     pairs = _pairs(network, shape, kept)
     if not pairs:
         return network
     unfolded = deep_copy(network, {})
-    norms = {id(norm) for _, norm in pairs}
+    rests = {id(norm): rest_of(norm) for _, norm in pairs}
     for layer, norm in pairs:
         _fold(layer, norm)
-        norm.forward = _same  # the code may also keep the batch norm in a plain list
+        norm.forward = rests[id(norm)].forward  # the code may also keep the batch norm in a plain list
     for name, module in [*network.named_modules(remove_duplicate=False)]:
-        if id(module) in norms:
+        if id(module) in rests:
             parent, _, own = name.rpartition(".")
-            setattr(network.get_submodule(parent), own, nn.Identity().eval())
+            setattr(network.get_submodule(parent), own, rests[id(module)])
     try:
         forward_on_meta(network, shape)
     except Exception:  # code that reads attributes of its batch norms, or needs real numbers
         return network if _runs(network, shape) else unfolded
     return network
-
-
-def _same(inputs: "Tensor") -> "Tensor":
-    return inputs
 
 
 def _runs(network: "nn.Module", shape: tuple[int, int, int]) -> bool:

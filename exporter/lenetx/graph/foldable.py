@@ -3,13 +3,14 @@
 Operators are observed, not code, so modules in plain lists, computed sizes and Python control flow are supported.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["foldable"]
+__all__ = ["foldable", "rest_of"]
 
 _NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training")
 _READS_NUMBERS = ("_local_scalar_dense", "is_nonzero", "equal", "item")
@@ -123,15 +124,60 @@ def _is_layer(module: Any) -> bool:
 
 
 def _is_norm(module: Any) -> bool:
-    """Return whether a module is one of torch's batch norms, unmodified, in eval mode, with float32 statistics."""
+    """Return whether a module is a batch norm in eval mode, with float32 statistics and nothing before the norm."""
     import torch
     from torch import nn
 
     plain = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-    if not isinstance(module, plain) or type(module).forward is not nn.BatchNorm2d.forward or module.training:
+    if not isinstance(module, plain) or module.training or not _is_quiet(module):
         return False
     tensors = [*module.parameters(), module.running_mean, module.running_var]
-    return _is_quiet(module) and all(each is not None and each.dtype == torch.float32 for each in tensors)
+    if not all(each is not None and each.dtype == torch.float32 for each in tensors):
+        return False
+    return type(module).forward is nn.BatchNorm2d.forward or _is_followed_by_parts(module)
+
+
+def rest_of(norm: Any) -> "nn.Module":
+    """Return what a batch norm's class computes after the norm: its parts in order, as in timm's; usually nothing."""
+    from torch import nn
+
+    parts = dict(norm.named_children())
+    return (nn.Sequential(OrderedDict(parts)) if parts else nn.Identity()).eval()
+
+
+def _is_followed_by_parts(norm: Any) -> bool:
+    """Return whether a batch norm's own ``forward`` is that of torch, followed by its parts."""
+    import torch
+    from torch.nn.functional import batch_norm
+
+    def usual(images: "Tensor") -> Any:
+        numbers = norm.running_mean, norm.running_var, norm.weight, norm.bias
+        return rest_of(norm)(batch_norm(images, *numbers, False, norm.momentum or 0.0, norm.eps))
+
+    images = torch.randn(2, norm.num_features, 3, 3, generator=torch.Generator().manual_seed(0))
+    try:
+        (found, calls), (right, wanted) = (_traced(run, images) for run in (norm, usual))
+    except Exception:  # whatever the module's code raises
+        return False
+    return calls == wanted and torch.equal(found, right)
+
+
+def _traced(run: "Callable[[Tensor], Any]", images: "Tensor") -> tuple[Any, list[Any]]:
+    """Return the result, and the operators that compute it with what they read besides tensors."""
+    import torch
+    from torch.utils._pytree import tree_leaves
+
+    from ..execution.carrier import Watch
+    from ..models.probe import fork_random
+
+    calls: list[Any] = []
+
+    def call(func: Any, args: Any, kwargs: Any) -> Any:
+        calls.append((func, [each for each in tree_leaves((args, kwargs)) if not isinstance(each, torch.Tensor)]))
+        return func(*args, **kwargs)
+
+    with torch.no_grad(), fork_random(), Watch(call):
+        return run(images.clone()), calls
 
 
 def _is_quiet(module: "nn.Module") -> bool:

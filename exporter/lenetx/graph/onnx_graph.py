@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .batch_multiple import Images
 from .decisions import GIVES_SIZES
 from .expression import FRONT, Expression, Unknown, Unsupported, aliased, make, number, of_array, opaque, plain, weight
 from .onnx_layers import LAYERS
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-__all__ = ["names_of", "of_onnx"]
+__all__ = ["names_of", "of_onnx", "sizes_in"]
 
 _OPERATORS = {**LAYERS, **NUMBERS, **SHAPES}
 _OPSETS = range(14, 24)
@@ -26,6 +27,25 @@ _DOMAINS = ("", "ai.onnx")
 _FLOAT, _BOOL = 1, 9
 _GRAPH = 5
 """``onnx.AttributeProto.GRAPH``."""
+
+
+def sizes_in(model: "ModelProto", name: str) -> "NDArray[Any] | None":
+    """Return the integers or truth values that a graph derives from constants and shapes under a name.
+
+    Args:
+        model: any model; nothing in it is trusted.
+        name: of a value.
+
+    Returns:
+        An array of objects, the same for any number of images; ``None`` if it is not known or depends on that number.
+    """
+    try:
+        graph = _Graph(model, None)
+        graph.read()
+    except _Unreadable:
+        return None
+    found = graph.sizes.get(name)
+    return None if found is None or any(isinstance(each, Images) for each in found.flat) else found
 
 
 class _Unreadable(Exception):
@@ -55,13 +75,14 @@ class _Graph:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         (given,) = graph.input
         self._batch, axes = _input_axes(given)
-        self._sizes: dict[str, NDArray[Any]] = {}
+        self.sizes: dict[str, NDArray[Any]] = {}
         self._values = {given.name: make("input", (), axes, batch=FRONT, axes=axes)}
         self._values |= {name: self._constant(tensor) for name, tensor in self._constants.items()}
         if len(self._values) != len(graph.initializer) + 1 or "" in self._values:
             raise _Unreadable("two of its values have one name")
 
-    def output(self) -> Expression:
+    def read(self) -> None:
+        """Build the expressions of all nodes."""
         for node in self._graph.node:
             for name in node.input:
                 if name and name not in self._values:
@@ -71,6 +92,9 @@ class _Graph:
                 raise _Unreadable(f"{plain(node.op_type)} gives a value that there is already")
             outputs = self._outputs(node)
             self._values |= {name: found for name, found in zip(node.output, outputs, strict=True) if name}
+
+    def output(self) -> Expression:
+        self.read()
         (wanted,) = self._graph.output
         if wanted.name not in self._values:
             raise _Unreadable(f"nothing gives its output {plain(wanted.name)}")
@@ -83,14 +107,16 @@ class _Graph:
         read = [self._values[name] for name in (*proto.input, *_read_within(proto)) if name in self._values]
         count = len(proto.output)
         try:
-            operator = _OPERATORS.get(proto.op_type)
-            if operator is None or proto.domain not in _DOMAINS or proto.overload:
+            if proto.domain not in _DOMAINS or proto.overload:
                 raise Unsupported("it is not known")
-            node = Node(proto, self._values, self._constants, self._sizes, self._batch)
+            node = Node(proto, self._values, self._constants, self.sizes, self._batch)
             sizes = sizes_of(node)
             if sizes is not None:
-                self._sizes[proto.output[0]] = sizes
+                self.sizes[proto.output[0]] = sizes
                 raise Unsupported(GIVES_SIZES)
+            operator = _OPERATORS.get(proto.op_type)
+            if operator is None:
+                raise Unsupported("it is not known")
             found = operator(node)
             node.finish()
         except Unsupported as error:
@@ -113,7 +139,7 @@ class _Graph:
             except (ValueError, TypeError, RuntimeError, IndexError):
                 return opaque(tensor.name, "it cannot be read", ())
             is_number = array.size == 1 and array.ndim < 2 and not is_mask
-            return number(float(array.item())) if is_number else of_array(array)
+            return number(float(array.item())) if is_number else of_array(array, self._aliases)
         return weight(aliased(tensor.name, self._aliases), tensor.dims)
 
 

@@ -1,5 +1,6 @@
 """Compute the integers that an ONNX graph derives from constants and shapes, exactly for any number of images."""
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Union
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sizes_of"]
 
-_INT64 = 7
+_BOOL, _INT64 = 9, 7
 _FAR = 2**62
 
 
@@ -29,10 +30,10 @@ def sizes_of(node: "Node") -> Sizes:
     Raises:
         Unsupported: what it computes from sizes is not supported.
     """
-    operator = _OPERATORS.get(node.operator)
-    if operator is None or (node.operator != "Shape" and not node.reads_sizes()):
+    compute = _OPERATORS.get(node.operator)
+    if compute is None or (node.operator != "Shape" and not node.reads_sizes()):
         return None
-    found = np.asarray(operator(node), object)
+    found = np.asarray(compute(node), object)
     if found.size > MOST_SIZES or any(abs(each) > _FAR for each in found.flat if not isinstance(each, Images)):
         raise Unsupported("too many sizes")
     return found
@@ -103,9 +104,24 @@ def _range(node: "Node") -> Any:
 
 
 def _cast(node: "Node") -> Any:
-    node.require("to", _INT64)
+    kind, values = node.integer("to", 0), node.array(0)
     node.integer("saturate", 1)
-    return node.array(0)
+    if kind not in (_BOOL, _INT64):
+        raise Unsupported("it gives other numbers than sizes")
+    return values if kind == _INT64 else np.frompyfunc(bool, 1, 1)(_certain(values))
+
+
+def _comparison(compare: Callable[[int, int], bool]) -> "Callable[[Node], Any]":
+    def read(one: Any, other: Any) -> Any:
+        return np.frompyfunc(compare, 2, 1)(_certain(one), _certain(other))
+
+    return _pair(read)
+
+
+def _certain(values: "NDArray[Any]") -> "NDArray[Any]":
+    if any(isinstance(each, Images) for each in values.flat):
+        raise Unsupported("it computes with the number of images")
+    return values
 
 
 def _pair(combine: Callable[[Any, Any], Any]) -> "Callable[[Node], Any]":
@@ -132,4 +148,8 @@ _OPERATORS: "Mapping[str, Callable[[Node], Any]]" = {
     "Add": _pair(lambda one, other: one + other),
     "Mul": _pair(lambda one, other: one * other),
     "Div": _pair(lambda one, other: one // other),
+    "Equal": _comparison(operator.eq),
+    "Less": _comparison(operator.lt),
+    "Greater": _comparison(operator.gt),
+    "Not": lambda node: np.frompyfunc(operator.not_, 1, 1)(_certain(node.array(0))),
 }

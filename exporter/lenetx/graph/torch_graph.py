@@ -98,12 +98,12 @@ def _leaf(
     name = step.names.get(place, "")
     name, *changes = name.split(":")
     if not name:
-        return _constant(leaf)
+        return _constant(leaf, aliases)
     own = weight(aliased(name, aliases), _first_axes(changes, leaf))
     last, have = (changes or [""])[-1], _first_axes(changes[-1:], leaf)
     if last.startswith("repeat"):
         if tuple(leaf.shape) != (math.prod(have) * count,):
-            return _constant(leaf)
+            return _constant(leaf, aliases)
         return _changed(own, changes[:-1], have)  # one copy per image: an instance norm runs as a batch norm
     if last.startswith("expand") and leaf.shape[0] == count and not leaf.stride(0):
         axes = have[1:] if len(have) == leaf.ndim else have
@@ -134,10 +134,10 @@ def _changed(found: Expression, changes: Sequence[str], axes: tuple[int, ...]) -
     return reshape(found, axes)
 
 
-def _constant(leaf: "Tensor") -> Expression:
+def _constant(leaf: "Tensor", aliases: Mapping[str, str] | None) -> Expression:
     """Return a tensor that is not a parameter or buffer as a number, or as a constant in the order of its memory."""
     if leaf.numel() == 1 and leaf.ndim < 2:
         return number(float(leaf))
     order = sorted(range(leaf.ndim), key=leaf.stride, reverse=True)
-    found = of_array(leaf.detach().permute(order).contiguous().cpu().numpy())
+    found = of_array(leaf.detach().permute(order).contiguous().cpu().numpy(), aliases)
     return transpose(found, [order.index(axis) for axis in range(leaf.ndim)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..execution.user_code import user_code
 from .adapt import accept_channels_first, adapt_output
+from .compilers import without_torchscript
 from .probe import eval_mode, require_logits
 from .wrappers import detach_trainers, sole_part, unwrapped
 
@@ -70,7 +71,7 @@ class Architecture:
                 error.
         """
         notes: list[str] = []
-        module = self._construct(input_shape, classes)
+        module = self._construct(input_shape, classes, notes.append)
         logits = adapt_output(module, self.title, input_shape, classes, notes.append, output=self.output)
         require_logits(logits, self.title, classes)
         if self.channels_last:
@@ -123,22 +124,27 @@ class Architecture:
         with torch.device("meta"):
             return self._construct(input_shape, classes)
 
-    def _construct(self, input_shape: Shape, classes: int) -> "nn.Module":
-        """Call the factory and remove the wrappers of ``torch.compile`` and data parallelism."""
+    def _construct(
+        self, input_shape: Shape, classes: int, on_notice: Callable[[str], None] = lambda _: None
+    ) -> "nn.Module":
+        """Call the factory and remove the wrappers of ``torch.compile``, TorchScript and data parallelism."""
         import torch
         from torch import nn
 
         self._require_size(input_shape)
         arguments = self._complete(input_shape[0], classes)
-        with user_code(self.title):
+        with user_code(self.title), without_torchscript() as compilers:
             module = unwrapped(self.factory(**arguments))
+        if compilers:
+            on_notice(f"{self.title} calls {compilers[0]}: its Python code is taken, not the compiled module.")
         if isinstance(module, type):
             raise InputError(f"{self.title} returns the class {module.__name__}, not a network: let it call the class.")
         if not isinstance(module, nn.Module):
             raise InputError(f"{self.title} gives {type(module).__name__}, not a torch.nn.Module.")
         if isinstance(module, torch.jit.ScriptModule):
             raise InputError(
-                f"{self.title} gives a TorchScript module, whose code is compiled: return the module itself."
+                f"{self.title} gives a TorchScript module, whose Python code cannot be recovered: return the module "
+                "that it was made of."
             )
         module = sole_part(module, self.title)
         detach_trainers(module)

@@ -11,6 +11,7 @@ from ..execution.copies import deep_copy
 from ..execution.user_code import is_installed
 from .architecture import Architecture, Shape
 from .module_copy import copied, drop_idle_hooks
+from .timm_zoo import carried_by
 from .user_network import as_input_shape, declared_input_shape, own_digest
 from .wrappers import sole_part, unwrapped
 
@@ -52,7 +53,7 @@ def architecture_of(
     Args:
         module: a ``torch.nn.Module`` with weights, on any device and in any mode.
         input_shape: (channels, height, width), or (height, width, channels) if the module takes [N, H, W, C]; by
-            default the module's attribute of that name.
+            default the module's attribute of that name, or what timm stores in its modules.
         on_notice: called with a sentence if the module is in training mode.
 
     Raises:
@@ -71,7 +72,8 @@ def architecture_of(
     if isinstance(module, torch.jit.ScriptModule):
         raise InputError(
             f"{module.original_name} is a TorchScript module, whose Python code cannot be recovered: give the module "
-            "that it was made of; scripted.state_dict() holds its weights."
+            "that it was made of. If you have only its code, save it with torch.jit.save and read that file with "
+            "lenetx.load_weights(FILE, architecture='net.py:NAME')."
         )
     _require_weights(module, title)
     if module.training:
@@ -81,12 +83,20 @@ def architecture_of(
     if shape is not None:
         axes = (*shape[1:], shape[0]) if channels_last else shape
         drop_idle_hooks(kept, torch.rand(2, *axes, generator=torch.Generator().manual_seed(0)))
-    return Architecture(name, lambda: deep_copy(kept, {}), {}, shape, channels_last=channels_last)
+    return Architecture(
+        name,
+        lambda: deep_copy(kept, {}),
+        {},
+        shape,
+        channels_last=channels_last,
+        preprocessing=carried_by(module)[1],
+    )
 
 
-def _input_shape(module: object, stated: Sequence[int] | None, title: str) -> tuple[Shape | None, bool]:
+def _input_shape(module: "nn.Module", stated: Sequence[int] | None, title: str) -> tuple[Shape | None, bool]:
     if stated is None:
-        return declared_input_shape(module, title)
+        shape, is_last = declared_input_shape(module, title)
+        return shape or carried_by(module)[0], is_last
     shape, is_last = as_input_shape(stated, "The input_shape")
     with contextlib.suppress(InputError):  # the attribute may mean something else
         is_last = is_last or declared_input_shape(module, title)[1]

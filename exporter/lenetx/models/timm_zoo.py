@@ -4,7 +4,7 @@ import difflib
 import functools
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from .architecture import Architecture, Shape
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["PREFIX", "architecture"]
+__all__ = ["PREFIX", "architecture", "carried_by"]
 
 PREFIX = "timm:"
 
@@ -58,6 +58,14 @@ def architecture(name: str, arguments: Mapping[str, object]) -> Architecture:
         shape,
         preprocessing=functools.partial(_preprocessing, config.to_dict()),
     )
+
+
+def carried_by(module: "nn.Module") -> tuple[Shape | None, Callable[[Shape], Mapping[str, Any] | None] | None]:
+    """Return the input shape and the preprocessing that timm stores in a module, as in an ``Architecture``."""
+    config = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None)
+    if not isinstance(config, Mapping) or not {"input_size", "interpolation", "mean", "std"} <= config.keys():
+        return None, None
+    return config["input_size"], functools.partial(_preprocessing, config)
 
 
 def _config(timm: ModuleType, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import cast
 
 from ..execution.host import standard_settings
 from ..formats.artifact import OpenedArtifact
+from ..graph.expression import plain
 from ..report import Check, Report
 from ..report.registry import REGISTRY
 from ..weights.accepted import code_accepted
@@ -102,6 +103,7 @@ def about_artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     if artifact.is_foreign:
         about["origin"] = artifact.spec.origin if artifact.has_spec else "foreign"
         about |= {"batch": artifact.spec.batch} if artifact.spec.batch != "dynamic" else {}
+        about |= {"output": plain(artifact.spec.output_name)} if artifact.others else {}
         about |= {"external_data": ", ".join(artifact.beside)} if artifact.beside else {}
     return about
 

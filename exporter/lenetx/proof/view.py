@@ -46,7 +46,7 @@ class View:
 
         network = self.network.module
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        names = aliases(self.usage.tensors)
+        names = aliases(self.usage.tensors, self.usage.computed)
         with self.network.checkpoint.guard():
             tape = record(network, torch.zeros(_TRACED, *self.network.spec.input_shape), own)
         return of_tape(tape, names), names

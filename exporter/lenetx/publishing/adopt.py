@@ -24,14 +24,14 @@ from ..models.user_network import as_input_shape
 from ..proof import Reference
 from ..report import Report
 from ..weights.checkpoint import Checkpoint
-from ..weights.in_memory import checkpoint_of_module
 from ..weights.options import WeightsOptions
 from ..weights.statement import Statement
 from .against import load_against
-from .in_memory import shape_in
+from .in_memory import against_foreign
 from .publish import Job, publish_jobs
+from .reference import reference
 from .unproven import seal_unproven
-from .verify import reference, require_layout
+from .verify import require_layout
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,7 +87,8 @@ def adopt(
         std: of the inputs.
         interpolation: of the framing.
         resize: of the framing.
-        output: index or name of the logits among several outputs of a module.
+        output: index or name of the logits among several outputs of a module or of the file. The file's others are left
+            out, with what only they need.
         layout: the axes of the file's input, if it does not tell them: ``nchw``, ``nhwc``, ``flat`` or ``nhw``, see
             ``ModelSpec.layout``.
         folder: output folder; ``artifacts`` by default. It cannot be that of the file, unless ``name`` differs.
@@ -113,7 +114,7 @@ def adopt(
     """
     against = Path(against) if isinstance(against, str | os.PathLike) else against
     in_memory = not isinstance(against, Checkpoint | Path | None)
-    path, note = Path(path), on_notice or (warn if in_memory else _drop)
+    path, note = _file(path), on_notice or (warn if in_memory else _drop)
     require_layout(layout)
     target = _target(path, Path(folder or ARTIFACTS), name)
     sealed = _require_adoptable(path)
@@ -127,6 +128,8 @@ def adopt(
         "output": output,
     }
     given = [key for key, value in {"input_shape": input_shape, **said}.items() if value is not None]
+    if isinstance(against, Checkpoint) and output is not None:
+        given.remove("output")
     if against is None and not unproven:
         raise InputError("Name the weights that it was made from, with --against; --unproven seals it without any.")
     if weights_options is not None and (given or not (unproven or isinstance(against, Path))):
@@ -153,7 +156,9 @@ def adopt(
         file=against.name if isinstance(against, Path) else None,
         on_progress=on_progress,
     )
-    (report,) = publish_jobs(expected, target.parent, [_job(path, target, expected, layout)], on_progress)
+    chosen = stated if weights_options is None else weights_options.stated
+    job = _job(path, target, expected, layout, chosen.network_output, note)
+    (report,) = publish_jobs(expected, target.parent, [job], on_progress)
     for check in report.checks:
         if check.name == LOCAL_PATHS and check.status != "passed":
             note(check.detail)
@@ -173,19 +178,33 @@ def _checkpoint(
         return against
     if isinstance(against, Path):
         return load_against(against, path, options, on_notice)
-    return checkpoint_of_module(
-        Checkpoint, against, input_shape=input_shape or shape_in(path), stated=stated, on_notice=on_notice
-    )
+    return against_foreign(against, path, input_shape, stated, on_notice)
 
 
-def _job(path: Path, target: Path, expected: Reference, layout: str | None) -> Job:
-    checkpoint = expected.checkpoint
+def _job(
+    path: Path, target: Path, expected: Reference, layout: str | None, output: str | None, on_notice: Notice
+) -> Job:
+    checkpoint, built = expected.checkpoint, expected.modules[0]
     return Job(
         "onnx",
         target,
         "adopting",
-        partial(foreign_onnx.adopted, path, checkpoint.spec, layout),
-        partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=expected.modules[0], named=path),
+        partial(foreign_onnx.adopted, path, checkpoint.spec, built, layout, output, on_notice),
+        partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=built, named=path),
+    )
+
+
+def _file(path: object) -> Path:
+    """Return the path of a file.
+
+    Raises:
+        InputError: it is a program in memory, or something else.
+    """
+    if isinstance(path, str | os.PathLike):
+        return Path(path)
+    raise InputError(
+        f"Only the path of an ONNX file can be adopted; got {type(path).__name__}. `lenetx.verify` proves "
+        "programs in memory."
     )
 
 
@@ -233,12 +252,8 @@ def _require_nothing_to_compare(against: object, options: WeightsOptions | None,
         raise InputError("--unproven is for files without weights to compare them with; got --against: omit one.")
     if named := [name for name, value in data.items() if value is not None]:
         raise InputError(f"--{named[0].replace('_', '-')} is for the proof, and --unproven makes none.")
-    if options is not None and options != WeightsOptions(
-        stated=dataclasses.replace(options.stated, network_output=None)
-    ):
-        raise InputError(
-            "--unproven reads no weights: --arch, --arch-arg, --output and permissions do not apply to it."
-        )
+    if options is not None and options != WeightsOptions(stated=options.stated):
+        raise InputError("--unproven reads no weights: --arch, --arch-arg and permissions do not apply to it.")
 
 
 def _with_shape(stated: Statement, input_shape: Sequence[int] | None) -> Statement:

@@ -1,7 +1,8 @@
 """Load the weights that an artifact is compared with; what the artifact records is the default."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from lenetx_runtime import ModelSpec
@@ -9,7 +10,9 @@ from lenetx_runtime.spec import UNKNOWN, UNPROVEN
 
 from .. import formats, models
 from ..errors import InputError
-from ..formats.foreign_onnx import input_of, is_foreign
+from ..formats.foreign_onnx import input_of, is_foreign, outputs_of
+from ..models.outputs import NoSuchOutput, place_of
+from ..weights import Found
 from ..weights.accepted import with_code_of
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import checkpoint_of, third_party_weights
@@ -17,7 +20,7 @@ from ..weights.options import WeightsOptions
 from ..weights.stated_spec import stated_spec
 from ..weights.statement import Statement
 
-__all__ = ["load_against"]
+__all__ = ["for_output", "load_against"]
 
 Notice = Callable[[str], None]
 
@@ -44,7 +47,8 @@ def load_against(
             size, channels = input_of(artifact)
             shape = Statement(input_size=size, channels=channels)
             options = dataclasses.replace(options, stated=options.stated.completed(shape))
-        return checkpoint_of(path, found, options, on_notice)
+        make = partial(_for_output_of, path, found, options)
+        return for_output(make, options.stated.network_output, outputs_of(artifact), on_notice)
     if found is not None and not found.is_lenetx and found.spec is None:
         spec = formats.open_artifact(artifact).artifact.spec
         options.stated.require_agreement(spec, artifact.name)
@@ -75,6 +79,45 @@ def load_against(
         options.stated.require_agreement(spec, artifact.name)
         checkpoint = _like(artifact, spec, path, checkpoint, on_notice)
     return with_code_of(spec, artifact.name, checkpoint, options, on_notice) if options.accept_code else checkpoint
+
+
+def for_output(
+    make: Callable[[str | None, Notice], Checkpoint], stated: str | None, names: Sequence[str], on_notice: Notice
+) -> Checkpoint:
+    """Return the checkpoint whose logits are a stated output, of its network or of another program's file.
+
+    Args:
+        make: makes a checkpoint whose logits are the network's output of that index or name; ``None`` for the only one
+            that can be.
+        stated: the index or name.
+        names: of the file's outputs. If there are as many as the network has, the network's is at the same position.
+        on_notice: passed on to ``make``.
+
+    Raises:
+        NoSuchOutput: neither the network nor the file has several outputs with that one among them.
+    """
+    notes: list[str] = []
+    try:
+        checkpoint = make(stated, notes.append)
+    except NoSuchOutput as error:
+        place = None if stated is None else place_of(stated, names)
+        if place is None or len(names) == 1:
+            raise
+        notes.clear()
+        checkpoint = make(error.keys[place] if len(error.keys) == len(names) else None, notes.append)
+    for note in notes:
+        on_notice(note)
+    return checkpoint
+
+
+def _for_output_of(
+    path: Path, found: Found | None, options: WeightsOptions, output: str | None, on_notice: Notice
+) -> Checkpoint:
+    stated = dataclasses.replace(options.stated, network_output=output)
+    checkpoint = checkpoint_of(path, found, dataclasses.replace(options, stated=stated), on_notice)
+    if output is not None:
+        checkpoint.module()  # raises: a checkpoint of lenetx was not built
+    return checkpoint
 
 
 def _like(artifact: Path, spec: ModelSpec, path: Path, checkpoint: Checkpoint, on_notice: Notice) -> Checkpoint:

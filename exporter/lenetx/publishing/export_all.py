@@ -19,7 +19,7 @@ from ..weights.checkpoint import Checkpoint
 from ..weights.load import load_weights
 from ..weights.options import WeightsOptions
 from .publish import Job, Refusal, publish_jobs
-from .verify import reference
+from .reference import reference
 
 __all__ = ["export_all"]
 

@@ -128,14 +128,18 @@ def _checkpoint(path: Path, found: Checkpoint) -> Description:
 
 def _artifact(path: Path, options: WeightsOptions) -> Description:
     if foreign_onnx.is_foreign(path):
+        if options != WeightsOptions(trust_pickle=options.trust_pickle, accept_code=options.accept_code):
+            raise InputError(
+                f"'{path}' is an ONNX file of another program, of which nothing can be stated here: omit the options "
+                f"about weights, or give them to 'lenetx verify {path} --against WEIGHTS'."
+            )
         about, arrays = foreign_onnx.described(path)
         sha256 = hashlib.sha256(read_bytes(path, "model")).hexdigest()
         return _description(
             "onnx", path, None, arrays, {"proof": conclusion_of(path, sha256), "sha256": sha256, **about}
         )
     opened = formats.open_artifact(path)
-    if options.architecture is not None:
-        raise InputError(f"--arch does not apply to '{path}', which holds its network.")
+    options.require_for_artifact(str(path), opened.artifact.spec.network_output)
     options.stated.require_agreement(opened.artifact.spec, str(path))
     proof = conclusion_of(path, opened.artifact.sha256)
     if opened.artifact.spec.origin == UNPROVEN:

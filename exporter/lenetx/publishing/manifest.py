@@ -10,9 +10,9 @@ from lenetx_runtime.values import parse_json
 
 from ..errors import ArtifactError, InputError
 from ..files import exists
-from ..report import Report
+from ..report import Check, Report
 
-__all__ = ["MANIFEST", "entry_of", "merged"]
+__all__ = ["MANIFEST", "entry_of", "merged", "published_check"]
 
 MANIFEST = "manifest.json"
 _VERSION = 1
@@ -59,3 +59,15 @@ def _entries(path: Path) -> dict[str, Mapping[str, Any]]:
     if not sound:
         raise ArtifactError(f"The manifest '{path}' is damaged: export again.")
     return entries
+
+
+def published_check(path: Path, sha256: str) -> Check:
+    """Check that a file with that digest is the one that the manifest beside it lists."""
+    try:
+        entry = entry_of(path)
+    except ArtifactError as error:
+        return Check("manifest", MANIFEST, "failed", detail=str(error))
+    if entry is None:
+        return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
+    problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."
+    return Check.verdict("manifest", MANIFEST, problem, "The file is the one that was published.")

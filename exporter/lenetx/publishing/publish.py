@@ -212,6 +212,9 @@ def _move(
     with lock_and_recover(folder, on_progress):
         names = [path.name for path in proven]
         for path, report in proven.items():
+            for name, contents in formats.companions(str(report.artifact["format"]), path).items():
+                write_atomically(staged / name, contents, named=folder / name)
+                names.append(name)
             place = certificate_path(path)
             if note := stronger_certificate_note(folder / place.name, report):
                 on_progress(note)

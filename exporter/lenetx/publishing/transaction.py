@@ -20,7 +20,7 @@ from lenetx_runtime.files import read_bytes
 
 from ..errors import InputError, OutputError
 from ..files import exists, make_folder, write_atomically
-from ..formats import FORMATS, suffix
+from ..formats import COMPANIONS, FORMATS, suffix
 from ..locking import held, is_abandoned, marked
 from .manifest import MANIFEST
 
@@ -29,7 +29,7 @@ __all__ = ["lock_and_recover", "move_into_place", "staging", "tidy_up"]
 _PREFIX = ".lenetx-"
 _FORWARD, _BACK = "journal.json", "journal.back.json"
 _OLD = "old"
-_ENDINGS = (*map(suffix, FORMATS), certificate_path(Path("x")).name[1:])
+_ENDINGS = (*map(suffix, FORMATS), *COMPANIONS.values(), certificate_path(Path("x")).name[1:])
 """Suffixes of published files other than the manifest."""
 _LARGEST = 2**20
 """Maximum size of a journal in bytes."""

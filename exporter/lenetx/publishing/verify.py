@@ -8,25 +8,21 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime.device import cuda_index
 from lenetx_runtime.files import require_file
 from lenetx_runtime.layout import LAYOUTS
-from lenetx_runtime.spec import UNKNOWN
 
-from .. import data, formats
+from .. import formats
 from ..data import DataOptions
-from ..data.proof_images import evenly_spaced, with_test_frames
-from ..errors import ArtifactError, DataMissing, InputError, OutputError, UnknownName
+from ..errors import InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
 from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
-from ..quantization.precision import require_drop
-from ..report import Check, Report
+from ..report import Report
 from ..weights.checkpoint import Checkpoint
 from ..weights.load import load_weights
 from ..weights.options import WeightsOptions
-from ..weights.stated_spec import stated_spec
-from ..weights.statement import Statement
 from .against import load_against
 from .in_memory import without_modules
-from .manifest import MANIFEST, entry_of
+from .manifest import published_check
+from .reference import reference
 from .transaction import lock_and_recover
 
 if TYPE_CHECKING:
@@ -35,7 +31,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from torch import nn
 
-__all__ = ["QUICK", "reference", "require_layout", "verify", "verify_logits"]
+__all__ = ["QUICK", "require_layout", "verify", "verify_logits"]
 
 PathLike = str | Path
 Function = Callable[["NDArray[np.float32]"], Any]
@@ -44,89 +40,6 @@ Function = Callable[["NDArray[np.float32]"], Any]
 QUICK = 512
 """Number of test images in a quick proof."""
 _NO_FILE = "`weights_options` says how a file is read: give the path of one as `against`."
-
-
-@standard_settings()
-def reference(
-    checkpoint: Checkpoint,
-    *,
-    data_name: str | None = None,
-    data_root: PathLike | None = None,
-    data_options: DataOptions | None = None,
-    images: int | None = None,
-    stated: Statement | None = None,
-    file: str | None = None,
-    max_drop: float | None = None,
-    on_progress: Callable[[str], None] = lambda _: None,
-    on_notice: Callable[[str], None] = lambda _: None,
-) -> Reference:
-    """Create the reference that artifacts of a checkpoint are compared with; it can be reused for several artifacts.
-
-    Args:
-        checkpoint: the weights.
-        data_name: the data set whose test split is used. By default the checkpoint's own data set, if it is on this
-            machine; otherwise the real-data checks are ``not_run`` and the report says so.
-        data_root: the folder of the data set's files, see ``lenetx.data.load``.
-        data_options: how to read a custom data set.
-        images: the number of test images to use, evenly spread; all by default, or if there are fewer.
-        stated: preprocessing of the images, for weights that do not record it.
-        file: the name of the checkpoint's file, for the report.
-        max_drop: the largest loss of accuracy of an artifact in reduced precision, in percentage points; by default 0.1
-            for int8 and 0.02 for float16.
-        on_progress: called with a few words on each step.
-        on_notice: called with a sentence if there are fewer images than requested.
-
-    Raises:
-        UnknownName, DataError: the requested data set is not available or cannot be used.
-        InputError: its labels are not the checkpoint's, ``images`` is less than 1, ``max_drop`` is not 0 to 100, or
-            the weights' preprocessing is unknown.
-    """
-    require_drop(max_drop)
-    if images is not None and images < 1:
-        raise InputError(f"The number of images is {images}; it must be at least 1.")
-    name = data_name or checkpoint.config["data"]
-    if name is None:
-        why = "the weights came without a data set; name one with --data."
-        return Reference(checkpoint, None, f"No real images were seen: {why}", file=file, max_drop=max_drop)
-    pictures = stated_spec(Path(file or "weights"), checkpoint.spec, _preprocessing(stated), on_notice)
-    if pictures.framing == UNKNOWN:
-        raise InputError(f"The weights do not record how images of {name} become inputs: state it with --framing.")
-    root, options = Path(data_root) if data_root else None, data_options or DataOptions()
-    labels = checkpoint.spec.labels
-    if data_name is None and name not in data.SOURCES:
-        why = f"It was trained on '{name}', a custom data set: give its path with --data."
-        return Reference(checkpoint, None, f"No real images were seen. {why}", file=file, max_drop=max_drop)
-    try:
-        dataset = data.load(name, root, download=data_name is not None, options=options, class_names=labels)
-    except DataMissing as error:
-        return Reference(checkpoint, None, f"No real images were seen. {error}", file=file, max_drop=max_drop)
-    if dataset.class_names != checkpoint.spec.labels:
-        raise InputError(
-            f"The labels of {name} are {', '.join(dataset.class_names)}; "
-            f"those of the checkpoint are {', '.join(checkpoint.spec.labels)}."
-        )
-    indices = None
-    if images is not None and images < len(dataset.test):
-        dataset, indices = evenly_spaced(dataset, images)
-    elif images is not None and images > len(dataset.test):
-        on_notice(f"There are {len(dataset.test):,} test images of {name}, not {images:,}: all of them are used.")
-    framed, usable = with_test_frames(dataset, pictures, options)
-    numbers = usable if indices is None else indices[usable]
-    spread = indices is not None
-    return Reference(
-        checkpoint,
-        framed,
-        numbers=numbers,
-        spread=spread,
-        pictures=pictures,
-        file=file,
-        max_drop=max_drop,
-        on_progress=on_progress,
-    )
-
-
-def _preprocessing(stated: Statement | None) -> Statement:
-    return Statement() if stated is None else stated.of_pictures
 
 
 @standard_settings()
@@ -157,7 +70,8 @@ def verify(
             ``torch.nn.Module``, which is never changed, see ``Checkpoint.of``.
         input_shape: (channels, height, width) of a module's input; by default what the artifact states, else the
             module's attribute of that name.
-        output: index or name of the logits among several outputs of a module; by default what the artifact states.
+        output: index or name of the logits among several outputs of a module, by default what the artifact states; or
+            of another program's ONNX file, by default the one that corresponds to the network's.
         data_name: the data set whose test split is used, see ``reference``.
         data_root: the folder of the data set's files.
         data_options: how to read a custom data set.
@@ -193,14 +107,23 @@ def verify(
     assert path is not None
     with _locked(path.parent, on_progress):  # the file and the manifest must come from the same publication
         if is_foreign(path):
-            opened = open_foreign(path, expected.checkpoint, expected.modules[0], device=device, layout=layout)
+            if output is None and weights_options is not None:
+                output = weights_options.stated.network_output
+            opened = open_foreign(
+                path,
+                expected.checkpoint,
+                expected.modules[0],
+                device=device,
+                layout=layout,
+                output=None if output is None else str(output),
+            )
             return prove(opened, expected, on_progress=on_progress)
         if layout is not None:
             raise InputError(f"`layout` applies only to ONNX files of other programs; got '{layout}'.")
         opened = formats.open_artifact(path, device=device)
         if opened.artifact.is_foreign:
             opened = open_adopted(path, expected.checkpoint, expected.modules[0], device=device)
-        published = _manifest(path, opened.artifact.sha256)
+        published = published_check(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
 
 
@@ -295,14 +218,3 @@ def _locked(folder: Path, on_progress: Callable[[str], None]) -> Iterator[None]:
         except OutputError as error:
             on_progress(str(error))
         yield
-
-
-def _manifest(path: Path, sha256: str) -> Check:
-    try:
-        entry = entry_of(path)
-    except ArtifactError as error:
-        return Check("manifest", MANIFEST, "failed", detail=str(error))
-    if entry is None:
-        return Check("manifest", MANIFEST, "not_run", detail=f"There is no {MANIFEST} that lists {path.name}.")
-    problem = None if entry.get("sha256") == sha256 else f"The file is not the one that was published: {sha256}."
-    return Check.verdict("manifest", MANIFEST, problem, "The file is the one that was published.")

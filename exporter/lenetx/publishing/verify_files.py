@@ -10,6 +10,7 @@ from lenetx_runtime.files import require_file
 
 from ..data.array_files import read_array, write_array
 from ..errors import ArtifactError, CheckpointError, InputError, OutputError
+from ..formats.foreign_onnx import is_foreign
 from ..proof import Reference
 from ..report import Report
 from ..weights.load import load_weights
@@ -18,7 +19,8 @@ from .against import load_against
 from .certificate import certify
 from .inspection import inspect
 from .locate import artifacts_of, checkpoint_beside, newest_checkpoint
-from .verify import reference, verify, verify_logits
+from .reference import reference
+from .verify import verify, verify_logits
 
 __all__ = ["Verified", "verify_files", "verify_logits_file", "write_inputs"]
 
@@ -65,26 +67,22 @@ def verify_files(
     Raises:
         LenetxError: the first error, if there is no report at all.
     """
-    references: dict[Path, Reference] = {}
+    references = _References(weights, data, on_progress, on_notice)
     reports: list[Report] = []
     problems: list[LenetxError] = []
     for path in artifacts or artifacts_of(against or newest_checkpoint()):
         try:
             require_file(path, "artifact")
-            checkpoint = against or _beside(path)
-            if checkpoint not in references:
-                on_progress(f"reading {checkpoint}")
-                known = load_against(checkpoint, path, weights, on_notice)
-                references[checkpoint] = reference(
-                    known,
-                    **data,
-                    stated=weights.stated,
-                    file=checkpoint.name,
-                    on_progress=on_progress,
-                    on_notice=on_notice,
-                )
+            expected = references.of(against or _beside(path), path)
             on_progress(f"proving {path.name}")
-            report = verify(path, against=references[checkpoint], device=device, layout=layout, on_progress=on_progress)
+            report = verify(
+                path,
+                against=expected,
+                output=weights.stated.network_output if is_foreign(path) else None,
+                device=device,
+                layout=layout,
+                on_progress=on_progress,
+            )
         except LenetxError as error:
             problems.append(error)
             if not isinstance(error, ArtifactError) or isinstance(error, CheckpointError):
@@ -95,6 +93,44 @@ def verify_files(
     if not reports:
         raise problems[0]
     return Verified(tuple(reports), tuple(problems))
+
+
+class _References:
+    """The references of several artifacts; artifacts that complete the weights alike share one."""
+
+    def __init__(self, weights: WeightsOptions, data: Options, on_progress: Step, on_notice: Step) -> None:
+        self._weights, self._data, self._on_progress, self._on_notice = weights, data, on_progress, on_notice
+        self._known: list[tuple[Path, Reference]] = []
+        self._told: set[str] = set()
+
+    def of(self, checkpoint: Path, artifact: Path) -> Reference:
+        """Return the reference for an artifact, which supplies what the weights do not record.
+
+        Raises:
+            LenetxError: see ``load_against`` and ``lenetx.reference``.
+        """
+        self._on_progress(f"reading {checkpoint}")
+        loaded = load_against(checkpoint, artifact, self._weights, self._tell)
+        for path, known in self._known:
+            own = known.checkpoint
+            if (path, own.spec, own.config) == (checkpoint, loaded.spec, loaded.config):
+                return known
+        made = reference(
+            loaded,
+            **self._data,
+            stated=self._weights.stated,
+            file=checkpoint.name,
+            on_progress=self._on_progress,
+            on_notice=self._tell,
+        )
+        self._known.append((checkpoint, made))
+        return made
+
+    def _tell(self, sentence: str) -> None:
+        """Pass on a notice once."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._on_notice(sentence)
 
 
 def _beside(artifact: Path) -> Path:

@@ -40,7 +40,6 @@ class Program:
     Attributes:
         is_int8: whether activations are quantized.
         quantized: the names of the tensors that are quantized, in the order of the graph.
-        rectified: those of them that only Relu reads, so that it does not matter if negative numbers are cut off.
         nudges: by the place of a quantization in ``quantized``, what is added to its result.
 
     Raises:
@@ -58,7 +57,6 @@ class Program:
         self._kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in held.items()}
         self._held = {name: each.double() if each.is_floating_point() else each for name, each in held.items()}
         self.quantized = tuple(node.input[0] for node in self._nodes if node.op_type == "QuantizeLinear")
-        self.rectified = frozenset(filter(self._is_rectified, self.quantized))
         self.is_int8 = bool(self.quantized)
         self.nudges: Mapping[int, Nudge] = {}
         for node in self._nodes:
@@ -83,14 +81,21 @@ class Program:
         logits: Tensor = values[self._output].flatten(1)
         return logits
 
-    def _is_rectified(self, name: str) -> bool:
-        """Return whether only Relu reads a quantized tensor."""
-        followed = {name}
+    def activation(self, name: str) -> "Callable[[Tensor], Tensor]":
+        """Return the Relu or Clip that alone reads a quantized tensor; otherwise the identity."""
+        followed, readers = {name}, []
         for node in self._nodes:
-            if node.op_type in ("QuantizeLinear", "DequantizeLinear") and node.input[0] in followed:
+            if followed.isdisjoint(node.input):
+                continue
+            if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 followed.add(node.output[0])
-        readers = {node.op_type for node in self._nodes if followed.intersection(node.input)}
-        return readers - {"QuantizeLinear", "DequantizeLinear"} == {"Relu"}
+            else:
+                readers.append(node)
+        if len(readers) != 1 or readers[0].op_type not in ("Clip", "Relu"):
+            return lambda values: values
+        (node,) = readers
+        others = [self._held[each] if each else None for each in node.input[1:]]
+        return lambda values: _OPERATORS[node.op_type](_attributes(node), values, *others)
 
     def _quantized(self, node: "NodeProto", given: list[Any], place: int) -> "Tensor":
         scale, zero = float(given[1]), int(given[2]) if len(given) > 2 else 0

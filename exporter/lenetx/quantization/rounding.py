@@ -3,8 +3,9 @@
 **int8.** Between two quantizations, numbers are floats: an engine's error there is at most what running error analysis
 gives (Wilkinson 1963), with the probabilistic bound of ``bounds.affine.likely_error`` for sums. A quantization rounds
 all of that away, unless a number is so close to a tie between two integers that the error may take it to the other
-side. Of every such number, the logits are computed once more with the other integer, and twice the sum of the changes
-is added to the errors of the last layer: twice, because a change may itself move later numbers over a tie.
+side. Of every such number, and of all of a quantization or of an image together, the logits are computed once more with
+the other integer, and twice the sum of the changes is added to the errors of the last layer: twice, because a change
+may itself move later numbers over a tie.
 
 **float16.** Numbers are stored in float16 and summed in float32, and the limit is that of ``bounds.adjoint``.
 """
@@ -18,11 +19,11 @@ from ..bounds.adjoint import inapplicable_reason, limits
 from ..bounds.affine import likely_error
 from ..bounds.measure import Measured
 from ..bounds.operators import is_affine, known, operator_of
-from ..bounds.units import UNIT_ROUNDOFF
 from ..errors import InputError
 from ..graph.tape import Step, Tape, record
 from .program import QUANTIZE, Program
 from .reduce import FLOAT16_LARGEST
+from .ties import changes, near, ties_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,12 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Quantized", "measure", "quantized", "require_known"]
 
 _BATCH, _NUMBERS = 40, 2**16
-_TOGETHER = 64
-"""Numbers near a tie whose logits are computed in one batch."""
-_MOST = 32
-"""Numbers near a tie of one image that are tried one by one; of more, so many evenly spread ones stand for all."""
-_SCALING = 8 * UNIT_ROUNDOFF
-"""Relative error of a division by a scale, or of the product with a quotient of scales that fused operators use."""
 _SECOND = 2.0
 
 
@@ -48,7 +43,7 @@ class Quantized(NamedTuple):
         units: numbers compared.
         wrong: numbers that differ although they are not near a tie.
         most: the largest difference among those, in steps.
-        beyond: share of the numbers that int8 cuts off, except negative ones that only Relu reads.
+        beyond: share of the numbers that int8 cuts off, and that a Relu or Clip after it does not cut off anyway.
     """
 
     name: str
@@ -56,19 +51,6 @@ class Quantized(NamedTuple):
     wrong: int
     most: float
     beyond: float
-
-
-class _Ties(NamedTuple):
-    """Numbers of one quantization that an engine may round to another integer.
-
-    Attributes:
-        rows, positions: int64[F], the image and the position within it.
-        deltas: float64[F], what the other integer adds.
-    """
-
-    rows: "Tensor"
-    positions: "Tensor"
-    deltas: "Tensor"
 
 
 def require_known(program: Program, shape: tuple[int, int, int]) -> None:
@@ -99,18 +81,18 @@ def measure(program: Program, inputs: "NDArray[np.float32]") -> Measured:
     """
     import torch
 
-    exact, near, overflows = [], [], []
+    exact, allowed, overflows = [], [], []
     with torch.no_grad():
         for part in _parts(inputs):
             tape = record(program, part)
             logits = tape.values[tape.output]
             exact.append(logits)
-            near.append(_int8_limits(program, part, tape) if program.is_int8 else limits(tape))
+            allowed.append(_int8_limits(program, part, tape) if program.is_int8 else limits(tape))
             overflows.append(_overflows(program, tape))
     found = torch.cat(exact).numpy()
     eager = found.astype(np.float32)
     eager[torch.cat(overflows).numpy()] = np.inf
-    return Measured(found, eager, torch.cat(near).numpy())
+    return Measured(found, eager, torch.cat(allowed).numpy())
 
 
 def quantized(
@@ -135,9 +117,7 @@ def quantized(
             errors = _errors(tape)
             steps = [step for step in tape.steps if step.operator == QUANTIZE]
             for name, step in zip(program.quantized, steps, strict=True):
-                found.setdefault(name, []).append(
-                    _compared(name, step, errors, own[name], is_rectified=name in program.rectified)
-                )
+                found.setdefault(name, []).append(_compared(name, step, errors, own[name], program.activation(name)))
             start += len(part)
     return tuple(
         Quantized(
@@ -187,8 +167,8 @@ def _overflows(program: Program, tape: Tape) -> "Tensor":
 def _int8_limits(program: Program, part: "Tensor", tape: Tape) -> "Tensor":
     errors = _errors(tape)
     steps = [step for step in tape.steps if step.operator == QUANTIZE]
-    ties = [_ties(step, _given(step, errors).get(0)) for step in steps]
-    return errors[tape.output] + _SECOND * _moved(program, part, tape.values[tape.output], ties)
+    ties = [ties_of(step, _given(step, errors).get(0)) for step in steps]
+    return errors[tape.output] + _SECOND * changes(program, part, tape.values[tape.output], ties)
 
 
 def _errors(tape: Tape) -> "dict[int, Tensor]":
@@ -208,70 +188,21 @@ def _given(step: Step, errors: "Mapping[int, Tensor]") -> "dict[int, Tensor]":
     return {place: errors[value] for place, value in step.sources.items() if value in errors}
 
 
-def _ties(step: Step, error: "Tensor | None") -> _Ties:
-    import torch
-
-    near, other = _near(step, error)
-    rows, positions = near.flatten(1).nonzero(as_tuple=True)
-    return _Ties(rows, positions, torch.as_tensor(other.flatten(1)[rows, positions] * step.leaves[1]))
-
-
-def _near(step: Step, error: "Tensor | None") -> "tuple[Tensor, Tensor]":
-    """Return bool[N, …], where another integer is possible, and float64[N, …], the step to it: -1, 0 or 1."""
-    import torch
-
-    inputs, scale, zero, least, most = step.leaves
-    scaled = inputs / scale
-    reach = _SCALING * scaled.abs() + (0 if error is None else error / scale)
-    nearest = torch.round(scaled)
-    side = torch.where(scaled >= nearest, 1.0, -1.0)
-    other = (nearest + side + zero).clamp(least, most) - (nearest + zero).clamp(least, most)
-    return (0.5 - (scaled - nearest).abs() <= reach) & (other != 0), other
-
-
-def _moved(program: Program, part: "Tensor", logits: "Tensor", ties: "list[_Ties]") -> "Tensor":
-    """Return by how much the logits change in all if each number near a tie becomes the other integer."""
-    import torch
-
-    total = torch.zeros_like(logits)
-    for place, each in enumerate(ties):
-        chosen, weight = _chosen(each.rows, len(part))
-        for start in range(0, len(chosen), _TOGETHER):
-            some = chosen[start : start + _TOGETHER]
-            rows = each.rows[some]
-            program.nudges = {place: (torch.arange(len(rows)), each.positions[some], each.deltas[some])}
-            try:
-                changes = (program(part[rows]) - logits[rows]).abs()
-            finally:
-                program.nudges = {}
-            total.index_add_(0, rows, changes * weight[rows].unsqueeze(1))
-    return total
-
-
-def _chosen(rows: "Tensor", images: int) -> "tuple[Tensor, Tensor]":
-    """Return which numbers are tried, int64[M], and for how many one of each image stands, float64[N]."""
-    import torch
-
-    counts = torch.bincount(rows, minlength=images)
-    stride = (counts / _MOST).ceil().clamp(min=1).long()
-    first = torch.cumsum(counts, 0) - counts
-    place = torch.arange(len(rows)) - first[rows]
-    chosen = (place % stride[rows] == 0).nonzero().squeeze(1)
-    tried = torch.bincount(rows[chosen], minlength=images).clamp(min=1)
-    return chosen, counts / tried
-
-
 def _compared(
-    name: str, step: Step, errors: "Mapping[int, Tensor]", integers: "Tensor", *, is_rectified: bool
+    name: str,
+    step: Step,
+    errors: "Mapping[int, Tensor]",
+    integers: "Tensor",
+    activation: "Callable[[Tensor], Tensor]",
 ) -> Quantized:
     import torch
 
     inputs, scale, zero, least, most = step.leaves
-    near, other = _near(step, _given(step, errors).get(0))
+    is_near, other = near(step, _given(step, errors).get(0))
     right = (torch.round(inputs / scale) + zero).clamp(least, most)
     difference = integers - right
-    wrong = (difference != 0) & ~(near & (difference == other))
-    scaled = inputs / scale + zero
-    beyond = (scaled > most + 0.5) if is_rectified else (scaled > most + 0.5) | (scaled < least - 0.5)
+    wrong = (difference != 0) & ~(is_near & (difference == other))
+    scaled = activation(inputs) / scale + zero
+    beyond = (scaled < least - 0.5) | (scaled > most + 0.5)
     worst = float(difference[wrong].abs().max()) if wrong.any() else 0.0
     return Quantized(name, integers.numel(), int(wrong.sum()), worst, float(beyond.double().mean()))

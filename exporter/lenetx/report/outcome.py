@@ -13,6 +13,8 @@ CHOICE = "choice"
 
 _INSIDE = ("weights", "graph")
 """Checks that detect changes too small for the limits; the conclusion names those that did not run."""
+_UNCOMPARED = "so other results for rare inputs or larger batches are not excluded"
+"""What follows if the graph was not compared: operators may act only on inputs or batches that no check has."""
 
 _NAMED = 3
 """Maximum number of failed checks that the conclusion names."""
@@ -25,8 +27,8 @@ class Outcome:
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
-        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch`` and files of
-            ``external_data`` if another program wrote the file.
+        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch``, the only
+            ``output`` of several that was proven and files of ``external_data`` if another program wrote the file.
         reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
     """
 
@@ -73,16 +75,18 @@ class Outcome:
             scope += "; with changed code, which was accepted"
         if "batch" in self.artifact:
             scope += f"; in batches of {self.artifact['batch']} only"
+        if "output" in self.artifact:
+            scope += f"; its output {self.artifact['output']} only"
         if self.artifact.get("format") == "logits":
             return f"{name} computes what eager PyTorch computes ({self.checks[0].subject})."
         if self.artifact.get("precision", "float32") != "float32":
             return self._conclusion_in_reduced_precision(scope)
         unseen = {check.name: check for check in self.checks if check.name in _INSIDE and not check.ran}
         if unseen.keys() == {"graph"}:
-            first, reason = "The graph was not compared", unseen["graph"].detail
+            first, reason = f"The graph was not compared, {_UNCOMPARED}", unseen["graph"].detail
             return f"{first}: {reason} On the inputs, {name} computes what eager PyTorch computes ({scope})."
         if unseen:
-            scope += f"; not seen: {', '.join(unseen)}"
+            scope += f"; not seen: {', '.join(unseen)}" + f", {_UNCOMPARED}" * ("graph" in unseen)
         return f"{name} computes what eager PyTorch computes ({scope})."
 
     def _conclusion_in_reduced_precision(self, scope: str) -> str:

@@ -10,7 +10,8 @@ from ..errors import CheckpointError, InputError
 from ..execution.host import standard_settings
 from ..frames.prepare import prepare
 from ..frames.reader import worker_deaths_as_errors
-from ..weights.checkpoint import Checkpoint
+from ..weights.accepted import accepted_instead
+from ..weights.checkpoint import CODE, Checkpoint
 from ..weights.options import WeightsOptions
 from .config import TrainConfig
 from .freeze import freeze
@@ -58,7 +59,8 @@ def train(
             weights when ``None``.
         trust_pickle: run the code of the ``init`` file if it cannot be read otherwise.
         weights_options: how to read the ``init`` file. Stated labels are the classes of its last layer, which begins
-            untrained if the data's classes differ; a stated mean and std are used for the inputs.
+            untrained if the data's classes differ; a stated mean and std are used for the inputs. For ``resume``,
+            ``accept_code`` accepts a custom network whose source has changed since; the checkpoint records that.
         on_progress: called every few steps and after each epoch.
         on_epoch: called with the record of each epoch.
         on_notice: called with a sentence about anything that the caller should know.
@@ -109,7 +111,9 @@ def train(
         with seeded(config.seed, device):
             loop = Loop(begun.network.to(device), ready.train, ready.validation, config, group)
             if saved is not None:
-                identity = _go_on(loop, saved, identity, on_notice)
+                accept_code = weights_options is not None and weights_options.accept_code
+                identity = saved.continued(identity, accept_code=accept_code)
+                _go_on(loop, saved, identity, on_notice)
             leads = group.leads
             file = StateFile(state, identity, save_every, on_notice) if state is not None and leads else None
             found = loop.run(on_progress, lambda record: on_epoch(record | skipped), file)
@@ -147,14 +151,14 @@ def _require_full_batch(size: int, images: int) -> None:
         raise InputError(f"The batch size is {size}, but there are {images} training images.")
 
 
-def _go_on(loop: Loop, saved: State, identity: Identity, on_notice: Callable[[str], None]) -> Identity:
-    """Restore the saved state into a fresh loop, and return the identity to continue with.
+def _go_on(loop: Loop, saved: State, identity: Identity, on_notice: Callable[[str], None]) -> None:
+    """Restore the saved state into a fresh loop, and tell what differs.
 
     Raises:
-        InputError: the saved run differs from this one.
         CheckpointError: the saved state does not fit the loop.
     """
-    saved.require_same(identity)
+    if CODE in identity.origin:
+        on_notice(f"{accepted_instead(identity.spec.architecture, identity.origin[CODE])}.")
     if differing := saved.differing_arithmetic(identity):
         on_notice(f"The last bits may differ from those of a run that was not interrupted: {differing}.")
     try:
@@ -162,4 +166,3 @@ def _go_on(loop: Loop, saved: State, identity: Identity, on_notice: Callable[[st
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"The state of the run does not fit its network ({reason}).") from None
-    return dataclasses.replace(identity, origin=saved.identity.origin)

@@ -13,11 +13,13 @@ import torch
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.files import read_bytes
 
+from .. import models
 from ..errors import ArtifactError, CheckpointError, InputError, OutputError
 from ..files import exists, remove_leftovers, write_atomically
-from ..models.identity import is_same
+from ..models.identity import described, is_same
 from ..version import PRODUCER
 from ..weights import run_state, tensor_file
+from ..weights.checkpoint import ACCEPT, CODE
 from .config import TrainConfig
 
 __all__ = ["SUFFIX", "Identity", "State", "StateFile", "arithmetic", "read"]
@@ -56,16 +58,25 @@ class State:
     identity: Identity
     loop: Mapping[str, Any]
 
-    def require_same(self, other: Identity) -> None:
-        """Check that a run with the identity ``other`` may continue from this state.
+    def continued(self, other: Identity, *, accept_code: bool = False) -> Identity:
+        """Return the identity with which a run with the identity ``other`` continues from this state.
+
+        Args:
+            other: of the new run.
+            accept_code: accept a custom network whose source differs; a checkpoint then records the earlier one.
 
         Raises:
             InputError: its network, configuration or data set differs.
         """
         mine = self.identity
+        origin = dict(mine.origin)
         if not is_same(mine.spec.architecture, other.spec.architecture):
-            found = f"The run to resume trains {mine.spec.architecture}, not {other.spec.architecture}"
-            raise InputError(f"{found}: name that one, or start a new run.")
+            own = not (models.is_safe(mine.spec.architecture) or models.is_safe(other.spec.architecture))
+            if not (own and accept_code):
+                found = f"trains {described(mine.spec.architecture)}, not {described(other.spec.architecture)}"
+                cure = ACCEPT if own else "name that one, or start a new run"
+                raise InputError(f"The run to resume {found}: {cure}.")
+            origin[CODE] = mine.spec.architecture
         ours, theirs = mine.config.to_mapping(), other.config.to_mapping() | {"architecture": mine.config.architecture}
         differing = [
             f"{name} {ours.get(name)}, not {theirs.get(name)}"
@@ -80,6 +91,7 @@ class State:
         spec = dataclasses.replace(other.spec, producer=mine.spec.producer, architecture=mine.spec.architecture)
         if other.data_sha256 != mine.data_sha256 or spec != mine.spec:
             raise InputError("The run to resume is of another data set: its images or labels differ.")
+        return dataclasses.replace(other, origin=origin)
 
     def differing_arithmetic(self, other: Identity) -> str:
         """Return why the last bits may differ from those of an uninterrupted run; an empty string if they do not."""

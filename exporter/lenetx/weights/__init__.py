@@ -18,6 +18,7 @@ __all__ = ["READERS", "Found", "Reader", "read"]
 
 READERS = {
     "safetensors": "lenetx.weights.safetensors_file",
+    "artifact in pt2": "lenetx.formats.pt2.weights_file",
     "another kind": "lenetx.weights.other_files",
     "artifact in torchscript": "lenetx.formats.torchscript.weights_file",
     "torchscript": "lenetx.weights.torchscript_file",

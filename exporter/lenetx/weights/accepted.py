@@ -10,7 +10,7 @@ from ..models.identity import described, is_same
 from .checkpoint import ACCEPT, CODE, Checkpoint
 from .options import WeightsOptions
 
-__all__ = ["code_accepted", "with_code_of"]
+__all__ = ["accepted_instead", "code_accepted", "with_code_of"]
 
 
 def with_code_of(
@@ -48,4 +48,9 @@ def with_code_of(
 
 def code_accepted(checkpoint: Checkpoint) -> str:
     """Return a description of the network that was accepted instead of the recorded one."""
-    return f"{described(checkpoint.spec.architecture)} was accepted in place of {described(checkpoint.config[CODE])}"
+    return accepted_instead(checkpoint.spec.architecture, checkpoint.config[CODE])
+
+
+def accepted_instead(named: str, recorded: str) -> str:
+    """Return that a network was accepted instead of the recorded one, by their names, for a message."""
+    return f"{described(named)} was accepted in place of {described(recorded)}"

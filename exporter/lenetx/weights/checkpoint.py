@@ -99,10 +99,11 @@ class Checkpoint:
         Args:
             module: maps float32[N, C, H, W] to float32[N, classes] logits; on any device, in any mode, and in any of
                 the wrappers of ``torch.compile`` and data parallelism.
-            input_shape: (channels, height, width); by default the module's attribute of that name. For a module that
-                takes [N, H, W, C], (height, width, channels).
+            input_shape: (channels, height, width); by default the module's attribute of that name, or what timm stores
+                in its modules. For a module that takes [N, H, W, C], (height, width, channels).
             labels: class names in the order of the logits; the class numbers by default.
-            framing: how images become inputs, see ``Statement``; unknown by default.
+            framing: how images become inputs, see ``Statement``; by default that of a module of timm, with its mean,
+                std and size, and unknown of any other.
             mean: one number, or one per channel, on a scale of 1; see ``Statement``.
             std: the same.
             interpolation: of the framing, see ``Statement``.

@@ -16,6 +16,8 @@ from ..models.in_memory import architecture_of, network_in
 from ..models.module_copy import require_apart
 from . import matching
 from .plain_tensors import plain, weights_sha256
+from .preprocessing import with_preprocessing
+from .python_words import in_python_words
 from .stated_spec import stated_spec, unknown_spec
 from .statement import Statement
 
@@ -34,6 +36,7 @@ _LIKE = f"{_COPY}; it states no preprocessing and labels, and those of the artif
 _EXAMPLE = "input_shape=(1, 28, 28)"
 
 
+@in_python_words()
 def checkpoint_of_module(
     make: Callable[..., C],
     module: "nn.Module",
@@ -74,6 +77,7 @@ def checkpoint_of_module(
     }
     kind, digest = output_of(built, network, shape), weights_sha256(tensors)
     if like is None:
+        stated = with_preprocessing(stated, network, shape, note)
         spec = unknown_spec(network.name, shape, classes, digest)
         spec = dataclasses.replace(spec, output=kind, network_output=output)
         return make(stated_spec(network.title, spec, stated, note), tensors, {}, config, (), network)

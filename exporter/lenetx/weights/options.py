@@ -43,3 +43,25 @@ class WeightsOptions:
         if given:
             raise InputError(f"`{next(iter(given))}` is given beside `weights_options`, which holds it: give one.")
         return options
+
+    def require_for_artifact(self, name: str, output: str | None = None) -> None:
+        """Check that nothing is given that artifacts, which hold their network, leave open only to weights.
+
+        Args:
+            name: the artifact's path.
+            output: the network's output that it records; ``None`` if it records none.
+
+        Raises:
+            InputError: the network, its arguments or another of its outputs is given.
+        """
+        stated = self.stated.network_output
+        given = {
+            "--arch": self.architecture,
+            "--arch-arg": self.arguments,
+            "--output": stated if output is None else None,  # otherwise compared with what the artifact records
+        }
+        if option := next((option for option, value in given.items() if value), None):
+            raise InputError(
+                f"{option} does not apply to '{name}', an artifact, which holds its network: omit it. "
+                f"'lenetx verify {name} --against WEIGHTS' takes it, for the weights."
+            )

@@ -6,16 +6,24 @@ from ..data import archive
 from ..errors import ArtifactError
 from .found import Found, Source
 
-__all__ = ["read", "recognises"]
+__all__ = ["not_fetched", "read", "recognises"]
 
-_KINDS = (
+_DOWNLOADS = (
     (rb"\x1f\x8b\x08", "It is compressed with gzip: unpack it first, with 'gunzip {name}'."),
     (rb"BZh[1-9]1AY", "It is compressed with bzip2: unpack it first, with 'bunzip2 {name}'."),
     (rb"\xfd7zXZ\x00", "It is compressed with xz: unpack it first, with 'unxz {name}'."),
     (rb"\x28\xb5\x2f\xfd", "It is compressed with Zstandard: unpack it first, with 'unzstd {name}'."),
-    (rb"\x89HDF\r\n\x1a\n", "It is an HDF5 file, as Keras writes them: save PyTorch's model.state_dict() instead."),
     (rb"version https://git-lfs", "It is a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull'."),
     (rb"\s*<(!DOCTYPE|!doctype|html|HTML|\?xml)", "It is a web page: the download was not the file itself."),
+)
+"""What a file of any kind may be before it is fetched or unpacked."""
+_KINDS = (
+    *_DOWNLOADS,
+    (rb"\x89HDF\r\n\x1a\n", "It is an HDF5 file, as Keras writes them: save PyTorch's model.state_dict() instead."),
+    (
+        rb"\x08[\x01-\x0f][\x12\x1a\x22\x2a\x3a\x42]",
+        "It is an ONNX model, not a file of PyTorch weights: give the one that it was made from.",
+    ),
     (rb"\x93NUMPY", "It is a single numpy array: save weights by name, as in np.savez('weights.npz', **weights)."),
     (
         rb"\x80[\x02-\x05](?!\x8a\x0a).*\.\Z",
@@ -40,10 +48,19 @@ def read(source: Source) -> Found:
     raise ArtifactError(advice.format(name=source.path.name))
 
 
+def not_fetched(data: bytes, name: str) -> str | None:
+    """Return advice if a file's contents are compressed, a web page or a pointer instead of the file itself."""
+    words = _of_kind(data, _DOWNLOADS)
+    return None if words is None else words.format(name=name)
+
+
+def _of_kind(data: bytes, kinds: tuple[tuple[bytes, str], ...]) -> str | None:
+    return next((words for start, words in kinds if re.match(start, data, re.DOTALL)), None)
+
+
 def _advice(data: bytes) -> str | None:
-    for start, words in _KINDS:
-        if re.match(start, data, re.DOTALL):
-            return words
+    if words := _of_kind(data, _KINDS):
+        return words
     if data[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "It is a tar archive: unpack it, with 'tar xf {name}', and give the file that holds the weights."
     names = archive.names(data)

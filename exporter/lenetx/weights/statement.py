@@ -13,6 +13,7 @@ from lenetx_runtime.spec import DEFAULT_INTERPOLATION, INTERPOLATIONS, MNIST_SID
 from ..errors import InputError, UnknownName
 from ..models.arguments import parse_size
 from .label_file import read_labels
+from .python_words import in_python_words
 
 __all__ = ["FRAMINGS", "Statement", "usual_interpolation"]
 
@@ -178,6 +179,7 @@ class Statement:
         )
 
     @classmethod
+    @in_python_words()
     def of_values(
         cls,
         *,

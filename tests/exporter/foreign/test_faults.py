@@ -95,35 +95,6 @@ def random_numbers(model):
     before_the_output(model, noise, helper.make_node("Add", ["logits", "noise"], ["output"]))
 
 
-def mean_of_image(model):
-    node = helper.make_node("ReduceMean", ["x", constant(model, "axes", [1, 2, 3], np.int64)], ["mean"], keepdims=0)
-    column = constant(model, "column", [1], np.int64)
-    return [node, helper.make_node("Unsqueeze", ["mean", column], ["level"])]
-
-
-def hidden_branch(model):
-    """Take another answer for images whose mean is one that no probe has."""
-    least, other = constant(model, "least", 123.4), constant(model, "other", np.arange(10))
-    nodes = [
-        *mean_of_image(model),
-        helper.make_node("Greater", ["level", least], ["chosen"]),
-        helper.make_node("Where", ["chosen", other, "logits"], ["output"]),
-    ]
-    before_the_output(model, *nodes)
-
-
-def hidden_kink(model):
-    """The same, of operators that the network has too."""
-    least = constant(model, "least", 1e38)
-    nodes = [
-        *mean_of_image(model),
-        helper.make_node("Sub", ["level", least], ["beyond"]),
-        helper.make_node("Relu", ["beyond"], ["more"]),
-        helper.make_node("Add", ["logits", "more"], ["output"]),
-    ]
-    before_the_output(model, *nodes)
-
-
 def frozen_batch(model):
     before_the_output(
         model, helper.make_node("Reshape", ["logits", constant(model, "two", [2, 10], np.int64)], ["output"])
@@ -147,8 +118,6 @@ def frozen_batch(model):
         (other_epsilon, {"graph", "random inputs"}),
         (in_training_mode, {"training operators"}),
         (random_numbers, {"operators"}),
-        (hidden_branch, {"graph"}),
-        (hidden_kink, {"graph"}),
         (frozen_batch, {"batch sizes"}),
     ],
 )

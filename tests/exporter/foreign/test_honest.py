@@ -10,7 +10,17 @@ import lenetx
 from lenetx.errors import UnknownName
 from lenetx_runtime import InputError
 
-from .conftest import before_the_output, behind_the_input, constant, copied, detail, export, node, status
+from .conftest import (
+    before_the_output,
+    behind_the_input,
+    constant,
+    copied,
+    detail,
+    export,
+    node,
+    status,
+    trained_norms,
+)
 
 INSIDE = ("weights", "numbers", "graph", "layers")
 
@@ -39,6 +49,22 @@ def test_files_of_torch_are_proven_to_the_last_bit(module, reference, tmp_path, 
     assert outcome(report) == (True, {})
     if options.get("fixed"):
         assert "batches of 1" in next(check.subject for check in report.checks if check.name == "batch sizes")
+
+
+class NormAndMore(nn.BatchNorm2d):
+    """A batch norm that lenetx does not fold, and torch does."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+def test_batch_norms_that_only_the_file_folds_are_judged_by_the_logits(tmp_path):
+    layers = nn.Sequential(nn.Conv2d(1, 4, 5), NormAndMore(4), nn.Conv2d(4, 6, 5), nn.ReLU(), nn.Flatten())
+    module, path = trained_norms(nn.Sequential(*layers, nn.Linear(6 * 64, 10))), tmp_path / "theirs.onnx"
+    export(module, path, (1, 16, 16), dynamo=False)
+    report = lenetx.verify(path, against=module)
+    assert outcome(report) == (True, dict.fromkeys(("weights", "graph", "layers"), "not_applicable"))
+    assert "not seen: weights, graph" in report.conclusion
 
 
 class Around(nn.Module):
@@ -165,6 +191,29 @@ def test_another_spelling_is_judged_by_its_logits(plain, prove):
     report = prove(model)
     assert report.passed
     assert status(report, "graph") == "not_applicable"
+    assert "judged by its logits" in detail(report, "graph")
+
+
+def test_smooth_operators_that_do_nothing_are_judged_by_their_logits(plain, prove):
+    """Zero times the sigmoid of the logits, which differs from input to input: it hides no answer."""
+    model = copied(plain)
+    bent = helper.make_node("Sigmoid", ["logits"], ["bent"])
+    zeros = helper.make_node("Mul", ["bent", constant(model, "nothing", np.zeros(10))], ["zeros"])
+    before_the_output(model, bent, zeros, helper.make_node("Add", ["logits", "zeros"], ["output"]))
+    report = prove(model)
+    assert report.passed
+    assert "judged by its logits" in detail(report, "graph")
+    assert "other results for rare inputs or larger batches are not excluded" in report.conclusion
+
+
+@pytest.mark.parametrize("activation", [nn.Softshrink(), nn.Hardshrink()])
+def test_choices_may_be_written_as_other_choices(tmp_path, activation):
+    """The older exporter writes the absolute value and the sign of the network's code as comparisons."""
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), activation, nn.Linear(8, 4)).eval()
+    path = tmp_path / "theirs.onnx"
+    export(module, path, (1, 8, 8), dynamo=False)
+    report = lenetx.verify(path, against=module, input_shape=(1, 8, 8))
+    assert report.passed
     assert "judged by its logits" in detail(report, "graph")
 
 

@@ -65,8 +65,14 @@ class Known:
         return of_onnx(model, self.aliases)
 
     def torchscript(self, data):
+        return self._opened("net.torchscript", data)
+
+    def pt2(self, data):
+        return self._opened("net.pt2", data)
+
+    def _opened(self, name, data):
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "net.torchscript"
+            path = Path(folder) / name
             path.write_bytes(data)
             return open_artifact(path).expression(self.aliases)
 

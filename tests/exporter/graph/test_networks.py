@@ -37,12 +37,21 @@ def test_built_in_networks_in_torchscript(architecture, batch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("batch", ["dynamic", 1, 2])
+@pytest.mark.parametrize("architecture", models.names())
+def test_built_in_networks_in_pt2(architecture, batch):
+    own = known(architecture)
+    assert difference(own.expression, own.pt2(exported("pt2", architecture, batch=batch))) is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_networks_of_torchvision(name):
     own = known(f"torchvision:{name}", SMALL)
     assert isinstance(own.expression, Expression)
     assert difference(own.expression, own.onnx(exported("onnx", f"torchvision:{name}", SMALL))) is None
     assert difference(own.expression, own.torchscript(exported("torchscript", f"torchvision:{name}", SMALL))) is None
+    assert difference(own.expression, own.pt2(exported("pt2", f"torchvision:{name}", SMALL))) is None
 
 
 def test_what_has_no_canonical_form_is_named():

@@ -2,13 +2,17 @@
 
 import io
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from lenetx.data import archive
 from lenetx.formats.onnx.canonical import canonical
+from lenetx.formats.pt2.records import packed, written_here
+from lenetx.formats.pt2.translate import translate
 from lenetx.formats.torchscript.torch_tracer import trace
 from lenetx.graph import Unknown, aliases, difference, of_tape
 from lenetx.graph.tape import record
@@ -185,6 +189,17 @@ def test_onnx(network, opset):
         assert isinstance(found, Unknown)
         assert found.reason == "Attention has no canonical form here: it is not known"
         return
+    assert difference(known.expression, found) is None
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning")
+def test_pt2(network):
+    known, spec = Known(network, SHAPE), SimpleNamespace(input_shape=SHAPE, input_name="image")
+    records = packed(*translate(network, spec, "dynamic"), written_here())
+    module = torch.export.load(io.BytesIO(archive.pack(records))).module()
+    own = {id(tensor): name for name, tensor in [*module.named_parameters(), *module.named_buffers()]}
+    found = of_tape(record(module, torch.zeros(2, *SHAPE), own), known.aliases)
     assert difference(known.expression, found) is None
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from lenetx import Reference, Report, data, models
 from lenetx.bounds.measure import measure
 from lenetx.execution.float64 import Float64Network
-from lenetx.formats import DEFAULT, get
+from lenetx.formats import DEFAULT, FORMATS, get
 from lenetx.formats.network import Network
 from lenetx.models.architecture import Architecture
 from lenetx.proof import inputs
@@ -33,7 +33,7 @@ LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENA
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", ["dynamic", 1, 3])
 @pytest.mark.parametrize("architecture", models.names())
-@pytest.mark.parametrize("name", DEFAULT)
+@pytest.mark.parametrize("name", FORMATS)
 def test_every_network_and_format_passes(
     judge: Judge, digits: data.Dataset, architecture: str, name: str, batch: int | str
 ) -> None:

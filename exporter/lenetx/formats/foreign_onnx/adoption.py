@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,13 @@ from lenetx_runtime.limits import size_in_words
 from lenetx_runtime.onnx_file import read_spec, seal
 from lenetx_runtime.spec import ADOPTED, METADATA_KEY, UNPROVEN
 
+from ...models.adapt import chosen_in
 from ..artifact import Artifact, OpenedArtifact
 from .contract import axes_of_value, fit_axes, require_classifier, spec_for
 from .opening import opened
+from .outputs import choose, keep_output
 from .precision import FLOAT32
-from .read import LARGEST, fill, naming, parse, require_opset, without_descriptions
+from .read import LARGEST, fill, naming, parse, require_opset, texts, without_descriptions
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -23,28 +27,51 @@ if TYPE_CHECKING:
 
     from ...weights.checkpoint import Checkpoint
 
-__all__ = ["adopted", "open_adopted", "sealed", "whole"]
+__all__ = ["adopted", "as_the_runtime", "keep_only", "open_adopted", "sealed", "whole"]
 
 _EMPTY = "0" * 64
 
 
-def adopted(path: Path, spec: ModelSpec, layout: str | None = None) -> bytes:
+def adopted(
+    path: Path,
+    spec: ModelSpec,
+    built: "nn.Module",
+    layout: str | None = None,
+    output: str | None = None,
+    on_notice: Callable[[str], None] = lambda _: None,
+) -> bytes:
     """Return the contents of a foreign file with a spec in it.
 
     Nodes and tensors are kept byte for byte; external weights are included, and the axes of the input and the output
-    are filled in if the file leaves them open.
+    are filled in if the file leaves them open. Of several outputs one is kept; the nodes and tensors that only the
+    others need are left out.
 
     Args:
         path: the file, or an unproven one of lenetx, whose spec is replaced.
         spec: of the network.
+        built: the network's module in eval mode.
         layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
+        output: index or name of the logits among several outputs, see ``outputs.choose``.
+        on_notice: called with a sentence if outputs are left out.
 
     Raises:
-        InputError: the file is missing or too large, or it is not a float32 classifier with the network's axes.
+        InputError: the file is missing or too large, it is not a float32 classifier with the network's axes, or several
+            of its outputs can be the logits.
         ArtifactError: it is damaged, its weights are missing, or it holds something that ``lenetx_runtime`` rejects.
     """
     with naming(path, "adopted"):
-        return sealed(whole(path), spec, ADOPTED, layout)
+        model = whole(path)
+        keep_only(model, choose(model, len(spec.labels), chosen_in(built), output), path, on_notice)
+        return sealed(model, spec, ADOPTED, layout)
+
+
+def keep_only(model: "ModelProto", name: str, path: Path, on_notice: Callable[[str], None]) -> None:
+    """Leave out all other outputs, see ``keep_output``, with a notice."""
+    if others := keep_output(model, name):
+        on_notice(
+            f"'{path.name}' has {len(others) + 1} outputs: {texts(name)} is kept; {', '.join(map(texts, others))} and "
+            "what only they need are left out."
+        )
 
 
 def whole(path: Path) -> "ModelProto":
@@ -93,8 +120,18 @@ def sealed(model: "ModelProto", spec: ModelSpec, origin: str, layout: str | None
         raise InputError(
             f"With its weights it is larger than {size_in_words(LARGEST)}, the most of one file."
         ) from None
-    read_spec(data)  # raises for what the runtime would reject
+    with as_the_runtime():
+        read_spec(data)
     return data
+
+
+@contextmanager
+def as_the_runtime() -> Iterator[None]:
+    """Complete the errors of the runtime's checks, which are stricter than those of a proof."""
+    try:
+        yield
+    except ArtifactError as error:
+        raise ArtifactError(f"{error} lenetx_runtime rejects it; 'lenetx verify' may prove it.") from None
 
 
 def open_adopted(

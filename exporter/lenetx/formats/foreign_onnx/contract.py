@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lenetx_runtime import InputError, ModelSpec
@@ -13,17 +14,30 @@ from .read import texts
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-__all__ = ["BATCH", "ELSEWHERE", "axes_of_value", "fit_axes", "require_classifier", "shown", "size_of", "spec_for"]
+__all__ = [
+    "BATCH",
+    "ELSEWHERE",
+    "FLOAT",
+    "are_rows",
+    "axes_of_value",
+    "fit_axes",
+    "listed",
+    "require_classifier",
+    "require_one",
+    "shown",
+    "size_of",
+    "spec_for",
+]
 
 BATCH = "batch"
 """Name given to a batch axis of any size."""
 ELSEWHERE = "judge it by its numbers: 'lenetx verify --write-inputs' and '--logits'"
 """Advice for programs that lenetx cannot run."""
-_FLOAT = 1
+FLOAT = 1
+"""``onnx.TensorProto.FLOAT``."""
+_SHOWN = 4
 _CHANNELS = (1, 3)
 _TO_CHANNELS_FIRST = [0, 3, 1, 2]
-
-Axes = "Sequence[int | str]"
 
 
 def require_classifier(model: "ModelProto") -> None:
@@ -32,27 +46,40 @@ def require_classifier(model: "ModelProto") -> None:
     Raises:
         InputError: it does not; the message says what to do.
     """
-    for what, values in (("input", model.graph.input), ("output", model.graph.output)):
-        if len(values) != 1:
-            names = ", ".join(f"{texts(value.name)}: {shown(value)}" for value in values[:4])
-            more = f" and {len(values) - 4} more" * (len(values) > 4)
-            raise InputError(
-                f"It has {len(values)} {what}s ({names}{more}), and lenetx proves classifiers with one {what}: export "
-                f"it with one, or {ELSEWHERE}."
-            )
+    require_one("input", model.graph.input)
+    require_one("output", model.graph.output)
     kinds = [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)]
     precision = precision_of(model)
     if precision != FLOAT32:
         raise InputError(
             f"It computes in {precision}, and what lenetx proves are limits for float32: verify the float32 file that "
-            f"it was made from; what {precision} changes is a question of accuracy, not of proof."
+            f"it was made from, or adopt that; what {precision} changes is a question of accuracy, not of proof."
         )
-    if kinds != [_FLOAT, _FLOAT]:
-        what, value = ("output", model.graph.output[0]) if kinds[0] == _FLOAT else ("input", model.graph.input[0])
+    if kinds != [FLOAT, FLOAT]:
+        what, value = ("output", model.graph.output[0]) if kinds[0] == FLOAT else ("input", model.graph.input[0])
         raise InputError(
             f"Its {what} {texts(value.name)} is {shown(value)}, not float32: export the network without what comes "
             f"before or after it, or {ELSEWHERE}."
         )
+
+
+def require_one(what: str, values: "Sequence[ValueInfoProto]") -> None:
+    """Check that a file has one input, or one output.
+
+    Raises:
+        InputError: it has another number.
+    """
+    if len(values) != 1:
+        raise InputError(
+            f"It has {len(values)} {what}s ({listed(values)}), and lenetx proves classifiers with one {what}: export "
+            f"it with one, or {ELSEWHERE}."
+        )
+
+
+def listed(values: "Collection[ValueInfoProto]") -> str:
+    """Return the names, types and axes of the first values as text."""
+    words = ", ".join(f"{texts(value.name)}: {shown(value)}" for value in [*values][:_SHOWN])
+    return words + f" and {len(values) - _SHOWN} more" * (len(values) > _SHOWN)
 
 
 def spec_for(model: "ModelProto", spec: ModelSpec, layout: str | None = None) -> ModelSpec:
@@ -70,8 +97,8 @@ def spec_for(model: "ModelProto", spec: ModelSpec, layout: str | None = None) ->
     axes, rows = axes_of_value(given), axes_of_value(wanted)
     found = layout or _layout(model, axes, spec)
     if found is None or not _fits(axes, found, spec):
-        raise _other_input(given, spec, layout)
-    if rows is not None and not _are_rows(rows, len(spec.labels)):
+        raise _other_input(given, spec, layout, _layout(model, axes, spec))
+    if rows is not None and not are_rows(rows, len(spec.labels)):
         numbers = rows[1] if len(rows) == 2 else " × ".join(map(str, rows[1:]))
         raise InputError(
             f"Its output {texts(wanted.name)} is {shown(wanted)}, {numbers} numbers for an image; the network has "
@@ -99,8 +126,8 @@ def fit_axes(model: "ModelProto", spec: ModelSpec) -> None:
     rows = axes_of_value(wanted) or [0, len(spec.labels)]
     classes = len(spec.labels)
     spare = [1 if size == 1 else classes for size in rows[1:]]
-    given.CopyFrom(helper.make_tensor_value_info(given.name, _FLOAT, [batch, *axes_of(spec.layout, spec.input_shape)]))
-    wanted.CopyFrom(helper.make_tensor_value_info(wanted.name, _FLOAT, [batch, *spare]))
+    given.CopyFrom(helper.make_tensor_value_info(given.name, FLOAT, [batch, *axes_of(spec.layout, spec.input_shape)]))
+    wanted.CopyFrom(helper.make_tensor_value_info(wanted.name, FLOAT, [batch, *spare]))
 
 
 def axes_of_value(value: "ValueInfoProto") -> list[int | str] | None:
@@ -109,6 +136,12 @@ def axes_of_value(value: "ValueInfoProto") -> list[int | str] | None:
     if not kind.HasField("shape"):
         return None
     return [axis.dim_param or axis.dim_value for axis in kind.shape.dim]
+
+
+def are_rows(axes: "list[int | str]", classes: int) -> bool:
+    """Return whether the axes of an output can be those of N rows of logits, apart from axes of size 1."""
+    known = [size for size in axes[1:] if isinstance(size, int) and size > 0]
+    return is_row(known, classes) if len(known) == len(axes) - 1 else len(axes) == 2
 
 
 def size_of(given: "ValueInfoProto") -> tuple[tuple[int, int] | None, int | None]:
@@ -164,18 +197,17 @@ def _fits(axes: "list[int | str] | None", layout: str, spec: ModelSpec) -> bool:
     return len(known) == len(wanted) and all(size in (None, own) for size, own in zip(known, wanted, strict=True))
 
 
-def _other_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None) -> InputError:
+def _other_input(given: "ValueInfoProto", spec: ModelSpec, layout: str | None, fitting: str | None) -> InputError:
+    """Return the error for an input that is not of the network's axes, in the stated layout or in any."""
     numbers = math.prod(spec.input_shape)
     wanted = ", ".join(f"{name} [N, {', '.join(map(str, axes_of(name, spec.input_shape)))}]" for name in LAYOUTS[:2])
+    if layout and fitting:
+        return InputError(
+            f"Its input {texts(given.name)} is {shown(given)}, which is not the network's in the layout {layout}, but "
+            f"in the layout {fitting}: omit --layout."
+        )
     stated = f" in the layout {layout}" if layout else ""
     return InputError(
         f"Its input {texts(given.name)} is {shown(given)}, which is not the network's{stated}: {wanted} or flat "
         f"[N, {numbers}]; state another size of the network with --input-size and --channels."
     )
-
-
-def _are_rows(rows: "list[int | str]", classes: int) -> bool:
-    known = [size for size in rows[1:] if isinstance(size, int) and size > 0]
-    if len(known) == len(rows) - 1:
-        return is_row(known, classes)
-    return len(rows) == 2

@@ -4,13 +4,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError
+from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 
 from ...graph.expression import plain
-from .contract import shown
+from .contract import require_classifier, shown
 from .precision import precision_of
-from .read import LARGEST, parse
+from .read import LARGEST, parse, require_opset, without_descriptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,5 +60,17 @@ def _facts(model: "ModelProto", beside: "list[TensorProto]") -> dict[str, Any]:
         "precision": precision_of(model),
         "external_data": [plain(name) for name in files] or None,
         "written_by": plain(f"{model.producer_name} {model.producer_version}".strip()) or None,
-        "next": _ROAD,
+        "next": _next(model),
     }
+
+
+def _next(model: "ModelProto") -> str:
+    """Return how the file is proven, or why it cannot be."""
+    plain_inputs = type(model)()
+    plain_inputs.CopyFrom(model)
+    try:
+        require_opset(model)
+        require_classifier(without_descriptions(plain_inputs))
+    except InputError as error:
+        return str(error)
+    return _ROAD

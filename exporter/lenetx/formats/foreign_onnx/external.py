@@ -68,7 +68,10 @@ def _inside(folder: Path, location: str) -> Path:
     name = PurePosixPath(location.replace("\\", "/"))
     shown = plain(location)
     if not location or "\0" in location or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-        raise ArtifactError(f"It keeps weights in '{shown}', outside of its folder, where lenetx reads nothing.")
+        raise ArtifactError(
+            f"It keeps weights in '{shown}', outside of its folder, where lenetx reads nothing: write it with its "
+            "weights inside or beside it."
+        )
     path = folder / name
     if path.is_symlink() or folder.resolve() not in path.resolve().parents:
         raise ArtifactError(f"It keeps weights in '{shown}', a link, which lenetx does not follow: put the file there.")

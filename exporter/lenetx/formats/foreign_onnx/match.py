@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ...graph.fold import terms
 from ...graph.onnx_names import name_constants, restore_weights
 from ..network import Network
-from .simplify import drop_unread, replace
+from .protobuf import replace
+from .simplify import drop_unread
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto

@@ -8,14 +8,17 @@ from lenetx_runtime.backend import Backend
 from lenetx_runtime.ort import OrtBackend
 
 from ...graph import of_onnx
+from ...report import Check
 from ..artifact import Artifact, OpenedArtifact
 from ..onnx.evaluate import evaluate
 from ..onnx.intermediates import affine_outputs, entering, layers_of
 from ..onnx.runs import runs_of
 from ..onnx.structure import constants, numbers, training_operators, weights
+from .contract import ELSEWHERE
 from .match import matched
 from .simplify import simplified
 from .structure import kept_paths, structure
+from .switches import idle_switches
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -30,7 +33,13 @@ _UNKNOWN_OPERATOR = ("is not a registered function/op", "No Op registered for")
 
 
 def opened(
-    artifact: Artifact, run: bytes, model: "ModelProto", checkpoint: "Checkpoint", built: "nn.Module", device: str
+    artifact: Artifact,
+    run: bytes,
+    model: "ModelProto",
+    checkpoint: "Checkpoint",
+    built: "nn.Module",
+    device: str,
+    also: tuple[Check, ...] = (),
 ) -> OpenedArtifact:
     """Open a model for a proof.
 
@@ -41,6 +50,7 @@ def opened(
         checkpoint: the weights that it should have.
         built: their module in eval mode, which is not changed.
         device: where it runs.
+        also: further checks of the file.
 
     Raises:
         InputError: onnxruntime lacks one of its operators.
@@ -54,7 +64,7 @@ def opened(
     return OpenedArtifact(
         artifact=artifact,
         backend=backend,
-        structure=(*structure(model), *([kept_paths(model)] if artifact.has_spec else [])),
+        structure=(*structure(model), *also, *([kept_paths(model)] if artifact.has_spec else [])),
         weights=weights(readable),
         numbers=numbers(readable),
         constants=constants(readable),
@@ -67,6 +77,7 @@ def opened(
         slack=found.slack,
         entering=partial(entering, run, spec),
         placed=found.placed,
+        idle_switches=partial(idle_switches, model, run, spec),
     )
 
 
@@ -75,5 +86,5 @@ def _backend(data: bytes, spec: ModelSpec, device: str) -> Backend:
         return OrtBackend(data, spec, device=device)
     except ArtifactError as error:
         if any(words in str(error) for words in _UNKNOWN_OPERATOR):
-            raise InputError(f"It needs an operator that onnxruntime does not have. {error}") from None
+            raise InputError(f"It needs an operator that onnxruntime does not have: {ELSEWHERE}. {error}") from None
         raise

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from .protobuf import graphs_in
+
 if TYPE_CHECKING:
     from onnx import ModelProto
 
@@ -22,13 +24,15 @@ _CAST = "Cast"
 def precision_of(model: "ModelProto") -> str:
     """Return the precision in which a file computes: ``float32``, ``float16``, ``bfloat16``, ``float64`` or ``int8``.
 
-    A single tensor or conversion in another precision is enough: float32's limits do not hold after it.
+    A single tensor or conversion in another precision, even in a branch, is enough: float32's limits do not hold then.
     """
-    if any(node.op_type in _QUANTISED.split() for node in model.graph.node):
+    graphs = [model.graph, *(graph for node in model.graph.node for graph in graphs_in(node))]
+    nodes = [node for graph in graphs for node in graph.node]
+    if any(node.op_type in _QUANTISED.split() for node in nodes):
         return "int8"
     kinds = {value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)}
-    kinds |= {tensor.data_type for tensor in model.graph.initializer}
-    for node in model.graph.node:
+    kinds |= {tensor.data_type for graph in graphs for tensor in graph.initializer}
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 kinds.add(attribute.t.data_type)

@@ -13,12 +13,15 @@ from lenetx_runtime.spec import METADATA_KEY
 
 from ...graph.expression import plain
 from ...graph.onnx_graph import names_of
+from ...weights.other_files import not_fetched
+from .branches import branches_of, unknown_branch
 from .external import take_in
+from .protobuf import graphs_in
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, TensorProto
 
-__all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opset", "without_descriptions"]
+__all__ = ["LARGEST", "OPSETS", "fill", "load", "naming", "parse", "require_opset", "texts", "without_descriptions"]
 
 OPSETS = range(7, 26)
 """From the oldest opset that torch writes to the newest that the tested engine runs."""
@@ -60,18 +63,23 @@ def parse(data: bytes) -> "ModelProto":
     import onnx
 
     if data.startswith(_ZIP):
-        raise ArtifactError("It is an archive, not an ONNX model: TorchScript, .pt2 and checkpoints are archives.")
+        raise ArtifactError(
+            "It is an archive, not an ONNX model: TorchScript, .pt2 and checkpoints are archives. Name it by its kind."
+        )
     if data[4:8] == _OTHER_FORMAT:
         raise ArtifactError("It is a model in onnxruntime's own format, not an ONNX model: verify the .onnx file.")
+    if words := not_fetched(data, "FILE"):
+        raise ArtifactError(f"It is not an ONNX model. {words}")
     try:
         model = onnx.load_from_string(data)
     except Exception:  # protobuf raises several classes
-        raise ArtifactError("It is not an ONNX model, or it is damaged.") from None
+        raise ArtifactError("It is not an ONNX model, or it is damaged: fetch or export it again.") from None
     model.DiscardUnknownFields()
-    if not all(isinstance(name, str) for name in names_of(model.graph)):
+    graphs = [model.graph, *(graph for node in model.graph.node for graph in graphs_in(node))]
+    if not all(isinstance(name, str) for graph in graphs for name in names_of(graph)):
         raise ArtifactError("A name in it is not readable text.")
     if not model.graph.node or not model.graph.output:
-        raise ArtifactError("It is not an ONNX model: it has no operators or no outputs.")
+        raise ArtifactError("It is not an ONNX model: it has no operators or no outputs. Fetch or export it again.")
     return model
 
 
@@ -93,19 +101,23 @@ def load(path: Path) -> "tuple[ModelProto, bytes, tuple[str, ...]]":
     model = parse(data)
     require_opset(model)
     model = _inlined(model)
-    beside = fill(model, path.parent, LARGEST - len(data))
+    beside = fill(model, path.parent, LARGEST - len(data), with_branches=True)
     return without_descriptions(model), data, beside
 
 
-def fill(model: "ModelProto", folder: Path, limit: int) -> tuple[str, ...]:
+def fill(model: "ModelProto", folder: Path, limit: int, *, with_branches: bool = False) -> tuple[str, ...]:
     """Read a model's external weights, in place, and check all tensors; return the names of the external files.
+
+    Args:
+        model: the model.
+        folder: of its file.
+        limit: maximum total bytes of the external files.
+        with_branches: accept branches, see ``branches.follow_branches``, and read their tensors too.
 
     Raises:
         InputError, ArtifactError: as ``load``.
     """
-    if model.graph.sparse_initializer:
-        raise InputError("It holds sparse weights, which lenetx does not read: write it with dense ones.")
-    tensors = [*model.graph.initializer, *_in_attributes(model.graph)]
+    tensors = [*_tensors_of(model.graph, with_branches)]
     beside = take_in(tensors, folder, limit)
     for tensor in tensors:
         _require_whole(tensor)
@@ -168,18 +180,21 @@ def _written_out(model: "ModelProto") -> int:
     return _MOST_NODES + 1
 
 
-def _in_attributes(graph: "GraphProto") -> "Iterator[TensorProto]":
-    """Yield the tensors in attributes, such as those of Constant nodes."""
+def _tensors_of(graph: "GraphProto", with_branches: bool) -> "Iterator[TensorProto]":
+    """Yield the tensors of a graph, also those in attributes, such as those of Constant nodes, and in branches."""
+    if graph.sparse_initializer:
+        raise InputError("It holds sparse weights, which lenetx does not read: write it with dense ones.")
+    yield from graph.initializer
     for node in graph.node:
+        branches = branches_of(node) if with_branches else None
+        if branches is None and any(graphs_in(node)):
+            raise unknown_branch(node)
+        for branch in branches or ():
+            yield from _tensors_of(branch, with_branches)
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
-            if attribute.HasField("g"):
-                raise InputError(
-                    f"Its {plain(node.op_type)} holds a graph of its own (a branch or a loop), which lenetx does not "
-                    "follow: export the network with fixed sizes, or with torch's newer exporter (dynamo=True)."
-                )
 
 
 def _require_whole(tensor: "TensorProto") -> None:

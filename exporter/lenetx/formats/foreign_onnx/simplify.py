@@ -1,24 +1,20 @@
 """Rewrite a foreign graph in the form that ``lenetx.graph`` reads; only the proof reads it, no engine runs it."""
 
-import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.layout import axes_of
 
+from .constants import compute_constants, constants_as_tensors
 from .older import as_known_opset
+from .protobuf import replace
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
-__all__ = ["drop_unread", "replace", "simplified"]
+__all__ = ["drop_unread", "readable", "simplified"]
 
-_MOST = 2**22
-"""Most numbers of all tensors together that are computed from constants."""
 _FLOAT = 1
-_VALUES = ("value", "value_float", "value_int", "value_floats", "value_ints")
 _IMAGE, _ROWS = "lenetx:image", "lenetx:rows"
 _TO_CHANNELS_LAST = [0, 2, 3, 1]
 
@@ -33,14 +29,20 @@ def simplified(model: "ModelProto", spec: ModelSpec) -> "ModelProto":
 
     found = onnx.ModelProto()
     found.CopyFrom(model)
-    _constants(found)
-    as_known_opset(found)
-    _casts(found)
-    _identities(found)
-    _computed(found)
-    _adapt(found, spec)
+    readable(found, spec)
+    _adapt_output(found, spec)
     drop_unread(found)
     return found
+
+
+def readable(model: "ModelProto", spec: ModelSpec) -> None:
+    """Simplify a model as ``simplified`` does, in place, apart from its output."""
+    constants_as_tensors(model)
+    as_known_opset(model)
+    _casts(model)
+    _identities(model)
+    compute_constants(model)
+    _adapt_input(model, spec)
 
 
 def drop_unread(model: "ModelProto") -> None:
@@ -56,40 +58,6 @@ def drop_unread(model: "ModelProto") -> None:
     nodes = kept[::-1]
     replace(graph.node, nodes)
     replace(graph.initializer, tensors)
-
-
-def replace(field: Any, values: list[Any]) -> None:
-    """Set a repeated field of a protobuf message to new values, which may be its own in another order."""
-    copies = [type(value).FromString(value.SerializeToString()) for value in values]
-    del field[:]
-    field.extend(copies)
-
-
-def _constants(model: "ModelProto") -> None:
-    """Convert Constant nodes to initializers."""
-    kept = []
-    for node in model.graph.node:
-        value = _value(node) if node.op_type == "Constant" else None
-        if value is None:
-            kept.append(node)
-            continue
-        tensor = model.graph.initializer.add()
-        tensor.CopyFrom(value)
-        tensor.name = node.output[0]
-    replace(model.graph.node, kept)
-
-
-def _value(node: "NodeProto") -> Any:
-    import numpy as np
-    from onnx import helper, numpy_helper
-
-    (attribute,) = node.attribute if len(node.attribute) == 1 else (None,)
-    if attribute is None or attribute.name not in _VALUES or len(node.output) != 1:
-        return None
-    if attribute.name == "value":
-        return attribute.t
-    kind = np.float32 if "float" in attribute.name else np.int64
-    return numpy_helper.from_array(np.array(helper.get_attribute_value(attribute), kind))
 
 
 def _identities(model: "ModelProto") -> None:
@@ -126,76 +94,13 @@ def _casts(model: "ModelProto") -> None:
             del node.input[1:], node.attribute[:]
 
 
-def _computed(model: "ModelProto") -> None:
-    """Compute the tensors that nodes make from constants alone, such as a bias of zeros."""
-    from onnx import numpy_helper
-
-    held = {tensor.name: tensor for tensor in model.graph.initializer}
-    arrays: dict[str, NDArray[Any]] = {}
-    left = _MOST
-
-    def read(name: str) -> "NDArray[Any]":
-        if name not in arrays:
-            arrays[name] = numpy_helper.to_array(held[name])
-        return arrays[name]
-
-    kept = []
-    for node in model.graph.node:
-        compute = _COMPUTED.get(node.op_type)
-        is_constant = compute is not None and all(name in held for name in node.input) and len(node.output) == 1
-        found = None
-        if is_constant and compute is not None:
-            try:
-                found = compute(node, [read(name) for name in node.input])
-            except Exception:  # numpy raises several classes for sizes that do not fit
-                found = None
-        if found is None or found.size > left:
-            kept.append(node)
-            continue
-        left -= found.size
-        tensor = numpy_helper.from_array(found, node.output[0])
-        model.graph.initializer.append(tensor)
-        held[tensor.name] = tensor
-    replace(model.graph.node, kept)
-
-
-def _shape(node: "NodeProto", values: "list[NDArray[Any]]") -> Any:
-    import numpy as np
-
-    limits = {attribute.name: attribute.i for attribute in node.attribute}
-    return np.array(values[0].shape[slice(limits.get("start"), limits.get("end"))], np.int64)
-
-
-def _expand(_: "NodeProto", values: "list[NDArray[Any]]") -> Any:
-    import numpy as np
-
-    shape = np.broadcast_shapes(values[0].shape, tuple(values[1].tolist()))
-    return np.broadcast_to(values[0], shape).copy() if math.prod(shape) <= _MOST else None
-
-
-def _constant_of_shape(node: "NodeProto", values: "list[NDArray[Any]]") -> Any:
-    import numpy as np
-    from onnx import numpy_helper
-
-    shape = values[0].tolist()
-    filler = numpy_helper.to_array(node.attribute[0].t) if node.attribute else np.zeros(1, np.float32)
-    return np.full(shape, filler.reshape(()), filler.dtype) if math.prod(shape) <= _MOST else None
-
-
-_COMPUTED: "Mapping[str, Callable[[NodeProto, list[NDArray[Any]]], Any]]" = {
-    "Shape": _shape,
-    "Expand": _expand,
-    "ConstantOfShape": _constant_of_shape,
-}
-
-
-def _adapt(model: "ModelProto", spec: ModelSpec) -> None:
-    """Make the input [N, C, H, W] and the output [N, K]."""
+def _adapt_input(model: "ModelProto", spec: ModelSpec) -> None:
+    """Make the input [N, C, H, W]."""
     import numpy as np
     from onnx import helper, numpy_helper
 
     graph = model.graph
-    given, wanted = graph.input[0], graph.output[0]
+    given = graph.input[0]
     batch = given.type.tensor_type.shape.dim[0]
     size = batch.dim_param or batch.dim_value
     if spec.layout == "nhwc":
@@ -209,6 +114,15 @@ def _adapt(model: "ModelProto", spec: ModelSpec) -> None:
     if nodes:
         replace(graph.node, [*nodes, *graph.node])
         given.CopyFrom(helper.make_tensor_value_info(_IMAGE, 1, [size, *spec.input_shape]))
+
+
+def _adapt_output(model: "ModelProto", spec: ModelSpec) -> None:
+    """Make the output [N, K]."""
+    from onnx import helper
+
+    graph, wanted = model.graph, model.graph.output[0]
+    batch = wanted.type.tensor_type.shape.dim[0]
+    size = batch.dim_param or batch.dim_value
     if len(wanted.type.tensor_type.shape.dim) != 2:
         graph.node.append(helper.make_node("Flatten", [wanted.name], [_ROWS], axis=1))
         wanted.CopyFrom(helper.make_tensor_value_info(_ROWS, 1, [size, len(spec.labels)]))

@@ -11,7 +11,7 @@ from .read import OPSETS
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["kept_paths", "structure"]
+__all__ = ["kept_paths", "left_out", "structure"]
 
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
 _DEFAULT = ("", "ai.onnx")
@@ -21,6 +21,22 @@ _LISTED = 12
 def structure(model: "ModelProto") -> tuple[Check, ...]:
     """Check validity, versions, operators, and nodes that do not lead to an output."""
     return _valid(model), _versions(model), _operators(model), _unread(model)
+
+
+def left_out(model: "ModelProto", others: tuple[str, ...], branches: int) -> tuple[Check, ...]:
+    """Report the outputs and the branches of a file that a model lacks; nothing of them was judged."""
+    found = []
+    if others:
+        (wanted,) = model.graph.output
+        more = f" and {len(others) - _LISTED} more" * (len(others) > _LISTED)
+        names = ", ".join(map(plain, others[:_LISTED])) + more
+        detail = f"Only {plain(wanted.name)} is judged; left out, with what only they need: {names}."
+        found.append(Check("outputs", f"{len(others) + 1} outputs", "not_applicable", detail=detail))
+    if branches:
+        words = f"{branches} branch{'es' * (branches > 1)}"
+        detail = "Which way each goes follows from the size of the input; only that way was run and judged."
+        found.append(Check("branches", words, "not_applicable", detail=detail))
+    return tuple(found)
 
 
 def kept_paths(model: "ModelProto") -> Check:

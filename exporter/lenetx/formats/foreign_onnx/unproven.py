@@ -19,8 +19,9 @@ from ...graph.expression import plain
 from ...weights.plain_tensors import weights_sha256
 from ...weights.stated_spec import stated_spec, unknown_spec
 from ...weights.statement import Statement
-from .adoption import sealed, whole
+from .adoption import as_the_runtime, keep_only, sealed, whole
 from .contract import axes_of_value, require_classifier, shown, size_of
+from .outputs import require_stated
 from .read import naming, without_descriptions
 
 if TYPE_CHECKING:
@@ -44,17 +45,19 @@ def unproven(path: Path, stated: Statement, layout: str | None, on_notice: Calla
 
     Args:
         path: the file.
-        stated: preprocessing, labels and input shape; by default unknown, class numbers, and the file's.
+        stated: preprocessing, labels and input shape; by default unknown, class numbers, and the file's. Also which of
+            several outputs is kept.
         layout: of the file's input, see ``ModelSpec.layout``; found by its axes if ``None``.
         on_notice: called with a sentence about anything that was assumed.
 
     Raises:
-        InputError: the file is missing or too large, it is no float32 classifier of images, a statement does not fit
-            it, or its numbers are not finite.
+        InputError: the file is missing or too large, it is no float32 classifier of images, it has several outputs and
+            none is stated, a statement does not fit it, or its numbers are not finite.
         ArtifactError: it is damaged, its weights are missing, or it holds something that ``lenetx_runtime`` rejects.
     """
     with naming(path, "adopted"):
         model = whole(path)
+        keep_only(model, require_stated(model, stated.network_output), path, on_notice)
         spec = _spec(_plain(model), path, stated, on_notice)
         data = sealed(model, spec, UNPROVEN, layout)
         _require_numbers(data)
@@ -83,7 +86,8 @@ def _spec(model: "ModelProto", path: Path, stated: Statement, on_notice: Callabl
         )
     spec = unknown_spec(UNKNOWN, (channels, *size), _FEWEST, weights_sha256(_tensors(model)))
     spec = dataclasses.replace(spec, output=_output(model), input_name=given.name)
-    check_graph(model.SerializeToString(deterministic=True), spec)  # before onnx's own parsers read its attributes
+    with as_the_runtime():
+        check_graph(model.SerializeToString(deterministic=True), spec)  # before onnx's own parsers read its attributes
     spec = dataclasses.replace(spec, labels=tuple(map(str, range(_classes(_inferred(model), stated)))))
     said = dataclasses.replace(stated, input_size=None, channels=None, network_output=None)
     return stated_spec(path.name, spec, said, on_notice)

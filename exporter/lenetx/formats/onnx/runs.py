@@ -9,7 +9,7 @@ from lenetx_runtime.run_selftest import REMOTE
 
 from ..artifact import Run
 
-__all__ = ["runs_of"]
+__all__ = ["runs_of", "sessions_of"]
 
 
 def runs_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Run, ...]:
@@ -20,16 +20,20 @@ def runs_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Run, ...]:
         spec: its embedded spec.
         device: where the combinations of optimisation and threads run.
     """
-    sessions = [
+    providers = [
+        Run(provider, partial(OrtBackend, data, spec, providers=[provider]), missing=REMOTE.get(provider, ""))
+        for provider in execution_providers()
+    ]
+    return (*sessions_of(data, spec, device), *providers)
+
+
+def sessions_of(data: bytes, spec: ModelSpec, device: str) -> tuple[Run, ...]:
+    """Return a run for each combination of optimisation and thread count; an ORT file runs only on the CPU."""
+    return tuple(
         Run(
             f"optimisation {'all' if optimised else 'off'}, {threads} thread{'s'[: threads - 1]}",
             partial(OrtBackend, data, spec, device=device, threads=threads, optimised=optimised),
         )
         for optimised in (False, True)
         for threads in sorted({1, available_cpus()})
-    ]
-    providers = [
-        Run(provider, partial(OrtBackend, data, spec, providers=[provider]), missing=REMOTE.get(provider, ""))
-        for provider in execution_providers()
-    ]
-    return (*sessions, *providers)
+    )

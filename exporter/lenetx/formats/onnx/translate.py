@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from .. import Batch
 
-__all__ = ["translate"]
+__all__ = ["FROZEN", "cause", "reason", "translate"]
 
 _TRACE_BATCH = 2
 """Batch size of the sample input; a batch of 1 can freeze the batch axis (pytorch#151582)."""
-_FROZEN = (
+FROZEN = (
     "The network's code fixes the batch size while it is traced: int(x.shape[0]) or a loop over the images does that. "
     "Write x.shape[0] where the size is needed, or export a fixed batch with --batch N."
 )
@@ -56,11 +56,11 @@ def translate(network: "nn.Module", spec: ModelSpec, batch: "Batch", opset: int)
             again = _traced(network, sample, shapes)
             program = program if again is None else _program(again, sample, None, spec, opset)
         if isinstance(program, Exception) and not _is_frozen(program):
-            if place_of(traceback.extract_tb(_cause(program).__traceback__)):
-                raise _cause(program)  # raised by the network's own code, and reported as such
-            raise InputError(f"torch's exporter cannot write this network as ONNX: {_reason(program)}")
+            if place_of(traceback.extract_tb(cause(program).__traceback__)):
+                raise cause(program)  # raised by the network's own code, and reported as such
+            raise InputError(f"torch's exporter cannot write this network as ONNX: {reason(program)}")
         if shapes is not None and _is_frozen(program):
-            raise InputError(_FROZEN)
+            raise InputError(FROZEN)
         with _hidden(program):
             program.optimize()
     model: onnx.ModelProto = program.model_proto
@@ -114,14 +114,15 @@ def _rrelu(inputs: Any, noise: Any, lower: float = 1 / 8, upper: float = 1 / 3, 
     return opset18.LeakyRelu(inputs, alpha=(lower + upper) / 2), noise
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of the root cause of the exporter's error."""
-    cause = _cause(error)
-    words = (str(cause).strip().splitlines() or [""])[0].removesuffix(".")
-    return f"{words[:_LONGEST] or type(cause).__name__}."
+    root = cause(error)
+    words = (str(root).strip().splitlines() or [""])[0].removesuffix(".")
+    return f"{words[:_LONGEST] or type(root).__name__}."
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause(error: BaseException) -> BaseException:
+    """Return the root cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error

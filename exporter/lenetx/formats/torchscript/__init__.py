@@ -22,12 +22,12 @@ from ...execution.devices import torch_device
 from ...report import Check
 from ..artifact import Artifact, OpenedArtifact
 from ..local_paths import local_paths
+from ..recorder import ArchiveRecorder, expression_of, layers_of
 from .batch import COUNTS, bits_of, program_of_traces
 from .code import names_of, numbers, renamed, write
 from .graph import constants_of, program_of, training_operators
-from .recorder import ArchiveRecorder, expression_of, layers_of
 from .records import packed, unpacked
-from .runs import runs_of
+from .runs import as_written, runs_of
 from .torch_tracer import deprecated_api, trace
 from .trace import Traced
 
@@ -96,12 +96,12 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     constants = constants_of(module)
     weights = _weights(records, constants)
     others = _unnamed(records, constants)
-    recorder = ArchiveRecorder(load, _names_of(records), spec, device)
+    recorder = ArchiveRecorder(partial(_named, load, _names_of(records)), spec, device, as_written)
     return OpenedArtifact(
         artifact=Artifact("torchscript", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=TorchBackend(module, device),
         weights=weights,
-        runs=runs_of(recorder.load, device),
+        runs=runs_of(load, device),
         layers=partial(layers_of, recorder),
         training=lambda: training_operators(module.graph),
         expression=partial(expression_of, recorder),
@@ -173,6 +173,13 @@ def _weights(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[s
     if len(names) != len(constants) or len(every) != len(set(every)):
         raise ArtifactError(f"It does not name each of its {len(constants)} weights.")
     return {name: c.cpu().numpy() for each, c in zip(names, constants, strict=True) for name in each}
+
+
+def _named(load: Callable[[], Any], names: Sequence[Sequence[str]]) -> tuple[Any, dict[int, str]]:
+    """Return a newly loaded module, and the first name of each constant by ``id``."""
+    module = load()
+    pairs = zip(names, constants_of(module), strict=True)
+    return module, {id(constant): each[0] for each, constant in pairs if each}
 
 
 def _unnamed(records: Mapping[str, bytes], constants: list["Tensor"]) -> "dict[str, NDArray[Any]]":

@@ -10,12 +10,22 @@ from lenetx_runtime import ArtifactError
 
 from .code import Constant, Name, Program, Statement, leaves
 
-__all__ = ["arguments_of", "constants_of", "program_of", "schema_of", "training_operators", "writes"]
+__all__ = [
+    "SIZED",
+    "TRAINING_FLAGS",
+    "arguments_of",
+    "constants_of",
+    "program_of",
+    "schema_of",
+    "training_operators",
+    "writes",
+]
 
-_TRAINS = ("training", "train", "use_input_stats", "is_training")
-_OTHER = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal", "poisson"})
+TRAINING_FLAGS = ("training", "train", "use_input_stats", "is_training")
+"""Arguments that put an operator in training mode."""
+_RANDOM = frozenset({"rand_like", "randn_like", "randint_like", "bernoulli", "multinomial", "normal", "poisson"})
 """Operators that draw random numbers regardless of their arguments."""
-_SIZED = ("size", "sizes", "shape", "repeats")
+SIZED = ("size", "sizes", "shape", "repeats")
 """Arguments that may contain the batch size."""
 
 
@@ -145,7 +155,7 @@ class _Reader:
     def _require_sizes(self, schema: Any, values: Sequence[Any]) -> None:
         """Raise ValueError if the batch size is used as anything but an element of a shape."""
         for argument, value in zip(schema.arguments, values, strict=True):
-            sized = type(value) is tuple and argument.name in _SIZED
+            sized = type(value) is tuple and argument.name in SIZED
             parts = () if sized else leaves([value])
             if any(isinstance(each, Name) and each.text in self._sizes for each in parts):
                 raise ValueError("it computes with the number of images")
@@ -183,7 +193,7 @@ def _require_lawful(schema: Any, inputs: Sequence[Any]) -> None:
         raise ValueError(f"{name} returns more than tensors")
     if not any(isinstance(each, Name | _Tensor) for each in leaves(inputs)):
         raise ValueError(f"{name} reads no tensor")
-    trains = any(values.get(each) is True for each in _TRAINS)
+    trains = any(values.get(each) is True for each in TRAINING_FLAGS)
     if trains and any(value is not None for each, value in values.items() if each.startswith("running_")):
         raise ValueError(f"{name} changes its statistics")
 
@@ -196,6 +206,6 @@ def _trains(node: Any) -> bool:
     flags = [
         value.toIValue()
         for argument, value in zip(schema_of(node).arguments, node.inputs(), strict=True)
-        if argument.name in _TRAINS
+        if argument.name in TRAINING_FLAGS
     ]
-    return name in _OTHER or any(flag is not False for flag in flags)
+    return name in _RANDOM or any(flag is not False for flag in flags)

@@ -17,7 +17,7 @@ from .code import Constant, Program, leaves, read, write
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["packed", "pickled", "unpacked"]
 
 _STORAGES = {
     "FloatStorage": "float32",
@@ -43,7 +43,7 @@ def packed(program: Program, constants: "Sequence[Tensor]") -> dict[str, bytes]:
         "version": f"{_version(program)}\n".encode(),
         "data.pkl": b"\x80\x02c%s\n%s\nq\0)\x81}(ubq\1." % (path.encode(), name.encode()),
         f"code/{path.replace('.', '/')}.py": write(program).encode(),
-        "constants.pkl": _pickled([(_storage(each), tuple(each.shape)) for each in constants]),
+        "constants.pkl": pickled([(_storage(each), tuple(each.shape)) for each in constants]),
         **{f"constants/{place}": each.numpy().tobytes() for place, each in enumerate(constants)},
     }
 
@@ -115,7 +115,7 @@ def _constants(records: Mapping[str, bytes]) -> "list[Tensor]":
 
 
 def _sizes(pickle: bytes) -> list[tuple[str, tuple[int, ...]]]:
-    """Return each tensor's storage class and shape from a pickle that ``_pickled`` wrote."""
+    """Return each tensor's storage class and shape from a pickle that ``pickled`` wrote."""
     found: list[tuple[str, tuple[int, ...]]] = []
     memo: dict[int, str] = {}
     named = kind = ""
@@ -141,10 +141,15 @@ def _sizes(pickle: bytes) -> list[tuple[str, tuple[int, ...]]]:
     return found
 
 
-def _pickled(tensors: Sequence[tuple[str, tuple[int, ...]]]) -> bytes:
-    """Return the pickle that torch writes for a tuple of tensors that share no storage."""
+def pickled(tensors: Sequence[tuple[str, tuple[int, ...]]], *, as_arguments: bool = False) -> bytes:
+    """Return the pickle that torch writes for a tuple of tensors that share no storage.
+
+    Args:
+        tensors: the storage class and the shape of each.
+        as_arguments: write the tuple as the positional arguments of a call without keyword arguments.
+    """
     memo: dict[str, int] = {}
-    parts = [b"\x80\x02("]
+    parts = [b"\x80\x02((" if as_arguments else b"\x80\x02("]
 
     def once(key: str, opcode: bytes) -> None:
         """Write a value, or a reference if it was written before."""
@@ -172,7 +177,7 @@ def _pickled(tensors: Sequence[tuple[str, tuple[int, ...]]]) -> bytes:
         once("hooks", b"ccollections\nOrderedDict\n")
         parts.append(b")RtR")
         remember(f"tensor {place}")
-    return b"".join([*parts, b"t."])
+    return b"".join([*parts, b"t}t." if as_arguments else b"t."])
 
 
 def _indexed(short: bytes, long: bytes, index: int) -> bytes:

@@ -147,7 +147,7 @@ def of_another_domain(model):
         (windows, ArtifactError, "far beyond the pictures"),
         (endless, ArtifactError, "An Einsum in it"),
         (doubled, ArtifactError, "Two of its tensors have one name"),
-        (of_another_domain, ArtifactError, "not one that lenetx runs"),
+        (of_another_domain, ArtifactError, "not one that lenetx runs.* 'lenetx verify' may prove it"),
     ],
 )
 def test_what_cannot_be_sealed_is_told_and_nothing_is_written(plain, tmp_path, change, kind, words):
@@ -160,7 +160,7 @@ def test_what_cannot_be_sealed_is_told_and_nothing_is_written(plain, tmp_path, c
 
 
 def test_a_stated_layout_decides(plain, adopt, tmp_path):
-    with pytest.raises(InputError, match="not the network's in the layout nhwc"):
+    with pytest.raises(InputError, match="not the network's in the layout nhwc, but in the layout nchw: omit --layout"):
         adopt(copied(plain), layout="nhwc")
     with pytest.raises(UnknownName, match="nchw"):
         lenetx.adopt(tmp_path / "theirs.onnx", unproven=True, layout="nwch")
@@ -191,6 +191,13 @@ def test_arguments_that_do_not_go_together(plain, tmp_path, options, words):
     (tmp_path / "theirs.onnx").write_bytes(plain.SerializeToString())
     with pytest.raises(InputError, match=words):
         lenetx.adopt(tmp_path / "theirs.onnx", folder=tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("program", [lambda inputs: inputs, Net(), None])
+def test_a_program_in_memory_has_no_file_to_adopt(tmp_path, program):
+    with pytest.raises(InputError, match=r"Only the path of an ONNX file can be adopted; got .*`lenetx.verify` proves"):
+        lenetx.adopt(program, against=Net(), input_shape=(1, 28, 28), folder=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,19 +1,19 @@
-"""Record what an archive computes, operator by operator; libtorch calls the same operators as eager PyTorch."""
+"""Record what an archive of torch computes, operator by operator: it calls the same operators as eager PyTorch."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.backend import batches
 
-from ...bounds.affine_layers import weight_of
-from ...execution.devices import torch_device
-from ...execution.host import standard_settings
-from ...graph import Expression, Unknown, of_tape
-from ...graph.tape import Tape, record, unread
-from .graph import constants_of
-from .runs import as_written
+from ..bounds.affine_layers import weight_of
+from ..execution.devices import torch_device
+from ..execution.host import standard_settings
+from ..graph import Expression, Unknown, of_tape
+from ..graph.tape import Tape, record, unread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,28 +28,27 @@ sizes reveal sizes in the code that fit only one of them."""
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRecorder:
-    """An archive whose operators are recorded on a newly loaded module each time.
+    """An archive whose operators are recorded.
 
     Attributes:
-        load: loads the module.
-        names: the names of each constant, in order.
+        load: returns the module, and the names of its tensors by ``id``.
         spec: the embedded spec.
         device: where it runs.
+        around: returns a context manager in which the module runs.
     """
 
-    load: Callable[[], Any]
-    names: Sequence[Sequence[str]]
+    load: Callable[[], tuple[Any, Mapping[int, str]]]
     spec: ModelSpec
     device: str
+    around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
     def record(self, inputs: "NDArray[np.float32]") -> Tape:
         """Run float32[N, C, H, W], N fitting the spec's batch size, and return the recorded operators."""
         import torch
 
         device = torch_device(self.device)
-        module = self.load()
-        own = {id(each): names[0] for names, each in zip(self.names, constants_of(module), strict=True) if names}
-        with standard_settings(), as_written():
+        module, own = self.load()
+        with standard_settings(), self.around():
             return record(module, torch.from_numpy(inputs).to(device), own)
 
     def record_zeros(self) -> list[Tape]:
