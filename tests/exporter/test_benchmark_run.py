@@ -2,7 +2,9 @@
 
 import dataclasses
 import importlib.util
+import os
 import shutil
+import signal
 
 import pytest
 import torch
@@ -52,8 +54,8 @@ def test_a_benchmark_from_end_to_end(workspace):
     steps = []
     found = lenetx.bench(quick=True, threads=[1], batches=[1, 3], on_progress=steps.append)
     assert [(row.subject.artifact, row.subject.engine, row.batch) for row in found.rows] == [
-        ("lenet5.pt", "eager PyTorch, 1 thread", 1),
-        ("lenet5.pt", "eager PyTorch, 1 thread", 3),
+        ("lenet5.pt", "eager torch, 1 thread", 1),
+        ("lenet5.pt", "eager torch, 1 thread", 3),
         ("lenet5.onnx", "onnxruntime, 1 thread", 1),
         ("lenet5.onnx", "onnxruntime, 1 thread", 3),
         ("lenet5.torchscript", "torch, 1 thread", 1),
@@ -137,18 +139,18 @@ def test_an_engine_that_cannot_open_the_file_says_why(asked, tmp_path):
         assert process.is_dead
 
 
-def test_a_process_that_dies_in_a_round_fails_every_batch_size_and_leaves_the_others(asked, monkeypatch):
+def test_a_process_that_dies_fails_the_batch_size_that_killed_it_and_no_other(asked, monkeypatch):
     ask = Process.ask
 
     def crash(self, kind, **request):
         if request.get("batch") == 3 and self.asked.name == "doomed":
-            self._child.kill()
+            os.kill(self._child.pid, signal.SIGKILL)
         return ask(self, kind, **request)
 
     monkeypatch.setattr(Process, "ask", crash)
     dead, alive = take_turns([dataclasses.replace(asked, name="doomed"), asked], (1, 3), TINY, {})
-    assert dead.problems == {0: "Its process ended with signal 9."}
-    assert dead.times == {}
+    assert dead.problems == {3: "Its process ended with signal 9."}
+    assert [len(rounds) for rounds in dead.times.values()] == [2]
     assert sorted(alive.times) == [1, 3]
     assert [len(rounds) for rounds in alive.times.values()] == [2, 2]
 
@@ -186,4 +188,4 @@ def test_what_other_modules_print_does_not_disturb_the_answers(asked, monkeypatc
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with Process(asked) as process:
         assert process.ready()["load"] > 0
-        assert len(process.ask("time", batch=1, seconds=0, least=3)) == 3
+        assert process.ask("time", batch=1, seconds=0, least=3)[0] > 0

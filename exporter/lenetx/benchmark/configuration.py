@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["EAGER", "LIBTORCH", "ONNXRUNTIME", "OWN", "Configuration", "in_words"]
 
-EAGER, LIBTORCH, ONNXRUNTIME, OWN = "eager PyTorch", "torch", "onnxruntime", "own"
+EAGER, LIBTORCH, ONNXRUNTIME, OWN = "eager torch", "torch", "onnxruntime", "own"
 """Kinds of engines. ``OWN`` opens the artifact with its format and takes one of its runs by name."""
 
 

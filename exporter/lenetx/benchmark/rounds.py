@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from .configuration import Configuration
 from .process import EngineFailed, Process
@@ -94,8 +95,7 @@ def take_turns(
     turns = sum(len(each.batches(batches)) for each in configurations)
     meter = _Meter(show, len(configurations) * 2 + turns * (pace.rounds + 1))
     with ExitStack() as stack:
-        started = [stack.enter_context(Process(each)) for each in configurations]
-        runners = [_Runner(*each) for each in zip(configurations, started, found, strict=True)]
+        runners = [_Runner(stack, *each) for each in zip(configurations, found, strict=True)]
         for runner in runners:
             meter.step(runner.start, f"opening {runner.asked.name}, {runner.asked.words}")
         meter.rounds_begin()
@@ -116,63 +116,61 @@ def take_turns(
 
 
 class _Runner:
-    """Ask the process of one configuration, and keep its answers."""
+    """Ask the process of one configuration, and keep its answers.
 
-    def __init__(self, asked: Configuration, process: Process, found: Timed) -> None:
-        self.asked, self._process, self._found = asked, process, found
+    A process that ends loses only what it was asked for: another one takes its place.
+    """
+
+    def __init__(self, stack: ExitStack, asked: Configuration, found: Timed) -> None:
+        self.asked, self._stack, self._found = asked, stack, found
+        self._process = stack.enter_context(Process(asked))
 
     def start(self) -> None:
+        """Wait until the engine is ready."""
         try:
             answer = self._process.ready()
         except EngineFailed as error:
             self._found.problems[0] = str(error)
+            self._found.times.clear()
             return
         self._found.load_seconds.append(answer["load"])
-        self._found.peak_bytes = answer["peak"] or None
+        self._found.peak_bytes = self._found.peak_bytes or answer["peak"] or None
 
     def turn(self, batch: int, pace: Pace, *, counts: bool) -> None:
         """Time one batch size, unless it failed before."""
-        if self._process.is_dead or batch in self._found.problems:
+        if batch in self._found.problems:
             return
-        try:
-            times = self._process.ask("time", batch=batch, seconds=pace.seconds, least=pace.least)
-        except EngineFailed as error:
-            self._fail(batch, error)
-            return
-        if counts:
+        times, problem = self._ask("time", batch=batch, seconds=pace.seconds, least=pace.least)
+        if problem:
+            self._found.problems[batch] = problem
+            self._found.times.pop(batch, None)
+        elif times and counts:
             self._found.times.setdefault(batch, []).append(times)
 
     def load(self) -> None:
         """Open the file once more."""
-        if self._process.is_dead:
-            return
-        try:
-            self._found.load_seconds.append(self._process.ask("load") / 1e9)
-        except EngineFailed as error:
-            self._note(error)
+        nanoseconds, problem = self._ask("load")
+        if nanoseconds:
+            self._found.load_seconds.append(nanoseconds / 1e9)
+        self._found.note = self._found.note or problem
 
     def label(self, frames: str | None) -> None:
         """Label the test images."""
-        if self._process.is_dead or frames is None:
-            return
-        try:
-            self._found.labels = self._process.ask("labels", frames=frames, batch=self.asked.batch or _LABELLED)
-        except EngineFailed as error:
-            self._note(error)
+        if frames is not None:
+            self._found.labels, problem = self._ask("labels", frames=frames, batch=self.asked.batch or _LABELLED)
+            self._found.note = self._found.note or problem
 
-    def _note(self, error: EngineFailed) -> None:
-        """Keep the reason beside the times, unless the process is gone."""
+    def _ask(self, kind: str, **request: Any) -> tuple[Any, str]:
+        """Return the answer, or ``None`` and the reason; the reason is empty if the engine never started."""
         if self._process.is_dead:
-            self._fail(0, error)
-        else:
-            self._found.note = str(error)
-
-    def _fail(self, batch: int, error: EngineFailed) -> None:
-        """Keep the reason, for every batch size if the process is gone; its times are dropped."""
-        batch = 0 if self._process.is_dead else batch
-        self._found.problems[batch] = str(error)
-        for size in [batch] if batch else list(self._found.times):
-            self._found.times.pop(size, None)
+            return None, ""
+        try:
+            return self._process.ask(kind, **request), ""
+        except EngineFailed as error:
+            if self._process.is_dead:
+                self._process = self._stack.enter_context(Process(self.asked))
+                self.start()
+            return None, str(error)
 
 
 _LABELLED = 64

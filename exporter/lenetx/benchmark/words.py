@@ -52,7 +52,7 @@ def _about(subject: Subject) -> tuple[str, ...]:
         subject.artifact,
         subject.engine,
         f"{subject.size_bytes / 1024:,.1f}",
-        MISSING if subject.load_seconds is None else f"{1e3 * subject.load_seconds:.3g}",
+        MISSING if subject.load_seconds is None else _ms(subject.load_seconds),
         MISSING if subject.peak_bytes is None else f"{subject.peak_bytes / 2**20:,.0f}",
         MISSING if subject.accuracy is None else f"{subject.accuracy:.2%}",
         MISSING if subject.flips is None else f"{subject.flips:,}",

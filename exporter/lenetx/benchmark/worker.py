@@ -26,6 +26,8 @@ __all__ = ["Session", "main"]
 
 _LONGEST = 2_000
 """Calls of one turn, at most."""
+_PATIENCE = 10
+"""How many times as long as asked a turn may take to reach its fewest calls: large networks take seconds per call."""
 _FIRST = 2
 """Calls at the start of each turn that do not count: caches, and threads that went to sleep."""
 
@@ -59,15 +61,17 @@ class Session:
         Args:
             batch: images per call.
             seconds: how long to go on.
-            least: number of calls, even if they take longer.
+            least: number of calls, even if they take longer, up to ``_PATIENCE`` times.
         """
         inputs, run, times = self._inputs(batch), self._run, list[int]()
         clock = time.perf_counter_ns
-        for _ in range(_FIRST):
-            run(inputs)
-        end = clock() + int(1e9 * seconds)
         now = clock()
-        while len(times) < least or (now < end and len(times) < _LONGEST):
+        for _ in range(_FIRST):
+            if clock() <= now + _PATIENCE * 1e9 * seconds:
+                run(inputs)
+        now = clock()
+        end, latest = (now + int(1e9 * times_as_long * seconds) for times_as_long in (1, _PATIENCE))
+        while not times or (len(times) < least and now < latest) or (now < end and len(times) < _LONGEST):
             run(inputs)
             after = clock()
             times.append(after - now)
