@@ -54,7 +54,7 @@ docs: $(STAMP)
 check: lint test test-slow docs
 
 bench: $(STAMP)
-	for script in start_up first_prediction runtime service ort framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in start_up first_prediction runtime bench service ort framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 build: $(STAMP)
 	rm -rf dist

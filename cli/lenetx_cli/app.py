@@ -19,6 +19,7 @@ from lenetx_runtime.streams import silence
 
 from . import render
 from .adopt import adopt
+from .bench import bench
 from .convert import convert
 from .doctor import doctor
 from .exit_codes import INTERNAL_ERROR, INTERRUPTED, NOT_READ, TERMINATED
@@ -92,7 +93,7 @@ def _options(version: bool = typer.Option(False, "--version", help="Print the ve
         raise typer.Exit
 
 
-for command in (train, export, verify, adopt, predict, inspect, convert, doctor):
+for command in (train, export, verify, adopt, bench, predict, inspect, convert, doctor):
     app.command()(command)
 
 

@@ -1,7 +1,7 @@
 """Define ``lenetx export``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,9 @@ def export(
             "--format", "-f", help="onnx, torchscript, pt2 or ort; may be repeated. [default: onnx and torchscript]"
         ),
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every format in every precision; those that cannot be made are named.")
+    ] = False,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32, fp16 or int8.")] = "fp32",
@@ -68,7 +71,11 @@ def export(
     names = list(dict.fromkeys(format)) if format else None
     for name in names or ():
         formats.require(name)
-    reduction = lenetx.Precision(precision, calibration, calibration_images, max_drop)
+    chosen = (names, opset, calibration, calibration_images, raw_input or None, probabilities or None)
+    if all_ and (precision != "fp32" or any(each is not None for each in chosen)):
+        problem = "it makes every format in every precision: no --format, --opset, --precision or --calibration."
+        raise typer.BadParameter(problem, param_hint="'--all'")
+    reduction = lenetx.Precision(precision, calibration, calibration_images, None if all_ else max_drop)
     size = _batch(batch)
     require_no_folder(weights.network_output)
     options = weights.options()
@@ -80,23 +87,29 @@ def export(
         step(f"reading {path}")
         loaded = lenetx.load_weights(path, weights_options=options, on_notice=note)
         try:
-            reports = lenetx.export(
-                loaded,
-                names,
-                folder=folder,
-                name=path.stem,
-                batch=size,
-                opset=opset,
-                precision=reduction,
-                raw_input=raw_input,
-                probabilities=probabilities,
-                data_name=data,
-                data_root=data_root,
-                data_options=lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),
-                on_progress=step,
-                on_notice=note,
-                on_refusal=None if names else refusals.append,
-            )
+            making: dict[str, Any] = {
+                "folder": folder,
+                "name": path.stem,
+                "batch": size,
+                "data_name": data,
+                "data_root": data_root,
+                "data_options": lenetx.DataOptions(images=images, skip_bad=skip_bad, follow_links=follow_links),
+                "on_progress": step,
+                "on_notice": note,
+                "on_refusal": None if names else refusals.append,
+            }
+            if all_:
+                reports = lenetx.export_all(loaded, max_drop=max_drop, **making)
+            else:
+                reports = lenetx.export(
+                    loaded,
+                    names,
+                    opset=opset,
+                    precision=reduction,
+                    raw_input=raw_input,
+                    probabilities=probabilities,
+                    **making,
+                )
         except ProofFailed as error:
             if json:
                 render.exported(folder, error.reports)

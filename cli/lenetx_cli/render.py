@@ -13,13 +13,16 @@ from lenetx_runtime.values import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lenetx import Checkpoint, Progress, Report
+    from lenetx import BenchResult, Checkpoint, Progress, Report
+    from lenetx.benchmark.rounds import Progress as BenchProgress
     from lenetx.doctor import FullDiagnosis
     from lenetx.publishing.inspection import Description
     from lenetx.publishing.publish import Refusal
 
 __all__ = [
     "Step",
+    "benchmark",
+    "benchmarked",
     "converted",
     "description",
     "diagnosis",
@@ -153,32 +156,9 @@ def predictions(answers: Sequence[Mapping[str, Any]]) -> None:
 
 def description(content: "Description") -> None:
     """Print a file's metadata, then its parameters."""
-    from rich.table import Table
+    from .render_description import draw
 
-    from lenetx.report.formatting import visible
-
-    plain = content.to_dict()
-    facts = {key: value for key, value in plain["facts"].items() if key != "history" and value is not None}
-    spec = {key: value for key, value in (plain["spec"] or {}).items() if value is not None}
-    if content.spec is not None and content.spec.selftest is not None:  # its arrays would fill the screen
-        spec["selftest"] = f"{len(content.spec.selftest.logits)} images"
-    proof = {"proof": visible(facts.pop("proof"))} if "proof" in facts else {}
-    rows = proof | {"file": content.name, "kind": content.kind, "size": f"{content.size_bytes:,} bytes"} | spec | facts
-    about = Table(box=None, pad_edge=False, show_header=False)
-    about.add_column("field")
-    about.add_column("value", overflow="fold")
-    for key, value in rows.items():
-        about.add_row(key, visible(value) if isinstance(value, str) else json.dumps(value))
-    parameters = Table(box=None, pad_edge=False)
-    for heading in ("parameter", "shape", "count", "smallest", "largest"):
-        parameters.add_column(heading, justify="left" if heading == "parameter" else "right")
-    for each in content.parameters:
-        shape = "×".join(map(str, each.shape))
-        parameters.add_row(visible(each.name), shape, f"{each.count:,}", f"{each.minimum:.6f}", f"{each.maximum:.6f}")
-    parameters.add_row("all", "", f"{sum(each.count for each in content.parameters):,}")
-    console = _console()
-    console.print(about, markup=False, highlight=False)
-    console.print(parameters, highlight=False, markup=False)
+    draw(_console(), content)
 
 
 def diagnosis(content: "FullDiagnosis") -> None:
@@ -246,6 +226,34 @@ def training(*, quiet: bool) -> "Iterator[Callable[[Progress], None]]":
             yield show
     else:
         yield _epoch_line
+
+
+@contextmanager
+def benchmark(*, quiet: bool) -> "Iterator[Callable[[BenchProgress], None]]":
+    """Yield a function that shows a benchmark's progress: a bar on a terminal, one line per step elsewhere."""
+    from .render_bench import bar, in_words
+
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        with bar(_console(stderr=True)) as show:
+            yield show
+    else:
+        shown = [""]
+
+        def line(progress: "BenchProgress") -> None:
+            if progress.words != shown[0]:
+                shown[0] = progress.words
+                print(in_words(progress), file=sys.stderr, flush=True)
+
+        yield line
+
+
+def benchmarked(content: "BenchResult", purpose: str) -> None:
+    """Print the tables of a benchmark and what it recommends for a purpose."""
+    from .render_bench import draw
+
+    draw(_console(), content, purpose)
 
 
 def _epoch_line(progress: "Progress") -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import classifier, convert, export, load, load_weights, save
+    from .benchmark.result import BenchResult
+    from .benchmark.run import bench
     from .data import DataOptions
     from .errors import (
         ArtifactError,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .proof import Reference
     from .publishing.adopt import adopt
     from .publishing.certificate import certify
+    from .publishing.export_all import export_all
     from .publishing.publish import Refusal
     from .publishing.reference import reference
     from .publishing.verify import verify, verify_logits
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactError",
     "Augmentation",
+    "BenchResult",
     "Check",
     "Checkpoint",
     "CheckpointError",
@@ -63,10 +67,12 @@ __all__ = [
     "WeightsOptions",
     "__version__",
     "adopt",
+    "bench",
     "certify",
     "classifier",
     "convert",
     "export",
+    "export_all",
     "load",
     "load_weights",
     "reference",
@@ -80,8 +86,11 @@ __all__ = [
 
 _HOMES = {
     "api": ("classifier", "convert", "export", "load", "load_weights", "save"),
+    "benchmark.result": ("BenchResult",),
+    "benchmark.run": ("bench",),
     "publishing.adopt": ("adopt",),
     "publishing.certificate": ("certify",),
+    "publishing.export_all": ("export_all",),
     "quantization.precision": ("Precision",),
     "weights.checkpoint": ("Checkpoint",),
     "data": ("DataOptions",),

@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 
 from lenetx import data, formats
+from lenetx.errors import EngineMissing
 from lenetx.formats.network import Network
 from lenetx_runtime import Classifier
 
@@ -206,6 +207,36 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
     shown = [line for line in (result.stderr + result.stdout).splitlines() if "[bold]" in line]
     assert sum("a[bold]b:cat:.torchscript" in line for line in shown) == 5
     assert "🐱" not in result.stderr + result.stdout
+
+
+def test_all_makes_every_format_in_every_precision(cli, folder):
+    result = cli("export", "--all", "--max-drop", 5, "--json")
+    made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}
+    assert result.exit_code == 0
+    assert {f"lenet5.{name}" for name in (*formats.FORMATS, "fp16.onnx", "int8.onnx")} <= made
+    assert all((folder / name).exists() for name in made)
+
+
+def test_all_names_what_cannot_be_made_and_publishes_the_rest(cli, folder, monkeypatch):
+    def missing(*_, **__):
+        raise EngineMissing("The engine is not installed: run 'pip install engine'.")
+
+    monkeypatch.setattr("lenetx.formats.torchscript.export", missing)
+    result = cli("export", "--all")
+    assert result.exit_code == 0
+    assert (
+        "lenet5.torchscript was not published: The engine is not installed: run 'pip install engine'." in result.stderr
+    )
+    assert "lenet5.onnx computes what eager PyTorch computes" in result.stdout
+    assert not (folder / "lenet5.torchscript").exists()
+
+
+@pytest.mark.parametrize("other", [("-f", "onnx"), ("--precision", "int8"), ("--opset", 17)])
+def test_all_goes_with_no_choice_of_format(cli, folder, other):
+    result = cli("export", "--all", *other)
+    assert result.exit_code == 2
+    assert "every format in every precision" in " ".join(result.stderr.split())
+    assert not (folder / "lenet5.onnx").exists()
 
 
 @pytest.mark.slow

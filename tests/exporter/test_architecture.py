@@ -29,6 +29,7 @@ FORBIDDEN = {
 ROOMS = (
     "__init__",
     "api",
+    "benchmark",
     "publishing",
     "proof",
     "training",

@@ -145,3 +145,27 @@ def before_the_output(model: onnx.ModelProto, *nodes: onnx.NodeProto) -> None:
     for each in nodes:
         model.graph.node.append(each)
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("output", 1, ["batch", 10]))
+
+
+def before_the_last(branch, *nodes):
+    """Put nodes that make ``changed`` of ``{}`` before the last of a branch."""
+    last = branch.node[-1]
+    for each in nodes:
+        each.input[:] = [name.format(last.input[0]) for name in each.input]
+        branch.node.insert(len(branch.node) - 1, each)
+    last.input[0] = "changed"
+
+
+def negated(branch):
+    before_the_last(branch, helper.make_node("Neg", ["{}"], ["changed"]))
+
+
+def scaled(branch):
+    """Scale by a little, with a tensor whose name the graph around has too."""
+    branch.initializer.append(numpy_helper.from_array(np.float32(1.001), "first.weight"))
+    before_the_last(branch, helper.make_node("Mul", ["{}", "first.weight"], ["changed"]))
+
+
+def shifted(branch):
+    half = helper.make_node("Constant", [], ["half"], value=numpy_helper.from_array(np.float32(0.5)))
+    before_the_last(branch, half, helper.make_node("Add", ["{}", "half"], ["changed"]))

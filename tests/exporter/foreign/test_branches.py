@@ -9,7 +9,7 @@ from torch import nn
 import lenetx
 from lenetx_runtime import ArtifactError, InputError
 
-from .conftest import constant, copied, detail, export, status
+from .conftest import constant, copied, detail, export, negated, scaled, shifted, status
 
 NOT_FOLLOWED = "Its {} holds a graph of its own .*, which lenetx does not follow: .*dynamo=True"
 
@@ -77,30 +77,6 @@ def test_norms_of_the_older_exporter_are_proven_to_the_last_operator(module, pro
     )
     assert status(report, "branches") == "not_applicable"
     assert "only that way was run and judged" in detail(report, "branches")
-
-
-def before_the_last(branch, *nodes):
-    """Put nodes that make ``changed`` of ``{}`` before the last of a branch."""
-    last = branch.node[-1]
-    for each in nodes:
-        each.input[:] = [name.format(last.input[0]) for name in each.input]
-        branch.node.insert(len(branch.node) - 1, each)
-    last.input[0] = "changed"
-
-
-def negated(branch):
-    before_the_last(branch, helper.make_node("Neg", ["{}"], ["changed"]))
-
-
-def scaled(branch):
-    """Scale by a little, with a tensor whose name the graph around has too."""
-    branch.initializer.append(numpy_helper.from_array(np.float32(1.001), "first.weight"))
-    before_the_last(branch, helper.make_node("Mul", ["{}", "first.weight"], ["changed"]))
-
-
-def shifted(branch):
-    half = helper.make_node("Constant", [], ["half"], value=numpy_helper.from_array(np.float32(0.5)))
-    before_the_last(branch, half, helper.make_node("Add", ["{}", "half"], ["changed"]))
 
 
 @pytest.mark.parametrize("place", [0, 1])
