@@ -61,7 +61,8 @@ def certify(artifact: str | Path, report: Report) -> str | None:
         report: the result of ``lenetx.verify`` for it.
 
     Returns:
-        A sentence if a stronger certificate is kept, or none is written because other files hold the weights.
+        A sentence if a stronger certificate is kept, or none is written: because other files hold the weights, or
+        because the ranges of int8 were not compared.
 
     Raises:
         OutputError: the folder is not writable.
@@ -75,6 +76,8 @@ def certify(artifact: str | Path, report: Report) -> str | None:
             f"'{path}' gets no certificate, which would not cover its weights in {report.artifact['external_data']}: "
             "'lenetx adopt' takes them in."
         )
+    if report.passed and any(check.name == "calibration" and not check.ran for check in report.checks):
+        return f"'{path}' gets no certificate: its ranges were not calibrated again. Name their data set with --data."
     with lock_and_recover(path.parent):
         is_same = hashlib.sha256(read_bytes(path, "artifact")).hexdigest() == report.artifact.get("sha256")
         return _certify(certificate_path(path), path, report, is_same=is_same)

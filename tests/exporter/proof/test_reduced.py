@@ -8,11 +8,13 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+import lenetx
 from lenetx import Reference, data
 from lenetx.formats import get
 from lenetx.formats.network import Network
 from lenetx.proof import prove
 from lenetx.quantization.calibration import sample
+from lenetx_runtime.certificate import certificate_path
 from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.spec import FLOAT16, INT8
 
@@ -250,6 +252,17 @@ def test_without_images_the_report_says_what_was_not_seen(judge, int8_bytes, bli
     assert (
         "no real images seen; its ranges were not calibrated again, so wrong ones are not excluded" in report.conclusion
     )
+
+
+def test_without_images_int8_gets_no_certificate(judge, int8_bytes, float16_bytes, blind, lenient, tmp_path):
+    for contents, name, reference, is_certified in (
+        (int8_bytes, "a.int8.onnx", blind, False),
+        (int8_bytes, "b.int8.onnx", lenient, True),
+        (float16_bytes, "c.fp16.onnx", blind, True),
+    ):
+        note = lenetx.certify(tmp_path / name, judge(contents, name, reference))
+        assert certificate_path(tmp_path / name).exists() is is_certified
+        assert note is None if is_certified else "--data" in note
 
 
 def test_a_precision_that_is_not_the_graphs_is_no_artifact(opened, int8_bytes, float16_bytes):
