@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .onnx.preprocessing import Preprocessing
     from .onnx.probabilities import Probabilities
-    from .onnx.reduced import Reduced
+    from .reduced import Reduced
 
 __all__ = ["FUNCTION", "Artifact", "Intermediates", "OpenedArtifact", "Run"]
 

@@ -15,7 +15,7 @@ from .reference import Reference
 
 if TYPE_CHECKING:
     from ..bounds.measure import Measured
-    from ..formats.onnx.reduced import Reduced
+    from ..formats.reduced import Reduced
 
 __all__ = ["ReducedReference"]
 

@@ -18,7 +18,7 @@ from .failures import reason
 from .same_weights import DEFINITIONS, compare_graph, compare_numbers, compare_weights
 
 if TYPE_CHECKING:
-    from ..formats.onnx.reduced import Reduced
+    from ..formats.reduced import Reduced
     from ..quantization.widen import Activation, Stored
 
 __all__ = ["reduced_weights"]

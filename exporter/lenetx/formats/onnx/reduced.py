@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,9 @@ from ...quantization.calibration import Calibration, Sample
 from ...quantization.program import Program
 from ...quantization.reduce import to_float16, to_int8
 from ...quantization.rounding import measure, require_known
-from ...quantization.widen import Activation, Stored, activations, stored, widened
+from ...quantization.widen import activations, stored, widened
 from ..artifact import Artifact, OpenedArtifact
+from ..reduced import Reduced
 from .intermediates import values_of
 from .runs import runs_of
 from .structure import constants, numbers, structure, training_operators, weights
@@ -34,32 +34,10 @@ if TYPE_CHECKING:
 
     from ..network import Network
 
-__all__ = ["Reduced", "open_reduced", "reduced"]
+__all__ = ["open_reduced", "reduced"]
 
 _GOLDEN = 4
 """Images in a self-test: half as many as in float32, since they are a larger share of a smaller file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """What an artifact in float16 or int8 computes.
-
-    Attributes:
-        program: its graph in float64.
-        stored: the integers of its weights, by name; empty for float16.
-        activations: how tensors are quantized on the way, by name; empty for float16.
-        integers: runs float32[N, C, H, W] without optimisation, and returns the int8[N, …] numbers of each quantized
-            tensor, by name.
-        calibration: the images from which the ranges were taken; ``None`` if the file does not record them.
-        quantized_anew: quantizes a network's new export with the given images.
-    """
-
-    program: Program
-    stored: Mapping[str, Stored]
-    activations: Mapping[str, Activation]
-    integers: "Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.int8]]]"
-    calibration: Calibration | None
-    quantized_anew: "Callable[[Network, Sample], tuple[Mapping[str, Stored], Mapping[str, Activation]]]"
 
 
 def reduced(
