@@ -183,6 +183,7 @@ def test_whoever_has_read_enough_may_go(python, published, options, code):
     assert (done.returncode, done.stderr) == (code, "")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_ascii_alone_stops_nothing(python, workspace):
     for command in ("inspect", "verify"):
         done = python(

@@ -44,6 +44,7 @@ def test_tables_recommendation_and_files(cli, workspace, tmp_path):
     assert str(workspace) not in files["html"].read_text()
 
 
+@pytest.mark.slow
 def test_json_is_one_document(cli, workspace):
     done = cli("bench", workspace / "lenet5.onnx", *SHORT, "--json")
     document = json.loads(done.stdout)

@@ -65,6 +65,7 @@ def test_json_is_one_document_on_stdout(cli, folder):
     assert "Published" not in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing(cli, folder):
     result = cli("export", "-q", "-f", "torchscript")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
@@ -105,6 +106,7 @@ def test_raw_input_and_probabilities_go_through_every_command(cli, folder):
         assert classifier.self_test().passed
 
 
+@pytest.mark.slow
 def test_a_format_named_twice_is_exported_once(cli, folder):
     result = cli("export", "-f", "torchscript", "-f", "torchscript", "--json", "-q")
     assert len(json.loads(result.stdout)["reports"]) == 1
@@ -209,6 +211,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
     assert "🐱" not in result.stderr + result.stdout
 
 
+@pytest.mark.slow
 def test_all_makes_every_format_in_every_precision(cli, folder):
     result = cli("export", "--all", "--max-drop", 5, "--json")
     made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}

@@ -29,6 +29,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert cli("train", "--arch", "mynet.py:MyNet", "--arch-arg", "width=6", "--epochs", "1").exit_code == 0
     checkpoint = here / "artifacts" / "mynet.pt"
@@ -51,6 +52,7 @@ def test_anyones_own_network_goes_all_the_way(cli, refused, here, picture):
     assert cli("export", *changed, "-q").exit_code == 0
 
 
+@pytest.mark.slow
 def test_weights_that_need_an_argument_and_trust_are_what_an_artifact_is_compared_with(cli, refused, here):
     import torch
 

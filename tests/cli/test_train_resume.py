@@ -192,6 +192,7 @@ def test_what_a_killed_process_left_half_written_goes_away(cli, tmp_path, name):
     assert other.exists()
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_where_they_are_wanted(cli, tmp_path):
     assert cli("train", *QUICK, "--plots", tmp_path / "plots").exit_code == 0
     assert len(list((tmp_path / "plots").glob("*.png"))) == 4

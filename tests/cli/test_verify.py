@@ -33,6 +33,7 @@ def test_json_is_one_document_on_stdout(cli, workspace):
     assert workspace.exists()
 
 
+@pytest.mark.slow
 def test_the_report_is_the_same_document(cli, workspace, tmp_path):
     result = cli("verify", "--json", "--report", tmp_path / "reports" / "r.json")
     assert result.exit_code == 0
@@ -67,6 +68,7 @@ def test_quiet_says_nothing_of_what_passed(cli, workspace):
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_verbose_shows_the_checks_that_passed(cli, workspace):
     plain = cli("verify", workspace / "lenet5.onnx").stdout
     verbose = cli("verify", "-v", workspace / "lenet5.onnx").stdout

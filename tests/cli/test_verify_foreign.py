@@ -72,6 +72,7 @@ def two(theirs):
     return theirs, logits
 
 
+@pytest.mark.slow
 def test_one_of_several_outputs_is_proven_and_adopted(two, cli, refused):
     folder, logits = two
     asked = ASKED[1:]

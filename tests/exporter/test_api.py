@@ -58,6 +58,7 @@ def test_the_whole_road_from_training_to_predicting(tmp_path):
     assert sum(index == label for index, label in zip(found, test.labels, strict=True)) > 300
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_memory_is_exported_to_the_default_folder(checkpoint, tmp_path, monkeypatch, exported):
     data = exported("torchscript")
     monkeypatch.chdir(tmp_path)
@@ -67,6 +68,7 @@ def test_a_checkpoint_in_memory_is_exported_to_the_default_folder(checkpoint, tm
     assert (tmp_path / "elsewhere" / "digits.torchscript").read_bytes() == data
 
 
+@pytest.mark.slow
 def test_a_fixed_batch_is_proven_and_predicts_any_number_of_images(checkpoint, tmp_path):
     from lenetx import data
 

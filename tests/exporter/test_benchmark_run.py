@@ -76,6 +76,7 @@ def test_a_benchmark_from_end_to_end(workspace):
     assert {each.words for each in steps} >= {"reading lenet5.onnx", "warm-up", "round 2 of 2"}
 
 
+@pytest.mark.slow
 def test_a_file_with_a_fixed_batch_size_is_timed_at_that_size(checkpoint, tmp_path):
     lenetx.save(checkpoint, tmp_path / "fixed.pt")
     lenetx.export(tmp_path / "fixed.pt", ["onnx"], batch=7)
@@ -105,6 +106,7 @@ def test_a_damaged_artifact_is_a_row_beside_others_and_an_error_alone(workspace)
         lenetx.bench([workspace / "lenet5.torchscript"], quick=True)
 
 
+@pytest.mark.slow
 def test_a_missing_engine_is_a_row_with_the_line_to_install_it(monkeypatch):
     def missing(path, *_):
         if path.suffix == ".onnx":
@@ -155,6 +157,7 @@ def test_a_process_that_dies_fails_the_batch_size_that_killed_it_and_no_other(as
     assert [len(rounds) for rounds in alive.times.values()] == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_batch_size_that_an_engine_rejects_fails_alone(checkpoint, tmp_path):
     lenetx.save(checkpoint, tmp_path / "fixed.pt")
     lenetx.export(tmp_path / "fixed.pt", ["onnx"], batch=1)

@@ -59,6 +59,7 @@ def test_the_runtime_believes_what_is_written_after_a_proof(workspace, report):
     Classifier(workspace / ONNX, require_verified=True).close()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_exported_anew_with_other_weights_leaves_no_certificate_of_the_old(workspace, other_checkpoint):
     old = (workspace / CERTIFICATE).read_bytes()
     lenetx.export(other_checkpoint, ["onnx"], folder=workspace, stem="lenet5")

@@ -121,6 +121,7 @@ def test_no_setting_of_the_host_changes_a_pt2_file_or_its_logits(published, chec
     assert (tmp_path / "net.pt2").read_bytes() == calm
 
 
+@pytest.mark.slow
 def test_the_whole_proof_passes_under_several_at_once(published):
     folder, *_ = published
     with contextlib.ExitStack() as stack:

@@ -93,6 +93,7 @@ def test_every_image_and_label_is_read_as_it_is(folder, name):
     assert len(found.class_names) == len(set(found.class_names)) == 10
 
 
+@pytest.mark.slow
 def test_it_is_trained_exported_proven_and_predicts_the_same_on_both_sides(folder, name, tmp_path):
     config = lenetx.TrainConfig(data=name, epochs=6, batch_size=20, learning_rate=0.01)
     checkpoint = lenetx.train(config, data_root=folder)

@@ -218,6 +218,7 @@ def test_the_best_or_the_last_epoch_is_kept(validation_says, keep, chosen):
     ],
     ids=lambda settings: " ".join(settings),
 )
+@pytest.mark.slow
 def test_any_settings_are_repeatable_recorded_and_learn(settings):
     config = TrainConfig(epochs=4, batch_size=64, **{"learning_rate": 0.005} | settings)
     first, again = train(config), train(config)

@@ -154,6 +154,7 @@ def test_what_cannot_be_trained_is_one_sentence(train, name, words):
         ("Mixing", "it computes something of the whole batch", ("z.mean()", "z.mean(1, True)")),
     ],
 )
+@pytest.mark.slow
 def test_what_can_be_trained_but_not_exported_is_told_first_and_its_weights_are_of_use(
     train, tmp_path, name, words, fixed
 ):

@@ -108,6 +108,7 @@ def test_files_that_the_disk_refuses_end_no_training(monkeypatch, tmp_path, expe
     assert [line[:11] for line in path.read_text().splitlines()] == ['{"epoch": 1', '{"epoch": 2']
 
 
+@pytest.mark.slow
 def test_weights_are_taken_from_an_interrupted_run(tmp_path):
     """Those of the best epoch or, before its end, the latest ones."""
 

@@ -101,6 +101,7 @@ def test_what_is_no_relu(lenet5, model, kind):
     assert found.startswith("Behind max-pooling 2×2, stride 2 after conv1 the network's code has ReLU; ") == bool(words)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_nodes(lenet5, model):
     model.graph.node[-1].output[0] = "n0"
     for place in range(100_000):

@@ -181,7 +181,7 @@ def written(network, known, opset):
     return canonical(program.model_proto, weights, opset)
 
 
-@pytest.mark.parametrize("opset", [18, 20, 23])
+@pytest.mark.parametrize("opset", [18, pytest.param(20, marks=pytest.mark.slow), 23])
 def test_onnx(network, opset):
     known = Known(network, SHAPE)
     found = known.onnx(written(network, known, opset))

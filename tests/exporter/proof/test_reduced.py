@@ -154,6 +154,7 @@ def test_a_file_that_does_not_say_how_it_was_calibrated_fails_by_the_calibration
     assert "does not say" in only(judge(silent, "a.int8.onnx", lenient), "calibration").detail
 
 
+@pytest.mark.slow
 def test_a_range_that_cuts_off_numbers_fails_by_the_saturation(judge, int8_bytes, lenient):
     report = judge(resealed(int8_bytes, times("relu_1:scale", 1 / 8)), "a.int8.onnx", lenient)
     assert {"saturation", "calibration"} <= set(failed(report))
@@ -214,6 +215,7 @@ def test_arithmetic_that_is_not_the_graphs_fails_layer_by_layer_and_end_to_end(o
     assert not {"weights", "graph", "layers", "calibration"} & set(failed(report))
 
 
+@pytest.mark.slow
 def test_labels_that_are_lost_fail_by_the_accuracy_alone(opened, checkpoint, digits):
     """The classes of these images, all nearly one, are nearly equal; the truth is what the network says in float32."""
     random = np.random.default_rng(0)
@@ -236,6 +238,7 @@ def test_labels_that_are_lost_fail_by_the_accuracy_alone(opened, checkpoint, dig
     assert check_of(report, "accuracy").measured == pytest.approx(100 * len(flips) / len(noise))
 
 
+@pytest.mark.slow
 def test_a_default_limit_on_the_accuracy_belongs_to_each_precision(
     judge, int8_bytes, float16_bytes, checkpoint, digits
 ):

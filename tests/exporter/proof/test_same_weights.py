@@ -172,7 +172,12 @@ def by_name(checks: tuple[Check, ...]) -> dict[str, Check]:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(each, marks=pytest.mark.slow) if each in ("Remembering", "Gated") else each for each in NETWORKS],
+    [
+        pytest.param(each, marks=pytest.mark.slow)
+        if each in ("Remembering", "Gated", "Moved", "Parametrised")
+        else each
+        for each in NETWORKS
+    ],
 )
 def test_right_files_pass(known: Callable, opened: Opened, name: str) -> None:
     reference, contents = known(name)

@@ -60,6 +60,7 @@ def test_plain_onnxruntime_gives_the_labels_of_eager_pytorch(folder, name, check
     assert (found.argmax(1) == right.argmax(1)).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_the_same_checkpoint_gives_the_same_bytes(folder, checkpoint_paths, tmp_path):
     for name in KINDS:
         lenetx.export(
@@ -85,6 +86,7 @@ def test_a_fixed_batch_can_be_quantized(checkpoint, tmp_path):
     lenetx.export(checkpoint, ["onnx"], precision=precision, batch=8, folder=tmp_path)[0].raise_if_failed()
 
 
+@pytest.mark.slow
 def test_formats_without_the_precision_are_told_and_the_others_made(checkpoint, tmp_path):
     with pytest.raises(InputError, match="torchscript files are float32 only; float16 is available as: onnx"):
         lenetx.export(checkpoint, ["onnx", "torchscript"], precision="fp16", folder=tmp_path)
