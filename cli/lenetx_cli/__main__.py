@@ -1,5 +1,6 @@
 """Run ``lenetx`` and ``python -m lenetx_cli``."""
 
+import os
 import signal
 import sys
 
@@ -19,12 +20,19 @@ def main() -> None:
     except KeyboardInterrupt:
         render.error("Interrupted.")
         sys.exit(INTERRUPTED)
+    code: object = None
     try:
         run()
+    except SystemExit as ended:
+        code = ended.code
+        raise
     finally:  # the work is done: an interrupt during torch's clean-up would only print a traceback
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _flush()
+        if isinstance(code, int) and code and "WORLD_SIZE" in os.environ:
+            sys.stderr.flush()
+            os._exit(code)  # torch's threads that wait for a process that died would abort this one in its clean-up
 
 
 def _flush() -> None:
