@@ -36,7 +36,7 @@ def with_preprocessing(spec):
     return preprocessing.add_preprocessing(model, spec)
 
 
-def require_same_bits(spec):
+def assert_same_bits(spec):
     frames = np.arange(2 * np.prod(spec.frame_shape)).reshape(2, *spec.frame_shape).astype(np.uint8)
     assert all({*column} == {*range(256)} for column in frames.reshape(-1, spec.channels).T.tolist())
     contents = with_preprocessing(spec).SerializeToString()
@@ -60,7 +60,7 @@ def test_any_numbers(data):
         spec = spec_of(channels, data.draw(st.integers(0, 3)), data.draw(positive), *some)
     except ArtifactError:
         assume(False)
-    require_same_bits(spec)
+    assert_same_bits(spec)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_two_operators_unless_they_give_other_bits_or_one_would_be_dropped(chann
     spec = spec_of(channels, 1, 1 / 255, (mean,) * channels, (std,) * channels)
     found = [node.op_type for node in with_preprocessing(spec).graph.node]
     assert " ".join(each for each in found if each in ("Mul", "Add", "Sub", "Div")) == operators
-    require_same_bits(spec)
+    assert_same_bits(spec)

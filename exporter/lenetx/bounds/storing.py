@@ -25,8 +25,9 @@ _UNIT, _SMALLEST = 2.0**-11, 2.0**-25
 def store_float16() -> "Callable[[Tensor], Tensor]":
     """Return the operator that marks on a tape where float64[…] numbers are stored in float16."""
     import torch
+    from torch import library
 
-    @torch.library.custom_op(_NAME, mutates_args=())
+    @library.custom_op(_NAME, mutates_args=())
     def store(inputs: torch.Tensor) -> torch.Tensor:
         return inputs.clone()
 

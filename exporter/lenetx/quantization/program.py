@@ -108,8 +108,9 @@ class Program:
 @functools.cache
 def _quantize() -> Callable[..., Any]:
     import torch
+    from torch import library
 
-    @torch.library.custom_op(QUANTIZE, mutates_args=())
+    @library.custom_op(QUANTIZE, mutates_args=())
     def quantize(inputs: torch.Tensor, scale: float, zero: int, least: int, most: int) -> torch.Tensor:
         return (torch.round(inputs / scale) + zero).clamp(least, most).sub_(zero).mul_(scale)
 

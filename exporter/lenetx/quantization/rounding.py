@@ -116,7 +116,7 @@ def measure(program: Program, inputs: "NDArray[np.float32]") -> Measured:
 def quantized(
     program: Program, inputs: "NDArray[np.float32]", integers: "Mapping[str, NDArray[np.int8]]"
 ) -> tuple[Quantized, ...]:
-    """Compare an engine's int8 numbers with float64, each tensor computed from the engine's own numbers before it.
+    """Compare an engine's int8 numbers with float64; each tensor is computed from the engine's numbers of those before.
 
     Args:
         program: of an int8 model.
