@@ -115,6 +115,7 @@ def test_what_cannot_be_adopted_is_one_sentence(refused, tmp_path, code, argumen
 
 
 @pytest.mark.parametrize("when", ["before the commit", "after it"])
+@pytest.mark.slow
 def test_wherever_it_is_killed_all_is_old_or_all_is_new(theirs, when):
     folder = theirs / "artifacts"
     folder.mkdir()

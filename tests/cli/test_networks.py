@@ -74,6 +74,7 @@ def test_an_input_that_digits_are_not_made_for_is_stretched_and_says_so(cli):
     assert cli("export", "--arch", "mynet.py:MyNet", "-q", "-f", "onnx").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_built_in_network_takes_colours(cli, here):
     assert cli("train", "--arch", "lenet5-bn", "--channels", "3", "--epochs", "1").exit_code == 0
     assert cli("export", "-q", "-f", "torchscript").exit_code == 0

@@ -50,6 +50,7 @@ def checks(result):
     return {check["name"]: check for check in report["checks"]}
 
 
+@pytest.mark.slow
 def test_a_list_of_pictures_goes_from_training_to_the_proof(cli, here):
     result = train(cli, "--data", "labels.csv", "--images", "pictures", "--framing", "mnist")
     assert (

@@ -111,6 +111,7 @@ def test_a_failed_proof_is_written_to_the_report(cli, workspace, checkpoint_path
     assert document["passed"] is False
 
 
+@pytest.mark.slow
 def test_one_bad_artifact_among_good_ones_ends_with_1(cli, workspace, other_checkpoint):
     lenetx.export(other_checkpoint, ["torchscript"], folder=workspace / "other")
     (workspace / "other" / "lenet5.pt").write_bytes((workspace / "lenet5.pt").read_bytes())

@@ -104,6 +104,7 @@ def test_a_wrong_argument_is_refused_and_nothing_is_written(checkpoint, tmp_path
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_verify_takes_a_path_a_checkpoint_or_a_reference(published, checkpoint, reference):
     artifact = published / "lenet5.onnx"
     known = (published / "lenet5.pt", str(published / "lenet5.pt"), checkpoint, reference)

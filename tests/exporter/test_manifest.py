@@ -71,6 +71,7 @@ def test_a_damaged_manifest_fails_the_proof_and_is_replaced_by_the_next_export(
     assert entry == entry_of(published / "lenet5.onnx") == entry_of(workspace / "lenet5.onnx")
 
 
+@pytest.mark.slow
 def test_verify_notices_a_file_that_is_not_the_one_that_was_published(workspace, other_checkpoint):
     """A sound artifact of other weights, put in its place by hand."""
     lenetx.export(other_checkpoint, ["torchscript"], folder=workspace / "hand")

@@ -73,11 +73,8 @@ def zoo(tmp_path_factory):
 @pytest.mark.parametrize(
     "name",
     [
-        "lenet5-bn",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("lenet5-dropout", "Preactivated", "Shuffled", "Tied")
-        ),
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("lenet5-bn", "lenet5-dropout", "Preactivated", "Shuffled", "Tied")
     ],
 )
 def test_from_training_to_prediction(zoo, tmp_path, name):

@@ -22,6 +22,7 @@ def test_it_is_written_and_proven(exported, reference, tmp_path, opset):
     prove(formats.open_artifact(path), reference).raise_if_failed()
 
 
+@pytest.mark.slow
 def test_tanh_and_average_pooling_are_converted_to_the_oldest_too(exported, checkpoints, tmp_path):
     import lenetx
 

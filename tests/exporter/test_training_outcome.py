@@ -59,6 +59,7 @@ def test_what_fails_is_said_and_the_weights_are_given(monkeypatch, tmp_path, exp
     assert lenetx.load(tmp_path / "net.pt").metrics == found.metrics
 
 
+@pytest.mark.slow
 def test_the_first_checkpoint_can_be_saved_loaded_and_exported(tmp_path):
     """It is all that there is where the process ends right after it."""
     first = []

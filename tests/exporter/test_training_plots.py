@@ -40,6 +40,7 @@ def test_drawing_changes_nothing_of_the_weights(drawn):
     assert lenetx.train(CONFIG).spec.weights_sha256 == checkpoint.spec.weights_sha256
 
 
+@pytest.mark.slow
 def test_samples_are_augmented_as_in_training(drawn, tmp_path):
     folder, _ = drawn
     lenetx.train(TrainConfig(epochs=1, batch_size=600, augmentation=Augmentation(rotate=90)), plots=tmp_path)
