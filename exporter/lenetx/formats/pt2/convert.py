@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .program import CHOICES, Call, Choice, Count, Held, Kind, Meta, Name, Program, contiguous, leaves, require_straight
+from ..leaves import leaves
+from .program import CHOICES, Call, Choice, Count, Held, Kind, Meta, Name, Program, contiguous, require_straight
 from .rules import operator_of, require_lawful
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ Each name is assigned once, before it is read, and the output depends on each ca
 import builtins
 import keyword
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ...graph.expression import plain
+from ..leaves import leaves
 
 __all__ = [
     "CHOICES",
@@ -22,7 +23,6 @@ __all__ = [
     "Name",
     "Program",
     "contiguous",
-    "leaves",
     "numbers",
     "require_straight",
 ]
@@ -161,15 +161,6 @@ class Program:
     def reads_count(self) -> bool:
         """Whether a call reads the number of images."""
         return any(isinstance(each, Count) for call in self.calls for each in leaves(call.values))
-
-
-def leaves(values: Sequence[Any]) -> Iterator[Any]:
-    """Yield the values, with lists flattened recursively."""
-    for value in values:
-        if type(value) is tuple:
-            yield from leaves(value)
-        else:
-            yield value
 
 
 def numbers(program: Program) -> frozenset[float]:

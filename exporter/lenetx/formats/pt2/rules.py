@@ -6,8 +6,9 @@ import unicodedata
 from typing import Any
 
 from ...graph.expression import plain
+from ..leaves import leaves
 from ..torchscript.graph import SIZED, TRAINING_FLAGS
-from .program import Call, Count, Name, leaves
+from .program import Call, Count, Name
 
 __all__ = ["is_in_place", "operator_of", "require_lawful", "require_path", "trains"]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError
 
-from .code import RESERVED, Constant, Name, Program, Statement, leaves
+from ..leaves import leaves
+from .code import RESERVED, Constant, Name, Program, Statement
 from .trace import Traced, Weight
 
 if TYPE_CHECKING:

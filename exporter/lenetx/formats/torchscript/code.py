@@ -9,11 +9,13 @@ statement. ``read`` accepts exactly what ``write`` writes, so that code has only
 
 import keyword
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from lenetx_runtime import ArtifactError
+
+from ..leaves import leaves
 
 __all__ = [
     "RESERVED",
@@ -21,7 +23,6 @@ __all__ = [
     "Name",
     "Program",
     "Statement",
-    "leaves",
     "names_of",
     "numbers",
     "read",
@@ -109,15 +110,6 @@ class Program:
     image: str
     statements: tuple[Statement, ...]
     output: str
-
-
-def leaves(values: Sequence[Any]) -> Iterator[Any]:
-    """Yield the values, with lists flattened recursively."""
-    for value in values:
-        if type(value) is tuple:
-            yield from leaves(value)
-        else:
-            yield value
 
 
 def numbers(program: Program) -> frozenset[float]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from lenetx_runtime import ArtifactError
 
-from .code import Constant, Name, Program, Statement, leaves
+from ..leaves import leaves
+from .code import Constant, Name, Program, Statement
 
 __all__ = [
     "SIZED",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError
 
-from .code import Constant, Program, leaves, read, write
+from ..leaves import leaves
+from .code import Constant, Program, read, write
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError
 
-from .code import Name, Statement, leaves
+from ..leaves import leaves
+from .code import Name, Statement
 from .graph import arguments_of, schema_of, writes
 from .views import Views
 
