@@ -25,12 +25,6 @@ F = nn.functional
 SHAPE = (1, 12, 12)
 
 
-@pytest.fixture(autouse=True)
-def same_weights():
-    """Fix the weights: a branch on the data is taken both ways with some of them only."""
-    torch.manual_seed(0)
-
-
 class Net(nn.Module):
     """A convolution, what is asked about, and a dense layer."""
 
@@ -173,6 +167,7 @@ def opened_of(network, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_exported_computes_what_the_network_does(way, tmp_path, monkeypatch):
+    torch.manual_seed(0)
     network = Net(WAYS[way])
     opened, checkpoint = opened_of(network, tmp_path, monkeypatch)
     inputs = torch.randn(7, *SHAPE)
@@ -221,7 +216,7 @@ def test_the_number_of_images_is_read_from_the_image_alone():
 
 REFUSED = {
     "branches on the data": (
-        lambda _, x: 1 - x if x.mean() > 0.2 else x * 2 + 1,
+        lambda _, x: 1 - x if x[0, 0].std() > 1e-3 else x * 2 + 1,  # a picture of zeros becomes one number
         "behaves differently for other images",
     ),
     "a number of the data": (lambda _, x: x * x.max().item(), "behaves differently for other images"),
