@@ -10,6 +10,9 @@ from ..graph import Expression, Unknown, aliases, of_tape
 from ..graph.tape import record
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..graph.usage import Usage
 
 __all__ = ["View"]
@@ -37,7 +40,21 @@ class View:
     @property
     def float64_network(self) -> Float64Network:
         """A new float64 copy of the network."""
-        return Float64Network(self.network.module, self.network.checkpoint.title, self._twins)
+        return self.with_weights({})
+
+    def with_weights(self, weights: "Mapping[str, NDArray[np.float32]]") -> Float64Network:
+        """Return a new float64 copy of the network, in which these arrays replace the tensors of those names."""
+        import torch
+        from torch import nn
+
+        module = self.network.module
+        own = dict(module.named_parameters(remove_duplicate=False))
+        replaced = {id(own[name]): torch.from_numpy(array.copy()) for name, array in weights.items() if name in own}
+        for name, tensor in own.items():  # tied tensors have several names
+            if id(tensor) in replaced:
+                path, _, last = name.rpartition(".")
+                setattr(module.get_submodule(path), last, nn.Parameter(replaced[id(tensor)], requires_grad=False))
+        return Float64Network(module, self.network.checkpoint.title, self._twins)
 
     @cached_property
     def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:

@@ -51,6 +51,20 @@ def test_files_of_torch_are_proven_to_the_last_bit(module, reference, tmp_path, 
         assert "batches of 1" in next(check.subject for check in report.checks if check.name == "batch sizes")
 
 
+def test_folded_norms_are_allowed_their_rounding_where_a_layer_has_one_product(tmp_path):
+    each = nn.Conv2d(8, 8, 1, groups=8, bias=False)
+    layers = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), each, nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
+    module = trained_norms(nn.Sequential(*layers, nn.Linear(8 * 14 * 14, 10)))
+    model = export(module, tmp_path / "theirs.onnx", (1, 16, 16), dynamo=True, external_data=False)
+    assert outcome(lenetx.verify(tmp_path / "theirs.onnx", against=module)) == (True, {})
+    folded = next(tensor for tensor in model.graph.initializer if list(tensor.dims) == [8, 1, 1, 1])
+    changed = numpy_helper.to_array(folded) * np.float32(1 + 2**-18)
+    folded.CopyFrom(numpy_helper.from_array(changed, folded.name))
+    onnx.save(model, tmp_path / "changed.onnx")
+    report = lenetx.verify(tmp_path / "changed.onnx", against=module)
+    assert (status(report, "weights"), status(report, "layers")) == ("failed", "failed")
+
+
 class NormAndMore(nn.BatchNorm2d):
     """A batch norm that lenetx does not fold, and torch does."""
 
