@@ -22,7 +22,7 @@ _PLAIN_ATTRIBUTES = (1, 2, 3, 7, 8)
 OPSETS = range(14, 24)
 """From the oldest opset that onnx's converter supports to the newest that the tested engines run."""
 _RANDOM = ("Random", "Bernoulli", "Multinomial")
-_FRACTION, _INT = 1, 2
+_FRACTION, _INT, _GRAPH = 1, 2, 5
 _INT64 = 7
 _SHAPES = {
     "Reshape": (1,),
@@ -57,12 +57,18 @@ def structure(model: "ModelProto", spec: ModelSpec) -> tuple[Check, ...]:
 
 
 def training_operators(model: "ModelProto") -> list[str]:
-    """Return the nodes in training mode: dropout with a mode input, and norms that use the batch's statistics."""
+    """Return the nodes in training mode: dropout with a mode input, and norms that use the batch's statistics.
+
+    A norm of weights alone, as weight standardisation is written, sees no batch.
+    """
     found = []
+    depending = {value.name for value in model.graph.input} - {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.node:
+        if depending.intersection(node.input) or any(attribute.type == _GRAPH for attribute in node.attribute):
+            depending.update(node.output)
         switches = {attribute.name: attribute.i for attribute in node.attribute if attribute.type == _INT}
         told = node.op_type == "Dropout" and len(node.input) > 2 and node.input[2]
-        if told or switches.get("training_mode"):
+        if told or (switches.get("training_mode") and depending.intersection(node.output)):
             found.append(f"{node.op_type} {node.output[0]}")
     return found
 
