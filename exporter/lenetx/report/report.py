@@ -46,8 +46,8 @@ class Report(Outcome):
             ProofFailed: a check failed, or none passed.
         """
         if not self.passed:
-            reasons = " ".join(f"{check.name}: {check.detail}" for check in self.failures)
-            raise ProofFailed(f"{self.conclusion} {reasons}", (self,))
+            reasons = (f"  {check.name}: {check.detail}" for check in self.failures)
+            raise ProofFailed("\n".join((self.conclusion, *reasons)), (self,))
 
     def to_json(self) -> str:
         """Return this report as a JSON document, see ``lenetx.report.to_json``."""
