@@ -1,7 +1,7 @@
 """Measure how many networks are proven in ONNX, exported by lenetx and plainly by either exporter of torch.
 
 python benchmarks/foreign.py FILE.py [NAME] …        # the networks of a file, for inputs of 1×28×28
-python benchmarks/foreign.py torchvision [NAME] …    # at the smallest input that each takes
+python benchmarks/foreign.py torchvision [NAME] …    # at the smallest input that each takes, with 10 outputs
 python benchmarks/foreign.py timm [NAME] …           # 40 networks of fewer than 10 million parameters
 python benchmarks/foreign.py polygraphy              # faults found and honest files failed, beside Polygraphy
 python benchmarks/foreign.py quick                   # time of a quick proof, over that of our own file
