@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
 
@@ -90,6 +91,21 @@ def test_unproven_is_said_by_every_command(cli, picture, capsys):
     verified = cli("verify", path, "--against", "w.pth", "--arch", "net.py:Net")
     assert verified.exit_code == 0, verified.stderr
     assert "gets no certificate: it was adopted unproven" in verified.stderr
+
+
+@pytest.mark.usefixtures("theirs")
+def test_a_flat_input_is_told_how_it_is_read(cli):
+    weight = onnx.numpy_helper.from_array(np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32), "w")
+    axes = {"x": [None, 784], "y": [None, 10]}
+    values = {name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, axes[name]) for name in axes}
+    nodes = [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "flat", [values["x"]], [values["y"]], [weight])
+    opset = [onnx.helper.make_opsetid("", 20)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=10), "flat.onnx")
+    told = "taken as images of 1×28×28"
+    assert told in " ".join(cli("adopt", "flat.onnx", "--unproven", *STATED, "-o", "sealed").stderr.split())
+    stated = ("--input-size", "28", "--channels", "1")
+    assert told not in cli("adopt", "flat.onnx", "--unproven", *STATED, *stated, "-o", "other").stderr
 
 
 @pytest.mark.usefixtures("theirs")

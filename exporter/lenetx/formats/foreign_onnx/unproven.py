@@ -33,6 +33,8 @@ __all__ = ["unproven"]
 _SHAPES = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
 """Operators that may follow the last one that changes numbers."""
 _OUTPUTS = {"Softmax": "probabilities", "Sigmoid": "probabilities", "LogSoftmax": "log_probabilities"}
+_FLAT = 2
+"""Axes of an input that is a row of numbers for each image."""
 _IMAGES = 4
 _FEWEST = 2
 """Classes of a spec, until their number is known."""
@@ -83,6 +85,12 @@ def _spec(model: "ModelProto", path: Path, stated: Statement, on_notice: Callabl
         raise InputError(
             f"Its input {plain(given.name)} is {shown(given)}, which does not say how large its images are: state it "
             "with --input-size and --channels."
+        )
+    if len(axes_of_value(given) or ()) == _FLAT and not (stated.input_size and stated.channels):
+        sides = "×".join(map(str, (channels, *size)))
+        on_notice(
+            f"Its input {plain(given.name)} is {shown(given)}, taken as images of {sides} (channels×height×width); "
+            "state others with --input-size and --channels."
         )
     spec = unknown_spec(UNKNOWN, (channels, *size), _FEWEST, weights_sha256(_tensors(model)))
     spec = dataclasses.replace(spec, output=_output(model), input_name=given.name)
