@@ -213,6 +213,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
 
 @pytest.mark.slow
 def test_all_makes_every_format_in_every_precision(cli, folder):
+    pytest.importorskip("openvino")
     result = cli("export", "--all", "--max-drop", 5, "--json")
     made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}
     assert result.exit_code == 0
