@@ -13,6 +13,8 @@ from torch.nn import functional
 
 import lenetx
 from lenetx import formats
+from lenetx.benchmark.engines import prepare
+from lenetx.benchmark.plan import of_artifact
 from lenetx.data import archive, load
 from lenetx.errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError
 from lenetx.formats.network import Network
@@ -112,6 +114,15 @@ def test_nothing_that_could_send_telemetry_is_imported(python):
         "print([name for name in sys.modules if name.startswith('openvino_telemetry')])",
     )
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+def test_it_is_timed_on_each_number_of_threads(exported, opened, tmp_path, checkpoint):
+    expected = opened(exported("openvino")).backend
+    found = of_artifact(tmp_path / "changed.openvino", "", [1, 2])
+    assert [each.words for each in found] == ["OpenVINO, 1 thread", "OpenVINO, 2 threads"]
+    batch = np.random.default_rng(0).normal(size=(2, *checkpoint.spec.input_shape)).astype(np.float32)
+    for each in found:
+        assert np.allclose(prepare(each)()(batch), expected.run(batch), atol=1e-5)
 
 
 def test_a_precision_is_refused(checkpoint):
