@@ -18,7 +18,7 @@ from lenetx.benchmark.plan import of_artifact
 from lenetx.data import archive, load
 from lenetx.errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError
 from lenetx.formats.network import Network
-from lenetx.formats.openvino import session
+from lenetx.formats.openvino import layers, session
 from lenetx.proof import prove
 from lenetx.weights.checkpoint import Checkpoint
 from lenetx_runtime.preprocess import normalise
@@ -203,6 +203,13 @@ def test_one_bit_of_a_weight_is_seen_by_the_proof(records, opened, reference):
     assert report.failures[0].name == "weights"
 
 
+def test_a_wrong_translation_is_seen_by_the_proof(opened, checkpoint, reference, monkeypatch):
+    """Export and opening share it, so the file opens; its logits are OpenVINO's own."""
+    monkeypatch.setitem(layers._PLAIN, "Relu", ("HSwish", 4, {}))
+    report = prove(opened(formats.export("openvino", Network(checkpoint))), reference)
+    assert {"random inputs", "real inputs", "1 thread"} <= {check.name for check in report.failures}
+
+
 class Operators(nn.Module):
     """Layers that the built-in networks lack."""
 
@@ -221,17 +228,22 @@ class Operators(nn.Module):
             nn.MaxPool2d(3, 2, ceil_mode=True),
             nn.SELU(),
             nn.ReLU6(),
+            nn.BatchNorm2d(8),
         )
+        self.table = nn.Parameter(torch.randn(10, 10))
+        self.register_buffer("order", torch.tensor([1, 0, 2, 3, 7, 6, 5, 4]))
         self.norm, self.fc = nn.LayerNorm(8), nn.Linear(24, 10)
 
     def forward(self, x):
         x = self.body(x)
+        x = torch.maximum(x, -x.abs()).index_select(1, self.order)
         a, b = x[:, :4], functional.hardsigmoid(x[:, 4:])
         x = torch.cat([a * b, functional.pad(a - b, (0, 0, 0, 0)).tanh()], 1)
         pooled = self.norm(x.mean((2, 3)))
         most, left = x.amax((2, 3)), functional.gelu(x.transpose(1, 2).flatten(2).sum((1, 2)))[:, None]
         mixed = torch.cat([pooled, most.exp().log(), (functional.silu(most) + left).softmax(1)], 1)
-        return self.fc(mixed)
+        least = ((x.relu() + 1).sqrt() ** 2.5).amin((2, 3), keepdim=True).squeeze((2, 3))
+        return (torch.minimum(self.fc(mixed), least[:, :1]) @ self.table).log_softmax(1)
 
 
 def test_other_layers_compute_the_same(opened):
@@ -239,6 +251,7 @@ def test_other_layers_compute_the_same(opened):
     network = Operators().eval()
     checkpoint = Checkpoint.of(network, input_shape=(1, 12, 12), labels=tuple("0123456789"))
     artifact = opened(formats.export("openvino", Network(checkpoint)))
+    assert {check.status for check in artifact.structure} == {"passed"}
     inputs = torch.randn(5, 1, 12, 12)
     with torch.inference_mode():
         assert np.allclose(artifact.backend.run(inputs.numpy()), network(inputs).numpy(), atol=1e-5)

@@ -183,7 +183,7 @@ def _as_written(operator: Any) -> tuple[str, str, list[str]]:
     return _TYPE_NAMES.get(kind, kind), operator.get_friendly_name(), read
 
 
-_TYPE_NAMES = {"Constant": "Const", "Relu": "ReLU", "PRelu": "PReLU", "HSwish": "HSwish", "Softmax": "SoftMax"}
+_TYPE_NAMES = {"Constant": "Const", "Relu": "ReLU", "PRelu": "PReLU", "Softmax": "SoftMax"}
 """OpenVINO's own names of layer types that IR spells differently."""
 
 

@@ -208,11 +208,6 @@ def _hard_sigmoid(net: Translation, node: "NodeProto", attributes: Attributes) -
     return net.made(node, "HardSigmoid", 1, [net.port(node.input[0]), *(net.real(each) for each in given)])
 
 
-def _gelu(net: Translation, node: "NodeProto", attributes: Attributes) -> Port:
-    mode = "TANH" if attributes.get("approximate", b"none") == b"tanh" else "ERF"
-    return net.made(node, "Gelu", 7, data={"approximation_mode": mode})
-
-
 def _softmax(net: Translation, node: "NodeProto", attributes: Attributes) -> Port:
     kind, version = ("SoftMax", 8) if node.op_type == "Softmax" else ("LogSoftmax", 5)
     return net.made(node, kind, version, data={"axis": attributes.get("axis", -1)})
@@ -227,9 +222,8 @@ def _pad(net: Translation, node: "NodeProto", attributes: Attributes) -> Port | 
     if pads is None or mode not in _PADS or len(node.input) > 3 or min(pads, default=0) < 0:
         return None
     half = len(pads) // 2
-    inputs = [net.port(node.input[0]), net.whole(*pads[:half]), net.whole(*pads[half:])]
-    if mode == b"constant":
-        inputs.append(net.port(node.input[2]) if len(node.input) == 3 and node.input[2] else net.real(0.0))
+    value = net.port(node.input[2]) if len(node.input) == 3 and node.input[2] else net.real(0.0)
+    inputs = [net.port(node.input[0]), net.whole(*pads[:half]), net.whole(*pads[half:]), value]
     return net.made(node, "Pad", 1, inputs, data={"pad_mode": _PADS[mode]})
 
 
@@ -263,7 +257,6 @@ _TRANSLATED: Mapping[str, Callable[[Translation, "NodeProto", Attributes], Port 
     "Elu": _elu,
     "Flatten": _flatten,
     "Gather": _gather,
-    "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
     "HardSigmoid": _hard_sigmoid,

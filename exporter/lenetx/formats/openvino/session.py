@@ -27,8 +27,8 @@ def import_engine() -> Any:
         EngineMissing: it is not installed, or broken.
     """
     with _importing:
-        unobserved = _TELEMETRY in sys.modules or "openvino" in sys.modules
-        if not unobserved:
+        is_imported = _TELEMETRY in sys.modules or "openvino" in sys.modules
+        if not is_imported:
             sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # the import system's word for "there is none"
         try:
             import openvino
@@ -39,7 +39,7 @@ def import_engine() -> Any:
         except ImportError as error:
             raise EngineMissing(f"OpenVINO is installed but cannot be imported: {one_line(error)}. {_REMEDY}") from None
         finally:
-            if not unobserved:
+            if not is_imported:
                 del sys.modules[_TELEMETRY]
     return openvino
 
