@@ -21,7 +21,9 @@ def export(
     format: Annotated[  # noqa: A002  # the option's name
         list[str] | None,
         typer.Option(
-            "--format", "-f", help="onnx, torchscript, pt2 or ort; may be repeated. [default: onnx and torchscript]"
+            "--format",
+            "-f",
+            help="onnx, torchscript, pt2, ort or openvino; may be repeated. [default: onnx and torchscript]",
         ),
     ] = None,
     all_: Annotated[

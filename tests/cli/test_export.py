@@ -1,6 +1,7 @@
 """``lenetx export``."""
 
 import json
+import sys
 
 import onnx
 import PIL.Image
@@ -52,6 +53,26 @@ def test_pt2_from_export_to_prediction(cli, tmp_path):
     PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
     assert cli("predict", "artifacts/lenet5.pt2", tmp_path / "digit.png").exit_code == 0
     assert cli("convert", "artifacts/lenet5.pt2", "weights.safetensors").exit_code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_openvino_from_export_to_prediction(cli, tmp_path):
+    pytest.importorskip("openvino")
+    assert "Published artifacts/lenet5.openvino." in cli("export", "-f", "openvino").stdout
+    assert cli("verify", "artifacts/lenet5.openvino").exit_code == 0
+    assert json.loads(cli("inspect", "artifacts/lenet5.openvino", "--json").stdout)["kind"] == "openvino"
+    PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
+    assert cli("predict", "artifacts/lenet5.openvino", tmp_path / "digit.png").exit_code == 0
+
+
+def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    result = cli("export", "-f", "openvino", "-f", "onnx")
+    assert result.exit_code == 3
+    assert "OpenVINO is not installed: run 'pip install openvino'." in " ".join(result.stderr.split())
+    assert (folder / "lenet5.onnx").exists()
+    assert not (folder / "lenet5.openvino").exists()
 
 
 def test_json_is_one_document_on_stdout(cli, folder):
@@ -213,6 +234,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
 
 @pytest.mark.slow
 def test_all_makes_every_format_in_every_precision(cli, folder):
+    pytest.importorskip("openvino")
     result = cli("export", "--all", "--max-drop", 5, "--json")
     made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}
     assert result.exit_code == 0

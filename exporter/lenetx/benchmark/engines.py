@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OWN, Configuration
+from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OPENVINO, OWN, Configuration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +37,23 @@ def _onnxruntime(asked: Configuration) -> Callable[[], Run]:
     if asked.device.endswith("ExecutionProvider"):
         where = {"providers": [asked.device]}
     return lambda: OrtBackend(Path(asked.path).read_bytes(), spec, threads=asked.threads, **where).run
+
+
+def _openvino(asked: Configuration) -> Callable[[], Run]:
+    from lenetx_runtime import ModelSpec
+
+    from ..data import archive
+    from ..formats.openvino.session import OpenvinoBackend, import_engine
+
+    import_engine()
+    spec = ModelSpec.from_json(asked.spec)
+
+    def open_it() -> Run:
+        records = archive.unpack(Path(asked.path).read_bytes())
+        backend = OpenvinoBackend.of(records["model.xml"], records["model.bin"], spec, asked.device, asked.threads)
+        return backend.run
+
+    return open_it
 
 
 def _libtorch(asked: Configuration) -> Callable[[], Run]:
@@ -87,6 +104,7 @@ def _own(asked: Configuration) -> Callable[[], Run]:
 
 _KINDS: dict[str, Callable[[Configuration], Callable[[], Run]]] = {
     ONNXRUNTIME: _onnxruntime,
+    OPENVINO: _openvino,
     LIBTORCH: _libtorch,
     EAGER: _eager,
     OWN: _own,

@@ -15,9 +15,10 @@ from lenetx_runtime.run_selftest import REMOTE
 from .. import formats
 from ..eager import TorchBackend
 from ..formats.artifact import OpenedArtifact
+from ..formats.openvino.session import OpenvinoBackend
 from ..weights.checkpoint import Checkpoint
 from ..weights.options import WeightsOptions
-from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OWN, Configuration
+from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OPENVINO, OWN, Configuration
 
 __all__ = ["of_artifact", "of_checkpoint", "unusable"]
 
@@ -53,6 +54,8 @@ def _ways(opened: OpenedArtifact, backend: Backend, threads: Sequence[int]) -> l
         found: list[dict[str, Any]] = [{"engine": ONNXRUNTIME, "threads": count} for count in threads]
         others = [each for each in execution_providers() if each != CPU and each not in REMOTE]
         return found + [{"engine": ONNXRUNTIME, "device": each} for each in others]
+    if isinstance(backend, OpenvinoBackend):
+        return [{"engine": OPENVINO, "threads": count} for count in threads]
     if isinstance(backend, TorchBackend):
         return _in_torch(LIBTORCH, threads)
     return [

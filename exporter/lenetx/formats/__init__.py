@@ -43,6 +43,7 @@ FORMATS = {
     "torchscript": "lenetx.formats.torchscript",
     "pt2": "lenetx.formats.pt2",
     "ort": "lenetx.formats.ort",
+    "openvino": "lenetx.formats.openvino",
 }
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
