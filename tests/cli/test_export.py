@@ -46,24 +46,15 @@ def test_the_help_names_every_format(cli):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-def test_pt2_from_export_to_prediction(cli, tmp_path):
-    assert "Published artifacts/lenet5.pt2." in cli("export", "-f", "pt2").stdout
-    assert cli("verify", "artifacts/lenet5.pt2").exit_code == 0
-    assert json.loads(cli("inspect", "artifacts/lenet5.pt2", "--json").stdout)["kind"] == "pt2"
+@pytest.mark.parametrize("name", ["pt2", "openvino"])
+def test_an_archive_from_export_to_prediction(cli, tmp_path, name):
+    path = f"artifacts/lenet5.{name}"
+    assert f"Published {path}." in cli("export", "-f", name).stdout
+    assert cli("verify", path).exit_code == 0
+    assert json.loads(cli("inspect", path, "--json").stdout)["kind"] == name
     PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
-    assert cli("predict", "artifacts/lenet5.pt2", tmp_path / "digit.png").exit_code == 0
-    assert cli("convert", "artifacts/lenet5.pt2", "weights.safetensors").exit_code == 0
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("folder")
-def test_openvino_from_export_to_prediction(cli, tmp_path):
-    pytest.importorskip("openvino")
-    assert "Published artifacts/lenet5.openvino." in cli("export", "-f", "openvino").stdout
-    assert cli("verify", "artifacts/lenet5.openvino").exit_code == 0
-    assert json.loads(cli("inspect", "artifacts/lenet5.openvino", "--json").stdout)["kind"] == "openvino"
-    PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
-    assert cli("predict", "artifacts/lenet5.openvino", tmp_path / "digit.png").exit_code == 0
+    assert cli("predict", path, tmp_path / "digit.png").exit_code == 0
+    assert cli("convert", path, "weights.safetensors").exit_code == 0
 
 
 def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch):

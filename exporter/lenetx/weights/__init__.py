@@ -18,9 +18,8 @@ __all__ = ["READERS", "Found", "Reader", "read"]
 
 READERS = {
     "safetensors": "lenetx.weights.safetensors_file",
-    "artifact in pt2": "lenetx.formats.pt2.weights_file",
+    "archive of lenetx": "lenetx.formats.weights_file",
     "another kind": "lenetx.weights.other_files",
-    "artifact in torchscript": "lenetx.formats.torchscript.weights_file",
     "torchscript": "lenetx.weights.torchscript_file",
     "torch.save": "lenetx.weights.torch_file",
     "npz": "lenetx.weights.npz_file",

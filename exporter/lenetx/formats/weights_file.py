@@ -1,0 +1,27 @@
+"""Read the weights of the archives that lenetx wrote; one of ``lenetx.weights.READERS``."""
+
+from lenetx_runtime.spec import METADATA_KEY
+
+from ..data import archive
+from ..weights.found import Found, Source
+from . import get
+
+__all__ = ["read", "recognises"]
+
+_RECORDS = {"archive_format": "pt2", "extra/graph.onnx": "openvino"}
+"""Formats by a record that only their archives have."""
+
+
+def recognises(data: bytes) -> bool:
+    """Return whether lenetx wrote this archive."""
+    return archive.has(data, f"extra/{METADATA_KEY}.json")
+
+
+def read(source: Source) -> Found:
+    """Read the weights, by their names in the checkpoint."""
+    import torch
+
+    name = next((name for record, name in _RECORDS.items() if archive.has(source.data, record)), "torchscript")
+    opened = get(name).open(source.path, device="cpu")
+    tensors = {each: torch.from_numpy(array.copy()) for each, array in (opened.weights or {}).items()}
+    return Found(name, source.require_plain(tensors), opened.artifact.spec)
