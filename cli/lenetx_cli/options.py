@@ -43,7 +43,7 @@ MaxDrop = Annotated[
     float | None,
     typer.Option(
         "--max-drop",
-        help="Accuracy that fp16 or int8 may lose, in percentage points. [default: 0.02 or 0.1]",
+        help="Accuracy that a reduced precision may lose, in percentage points. [default: fp16 0.02, int8 0.1]",
         show_default=False,
     ),
 ]
