@@ -117,15 +117,15 @@ def _reject_divisions(image: bytes, tensors: list[Tensor], nodes: list[Node]) ->
     for operator, _, inputs, outputs, attributes in nodes:
         if operator == b"Constant":
             held.update(zip(outputs, (tensor for each in attributes for tensor in each.tensors), strict=False))
-        divisor = (inputs or [b""])[-1]
-        if operator in (b"Div", b"Mod") and safe.isdisjoint(inputs) and not _is_above_zero(held.get(divisor)):
+        divisor = (inputs[1:2] or [b""])[0]
+        if operator in (b"Div", b"Mod") and safe.isdisjoint(inputs[:2]) and not _is_above_zero(held.get(divisor)):
             raise ArtifactError(f"It divides whole numbers by {ascii(divisor)[1:]}, which may be -1 or 0.")
         if operator == b"Cast":
             is_safe = not any(WHOLE.keys() & {*each.numbers} for each in attributes)
         else:
             is_safe = operator not in OTHERS and not safe.isdisjoint(inputs[:1])
         if is_safe:
-            safe.update(outputs if operator == b"Split" else outputs[:1])
+            safe.update(filter(None, outputs if operator == b"Split" else outputs[:1]))
 
 
 def _is_above_zero(tensor: Tensor | None) -> bool:

@@ -11,7 +11,7 @@ from lenetx_runtime.onnx_file import read_spec
 LEAST = np.iinfo(np.int64).min
 
 
-def dividing(nodes, operator="Div", **tensors):
+def dividing(nodes, operator="Div", also=(), **tensors):
     """Return an edit that adds tensors, nodes that make ``a`` and ``b`` where no tensor is, and their division."""
 
     def edit(model):
@@ -22,7 +22,10 @@ def dividing(nodes, operator="Div", **tensors):
             numpy_helper.from_array(np.asarray(each), name) for name, each in tensors_given.items()
         )
         made = [helper.make_node(*node[:3], **(node[3] if len(node) > 3 else {})) for node in nodes]
-        made += [helper.make_node(operator, ["a", "b"], ["share"]), helper.make_node("Cast", ["share"], ["row"], to=1)]
+        made += [
+            helper.make_node(operator, ["a", "b", *also], ["share"]),
+            helper.make_node("Cast", ["share"], ["row"], to=1),
+        ]
         made += [helper.make_node("Add", ["sums", "row"], ["logits"])]
         model.graph.node.extend(made)
 
@@ -33,6 +36,8 @@ MEAN = ("ReduceMean", ["image"], ["b"])
 CHOSEN = ("ArgMax", ["sums"], ["a"], {"axis": 1, "keepdims": 1})
 REFUSED = {
     "the least by -1": dividing([], a=[LEAST], b=[-1]),
+    "beside a third input, which is a fraction": dividing([], also=["image"], a=[LEAST], b=[-1]),
+    "beside an input that has no name": dividing([("Exp", ["sums"], [""])], also=[""], a=[LEAST], b=[-1]),
     "of int32": dividing([], a=np.array([-(2**31)], np.int32), b=np.array([-1], np.int32)),
     "by 0": dividing([], a=[1], b=[0]),
     "the rest of it": dividing([], "Mod", a=[LEAST], b=[0]),

@@ -48,7 +48,7 @@ def recommended(rows: Sequence[Row], purpose: str) -> str:
     smallest = min(row.batch for row in timed)
     of_one_image = [row for row in timed if row.batch == smallest]
     if purpose == "size":
-        best = min(of_one_image, key=lambda row: (row.subject.size_bytes, _seconds(row)))
+        best = min(timed, key=lambda row: (row.subject.size_bytes, row.batch, _seconds(row)))
         return (
             f"For size: {best.subject.artifact}, {best.subject.size_bytes:,} bytes{_right(best)}; "
             f"{_time(best)} with {best.subject.engine}."
@@ -105,7 +105,12 @@ def _is_float32_of(other: Row, row: Row) -> bool:
     def kind(one: Row) -> tuple[object, ...]:
         return one.batch, one.subject.checkpoint, one.subject.format, one.subject.engine
 
-    return other.subject.precision == FLOAT32 and kind(other) == kind(row) and len(other.medians) == len(row.medians)
+    return (
+        other.subject.precision == FLOAT32
+        and bool(row.subject.checkpoint)
+        and kind(other) == kind(row)
+        and len(other.medians) == len(row.medians)
+    )
 
 
 def too_noisy(rows: Sequence[Row]) -> str:
