@@ -232,3 +232,12 @@ def test_a_result_without_any_times_can_be_drawn_too():
     broke = [(configuration(), Timed(problems={0: "It broke."}))]
     found = assemble(broke, [], (1,), {}, images="", rounds=1, notes=(), environment={})
     assert "It broke." in to_html(found, to_png(found))
+
+
+def test_the_legend_is_in_the_picture_however_long_a_name_is():
+    def width(name):
+        timed = [(configuration(name), Timed([0.1], 2**26, {1: [[1000] * 20] * 2}, [1]))]
+        found = assemble(timed, [], (1,), {}, images="", rounds=2, notes=(), environment={})
+        return int.from_bytes(to_png(found)[16:20], "big")
+
+    assert width("a" * 150) > 2 * width("a")

@@ -36,9 +36,9 @@ def to_png(result: BenchResult) -> bytes:
             _panel(axes, _fastest(result.rows, batch), batch, colours)
         handles = [_key(name, colours[name], result.rows) for name in names]
         if handles:
-            figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)), frameon=False)
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(3, panels + 1), frameon=False)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight", metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -92,7 +92,7 @@ def failures(result: BenchResult) -> list[str]:
 def legend(result: BenchResult) -> list[str]:
     """Return the sentences that explain the columns."""
     marked = any(row.pareto for row in result.rows)
-    best = f"{BEST} nothing else is both as fast and as accurate, and better in one of both. " if marked else ""
+    best = f"{BEST} nothing else is both as fast and as accurate, and better in one of the two. " if marked else ""
     return [
         f"{best}noise: spread of the middle half of the rounds' medians. load: opening the file, without imports. "
         "peak: memory of a fresh process with Python and the engine, after one call. flips: labels that differ from "
