@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes, require_file
-from lenetx_runtime.spec import FLOAT32, METADATA_KEY
+from lenetx_runtime.spec import FLOAT32
 
 from ..data import archive
 from ..errors import UnknownName
 from ..weights import torchscript_file
 from .artifact import OpenedArtifact
+from .spec_record import SPEC
 
 if TYPE_CHECKING:
     from .network import Network
@@ -161,7 +162,7 @@ def is_artifact(path: Path) -> bool:
         return True
     data = read_bytes(path, "artifact")
     of_torch = torchscript_file.recognises(data) or archive.has(data, "archive_format")
-    return not of_torch or archive.has(data, f"extra/{METADATA_KEY}.json")
+    return not of_torch or archive.has(data, SPEC)
 
 
 def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:

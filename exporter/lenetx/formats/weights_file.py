@@ -1,10 +1,9 @@
 """Read the weights of the archives that lenetx wrote; one of ``lenetx.weights.READERS``."""
 
-from lenetx_runtime.spec import METADATA_KEY
-
 from ..data import archive
 from ..weights.found import Found, Source
 from . import get
+from .spec_record import SPEC
 
 __all__ = ["read", "recognises"]
 
@@ -14,7 +13,7 @@ _RECORDS = {"archive_format": "pt2", "extra/graph.onnx": "openvino"}
 
 def recognises(data: bytes) -> bool:
     """Return whether lenetx wrote this archive."""
-    return archive.has(data, f"extra/{METADATA_KEY}.json")
+    return archive.has(data, SPEC)
 
 
 def read(source: Source) -> Found:

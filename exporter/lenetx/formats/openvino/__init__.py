@@ -5,7 +5,6 @@ holds the ONNX graph without its numbers. Opening fills the numbers of ``model.b
 ONNX file, writes the IR again and rejects an archive that differs: OpenVINO only gets bytes that were written here.
 """
 
-import dataclasses
 import hashlib
 import math
 from functools import partial
@@ -17,7 +16,6 @@ from lenetx_runtime.backend import batches
 from lenetx_runtime.cpus import available_cpus
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import check_graph
-from lenetx_runtime.spec import METADATA_KEY
 
 from ...data import archive
 from ...graph import of_onnx
@@ -29,6 +27,7 @@ from ..onnx.intermediates import affine_outputs
 from ..onnx.parse import parse
 from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
+from ..spec_record import SPEC, equal_but_spec, spec_from, spec_record
 from ..threaded import in_words
 from .ir import ALIGNMENT, TYPES, Writer
 from .layers import intermediate_representation
@@ -47,7 +46,7 @@ __all__ = ["OPTIONS", "export", "open"]
 OPTIONS: dict[str, Any] = {}
 """This format has no options of its own."""
 _XML, _BIN = "model.xml", "model.bin"
-_GRAPH, _SPEC = "extra/graph.onnx", f"extra/{METADATA_KEY}.json"
+_GRAPH = "extra/graph.onnx"
 
 
 def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
@@ -67,8 +66,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     del model.metadata_props[:]
     records, _ = _written(model)
-    spec = dataclasses.replace(network.spec, batch=batch)
-    return archive.pack({**records, _SPEC: spec.to_json().encode()})
+    return archive.pack({**records, **spec_record(network.spec, batch)})
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
@@ -80,10 +78,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     """
     data = read_bytes(path, "model")
     records = archive.unpack(data)
-    try:
-        spec = ModelSpec.from_json(records[_SPEC].decode())
-    except (KeyError, ValueError):
-        raise ArtifactError("It was not made by lenetx: it has no lenetx spec.") from None
+    spec = spec_from(records)
     model = _read(records, spec)
     written, writer = _written_as(model, records)
     backend = OpenvinoBackend.of(written[_XML], written[_BIN], spec, device)
@@ -153,7 +148,7 @@ def _written_as(model: "ModelProto", records: dict[str, bytes]) -> tuple[dict[st
     except (InputError, KeyError, ValueError, TypeError, IndexError, ArithmeticError, AssertionError) as error:
         reason = f" {error}" if isinstance(error, InputError) else ""
         raise ArtifactError(f"Its graph is none that lenetx writes.{reason}") from None
-    found = {name: contents for name, contents in records.items() if name != _SPEC}
+    found = {name: contents for name, contents in records.items() if name != SPEC}
     wrong = sorted(name for name in written.keys() | found.keys() if written.get(name) != found.get(name))
     if wrong:
         raise ArtifactError(f"It holds what lenetx never writes for its graph: {wrong[0]}.")
@@ -205,4 +200,4 @@ def _layers_of(
 
 def _matches_new_export(records: dict[str, bytes], exported: bytes) -> bool:
     """Return whether the records equal those of a new export, apart from the spec."""
-    return {**records, _SPEC: b""} == {**archive.unpack(exported), _SPEC: b""}
+    return equal_but_spec(records, archive.unpack(exported))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.cpus import available_cpus
 from lenetx_runtime.files import read_bytes
-from lenetx_runtime.spec import METADATA_KEY
 
 from ...data import archive
 from ...eager import TorchBackend
@@ -27,6 +26,7 @@ from ...report import Check
 from ..artifact import Artifact, OpenedArtifact, Run
 from ..local_paths import local_paths
 from ..recorder import ArchiveRecorder, expression_of, layers_of
+from ..spec_record import SPEC, equal_but_spec, spec_from, spec_record
 from ..threaded import Threaded, in_words
 from .convert import program_of
 from .document import write
@@ -47,7 +47,6 @@ __all__ = ["OPTIONS", "export", "open"]
 
 OPTIONS: Mapping[str, Callable[[Any], None]] = {}
 
-_SPEC = f"extra/{METADATA_KEY}.json"
 _one_at_a_time = threading.Lock()
 """torch cannot read two archives at a time, and what silences it is the process's."""
 
@@ -72,8 +71,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     except ValueError as error:
         raise InputError(f"The network cannot be written as pt2: {error}.") from None
     unpacked(records, program.input)
-    records[_SPEC] = dataclasses.replace(network.spec, batch=batch).to_json().encode()
-    return archive.pack(records)
+    return archive.pack({**records, **spec_record(network.spec, batch)})
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
@@ -84,16 +82,13 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         DeviceUnavailable: the device is not available.
     """
     data = read_bytes(path, "model")
-    if archive.has(data, "archive_format") and not archive.has(data, _SPEC):
+    if archive.has(data, "archive_format") and not archive.has(data, SPEC):
         raise ArtifactError(
             "Another program exported it: save the state_dict of what torch.export.load returns, and export that."
         )
     records = archive.unpack(data)
-    try:
-        spec = ModelSpec.from_json(records[_SPEC].decode())
-    except (KeyError, ValueError):
-        raise ArtifactError("It was not made by lenetx: it has no lenetx spec.") from None
-    code = {name: contents for name, contents in records.items() if name != _SPEC}
+    spec = spec_from(records)
+    code = {name: contents for name, contents in records.items() if name != SPEC}
     program, _, written = unpacked(code, _input_of(spec))
     exported = _load(code)
     loaded, tensors = _read_back(exported, spec)
@@ -215,7 +210,7 @@ def _pairs(program: Program, tensors: "list[Tensor]", *, constant: bool) -> "lis
 
 def _matches_new_export(records: Mapping[str, bytes], exported: bytes) -> bool:
     """Return whether the records equal those of a new export, apart from the spec."""
-    return {**records, _SPEC: b""} == {**archive.unpack(exported), _SPEC: b""}
+    return equal_but_spec(records, archive.unpack(exported))
 
 
 def _is_one_number(array: "NDArray[np.float32]") -> bool:

@@ -1,6 +1,5 @@
 """Export to TorchScript and open it: straight-line code in a canonical archive, for programs that embed libtorch."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.spec import METADATA_KEY
 from lenetx_runtime.values import parse_json
@@ -23,6 +22,7 @@ from ...report import Check
 from ..artifact import Artifact, OpenedArtifact
 from ..local_paths import local_paths
 from ..recorder import ArchiveRecorder, expression_of, layers_of
+from ..spec_record import SPEC, equal_but_spec, spec_from, spec_record
 from .batch import COUNTS, bits_of, program_of_traces
 from .code import names_of, numbers, renamed, write
 from .graph import constants_of, program_of, training_operators
@@ -43,7 +43,6 @@ __all__ = ["OPTIONS", "export", "open"]
 
 OPTIONS: Mapping[str, Callable[[Any], None]] = {}
 
-_SPEC = f"extra/{METADATA_KEY}.json"
 _NAMES = f"extra/{METADATA_KEY}.weights.json"
 
 
@@ -69,7 +68,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
     records = packed(renamed(program_of(loaded.graph), program.path, names_of(program)), tensors)
     constants = constants_of(loaded)  # names must follow the order of the loaded module
     names = [each[0] if len(each) == 1 else each for each in _names(constants, used.tensors)]
-    records[_SPEC] = dataclasses.replace(network.spec, batch=batch).to_json().encode()
+    records |= spec_record(network.spec, batch)
     records[_NAMES] = json.dumps(names).encode()
     return archive.pack(records)
 
@@ -83,11 +82,8 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     """
     data = read_bytes(path, "model")
     records = archive.unpack(data)
-    try:
-        spec = ModelSpec.from_json(records[_SPEC].decode())
-    except (KeyError, ValueError):
-        raise ArtifactError("It was not made by lenetx: it has no lenetx spec.") from None
-    code = {name: contents for name, contents in records.items() if name not in (_SPEC, _NAMES)}
+    spec = spec_from(records)
+    code = {name: contents for name, contents in records.items() if name not in (SPEC, _NAMES)}
     program = unpacked(code)
     load = partial(_load, code, device)  # unpacked() has checked that packed() writes the same bytes
     module = load()
@@ -137,7 +133,7 @@ def _class_path(network: "nn.Module") -> str:
 def _matches_new_export(records: Mapping[str, bytes], exported: bytes) -> bool:
     """Return whether the records equal those of a new export, apart from the spec."""
     exported_anew = archive.unpack(exported)
-    return {**records, _SPEC: b""} == {**exported_anew, _SPEC: b""}
+    return equal_but_spec(records, exported_anew)
 
 
 def _is_one_number(array: "NDArray[Any]") -> bool:
