@@ -49,7 +49,7 @@ def read_spec(data: bytes) -> ModelSpec:
     """
     if data.startswith(_ZIP):
         raise ArtifactError(
-            "It is an archive, as torch writes them: lenetx_runtime runs ONNX and ORT files, and "
+            "It is an archive: lenetx_runtime runs ONNX and ORT files, and "
             "lenetx.classifier, of the package lenetx, runs .torchscript, .pt2 and .openvino."
         )
     if data[4:8] == _OTHER_FORMAT:

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from lenetx.data import archive
 from lenetx.formats.network import Network
 
 
@@ -23,6 +24,25 @@ def exported(checkpoints):
         return formats.get(name).export(Network(checkpoints[architecture]), batch=batch, **options)
 
     return export
+
+
+@pytest.fixture
+def records(request, exported):
+    """The records of a trained network's archive, in the format that the test's module is about."""
+    return archive.unpack(exported(request.module.FORMAT))
+
+
+@pytest.fixture
+def opened(request, tmp_path):
+    """The function that writes records, or the bytes of an archive, to a file of that format and opens it."""
+    from lenetx import formats
+
+    def run(contents):
+        path = tmp_path / f"changed.{request.module.FORMAT}"
+        path.write_bytes(contents if isinstance(contents, bytes) else archive.pack(contents))
+        return formats.open_artifact(path)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import lenetx
 from lenetx import formats
 from lenetx.benchmark.engines import prepare
 from lenetx.benchmark.plan import of_artifact
-from lenetx.data import archive, load
+from lenetx.data import load
 from lenetx.errors import ArtifactError, DeviceUnavailable, EngineMissing, InputError
 from lenetx.formats.network import Network
 from lenetx.formats.openvino import layers, session
@@ -27,24 +27,7 @@ openvino = pytest.importorskip("openvino")
 
 PLAIN = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
 """What the documents tell users of plain OpenVINO to set."""
-GRAPH = "extra/graph.onnx"
-
-
-@pytest.fixture
-def records(exported):
-    return archive.unpack(exported("openvino"))
-
-
-@pytest.fixture
-def opened(tmp_path):
-    """The function that writes records, or the bytes of an archive, to a file and opens it."""
-
-    def run(contents):
-        path = tmp_path / "changed.openvino"
-        path.write_bytes(contents if isinstance(contents, bytes) else archive.pack(contents))
-        return formats.open_artifact(path)
-
-    return run
+FORMAT, GRAPH = "openvino", "extra/graph.onnx"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lenetx import formats, load_weights
-from lenetx.data import archive, load
+from lenetx.data import load
 from lenetx.errors import ArtifactError, CheckpointError, DeviceUnavailable
 from lenetx.publishing.inspection import inspect
 from lenetx_runtime import ModelSpec
@@ -21,7 +21,7 @@ from lenetx_runtime.preprocess import normalise
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning")
 
-MODEL = "models/model.json"
+FORMAT, MODEL = "pt2", "models/model.json"
 SAMPLE = "data/sample_inputs/model.pt"
 
 
@@ -30,23 +30,6 @@ def path(exported, tmp_path_factory):
     path = tmp_path_factory.mktemp("pt2") / "any name.pt2"
     path.write_bytes(exported("pt2"))
     return path
-
-
-@pytest.fixture
-def records(exported):
-    return archive.unpack(exported("pt2"))
-
-
-@pytest.fixture
-def opened(tmp_path):
-    """The function that writes records to an archive and opens it."""
-
-    def run(records):
-        path = tmp_path / "changed.pt2"
-        path.write_bytes(archive.pack(records))
-        return formats.open_artifact(path)
-
-    return run
 
 
 @pytest.mark.parametrize(
