@@ -45,10 +45,11 @@ FORMATS = {
     "pt2": "lenetx.formats.pt2",
     "ort": "lenetx.formats.ort",
     "openvino": "lenetx.formats.openvino",
+    "c": "lenetx.formats.c",
 }
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
-COMPANIONS = {"ort": ".required_operators.config"}
+COMPANIONS = {"ort": ".required_operators.config", "c": ".h"}
 """The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
 _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""

@@ -1,0 +1,99 @@
+"""Compile a C file that lenetx wrote, with the compilers of this machine."""
+
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lenetx_runtime import ArtifactError, EngineMissing, ModelSpec
+
+__all__ = ["COMPILERS", "build", "compilers", "first_compiler", "library", "wrapper"]
+
+COMPILERS = ("gcc", "clang")
+_LONGEST = 400
+_WRAPPER = """\
+#include "@NAME@.h"
+
+int lenetx_run(const float *in, float *out, int count, void *scratch);
+int lenetx_run(const float *in, float *out, int count, void *scratch)
+{
+    int wrong = 0;
+    for (int n = 0; n < count && wrong == 0; ++n) {
+        wrong = @NAME@_logits(in + (long)n * @INPUTS@, out + (long)n * @OUTPUTS@, scratch);
+    }
+    return wrong;
+}
+"""
+
+
+def compilers() -> list[str]:
+    """Return the names of the C compilers that this machine has."""
+    return [name for name in COMPILERS if shutil.which(name)]
+
+
+def first_compiler() -> str:
+    """Return the compiler to use.
+
+    Raises:
+        EngineMissing: there is none.
+    """
+    found = compilers()
+    if not found:
+        raise EngineMissing(f"There is no C compiler here: install {' or '.join(COMPILERS)}.")
+    return found[0]
+
+
+def wrapper(name: str, spec: ModelSpec) -> str:
+    """Return C that runs several images in one call."""
+    channels, height, width = spec.input_shape
+    text = _WRAPPER.replace("@NAME@", name).replace("@INPUTS@", str(channels * height * width))
+    return text.replace("@OUTPUTS@", str(len(spec.labels)))
+
+
+def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[str], output: str) -> Path:
+    """Compile files of a folder.
+
+    Args:
+        folder: where they are; the compiler runs in it, so that its output names no path.
+        compiler: its name.
+        flags: options before the files.
+        sources: names of the files.
+        output: name of the result.
+
+    Raises:
+        EngineMissing: the compiler is not there.
+        ArtifactError: it does not accept the files.
+    """
+    command = [compiler, *flags, "-o", output, *sources, "-lm"]
+    try:
+        done = subprocess.run(  # noqa: S603  # a compiler, and files that lenetx wrote
+            command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+    except OSError:
+        raise EngineMissing(f"The compiler {compiler} cannot be started.") from None
+    if done.returncode:
+        told = " ".join((done.stderr or done.stdout).split())[:_LONGEST]
+        raise ArtifactError(f"{compiler} {' '.join(flags)} does not compile it: {told}")
+    return folder / output
+
+
+def library(text: str, header: str, name: str, spec: ModelSpec, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
+    """Compile a C file as a shared library and load it.
+
+    Raises:
+        EngineMissing: the compiler is not there.
+        ArtifactError: it does not accept the file.
+    """
+    with tempfile.TemporaryDirectory(prefix="lenetx-") as folder:
+        place = Path(folder)
+        write_sources(place, text, header, name, spec)
+        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{name}.c", "wrapper.c"), "network.so")
+        return ctypes.CDLL(str(built))
+
+
+def write_sources(folder: Path, text: str, header: str, name: str, spec: ModelSpec) -> None:
+    """Write the C file, its header and ``wrapper.c`` into a folder."""
+    for file, contents in ((f"{name}.c", text), (f"{name}.h", header), ("wrapper.c", wrapper(name, spec))):
+        (folder / file).write_text(contents, encoding="ascii", newline="\n")

@@ -1,0 +1,111 @@
+"""Read an ONNX graph whose input has a fixed shape: shapes, constants, and the errors that name a node."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from lenetx_runtime import InputError
+
+from ...graph.expression import plain
+from .steps import Step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnx import ModelProto, NodeProto
+
+__all__ = ["Graph", "label", "unsupported"]
+
+
+def unsupported(node: "NodeProto", reason: str) -> InputError:
+    """Return the error for a node that has no C."""
+    return InputError(f"The network cannot be written as C: {label(node)} {reason}.")
+
+
+def label(node: "NodeProto") -> str:
+    """Return a node in words."""
+    return f"{plain(node.op_type)} '{plain(node.output[0])}'"
+
+
+class Graph:
+    """The steps of a graph so far, with the shape of each tensor.
+
+    Args:
+        model: its input has a fixed shape.
+
+    Attributes:
+        steps: in the order in which they run.
+        shapes: of each value.
+        constants: the tensors that are not computed.
+        opset: the version of its operators.
+    """
+
+    def __init__(self, model: "ModelProto") -> None:
+        from onnx import numpy_helper
+
+        self.steps: list[Step] = []
+        self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        self.opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
+        self.shapes: dict[str, tuple[int, ...]] = _shapes(model)
+        self.shapes |= {name: tuple(array.shape) for name, array in self.constants.items()}
+        self._added = 0
+
+    def shape(self, node: "NodeProto", name: str) -> tuple[int, ...]:
+        """Return the shape of a value.
+
+        Raises:
+            InputError: it is not known, or empty.
+        """
+        shape = self.shapes.get(name)
+        if shape is None or not all(shape):
+            words = "has a shape that is not known before it runs" if shape is None else "has an axis of size 0"
+            raise unsupported(node, words)
+        return shape
+
+    def values(self, node: "NodeProto", place: int) -> "NDArray[Any] | None":
+        """Return a constant input, or ``None`` if it is not given.
+
+        Raises:
+            InputError: it is computed.
+        """
+        if len(node.input) <= place or not node.input[place]:
+            return None
+        if node.input[place] not in self.constants:
+            raise unsupported(node, f"reads input number {place + 1} from another node, which must be a constant")
+        return self.constants[node.input[place]]
+
+    def computed(self, node: "NodeProto", place: int = 0) -> str:
+        """Return the name of an input that other nodes compute.
+
+        Raises:
+            InputError: it is a constant.
+        """
+        if node.input[place] in self.constants:
+            raise unsupported(node, "reads only constants")
+        return str(node.input[place])
+
+    def real(self, node: "NodeProto", place: int) -> float | None:
+        """Return a constant input of one number, or ``None`` if it is not given."""
+        values = self.values(node, place)
+        return None if values is None else float(values.item())
+
+    def new(self, name: str, shape: Sequence[int]) -> str:
+        """Name a value between the steps of one node."""
+        self._added += 1
+        found = f"{name} part {self._added}"
+        self.shapes[found] = tuple(shape)
+        return found
+
+
+def _shapes(model: "ModelProto") -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all values, as far as onnx can infer them."""
+    import onnx
+
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    inferred = onnx.shape_inference.infer_shapes(bare, check_type=False, strict_mode=False, data_prop=True)
+    graph, found = inferred.graph, {}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        axes = value.type.tensor_type.shape.dim
+        if value.type.tensor_type.HasField("shape") and all(axis.HasField("dim_value") for axis in axes):
+            found[value.name] = tuple(axis.dim_value for axis in axes)
+    return found

@@ -1,0 +1,172 @@
+"""Write the functions that an application calls, and the header that declares them."""
+
+import re
+
+from lenetx_runtime import ModelSpec
+from lenetx_runtime.spec import UNKNOWN
+
+from .text import quoted, wrapped
+
+__all__ = ["header_text", "interface"]
+
+_LOGITS = """\
+int P_logits(const float *in, float *out, void *scratch)
+{
+    int finite = 1;
+    if (in == 0 || out == 0 || scratch == 0) {
+        return P_ERROR_NULL;
+    }
+    for (int i = 0; i < P_CHANNELS * P_HEIGHT * P_WIDTH; ++i) {
+        finite &= in[i] - in[i] == 0.0f;
+    }
+    if (!finite) {
+        return P_ERROR_NOT_FINITE;
+    }
+    P_run(in, out, (float *)scratch);
+    return P_OK;
+}
+"""
+_FRAME = """\
+/* The input of the network for a frame: each level from a table, and black around the frame. */
+static void P_normalise(const uint8_t *frame, float *in)
+{
+    for (int c = 0; c < P_CHANNELS; ++c) {
+        const float *level = P_levels + c * 256;
+        for (int y = 0; y < P_HEIGHT; ++y) {
+            for (int x = 0; x < P_WIDTH; ++x) {
+                const int fy = y - @PADDING@, fx = x - @PADDING@;
+                const int inside = fy >= 0 && fy < P_FRAME_HEIGHT && fx >= 0 && fx < P_FRAME_WIDTH;
+                *in++ = level[inside ? frame[(fy * P_FRAME_WIDTH + fx) * P_FRAME_CHANNELS + c] : 0];
+            }
+        }
+    }
+}
+
+int P_predict_frame(const uint8_t *frame, float *logits, void *scratch)
+{
+    float own[P_CLASSES];
+    float *const memory = (float *)scratch;
+    float *const out = logits == 0 ? own : logits;
+    int best = 0;
+    if (frame == 0 || scratch == 0) {
+        return P_ERROR_NULL;
+    }
+    P_normalise(frame, memory@INPUT@);
+    P_run(memory@INPUT@, out, memory);
+    for (int i = 1; i < P_CLASSES; ++i) {
+        best = out[i] > out[best] ? i : best;
+    }
+    return best;
+}
+"""
+_SELFTEST = """\
+int P_selftest(void *scratch)
+{
+    float logits[P_CLASSES];
+    if (scratch == 0) {
+        return P_ERROR_NULL;
+    }
+    for (int n = 0; n < @COUNT@; ++n) {
+        P_predict_frame(P_golden_frames + n * P_FRAME_HEIGHT * P_FRAME_WIDTH * P_FRAME_CHANNELS, logits, scratch);
+        for (int i = 0; i < P_CLASSES; ++i) {
+            const int at = n * P_CLASSES + i;
+            if (!(logits[i] >= P_golden_least[at] && logits[i] <= P_golden_most[at])) {
+                return P_ERROR_SELFTEST;
+            }
+        }
+    }
+    return P_OK;
+}
+"""
+
+
+def interface(spec: ModelSpec, name: str, input_at: int) -> list[str]:
+    """Return the definitions of the functions that the header declares."""
+    text = _LOGITS
+    if spec.framing != UNKNOWN:
+        text += "\n" + _FRAME
+        if spec.selftest is not None:
+            text += "\n" + _SELFTEST.replace("@COUNT@", str(len(spec.selftest.logits)))
+    place = f" + {input_at}" if input_at else ""
+    text = text.replace("@PADDING@", str(spec.padding)).replace("@INPUT@", place)
+    return _named(text, name).splitlines()
+
+
+def _named(text: str, name: str) -> str:
+    """Put the name before identifiers and, in capitals, before macros."""
+    text = re.sub(r"\bP_(?=[A-Z])", f"{name.upper()}_", text)
+    return re.sub(r"\bP_(?=[a-z])", f"{name}_", text)
+
+
+def header_text(spec: ModelSpec, name: str, scratch: int) -> str:
+    """Return the header: sizes, labels, error codes and functions.
+
+    Args:
+        spec: of the network.
+        name: of the C file.
+        scratch: bytes of scratch memory.
+    """
+    height, width = spec.frame_size
+    labels = wrapped((f"{quoted(label)}," for label in spec.labels), "        ")
+    macros = [
+        ("CHANNELS", spec.channels, "the input of the network: float [CHANNELS][HEIGHT][WIDTH]"),
+        ("HEIGHT", spec.height, ""),
+        ("WIDTH", spec.width, ""),
+        ("CLASSES", len(spec.labels), "its output: float [CLASSES]"),
+        ("SCRATCH_BYTES", scratch, "of scratch memory, aligned as float is"),
+    ]
+    known = spec.framing != UNKNOWN
+    if known:
+        macros += [
+            ("FRAME_HEIGHT", height, "a frame: levels 0 to 255 [FRAME_HEIGHT][FRAME_WIDTH][FRAME_CHANNELS]"),
+            ("FRAME_WIDTH", width, ""),
+            ("FRAME_CHANNELS", spec.channels, ""),
+        ]
+    lines = [
+        f"/* {name}.h: see {name}.c. Written by {spec.producer}. */",
+        "#ifndef P_H",
+        "#define P_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        *(f"#define P_{macro} {value}{f' /* {words} */' * bool(words)}" for macro, value, words in macros),
+        f'#define P_WEIGHTS_SHA256 "{spec.weights_sha256}"',
+        "#define P_LABELS \\",
+        "    { \\",
+        *(f"{line} \\" for line in labels),
+        "    }",
+        "",
+        "enum {",
+        "    P_OK = 0,",
+        "    P_ERROR_NULL = -1, /* a pointer is null */",
+        "    P_ERROR_SIZE = -2, /* the picture has no pixels, or too many */",
+        "    P_ERROR_STRIDE = -3, /* the stride is smaller than the width */",
+        "    P_ERROR_EMPTY = -4, /* there is nothing in the picture */",
+        "    P_ERROR_SELFTEST = -5, /* a logit is further from PyTorch's than the proof allows */",
+        "    P_ERROR_NOT_FINITE = -6 /* an input is NaN or infinite */",
+        "};",
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+        "extern const char *const P_labels[P_CLASSES];",
+        "",
+        "/* Compute the logits of one input. Returns P_OK or an error. */",
+        "int P_logits(const float *in, float *out, void *scratch);",
+    ]
+    if known:
+        lines += [
+            "",
+            "/* Scale and pad a frame as in training and return the index of its class, or an error (below 0).",
+            "   logits may be null. */",
+            "int P_predict_frame(const uint8_t *frame, float *logits, void *scratch);",
+        ]
+        if spec.selftest is not None:
+            lines += [
+                "",
+                "/* Check on this device that known images get the logits of PyTorch. Returns P_OK or an error. */",
+                "int P_selftest(void *scratch);",
+            ]
+    lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
+    return _named("\n".join(lines) + "\n", name)
