@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, torchscript, pt2, ort or openvino; may be repeated. [default: onnx and torchscript]",
+            help="onnx, torchscript, pt2, ort, openvino or c; may be repeated. [default: onnx and torchscript]",
         ),
     ] = None,
     all_: Annotated[
@@ -49,6 +49,12 @@ def export(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="ONNX: add the softmax of the logits as a second output.")
     ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", help="File name without its ending; of a C file, an identifier. [default: the weights']"
+        ),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
@@ -71,8 +77,8 @@ def export(
     from lenetx.publishing.locate import newest_checkpoint
 
     names = list(dict.fromkeys(format)) if format else None
-    for name in names or ():
-        formats.require(name)
+    for each in names or ():
+        formats.require(each)
     chosen = (names, opset, calibration, calibration_images, raw_input or None, probabilities or None)
     if all_ and (precision != "fp32" or any(each is not None for each in chosen)):
         problem = "it makes every format in every precision: no --format, --opset, --precision or --calibration."
@@ -91,7 +97,7 @@ def export(
         try:
             making: dict[str, Any] = {
                 "folder": folder,
-                "name": path.stem,
+                "name": name or path.stem,
                 "batch": size,
                 "data_name": data,
                 "data_root": data_root,

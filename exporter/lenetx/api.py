@@ -16,6 +16,7 @@ from .errors import InputError
 from .execution.host import standard_settings
 from .execution.notices import warn
 from .formats import DEFAULT, Batch, require_options
+from .formats.c.source import require_identifier
 from .models import file_stem
 from .models.in_memory import is_module
 from .publishing.publish import Refusal, publish
@@ -179,6 +180,8 @@ def export(
         OutputError: a file cannot be written.
     """
     name = name or stem
+    if name and "c" in (formats or ()):
+        require_identifier(name)
     stated: dict[str, Any] = {
         "labels": labels,
         "framing": framing,

@@ -25,23 +25,23 @@ from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
 from .compile import compilers, first_compiler
 from .session import CompiledBackend, SanitizedBackend
-from .source import Source, header, read, require_name, written
+from .source import Source, header, identifier, read, require_stem, written
 
 __all__ = ["OPTIONS", "companion", "export", "open"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
-OPTIONS: dict[str, Callable[[Any], None]] = {"c_name": require_name}
-"""``c_name``: with which every identifier of the C file begins, and the name of its header."""
+OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem}
+"""``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it."""
 _LARGEST = 2**30
 
 
-def export(network: Network, *, batch: Any = "dynamic", c_name: str | None = None) -> bytes:
+def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None) -> bytes:
     """Return the C file.
 
     Args:
         network: the network to export.
         batch: ``"dynamic"``: each call computes one image.
-        c_name: with which every identifier begins; the architecture's name if omitted.
+        stem: the name of the file without its suffix; the architecture's if omitted.
 
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
@@ -53,13 +53,7 @@ def export(network: Network, *, batch: Any = "dynamic", c_name: str | None = Non
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     del model.metadata_props[:]
     spec = dataclasses.replace(network.spec, batch=batch)
-    return written(model, spec, c_name or identifier(spec.architecture)).text.encode("ascii")
-
-
-def identifier(words: str) -> str:
-    """Return a C identifier for any words."""
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in words)
-    return plain if plain[:1].isalpha() or plain.startswith("_") else f"net_{plain}"
+    return written(model, spec, stem or identifier(spec.architecture)).text.encode("ascii")
 
 
 def companion(data: bytes) -> bytes:
@@ -88,7 +82,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         runs=tuple(_runs(source)),
         training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
-        matches_new_export=lambda network: export(network, c_name=source.name) == data,
+        matches_new_export=lambda network: export(network, stem=source.stem) == data,
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
 
@@ -104,20 +98,24 @@ def _read(data: bytes) -> Source:
 
 def _runs(source: Source) -> list[Run]:
     found = [
-        Run(f"{compiler} {' '.join(flags)}", partial(CompiledBackend, source, compiler, flags))
+        Run(f"{compiler} {' '.join(flags)}", partial(CompiledBackend, source, compiler, flags), is_whole=True)
         for compiler in compilers()
         for flags in _FLAGS
     ]
     sanitized = first_compiler()
     return [
         *found,
-        Run(f"{sanitized}, address and undefined-behaviour sanitizers", partial(SanitizedBackend, source, sanitized)),
+        Run(
+            f"{sanitized}, address and undefined-behaviour sanitizers",
+            partial(SanitizedBackend, source, sanitized),
+            is_whole=True,
+        ),
     ]
 
 
 def _header(source: Source, path: Path) -> Check:
     """Check the header beside the file, if there is one."""
-    place = path.with_name(f"{source.name}.h")
+    place = path.with_name(f"{source.stem}.h")
     if not place.is_file():
         return Check.verdict(
             "header", place.name, None, "It is not beside the file; lenetx writes it when it publishes."

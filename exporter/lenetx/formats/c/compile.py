@@ -7,14 +7,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lenetx_runtime import ArtifactError, EngineMissing, ModelSpec
+from lenetx_runtime import ArtifactError, EngineMissing
 
-__all__ = ["COMPILERS", "build", "compilers", "first_compiler", "library", "wrapper"]
+from .source import Source, header
+
+__all__ = ["COMPILERS", "build", "compilers", "first_compiler", "library", "wrapper", "write_sources"]
 
 COMPILERS = ("gcc", "clang")
 _LONGEST = 400
 _WRAPPER = """\
-#include "@NAME@.h"
+#include "@HEADER@.h"
 
 int lenetx_run(const float *in, float *out, int count, void *scratch);
 int lenetx_run(const float *in, float *out, int count, void *scratch)
@@ -45,11 +47,15 @@ def first_compiler() -> str:
     return found[0]
 
 
-def wrapper(name: str, spec: ModelSpec) -> str:
+def wrapper(source: Source) -> str:
     """Return C that runs several images in one call."""
-    channels, height, width = spec.input_shape
-    text = _WRAPPER.replace("@NAME@", name).replace("@INPUTS@", str(channels * height * width))
-    return text.replace("@OUTPUTS@", str(len(spec.labels)))
+    channels, height, width = source.spec.input_shape
+    text = (
+        _WRAPPER.replace("@HEADER@", source.stem)
+        .replace("@NAME@", source.name)
+        .replace("@INPUTS@", str(channels * height * width))
+    )
+    return text.replace("@OUTPUTS@", str(len(source.spec.labels)))
 
 
 def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[str], output: str) -> Path:
@@ -79,7 +85,7 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
     return folder / output
 
 
-def library(text: str, header: str, name: str, spec: ModelSpec, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
+def library(source: Source, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
     """Compile a C file as a shared library and load it.
 
     Raises:
@@ -88,12 +94,13 @@ def library(text: str, header: str, name: str, spec: ModelSpec, compiler: str, f
     """
     with tempfile.TemporaryDirectory(prefix="lenetx-") as folder:
         place = Path(folder)
-        write_sources(place, text, header, name, spec)
-        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{name}.c", "wrapper.c"), "network.so")
+        write_sources(place, source)
+        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{source.stem}.c", "wrapper.c"), "network.so")
         return ctypes.CDLL(str(built))
 
 
-def write_sources(folder: Path, text: str, header: str, name: str, spec: ModelSpec) -> None:
+def write_sources(folder: Path, source: Source) -> None:
     """Write the C file, its header and ``wrapper.c`` into a folder."""
-    for file, contents in ((f"{name}.c", text), (f"{name}.h", header), ("wrapper.c", wrapper(name, spec))):
-        (folder / file).write_text(contents, encoding="ascii", newline="\n")
+    files = {f"{source.stem}.c": source.text, f"{source.stem}.h": header(source), "wrapper.c": wrapper(source)}
+    for name, contents in files.items():
+        (folder / name).write_text(contents, encoding="ascii", newline="\n")

@@ -98,12 +98,13 @@ def _named(text: str, name: str) -> str:
     return re.sub(r"\bP_(?=[a-z])", f"{name}_", text)
 
 
-def header_text(spec: ModelSpec, name: str, scratch: int) -> str:
+def header_text(spec: ModelSpec, stem: str, name: str, scratch: int) -> str:
     """Return the header: sizes, labels, error codes and functions.
 
     Args:
         spec: of the network.
-        name: of the C file.
+        stem: the name of the C file without its suffix.
+        name: with which every identifier begins.
         scratch: bytes of scratch memory.
     """
     height, width = spec.frame_size
@@ -123,7 +124,7 @@ def header_text(spec: ModelSpec, name: str, scratch: int) -> str:
             ("FRAME_CHANNELS", spec.channels, ""),
         ]
     lines = [
-        f"/* {name}.h: see {name}.c. Written by {spec.producer}. */",
+        f"/* {stem}.h: see {stem}.c. Written by {spec.producer}. */",
         "#ifndef P_H",
         "#define P_H",
         "",

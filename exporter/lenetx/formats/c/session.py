@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lenetx_runtime import ArtifactError, DeviceUnavailable
 
 from .compile import build, library, write_sources
-from .source import Source, found_bytes, header
+from .source import Source, found_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ __all__ = ["SANITIZERS", "CompiledBackend", "SanitizedBackend"]
 
 SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _MAIN = """\
-#include "@NAME@.h"
+#include "@HEADER@.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -63,7 +63,7 @@ class CompiledBackend:
         if device != "cpu":
             raise DeviceUnavailable(f"{device} was requested; C files run on the CPU.")
         self._spec, self._bytes = source.spec, found_bytes(source.program)
-        built = library(source.text, header(source), source.name, source.spec, compiler, flags)
+        built = library(source, compiler, flags)
         self._call = built.lenetx_run
         self._call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
         self._memory = threading.local()
@@ -107,11 +107,15 @@ class SanitizedBackend:
     def __init__(self, source: Source, compiler: str) -> None:
         self._spec, self._folder = source.spec, tempfile.TemporaryDirectory(prefix="lenetx-")
         place, (channels, height, width) = Path(self._folder.name), source.spec.input_shape
-        write_sources(place, source.text, header(source), source.name, source.spec)
-        main = _MAIN.replace("@NAME@", source.name).replace("@INPUTS@", str(channels * height * width))
+        write_sources(place, source)
+        main = (
+            _MAIN.replace("@HEADER@", source.stem)
+            .replace("@NAME@", source.name)
+            .replace("@INPUTS@", str(channels * height * width))
+        )
         main = main.replace("@OUTPUTS@", str(len(source.spec.labels)))
         (place / "main.c").write_text(main.replace("@SCRATCH@", str(found_bytes(source.program))))
-        self._built = build(place, compiler, SANITIZERS, (f"{source.name}.c", "main.c"), "network")
+        self._built = build(place, compiler, SANITIZERS, (f"{source.stem}.c", "main.c"), "network")
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Return float32[N, K] logits for float32[N, C, H, W].

@@ -21,20 +21,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = ["Source", "header", "read", "require_name", "written"]
+__all__ = ["Source", "header", "identifier", "read", "require_identifier", "require_stem", "written"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_INCLUDE = re.compile(r'^#include "(\w+)\.h"$', re.MULTILINE)
+_STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
 
 
-def require_name(name: str) -> None:
-    """Check the name of the C file.
+def require_stem(stem: str) -> None:
+    """Check the name of a C file without its suffix.
 
     Raises:
-        InputError: it is not an identifier of C.
+        InputError: a C file cannot include a header of this name, or no identifier can be made of it.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"'{name}' is not an identifier of C: letters, digits and _, and no digit first.")
+    if not _STEM.fullmatch(stem):
+        raise InputError(
+            f"'{stem}' is not a name for a C file: choose letters, digits and _ with --name (Python: name=…)."
+        )
+
+
+def require_identifier(name: str) -> None:
+    """Check a name that a user chose for a C file.
+
+    Raises:
+        InputError: it is not a C identifier.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise InputError(
+            f"The name of a C file is a C identifier: letters, digits and _, no digit first; not '{name}'."
+        )
+
+
+def identifier(stem: str) -> str:
+    """Return the C identifier for the name of a file, with which every identifier in it begins."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", stem)
+    return f"net_{plain}" if plain[0].isdigit() or plain.startswith("_") else plain
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,47 +62,53 @@ class Source:
     """A C file.
 
     Attributes:
-        name: with which every identifier begins.
+        stem: its name without the suffix, which is its header's too.
         spec: of the network.
         model: its ONNX graph, with the weights.
         program: its functions.
         text: the file.
     """
 
-    name: str
+    stem: str
     spec: ModelSpec
     model: "ModelProto"
     program: Program
     text: str
 
+    @property
+    def name(self) -> str:
+        """With which every identifier begins."""
+        return identifier(self.stem)
 
-def written(model: "ModelProto", spec: ModelSpec, name: str) -> Source:
+
+def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
     """Return the C file of a graph.
 
     Args:
         model: float32, with a batch axis that comes first.
         spec: goes into the file.
-        name: of the file and in front of every identifier.
+        stem: the name of the file without its suffix.
 
     Raises:
         InputError: an operator, or a use of one, has no C; it names the node.
     """
-    require_name(name)
+    require_stem(stem)
+    name = identifier(stem)
     found = program(_of_one_image(model), name)
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
     values = _values(model)
     body = [*found.functions, "", *interface(spec, name, found.input_at)]
     lines = [
-        *_head(spec, name),
+        *_head(spec, stem),
         "",
         *commented(SPEC, _plain_spec(spec)),
         "",
         *commented(GRAPH, graph_of(model, packed)),
         "",
-        f'#include "{name}.h"',
+        f'#include "{stem}.h"',
         *program_text(found, values, name, _tables(spec, name), body),
     ]
-    return Source(name, spec, model, found, "\n".join(lines) + "\n")
+    return Source(stem, spec, model, found, "\n".join(lines) + "\n")
 
 
 def program_text(
@@ -123,10 +149,10 @@ def read(text: str) -> Source:
     spec = _read_spec(text)
     bare = model_of(record_in(text, GRAPH), spec)
     include = _INCLUDE.search(text)
-    if include is None:
+    if include is None or not _STEM.fullmatch(include[1]):
         raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
     try:
-        packings = program(_of_one_image(bare), include[1]).arrays
+        packings = program(_of_one_image(bare), identifier(include[1])).arrays
         model = with_weights(bare, packings, arrays_in(text))
         found = written(model, spec, include[1])
     except InputError as error:
@@ -188,10 +214,10 @@ def _arrays(found: Program, values: "Mapping[str, NDArray[Any]]") -> list[str]:
     return lines
 
 
-def _head(spec: ModelSpec, name: str) -> list[str]:
+def _head(spec: ModelSpec, stem: str) -> list[str]:
     channels, height, width = spec.input_shape
     return [
-        f"/* {name}: an image classifier in C99, written by {spec.producer}.",
+        f"/* {stem}.c: an image classifier in C99, written by {spec.producer}.",
         "",
         f"   {_comment(spec.architecture)}: float input [{channels}][{height}][{width}], {len(spec.labels)} classes.",
         f"   SHA-256 of the trained weights: {spec.weights_sha256}",
@@ -245,7 +271,7 @@ def _golden(spec: ModelSpec, name: str) -> list[str]:
 
 def header(source: Source) -> str:
     """Return the header of a C file."""
-    return header_text(source.spec, source.name, found_bytes(source.program))
+    return header_text(source.spec, source.stem, source.name, found_bytes(source.program))
 
 
 def found_bytes(found: Program) -> int:
