@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, torchscript, pt2, ort, openvino or c; may be repeated. [default: onnx and torchscript]",
+            help="onnx, torchscript, pt2, ort, openvino, c or native; may be repeated. [default: onnx and torchscript]",
         ),
     ] = None,
     all_: Annotated[
@@ -31,6 +31,10 @@ def export(
     ] = False,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
+    march: Annotated[
+        str | None,
+        typer.Option("--march", help="native: x86-64 to x86-64-v4. [default: this processor's]", show_default=False),
+    ] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32; ONNX only: fp16 or int8.")] = "fp32",
     calibration: Annotated[
         str | None,
@@ -79,9 +83,11 @@ def export(
     names = list(dict.fromkeys(format)) if format else None
     for each in names or ():
         formats.require(each)
-    chosen = (names, opset, calibration, calibration_images, raw_input or None, probabilities or None)
+    chosen = (names, opset, march, calibration, calibration_images, raw_input or None, probabilities or None)
     if all_ and (precision != "fp32" or any(each is not None for each in chosen)):
-        problem = "it makes every format in every precision: no --format, --opset, --precision or --calibration."
+        problem = (
+            "it makes every format in every precision: no --format, --opset, --march, --precision or --calibration."
+        )
         raise typer.BadParameter(problem, param_hint="'--all'")
     reduction = lenetx.Precision(precision, calibration, calibration_images, None if all_ else max_drop)
     size = _batch(batch)
@@ -113,6 +119,7 @@ def export(
                     loaded,
                     names,
                     opset=opset,
+                    march=march,
                     precision=reduction,
                     raw_input=raw_input,
                     probabilities=probabilities,

@@ -121,6 +121,7 @@ def export(
     stem: str | None = None,
     batch: Batch = "dynamic",
     opset: int | None = None,
+    march: str | None = None,
     precision: Precision | str = "fp32",
     raw_input: bool = False,
     probabilities: bool = False,
@@ -155,6 +156,7 @@ def export(
         stem: the same as ``name``.
         batch: ``"dynamic"``, or a fixed batch size.
         opset: opset of the ONNX file; 18 by default.
+        march: processors of a native library: ``x86-64`` to ``x86-64-v4``; by default the highest that this one has.
         precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
             called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
         raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
@@ -207,7 +209,9 @@ def export(
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     precision = Precision(precision) if isinstance(precision, str) else precision
-    options: dict[str, Any] = {} if opset is None else {"opset": opset}
+    options: dict[str, Any] = {
+        option: value for option, value in (("opset", opset), ("march", march)) if value is not None
+    }
     options |= {name: True for name, on in (("raw_input", raw_input), ("probabilities", probabilities)) if on}
     names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))
     require_options(names, options)
@@ -260,6 +264,7 @@ def classifier(
     device: str = "cpu",
     architecture: str | None = None,
     weights_options: WeightsOptions | None = None,
+    allow_native: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Classifier:
     """Open an artifact of any format, or any file of weights in eager PyTorch, as the runtime's ``Classifier``.
@@ -270,6 +275,7 @@ def classifier(
         architecture: the network of the weights; see ``load``.
         weights_options: how to read weights, instead of ``architecture``. Its statements also complete an artifact that
             does not record its preprocessing.
+        allow_native: load a native library (``.so``), see ``lenetx_runtime.Classifier``.
         on_notice: called with a sentence about anything that was assumed or changed.
 
     Raises:
@@ -280,7 +286,6 @@ def classifier(
     path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
     if not formats.is_artifact(path):
         return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
-    opened = formats.open_artifact(path, device=device)
-    options.require_for_artifact(str(path), opened.artifact.spec.network_output)
-    spec = stated_spec(path, opened.artifact.spec, options.stated, on_notice)
-    return Classifier.from_backend(spec, opened.backend)
+    spec, backend = formats.spec_and_backend(path, device=device, allow_native=allow_native)
+    options.require_for_artifact(str(path), spec.network_output)
+    return Classifier.from_backend(stated_spec(path, spec, options.stated, on_notice), backend)

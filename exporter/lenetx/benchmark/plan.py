@@ -8,6 +8,7 @@ from typing import Any
 
 from lenetx_runtime import EngineMissing, LenetxError
 from lenetx_runtime.backend import Backend
+from lenetx_runtime.native import NativeBackend
 from lenetx_runtime.ort import OrtBackend, execution_providers
 from lenetx_runtime.ort_session import CPU
 from lenetx_runtime.run_selftest import REMOTE
@@ -18,7 +19,7 @@ from ..formats.artifact import OpenedArtifact
 from ..formats.openvino.session import OpenvinoBackend
 from ..weights.checkpoint import Checkpoint
 from ..weights.options import WeightsOptions
-from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OPENVINO, OWN, Configuration
+from .configuration import EAGER, LIBTORCH, NATIVE, ONNXRUNTIME, OPENVINO, OWN, Configuration
 
 __all__ = ["of_artifact", "of_checkpoint", "unusable"]
 
@@ -56,6 +57,8 @@ def _ways(opened: OpenedArtifact, backend: Backend, threads: Sequence[int]) -> l
         return found + [{"engine": ONNXRUNTIME, "device": each} for each in others]
     if isinstance(backend, OpenvinoBackend):
         return [{"engine": OPENVINO, "threads": count} for count in threads]
+    if isinstance(backend, NativeBackend):
+        return [{"engine": NATIVE, "threads": 1}]
     if isinstance(backend, TorchBackend):
         return _in_torch(LIBTORCH, threads)
     return [

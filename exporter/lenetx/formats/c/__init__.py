@@ -7,12 +7,13 @@ here.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lenetx_runtime import ArtifactError, InputError
+from lenetx_runtime.backend import Backend
 from lenetx_runtime.files import read_bytes
 
 from ...graph import of_onnx
@@ -27,7 +28,7 @@ from .compile import compilers, first_compiler
 from .session import CompiledBackend, SanitizedBackend
 from .source import Source, header, identifier, read, require_stem, written
 
-__all__ = ["OPTIONS", "companion", "export", "open"]
+__all__ = ["OPTIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
 OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem}
@@ -46,6 +47,11 @@ def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None)
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
     """
+    return source_of(network, batch, stem).text.encode("ascii")
+
+
+def source_of(network: Network, batch: Any = "dynamic", stem: str | None = None) -> Source:
+    """Return the C file with what it was written from; arguments and errors are those of ``export``."""
     import onnx
 
     if batch != "dynamic":
@@ -53,7 +59,7 @@ def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None)
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     del model.metadata_props[:]
     spec = dataclasses.replace(network.spec, batch=batch)
-    return written(model, spec, stem or identifier(spec.architecture)).text.encode("ascii")
+    return written(model, spec, stem or identifier(spec.architecture))
 
 
 def companion(data: bytes) -> bytes:
@@ -70,19 +76,39 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     """
     data = read_bytes(path, "model")
     source = _read(data)
+    return opened(
+        source,
+        Artifact("c", "float32", path, hashlib.sha256(data).hexdigest(), len(data), source.spec),
+        CompiledBackend(source, first_compiler(), ("-O2",), device),
+        [_header(source, path)],
+        _runs(source),
+    )
+
+
+def opened(
+    source: Source, artifact: Artifact, backend: Backend, structure: Sequence[Check], runs: Sequence[Run]
+) -> OpenedArtifact:
+    """Return an artifact that was compiled from a C file.
+
+    Args:
+        source: the C file.
+        artifact: what was opened.
+        backend: runs it.
+        structure: its own checks, beside those of the graph.
+        runs: further runs.
+    """
     model, spec = source.model, source.spec
-    backend = CompiledBackend(source, first_compiler(), ("-O2",), device)
     return OpenedArtifact(
-        artifact=Artifact("c", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        artifact=artifact,
         backend=backend,
-        structure=(*onnx_structure(model, spec), _header(source, path)),
+        structure=(*onnx_structure(model, spec), *structure),
         weights=weights(model),
         numbers=numbers(model),
         constants=constants(model),
-        runs=tuple(_runs(source)),
+        runs=tuple(runs),
         training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
-        matches_new_export=lambda network: export(network, stem=source.stem) == data,
+        matches_new_export=lambda network: source_of(network, stem=source.stem).text == source.text,
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
 
@@ -102,15 +128,13 @@ def _runs(source: Source) -> list[Run]:
         for compiler in compilers()
         for flags in _FLAGS
     ]
-    sanitized = first_compiler()
-    return [
-        *found,
-        Run(
-            f"{sanitized}, address and undefined-behaviour sanitizers",
-            partial(SanitizedBackend, source, sanitized),
-            is_whole=True,
-        ),
-    ]
+    return [*found, sanitized(source, first_compiler())]
+
+
+def sanitized(source: Source, compiler: str) -> Run:
+    """Return the run of a C file under sanitizers."""
+    name = f"{compiler}, address and undefined-behaviour sanitizers"
+    return Run(name, partial(SanitizedBackend, source, compiler), is_whole=True)
 
 
 def _header(source: Source, path: Path) -> Check:

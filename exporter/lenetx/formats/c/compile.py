@@ -1,6 +1,7 @@
 """Compile a C file that lenetx wrote, with the compilers of this machine."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
@@ -11,7 +12,7 @@ from lenetx_runtime import ArtifactError, EngineMissing
 
 from .source import Source, header
 
-__all__ = ["COMPILERS", "build", "compilers", "first_compiler", "library", "wrapper", "write_sources"]
+__all__ = ["COMPILERS", "build", "compilers", "environment", "first_compiler", "library", "wrapper", "write_sources"]
 
 COMPILERS = ("gcc", "clang")
 _LONGEST = 400
@@ -75,7 +76,13 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
     command = [compiler, *flags, "-o", output, *sources, "-lm"]
     try:
         done = subprocess.run(  # noqa: S603  # a compiler, and files that lenetx wrote
-            command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            command,
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except OSError:
         raise EngineMissing(f"The compiler {compiler} cannot be started.") from None
@@ -83,6 +90,12 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
         told = " ".join((done.stderr or done.stdout).split())[:_LONGEST]
         raise ArtifactError(f"{compiler} {' '.join(flags)} does not compile it: {told}")
     return folder / output
+
+
+def environment() -> dict[str, str]:
+    """Return what compilers may know of this process's environment: CPATH and LD_RUN_PATH would change their output."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return {**kept, "LC_ALL": "C"}
 
 
 def library(source: Source, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
@@ -18,10 +18,11 @@ from .text import array, quoted
 from .vectors import helpers
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = ["Source", "header", "identifier", "read", "require_identifier", "require_stem", "written"]
+__all__ = ["Source", "header", "identifier", "read", "rebuilt", "require_identifier", "require_stem", "written"]
 
 _STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
@@ -146,20 +147,38 @@ def read(text: str) -> Source:
     Raises:
         ArtifactError: it was not written by lenetx, or was changed.
     """
-    spec = _read_spec(text)
-    bare = model_of(record_in(text, GRAPH), spec)
     include = _INCLUDE.search(text)
     if include is None or not _STEM.fullmatch(include[1]):
         raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
-    try:
-        packings = program(_of_one_image(bare), identifier(include[1])).arrays
-        model = with_weights(bare, packings, arrays_in(text))
-        found = written(model, spec, include[1])
-    except InputError as error:
-        raise ArtifactError(f"It was not written by lenetx. {error}") from None
+    found = rebuilt(record_in(text, GRAPH), _read_spec(text), include[1], lambda _: arrays_in(text))
     if found.text != text:
         raise ArtifactError(f"It was changed, or written by another version of lenetx: {_difference(found.text, text)}")
     return found
+
+
+def rebuilt(
+    graph: Any,
+    spec: ModelSpec,
+    stem: str,
+    arrays: "Callable[[Mapping[str, Packing | Any]], Mapping[str, NDArray[np.float32]]]",
+) -> Source:
+    """Return the C file of a graph that ``graph_of`` recorded.
+
+    Args:
+        graph: the record.
+        spec: of the network.
+        stem: the name of the file without its suffix.
+        arrays: returns the weights' arrays by name, for how each lies in the program.
+
+    Raises:
+        ArtifactError: they are not those of a C file.
+    """
+    bare = model_of(graph, spec)
+    try:
+        packings = program(_of_one_image(bare), identifier(stem)).arrays
+        return written(with_weights(bare, packings, arrays(packings)), spec, stem)
+    except InputError as error:
+        raise ArtifactError(f"It was not written by lenetx. {error}") from None
 
 
 def _difference(ours: str, theirs: str) -> str:
