@@ -12,7 +12,7 @@ from .errors import ArtifactError
 from .layout import DEFAULT_LAYOUT
 from .sealing import Place, filled, only_spec
 from .spec import FLOAT32, ModelSpec
-from .values import LARGEST_JSON, is_count, is_text, parse_json
+from .values import LARGEST_JSON, is_text, parse_json
 
 __all__ = ["LEVELS", "is_native", "read_record", "read_spec", "sealed"]
 
@@ -22,6 +22,7 @@ _ELF = b"\x7fELF"
 """First bytes of a shared library for Linux."""
 _FOOTER = struct.Struct("<QQ16s")
 _MARK = b"lenetx native 1\n"
+_LARGEST_SCRATCH = 2**30
 _FOREIGN = "It is a shared library without a lenetx spec: it was not made by lenetx, or was stripped."
 
 
@@ -54,7 +55,8 @@ def read_record(data: bytes) -> dict[str, Any]:
         record = parse_json(data[start:end])
     except ValueError:
         record = None
-    if not isinstance(record, dict) or not is_count(record.get("scratch"), 1):
+    scratch = record.get("scratch") if isinstance(record, dict) else None
+    if not isinstance(record, dict) or type(scratch) is not int or not 0 < scratch <= _LARGEST_SCRATCH:
         raise ArtifactError("Its record is damaged.")
     machine, march = record.get("machine"), record.get("march")
     if not is_text(machine) or march not in LEVELS.get(machine, ()):

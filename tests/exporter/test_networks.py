@@ -87,13 +87,16 @@ def test_from_training_to_prediction(zoo, tmp_path, name):
     images = list(data.load("digits").test.images[:5])
     eager = lenetx.classifier(path, architecture=architecture).predict_batch(images)
     for kind in ("onnx", "torchscript"):
-        assert lenetx.verify(tmp_path / f"net.{kind}", against=checkpoint).passed
-        found = lenetx.classifier(tmp_path / f"net.{kind}").predict_batch(images)
+        assert lenetx.verify(tmp_path / f"net{formats.suffix(kind)}", against=checkpoint).passed
+        found = lenetx.classifier(tmp_path / f"net{formats.suffix(kind)}").predict_batch(images)
         np.testing.assert_allclose(
             [each.probability for each in found], [each.probability for each in eager], atol=1e-5
         )
     assert str(zoo.parent) not in path.read_bytes().decode("latin-1")
-    assert all(str(zoo.parent).encode() not in (tmp_path / f"net.{kind}").read_bytes() for kind in formats.DEFAULT)
+    assert all(
+        str(zoo.parent).encode() not in (tmp_path / f"net{formats.suffix(kind)}").read_bytes()
+        for kind in formats.DEFAULT
+    )
 
 
 def untrained(architecture, shape, arguments=None):
@@ -121,7 +124,7 @@ def untrained(architecture, shape, arguments=None):
 
 
 def proven(checkpoint, folder, kind, against=None, **options):
-    path = folder / f"net.{kind}"
+    path = folder / f"net{formats.suffix(kind)}"
     path.write_bytes(formats.get(kind).export(Network(checkpoint), **{"batch": "dynamic"} | options))
     return prove(formats.open_artifact(path), Reference(against or checkpoint, None))
 
@@ -161,7 +164,7 @@ def test_a_fold_with_another_epsilon_fails_the_proof(tmp_path, kind):
     reference = Reference(checkpoint, None)
     assert reference.network.usage.tensors.keys() == models.build("lenet5", (1, 32, 32), 10).state_dict().keys()
     wrong = dataclasses.replace(checkpoint, network=dataclasses.replace(checkpoint.network, factory=other_epsilon))
-    path = tmp_path / f"net.{kind}"
+    path = tmp_path / f"net{formats.suffix(kind)}"
     path.write_bytes(formats.get(kind).export(Network(wrong), batch="dynamic"))
     report = prove(formats.open_artifact(path), reference)
     assert "weights" in [check.name for check in report.failures]
