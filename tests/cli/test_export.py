@@ -266,3 +266,26 @@ def test_an_ort_file_from_export_to_prediction(cli, workspace, seven):
     assert cli("verify", workspace / "lenet5.ort", "--quick").exit_code == 0
     assert "7" in cli("predict", workspace / "lenet5.ort", "seven.png").stdout
     assert json.loads(cli("inspect", workspace / "lenet5.ort", "--json").stdout)["kind"] == "ort"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("machine_code")
+def test_a_native_library_from_export_to_prediction(cli, workspace, seven, monkeypatch):
+    """No command loads it unasked; without a compiler it is still described, and labels pictures."""
+    PIL.Image.fromarray(seven).save("seven.png")
+    path = workspace / "lenet5.so"
+    assert cli("export", "-f", "native", "--march", "x86-64-v9").exit_code == 2
+    assert cli("export", "-f", "native", "--quiet").exit_code == 0
+    assert cli("verify", path, "--quick").exit_code == 0
+    refused = cli("predict", path, "seven.png")
+    assert refused.exit_code == 2
+    assert "pass allow_native=True in Python, or --allow-native to a command" in " ".join(refused.stderr.split())
+    monkeypatch.setenv("PATH", "")
+    assert json.loads(cli("inspect", path, "--json").stdout)["kind"] == "native"
+    assert "7" in cli("predict", path, "seven.png", "--allow-native").stdout
+    stopped = cli("verify", path)
+    assert stopped.exit_code == 3
+    assert "A native library is opened by compiling it again" in " ".join(stopped.stderr.split())
+    missing = cli("export", "-f", "native", "-f", "onnx")
+    assert missing.exit_code == 3
+    assert "There is no C compiler here: install gcc or clang." in " ".join(missing.stderr.split())
