@@ -29,7 +29,8 @@ from _measure import alternate, heading, python, spread, table, verdict
 import lenetx
 from lenetx.formats import c, export
 from lenetx.formats.c.compile import build, compilers, write_sources
-from lenetx.formats.c.source import Source, found_bytes, read
+from lenetx.formats.c.reading import read
+from lenetx.formats.c.source import Source, found_bytes
 from lenetx.formats.network import Network
 
 ROOT = Path(__file__).parents[1]

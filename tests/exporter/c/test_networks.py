@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from lenetx.formats import c
 from lenetx.formats.c.compile import compilers
-from lenetx.formats.c.source import read
+from lenetx.formats.c.reading import read
 from lenetx.formats.network import Network
 from lenetx.proof import Reference, prove
 from lenetx.weights.checkpoint import Checkpoint

@@ -15,7 +15,8 @@ from lenetx.errors import ArtifactError, DeviceUnavailable, EngineMissing, Input
 from lenetx.formats import c, open_artifact
 from lenetx.formats.c import compile as compiling
 from lenetx.formats.c.compile import compilers
-from lenetx.formats.c.source import header, read, sealed, written
+from lenetx.formats.c.reading import read
+from lenetx.formats.c.source import header, sealed, written
 from lenetx.formats.network import Network
 from lenetx.proof import prove
 from lenetx_runtime.preprocess import normalise

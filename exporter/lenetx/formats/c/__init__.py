@@ -25,8 +25,9 @@ from ..onnx.evaluate import evaluate
 from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
 from .compile import compilers, first_compiler
+from .reading import read
 from .session import CompiledBackend, SanitizedBackend
-from .source import Source, header, identifier, read, require_stem, written
+from .source import Source, header, identifier, require_stem, written
 
 __all__ = ["OPTIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
 

@@ -4,45 +4,33 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.preprocess import lookup_table
 from lenetx_runtime.spec import UNKNOWN
 
 from .interface import header_text, interface
-from .listing import GRAPH, SPEC, arrays_in, commented, graph_of, model_of, record_in, with_weights
+from .listing import GRAPH, SPEC, commented, graph_of
 from .program import Program, program
 from .steps import Packing
 from .text import array, quoted
 from .vectors import helpers
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = [
-    "Source",
-    "header",
-    "identifier",
-    "read",
-    "rebuilt",
-    "require_identifier",
-    "require_stem",
-    "sealed",
-    "written",
-]
+__all__ = ["SEAL", "STEM", "Source", "header", "identifier", "require_identifier", "require_stem", "sealed", "written"]
 
-_STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _KEYWORDS = (
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
     "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
     "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
 )  # fmt: skip
-_SEAL = "/* SHA-256 of the lines above: "
-_INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
+SEAL = "/* SHA-256 of the lines above: "
 
 
 def require_stem(stem: str) -> None:
@@ -51,7 +39,7 @@ def require_stem(stem: str) -> None:
     Raises:
         InputError: a C file cannot include a header of this name, or no identifier can be made of it.
     """
-    if not _STEM.fullmatch(stem):
+    if not STEM.fullmatch(stem):
         raise InputError(
             f"'{stem}' is not a name for a C file: choose letters, digits and _ with --name (Python: name=…)."
         )
@@ -112,7 +100,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
     """
     require_stem(stem)
     name = identifier(stem)
-    found = program(_of_one_image(model), name)
+    found = program(of_one_image(model), name)
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
     values = _values(model)
     body = [*found.functions, "", *interface(spec, name, found.input_at)]
@@ -160,69 +148,14 @@ def program_text(
 
 def sealed(text: str) -> str:
     """Return a text with its digest behind it."""
-    return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()} */\n"
-
-
-def read(text: str) -> Source:
-    """Read a C file and check that lenetx writes the same.
-
-    Raises:
-        ArtifactError: it was not written by lenetx, or was changed.
-    """
-    body, found_seal, _ = text.rpartition(_SEAL)
-    if not found_seal:
-        raise ArtifactError("It was not made by lenetx, or it was cut off: it does not end with its digest.")
-    if sealed(body) != text:
-        raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
-    include = _INCLUDE.search(text)
-    if include is None or not _STEM.fullmatch(include[1]):
-        raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
-    found = rebuilt(record_in(text, GRAPH), _read_spec(text), include[1], lambda _: arrays_in(text))
-    if found.text != text:
-        raise ArtifactError(f"It was changed, or written by another version of lenetx: {_difference(found.text, text)}")
-    return found
-
-
-def rebuilt(
-    graph: Any,
-    spec: ModelSpec,
-    stem: str,
-    arrays: "Callable[[Mapping[str, Packing | Any]], Mapping[str, NDArray[np.float32]]]",
-) -> Source:
-    """Return the C file of a graph that ``graph_of`` recorded.
-
-    Args:
-        graph: the record.
-        spec: of the network.
-        stem: the name of the file without its suffix.
-        arrays: returns the weights' arrays by name, for how each lies in the program.
-
-    Raises:
-        ArtifactError: they are not those of a C file.
-    """
-    bare = model_of(graph, spec)
-    try:
-        packings = program(_of_one_image(bare), identifier(stem)).arrays
-        return written(with_weights(bare, packings, arrays(packings)), spec, stem)
-    except InputError as error:
-        raise ArtifactError(f"It was not written by lenetx. {error}") from None
-
-
-def _difference(ours: str, theirs: str) -> str:
-    pairs = zip(ours.split("\n"), theirs.split("\n"), strict=False)
-    line = next((place for place, (one, other) in enumerate(pairs, 1) if one != other), None)
-    return "its length differs." if line is None else f"line {line} differs from what lenetx writes for its graph."
-
-
-def _read_spec(text: str) -> ModelSpec:
-    return ModelSpec.from_json(json.dumps(record_in(text, SPEC), sort_keys=True, separators=(",", ":")))
+    return f"{text}{SEAL}{hashlib.sha256(text.encode()).hexdigest()} */\n"
 
 
 def _plain_spec(spec: ModelSpec) -> Any:
     return json.loads(spec.to_json())
 
 
-def _of_one_image(model: "ModelProto") -> "ModelProto":
+def of_one_image(model: "ModelProto") -> "ModelProto":
     """Return a copy for a batch of one."""
     import onnx
 

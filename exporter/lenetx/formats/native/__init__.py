@@ -21,7 +21,8 @@ from ..artifact import Artifact, OpenedArtifact
 from ..c import opened, sanitized, source_of
 from ..c.compile import COMPILERS, first_compiler
 from ..c.listing import graph_of
-from ..c.source import Source, found_bytes, rebuilt
+from ..c.reading import rebuilt
+from ..c.source import Source, found_bytes
 from ..c.steps import Packing
 from ..onnx.structure import weights
 from .build import FLAGS, STEM, Toolchain, chosen_level, compiled, require_level, toolchain
