@@ -30,18 +30,22 @@ from .source import Source, header, identifier, read, require_stem, written
 __all__ = ["OPTIONS", "companion", "export", "open"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
-OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem}
-"""``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it."""
+OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem, "with_framing": lambda _: None}
+"""``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it.
+
+``with_framing``: whether the file takes pictures of any size.
+"""
 _LARGEST = 2**30
 
 
-def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None) -> bytes:
+def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None, with_framing: bool = True) -> bytes:
     """Return the C file.
 
     Args:
         network: the network to export.
         batch: ``"dynamic"``: each call computes one image.
         stem: the name of the file without its suffix; the architecture's if omitted.
+        with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
 
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
@@ -53,7 +57,7 @@ def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None)
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     del model.metadata_props[:]
     spec = dataclasses.replace(network.spec, batch=batch)
-    return written(model, spec, stem or identifier(spec.architecture)).text.encode("ascii")
+    return written(model, spec, stem or identifier(spec.architecture), with_framing=with_framing).text.encode("ascii")
 
 
 def companion(data: bytes) -> bytes:
@@ -82,9 +86,14 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         runs=tuple(_runs(source)),
         training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
-        matches_new_export=lambda network: export(network, stem=source.stem) == data,
+        matches_new_export=lambda network: _matches_new_export(network, source),
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
+
+
+def _matches_new_export(network: Network, source: Source) -> bool:
+    """Return whether a new export of the network gives the same file."""
+    return export(network, stem=source.stem, with_framing=source.with_framing) == source.text.encode("ascii")
 
 
 def _read(data: bytes) -> Source:

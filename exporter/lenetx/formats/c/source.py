@@ -30,6 +30,7 @@ _KEYWORDS = (
     "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
     "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
 )  # fmt: skip
+_PICTURES = "_predict_image("
 _SEAL = "/* SHA-256 of the lines above: "
 _INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
 
@@ -74,6 +75,7 @@ class Source:
         model: its ONNX graph, with the weights.
         program: its functions.
         text: the file.
+        with_framing: whether it takes pictures of any size.
     """
 
     stem: str
@@ -81,6 +83,7 @@ class Source:
     model: "ModelProto"
     program: Program
     text: str
+    with_framing: bool = True
 
     @property
     def name(self) -> str:
@@ -88,13 +91,14 @@ class Source:
         return identifier(self.stem)
 
 
-def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
+def written(model: "ModelProto", spec: ModelSpec, stem: str, *, with_framing: bool = True) -> Source:
     """Return the C file of a graph.
 
     Args:
         model: float32, with a batch axis that comes first.
         spec: goes into the file.
         stem: the name of the file without its suffix.
+        with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
 
     Raises:
         InputError: an operator, or a use of one, has no C; it names the node.
@@ -104,7 +108,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
     found = program(_of_one_image(model), name)
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
     values = _values(model)
-    body = [*found.functions, "", *interface(spec, name, found.input_at)]
+    body = [*found.functions, "", *interface(spec, name, found.input_at, with_framing=with_framing)]
     lines = [
         *_head(spec, stem),
         "",
@@ -115,7 +119,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
         f'#include "{stem}.h"',
         *program_text(found, values, name, _tables(spec, name), body),
     ]
-    return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"))
+    return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"), with_framing)
 
 
 def program_text(
@@ -132,6 +136,7 @@ def program_text(
     """
     text = "\n".join(body)
     return [
+        *["#include <stddef.h>"] * ("ptrdiff_t" in text),
         *["#include <math.h>"] * any(word in text for word in ("expf(", "logf(", "tanhf(")),
         "",
         "/* 1. Weights and tables */",
@@ -171,7 +176,7 @@ def read(text: str) -> Source:
     try:
         packings = program(_of_one_image(bare), identifier(include[1])).arrays
         model = with_weights(bare, packings, arrays_in(text))
-        found = written(model, spec, include[1])
+        found = written(model, spec, include[1], with_framing=_PICTURES in text)
     except InputError as error:
         raise ArtifactError(f"It was not written by lenetx. {error}") from None
     if found.text != text:
@@ -288,7 +293,9 @@ def _golden(spec: ModelSpec, name: str) -> list[str]:
 
 def header(source: Source) -> str:
     """Return the header of a C file."""
-    return header_text(source.spec, source.stem, source.name, found_bytes(source.program))
+    return header_text(
+        source.spec, source.stem, source.name, found_bytes(source.program), with_framing=source.with_framing
+    )
 
 
 def found_bytes(found: Program) -> int:
