@@ -18,7 +18,7 @@ from lenetx.formats.c.framing import framing_declaration, framing_source
 from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.preprocess import decode, frame
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MNIST = ModelSpec("tiny", 1, 28, 28, 0, 1 / 255, (0.0,), (1.0,), ("a", "b"), "ab" * 32, "tests")
 EMPTY = -4
 STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-fsyntax-only"]
