@@ -24,6 +24,44 @@ if TYPE_CHECKING:
 __all__ = ["Source", "header", "identifier", "read", "require_identifier", "require_stem", "written"]
 
 _STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_KEYWORDS = frozenset(
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+    ]
+)
 _INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
 
 
@@ -54,7 +92,7 @@ def require_identifier(name: str) -> None:
 def identifier(stem: str) -> str:
     """Return the C identifier for the name of a file, with which every identifier in it begins."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", stem)
-    return f"net_{plain}" if plain[0].isdigit() or plain.startswith("_") else plain
+    return f"net_{plain}" if plain[0].isdigit() or plain.startswith("_") or plain in _KEYWORDS else plain
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
