@@ -55,7 +55,7 @@ docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict --quiet
 
-check: lint test test-slow docs
+check: lint test test-slow test-mcu docs
 
 bench: $(STAMP)
 	for script in start_up first_prediction runtime bench service ort framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done

@@ -85,22 +85,27 @@ def _make(target: Target, sources: Path, out: Path, *others: str) -> subprocess.
     )
 
 
-def build(target: Target, sources: Path, out: Path, optimize: str = "-O2") -> None:
+def build(target: Target, sources: Path, out: Path, *settings: str) -> None:
     """Build the firmware in a folder, for a folder with ``lenet5.c`` and ``lenet5.h``."""
-    made = _make(target, sources, out, f"OPTIMIZE={optimize}")
+    made = _make(target, sources, out, *settings)
     assert made.returncode == 0, made.stderr
+
+
+def printed(target: Target, sources: Path, out: Path, pictures: bytes) -> tuple[int, str]:
+    """Run the firmware that was built in ``out``; return make's status and what was printed."""
+    (out / "pictures.bin").write_bytes(pictures)
+    ended = _make(target, sources, out, "run")
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 def run(target: Target, sources: Path, out: Path, frames: NDArray[np.uint8]) -> Run:
     """Run the firmware that was built in ``out`` on uint8 frames."""
-    (out / "pictures.bin").write_bytes(frames.tobytes())
-    ended = _make(target, sources, out, "run")
-    text = ended.stdout + ended.stderr
+    status, text = printed(target, sources, out, frames.tobytes())
     passed = "self-test passed" in text
     if not passed:
-        assert ended.returncode, text
+        assert status != 0, text
         return Run(False, [], np.zeros(0, np.int64), np.zeros((0, 0), np.float32), 0, text)
-    assert ended.returncode == 0, text
+    assert status == 0, text
     (stack,) = re.findall(r"^stack ([0-9a-f]{8})$", text, re.MULTILINE)
     rows = re.findall(r"^(.+?) ([0-9a-f]{8})((?: [0-9a-f]{8})+)$", text, re.MULTILINE)
     counts = np.array([int(count, 16) for _, count, _ in rows], np.int64)

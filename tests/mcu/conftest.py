@@ -38,9 +38,18 @@ def target(request):
     return found
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """Where the firmware is built."""
+    (tmp_path / "build").mkdir()
+    return tmp_path / "build"
+
+
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory):
     """A folder with ``lenet5.c`` and ``lenet5.h``, as ``lenetx export -f c`` writes and proves them."""
+    if not any(map(shutil.which, ("gcc", "clang"))):
+        pytest.skip("not installed: gcc or clang, for the proof of the C file")
     exported, folder = tmp_path_factory.mktemp("exported"), tmp_path_factory.mktemp("sources")
     command = [sys.executable, "-m", "lenetx_cli", "export", CHECKPOINT, "-f", "c", "-o", exported]
     environment = {key: value for key, value in os.environ.items() if key != "LENETX_DATA"}  # its proof has own tests
