@@ -15,7 +15,7 @@ from lenetx.errors import ArtifactError, DeviceUnavailable, EngineMissing, Input
 from lenetx.formats import c, open_artifact
 from lenetx.formats.c import compile as compiling
 from lenetx.formats.c.compile import compilers
-from lenetx.formats.c.source import header, read, written
+from lenetx.formats.c.source import header, read, sealed, written
 from lenetx.formats.network import Network
 from lenetx.proof import prove
 from lenetx_runtime.preprocess import normalise
@@ -169,8 +169,12 @@ def test_a_changed_file_is_refused_before_a_compiler_sees_it(source, tmp_path, m
     assert old in source.text
     monkeypatch.setattr(compiling.subprocess, "run", lambda *_, **__: pytest.fail("a compiler was started"))
     path = tmp_path / "lenet5.c"
-    path.write_text(source.text.replace(old, new))
+    changed = source.text.rpartition("/* SHA-256")[0].replace(old, new)
+    path.write_text(sealed(changed))
     with pytest.raises(ArtifactError, match=why):
+        open_artifact(path)
+    path.write_text(source.text.replace(old, new))
+    with pytest.raises(ArtifactError, match="its digest does not match"):
         open_artifact(path)
 
 

@@ -1,6 +1,7 @@
 """Write the C file and its header."""
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -21,47 +22,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = ["Source", "header", "identifier", "read", "require_identifier", "require_stem", "written"]
+__all__ = ["Source", "header", "identifier", "read", "require_identifier", "require_stem", "sealed", "written"]
 
 _STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_KEYWORDS = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-    ]
-)
+_KEYWORDS = (
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
+    "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
+    "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
+)  # fmt: skip
+_SEAL = "/* SHA-256 of the lines above: "
 _INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
 
 
@@ -146,7 +115,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
         f'#include "{stem}.h"',
         *program_text(found, values, name, _tables(spec, name), body),
     ]
-    return Source(stem, spec, model, found, "\n".join(lines) + "\n")
+    return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"))
 
 
 def program_text(
@@ -178,12 +147,22 @@ def program_text(
     ]
 
 
+def sealed(text: str) -> str:
+    """Return a text with its digest behind it."""
+    return f"{text}{_SEAL}{hashlib.sha256(text.encode()).hexdigest()} */\n"
+
+
 def read(text: str) -> Source:
     """Read a C file and check that lenetx writes the same.
 
     Raises:
         ArtifactError: it was not written by lenetx, or was changed.
     """
+    body, found_seal, _ = text.rpartition(_SEAL)
+    if not found_seal:
+        raise ArtifactError("It was not made by lenetx, or it was cut off: it does not end with its digest.")
+    if sealed(body) != text:
+        raise ArtifactError("It is damaged or was changed after lenetx made it: its digest does not match.")
     spec = _read_spec(text)
     bare = model_of(record_in(text, GRAPH), spec)
     include = _INCLUDE.search(text)
