@@ -219,3 +219,13 @@ def test_names_and_labels_cannot_leave_their_comment_or_string(checkpoint, built
     library = built(found, "-O0")
     words = (ctypes.c_char_p * 10).in_dll(library, "net_int_labels")
     assert [each.decode() for each in words] == [*labels]
+
+
+def test_zeros_of_both_signs_and_the_smallest_and_largest_numbers_keep_their_bits(checkpoint, built):
+    weights = {name: tensor.clone() for name, tensor in checkpoint.state_dict.items()}
+    numbers = torch.tensor([-0.0, 0.0, 1e-45, -1.1754942e-38, 1.1754944e-38, 3e38, -1.5, 0.1, 1 / 3, 16777215.0])
+    weights["fc3.bias"].copy_(numbers)
+    hostile = dataclasses.replace(checkpoint, state_dict=weights)
+    found = read(c.export(Network(hostile)).decode())
+    held = {tensor.name: np.frombuffer(tensor.raw_data, np.uint32) for tensor in found.model.graph.initializer}
+    assert held["fc3.bias"].tolist() == numbers.numpy().view(np.uint32).tolist()
