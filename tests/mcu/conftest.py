@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from .board import TARGETS
+from .board import TARGETS, sizes
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = ROOT / "artifacts" / "reference" / "lenet5.pt"
@@ -17,7 +19,7 @@ IMAGES = 100
 _ROWS = pytest.StashKey[list]()
 _COLUMNS = {
     "processor": "processor",
-    "optimize": "",
+    "how": "",
     "code": "network code",
     "constants": "constants",
     "flash": "flash in all",
@@ -72,6 +74,27 @@ def images(mnist_root):
 def report(request):
     """The function that adds a row to the table, which is printed at the end and written to build/mcu.json."""
     return request.config.stash.setdefault(_ROWS, []).append
+
+
+def row(target, how, sources, folder, found, share):
+    """Return the row of the table for a run of the firmware in ``folder``."""
+    used = sizes(folder)
+    (scratch,) = re.findall(r"_SCRATCH_BYTES (\d+)", (sources / "lenet5.h").read_text())
+    return {
+        "processor": target.words,
+        "how": how,
+        "compiler": target.compiler,
+        "code": used.code,
+        "constants": used.constants,
+        "flash": used.flash,
+        "scratch": int(scratch),
+        "static": used.static,
+        "stack": found.stack,
+        "ram": used.static + found.stack,
+        "instructions": int(np.median(found.instructions)),
+        "images": len(found.logits),
+        "share": share,
+    }
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -9,8 +9,8 @@ import pytest
 import lenetx
 from lenetx.proof.compare import compare, shares
 
-from .board import TARGETS, build, run, sizes
-from .conftest import CHECKPOINT
+from .board import TARGETS, build, run
+from .conftest import CHECKPOINT, row
 
 pytestmark = pytest.mark.mcu
 NO_FRAMES = np.zeros((0, 28, 28), np.uint8)
@@ -25,25 +25,7 @@ def test_the_logits_are_within_the_limits_of_the_proof(target, optimize, sources
     assert checked.status == "passed", checked.detail
     labels = images.checkpoint.spec.labels
     assert found.labels == [labels[index] for index in probe.exact.argmax(axis=1)]
-    used = sizes(folder)
-    (scratch,) = re.findall(r"_SCRATCH_BYTES (\d+)", (sources / "lenet5.h").read_text())
-    report(
-        {
-            "processor": target.words,
-            "compiler": f"{target.compiler} {optimize}",
-            "optimize": optimize,
-            "code": used.code,
-            "constants": used.constants,
-            "flash": used.flash,
-            "scratch": int(scratch),
-            "static": used.static,
-            "stack": found.stack,
-            "ram": used.static + found.stack,
-            "instructions": int(np.median(found.instructions)),
-            "images": len(found.logits),
-            "share": float(shares(probe, found.logits).max()),
-        }
-    )
+    report(row(target, f"float32 {optimize}", sources, folder, found, float(shares(probe, found.logits).max())))
 
 
 def test_every_picture_takes_about_as_long(target, sources, images, folder):
