@@ -53,6 +53,9 @@ def export(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="ONNX: add the softmax of the logits as a second output.")
     ] = False,
+    with_framing: Annotated[
+        bool, typer.Option("--with-framing/--without-framing", help="C: take pictures of any size, not only frames.")
+    ] = True,
     name: Annotated[
         str | None,
         typer.Option(
@@ -123,6 +126,7 @@ def export(
                     precision=reduction,
                     raw_input=raw_input,
                     probabilities=probabilities,
+                    with_framing=with_framing,
                     **making,
                 )
         except ProofFailed as error:

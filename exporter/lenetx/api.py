@@ -125,6 +125,7 @@ def export(
     precision: Precision | str = "fp32",
     raw_input: bool = False,
     probabilities: bool = False,
+    with_framing: bool = True,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -162,6 +163,7 @@ def export(
         raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
             in ``fp32``; the file is called ``NAME.raw.onnx``.
         probabilities: add the softmax of the logits as a second output ``probabilities``. Only for ONNX in ``fp32``.
+        with_framing: C only: take pictures of any size too, if the framing is ``mnist``, ``stretch`` or ``letterbox``.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
@@ -213,6 +215,7 @@ def export(
         option: value for option, value in (("opset", opset), ("march", march)) if value is not None
     }
     options |= {name: True for name, on in (("raw_input", raw_input), ("probabilities", probabilities)) if on}
+    options |= {} if with_framing else {"with_framing": False}
     names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))
     require_options(names, options)
     if formats is None and on_refusal is None:

@@ -133,6 +133,10 @@ def proven(checkpoint, folder, kind, against=None, **options):
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5"])
 @pytest.mark.parametrize("kind", formats.FORMATS)
 def test_a_network_of_torchvision(tmp_path, name, kind):
+    if name == "shufflenet_v2_x0_5" and kind in ("c", "native"):
+        with pytest.raises(InputError, match=r"Transpose '.*' is an operator that lenetx does not write as C"):
+            proven(untrained(f"torchvision:{name}", (3, 32, 32)), tmp_path, kind)
+        return
     report = proven(untrained(f"torchvision:{name}", (3, 32, 32)), tmp_path, kind)
     assert report.passed, report.failures
 

@@ -32,26 +32,32 @@ from .source import Source, header, identifier, require_stem, written
 __all__ = ["OPTIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
-OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem}
-"""``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it."""
+OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem, "with_framing": lambda _: None}
+"""``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it.
+
+``with_framing``: whether the file takes pictures of any size.
+"""
 _LARGEST = 2**30
 
 
-def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None) -> bytes:
+def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None, with_framing: bool = True) -> bytes:
     """Return the C file.
 
     Args:
         network: the network to export.
         batch: ``"dynamic"``: each call computes one image.
         stem: the name of the file without its suffix; the architecture's if omitted.
+        with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
 
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
     """
-    return source_of(network, batch, stem).text.encode("ascii")
+    return source_of(network, batch, stem, with_framing=with_framing).text.encode("ascii")
 
 
-def source_of(network: Network, batch: Any = "dynamic", stem: str | None = None) -> Source:
+def source_of(
+    network: Network, batch: Any = "dynamic", stem: str | None = None, *, with_framing: bool = True
+) -> Source:
     """Return the C file with what it was written from; arguments and errors are those of ``export``."""
     import onnx
 
@@ -60,7 +66,7 @@ def source_of(network: Network, batch: Any = "dynamic", stem: str | None = None)
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     del model.metadata_props[:]
     spec = dataclasses.replace(network.spec, batch=batch)
-    return written(model, spec, stem or identifier(spec.architecture))
+    return written(model, spec, stem or identifier(spec.architecture), with_framing=with_framing)
 
 
 def companion(data: bytes) -> bytes:
@@ -109,9 +115,14 @@ def opened(
         runs=tuple(runs),
         training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
-        matches_new_export=lambda network: source_of(network, stem=source.stem).text == source.text,
+        matches_new_export=lambda network: _matches_new_export(network, source),
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
+
+
+def _matches_new_export(network: Network, source: Source) -> bool:
+    """Return whether a new export of the network gives the same file."""
+    return source_of(network, stem=source.stem, with_framing=source.with_framing).text == source.text
 
 
 def _read(data: bytes) -> Source:

@@ -5,6 +5,7 @@ import re
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import UNKNOWN
 
+from .framing import framing_declaration, framing_source
 from .text import quoted, wrapped
 
 __all__ = ["header_text", "interface"]
@@ -78,15 +79,36 @@ int P_selftest(void *scratch)
     return P_OK;
 }
 """
+_IMAGE = """\
+int P_predict_image(const uint8_t *grey, int width, int height, int stride, float *logits, void *scratch)
+{
+    uint8_t frame[P_FRAME_HEIGHT * P_FRAME_WIDTH * P_FRAME_CHANNELS];
+    int wrong;
+    if (scratch == 0) {
+        return P_ERROR_NULL;
+    }
+    wrong = P_frame_image(grey, width, height, stride, frame);
+    return wrong != P_OK ? wrong : P_predict_frame(frame, logits, scratch);
+}
+"""
 
 
-def interface(spec: ModelSpec, name: str, input_at: int) -> list[str]:
-    """Return the definitions of the functions that the header declares."""
+def interface(spec: ModelSpec, name: str, input_at: int, *, with_framing: bool) -> list[str]:
+    """Return the definitions of the functions that the header declares.
+
+    Args:
+        spec: of the network.
+        name: with which every identifier begins.
+        input_at: where in the scratch memory the input may lie, in floats.
+        with_framing: whether pictures of any size are taken, if the spec's framing is offered in C.
+    """
     text = _LOGITS
     if spec.framing != UNKNOWN:
         text += "\n" + _FRAME
         if spec.selftest is not None:
             text += "\n" + _SELFTEST.replace("@COUNT@", str(len(spec.selftest.logits)))
+        if with_framing and (framing := framing_source(spec, name)):
+            text += f"\n{framing}\n{_IMAGE}"
     place = f" + {input_at}" if input_at else ""
     text = text.replace("@PADDING@", str(spec.padding)).replace("@INPUT@", place)
     return _named(text, name).splitlines()
@@ -98,7 +120,7 @@ def _named(text: str, name: str) -> str:
     return re.sub(r"\bP_(?=[a-z])", f"{name}_", text)
 
 
-def header_text(spec: ModelSpec, stem: str, name: str, scratch: int) -> str:
+def header_text(spec: ModelSpec, stem: str, name: str, scratch: int, *, with_framing: bool) -> str:
     """Return the header: sizes, labels, error codes and functions.
 
     Args:
@@ -106,6 +128,7 @@ def header_text(spec: ModelSpec, stem: str, name: str, scratch: int) -> str:
         stem: the name of the C file without its suffix.
         name: with which every identifier begins.
         scratch: bytes of scratch memory.
+        with_framing: see ``interface``.
     """
     height, width = spec.frame_size
     labels = wrapped((f"{quoted(label)}," for label in spec.labels), "        ")
@@ -168,6 +191,16 @@ def header_text(spec: ModelSpec, stem: str, name: str, scratch: int) -> str:
                 "",
                 "/* Check on this device that known images get the logits of PyTorch. Returns P_OK or an error. */",
                 "int P_selftest(void *scratch);",
+            ]
+        if with_framing and (framing := framing_declaration(spec, name)):
+            lines += [
+                "",
+                *framing.splitlines(),
+                "",
+                "/* Frame a grey picture of any size and return the index of its class, or an error (below 0).",
+                "   The picture and the stack are those of P_frame_image; logits may be null. */",
+                "int P_predict_image(",
+                "    const uint8_t *grey, int width, int height, int stride, float *logits, void *scratch);",
             ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
     return _named("\n".join(lines) + "\n", name)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read", "rebuilt"]
 
+_PICTURES = "_predict_image("
 _INCLUDE = re.compile(r'^#include "([^"\n]+)\.h"$', re.MULTILINE)
 
 
@@ -35,7 +36,9 @@ def read(text: str) -> Source:
     include = _INCLUDE.search(text)
     if include is None or not STEM.fullmatch(include[1]):
         raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
-    found = rebuilt(record_in(text, GRAPH), _read_spec(text), include[1], lambda _: arrays_in(text))
+    found = rebuilt(
+        record_in(text, GRAPH), _read_spec(text), include[1], lambda _: arrays_in(text), with_framing=_PICTURES in text
+    )
     if found.text != text:
         raise ArtifactError(f"It was changed, or written by another version of lenetx: {_difference(found.text, text)}")
     return found
@@ -46,6 +49,8 @@ def rebuilt(
     spec: ModelSpec,
     stem: str,
     arrays: "Callable[[Mapping[str, Packing | Any]], Mapping[str, NDArray[np.float32]]]",
+    *,
+    with_framing: bool,
 ) -> Source:
     """Return the C file of a graph that ``graph_of`` recorded.
 
@@ -54,6 +59,7 @@ def rebuilt(
         spec: of the network.
         stem: the name of the file without its suffix.
         arrays: returns the weights' arrays by name, for how each lies in the program.
+        with_framing: whether the file takes pictures of any size.
 
     Raises:
         ArtifactError: they are not those of a C file.
@@ -61,7 +67,7 @@ def rebuilt(
     bare = model_of(graph, spec)
     try:
         packings = program(of_one_image(bare), identifier(stem)).arrays
-        return written(with_weights(bare, packings, arrays(packings)), spec, stem)
+        return written(with_weights(bare, packings, arrays(packings)), spec, stem, with_framing=with_framing)
     except InputError as error:
         raise ArtifactError(f"It was not written by lenetx. {error}") from None
 

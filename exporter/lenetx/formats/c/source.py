@@ -73,6 +73,7 @@ class Source:
         model: its ONNX graph, with the weights.
         program: its functions.
         text: the file.
+        with_framing: whether it takes pictures of any size.
     """
 
     stem: str
@@ -80,6 +81,7 @@ class Source:
     model: "ModelProto"
     program: Program
     text: str
+    with_framing: bool = True
 
     @property
     def name(self) -> str:
@@ -87,13 +89,14 @@ class Source:
         return identifier(self.stem)
 
 
-def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
+def written(model: "ModelProto", spec: ModelSpec, stem: str, *, with_framing: bool = True) -> Source:
     """Return the C file of a graph.
 
     Args:
         model: float32, with a batch axis that comes first.
         spec: goes into the file.
         stem: the name of the file without its suffix.
+        with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
 
     Raises:
         InputError: an operator, or a use of one, has no C; it names the node.
@@ -103,7 +106,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
     found = program(of_one_image(model), name)
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
     values = _values(model)
-    body = [*found.functions, "", *interface(spec, name, found.input_at)]
+    body = [*found.functions, "", *interface(spec, name, found.input_at, with_framing=with_framing)]
     lines = [
         *_head(spec, stem),
         "",
@@ -114,7 +117,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str) -> Source:
         f'#include "{stem}.h"',
         *program_text(found, values, name, _tables(spec, name), body),
     ]
-    return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"))
+    return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"), with_framing)
 
 
 def program_text(
@@ -131,6 +134,7 @@ def program_text(
     """
     text = "\n".join(body)
     return [
+        *["#include <stddef.h>"] * ("ptrdiff_t" in text),
         *["#include <math.h>"] * any(word in text for word in ("expf(", "logf(", "tanhf(")),
         "",
         "/* 1. Weights and tables */",
@@ -250,7 +254,9 @@ def _golden(spec: ModelSpec, name: str) -> list[str]:
 
 def header(source: Source) -> str:
     """Return the header of a C file."""
-    return header_text(source.spec, source.stem, source.name, found_bytes(source.program))
+    return header_text(
+        source.spec, source.stem, source.name, found_bytes(source.program), with_framing=source.with_framing
+    )
 
 
 def found_bytes(found: Program) -> int:

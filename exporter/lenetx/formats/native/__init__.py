@@ -53,7 +53,7 @@ def export(network: "Network", *, batch: "Batch" = "dynamic", march: str | None 
         EngineMissing: there is no compiler.
     """
     level, tools = chosen_level(march), toolchain(first_compiler())
-    return _library(source_of(network, batch, STEM), tools, level)
+    return _library(source_of(network, batch, STEM, with_framing=False), tools, level)
 
 
 def describe(path: Path) -> "tuple[Artifact, Mapping[str, NDArray[np.float32]]]":
@@ -101,7 +101,8 @@ def _read(path: Path) -> tuple[Artifact, Source, bytes]:
             if isinstance(held, Packing)
         }
 
-    source = rebuilt(record.get("graph"), dataclasses.replace(spec, content_sha256=None), STEM, arrays)
+    bare = dataclasses.replace(spec, content_sha256=None)
+    source = rebuilt(record.get("graph"), bare, STEM, arrays, with_framing=False)
     artifact = Artifact("native", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec)
     return artifact, source, data
 
