@@ -19,11 +19,12 @@ ARCHITECTURES = ("lenet5", "lenet5-3x3", "lenet5-1998")
 
 def pytest_collection_modifyitems(items):
     """Skip tests of formats whose engine is not installed."""
-    if importlib.util.find_spec("openvino"):
-        return
+    missing = [name for name in ("openvino", "executorch") if not importlib.util.find_spec(name)]
     for item in items:
-        if "openvino" in getattr(getattr(item, "callspec", None), "params", {}).values():
-            item.add_marker(pytest.mark.skip(reason="openvino is not installed"))
+        values = list(getattr(getattr(item, "callspec", None), "params", {}).values())
+        for name in missing:
+            if name in values:
+                item.add_marker(pytest.mark.skip(reason=f"{name} is not installed"))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, torchscript, pt2, ort or openvino; may be repeated. [default: onnx and torchscript]",
+            help="onnx, torchscript, pt2, ort, openvino or executorch; repeatable. [default: onnx and torchscript]",
         ),
     ] = None,
     all_: Annotated[
@@ -31,6 +31,10 @@ def export(
     ] = False,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
+    largest_batch: Annotated[
+        int | None,
+        typer.Option("--largest-batch", help="ExecuTorch: images per call of a dynamic batch. [default: 64]"),
+    ] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32; ONNX only: fp16 or int8.")] = "fp32",
     calibration: Annotated[
         str | None,
@@ -73,9 +77,12 @@ def export(
     names = list(dict.fromkeys(format)) if format else None
     for name in names or ():
         formats.require(name)
-    chosen = (names, opset, calibration, calibration_images, raw_input or None, probabilities or None)
+    chosen = (names, opset, largest_batch, calibration, calibration_images, raw_input or None, probabilities or None)
     if all_ and (precision != "fp32" or any(each is not None for each in chosen)):
-        problem = "it makes every format in every precision: no --format, --opset, --precision or --calibration."
+        problem = (
+            "it makes every format in every precision: no --format, --opset, --largest-batch, --precision or "
+            "--calibration."
+        )
         raise typer.BadParameter(problem, param_hint="'--all'")
     reduction = lenetx.Precision(precision, calibration, calibration_images, None if all_ else max_drop)
     size = _batch(batch)
@@ -107,6 +114,7 @@ def export(
                     loaded,
                     names,
                     opset=opset,
+                    largest_batch=largest_batch,
                     precision=reduction,
                     raw_input=raw_input,
                     probabilities=probabilities,

@@ -120,6 +120,7 @@ def export(
     stem: str | None = None,
     batch: Batch = "dynamic",
     opset: int | None = None,
+    largest_batch: int | None = None,
     precision: Precision | str = "fp32",
     raw_input: bool = False,
     probabilities: bool = False,
@@ -154,6 +155,7 @@ def export(
         stem: the same as ``name``.
         batch: ``"dynamic"``, or a fixed batch size.
         opset: opset of the ONNX file; 18 by default.
+        largest_batch: of an ``executorch`` file with a dynamic batch: images per call, 1 to 1,024; 64 by default.
         precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
             called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
         raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
@@ -204,7 +206,8 @@ def export(
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     precision = Precision(precision) if isinstance(precision, str) else precision
-    options: dict[str, Any] = {} if opset is None else {"opset": opset}
+    stated_options = {"opset": opset, "largest_batch": largest_batch}
+    options: dict[str, Any] = {option: value for option, value in stated_options.items() if value is not None}
     options |= {name: True for name, on in (("raw_input", raw_input), ("probabilities", probabilities)) if on}
     names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))
     require_options(names, options)

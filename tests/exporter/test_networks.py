@@ -121,9 +121,12 @@ def untrained(architecture, shape, arguments=None):
 
 
 def proven(checkpoint, folder, kind, against=None, **options):
-    path = folder / f"net.{kind}"
+    path = folder / f"net{formats.suffix(kind)}"
     path.write_bytes(formats.get(kind).export(Network(checkpoint), **{"batch": "dynamic"} | options))
     return prove(formats.open_artifact(path), Reference(against or checkpoint, None))
+
+
+SOME_SLOW = [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "executorch")) for kind in formats.FORMATS]
 
 
 @pytest.mark.slow
@@ -154,14 +157,14 @@ def test_no_arithmetic_of_shapes_is_left_in_an_onnx_file(zoo, name):
     assert not {node.op_type for node in model.graph.node} & {"Shape", "Gather", "Constant", "Cast"}
 
 
-@pytest.mark.parametrize("kind", formats.FORMATS)
+@pytest.mark.parametrize("kind", SOME_SLOW)
 def test_a_fold_with_another_epsilon_fails_the_proof(tmp_path, kind):
     """The logits differ by less than their limit would need: the folded weights are compared bit for bit."""
     checkpoint = untrained("lenet5-bn", (1, 32, 32))
     reference = Reference(checkpoint, None)
     assert reference.network.usage.tensors.keys() == models.build("lenet5", (1, 32, 32), 10).state_dict().keys()
     wrong = dataclasses.replace(checkpoint, network=dataclasses.replace(checkpoint.network, factory=other_epsilon))
-    path = tmp_path / f"net.{kind}"
+    path = tmp_path / f"net{formats.suffix(kind)}"
     path.write_bytes(formats.get(kind).export(Network(wrong), batch="dynamic"))
     report = prove(formats.open_artifact(path), reference)
     assert "weights" in [check.name for check in report.failures]

@@ -33,6 +33,7 @@ __all__ = [
     "export",
     "get",
     "is_artifact",
+    "of_suffix",
     "open_artifact",
     "require",
     "require_options",
@@ -45,7 +46,10 @@ FORMATS = {
     "pt2": "lenetx.formats.pt2",
     "ort": "lenetx.formats.ort",
     "openvino": "lenetx.formats.openvino",
+    "executorch": "lenetx.formats.executorch",
 }
+_SUFFIXES = {"executorch": ".pte"}
+"""Suffixes of formats that are not named after theirs."""
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
 COMPANIONS = {"ort": ".required_operators.config"}
@@ -143,7 +147,12 @@ def export(
 
 def suffix(name: str) -> str:
     """Return a format's file name suffix, including the dot."""
-    return f".{name}"
+    return _SUFFIXES.get(name, f".{name}")
+
+
+def of_suffix(ending: str) -> str | None:
+    """Return the format whose file names have a suffix; ``None`` if there is none."""
+    return next((name for name in FORMATS if suffix(name) == ending), None)
 
 
 def companions(name: str, path: Path) -> dict[str, bytes]:
@@ -156,7 +165,7 @@ def companions(name: str, path: Path) -> dict[str, bytes]:
 
 def is_artifact(path: Path) -> bool:
     """Return whether a file has the suffix of a format and is not an archive that another program wrote with torch."""
-    if path.suffix.removeprefix(".") not in FORMATS:
+    if of_suffix(path.suffix) is None:
         return False
     if path.suffix not in _ARCHIVES:
         return True
@@ -177,8 +186,8 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
         ArtifactError: the file is unreadable, damaged or not made by lenetx.
         DeviceUnavailable, EngineMissing: the device or the engine is not available.
     """
-    name = path.suffix.removeprefix(".")
-    if name not in FORMATS:
+    name = of_suffix(path.suffix)
+    if name is None:
         require_file(path, "artifact")
         endings = ", ".join(map(suffix, FORMATS))
         raise InputError(
