@@ -319,16 +319,28 @@ def test_what_xnnpack_does_not_take_runs_in_kernels_of_executorch(opened):
         assert np.allclose(artifact.backend.run(inputs.numpy()), checkpoint.module()(inputs).numpy(), atol=1e-5)
 
 
+def _circular(x):
+    return nn.functional.pad(x, (1, 1, 1, 1), mode="circular")[:, :, 1:-1, 1:-1]
+
+
+@pytest.mark.slow
+def test_the_number_of_images_of_the_example_is_not_the_only_one(opened, monkeypatch):
+    """As it is if the tools check their work: they run some operators on the example."""
+    checkpoint = _own(_circular)
+    backend = opened(formats.export(FORMAT, Network(checkpoint))).backend
+    inputs = torch.randn(64, 1, 12, 12)
+    with torch.inference_mode():
+        assert np.allclose(backend.run(inputs.numpy()), checkpoint.module()(inputs).numpy(), atol=1e-5)
+    monkeypatch.setattr(lower, "_ANY_NUMBER", {})
+    with pytest.raises(InputError, match=r"64 images per call: its tools fix their number to 2\."):
+        formats.export(FORMAT, Network(checkpoint))
+
+
 @pytest.mark.parametrize(
     ("operator", "words"),
     [
-        (torch.lgamma, r"its tools do not lower lgamma\.$"),
-        pytest.param(lambda x: x.sort(1)[0], r"its runtime has no kernel for sort\.$", marks=pytest.mark.slow),
-        pytest.param(
-            lambda x: nn.functional.pad(x, (1, 1, 1, 1), mode="circular")[:, :, 1:-1, 1:-1],
-            r"64 images per call: its tools fix their number to 2\.",
-            marks=pytest.mark.slow,
-        ),
+        (torch.lgamma, r"its runtime has no kernel for lgamma\.$"),
+        pytest.param(nn.functional.rrelu, r"its tools do not lower rrelu\w*\.$", marks=pytest.mark.slow),
     ],
 )
 def test_an_operator_that_cannot_be_lowered_is_named(operator, words):

@@ -18,6 +18,8 @@ SPEC_METHOD = "lenetx_spec"
 _LARGEST_METHOD = "get_max_batch_size"
 _XNNPACK = "XnnpackBackend"
 _PRIMITIVES = "executorch_prim::"
+_ANY_NUMBER = {"_check_ir_validity": False, "_skip_dim_order": True}
+"""Otherwise the tools run some operators on the example, and its number of images becomes the only one."""
 _OPERATOR = re.compile(r"\baten[.:]+(\w+)")
 
 
@@ -54,7 +56,10 @@ def lowered(records: Mapping[str, bytes], spec: ModelSpec) -> Lowered:
     try:
         with alone():
             edge = tools.to_edge_transform_and_lower(
-                exported, partitioner=[tools.XnnpackPartitioner()], constant_methods=methods
+                exported,
+                partitioner=[tools.XnnpackPartitioner()],
+                constant_methods=methods,
+                compile_config=tools.EdgeCompileConfig(**_ANY_NUMBER),
             )
             _bind(edge.exported_program().graph_module, count)
             settings = tools.ExecutorchBackendConfig(sym_shape_eval_pass=tools.ConstraintBasedSymShapeEvalPass())

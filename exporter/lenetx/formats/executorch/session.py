@@ -44,9 +44,10 @@ def import_tools() -> Any:
     """
     with _importing():
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-        from executorch.exir import ExecutorchBackendConfig, to_edge_transform_and_lower
+        from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes.sym_shape_eval_pass import ConstraintBasedSymShapeEvalPass
     return SimpleNamespace(
+        EdgeCompileConfig=EdgeCompileConfig,
         XnnpackPartitioner=XnnpackPartitioner,
         ExecutorchBackendConfig=ExecutorchBackendConfig,
         ConstraintBasedSymShapeEvalPass=ConstraintBasedSymShapeEvalPass,
