@@ -164,13 +164,9 @@ def adopt(
     )
     chosen = stated if weights_options is None else weights_options.stated
     job = _job(path, target, expected, layout, chosen.network_output, note)
-    jobs = [job, _c_job(job, expected)] if also_c else [job]
+    jobs = [job, *[_c_job(job, expected)] * also_c]
     report, *others = publish_jobs(expected, target.parent, jobs, on_progress)
-    for other in others:
-        note(other.conclusion)
-    for check in report.checks:
-        if check.name == LOCAL_PATHS and check.status != "passed":
-            note(check.detail)
+    _tell(report, others, note)
     return report
 
 
@@ -201,6 +197,15 @@ def _job(
         partial(foreign_onnx.adopted, path, checkpoint.spec, built, layout, output, on_notice),
         partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=built, named=path),
     )
+
+
+def _tell(report: Report, others: Sequence[Report], on_notice: Notice) -> None:
+    """Pass on what a user should know of files that were published."""
+    for other in others:
+        on_notice(other.conclusion)
+    for check in report.checks:
+        if check.name == LOCAL_PATHS and check.status != "passed":
+            on_notice(check.detail)
 
 
 def _c_job(onnx: Job, expected: Reference) -> Job:

@@ -121,8 +121,9 @@ def _evaluated(node: "NodeProto", opset: int, given: "dict[str, NDArray[Any]]") 
     from onnx import helper
     from onnx.reference import ReferenceEvaluator
 
-    ends = [[helper.make_tensor_value_info(name, 7, None) for name in names] for names in (node.input, node.output)]
-    model = helper.make_model(helper.make_graph([node], "sizes", *ends), opset_imports=[helper.make_opsetid("", opset)])
+    values = [helper.make_tensor_value_info(name, 7, None) for name in (*given, node.output[0])]
+    graph = helper.make_graph([node], "sizes", values[:-1], values[-1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     try:
         (found,) = ReferenceEvaluator(model).run(None, given)
     except Exception:  # the evaluator raises several classes
