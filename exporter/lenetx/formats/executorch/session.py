@@ -102,7 +102,8 @@ def start_threads(count: int | None) -> None:
     """
     library = _library()
     if count is not None:
-        library._unsafe_reset_threadpool(count)  # a loaded program would go on with the threads that it found
+        with _without_stderr():
+            library._unsafe_reset_threadpool(count)  # a loaded program would go on with the threads that it found
         number_of_threads.cache_clear()
 
 
