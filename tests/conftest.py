@@ -24,8 +24,8 @@ NO_COMPILER = "neither gcc nor clang is installed"
 def pytest_collection_modifyitems(items):
     """Skip tests of formats whose engine is not installed."""
     missing = {} if COMPILER else {"c": NO_COMPILER, "native": NO_COMPILER}
-    if not importlib.util.find_spec("openvino"):
-        missing["openvino"] = "openvino is not installed"
+    engines = (name for name in ("openvino", "executorch") if not importlib.util.find_spec(name))
+    missing |= {name: f"{name} is not installed" for name in engines}
     for item in items:
         for value in getattr(getattr(item, "callspec", None), "params", {}).values():
             if isinstance(value, str) and value in missing:

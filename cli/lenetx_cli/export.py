@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, torchscript, pt2, ort, openvino, c or native; may be repeated. [default: onnx and torchscript]",
+            help="onnx, torchscript, pt2, ort, openvino, executorch, c, native; repeatable. [default: the first two]",
         ),
     ] = None,
     all_: Annotated[
@@ -34,6 +34,10 @@ def export(
     march: Annotated[
         str | None,
         typer.Option("--march", help="native: x86-64 to x86-64-v4. [default: this processor's]", show_default=False),
+    ] = None,
+    largest_batch: Annotated[
+        int | None,
+        typer.Option("--largest-batch", help="ExecuTorch: images per call of a dynamic batch. [default: 64]"),
     ] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32; ONNX only: fp16 or int8.")] = "fp32",
     calibration: Annotated[
@@ -86,10 +90,11 @@ def export(
     names = list(dict.fromkeys(format)) if format else None
     for each in names or ():
         formats.require(each)
-    chosen = (names, opset, march, calibration, calibration_images, raw_input or None, probabilities or None)
-    if all_ and (precision != "fp32" or any(each is not None for each in chosen)):
+    chosen = (names, opset, march, largest_batch, calibration, calibration_images)
+    if all_ and (precision != "fp32" or raw_input or probabilities or any(each is not None for each in chosen)):
         problem = (
-            "it makes every format in every precision: no --format, --opset, --march, --precision or --calibration."
+            "it makes every format in every precision: no --format, --opset, --march, --largest-batch, --precision or "
+            "--calibration."
         )
         raise typer.BadParameter(problem, param_hint="'--all'")
     reduction = lenetx.Precision(precision, calibration, calibration_images, None if all_ else max_drop)
@@ -123,6 +128,7 @@ def export(
                     names,
                     opset=opset,
                     march=march,
+                    largest_batch=largest_batch,
                     precision=reduction,
                     raw_input=raw_input,
                     probabilities=probabilities,

@@ -122,6 +122,7 @@ def export(
     batch: Batch = "dynamic",
     opset: int | None = None,
     march: str | None = None,
+    largest_batch: int | None = None,
     precision: Precision | str = "fp32",
     raw_input: bool = False,
     probabilities: bool = False,
@@ -158,6 +159,7 @@ def export(
         batch: ``"dynamic"``, or a fixed batch size.
         opset: opset of the ONNX file; 18 by default.
         march: processors of a native library: ``x86-64`` to ``x86-64-v4``; by default the highest that this one has.
+        largest_batch: of an ``executorch`` file with a dynamic batch: images per call, 1 to 1,024; 64 by default.
         precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
             called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
         raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
@@ -211,9 +213,8 @@ def export(
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     precision = Precision(precision) if isinstance(precision, str) else precision
-    options: dict[str, Any] = {
-        option: value for option, value in (("opset", opset), ("march", march)) if value is not None
-    }
+    stated_options = {"opset": opset, "march": march, "largest_batch": largest_batch}
+    options: dict[str, Any] = {option: value for option, value in stated_options.items() if value is not None}
     options |= {name: True for name, on in (("raw_input", raw_input), ("probabilities", probabilities)) if on}
     options |= {} if with_framing else {"with_framing": False}
     names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))

@@ -46,9 +46,9 @@ def test_the_help_names_every_format(cli):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("name", ["pt2", "openvino"])
+@pytest.mark.parametrize("name", ["pt2", "openvino", "executorch"])
 def test_an_archive_from_export_to_prediction(cli, tmp_path, name):
-    path = f"artifacts/lenet5.{name}"
+    path = f"artifacts/lenet5{formats.suffix(name)}"
     assert f"Published {path}." in cli("export", "-f", name).stdout
     assert cli("verify", path).exit_code == 0
     assert json.loads(cli("inspect", path, "--json").stdout)["kind"] == name
@@ -57,13 +57,14 @@ def test_an_archive_from_export_to_prediction(cli, tmp_path, name):
     assert cli("convert", path, "weights.safetensors").exit_code == 0
 
 
-def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    result = cli("export", "-f", "openvino", "-f", "onnx")
+@pytest.mark.parametrize(("module", "engine"), [("openvino", "OpenVINO"), ("executorch", "ExecuTorch")])
+def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch, module, engine):
+    monkeypatch.setitem(sys.modules, module, None)
+    result = cli("export", "-f", module, "-f", "onnx")
     assert result.exit_code == 3
-    assert "OpenVINO is not installed: run 'pip install openvino'." in " ".join(result.stderr.split())
+    assert f"{engine} is not installed: run 'pip install {module}'." in " ".join(result.stderr.split())
     assert (folder / "lenet5.onnx").exists()
-    assert not (folder / "lenet5.openvino").exists()
+    assert not (folder / f"lenet5{formats.suffix(module)}").exists()
 
 
 def test_json_is_one_document_on_stdout(cli, folder):
@@ -226,6 +227,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
 @pytest.mark.slow
 def test_all_makes_every_format_in_every_precision(cli, folder):
     pytest.importorskip("openvino")
+    pytest.importorskip("executorch")
     result = cli("export", "--all", "--max-drop", 5, "--json")
     made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}
     assert result.exit_code == 0
@@ -238,8 +240,10 @@ def test_all_names_what_cannot_be_made_and_publishes_the_rest(cli, folder, monke
         raise EngineMissing("The engine is not installed: run 'pip install engine'.")
 
     monkeypatch.setattr("lenetx.formats.torchscript.export", missing)
+    monkeypatch.setitem(sys.modules, "executorch", None)
     result = cli("export", "--all")
     assert result.exit_code == 0
+    assert "lenet5.pte was not published: ExecuTorch is not installed" in " ".join(result.stderr.split())
     assert (
         "lenet5.torchscript was not published: The engine is not installed: run 'pip install engine'." in result.stderr
     )

@@ -19,8 +19,8 @@ def exported(checkpoints):
 
     @functools.cache
     def export(name, architecture="lenet5", *, batch="dynamic", **options):
-        if name == "openvino":
-            pytest.importorskip("openvino")
+        if name in ("openvino", "executorch"):
+            pytest.importorskip(name)
         return formats.get(name).export(Network(checkpoints[architecture]), batch=batch, **options)
 
     return export

@@ -106,11 +106,12 @@ def test_an_artifact_under_the_ending_of_another_format_is_refused(exported, tmp
 
 
 def test_missing_files_and_folders_are_bad_input(tmp_path, name):
-    with pytest.raises(InputError, match=rf"There is no model '.*nothing{re.escape(formats.suffix(name))}'\.$"):
-        formats.open_artifact(tmp_path / f"nothing{formats.suffix(name)}")
-    (tmp_path / f"folder{formats.suffix(name)}").mkdir()
+    ending = formats.suffix(name)
+    with pytest.raises(InputError, match=rf"There is no model '.*nothing{re.escape(ending)}'\.$"):
+        formats.open_artifact(tmp_path / f"nothing{ending}")
+    (tmp_path / f"folder{ending}").mkdir()
     with pytest.raises(InputError, match="is a directory, not a model"):
-        formats.open_artifact(tmp_path / f"folder{formats.suffix(name)}")
+        formats.open_artifact(tmp_path / f"folder{ending}")
 
 
 @pytest.mark.parametrize("wrong", ["model.h5", "model", "model.ONNX", "onnx", ".onnx"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .configuration import EAGER, LIBTORCH, NATIVE, ONNXRUNTIME, OPENVINO, OWN, Configuration
+from .configuration import EAGER, EXECUTORCH, LIBTORCH, NATIVE, ONNXRUNTIME, OPENVINO, OWN, Configuration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,6 +72,16 @@ def _native(asked: Configuration) -> Callable[[], Run]:
     return open_it
 
 
+def _executorch(asked: Configuration) -> Callable[[], Run]:
+    from lenetx_runtime import ModelSpec
+
+    from ..formats.executorch.session import ExecutorchBackend, start_threads
+
+    start_threads(asked.threads)
+    spec = ModelSpec.from_json(asked.spec)
+    return lambda: ExecutorchBackend(Path(asked.path), spec).run
+
+
 def _libtorch(asked: Configuration) -> Callable[[], Run]:
     import torch
 
@@ -122,6 +132,7 @@ _KINDS: dict[str, Callable[[Configuration], Callable[[], Run]]] = {
     ONNXRUNTIME: _onnxruntime,
     NATIVE: _native,
     OPENVINO: _openvino,
+    EXECUTORCH: _executorch,
     LIBTORCH: _libtorch,
     EAGER: _eager,
     OWN: _own,

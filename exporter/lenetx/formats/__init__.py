@@ -41,6 +41,7 @@ __all__ = [
     "export",
     "get",
     "is_artifact",
+    "of_suffix",
     "open_artifact",
     "require",
     "require_options",
@@ -54,6 +55,7 @@ FORMATS = {
     "pt2": "lenetx.formats.pt2",
     "ort": "lenetx.formats.ort",
     "openvino": "lenetx.formats.openvino",
+    "executorch": "lenetx.formats.executorch",
     "c": "lenetx.formats.c",
     "native": "lenetx.formats.native",
 }
@@ -61,7 +63,7 @@ DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
 COMPANIONS = {"ort": ".required_operators.config", "c": ".h"}
 """The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
-SUFFIXES = {"native": ".so"}
+SUFFIXES = {"executorch": ".pte", "native": ".so"}
 """Of the formats whose files do not end in the format's name."""
 _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""
@@ -159,9 +161,9 @@ def suffix(name: str) -> str:
     return SUFFIXES.get(name, f".{name}")
 
 
-def _named(path: Path) -> str | None:
-    """Return the format of a file's suffix, or ``None``."""
-    return next((name for name in FORMATS if suffix(name) == path.suffix), None)
+def of_suffix(ending: str) -> str | None:
+    """Return the format whose file names have a suffix; ``None`` if there is none."""
+    return next((name for name in FORMATS if suffix(name) == ending), None)
 
 
 def companions(name: str, path: Path) -> dict[str, bytes]:
@@ -174,7 +176,7 @@ def companions(name: str, path: Path) -> dict[str, bytes]:
 
 def is_artifact(path: Path) -> bool:
     """Return whether a file has the suffix of a format and is not an archive that another program wrote with torch."""
-    if _named(path) is None:
+    if of_suffix(path.suffix) is None:
         return False
     if path.suffix not in _ARCHIVES:
         return True
@@ -195,7 +197,7 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
         ArtifactError: the file is unreadable, damaged or not made by lenetx.
         DeviceUnavailable, EngineMissing: the device or the engine is not available.
     """
-    name = _named(path)
+    name = of_suffix(path.suffix)
     if name is None:
         require_file(path, "artifact")
         endings = ", ".join(map(suffix, FORMATS))
@@ -209,7 +211,7 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
 
 def describe_artifact(path: Path) -> "tuple[Artifact, Mapping[str, NDArray[np.float32]] | None]":
     """Return an artifact and its weights; a native library is only read. Errors are those of ``open_artifact``."""
-    if _named(path) != "native":
+    if of_suffix(path.suffix) != "native":
         opened = open_artifact(path)
         return opened.artifact, opened.weights
     from .native import describe
@@ -223,7 +225,7 @@ def spec_and_backend(path: Path, *, device: str, allow_native: bool) -> tuple[Mo
 
     Errors are those of ``open_artifact``.
     """
-    if _named(path) == "native":
+    if of_suffix(path.suffix) == "native":
         given = as_request(path, None, device=device, allow_native=allow_native).open()
         return given.spec, given.backend
     opened = open_artifact(path, device=device)

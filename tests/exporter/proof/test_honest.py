@@ -14,7 +14,7 @@ from torch import nn
 from lenetx import Reference, Report, data, models
 from lenetx.bounds.measure import measure
 from lenetx.execution.float64 import Float64Network
-from lenetx.formats import DEFAULT, FORMATS, get
+from lenetx.formats import DEFAULT, FORMATS, get, suffix
 from lenetx.formats.network import Network
 from lenetx.models.architecture import Architecture
 from lenetx.proof import inputs
@@ -41,7 +41,7 @@ def test_every_network_and_format_passes(
 ) -> None:
     checkpoint = make_checkpoint(architecture, seed=3)
     contents = get(name).export(Network(checkpoint), batch=batch)
-    report = judge(contents, f"net.{name}", Reference(checkpoint, digits))
+    report = judge(contents, f"net{suffix(name)}", Reference(checkpoint, digits))
     assert failed(report) == []
     assert {check.status for check in report.checks} <= {"passed", "not_applicable"}
 

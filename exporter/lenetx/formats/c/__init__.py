@@ -15,6 +15,7 @@ from typing import Any
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.backend import Backend
 from lenetx_runtime.files import read_bytes
+from lenetx_runtime.spec import EXPORTED
 
 from ...graph import of_onnx
 from ...report import Check
@@ -82,10 +83,11 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         DeviceUnavailable, EngineMissing: another device was requested, or there is no compiler.
     """
     data = read_bytes(path, "model")
-    source = _read(data)
+    source, digest = _read(data), hashlib.sha256(data).hexdigest()
+    is_foreign = source.spec.origin != EXPORTED
     return opened(
         source,
-        Artifact("c", "float32", path, hashlib.sha256(data).hexdigest(), len(data), source.spec),
+        Artifact("c", "float32", path, digest, len(data), source.spec, is_foreign=is_foreign),
         CompiledBackend(source, first_compiler(), ("-O2",), device),
         [_header(source, path)],
         _runs(source),
