@@ -42,7 +42,7 @@ SECONDS ?= 60
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pip install --quiet --only-binary :all: -c constraints.txt atheris || true
-	for target in image model ort spec; do $(BIN)/python tests/fuzz/guided.py $$target $(SECONDS) build/fuzz || exit 1; done
+	for target in image model ort native spec; do $(BIN)/python tests/fuzz/guided.py $$target $(SECONDS) build/fuzz || exit 1; done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

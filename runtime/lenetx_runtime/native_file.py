@@ -14,7 +14,7 @@ from .sealing import Place, filled, only_spec
 from .spec import FLOAT32, ModelSpec
 from .values import LARGEST_JSON, is_text, parse_json
 
-__all__ = ["LEVELS", "is_native", "read_record", "read_spec", "sealed"]
+__all__ = ["LEVELS", "is_native", "read_record", "read_spec", "seal", "sealed"]
 
 LEVELS = {"x86_64": ("x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"), "aarch64": ("armv8-a",)}
 """Levels of processors, by machine; each also runs what was compiled for those before it."""
@@ -65,13 +65,17 @@ def read_record(data: bytes) -> dict[str, Any]:
 
 
 def sealed(code: bytes, spec: str, record: str) -> bytes:
-    """Return the file of a library: its machine code and its JSON texts; the spec's digest is filled in.
+    """Return the file of a library: its machine code and its JSON texts; errors are those of ``seal``."""
+    footer = _FOOTER.pack(len(spec), len(record), _MARK)
+    return seal(code + spec.encode("ascii") + record.encode("ascii") + footer)
+
+
+def seal(data: bytes) -> bytes:
+    """Return a library with its digest filled in; its spec has ``content_sha256`` written as 64 zeros.
 
     Raises:
-        ValueError: the spec has no empty ``content_sha256``.
+        ValueError: it does not hold exactly one such spec.
     """
-    footer = _FOOTER.pack(len(spec), len(record), _MARK)
-    data = code + spec.encode("ascii") + record.encode("ascii") + footer
     return filled(data, _specs(data))
 
 

@@ -236,6 +236,24 @@ class TestForgeries:
     def test_a_record_that_lenetx_does_not_write(self, data, refused, fields, words):
         refused(forged(data, **fields), words)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda graph: graph["nodes"][2][1].__setitem__(0, "nowhere"),
+            lambda graph: graph["nodes"].pop(3),
+            lambda graph: graph["nodes"][0][3].update(kernel_shape="5"),
+            lambda graph: graph["nodes"][0][3].update(kernel_shape=[7, 7]),
+            lambda graph: graph["tensors"][5][2].__setitem__(0, 110),
+            lambda graph: graph["tensors"][5].append([1.0]),
+            lambda graph: graph.update(opset=2**70),
+        ],
+    )
+    def test_a_graph_that_is_none_never_reaches_a_compiler(self, data, refused, change, monkeypatch):
+        monkeypatch.setattr(native, "compiled", None)
+        graph = parts(data)[2]["graph"]
+        change(graph)
+        refused(forged(data, graph=graph), "not written by lenetx|damaged")
+
     @pytest.mark.parametrize("place", [-4, 10**9, 1.5, "0", None, True])
     def test_weights_outside_the_file(self, data, refused, place):
         places = parts(data)[2]["places"] | {"network_conv1_weight": place}

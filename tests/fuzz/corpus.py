@@ -12,7 +12,7 @@ import PIL.Image
 import PIL.PngImagePlugin
 from onnx import TensorProto, helper, numpy_helper
 
-from lenetx_runtime import ModelSpec, SelfTest, ort_file
+from lenetx_runtime import ModelSpec, SelfTest, native_file, ort_file
 from lenetx_runtime.onnx_file import seal
 from lenetx_runtime.spec import METADATA_KEY
 
@@ -147,6 +147,12 @@ def ort_models():
         return {path.name: ort_file.seal(path.read_bytes())}
 
 
+def libraries():
+    """Return {name: bytes} of a file that is read like a native library; there is no machine code in it."""
+    record = {"graph": {}, "machine": "x86_64", "march": "x86-64-v3", "places": {"weight": 64}, "scratch": 64}
+    return {"small.so": native_file.sealed(b"\x7fELF" + bytes(60), ModelSpec(**SPEC).to_json(), json.dumps(record))}
+
+
 def specs():
     """Return {name: bytes} of spec texts."""
     whole, small = (onnx.load_from_string(data).metadata_props[0].value.encode() for data in models().values())
@@ -168,6 +174,7 @@ CORPORA = {
     "image": images,
     "model": models,
     "ort": ort_models,
+    "native": libraries,
     "spec": specs,
     "selftest": selftests,
     "certificate": certificates,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=150)
-TARGETS = ("image", "model", "ort", "spec", "selftest", "certificate")
-RUNS = {"image": 3000, "model": 1500, "ort": 1500, "spec": 3000, "selftest": 3000, "certificate": 3000}
+TARGETS = ("image", "model", "ort", "native", "spec", "selftest", "certificate")
+RUNS = {"image": 3000, "model": 1500, "ort": 1500, "native": 3000, "spec": 3000, "selftest": 3000, "certificate": 3000}
 SCRIPT = Path(__file__).with_name("run.py")
 
 

@@ -1,5 +1,6 @@
 """The C file as other programs see it: clean under strict compilers, re-entrant, the same bytes, and safe to read."""
 
+import copy
 import ctypes
 import dataclasses
 import re
@@ -55,6 +56,26 @@ def test_every_symbol_has_the_prefix_and_nothing_is_needed(source, tmp_path):
     assert not [name for name in symbols if not name.startswith("lenet5_") and name != "_GLOBAL_OFFSET_TABLE_"]
     assert {"C", "B", "b", "d"}.isdisjoint(symbols.values())
     assert not re.search(r"\bmalloc\b|#include <(?!std(int|def)\.h>)", source.text)
+
+
+@pytest.mark.parametrize("field", ["architecture", "producer", "labels", "nodes"])
+def test_no_text_in_a_file_is_compiled(source, tmp_path, field):
+    """Whoever writes the spec and the graph of a file could end a comment or a string, and add code of their own."""
+    marker = tmp_path / "it ran"
+    body = f"{{ system(\"touch '{marker}'\"); }}"
+    code = f"int system(const char *); __attribute__((constructor)) static void p(void) {body}"
+    for words in (f"*/ {code} /*", f'"; {code} //', f"x\n*/ {code} /*", f"*?\u003f/\n/ {code} /*"):
+        model, spec = copy.deepcopy(source.model), source.spec
+        if field == "nodes":
+            for node in model.graph.node:
+                node.input[:] = [words if name == "relu" else name for name in node.input]
+                node.output[:] = [words if name == "relu" else name for name in node.output]
+        else:
+            value = (words, *spec.labels[1:]) if field == "labels" else words
+            spec = dataclasses.replace(spec, **{field: value})
+        (tmp_path / "lenet5.c").write_text(written(model, spec, "lenet5").text)
+        assert open_artifact(tmp_path / "lenet5.c").backend.run(np.zeros((1, 1, 32, 32), np.float32)).shape == (1, 10)
+        assert not marker.exists()
 
 
 def test_two_threads_share_nothing(source, built):
@@ -168,7 +189,7 @@ def test_weights_of_another_checkpoint_fail_the_proof(other_checkpoint, referenc
         ("/* lenetx graph", "/* graph", "has no comment 'lenetx graph'"),
         ("/* lenetx spec", "/* spec", "has no comment 'lenetx spec'"),
         ('"opset":18', '"opset":"x"', "is damaged"),
-        ('"Conv"', '"Selu"', "has more than one|is an operator|is damaged|cannot be written"),
+        ('"Conv"', '"Selu"', "has more than one|is an operator|is damaged|cannot be written|is not a valid one"),
         ('"float32",[6,1,5,5]', '"float32",[6,1,5,50000000]', "is damaged|has another size|cannot be written"),
         ('"float32",[10]', '"float32",[11]', "lacks the array|cannot be written|another size"),
         (

@@ -6,7 +6,7 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import UNKNOWN
 
 from .framing import framing_declaration, framing_source
-from .text import quoted, wrapped
+from .text import commentable, quoted, wrapped
 
 __all__ = ["header_text", "interface"]
 
@@ -147,7 +147,7 @@ def header_text(spec: ModelSpec, stem: str, name: str, scratch: int, *, with_fra
             ("FRAME_CHANNELS", spec.channels, ""),
         ]
     lines = [
-        f"/* {stem}.h: see {stem}.c. Written by {spec.producer}. */",
+        f"/* {stem}.h: see {stem}.c. Written by {commentable(spec.producer)}. */",
         "#ifndef P_H",
         "#define P_H",
         "",

@@ -12,7 +12,7 @@ from .layout import Buffer, Layout, dense, planned
 from .lower import lowered
 from .moving import Copy, View
 from .steps import Context, Packing, Step
-from .text import Code, Names
+from .text import Code, Names, commentable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,7 +147,7 @@ class _Writer:
     def _function(self, code: Code, step: Step, name: str) -> None:
         sources = ["in"] if len(step.reads) == 1 else [f"in{place}" for place in range(len(step.reads))]
         parameters = ", ".join([*(f"const float *{source}" for source in sources), "float *out"])
-        code(f"/* {_comment(step.label)}: {_comment(step.describe())} */")
+        code(f"/* {commentable(step.label)}: {commentable(step.describe())} */")
         with _function(code, f"static void {name}({parameters})"):
             step.code(self._context, code)
         code("")
@@ -215,9 +215,3 @@ def _count(layout: Layout) -> int:
 def _function(code: Code, head: str) -> Any:
     code(head)
     return code.block("")
-
-
-def _comment(words: str) -> str:
-    """Return words that cannot end a comment."""
-    plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in words)
-    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")

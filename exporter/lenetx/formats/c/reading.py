@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime import ArtifactError, InputError, LenetxError, ModelSpec
 
 from .listing import GRAPH, SPEC, arrays_in, model_of, record_in, with_weights
 from .program import program
@@ -64,12 +64,19 @@ def rebuilt(
     Raises:
         ArtifactError: they are not those of a C file.
     """
+    import onnx
+
     bare = model_of(graph, spec)
     try:
+        onnx.checker.check_model(bare, full_check=True)  # sizes that do not agree would be read beyond their end
         packings = program(of_one_image(bare), identifier(stem)).arrays
         return written(with_weights(bare, packings, arrays(packings)), spec, stem, with_framing=with_framing)
     except InputError as error:
         raise ArtifactError(f"It was not written by lenetx. {error}") from None
+    except (LenetxError, MemoryError):
+        raise
+    except Exception:  # onnx raises several classes for graphs that are none
+        raise ArtifactError("It was not written by lenetx: its graph is not a valid one.") from None
 
 
 def _difference(ours: str, theirs: str) -> str:

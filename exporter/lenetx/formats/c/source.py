@@ -15,7 +15,7 @@ from .interface import header_text, interface
 from .listing import GRAPH, SPEC, commented, graph_of
 from .program import Program, program
 from .steps import Packing
-from .text import array, quoted
+from .text import array, commentable, quoted
 from .vectors import helpers
 
 if TYPE_CHECKING:
@@ -199,10 +199,11 @@ def _arrays(found: Program, values: "Mapping[str, NDArray[Any]]") -> list[str]:
 
 def _head(spec: ModelSpec, stem: str) -> list[str]:
     channels, height, width = spec.input_shape
+    shape = f"float input [{channels}][{height}][{width}], {len(spec.labels)} classes"
     return [
-        f"/* {stem}.c: an image classifier in C99, written by {spec.producer}.",
+        f"/* {stem}.c: an image classifier in C99, written by {commentable(spec.producer)}.",
         "",
-        f"   {_comment(spec.architecture)}: float input [{channels}][{height}][{width}], {len(spec.labels)} classes.",
+        f"   {commentable(spec.architecture)}: {shape}.",
         f"   SHA-256 of the trained weights: {spec.weights_sha256}",
         "",
         "   No memory is allocated and nothing is kept between calls: every function may run in several threads, each",
@@ -212,11 +213,6 @@ def _head(spec: ModelSpec, stem: str) -> list[str]:
         "   The comments below hold the model's description and its ONNX graph, so that 'lenetx verify' can prove this",
         "   file. They are not needed to compile it. */",
     ]
-
-
-def _comment(words: str) -> str:
-    plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in words)
-    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
 def _tables(spec: ModelSpec, name: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Code", "Names", "array", "number", "offset", "quoted"]
+__all__ = ["Code", "Names", "array", "commentable", "number", "offset", "quoted"]
 
 _WIDEST = 116
 
@@ -115,6 +115,12 @@ def offset(*terms: tuple[str, int], start: int = 0) -> str:
         variable if factor == 1 else f"{variable} * {factor}" for variable, factor in terms if variable and factor
     ]
     return " + ".join(parts) or "0"
+
+
+def commentable(words: str) -> str:
+    """Return words that cannot end a comment."""
+    plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in words)
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
 def quoted(text: str) -> str:
