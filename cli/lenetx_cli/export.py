@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, torchscript, pt2, ort or openvino; may be repeated. [default: onnx and torchscript]",
+            help="onnx, torchscript, pt2, ort, openvino or c; may be repeated. [default: onnx and torchscript]",
         ),
     ] = None,
     all_: Annotated[
@@ -31,7 +31,7 @@ def export(
     ] = False,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
-    precision: Annotated[str, typer.Option("--precision", help="fp32; ONNX only: fp16 or int8.")] = "fp32",
+    precision: Annotated[str, typer.Option("--precision", help="fp32, int8 (ONNX and C) or fp16 (ONNX).")] = "fp32",
     calibration: Annotated[
         str | None,
         typer.Option(

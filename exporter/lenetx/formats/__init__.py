@@ -34,6 +34,7 @@ __all__ = [
     "get",
     "is_artifact",
     "open_artifact",
+    "precisions",
     "require",
     "require_options",
     "suffix",
@@ -50,12 +51,14 @@ FORMATS = {
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
 COMPANIONS = {"ort": ".required_operators.config", "c": ".h"}
-"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
+"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's.
+
+A C file says how its header is called: ``companion_name(data) -> str``.
+"""
 _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""
 
 _NEEDED = {
-    "precision": (FLOAT32, "are float32 only; {} is"),
     "raw_input": (False, "take float32 inputs only; raw input is"),
     "probabilities": (False, "return the network's own output only; probabilities are"),
 }
@@ -137,9 +140,21 @@ def export(
         if value != usual and option not in exporter.OPTIONS:
             others = ", ".join(each for each in FORMATS if option in get(each).OPTIONS)
             raise InputError(f"{name} files {words.format(value)} available as: {others}.")
+    precision = (options or {}).get("precision", FLOAT32)
+    if precision not in precisions(name):
+        others = ", ".join(each for each in FORMATS if precision in precisions(each))
+        raise InputError(
+            f"{name} files are {' or '.join(precisions(name))} only; {precision} is available as: {others}."
+        )
     own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
     with network.checkpoint.guard(f" on its way to {name}"):
         return exporter.export(network, batch=batch, **own)
+
+
+def precisions(name: str) -> tuple[str, ...]:
+    """Return the precisions in which a format can be exported: its ``PRECISIONS``, or float32."""
+    found: tuple[str, ...] = getattr(get(name), "PRECISIONS", (FLOAT32,))
+    return found
 
 
 def suffix(name: str) -> str:
@@ -151,8 +166,9 @@ def companions(name: str, path: Path) -> dict[str, bytes]:
     """Return the files to publish beside an artifact of a format, by name."""
     if name not in COMPANIONS:
         return {}
-    contents: bytes = importlib.import_module(FORMATS[name]).companion(read_bytes(path, "artifact"))
-    return {path.with_suffix(COMPANIONS[name]).name: contents}
+    module, data = importlib.import_module(FORMATS[name]), read_bytes(path, "artifact")
+    own = getattr(module, "companion_name", lambda _: path.with_suffix(COMPANIONS[name]).name)
+    return {own(data): module.companion(data)}
 
 
 def is_artifact(path: Path) -> bool:

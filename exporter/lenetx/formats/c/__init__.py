@@ -10,50 +10,79 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.files import read_bytes
+from lenetx_runtime.spec import FLOAT32, INT8
 
 from ...graph import of_onnx
+from ...quantization.calibration import Sample
 from ...report import Check
 from .. import onnx as onnx_format
 from ..artifact import Artifact, OpenedArtifact, Run
 from ..network import Network
 from ..onnx.evaluate import evaluate
+from ..onnx.reduced import reduced
 from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
 from .compile import compilers, first_compiler
+from .int8.opening import shown
 from .session import CompiledBackend, SanitizedBackend
 from .source import Source, header, read, require_name, written
 
-__all__ = ["OPTIONS", "companion", "export", "open"]
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["OPTIONS", "PRECISIONS", "companion", "companion_name", "export", "open"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
-OPTIONS: dict[str, Callable[[Any], None]] = {"c_name": require_name}
-"""``c_name``: with which every identifier of the C file begins, and the name of its header."""
+OPTIONS: dict[str, Callable[[Any], None]] = {
+    "c_name": require_name,
+    "precision": lambda _: None,
+    "sample": lambda _: None,
+}
+"""``c_name``: with which every identifier of the C file begins, and the name of its header; else see ``export``."""
+PRECISIONS = (FLOAT32, INT8)
 _LARGEST = 2**30
 
 
-def export(network: Network, *, batch: Any = "dynamic", c_name: str | None = None) -> bytes:
+def export(
+    network: Network,
+    *,
+    batch: Any = "dynamic",
+    c_name: str | None = None,
+    precision: str = FLOAT32,
+    sample: Sample | None = None,
+) -> bytes:
     """Return the C file.
 
     Args:
         network: the network to export.
         batch: ``"dynamic"``: each call computes one image.
         c_name: with which every identifier begins; the architecture's name if omitted.
+        precision: ``float32`` or ``int8``.
+        sample: the calibration images for int8.
 
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
     """
-    import onnx
-
     if batch != "dynamic":
         raise InputError("A C file computes one image per call, so it has no fixed batch size.")
-    model = onnx.load_from_string(onnx_format.export(network, batch=batch))
+    model, spec = _model(network), dataclasses.replace(network.spec, batch=batch)
+    name = c_name or identifier(spec.architecture)
+    if precision != FLOAT32:
+        model, spec = reduced(model, spec, precision, sample)
+        name = c_name or f"{name}_{precision}"
+    return written(model, spec, name).text.encode("ascii")
+
+
+def _model(network: Network) -> "ModelProto":
+    import onnx
+
+    model = onnx.load_from_string(onnx_format.export(network))
     del model.metadata_props[:]
-    spec = dataclasses.replace(network.spec, batch=batch)
-    return written(model, spec, c_name or identifier(spec.architecture)).text.encode("ascii")
+    return model
 
 
 def identifier(words: str) -> str:
@@ -67,6 +96,11 @@ def companion(data: bytes) -> bytes:
     return header(_read(data)).encode("ascii")
 
 
+def companion_name(data: bytes) -> str:
+    """Return the name of the header: the one that the C file includes."""
+    return f"{_read(data).name}.h"
+
+
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
     """Compile the file and open it.
 
@@ -77,20 +111,29 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     data = read_bytes(path, "model")
     source = _read(data)
     model, spec = source.model, source.spec
-    backend = CompiledBackend(source, first_compiler(), ("-O2",), device)
+    backend, runs = CompiledBackend(source, first_compiler(), ("-O2",), device), tuple(_runs(source))
+    common: dict[str, Any] = {
+        "artifact": Artifact("c", spec.precision, path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        "backend": backend,
+        "structure": (*onnx_structure(model, spec), _header(source, path)),
+        "runs": runs,
+        "training": lambda: training_operators(model),
+    }
+    if spec.precision == INT8:
+        return OpenedArtifact(**common, **shown(source, runs, _int8))
     return OpenedArtifact(
-        artifact=Artifact("c", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
-        backend=backend,
-        structure=(*onnx_structure(model, spec), _header(source, path)),
+        **common,
         weights=weights(model),
         numbers=numbers(model),
         constants=constants(model),
-        runs=tuple(_runs(source)),
-        training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
         matches_new_export=lambda network: export(network, c_name=source.name) == data,
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
+
+
+def _int8(network: Network, sample: Sample) -> "ModelProto":
+    return reduced(_model(network), network.spec, INT8, sample)[0]
 
 
 def _read(data: bytes) -> Source:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = ["Program", "program"]
+__all__ = ["Program", "comment", "program"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class _Writer:
     def _function(self, code: Code, step: Step, name: str) -> None:
         sources = ["in"] if len(step.reads) == 1 else [f"in{place}" for place in range(len(step.reads))]
         parameters = ", ".join([*(f"const float *{source}" for source in sources), "float *out"])
-        code(f"/* {_comment(step.label)}: {_comment(step.describe())} */")
+        code(f"/* {comment(step.label)}: {comment(step.describe())} */")
         with _function(code, f"static void {name}({parameters})"):
             step.code(self._context, code)
         code("")
@@ -217,7 +217,7 @@ def _function(code: Code, head: str) -> Any:
     return code.block("")
 
 
-def _comment(words: str) -> str:
+def comment(words: str) -> str:
     """Return words that cannot end a comment."""
     plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in words)
     return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")

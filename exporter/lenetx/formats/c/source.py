@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.preprocess import lookup_table
-from lenetx_runtime.spec import UNKNOWN
+from lenetx_runtime.spec import FLOAT32, INT8, UNKNOWN
 
+from .int8.program import IntegerProgram, integer_program
+from .int8.simulation import quantized
+from .int8.steps import Quantization
 from .interface import header_text, interface
 from .listing import GRAPH, SPEC, arrays_in, commented, graph_of, model_of, record_in, with_weights
 from .program import Program, program
@@ -21,9 +24,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = ["Source", "header", "read", "require_name", "written"]
+__all__ = [
+    "Source",
+    "found_bytes",
+    "header",
+    "of_one_image",
+    "program_text",
+    "read",
+    "require_name",
+    "values_of",
+    "written",
+]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KINDS = {"float32": "float", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
 _INCLUDE = re.compile(r'^#include "(\w+)\.h"$', re.MULTILINE)
 
 
@@ -52,7 +66,7 @@ class Source:
     name: str
     spec: ModelSpec
     model: "ModelProto"
-    program: Program
+    program: Program | IntegerProgram
     text: str
 
 
@@ -60,7 +74,7 @@ def written(model: "ModelProto", spec: ModelSpec, name: str) -> Source:
     """Return the C file of a graph.
 
     Args:
-        model: float32, with a batch axis that comes first.
+        model: float32 or int8, with a batch axis that comes first.
         spec: goes into the file.
         name: of the file and in front of every identifier.
 
@@ -68,10 +82,11 @@ def written(model: "ModelProto", spec: ModelSpec, name: str) -> Source:
         InputError: an operator, or a use of one, has no C; it names the node.
     """
     require_name(name)
-    found = program(_of_one_image(model), name)
+    found = _program(model, spec, name)
+    first = found.integers.first if isinstance(found, IntegerProgram) else None
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
-    values = _values(model)
-    body = [*found.functions, "", *interface(spec, name, found.input_at)]
+    values = values_of(model)
+    body = [*found.functions, "", *interface(spec, name, found.input_at, first)]
     lines = [
         *_head(spec, name),
         "",
@@ -80,13 +95,17 @@ def written(model: "ModelProto", spec: ModelSpec, name: str) -> Source:
         *commented(GRAPH, graph_of(model, packed)),
         "",
         f'#include "{name}.h"',
-        *program_text(found, values, name, _tables(spec, name), body),
+        *program_text(found, values, name, _tables(spec, name, first), body),
     ]
     return Source(name, spec, model, found, "\n".join(lines) + "\n")
 
 
 def program_text(
-    found: Program, values: "Mapping[str, NDArray[Any]]", name: str, tables: Sequence[str], body: Sequence[str]
+    found: Program | IntegerProgram,
+    values: "Mapping[str, NDArray[Any]]",
+    name: str,
+    tables: Sequence[str],
+    body: Sequence[str],
 ) -> list[str]:
     """Return the tables, the shared functions and the body of a C file.
 
@@ -126,7 +145,7 @@ def read(text: str) -> Source:
     if include is None:
         raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
     try:
-        packings = program(_of_one_image(bare), include[1]).arrays
+        packings = _program(bare, spec, include[1]).arrays
         model = with_weights(bare, packings, arrays_in(text))
         found = written(model, spec, include[1])
     except InputError as error:
@@ -134,6 +153,13 @@ def read(text: str) -> Source:
     if found.text != text:
         raise ArtifactError(f"It was changed, or written by another version of lenetx: {_difference(found.text, text)}")
     return found
+
+
+def _program(model: "ModelProto", spec: ModelSpec, name: str) -> Program | IntegerProgram:
+    if spec.precision not in (FLOAT32, INT8):
+        raise InputError(f"A C file computes in float32 or int8, not in {spec.precision}.")
+    single = of_one_image(model)
+    return integer_program(single, name) if spec.precision == INT8 else program(single, name)
 
 
 def _difference(ours: str, theirs: str) -> str:
@@ -150,7 +176,7 @@ def _plain_spec(spec: ModelSpec) -> Any:
     return json.loads(spec.to_json())
 
 
-def _of_one_image(model: "ModelProto") -> "ModelProto":
+def of_one_image(model: "ModelProto") -> "ModelProto":
     """Return a copy for a batch of one."""
     import onnx
 
@@ -164,7 +190,7 @@ def _of_one_image(model: "ModelProto") -> "ModelProto":
     return single
 
 
-def _values(model: "ModelProto") -> "dict[str, NDArray[Any]]":
+def values_of(model: "ModelProto") -> "dict[str, NDArray[Any]]":
     """Return the tensors of a model.
 
     Raises:
@@ -180,11 +206,11 @@ def _values(model: "ModelProto") -> "dict[str, NDArray[Any]]":
     return found
 
 
-def _arrays(found: Program, values: "Mapping[str, NDArray[Any]]") -> list[str]:
+def _arrays(found: Program | IntegerProgram, values: "Mapping[str, NDArray[Any]]") -> list[str]:
     lines: list[str] = []
     for name, held in found.arrays.items():
         numbers = values[held.weight].ravel()[held.order] if isinstance(held, Packing) else held
-        lines += array(name, "float", numbers)
+        lines += array(name, _KINDS[numbers.dtype.name], numbers)
     return lines
 
 
@@ -210,7 +236,7 @@ def _comment(words: str) -> str:
     return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
-def _tables(spec: ModelSpec, name: str) -> list[str]:
+def _tables(spec: ModelSpec, name: str, first: Quantization | None) -> list[str]:
     """Return the tables of the preprocessing, of the labels and of the self-test."""
     lines = [
         f"const char *const {name}_labels[{len(spec.labels)}] = {{",
@@ -219,7 +245,9 @@ def _tables(spec: ModelSpec, name: str) -> list[str]:
     ]
     if spec.framing == UNKNOWN:
         return lines
-    lines += array(f"{name}_levels", "float", lookup_table(spec))
+    levels: NDArray[Any] = lookup_table(spec)
+    levels = levels if first is None else quantized(levels, first)
+    lines += array(f"{name}_levels", _KINDS[levels.dtype.name], levels)
     if spec.selftest is not None:
         lines += _golden(spec, name)
     return lines
@@ -248,6 +276,6 @@ def header(source: Source) -> str:
     return header_text(source.spec, source.name, found_bytes(source.program))
 
 
-def found_bytes(found: Program) -> int:
+def found_bytes(found: Program | IntegerProgram) -> int:
     """Return the bytes of the scratch memory."""
     return 4 * found.floats
