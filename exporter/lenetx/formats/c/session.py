@@ -1,9 +1,11 @@
 """Run C files: compiled into this process, or in a process of its own under sanitizers."""
 
 import ctypes
+import shutil
 import subprocess
 import tempfile
 import threading
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,8 +107,9 @@ class SanitizedBackend:
     device = "cpu"
 
     def __init__(self, source: Source, compiler: str) -> None:
-        self._spec, self._folder = source.spec, tempfile.TemporaryDirectory(prefix="lenetx-")
-        place, (channels, height, width) = Path(self._folder.name), source.spec.input_shape
+        self._spec, place = source.spec, Path(tempfile.mkdtemp(prefix="lenetx-"))
+        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        channels, height, width = source.spec.input_shape
         write_sources(place, source.text, header(source), source.name, source.spec)
         main = _MAIN.replace("@NAME@", source.name).replace("@INPUTS@", str(channels * height * width))
         main = main.replace("@OUTPUTS@", str(len(source.spec.labels)))

@@ -73,10 +73,13 @@ class Qdq:
         if name in self.graph.constants:
             held = self.graph.constants[name]
             return held.astype(np.float64) if held.dtype.kind == "f" else held
-        each = self.stored[self.makers[name].input[0]]
+        maker = self.makers[name]
+        each = self.stored[maker.input[0]]
+        zero = self.graph.constants[maker.input[2]].astype(np.float64) if len(maker.input) > 2 else np.zeros(())
         shape = [-1 if place == each.axis else 1 for place in range(each.numbers.ndim)]
         scales = each.scales.astype(np.float64)
-        return each.numbers * (scales.reshape(shape) if scales.ndim else scales)
+        zero, scales = (values.reshape(shape) if values.ndim else values for values in (zero, scales))
+        return (each.numbers - zero) * scales
 
     def require_moves(self, nodes: "list[NodeProto]") -> None:
         """Raise InputError, naming the node, unless all nodes leave the numbers as they are in memory."""
