@@ -13,6 +13,7 @@ from lenetx_runtime.spec import FLOAT32, INT8, UNKNOWN
 from .int8.program import IntegerProgram, integer_program
 from .int8.simulation import quantized
 from .int8.steps import Quantization
+from .int8.words import INTEGER_HEAD
 from .interface import header_text, interface
 from .listing import GRAPH, SPEC, arrays_in, commented, graph_of, model_of, record_in, with_weights
 from .program import Program, program
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FLOAT_HEAD = ("   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",)
 _KINDS = {"float32": "float", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
 _INCLUDE = re.compile(r'^#include "(\w+)\.h"$', re.MULTILINE)
 
@@ -224,7 +226,7 @@ def _head(spec: ModelSpec, name: str) -> list[str]:
         "",
         "   No memory is allocated and nothing is kept between calls: every function may run in several threads, each",
         "   with scratch memory of its own. Compile it like any C file; -O3 and -march= for your processor make it",
-        "   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",
+        *(INTEGER_HEAD if spec.precision == INT8 else _FLOAT_HEAD),
         "",
         "   The comments below hold the model's description and its ONNX graph, so that 'lenetx verify' can prove this",
         "   file. They are not needed to compile it. */",

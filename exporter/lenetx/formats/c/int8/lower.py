@@ -53,6 +53,15 @@ def lowered(model: "ModelProto") -> Integers:
         InputError: an operator, or a use of one, has no integer formula; it names the node.
     """
     require_plain(model)
+    try:
+        return _integers(model)
+    except InputError:
+        raise
+    except Exception:  # a graph that lenetx did not write: names, shapes and attributes of any kind
+        raise InputError("The network cannot be written as C: its graph is not one that lenetx quantizes.") from None
+
+
+def _integers(model: "ModelProto") -> Integers:
     qdq, given, output = Qdq(model), model.graph.input[0].name, model.graph.output[0].name
     first, steps = None, []
     for node in model.graph.node:

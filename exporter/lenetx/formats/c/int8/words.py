@@ -3,8 +3,16 @@
 from ..text import number
 from .steps import Affine, Average, Join, MaxPool, Quantization, Step, Table, Total
 
-__all__ = ["ROUNDED", "described", "quantizing"]
+__all__ = ["INTEGER_HEAD", "ROUNDED", "described", "quantizing"]
 
+INTEGER_HEAD = (
+    "   fast.",
+    "",
+    "   Weights and activations are int8, sums are int32. A sum becomes an int8 number by a 64-bit product with a",
+    "   32-bit factor and a rounding shift. Floats are only in the quantization of a float input and in the logits;",
+    "   The function for frames quantizes with a table of 256 numbers.",
+)
+"""What the first comment says of the arithmetic."""
 ROUNDED = """\
 /* The int8 number for value / 2^shift, to nearest, ties up, plus its zero point; |value| < 2^62 and 1 <= shift <= 62.
    2^62 is added and taken off again, since a right shift of a negative number is the compiler's choice in C. */
