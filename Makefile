@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= 2
 
-.PHONY: demo test test-slow test-gpu fuzz check lint docs bench build reference clean
+.PHONY: demo test test-slow test-gpu test-mcu fuzz check lint docs bench build reference clean
 
 $(STAMP): constraints.txt pyproject.toml runtime/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -24,7 +24,7 @@ demo: $(STAMP)
 	@echo "  lenetx train --data FOLDER                                 your own pictures: docs/tutorial.md"
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow and not mcu"
 
 test-slow: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
@@ -32,6 +32,10 @@ test-slow: $(STAMP)
 # Where there is a GPU: in an environment with onnxruntime-gpu instead of onnxruntime. It needs no torch.
 test-gpu:
 	$(PYTHON) -m pytest -ra -p no:cacheprovider tests/gpu
+
+# The C file on emulated microcontrollers. Each needs a compiler and an emulator, which docs/c.md names.
+test-mcu: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -ra -p no:cacheprovider tests/mcu
 
 # Seconds for each target; what is found lies in build/fuzz.
 SECONDS ?= 60
@@ -51,7 +55,7 @@ docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict --quiet
 
-check: lint test test-slow docs
+check: lint test test-slow test-mcu docs
 
 bench: $(STAMP)
 	for script in start_up first_prediction runtime bench service ort framing soak verify limits train; do $(BIN)/python benchmarks/$$script.py || exit 1; done

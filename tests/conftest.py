@@ -17,13 +17,46 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ARCHITECTURES = ("lenet5", "lenet5-3x3", "lenet5-1998")
 
 
+COMPILER = next((name for name in ("gcc", "clang") if shutil.which(name)), None)
+NO_COMPILER = "neither gcc nor clang is installed"
+
+
 def pytest_collection_modifyitems(items):
     """Skip tests of formats whose engine is not installed."""
-    if importlib.util.find_spec("openvino"):
-        return
+    missing = {} if COMPILER else {"c": NO_COMPILER, "native": NO_COMPILER}
+    engines = (name for name in ("openvino", "executorch") if not importlib.util.find_spec(name))
+    missing |= {name: f"{name} is not installed" for name in engines}
     for item in items:
-        if "openvino" in getattr(getattr(item, "callspec", None), "params", {}).values():
-            item.add_marker(pytest.mark.skip(reason="openvino is not installed"))
+        for value in getattr(getattr(item, "callspec", None), "params", {}).values():
+            if isinstance(value, str) and value in missing:
+                item.add_marker(pytest.mark.skip(reason=missing[value]))
+
+
+@pytest.fixture(scope="session")
+def machine_code(tmp_path_factory):
+    """The function that compiles C to the bytes of a shared library."""
+    if COMPILER is None:
+        pytest.skip(NO_COMPILER)
+
+    def compile_it(text):
+        folder = tmp_path_factory.mktemp("compiled")
+        (folder / "library.c").write_text(text)
+        command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", "library.so", "library.c"]
+        subprocess.run(command, cwd=folder, check=True)
+        return (folder / "library.so").read_bytes()
+
+    return compile_it
+
+
+@pytest.fixture
+def planting(tmp_path):
+    """A file, and C that makes it as soon as a library with that C is loaded."""
+    path = tmp_path / "the library was loaded"
+    text = f"""
+#include <stdio.h>
+__attribute__((constructor)) static void plant(void) {{ fclose(fopen("{path}", "w")); }}
+"""
+    return path, text
 
 
 @pytest.fixture(scope="session")

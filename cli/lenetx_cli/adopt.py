@@ -24,6 +24,10 @@ def adopt(
     layout: Annotated[
         str | None, typer.Option("--layout", help="nchw, nhwc, flat or nhw: the file's input, if it does not tell.")
     ] = None,
+    also_c: Annotated[
+        bool,
+        typer.Option("--also-c", help="Also write and prove NAME.c, in C, from the same graph."),
+    ] = False,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: artifacts]")
     ] = None,
@@ -59,6 +63,7 @@ def adopt(
                 layout=layout,
                 folder=folder,
                 name=name,
+                also_c=also_c,
                 data_name=data,
                 data_root=data_root,
                 data_options=None if reading == lenetx.DataOptions() else reading,

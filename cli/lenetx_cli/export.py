@@ -23,7 +23,7 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="onnx, torchscript, pt2, ort, openvino or c; may be repeated. [default: onnx and torchscript]",
+            help="onnx, torchscript, pt2, ort, openvino, executorch, c, native; repeatable. [default: the first two]",
         ),
     ] = None,
     all_: Annotated[
@@ -31,6 +31,14 @@ def export(
     ] = False,
     batch: Annotated[str, typer.Option("--batch", "-b", help="'dynamic', or a fixed batch size.")] = "dynamic",
     opset: Annotated[int | None, typer.Option("--opset", help="Opset of the ONNX file. [default: 18]")] = None,
+    march: Annotated[
+        str | None,
+        typer.Option("--march", help="native: x86-64 to x86-64-v4. [default: this processor's]", show_default=False),
+    ] = None,
+    largest_batch: Annotated[
+        int | None,
+        typer.Option("--largest-batch", help="ExecuTorch: images per call of a dynamic batch. [default: 64]"),
+    ] = None,
     precision: Annotated[str, typer.Option("--precision", help="fp32, int8 (ONNX and C) or fp16 (ONNX).")] = "fp32",
     calibration: Annotated[
         str | None,
@@ -49,6 +57,15 @@ def export(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="ONNX: add the softmax of the logits as a second output.")
     ] = False,
+    with_framing: Annotated[
+        bool, typer.Option("--with-framing/--without-framing", help="C: take pictures of any size, not only frames.")
+    ] = True,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name", help="File name without its ending; of a C file, an identifier. [default: the weights']"
+        ),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", "-o", help="Folder to write to. [default: the checkpoint's]")
     ] = None,
@@ -71,11 +88,14 @@ def export(
     from lenetx.publishing.locate import newest_checkpoint
 
     names = list(dict.fromkeys(format)) if format else None
-    for name in names or ():
-        formats.require(name)
-    chosen = (names, opset, calibration, calibration_images, raw_input or None, probabilities or None)
-    if all_ and (precision != "fp32" or any(each is not None for each in chosen)):
-        problem = "it makes every format in every precision: no --format, --opset, --precision or --calibration."
+    for each in names or ():
+        formats.require(each)
+    chosen = (names, opset, march, largest_batch, calibration, calibration_images)
+    if all_ and (precision != "fp32" or raw_input or probabilities or any(each is not None for each in chosen)):
+        problem = (
+            "it makes every format in every precision: no --format, --opset, --march, --largest-batch, --precision or "
+            "--calibration."
+        )
         raise typer.BadParameter(problem, param_hint="'--all'")
     reduction = lenetx.Precision(precision, calibration, calibration_images, None if all_ else max_drop)
     size = _batch(batch)
@@ -91,7 +111,7 @@ def export(
         try:
             making: dict[str, Any] = {
                 "folder": folder,
-                "name": path.stem,
+                "name": name or path.stem,
                 "batch": size,
                 "data_name": data,
                 "data_root": data_root,
@@ -107,9 +127,12 @@ def export(
                     loaded,
                     names,
                     opset=opset,
+                    march=march,
+                    largest_batch=largest_batch,
                     precision=reduction,
                     raw_input=raw_input,
                     probabilities=probabilities,
+                    with_framing=with_framing,
                     **making,
                 )
         except ProofFailed as error:

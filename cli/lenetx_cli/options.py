@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "AllowNative",
     "DataRoot",
     "Device",
     "FollowLinks",
@@ -32,6 +33,7 @@ augmentation_option = partial(typer.Option, rich_help_panel="Augmentation")
 output_option = partial(typer.Option, rich_help_panel="Files and output")
 stated_option = partial(typer.Option, rich_help_panel="Preprocessing and labels")
 
+AllowNative = Annotated[bool, typer.Option("--allow-native", help="Load a native library (.so), which runs its code.")]
 DataRoot = Annotated[
     Path | None,
     data_option("--data-root", help="Folder of the data set's files. [default: LENETX_DATA, or a cache folder]"),

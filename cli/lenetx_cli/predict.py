@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import render
-from .options import Device, Json
+from .options import AllowNative, Device, Json
 from .weights import Weights, reads_weights
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def predict(
     *,
     weights: Weights,
     device: Device = "cpu",
+    allow_native: AllowNative = False,
     show_frame: Annotated[
         Path | None,
         typer.Option(
@@ -36,7 +37,7 @@ def predict(
     """Label images; one that cannot be used is named, and the others are labelled."""
     from lenetx_runtime.commands import label, unproven_note
 
-    with _classifier(model, device, weights) as classifier:
+    with _classifier(model, device, weights, allow_native=allow_native) as classifier:
         if unproven := unproven_note(classifier.spec, model):
             render.notices(quiet=False)(unproven)
         status, found = label(classifier, images, top_k, lambda _: None, render.error)
@@ -53,12 +54,14 @@ def predict(
         raise typer.Exit(status)
 
 
-def _classifier(model: Path, device: str, weights: Weights) -> "Classifier":
+def _classifier(model: Path, device: str, weights: Weights, *, allow_native: bool) -> "Classifier":
     from lenetx_runtime import Classifier
 
-    if model.suffix in (".onnx", ".ort") and not weights.any:
-        return Classifier(model, device=device)
+    if model.suffix in (".onnx", ".ort", ".so") and not weights.any:
+        return Classifier(model, device=device, allow_native=allow_native)
     import lenetx
 
     note = render.notices(quiet=False)
-    return lenetx.classifier(model, device=device, weights_options=weights.options(), on_notice=note)
+    return lenetx.classifier(
+        model, device=device, weights_options=weights.options(), allow_native=allow_native, on_notice=note
+    )

@@ -16,6 +16,7 @@ from .errors import InputError
 from .execution.host import standard_settings
 from .execution.notices import warn
 from .formats import DEFAULT, Batch, require_options
+from .formats.c.source import require_identifier
 from .models import file_stem
 from .models.in_memory import is_module
 from .publishing.publish import Refusal, publish
@@ -120,9 +121,12 @@ def export(
     stem: str | None = None,
     batch: Batch = "dynamic",
     opset: int | None = None,
+    march: str | None = None,
+    largest_batch: int | None = None,
     precision: Precision | str = "fp32",
     raw_input: bool = False,
     probabilities: bool = False,
+    with_framing: bool = True,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -154,11 +158,14 @@ def export(
         stem: the same as ``name``.
         batch: ``"dynamic"``, or a fixed batch size.
         opset: opset of the ONNX file; 18 by default.
+        march: processors of a native library: ``x86-64`` to ``x86-64-v4``; by default the highest that this one has.
+        largest_batch: of an ``executorch`` file with a dynamic batch: images per call, 1 to 1,024; 64 by default.
         precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
             called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
         raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
             in ``fp32``; the file is called ``NAME.raw.onnx``.
         probabilities: add the softmax of the logits as a second output ``probabilities``. Only for ONNX in ``fp32``.
+        with_framing: C only: take pictures of any size too, if the framing is ``mnist``, ``stretch`` or ``letterbox``.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
@@ -179,6 +186,8 @@ def export(
         OutputError: a file cannot be written.
     """
     name = name or stem
+    if name and "c" in (formats or ()):
+        require_identifier(name)
     stated: dict[str, Any] = {
         "labels": labels,
         "framing": framing,
@@ -204,8 +213,10 @@ def export(
     if formats is not None and (isinstance(formats, str) or not formats):
         raise InputError(f"Formats are a list of names, not {formats!r}.")
     precision = Precision(precision) if isinstance(precision, str) else precision
-    options: dict[str, Any] = {} if opset is None else {"opset": opset}
+    stated_options = {"opset": opset, "march": march, "largest_batch": largest_batch}
+    options: dict[str, Any] = {option: value for option, value in stated_options.items() if value is not None}
     options |= {name: True for name, on in (("raw_input", raw_input), ("probabilities", probabilities)) if on}
+    options |= {} if with_framing else {"with_framing": False}
     names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))
     require_options(names, options)
     if formats is None and on_refusal is None:
@@ -257,6 +268,7 @@ def classifier(
     device: str = "cpu",
     architecture: str | None = None,
     weights_options: WeightsOptions | None = None,
+    allow_native: bool = False,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Classifier:
     """Open an artifact of any format, or any file of weights in eager PyTorch, as the runtime's ``Classifier``.
@@ -267,6 +279,7 @@ def classifier(
         architecture: the network of the weights; see ``load``.
         weights_options: how to read weights, instead of ``architecture``. Its statements also complete an artifact that
             does not record its preprocessing.
+        allow_native: load a native library (``.so``), see ``lenetx_runtime.Classifier``.
         on_notice: called with a sentence about anything that was assumed or changed.
 
     Raises:
@@ -277,7 +290,6 @@ def classifier(
     path, options = Path(path), WeightsOptions.of(weights_options, architecture=architecture)
     if not formats.is_artifact(path):
         return eager.classifier(weights_load.load_weights(path, options, on_notice), device=device)
-    opened = formats.open_artifact(path, device=device)
-    options.require_for_artifact(str(path), opened.artifact.spec.network_output)
-    spec = stated_spec(path, opened.artifact.spec, options.stated, on_notice)
-    return Classifier.from_backend(spec, opened.backend)
+    spec, backend = formats.spec_and_backend(path, device=device, allow_native=allow_native)
+    options.require_for_artifact(str(path), spec.network_output)
+    return Classifier.from_backend(stated_spec(path, spec, options.stated, on_notice), backend)

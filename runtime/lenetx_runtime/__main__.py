@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         command.add_argument("--json", action="store_true", help="print one JSON document")
         if model:
-            command.add_argument("model", metavar="MODEL", type=Path, help="an .onnx file that lenetx exported")
+            command.add_argument("model", metavar="MODEL", type=Path, help="an .onnx, .ort or .so file of lenetx")
         return command
 
     predict = add(
@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help=files)
     predict.add_argument("--top-k", metavar="K", type=_count, default=3, help="how many classes to show; 3 by default")
     predict.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; there is no silent fallback")
+    allowing = "load a native library (.so), which runs its code"
+    predict.add_argument("--allow-native", action="store_true", help=allowing)
     add(
         commands.inspect,
         "print a model's metadata",
@@ -87,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     devices = "cpu, cuda or cuda:N; every execution provider that this device's onnxruntime has by default"
     selftest.add_argument("--device", help=devices)
+    selftest.add_argument("--allow-native", action="store_true", help=allowing)
     add(
         commands.doctor,
         "show what this device can run, and what prevents the rest",

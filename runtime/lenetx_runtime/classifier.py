@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
 from .backend import Backend
@@ -40,13 +39,13 @@ _Labelled: TypeAlias = "tuple[list[Prediction], InputError | None]"
 
 
 class Classifier:
-    """Label images with a proven ONNX or ORT model. Any number of threads may share one instance.
+    """Label images with a proven ONNX, ORT or native model. Any number of threads may share one instance.
 
     It can be pickled: another process opens the same model again, by its path if it has one.
     A forked process can keep using it on the CPU.
 
     Args:
-        model: path of an ``.onnx`` or ``.ort`` file that lenetx exported, or its bytes.
+        model: path of an ``.onnx``, ``.ort`` or ``.so`` file that lenetx exported, or its bytes.
         device: ``cpu``, ``cuda`` or ``cuda:N``: the model runs there, or ``DeviceUnavailable`` is raised. ``auto``
             takes CUDA if the model's self-test passes on it, else the CPU; the attribute ``device`` says which.
         threads: maximum CPU threads of one call; if ``None``, all that this process may use, by its affinity and
@@ -57,12 +56,14 @@ class Classifier:
             a pair of name and settings. They run the whole model, or ``DeviceUnavailable`` is raised.
         cuda: options for CUDA, if the model runs there.
         limits: maximum sizes of files and images; larger ones are rejected before they are read.
+        allow_native: load a native library (``.so``), which runs whatever its file contains: its digest shows damage,
+            not malice.
 
     Attributes:
         spec: the model's metadata.
 
     Raises:
-        InputError: the file is missing or a directory, or an argument is wrong.
+        InputError: the file is missing, a directory, or a library that was not allowed; or an argument is wrong.
         ArtifactError: the file is damaged, changed, not made by lenetx, or not verified although required.
         DeviceUnavailable: the device is not available.
         EngineMissing: onnxruntime is not installed.
@@ -83,6 +84,7 @@ class Classifier:
         providers: "Sequence[Provider] | None" = None,
         cuda: CudaOptions = DEFAULT_CUDA,
         limits: Limits = DEFAULT_LIMITS,
+        allow_native: bool = False,
     ) -> None:
         request = as_request(
             model,
@@ -92,6 +94,7 @@ class Classifier:
             require_verified=require_verified,
             cuda=cuda,
             limits=limits,
+            allow_native=allow_native,
         )
         self._take(request.open(), request)
 
@@ -216,9 +219,7 @@ class Classifier:
         """Return the classifier."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the classifier."""
         self.close()
 

@@ -1,7 +1,7 @@
 """Implement the commands of ``python -m lenetx_runtime``, one function each; none of them prints."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ def predict(asked: "Namespace", screen: Screen) -> int:
         if not asked.json:
             screen.line(_sentence(answer))
 
-    with Classifier(asked.model, device=asked.device) as classifier:
+    with Classifier(asked.model, device=asked.device, allow_native=asked.allow_native) as classifier:
         if note := unproven_note(classifier.spec, asked.model):
             screen.complain(note)
         status, found = label(classifier, asked.images, asked.top_k, show, screen.complain)
@@ -110,14 +110,16 @@ def inspect(asked: "Namespace", screen: Screen) -> int:
     import hashlib
 
     from .files import naming, read_bytes
-    from .ort_file import read_any_spec
+    from .native_file import is_native
+    from .ort_file import is_ort, read_any_spec
 
     data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
     with naming(asked.model):
         spec = read_any_spec(data)
     certificate = _certificate_problem(asked.model, data, spec)
     facts = {"sha256": hashlib.sha256(data).hexdigest(), "verified": certificate is None, "certificate": certificate}
-    document = {"kind": "onnx", "name": asked.model.name, "size_bytes": len(data), "spec": json.loads(spec.to_json())}
+    kind = "native" if is_native(data) else "ort" if is_ort(data) else "onnx"
+    document = {"kind": kind, "name": asked.model.name, "size_bytes": len(data), "spec": json.loads(spec.to_json())}
     if asked.json:
         screen.document(document | {"facts": facts})
         return 0
@@ -130,7 +132,6 @@ def selftest(asked: "Namespace", screen: Screen) -> int:
     """Run a model's self-test."""
     from .files import naming, read_bytes
     from .ort_file import read_any_spec
-    from .run_selftest import run_selftest, run_selftest_everywhere
     from .selftest import require_selftest
 
     data = read_bytes(asked.model, "model", limit=DEFAULT_LIMITS.model_bytes)
@@ -138,20 +139,32 @@ def selftest(asked: "Namespace", screen: Screen) -> int:
     with naming(asked.model):
         spec = read_any_spec(data)
     require_selftest(spec)
-    with naming(asked.model):
-        device = asked.device
-        found = (
-            run_selftest_everywhere(data, spec) if device is None else iter([run_selftest(data, spec, device=device)])
-        )
-        for outcome in found:
-            outcomes.append(outcome)
-            if not asked.json:
-                screen.line(_line(outcome))
+    for outcome in _outcomes(asked, data, spec):
+        outcomes.append(outcome)
+        if not asked.json:
+            screen.line(_line(outcome))
     statuses = {outcome.status for outcome in outcomes}
     passed = "passed" in statuses and "failed" not in statuses
     if asked.json:
         screen.document({"model": asked.model.name, "passed": passed, "providers": [*map(_plain, outcomes)]})
     return 0 if passed else _FAILED
+
+
+def _outcomes(asked: "Namespace", data: bytes, spec: "ModelSpec") -> "Iterator[ProviderOutcome]":
+    from .classifier import Classifier
+    from .files import naming
+    from .native_file import is_native
+    from .run_selftest import ProviderOutcome, run_selftest, run_selftest_everywhere
+
+    if is_native(data):
+        with Classifier(asked.model, device=asked.device or "cpu", allow_native=asked.allow_native) as classifier:
+            yield ProviderOutcome.of("native", classifier.self_test())
+        return
+    with naming(asked.model):
+        if asked.device is None:
+            yield from run_selftest_everywhere(data, spec)
+        else:
+            yield run_selftest(data, spec, device=asked.device)
 
 
 def doctor(asked: "Namespace", screen: Screen) -> int:

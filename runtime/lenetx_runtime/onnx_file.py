@@ -34,6 +34,7 @@ _OTHER_FORMAT = b"ORTM"
 """Magic bytes of ORT files: onnxruntime looks for them first, and would read another graph."""
 
 _ZIP = b"PK\x03\x04"
+_EXECUTORCH = b"ET"
 _FOREIGN = (
     "It was not made by lenetx: it has no lenetx spec. 'lenetx verify' proves an ONNX file of another program, and "
     "'lenetx adopt' adds what the runtime needs."
@@ -47,10 +48,10 @@ def read_spec(data: bytes) -> ModelSpec:
         ArtifactError: not ONNX, not made by lenetx, damaged, with weights in other files, with unsafe operators, or
             with windows far larger than its input.
     """
-    if data.startswith(_ZIP):
+    if data.startswith(_ZIP) or data[4:6] == _EXECUTORCH:
         raise ArtifactError(
-            "It is an archive: lenetx_runtime runs ONNX and ORT files, and "
-            "lenetx.classifier, of the package lenetx, runs .torchscript, .pt2 and .openvino."
+            "It is an archive or an ExecuTorch program: lenetx_runtime runs ONNX and ORT files, and "
+            "lenetx.classifier, of the package lenetx, runs .torchscript, .pt2, .openvino and .pte."
         )
     if data[4:8] == _OTHER_FORMAT:
         raise ArtifactError("It is not an ONNX model: onnxruntime would read it as its own ORT format.")

@@ -45,6 +45,7 @@ class Request(NamedTuple):
     providers: tuple[Provider, ...] | None = None
     cuda: CudaOptions = DEFAULT_CUDA
     limits: Limits = DEFAULT_LIMITS
+    allow_native: bool = False
     content_sha256: str | None = None
 
     def __repr__(self) -> str:
@@ -70,8 +71,9 @@ class Request(NamedTuple):
             raise InputError(f"Give the device {self.device} or providers, not both.")
         if self.device != "auto" and not is_device(self.device):
             raise InputError(f"There is no device '{self.device}': give auto, cpu, cuda or cuda:N.")
-        for name, value, kind in (("cuda", self.cuda, CudaOptions), ("limits", self.limits, Limits)):
-            if not isinstance(value, kind):
+        kinds = (("cuda", CudaOptions), ("limits", Limits), ("allow_native", bool))
+        for name, kind in kinds:
+            if not isinstance(value := getattr(self, name), kind):
                 raise InputError(f"{name} is of {kind.__name__}, not {type(value).__name__}.")
 
     def reopening(self, spec: ModelSpec) -> "Request":
@@ -86,6 +88,7 @@ class Request(NamedTuple):
             LenetxError: as ``Classifier``.
         """
         from .cpus import available_cpus
+        from .native_file import is_native
         from .ort_file import read_any_spec
 
         most = self.limits.model_bytes
@@ -101,13 +104,29 @@ class Request(NamedTuple):
                 from .certificate import require_certificate
 
                 require_certificate(self.model, data, spec)
-            large = len(data) > _LARGE
+            large = len(data) > _LARGE and not is_native(data)
             backend = self._backend(data, spec, threads if large else 1)
         return Opened(spec, backend, Workers(1 if large else threads), self.limits)
 
+    def _native(self, data: bytes, spec: ModelSpec) -> Backend:
+        from .native import NativeBackend
+
+        if not self.allow_native:
+            name = "The model" if isinstance(self.model, bytes) else f"'{self.model}'"
+            raise InputError(
+                f"{name} is machine code, which runs as soon as it is loaded: pass allow_native=True in Python, or "
+                "--allow-native to a command, if you trust where it comes from."
+            )
+        if self.providers is not None:
+            raise InputError("Execution providers are onnxruntime's; a native library runs on the CPU: give none.")
+        return NativeBackend(data, spec, "cpu" if self.device == "auto" else self.device)
+
     def _backend(self, data: bytes, spec: ModelSpec, threads: int) -> Backend:
+        from .native_file import is_native
         from .ort import OrtBackend
 
+        if is_native(data):
+            return self._native(data, spec)
         if self.providers is not None:
             return OrtBackend(data, spec, providers=self.providers, threads=threads, cuda=self.cuda)
         if self.device == "auto":

@@ -8,7 +8,7 @@ Source of the slots: onnxruntime/core/flatbuffers/schema/ort.fbs.
 
 from collections.abc import Iterator
 
-from . import onnx_file
+from . import native_file, onnx_file
 from .errors import ArtifactError
 from .flatbuffer import Table, root
 from .graph_checks import UNSUPPORTED, WHOLE, Attribute, Node, Tensor, check, require_text
@@ -37,7 +37,9 @@ def is_ort(data: bytes) -> bool:
 
 
 def read_any_spec(data: bytes) -> ModelSpec:
-    """Read and check an ONNX or an ORT file, as ``read_spec`` of its module does; the contents tell which it is."""
+    """Read and check an ONNX, ORT or native file, as ``read_spec`` of its module; the contents tell which it is."""
+    if native_file.is_native(data):
+        return native_file.read_spec(data)
     return read_spec(data) if is_ort(data) else onnx_file.read_spec(data)
 
 

@@ -61,6 +61,7 @@ _OPTIONAL = {
     "calibration": None,
     "raw_input": False,
     "probabilities": False,
+    "largest_batch": None,
 }
 """The fields that the JSON text omits at these values."""
 _SWITCHES = ("raw_input", "probabilities")
@@ -108,6 +109,7 @@ class ModelSpec:
             the JSON text omits, for other precisions.
         raw_input: ONNX only: whether the graph takes frames, uint8[batch, *frame_shape], and normalises them itself.
         probabilities: ONNX only: whether the graph has a second output ``probabilities``, the softmax of the logits.
+        largest_batch: ExecuTorch only: the largest number of images per call, of a dynamic batch; otherwise ``None``.
 
     Raises:
         ArtifactError: a field is not valid, or two contradict each other.
@@ -141,6 +143,7 @@ class ModelSpec:
     calibration: str | None = None
     raw_input: bool = False
     probabilities: bool = False
+    largest_batch: int | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -216,6 +219,8 @@ def _problems(spec: ModelSpec) -> list[str]:
     wrong |= {name: "true or false" for name in _SWITCHES if type(getattr(spec, name)) is not bool}
     if spec.batch != "dynamic" and not is_count(spec.batch, least=1):
         wrong["batch"] = f'"dynamic" or 1 to {LARGEST_COUNT}'
+    if spec.largest_batch is not None and (spec.batch != "dynamic" or not is_count(spec.largest_batch, least=1)):
+        wrong["largest_batch"] = f"1 to {LARGEST_COUNT}, with a dynamic batch"
     if not isinstance(spec.labels, tuple) or len(spec.labels) < 2 or not all(map(is_text, spec.labels)):
         wrong["labels"] = "at least two texts"
     if not is_digest(spec.weights_sha256):

@@ -46,9 +46,9 @@ def test_the_help_names_every_format(cli):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("name", ["pt2", "openvino"])
+@pytest.mark.parametrize("name", ["pt2", "openvino", "executorch"])
 def test_an_archive_from_export_to_prediction(cli, tmp_path, name):
-    path = f"artifacts/lenet5.{name}"
+    path = f"artifacts/lenet5{formats.suffix(name)}"
     assert f"Published {path}." in cli("export", "-f", name).stdout
     assert cli("verify", path).exit_code == 0
     assert json.loads(cli("inspect", path, "--json").stdout)["kind"] == name
@@ -57,13 +57,14 @@ def test_an_archive_from_export_to_prediction(cli, tmp_path, name):
     assert cli("convert", path, "weights.safetensors").exit_code == 0
 
 
-def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    result = cli("export", "-f", "openvino", "-f", "onnx")
+@pytest.mark.parametrize(("module", "engine"), [("openvino", "OpenVINO"), ("executorch", "ExecuTorch")])
+def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch, module, engine):
+    monkeypatch.setitem(sys.modules, module, None)
+    result = cli("export", "-f", module, "-f", "onnx")
     assert result.exit_code == 3
-    assert "OpenVINO is not installed: run 'pip install openvino'." in " ".join(result.stderr.split())
+    assert f"{engine} is not installed: run 'pip install {module}'." in " ".join(result.stderr.split())
     assert (folder / "lenet5.onnx").exists()
-    assert not (folder / "lenet5.openvino").exists()
+    assert not (folder / f"lenet5{formats.suffix(module)}").exists()
 
 
 def test_json_is_one_document_on_stdout(cli, folder):
@@ -226,10 +227,11 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(cli, folder):
 @pytest.mark.slow
 def test_all_makes_every_format_in_every_precision(cli, folder):
     pytest.importorskip("openvino")
+    pytest.importorskip("executorch")
     result = cli("export", "--all", "--max-drop", 5, "--json")
     made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}
     assert result.exit_code == 0
-    assert {f"lenet5.{name}" for name in (*formats.FORMATS, "fp16.onnx", "int8.onnx")} <= made
+    assert {f"lenet5{end}" for end in (*map(formats.suffix, formats.FORMATS), ".fp16.onnx", ".int8.onnx")} <= made
     assert all((folder / name).exists() for name in made)
 
 
@@ -238,8 +240,10 @@ def test_all_names_what_cannot_be_made_and_publishes_the_rest(cli, folder, monke
         raise EngineMissing("The engine is not installed: run 'pip install engine'.")
 
     monkeypatch.setattr("lenetx.formats.torchscript.export", missing)
+    monkeypatch.setitem(sys.modules, "executorch", None)
     result = cli("export", "--all")
     assert result.exit_code == 0
+    assert "lenet5.pte was not published: ExecuTorch is not installed" in " ".join(result.stderr.split())
     assert (
         "lenet5.torchscript was not published: The engine is not installed: run 'pip install engine'." in result.stderr
     )
@@ -266,3 +270,26 @@ def test_an_ort_file_from_export_to_prediction(cli, workspace, seven):
     assert cli("verify", workspace / "lenet5.ort", "--quick").exit_code == 0
     assert "7" in cli("predict", workspace / "lenet5.ort", "seven.png").stdout
     assert json.loads(cli("inspect", workspace / "lenet5.ort", "--json").stdout)["kind"] == "ort"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("machine_code")
+def test_a_native_library_from_export_to_prediction(cli, workspace, seven, monkeypatch):
+    """No command loads it unasked; without a compiler it is still described, and labels pictures."""
+    PIL.Image.fromarray(seven).save("seven.png")
+    path = workspace / "lenet5.so"
+    assert cli("export", "-f", "native", "--march", "x86-64-v9").exit_code == 2
+    assert cli("export", "-f", "native", "--quiet").exit_code == 0
+    assert cli("verify", path, "--quick").exit_code == 0
+    refused = cli("predict", path, "seven.png")
+    assert refused.exit_code == 2
+    assert "pass allow_native=True in Python, or --allow-native to a command" in " ".join(refused.stderr.split())
+    monkeypatch.setenv("PATH", "")
+    assert json.loads(cli("inspect", path, "--json").stdout)["kind"] == "native"
+    assert "7" in cli("predict", path, "seven.png", "--allow-native").stdout
+    stopped = cli("verify", path)
+    assert stopped.exit_code == 3
+    assert "A native library is opened by compiling it again" in " ".join(stopped.stderr.split())
+    missing = cli("export", "-f", "native", "-f", "onnx")
+    assert missing.exit_code == 3
+    assert "There is no C compiler here: install gcc or clang." in " ".join(missing.stderr.split())

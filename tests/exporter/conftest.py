@@ -19,8 +19,8 @@ def exported(checkpoints):
 
     @functools.cache
     def export(name, architecture="lenet5", *, batch="dynamic", **options):
-        if name == "openvino":
-            pytest.importorskip("openvino")
+        if name in ("openvino", "executorch"):
+            pytest.importorskip(name)
         return formats.get(name).export(Network(checkpoints[architecture]), batch=batch, **options)
 
     return export
@@ -38,7 +38,7 @@ def opened(request, tmp_path):
     from lenetx import formats
 
     def run(contents):
-        path = tmp_path / f"changed.{request.module.FORMAT}"
+        path = tmp_path / f"changed{formats.suffix(request.module.FORMAT)}"
         path.write_bytes(contents if isinstance(contents, bytes) else archive.pack(contents))
         return formats.open_artifact(path)
 

@@ -19,11 +19,12 @@ from lenetx import data
 from lenetx.errors import InputError
 from lenetx.formats import export as export_as
 from lenetx.formats import get, open_artifact, precisions
-from lenetx.formats.c import companion, companion_name
+from lenetx.formats.c import companion
 from lenetx.formats.c.compile import compilers, library, write_sources
 from lenetx.formats.c.int8.fixed import fixed, rounded
 from lenetx.formats.c.int8.words import ROUNDED
-from lenetx.formats.c.source import header, read, written
+from lenetx.formats.c.reading import read
+from lenetx.formats.c.source import SEAL, sealed, written
 from lenetx.formats.network import Network
 from lenetx.quantization.calibration import Calibration, Sample, sample
 from lenetx.quantization.rounding import measure, quantized
@@ -177,7 +178,7 @@ def test_ten_thousand_images_of_mnist(mnist_root, checkpoint, opened):
 def test_a_frame_gets_the_logits_of_its_input_and_no_float_is_computed_before_them(built_in, name):
     source = read(built_in[name].decode())
     prefix = source.name
-    built = library(source.text, header(source), prefix, source.spec, compilers()[0], ("-O2",))
+    built = library(source, compilers()[0], ("-O2",))
     spec, scratch = source.spec, ctypes.create_string_buffer(1 << 14)
     frames = data.load("digits").test.framed(spec).images[:50]
     inputs = normalise(frames, spec)
@@ -197,19 +198,20 @@ def test_a_frame_gets_the_logits_of_its_input_and_no_float_is_computed_before_th
 def test_it_compiles_without_a_warning_as_c_and_as_cpp(built_in, tmp_path, kind):
     contents = built_in["lenet5"] if kind is None else export_own(kind)
     source = read(contents.decode())
-    write_sources(tmp_path, source.text, header(source), source.name, source.spec)
+    write_sources(tmp_path, source)
     for compiler, standard in (("gcc", "c99"), ("clang", "c99"), ("g++", "c++17"), ("clang++", "c++17")):
         if shutil.which(compiler):
             language = ["-x", "c++"] * compiler.endswith("++")
-            command = [compiler, f"-std={standard}", "-O2", *STRICT, "-c", "-o", "x.o", *language, f"{source.name}.c"]
+            command = [compiler, f"-std={standard}", "-O2", *STRICT, "-c", "-o", "x.o", *language, f"{source.stem}.c"]
             done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
 
 
-def test_it_needs_little_memory_and_its_header_is_named_as_it_is_included(built_in):
-    source = read(built_in["lenet5"].decode())
-    assert companion_name(built_in["lenet5"]) == "lenet5_int8.h"
-    assert '#include "lenet5_int8.h"' in source.text
+def test_it_needs_little_memory_and_includes_the_header_that_is_published_beside_it(checkpoint, built_in):
+    images = sample(data.load("digits"), checkpoint.spec, images=100)
+    named = get("c").export(Network(checkpoint), precision="int8", sample=images, stem="lenet5.int8")
+    assert b'#include "lenet5.int8.h"' in named
+    assert "int lenet5_int8_logits(" in companion(named).decode()
     assert "#define LENET5_INT8_SCRATCH_BYTES 2200 " in companion(built_in["lenet5"]).decode()
 
 
@@ -264,7 +266,7 @@ def changed(source, changes):
     for name, change in changes.items():
         values = numpy_helper.to_array(tensors[name]).copy()
         tensors[name].CopyFrom(numpy_helper.from_array(np.asarray(change(values), values.dtype), name))
-    return written(source.model, source.spec, source.name)
+    return written(source.model, source.spec, source.stem)
 
 
 @pytest.mark.parametrize(
@@ -286,13 +288,17 @@ def test_numbers_that_do_not_fit_are_an_error_that_names_the_node(built_in, chan
         changed(read(built_in["lenet5"].decode()), changes)
 
 
+def resealed(text):
+    return sealed(text.rpartition(SEAL)[0]).encode()
+
+
 def test_a_multiplier_off_by_one_unit_is_found_by_writing_the_file_again(built_in, opened):
     text = built_in["lenet5"].decode()
     start = text.index("static const int32_t lenet5_int8_conv2_factors[16] = {\n") + 60
     end = text.index(",", start)
     assert text[start:end].isdigit()
     with pytest.raises(ArtifactError, match="differs from what lenetx writes for its graph"):
-        opened((text[:start] + str(int(text[start:end]) + 1) + text[end:]).encode())
+        opened(resealed(text[:start] + str(int(text[start:end]) + 1) + text[end:]))
 
 
 @pytest.mark.parametrize("word", ["300", "0x1p3f", "x"])
@@ -302,7 +308,7 @@ def test_a_weight_that_is_no_int8_number_is_damage(built_in, opened, word):
     start = text.index(" ", start) + 1
     damaged = text[:start] + word + text[text.index(",", start) :]
     with pytest.raises(ArtifactError, match="lenet5_int8_fc1_weight holds something other than int8 numbers"):
-        opened(damaged.encode())
+        opened(resealed(damaged))
 
 
 def test_float16_is_an_error_that_says_where_it_is_available(checkpoint):

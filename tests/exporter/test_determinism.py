@@ -27,6 +27,7 @@ print(json.dumps({
 def test_another_process_in_another_folder_for_another_user(python, exported, checkpoint_paths, tmp_path):
     """The other process exports in the other order, too."""
     pytest.importorskip("openvino")
+    pytest.importorskip("executorch")
     folder = tmp_path / "somewhere else"
     folder.mkdir()
     shutil.copy(checkpoint_paths["lenet5"], folder / "renamed.pt")
@@ -37,7 +38,10 @@ def test_another_process_in_another_folder_for_another_user(python, exported, ch
     assert json.loads(done.stdout) == {name: hashlib.sha256(exported(name)).hexdigest() for name in formats.FORMATS}
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+SOME_SLOW = [pytest.param(name, marks=[pytest.mark.slow] * (name == "executorch")) for name in formats.FORMATS]
+
+
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_a_second_export_in_the_same_process(exported, checkpoint, name):
     again = formats.get(name).export(Network(checkpoint), batch="dynamic")
     assert again == exported(name)

@@ -1,6 +1,7 @@
 """Opening artifacts: told by their ending, refused with a sentence, and noticed when one bit is wrong."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -27,7 +28,7 @@ def refusal(tmp_path, name):
     """The function that opens these bytes and gives the sentence that refuses them."""
 
     def load(data):
-        path = tmp_path / f"damaged.{name}"
+        path = tmp_path / f"damaged{formats.suffix(name)}"
         path.write_bytes(data)
         with pytest.raises(ArtifactError) as caught:
             formats.open_artifact(path)
@@ -47,7 +48,7 @@ def test_both_formats_are_exported_by_default():
 def test_a_sound_artifact_says_what_it_is(tmp_path, name, sound, checkpoint):
     import hashlib
 
-    path = tmp_path / f"lenet5.{name}"
+    path = tmp_path / f"lenet5{formats.suffix(name)}"
     path.write_bytes(sound)
     opened = formats.open_artifact(path)
     artifact = opened.artifact
@@ -60,7 +61,7 @@ def test_a_sound_artifact_says_what_it_is(tmp_path, name, sound, checkpoint):
 
 
 def test_it_opens_under_any_name_in_any_folder(tmp_path, name, sound):
-    path = tmp_path / "ein anderer Name, été" / f"x.{name}"
+    path = tmp_path / "ein anderer Name, été" / f"x{formats.suffix(name)}"
     path.parent.mkdir()
     path.write_bytes(sound)
     assert formats.open_artifact(path).artifact.path == path
@@ -98,18 +99,19 @@ def test_what_is_no_artifact_at_all_is_refused(refusal, data):
 @pytest.mark.parametrize("place", range(1, len(NAMES)))
 def test_an_artifact_under_the_ending_of_another_format_is_refused(exported, tmp_path, name, place):
     other = NAMES[NAMES.index(name) - place]
-    path = tmp_path / f"wrong.{name}"
+    path = tmp_path / f"wrong{formats.suffix(name)}"
     path.write_bytes(exported(other))
     with pytest.raises(ArtifactError):
         formats.open_artifact(path)
 
 
 def test_missing_files_and_folders_are_bad_input(tmp_path, name):
-    with pytest.raises(InputError, match=rf"There is no model '.*nothing\.{name}'\.$"):
-        formats.open_artifact(tmp_path / f"nothing.{name}")
-    (tmp_path / f"folder.{name}").mkdir()
+    ending = formats.suffix(name)
+    with pytest.raises(InputError, match=rf"There is no model '.*nothing{re.escape(ending)}'\.$"):
+        formats.open_artifact(tmp_path / f"nothing{ending}")
+    (tmp_path / f"folder{ending}").mkdir()
     with pytest.raises(InputError, match="is a directory, not a model"):
-        formats.open_artifact(tmp_path / f"folder.{name}")
+        formats.open_artifact(tmp_path / f"folder{ending}")
 
 
 @pytest.mark.parametrize("wrong", ["model.h5", "model", "model.ONNX", "onnx", ".onnx"])

@@ -77,7 +77,7 @@ def test_the_runtimes_classifier_names_what_opens_it(exported, tmp_path, checkpo
     assert lenetx.classifier(path).spec == checkpoint.spec
     from lenetx_runtime import Classifier
 
-    with pytest.raises(ArtifactError, match=r"lenetx\.classifier, of the package lenetx, runs .* and \.openvino"):
+    with pytest.raises(ArtifactError, match=r"lenetx\.classifier, of the package lenetx, runs .* \.openvino and \.pte"):
         Classifier(path).predict(np.zeros((28, 28), np.uint8))
 
 

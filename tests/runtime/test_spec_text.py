@@ -10,6 +10,7 @@ from lenetx_runtime.spec import FORMAT_VERSION
 
 SWITCHES = ("raw_input", "probabilities")
 OPTIONAL = ("selftest", "layout", "network_output", "resize", "origin", "precision", "calibration", *SWITCHES)
+OPTIONAL += ("largest_batch",)
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.0])

@@ -5,9 +5,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["EAGER", "LIBTORCH", "ONNXRUNTIME", "OPENVINO", "OWN", "Configuration", "in_words"]
+__all__ = ["EAGER", "EXECUTORCH", "LIBTORCH", "NATIVE", "ONNXRUNTIME", "OPENVINO", "OWN", "Configuration", "in_words"]
 
-EAGER, LIBTORCH, ONNXRUNTIME, OPENVINO, OWN = "eager torch", "torch", "onnxruntime", "OpenVINO", "own"
+EAGER, LIBTORCH, NATIVE, ONNXRUNTIME = "eager torch", "torch", "native", "onnxruntime"
+EXECUTORCH, OPENVINO, OWN = "ExecuTorch", "OpenVINO", "own"
 """Kinds of engines. ``OWN`` opens the artifact with its format and takes one of its runs by name."""
 
 

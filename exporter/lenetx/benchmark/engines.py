@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OPENVINO, OWN, Configuration
+from .configuration import EAGER, EXECUTORCH, LIBTORCH, NATIVE, ONNXRUNTIME, OPENVINO, OWN, Configuration
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +56,32 @@ def _openvino(asked: Configuration) -> Callable[[], Run]:
     return open_it
 
 
+def _native(asked: Configuration) -> Callable[[], Run]:
+    from lenetx_runtime import ArtifactError, ModelSpec
+    from lenetx_runtime.native import NativeBackend
+    from lenetx_runtime.native_file import read_spec
+
+    spec = ModelSpec.from_json(asked.spec)
+
+    def open_it() -> Run:
+        data = Path(asked.path).read_bytes()
+        if read_spec(data) != spec:  # its digest is of the whole file, which was compiled again before
+            raise ArtifactError("The library was replaced meanwhile.")
+        return NativeBackend(data, spec).run
+
+    return open_it
+
+
+def _executorch(asked: Configuration) -> Callable[[], Run]:
+    from lenetx_runtime import ModelSpec
+
+    from ..formats.executorch.session import ExecutorchBackend, start_threads
+
+    start_threads(asked.threads)
+    spec = ModelSpec.from_json(asked.spec)
+    return lambda: ExecutorchBackend(Path(asked.path), spec).run
+
+
 def _libtorch(asked: Configuration) -> Callable[[], Run]:
     import torch
 
@@ -104,7 +130,9 @@ def _own(asked: Configuration) -> Callable[[], Run]:
 
 _KINDS: dict[str, Callable[[Configuration], Callable[[], Run]]] = {
     ONNXRUNTIME: _onnxruntime,
+    NATIVE: _native,
     OPENVINO: _openvino,
+    EXECUTORCH: _executorch,
     LIBTORCH: _libtorch,
     EAGER: _eager,
     OWN: _own,

@@ -8,6 +8,7 @@ from typing import Any
 
 from lenetx_runtime import EngineMissing, LenetxError
 from lenetx_runtime.backend import Backend
+from lenetx_runtime.native import NativeBackend
 from lenetx_runtime.ort import OrtBackend, execution_providers
 from lenetx_runtime.ort_session import CPU
 from lenetx_runtime.run_selftest import REMOTE
@@ -15,10 +16,11 @@ from lenetx_runtime.run_selftest import REMOTE
 from .. import formats
 from ..eager import TorchBackend
 from ..formats.artifact import OpenedArtifact
+from ..formats.executorch.session import ExecutorchBackend
 from ..formats.openvino.session import OpenvinoBackend
 from ..weights.checkpoint import Checkpoint
 from ..weights.options import WeightsOptions
-from .configuration import EAGER, LIBTORCH, ONNXRUNTIME, OPENVINO, OWN, Configuration
+from .configuration import EAGER, EXECUTORCH, LIBTORCH, NATIVE, ONNXRUNTIME, OPENVINO, OWN, Configuration
 
 __all__ = ["of_artifact", "of_checkpoint", "unusable"]
 
@@ -54,8 +56,11 @@ def _ways(opened: OpenedArtifact, backend: Backend, threads: Sequence[int]) -> l
         found: list[dict[str, Any]] = [{"engine": ONNXRUNTIME, "threads": count} for count in threads]
         others = [each for each in execution_providers() if each != CPU and each not in REMOTE]
         return found + [{"engine": ONNXRUNTIME, "device": each} for each in others]
-    if isinstance(backend, OpenvinoBackend):
-        return [{"engine": OPENVINO, "threads": count} for count in threads]
+    for kind, engine in ((OpenvinoBackend, OPENVINO), (ExecutorchBackend, EXECUTORCH)):
+        if isinstance(backend, kind):
+            return [{"engine": engine, "threads": count} for count in threads]
+    if isinstance(backend, NativeBackend):
+        return [{"engine": NATIVE, "threads": 1}]
     if isinstance(backend, TorchBackend):
         return _in_torch(LIBTORCH, threads)
     return [
@@ -102,7 +107,7 @@ def _in_torch(engine: str, threads: Sequence[int]) -> list[dict[str, Any]]:
 
 def unusable(path: Path, checkpoint: str, error: LenetxError) -> tuple[Configuration, str]:
     """Return a configuration for an artifact that could not be opened, and the reason."""
-    kind = path.suffix.removeprefix(".")
+    kind = formats.of_suffix(path.suffix) or ""
     engine = "engine missing" if isinstance(error, EngineMissing) else "not opened"
     size = path.stat().st_size
     return Configuration(path.name, checkpoint, str(path), kind, "", size, engine), str(error)

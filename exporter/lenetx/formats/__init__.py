@@ -5,38 +5,48 @@
 format-specific option to the function that checks its value.
 """
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
-from lenetx_runtime import ArtifactError, InputError
+from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime.backend import Backend
 from lenetx_runtime.files import read_bytes, require_file
+from lenetx_runtime.opening import as_request
 from lenetx_runtime.spec import FLOAT32
 
 from ..data import archive
 from ..errors import UnknownName
 from ..weights import torchscript_file
-from .artifact import OpenedArtifact
+from .artifact import Artifact, OpenedArtifact
 from .spec_record import SPEC
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .network import Network
 
 __all__ = [
     "COMPANIONS",
     "DEFAULT",
     "FORMATS",
+    "SUFFIXES",
     "Batch",
     "Format",
     "companions",
+    "describe_artifact",
     "export",
     "get",
     "is_artifact",
+    "of_suffix",
     "open_artifact",
     "precisions",
     "require",
     "require_options",
+    "spec_and_backend",
     "suffix",
 ]
 
@@ -46,15 +56,16 @@ FORMATS = {
     "pt2": "lenetx.formats.pt2",
     "ort": "lenetx.formats.ort",
     "openvino": "lenetx.formats.openvino",
+    "executorch": "lenetx.formats.executorch",
     "c": "lenetx.formats.c",
+    "native": "lenetx.formats.native",
 }
 DEFAULT = ("onnx", "torchscript")
 """The formats of an export if none are named."""
 COMPANIONS = {"ort": ".required_operators.config", "c": ".h"}
-"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's.
-
-A C file says how its header is called: ``companion_name(data) -> str``.
-"""
+"""The formats of which a second file is published: ``companion(data) -> bytes``; its suffix replaces the artifact's."""
+SUFFIXES = {"executorch": ".pte", "native": ".so"}
+"""Of the formats whose files do not end in the format's name."""
 _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""
 
@@ -159,21 +170,25 @@ def precisions(name: str) -> tuple[str, ...]:
 
 def suffix(name: str) -> str:
     """Return a format's file name suffix, including the dot."""
-    return f".{name}"
+    return SUFFIXES.get(name, f".{name}")
+
+
+def of_suffix(ending: str) -> str | None:
+    """Return the format whose file names have a suffix; ``None`` if there is none."""
+    return next((name for name in FORMATS if suffix(name) == ending), None)
 
 
 def companions(name: str, path: Path) -> dict[str, bytes]:
     """Return the files to publish beside an artifact of a format, by name."""
     if name not in COMPANIONS:
         return {}
-    module, data = importlib.import_module(FORMATS[name]), read_bytes(path, "artifact")
-    own = getattr(module, "companion_name", lambda _: path.with_suffix(COMPANIONS[name]).name)
-    return {own(data): module.companion(data)}
+    contents: bytes = importlib.import_module(FORMATS[name]).companion(read_bytes(path, "artifact"))
+    return {path.with_suffix(COMPANIONS[name]).name: contents}
 
 
 def is_artifact(path: Path) -> bool:
     """Return whether a file has the suffix of a format and is not an archive that another program wrote with torch."""
-    if path.suffix.removeprefix(".") not in FORMATS:
+    if of_suffix(path.suffix) is None:
         return False
     if path.suffix not in _ARCHIVES:
         return True
@@ -194,15 +209,45 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
         ArtifactError: the file is unreadable, damaged or not made by lenetx.
         DeviceUnavailable, EngineMissing: the device or the engine is not available.
     """
-    name = path.suffix.removeprefix(".")
-    if name not in FORMATS:
+    name = of_suffix(path.suffix)
+    if name is None:
         require_file(path, "artifact")
         endings = ", ".join(map(suffix, FORMATS))
         raise InputError(
             f"'{path}' is not an artifact of a known format; their names end in {endings}; "
             "checkpoints in .pt or .safetensors, which 'lenetx convert' makes of other weights."
         )
-    try:
+    with _naming(path):
         return get(name).open(path, device=device)
+
+
+def describe_artifact(path: Path) -> "tuple[Artifact, Mapping[str, NDArray[np.float32]] | None]":
+    """Return an artifact and its weights; a native library is only read. Errors are those of ``open_artifact``."""
+    if of_suffix(path.suffix) != "native":
+        opened = open_artifact(path)
+        return opened.artifact, opened.weights
+    from .native import describe
+
+    with _naming(path):
+        return describe(path)
+
+
+def spec_and_backend(path: Path, *, device: str, allow_native: bool) -> tuple[ModelSpec, Backend]:
+    """Return the spec of an artifact and what runs it; a native library is loaded as it is, only if that is allowed.
+
+    Errors are those of ``open_artifact``.
+    """
+    if of_suffix(path.suffix) == "native":
+        given = as_request(path, None, device=device, allow_native=allow_native).open()
+        return given.spec, given.backend
+    opened = open_artifact(path, device=device)
+    return opened.artifact.spec, opened.backend
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Add a file's name to an ``ArtifactError``."""
+    try:
+        yield
     except ArtifactError as error:
         raise ArtifactError(f"'{path}' cannot be used. {error}") from None

@@ -75,11 +75,13 @@ class Run:
         name: the configuration, such as ``optimisation off, 1 thread``.
         open: returns a backend with exactly this configuration, or raises an error.
         missing: why this run cannot be tried; empty if it can.
+        is_whole: whether every check that runs the artifact is repeated, since another program runs.
     """
 
     name: str
     open: Callable[[], Backend]
     missing: str = ""
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

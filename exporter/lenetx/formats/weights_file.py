@@ -1,8 +1,9 @@
-"""Read the weights of the archives that lenetx wrote; one of ``lenetx.weights.READERS``."""
+"""Read the weights of archives and programs that lenetx wrote; one of ``lenetx.weights.READERS``."""
 
 from ..data import archive
 from ..weights.found import Found, Source
 from . import get
+from .executorch import contents as executorch
 from .spec_record import SPEC
 
 __all__ = ["read", "recognises"]
@@ -12,8 +13,8 @@ _RECORDS = {"archive_format": "pt2", "extra/graph.onnx": "openvino"}
 
 
 def recognises(data: bytes) -> bool:
-    """Return whether lenetx wrote this archive."""
-    return archive.has(data, SPEC)
+    """Return whether lenetx wrote this archive or program."""
+    return archive.has(data, SPEC) or executorch.recognises(data)
 
 
 def read(source: Source) -> Found:
@@ -21,6 +22,7 @@ def read(source: Source) -> Found:
     import torch
 
     name = next((name for record, name in _RECORDS.items() if archive.has(source.data, record)), "torchscript")
+    name = "executorch" if executorch.recognises(source.data) else name
     opened = get(name).open(source.path, device="cpu")
     tensors = {each: torch.from_numpy(array.copy()) for each, array in (opened.weights or {}).items()}
     return Found(name, source.require_plain(tensors), opened.artifact.spec)

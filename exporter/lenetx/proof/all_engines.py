@@ -1,12 +1,17 @@
 """Check an artifact in every run that this machine has for it: optimisation, threads, execution providers."""
 
+import dataclasses
+
 import numpy as np
 
 from ..formats.artifact import OpenedArtifact, Run
 from ..report import Check
+from .batch_axis import batch_axis
 from .case import Case, answer
 from .compare import compare
+from .end_to_end import end_to_end, hard_inputs
 from .failures import reason
+from .real_data import labels
 from .reference import Probe
 
 __all__ = ["engines"]
@@ -24,13 +29,33 @@ def engines(case: Case) -> tuple[Check, ...]:
     if not opened.runs:
         subject = "function" if case.is_function else "artifact"
         return (Check("engines", subject, "not_applicable", detail="There is one way to run it.", group=_GROUP),)
-    checks = [_one(run, opened, probe) for run in opened.runs]
+    checks = [_whole(run, case) if run.is_whole else _one(run, opened, probe) for run in opened.runs]
     runs = [
         {"engine": check.name, "share": check.share, "comparisons": probe.exact.size}
         for check in checks
         if check.share is not None
     ]
     return (checks[0].with_figures({"kind": "runs", "runs": runs}) if runs else checks[0], *checks[1:])
+
+
+def _whole(run: Run, case: Case) -> Check:
+    """Repeat every check that runs the artifact; return the first that failed, or the one closest to its limit."""
+    try:
+        opened = dataclasses.replace(case.opened, backend=run.open())
+    except Exception as error:  # a compiler or an engine may raise any exception
+        problem = f"It was requested and did not run: {reason(error)}"
+        return Check(run.name, "every check that runs it", "failed", detail=problem, group=_GROUP)
+    again, real = Case(opened, case.reference), case.reference.real
+    found = [each for check in (end_to_end, batch_axis, hard_inputs) for each in check(again) if each.ran]
+    logits = None if real is None else again.logits(real)
+    if real is not None and isinstance(logits, np.ndarray):
+        names = case.reference.checkpoint.spec.labels
+        found += labels([names[column] for column in logits.argmax(axis=1)], real, case.reference)
+    closest = max(found, key=lambda each: (each.status == "failed", each.share or 0))
+    words = "" if closest.status == "failed" else f"All passed; {closest.name} came closest. "
+    detail = f"{words}{closest.detail}"
+    subject = f"{len(found)} checks, from random inputs to every label"
+    return Check(run.name, subject, closest.status, closest.measured, closest.limit, detail, _GROUP)
 
 
 def _one(run: Run, opened: OpenedArtifact, probe: Probe) -> Check:

@@ -22,7 +22,7 @@ from .reference import Reference
 __all__ = ["embedded_spec"]
 
 _GROUP = "contract"
-_ONLY_AN_ARTIFACTS = ("batch", "content_sha256", "origin", "raw_input", "probabilities")
+_ONLY_AN_ARTIFACTS = ("batch", "largest_batch", "content_sha256", "origin", "raw_input", "probabilities")
 _OF_THEIR_GRAPH = ("input_name", "output_name", "layout")
 """Fields of an adopted file that are those of its graph; opening it compares the two."""
 _OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "producer", "selftest")

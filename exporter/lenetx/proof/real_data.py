@@ -11,9 +11,9 @@ from lenetx_runtime import Classifier
 from ..report import Check
 from .case import Case
 from .failures import could_not_run
-from .reference import Probe, counted
+from .reference import Probe, Reference, counted
 
-__all__ = ["certain", "certificate", "flips", "mcnemar", "real_data"]
+__all__ = ["certain", "certificate", "flips", "labels", "mcnemar", "real_data"]
 
 _GROUP = "real data"
 _LISTED = 5
@@ -29,17 +29,21 @@ def real_data(case: Case) -> tuple[Check, ...]:
     if probe is None or reference.frames is None:
         missing = reference.missing
         return tuple(Check(name, "test images", "not_run", detail=missing, group=_GROUP) for name in _NAMES)
-    expected = reference.checkpoint.spec.labels
     classifier = Classifier.from_backend(reference.pictured(case.spec), case.backend)
     try:
         found = [each.label for each in classifier.predict_batch(list(reference.frames))]
     except Exception as error:  # an engine may raise any exception
         return tuple(Check(name, probe.subject, "failed", detail=could_not_run(error), group=_GROUP) for name in _NAMES)
+    return (*labels(found, probe, reference), certificate(probe, _GROUP))
+
+
+def labels(found: Sequence[str], probe: Probe, reference: Reference) -> tuple[Check, Check]:
+    """Compare the labels that an artifact gave to the test images with the reference's."""
+    expected = reference.checkpoint.spec.labels
     right = [expected[column] for column in probe.exact.argmax(axis=1)]
     truth = [expected[label] for label in reference.truth]
     accuracies = _accuracies(found, right, truth)
-    labels = flips(probe, found, right, expected, accuracies, _GROUP)
-    return (labels, _accuracy(probe, accuracies), certificate(probe, _GROUP))
+    return flips(probe, found, right, expected, accuracies, _GROUP), _accuracy(probe, accuracies)
 
 
 def certain(probe: Probe) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from lenetx_runtime.files import naming, read_bytes, require_file
 from lenetx_runtime.onnx_file import read_spec
 from lenetx_runtime.spec import UNPROVEN
 
+from .. import formats
 from ..bounds.selftest import with_possible_self_test
 from ..data import DataOptions
 from ..errors import InputError
@@ -19,6 +20,7 @@ from ..execution.host import standard_settings
 from ..execution.notices import warn
 from ..files import ARTIFACTS, exists
 from ..formats import foreign_onnx
+from ..formats.c import adopted as c_adopted
 from ..formats.local_paths import LOCAL_PATHS
 from ..models.user_network import as_input_shape
 from ..proof import Reference
@@ -61,6 +63,7 @@ def adopt(
     layout: str | None = None,
     folder: PathLike | None = None,
     name: str | None = None,
+    also_c: bool = False,
     data_name: str | None = None,
     data_root: PathLike | None = None,
     data_options: DataOptions | None = None,
@@ -93,6 +96,7 @@ def adopt(
             ``ModelSpec.layout``.
         folder: output folder; ``artifacts`` by default. It cannot be that of the file, unless ``name`` differs.
         name: file name without suffix; the file's by default.
+        also_c: write ``NAME.c`` and its header too, from the same graph, and prove it as well.
         data_name: data set whose test split is used for the proof; see ``lenetx.reference``.
         data_root: folder of the data set's files.
         data_options: how to read a custom data set.
@@ -136,7 +140,9 @@ def adopt(
         raise InputError("`weights_options` says how a file of weights is read; give no other statements with it.")
     stated = Statement.of_values(**said)
     if unproven:
-        _require_nothing_to_compare(against, weights_options, data=data_name, data_root=data_root, images=data_options)
+        _require_nothing_to_compare(
+            against, weights_options, data=data_name, data_root=data_root, images=data_options, also_c=also_c or None
+        )
         stated = weights_options.stated if weights_options is not None else _with_shape(stated, input_shape)
         return seal_unproven(path, target, stated, layout, on_progress, note)
     assert against is not None  # checked above
@@ -158,10 +164,9 @@ def adopt(
     )
     chosen = stated if weights_options is None else weights_options.stated
     job = _job(path, target, expected, layout, chosen.network_output, note)
-    (report,) = publish_jobs(expected, target.parent, [job], on_progress)
-    for check in report.checks:
-        if check.name == LOCAL_PATHS and check.status != "passed":
-            note(check.detail)
+    jobs = [job, *[_c_job(job, expected)] * also_c]
+    report, *others = publish_jobs(expected, target.parent, jobs, on_progress)
+    _tell(report, others, note)
     return report
 
 
@@ -192,6 +197,22 @@ def _job(
         partial(foreign_onnx.adopted, path, checkpoint.spec, built, layout, output, on_notice),
         partial(foreign_onnx.open_adopted, checkpoint=checkpoint, built=built, named=path),
     )
+
+
+def _tell(report: Report, others: Sequence[Report], on_notice: Notice) -> None:
+    """Pass on what a user should know of files that were published."""
+    for other in others:
+        on_notice(other.conclusion)
+    for check in report.checks:
+        if check.name == LOCAL_PATHS and check.status != "passed":
+            on_notice(check.detail)
+
+
+def _c_job(onnx: Job, expected: Reference) -> Job:
+    """Return the job of the C file beside the ONNX file of another."""
+    target = onnx.target.with_suffix(formats.suffix("c"))
+    opening = partial(c_adopted.open_adopted, checkpoint=expected.checkpoint, built=expected.modules[0], named=target)
+    return Job("c", target, "writing", lambda: c_adopted.adopted(onnx.write(), target.stem), opening)
 
 
 def _file(path: object) -> Path:

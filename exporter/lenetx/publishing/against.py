@@ -50,7 +50,7 @@ def load_against(
         make = partial(_for_output_of, path, found, options)
         return for_output(make, options.stated.network_output, outputs_of(artifact), on_notice)
     if found is not None and not found.is_lenetx and found.spec is None:
-        spec = formats.open_artifact(artifact).artifact.spec
+        spec = formats.describe_artifact(artifact)[0].spec
         options.stated.require_agreement(spec, artifact.name)
         recorded = None if spec.origin == UNPROVEN else spec  # which names no network
         architecture = options.architecture
@@ -74,7 +74,7 @@ def load_against(
     custom = not models.is_safe(checkpoint.spec.architecture)
     if checkpoint.spec.framing != UNKNOWN and not (custom and options.accept_code):
         return checkpoint
-    spec = formats.open_artifact(artifact).artifact.spec
+    spec = formats.describe_artifact(artifact)[0].spec
     if checkpoint.spec.framing == UNKNOWN:
         options.stated.require_agreement(spec, artifact.name)
         checkpoint = _like(artifact, spec, path, checkpoint, on_notice)

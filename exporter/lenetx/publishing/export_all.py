@@ -82,7 +82,7 @@ def export_all(
             kind,
             place / f"{named_stem(stem, precision.kind)}{formats.suffix(kind)}",
             "exporting",
-            partial(_contents, kind, precision, expected, batch),
+            partial(_contents, kind, precision, expected, batch, named_stem(stem, precision.kind)),
             formats.open_artifact,
         )
         for precision in map(Precision, PRECISIONS)
@@ -92,7 +92,7 @@ def export_all(
     return publish_jobs(expected, place, jobs, on_progress, on_refusal)
 
 
-def _contents(kind: str, precision: Precision, expected: Reference, batch: formats.Batch) -> bytes:
+def _contents(kind: str, precision: Precision, expected: Reference, batch: formats.Batch, stem: str) -> bytes:
     """Return an exported file; here, so that missing calibration images stop only int8."""
     options = precision.options(expected.dataset, expected.missing, expected.pictures)
-    return formats.export(kind, expected.network, batch=batch, options=options)
+    return formats.export(kind, expected.network, batch=batch, options={**options, "stem": stem})

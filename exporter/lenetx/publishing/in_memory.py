@@ -73,7 +73,7 @@ def _module_against(
     if artifact is None:
         shape = input_shape or _shape_of(axes)
         return checkpoint_of_module(Checkpoint, module, input_shape=shape, stated=stated, on_notice=on_notice)
-    spec = formats.open_artifact(artifact).artifact.spec
+    spec = formats.describe_artifact(artifact)[0].spec
     if input_shape is not None and tuple(input_shape) != spec.input_shape:
         shown = "×".join(map(str, spec.input_shape))
         raise InputError(f"'{artifact}' says that its input is {shown}, and `input_shape` contradicts it: omit it.")

@@ -138,14 +138,14 @@ def _artifact(path: Path, options: WeightsOptions) -> Description:
         return _description(
             "onnx", path, None, arrays, {"proof": conclusion_of(path, sha256), "sha256": sha256, **about}
         )
-    opened = formats.open_artifact(path)
-    options.require_for_artifact(str(path), opened.artifact.spec.network_output)
-    options.stated.require_agreement(opened.artifact.spec, str(path))
-    proof = conclusion_of(path, opened.artifact.sha256)
-    if opened.artifact.spec.origin == UNPROVEN:
+    artifact, held = formats.describe_artifact(path)
+    options.require_for_artifact(str(path), artifact.spec.network_output)
+    options.stated.require_agreement(artifact.spec, str(path))
+    proof = conclusion_of(path, artifact.sha256)
+    if artifact.spec.origin == UNPROVEN:
         proof = f"unproven: {unproven_words(path.name)}"
-    facts = {"proof": proof, "sha256": opened.artifact.sha256, "manifest": entry_of(path)}
-    return _description(opened.artifact.format, path, opened.artifact.spec, opened.weights or {}, facts)
+    facts = {"proof": proof, "sha256": artifact.sha256, "manifest": entry_of(path)}
+    return _description(artifact.format, path, artifact.spec, held or {}, facts)
 
 
 def _description(

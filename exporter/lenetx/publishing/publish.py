@@ -121,7 +121,7 @@ def publish(
             name,
             folder / f"{stem}{formats.suffix(name)}",
             "exporting",
-            partial(formats.export, name, reference.network, batch=batch, options=options),
+            partial(formats.export, name, reference.network, batch=batch, options={**(options or {}), "stem": stem}),
             formats.open_artifact,
         )
         for name in names

@@ -13,6 +13,7 @@ from .. import formats
 from ..data import DataOptions
 from ..errors import InputError, OutputError, UnknownName
 from ..execution.host import standard_settings
+from ..formats.c import adopted as c_adopted
 from ..formats.foreign_onnx import is_foreign, open_adopted, open_foreign
 from ..proof import Reference, as_artifact, program_of, prove, prove_logits
 from ..report import Report
@@ -122,7 +123,8 @@ def verify(
             raise InputError(f"`layout` applies only to ONNX files of other programs; got '{layout}'.")
         opened = formats.open_artifact(path, device=device)
         if opened.artifact.is_foreign:
-            opened = open_adopted(path, expected.checkpoint, expected.modules[0], device=device)
+            again = c_adopted.open_adopted if opened.artifact.format == "c" else open_adopted
+            opened = again(path, expected.checkpoint, expected.modules[0], device=device)
         published = published_check(path, opened.artifact.sha256)
     return prove(opened, expected, also=(published,), on_progress=on_progress)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "convert"]
 
-_ARTIFACTS = (".onnx", ".torchscript", ".pt2", ".ort", ".openvino")
+_ARTIFACTS = (".onnx", ".torchscript", ".pt2", ".ort", ".openvino", ".pte", ".c", ".so")
 TARGETS = (*checkpoints.SUFFIXES, ".pth")
 """Suffixes of a checkpoint, safetensors and a plain state_dict."""
 

@@ -9,7 +9,8 @@ from lenetx import Reference
 from lenetx.formats import get
 from lenetx.formats.c.compile import compilers
 from lenetx.formats.c.int8 import layers, program, qdq
-from lenetx.formats.c.source import read, written
+from lenetx.formats.c.reading import read
+from lenetx.formats.c.source import written
 from lenetx.quantization.calibration import sample
 from lenetx_runtime.spec import INT8
 
@@ -45,7 +46,7 @@ def rewritten(source, changes):
     for name, change in changes.items():
         values = numpy_helper.to_array(tensors[name]).copy()
         tensors[name].CopyFrom(numpy_helper.from_array(np.asarray(change(values), values.dtype), name))
-    return written(model, source.spec, source.name).text.encode()
+    return written(model, source.spec, source.stem).text.encode()
 
 
 def times(factor, channel=...):

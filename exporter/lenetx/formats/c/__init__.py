@@ -7,14 +7,15 @@ here.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError
+from lenetx_runtime.backend import Backend
 from lenetx_runtime.files import read_bytes
-from lenetx_runtime.spec import FLOAT32, INT8
+from lenetx_runtime.spec import EXPORTED, FLOAT32, INT8
 
 from ...graph import of_onnx
 from ...quantization.calibration import Sample
@@ -28,21 +29,26 @@ from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
 from .compile import compilers, first_compiler
 from .int8.opening import shown
+from .reading import read
 from .session import CompiledBackend, SanitizedBackend
-from .source import Source, header, read, require_name, written
+from .source import Source, header, identifier, require_stem, written
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["OPTIONS", "PRECISIONS", "companion", "companion_name", "export", "open"]
+__all__ = ["OPTIONS", "PRECISIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
 OPTIONS: dict[str, Callable[[Any], None]] = {
-    "c_name": require_name,
+    "stem": require_stem,
+    "with_framing": lambda _: None,
     "precision": lambda _: None,
     "sample": lambda _: None,
 }
-"""``c_name``: with which every identifier of the C file begins, and the name of its header; else see ``export``."""
+"""``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it.
+
+``with_framing``: whether the file takes pictures of any size. The others are those of ``export``.
+"""
 PRECISIONS = (FLOAT32, INT8)
 _LARGEST = 2**30
 
@@ -51,7 +57,8 @@ def export(
     network: Network,
     *,
     batch: Any = "dynamic",
-    c_name: str | None = None,
+    stem: str | None = None,
+    with_framing: bool = True,
     precision: str = FLOAT32,
     sample: Sample | None = None,
 ) -> bytes:
@@ -60,21 +67,34 @@ def export(
     Args:
         network: the network to export.
         batch: ``"dynamic"``: each call computes one image.
-        c_name: with which every identifier begins; the architecture's name if omitted.
+        stem: the name of the file without its suffix; the architecture's if omitted.
+        with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
         precision: ``float32`` or ``int8``.
         sample: the calibration images for int8.
 
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
     """
+    if precision == FLOAT32:
+        return source_of(network, batch, stem, with_framing=with_framing).text.encode("ascii")
+    _require_dynamic(batch)
+    model, spec = reduced(_model(network), dataclasses.replace(network.spec, batch=batch), precision, sample)
+    name = stem or f"{identifier(spec.architecture)}_{precision}"
+    return written(model, spec, name, with_framing=with_framing).text.encode("ascii")
+
+
+def source_of(
+    network: Network, batch: Any = "dynamic", stem: str | None = None, *, with_framing: bool = True
+) -> Source:
+    """Return the C file with what it was written from; arguments and errors are those of ``export``."""
+    _require_dynamic(batch)
+    spec = dataclasses.replace(network.spec, batch=batch)
+    return written(_model(network), spec, stem or identifier(spec.architecture), with_framing=with_framing)
+
+
+def _require_dynamic(batch: Any) -> None:
     if batch != "dynamic":
         raise InputError("A C file computes one image per call, so it has no fixed batch size.")
-    model, spec = _model(network), dataclasses.replace(network.spec, batch=batch)
-    name = c_name or identifier(spec.architecture)
-    if precision != FLOAT32:
-        model, spec = reduced(model, spec, precision, sample)
-        name = c_name or f"{name}_{precision}"
-    return written(model, spec, name).text.encode("ascii")
 
 
 def _model(network: Network) -> "ModelProto":
@@ -85,20 +105,13 @@ def _model(network: Network) -> "ModelProto":
     return model
 
 
-def identifier(words: str) -> str:
-    """Return a C identifier for any words."""
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in words)
-    return plain if plain[:1].isalpha() or plain.startswith("_") else f"net_{plain}"
+def _int8(network: Network, sample: Sample) -> "ModelProto":
+    return reduced(_model(network), network.spec, INT8, sample)[0]
 
 
 def companion(data: bytes) -> bytes:
     """Return the header of a C file."""
     return header(_read(data)).encode("ascii")
-
-
-def companion_name(data: bytes) -> str:
-    """Return the name of the header: the one that the C file includes."""
-    return f"{_read(data).name}.h"
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
@@ -109,14 +122,35 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         DeviceUnavailable, EngineMissing: another device was requested, or there is no compiler.
     """
     data = read_bytes(path, "model")
-    source = _read(data)
+    source, digest = _read(data), hashlib.sha256(data).hexdigest()
+    is_foreign = source.spec.origin != EXPORTED
+    return opened(
+        source,
+        Artifact("c", source.spec.precision, path, digest, len(data), source.spec, is_foreign=is_foreign),
+        CompiledBackend(source, first_compiler(), ("-O2",), device),
+        [_header(source, path)],
+        _runs(source),
+    )
+
+
+def opened(
+    source: Source, artifact: Artifact, backend: Backend, structure: Sequence[Check], runs: Sequence[Run]
+) -> OpenedArtifact:
+    """Return an artifact that was compiled from a C file.
+
+    Args:
+        source: the C file.
+        artifact: what was opened.
+        backend: runs it.
+        structure: its own checks, beside those of the graph.
+        runs: further runs.
+    """
     model, spec = source.model, source.spec
-    backend, runs = CompiledBackend(source, first_compiler(), ("-O2",), device), tuple(_runs(source))
     common: dict[str, Any] = {
-        "artifact": Artifact("c", spec.precision, path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        "artifact": artifact,
         "backend": backend,
-        "structure": (*onnx_structure(model, spec), _header(source, path)),
-        "runs": runs,
+        "structure": (*onnx_structure(model, spec), *structure),
+        "runs": tuple(runs),
         "training": lambda: training_operators(model),
     }
     if spec.precision == INT8:
@@ -127,13 +161,14 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         numbers=numbers(model),
         constants=constants(model),
         expression=lambda names: of_onnx(model, names),
-        matches_new_export=lambda network: export(network, c_name=source.name) == data,
+        matches_new_export=lambda network: _matches_new_export(network, source),
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
 
 
-def _int8(network: Network, sample: Sample) -> "ModelProto":
-    return reduced(_model(network), network.spec, INT8, sample)[0]
+def _matches_new_export(network: Network, source: Source) -> bool:
+    """Return whether a new export of the network gives the same file."""
+    return source_of(network, stem=source.stem, with_framing=source.with_framing).text == source.text
 
 
 def _read(data: bytes) -> Source:
@@ -147,20 +182,22 @@ def _read(data: bytes) -> Source:
 
 def _runs(source: Source) -> list[Run]:
     found = [
-        Run(f"{compiler} {' '.join(flags)}", partial(CompiledBackend, source, compiler, flags))
+        Run(f"{compiler} {' '.join(flags)}", partial(CompiledBackend, source, compiler, flags), is_whole=True)
         for compiler in compilers()
         for flags in _FLAGS
     ]
-    sanitized = first_compiler()
-    return [
-        *found,
-        Run(f"{sanitized}, address and undefined-behaviour sanitizers", partial(SanitizedBackend, source, sanitized)),
-    ]
+    return [*found, sanitized(source, first_compiler())]
+
+
+def sanitized(source: Source, compiler: str) -> Run:
+    """Return the run of a C file under sanitizers."""
+    name = f"{compiler}, address and undefined-behaviour sanitizers"
+    return Run(name, partial(SanitizedBackend, source, compiler), is_whole=True)
 
 
 def _header(source: Source, path: Path) -> Check:
     """Check the header beside the file, if there is one."""
-    place = path.with_name(f"{source.name}.h")
+    place = path.with_name(f"{source.stem}.h")
     if not place.is_file():
         return Check.verdict(
             "header", place.name, None, "It is not beside the file; lenetx writes it when it publishes."

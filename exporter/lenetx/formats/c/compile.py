@@ -1,20 +1,23 @@
 """Compile a C file that lenetx wrote, with the compilers of this machine."""
 
 import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lenetx_runtime import ArtifactError, EngineMissing, ModelSpec
+from lenetx_runtime import ArtifactError, EngineMissing
 
-__all__ = ["COMPILERS", "build", "compilers", "first_compiler", "library", "wrapper"]
+from .source import Source, header
+
+__all__ = ["COMPILERS", "build", "compilers", "environment", "first_compiler", "library", "wrapper", "write_sources"]
 
 COMPILERS = ("gcc", "clang")
 _LONGEST = 400
 _WRAPPER = """\
-#include "@NAME@.h"
+#include "@HEADER@.h"
 
 int lenetx_run(const float *in, float *out, int count, void *scratch);
 int lenetx_run(const float *in, float *out, int count, void *scratch)
@@ -45,11 +48,15 @@ def first_compiler() -> str:
     return found[0]
 
 
-def wrapper(name: str, spec: ModelSpec) -> str:
+def wrapper(source: Source) -> str:
     """Return C that runs several images in one call."""
-    channels, height, width = spec.input_shape
-    text = _WRAPPER.replace("@NAME@", name).replace("@INPUTS@", str(channels * height * width))
-    return text.replace("@OUTPUTS@", str(len(spec.labels)))
+    channels, height, width = source.spec.input_shape
+    text = (
+        _WRAPPER.replace("@HEADER@", source.stem)
+        .replace("@NAME@", source.name)
+        .replace("@INPUTS@", str(channels * height * width))
+    )
+    return text.replace("@OUTPUTS@", str(len(source.spec.labels)))
 
 
 def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[str], output: str) -> Path:
@@ -69,7 +76,13 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
     command = [compiler, *flags, "-o", output, *sources, "-lm"]
     try:
         done = subprocess.run(  # noqa: S603  # a compiler, and files that lenetx wrote
-            command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            command,
+            cwd=folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except OSError:
         raise EngineMissing(f"The compiler {compiler} cannot be started.") from None
@@ -79,7 +92,13 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
     return folder / output
 
 
-def library(text: str, header: str, name: str, spec: ModelSpec, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
+def environment() -> dict[str, str]:
+    """Return what compilers may know of this process's environment: CPATH and LD_RUN_PATH would change their output."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return {**kept, "LC_ALL": "C"}
+
+
+def library(source: Source, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
     """Compile a C file as a shared library and load it.
 
     Raises:
@@ -88,12 +107,13 @@ def library(text: str, header: str, name: str, spec: ModelSpec, compiler: str, f
     """
     with tempfile.TemporaryDirectory(prefix="lenetx-") as folder:
         place = Path(folder)
-        write_sources(place, text, header, name, spec)
-        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{name}.c", "wrapper.c"), "network.so")
+        write_sources(place, source)
+        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{source.stem}.c", "wrapper.c"), "network.so")
         return ctypes.CDLL(str(built))
 
 
-def write_sources(folder: Path, text: str, header: str, name: str, spec: ModelSpec) -> None:
+def write_sources(folder: Path, source: Source) -> None:
     """Write the C file, its header and ``wrapper.c`` into a folder."""
-    for file, contents in ((f"{name}.c", text), (f"{name}.h", header), ("wrapper.c", wrapper(name, spec))):
-        (folder / file).write_text(contents, encoding="ascii", newline="\n")
+    files = {f"{source.stem}.c": source.text, f"{source.stem}.h": header(source), "wrapper.c": wrapper(source)}
+    for name, contents in files.items():
+        (folder / name).write_text(contents, encoding="ascii", newline="\n")

@@ -87,12 +87,48 @@ class Graph:
         values = self.values(node, place)
         return None if values is None else float(values.item())
 
+    def fold(self, node: "NodeProto") -> bool:
+        """Make the result of arithmetic on sizes a constant; return whether the node is that."""
+        import numpy as np
+        from onnx import helper
+
+        if node.op_type == "Shape" and node.input[0] in self.shapes:
+            limits = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+            axes = self.shapes[node.input[0]][limits.get("start", 0) : limits.get("end")]
+            self.constants[node.output[0]] = np.array(axes, np.int64)
+            return True
+        held = {name: self.constants[name] for name in node.input if name in self.constants}
+        if (
+            not held
+            or {*filter(None, node.input)} - held.keys()
+            or any(each.dtype.kind == "f" for each in held.values())
+        ):
+            return False
+        self.constants[node.output[0]] = _evaluated(node, self.opset, held)
+        return True
+
     def new(self, name: str, shape: Sequence[int]) -> str:
         """Name a value between the steps of one node."""
         self._added += 1
         found = f"{name} part {self._added}"
         self.shapes[found] = tuple(shape)
         return found
+
+
+def _evaluated(node: "NodeProto", opset: int, given: "dict[str, NDArray[Any]]") -> "NDArray[Any]":
+    """Return the result of a node whose inputs are known."""
+    import numpy as np
+    from onnx import helper
+    from onnx.reference import ReferenceEvaluator
+
+    values = [helper.make_tensor_value_info(name, 7, None) for name in (*given, node.output[0])]
+    graph = helper.make_graph([node], "sizes", values[:-1], values[-1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    try:
+        (found,) = ReferenceEvaluator(model).run(None, given)
+    except Exception:  # the evaluator raises several classes
+        raise unsupported(node, "computes a size in a way that lenetx does not know") from None
+    return np.asarray(found)
 
 
 def _shapes(model: "ModelProto") -> dict[str, tuple[int, ...]]:

@@ -5,6 +5,7 @@ import re
 from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import UNKNOWN
 
+from .framing import framing_declaration, framing_source
 from .int8.steps import Quantization
 from .int8.words import quantizing
 from .text import quoted, wrapped
@@ -80,15 +81,30 @@ int P_selftest(void *scratch)
     return P_OK;
 }
 """
+_IMAGE = """\
+int P_predict_image(const uint8_t *grey, int width, int height, int stride, float *logits, void *scratch)
+{
+    uint8_t frame[P_FRAME_HEIGHT * P_FRAME_WIDTH * P_FRAME_CHANNELS];
+    int wrong;
+    if (scratch == 0) {
+        return P_ERROR_NULL;
+    }
+    wrong = P_frame_image(grey, width, height, stride, frame);
+    return wrong != P_OK ? wrong : P_predict_frame(frame, logits, scratch);
+}
+"""
 
 
-def interface(spec: ModelSpec, name: str, input_at: int, first: Quantization | None = None) -> list[str]:
+def interface(
+    spec: ModelSpec, name: str, input_at: int, *, with_framing: bool, first: Quantization | None = None
+) -> list[str]:
     """Return the definitions of the functions that the header declares.
 
     Args:
         spec: of the network.
-        name: of the C file.
-        input_at: where in the scratch memory the input lies, in its numbers.
+        name: with which every identifier begins.
+        input_at: where in the scratch memory the input may lie, in its numbers.
+        with_framing: whether pictures of any size are taken, if the spec's framing is offered in C.
         first: how an int8 program quantizes its input; ``None`` for float32.
     """
     text = _LOGITS if first is None else quantizing(first)
@@ -96,6 +112,8 @@ def interface(spec: ModelSpec, name: str, input_at: int, first: Quantization | N
         text += "\n" + _FRAME
         if spec.selftest is not None:
             text += "\n" + _SELFTEST.replace("@COUNT@", str(len(spec.selftest.logits)))
+        if with_framing and (framing := framing_source(spec, name)):
+            text += f"\n{framing}\n{_IMAGE}"
     place = f" + {input_at}" if input_at else ""
     number, run = ("float", f"memory{place}, out, memory") if first is None else ("int8_t", "out, scratch")
     text = text.replace("@PADDING@", str(spec.padding)).replace("@INPUT@", place)
@@ -109,13 +127,15 @@ def _named(text: str, name: str) -> str:
     return re.sub(r"\bP_(?=[a-z])", f"{name}_", text)
 
 
-def header_text(spec: ModelSpec, name: str, scratch: int) -> str:
+def header_text(spec: ModelSpec, stem: str, name: str, scratch: int, *, with_framing: bool) -> str:
     """Return the header: sizes, labels, error codes and functions.
 
     Args:
         spec: of the network.
-        name: of the C file.
+        stem: the name of the C file without its suffix.
+        name: with which every identifier begins.
         scratch: bytes of scratch memory.
+        with_framing: see ``interface``.
     """
     height, width = spec.frame_size
     labels = wrapped((f"{quoted(label)}," for label in spec.labels), "        ")
@@ -134,7 +154,7 @@ def header_text(spec: ModelSpec, name: str, scratch: int) -> str:
             ("FRAME_CHANNELS", spec.channels, ""),
         ]
     lines = [
-        f"/* {name}.h: see {name}.c. Written by {spec.producer}. */",
+        f"/* {stem}.h: see {stem}.c. Written by {spec.producer}. */",
         "#ifndef P_H",
         "#define P_H",
         "",
@@ -178,6 +198,16 @@ def header_text(spec: ModelSpec, name: str, scratch: int) -> str:
                 "",
                 "/* Check on this device that known images get the logits of PyTorch. Returns P_OK or an error. */",
                 "int P_selftest(void *scratch);",
+            ]
+        if with_framing and (framing := framing_declaration(spec, name)):
+            lines += [
+                "",
+                *framing.splitlines(),
+                "",
+                "/* Frame a grey picture of any size and return the index of its class, or an error (below 0).",
+                "   The picture and the stack are those of P_frame_image; logits may be null. */",
+                "int P_predict_image(",
+                "    const uint8_t *grey, int width, int height, int stride, float *logits, void *scratch);",
             ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
     return _named("\n".join(lines) + "\n", name)

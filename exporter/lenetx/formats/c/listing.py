@@ -30,7 +30,7 @@ _TYPES = {1: "float32", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
 def commented(title: str, value: Any) -> list[str]:
     """Return a comment that holds a value as JSON, in lines of one width."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    text = text.replace("*/", "*\\/").replace("/*", "\\/*").replace("??", "?\\u003f")
+    text = text.replace("*/", "*\\u002f").replace("/*", "\\u002f*").replace("??", "?\\u003f")
     lines = [f"   {text[at : at + _WIDTH]}" for at in range(0, len(text), _WIDTH)]
     return [f"/* {title}", *lines, "*/"]
 

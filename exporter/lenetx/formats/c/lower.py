@@ -31,6 +31,8 @@ def lowered(model: "ModelProto") -> Graph:
 
     graph = Graph(model)
     for node in model.graph.node:
+        if graph.fold(node):
+            continue
         if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx"):
             raise unsupported(node, "is an operator that lenetx does not write as C")
         if len([name for name in node.output if name]) > 1:

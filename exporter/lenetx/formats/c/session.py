@@ -1,5 +1,6 @@
 """Run C files: compiled into this process, or in a process of its own under sanitizers."""
 
+import contextlib
 import ctypes
 import shutil
 import subprocess
@@ -8,12 +9,12 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from lenetx_runtime import ArtifactError, DeviceUnavailable
 
 from .compile import build, library, write_sources
-from .source import Source, found_bytes, header
+from .source import Source, found_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["SANITIZERS", "CompiledBackend", "SanitizedBackend"]
 
 SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+_AT_ONCE = 256
+"""Images sent to the program before its answers are read: those must fit into a pipe."""
+_LONGEST = 300
 _MAIN = """\
-#include "@NAME@.h"
+#include "@HEADER@.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,6 +39,7 @@ int main(void)
     while (wrong == 0 && fread(in, sizeof(float), @INPUTS@, stdin) == @INPUTS@) {
         wrong = @NAME@_logits(in, out, scratch);
         fwrite(out, sizeof(float), @OUTPUTS@, stdout);
+        fflush(stdout);
     }
     free(in);
     free(out);
@@ -65,7 +70,7 @@ class CompiledBackend:
         if device != "cpu":
             raise DeviceUnavailable(f"{device} was requested; C files run on the CPU.")
         self._spec, self._bytes = source.spec, found_bytes(source.program)
-        built = library(source.text, header(source), source.name, source.spec, compiler, flags)
+        built = library(source, compiler, flags)
         self._call = built.lenetx_run
         self._call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
         self._memory = threading.local()
@@ -107,14 +112,21 @@ class SanitizedBackend:
     device = "cpu"
 
     def __init__(self, source: Source, compiler: str) -> None:
-        self._spec, place = source.spec, Path(tempfile.mkdtemp(prefix="lenetx-"))
-        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
-        channels, height, width = source.spec.input_shape
-        write_sources(place, source.text, header(source), source.name, source.spec)
-        main = _MAIN.replace("@NAME@", source.name).replace("@INPUTS@", str(channels * height * width))
+        self._spec, (channels, height, width) = source.spec, source.spec.input_shape
+        place = Path(tempfile.mkdtemp(prefix="lenetx-"))
+        write_sources(place, source)
+        main = (
+            _MAIN.replace("@HEADER@", source.stem)
+            .replace("@NAME@", source.name)
+            .replace("@INPUTS@", str(channels * height * width))
+        )
         main = main.replace("@OUTPUTS@", str(len(source.spec.labels)))
         (place / "main.c").write_text(main.replace("@SCRATCH@", str(found_bytes(source.program))))
-        self._built = build(place, compiler, SANITIZERS, (f"{source.name}.c", "main.c"), "network")
+        built = build(place, compiler, SANITIZERS, (f"{source.stem}.c", "main.c"), "network")
+        self._told = (place / "told").open("wb+")
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([str(built)], stdin=pipe, stdout=pipe, stderr=self._told)  # noqa: S603  # built here
+        weakref.finalize(self, _end, self._process, self._told, place)
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Return float32[N, K] logits for float32[N, C, H, W].
@@ -125,9 +137,33 @@ class SanitizedBackend:
         import numpy as np
 
         require_batch(batch, self._spec.input_shape)
-        data = np.ascontiguousarray(batch, np.float32).tobytes()
-        done = subprocess.run([str(self._built)], input=data, capture_output=True, check=False)  # noqa: S603  # built here
-        if done.returncode:
-            told = " ".join(done.stderr.decode(errors="replace").split())[:300]
-            raise ArtifactError(f"It stopped with status {done.returncode}: {told or 'it returned an error'}")
-        return np.frombuffer(done.stdout, np.float32).reshape(len(batch), len(self._spec.labels)).copy()
+        logits = np.empty((len(batch), len(self._spec.labels)), np.float32)
+        for start in range(0, len(batch), _AT_ONCE):
+            part = np.ascontiguousarray(batch[start : start + _AT_ONCE], np.float32)
+            logits[start : start + _AT_ONCE] = self._answered(part)
+        return logits
+
+    def _answered(self, part: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        import numpy as np
+
+        given, made, width = self._process.stdin, self._process.stdout, len(self._spec.labels)
+        assert given is not None
+        assert made is not None
+        with contextlib.suppress(BrokenPipeError):
+            given.write(part.tobytes())
+            given.flush()
+        data = made.read(4 * len(part) * width)
+        if len(data) == 4 * len(part) * width:
+            return np.frombuffer(data, np.float32).reshape(len(part), width)
+        status = self._process.wait()
+        self._told.seek(0)
+        told = " ".join(self._told.read().decode(errors="replace").split())[:_LONGEST]
+        raise ArtifactError(f"It stopped with status {status}: {told or 'it returned an error'}")
+
+
+def _end(process: "subprocess.Popen[bytes]", told: BinaryIO, folder: Path) -> None:
+    """End a program, and remove what it was built from."""
+    process.kill()
+    process.communicate()
+    told.close()
+    shutil.rmtree(folder, ignore_errors=True)

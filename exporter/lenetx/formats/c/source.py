@@ -1,12 +1,13 @@
 """Write the C file and its header."""
 
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lenetx_runtime import ArtifactError, InputError, ModelSpec
+from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.preprocess import lookup_table
 from lenetx_runtime.spec import FLOAT32, INT8, UNKNOWN
 
@@ -15,7 +16,7 @@ from .int8.simulation import quantized
 from .int8.steps import Quantization
 from .int8.words import INTEGER_HEAD
 from .interface import header_text, interface
-from .listing import GRAPH, SPEC, arrays_in, commented, graph_of, model_of, record_in, with_weights
+from .listing import GRAPH, SPEC, commented, graph_of
 from .program import Program, program
 from .steps import Packing
 from .text import array, quoted
@@ -25,32 +26,47 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnx import ModelProto
 
-__all__ = [
-    "Source",
-    "found_bytes",
-    "header",
-    "of_one_image",
-    "program_text",
-    "read",
-    "require_name",
-    "values_of",
-    "written",
-]
+__all__ = ["SEAL", "STEM", "Source", "header", "identifier", "require_identifier", "require_stem", "sealed", "written"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_KEYWORDS = (
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
+    "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
+    "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
+)  # fmt: skip
 _FLOAT_HEAD = ("   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",)
 _KINDS = {"float32": "float", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
-_INCLUDE = re.compile(r'^#include "(\w+)\.h"$', re.MULTILINE)
+SEAL = "/* SHA-256 of the lines above: "
 
 
-def require_name(name: str) -> None:
-    """Check the name of the C file.
+def require_stem(stem: str) -> None:
+    """Check the name of a C file without its suffix.
 
     Raises:
-        InputError: it is not an identifier of C.
+        InputError: a C file cannot include a header of this name, or no identifier can be made of it.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"'{name}' is not an identifier of C: letters, digits and _, and no digit first.")
+    if not STEM.fullmatch(stem):
+        raise InputError(
+            f"'{stem}' is not a name for a C file: choose letters, digits and _ with --name (Python: name=…)."
+        )
+
+
+def require_identifier(name: str) -> None:
+    """Check a name that a user chose for a C file.
+
+    Raises:
+        InputError: it is not a C identifier.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise InputError(
+            f"The name of a C file is a C identifier: letters, digits and _, no digit first; not '{name}'."
+        )
+
+
+def identifier(stem: str) -> str:
+    """Return the C identifier for the name of a file, with which every identifier in it begins."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", stem)
+    return f"net_{plain}" if plain[0].isdigit() or plain.startswith("_") or plain in _KEYWORDS else plain
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,48 +74,57 @@ class Source:
     """A C file.
 
     Attributes:
-        name: with which every identifier begins.
+        stem: its name without the suffix, which is its header's too.
         spec: of the network.
         model: its ONNX graph, with the weights.
         program: its functions.
         text: the file.
+        with_framing: whether it takes pictures of any size.
     """
 
-    name: str
+    stem: str
     spec: ModelSpec
     model: "ModelProto"
     program: Program | IntegerProgram
     text: str
+    with_framing: bool = True
+
+    @property
+    def name(self) -> str:
+        """With which every identifier begins."""
+        return identifier(self.stem)
 
 
-def written(model: "ModelProto", spec: ModelSpec, name: str) -> Source:
+def written(model: "ModelProto", spec: ModelSpec, stem: str, *, with_framing: bool = True) -> Source:
     """Return the C file of a graph.
 
     Args:
         model: float32 or int8, with a batch axis that comes first.
         spec: goes into the file.
-        name: of the file and in front of every identifier.
+        stem: the name of the file without its suffix.
+        with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
 
     Raises:
         InputError: an operator, or a use of one, has no C; it names the node.
     """
-    require_name(name)
-    found = _program(model, spec, name)
+    require_stem(stem)
+    name = identifier(stem)
+    found = program_of(model, spec, name)
     first = found.integers.first if isinstance(found, IntegerProgram) else None
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
     values = values_of(model)
-    body = [*found.functions, "", *interface(spec, name, found.input_at, first)]
+    body = [*found.functions, "", *interface(spec, name, found.input_at, with_framing=with_framing, first=first)]
     lines = [
-        *_head(spec, name),
+        *_head(spec, stem),
         "",
         *commented(SPEC, _plain_spec(spec)),
         "",
         *commented(GRAPH, graph_of(model, packed)),
         "",
-        f'#include "{name}.h"',
+        f'#include "{stem}.h"',
         *program_text(found, values, name, _tables(spec, name, first), body),
     ]
-    return Source(name, spec, model, found, "\n".join(lines) + "\n")
+    return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"), with_framing)
 
 
 def program_text(
@@ -120,6 +145,7 @@ def program_text(
     """
     text = "\n".join(body)
     return [
+        *["#include <stddef.h>"] * ("ptrdiff_t" in text),
         *["#include <math.h>"] * any(word in text for word in ("expf(", "logf(", "tanhf(")),
         "",
         "/* 1. Weights and tables */",
@@ -135,43 +161,21 @@ def program_text(
     ]
 
 
-def read(text: str) -> Source:
-    """Read a C file and check that lenetx writes the same.
+def program_of(model: "ModelProto", spec: ModelSpec, name: str) -> Program | IntegerProgram:
+    """Return the program of a graph in the precision of its spec.
 
     Raises:
-        ArtifactError: it was not written by lenetx, or was changed.
+        InputError: an operator, or a use of one, has no C; it names the node.
     """
-    spec = _read_spec(text)
-    bare = model_of(record_in(text, GRAPH), spec)
-    include = _INCLUDE.search(text)
-    if include is None:
-        raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
-    try:
-        packings = _program(bare, spec, include[1]).arrays
-        model = with_weights(bare, packings, arrays_in(text))
-        found = written(model, spec, include[1])
-    except InputError as error:
-        raise ArtifactError(f"It was not written by lenetx. {error}") from None
-    if found.text != text:
-        raise ArtifactError(f"It was changed, or written by another version of lenetx: {_difference(found.text, text)}")
-    return found
-
-
-def _program(model: "ModelProto", spec: ModelSpec, name: str) -> Program | IntegerProgram:
     if spec.precision not in (FLOAT32, INT8):
         raise InputError(f"A C file computes in float32 or int8, not in {spec.precision}.")
     single = of_one_image(model)
     return integer_program(single, name) if spec.precision == INT8 else program(single, name)
 
 
-def _difference(ours: str, theirs: str) -> str:
-    pairs = zip(ours.split("\n"), theirs.split("\n"), strict=False)
-    line = next((place for place, (one, other) in enumerate(pairs, 1) if one != other), None)
-    return "its length differs." if line is None else f"line {line} differs from what lenetx writes for its graph."
-
-
-def _read_spec(text: str) -> ModelSpec:
-    return ModelSpec.from_json(json.dumps(record_in(text, SPEC), sort_keys=True, separators=(",", ":")))
+def sealed(text: str) -> str:
+    """Return a text with its digest behind it."""
+    return f"{text}{SEAL}{hashlib.sha256(text.encode()).hexdigest()} */\n"
 
 
 def _plain_spec(spec: ModelSpec) -> Any:
@@ -216,10 +220,10 @@ def _arrays(found: Program | IntegerProgram, values: "Mapping[str, NDArray[Any]]
     return lines
 
 
-def _head(spec: ModelSpec, name: str) -> list[str]:
+def _head(spec: ModelSpec, stem: str) -> list[str]:
     channels, height, width = spec.input_shape
     return [
-        f"/* {name}: an image classifier in C99, written by {spec.producer}.",
+        f"/* {stem}.c: an image classifier in C99, written by {spec.producer}.",
         "",
         f"   {_comment(spec.architecture)}: float input [{channels}][{height}][{width}], {len(spec.labels)} classes.",
         f"   SHA-256 of the trained weights: {spec.weights_sha256}",
@@ -275,7 +279,9 @@ def _golden(spec: ModelSpec, name: str) -> list[str]:
 
 def header(source: Source) -> str:
     """Return the header of a C file."""
-    return header_text(source.spec, source.name, found_bytes(source.program))
+    return header_text(
+        source.spec, source.stem, source.name, found_bytes(source.program), with_framing=source.with_framing
+    )
 
 
 def found_bytes(found: Program | IntegerProgram) -> int:

@@ -77,20 +77,22 @@ class Names:
 
 
 def number(value: float) -> str:
-    """Return a float32 as a hexadecimal literal, exactly."""
+    """Return a number as a hexadecimal literal of float32, exactly; it must be finite."""
     import numpy as np
 
-    value = float(np.float32(value))
-    sign, rest = ("-", value.hex()[1:]) if value.hex().startswith("-") else ("", value.hex())
-    mantissa, exponent = rest.split("p")
-    return f"{sign}{mantissa.rstrip('0').rstrip('.')}p{int(exponent)}f" if "." in mantissa else f"{sign}{rest}f"
+    return _hexadecimal(float(np.float32(value)))
+
+
+def _hexadecimal(value: float) -> str:
+    mantissa, _, exponent = value.hex().partition("p")
+    return f"{mantissa.rstrip('0').rstrip('.')}p{exponent.removeprefix('+')}f"
 
 
 def array(name: str, kind: str, values: "NDArray[Any]", lines: "Sequence[str] | None" = None) -> list[str]:
     """Return the definition of a constant array: float32 in hexadecimal, whole numbers in decimal."""
     flat = values.ravel().tolist()
     if kind == "float":
-        flat = [number(value) for value in flat]
+        flat = [_hexadecimal(value) for value in flat]
     head = f"static const {kind} {name}[{len(flat)}] = {{"
     return [head, *(lines or wrapped(f"{value}," for value in map(str, flat))), "};"]
 

@@ -6,7 +6,7 @@ them, and rejects an archive that differs. So torch unpickles nothing, and the e
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,14 @@ from .rules import require_lawful, require_path
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["packed", "unpacked", "written_here"]
+__all__ = ["MODEL", "packed", "rebuilt", "type_of", "unpacked", "written_here"]
 
-_MODEL = "models/model.json"
+MODEL = "models/model.json"
 _WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
 _SAMPLE = "data/sample_inputs/model.pt"
 _SAMPLE_COUNT = 2
 _TYPES = {number: name.removeprefix("torch.") for name, number in CHOICES["scalar_type"].items()}
+_MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError)
 _RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}\w{0,10}", re.ASCII)
 
 
@@ -41,7 +42,7 @@ def packed(program: Program, tensors: "Sequence[Tensor]", written: Written) -> d
         "archive_format": b"pt2",
         "archive_version": b"0",
         "byteorder": b"little",
-        _MODEL: write(program, written),
+        MODEL: write(program, written),
         _SAMPLE: _sample(program.input),
         **_payload(_WEIGHTS, "model_weights_config.json", "weight_", weights),
         **_payload(_CONSTANTS, "model_constants_config.json", "tensor_", constants),
@@ -59,7 +60,7 @@ def unpacked(records: Mapping[str, bytes], given: Meta) -> "tuple[Program, list[
         ArtifactError: ``packed`` would write other records, or a call does more than compute tensors from tensors.
     """
     try:
-        program, written = read(records[_MODEL])
+        program, written = read(records[MODEL])
         if program.input != given or len(records[_SAMPLE]) < _sample_size(given):
             raise ValueError("its input is not the one that its spec states")
         require_straight(program)
@@ -70,13 +71,38 @@ def unpacked(records: Mapping[str, bytes], given: Meta) -> "tuple[Program, list[
         _require_versions(written)
         tensors = _tensors(program.held, records)
         anew = packed(program, tensors, written)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        reason = error if type(error) is ValueError else "it has another form"
-        raise ArtifactError(f"Its program is not that of a network that lenetx wrote: {reason}.") from None
+    except _MALFORMED as error:
+        raise _foreign(error) from None
     wrong = sorted(name for name in anew.keys() | records.keys() if anew.get(name) != records.get(name))
     if wrong:
         raise ArtifactError(f"It holds what lenetx never writes: {wrong[0]}.")
     return program, tensors, written
+
+
+def rebuilt(document: bytes, contents: Callable[[int, Held], bytes], given: Meta) -> dict[str, bytes]:
+    """Return the records of an archive whose tensors are elsewhere; ``unpacked`` checks them.
+
+    Args:
+        document: the record ``MODEL``.
+        contents: returns the bytes of a tensor, given its place among those of the program.
+        given: the type of the input.
+
+    Raises:
+        ArtifactError: the document is none that lenetx writes, or a tensor has another size.
+    """
+    try:
+        program, written = read(document)
+        if program.input != given:
+            raise ValueError("its input is not the one that its spec states")
+        tensors = [_tensor(held, bytearray(contents(place, held))) for place, held in enumerate(program.held)]
+        return packed(program, tensors, written)
+    except _MALFORMED as error:
+        raise _foreign(error) from None
+
+
+def _foreign(error: Exception) -> ArtifactError:
+    reason = error if type(error) is ValueError else "it has another form"
+    return ArtifactError(f"Its program is not that of a network that lenetx wrote: {reason}.")
 
 
 @cache
@@ -123,20 +149,30 @@ def _sample_size(given: Meta) -> int:
 
 
 def _tensors(held: Sequence[Held], records: Mapping[str, bytes]) -> "list[Tensor]":
-    import torch
-
-    found = []
+    contents = []
     places = {"weight_": 0, "tensor_": 0}
     for each in held:
         folder, prefix = (_CONSTANTS, "tensor_") if each.kind == "constant" else (_WEIGHTS, "weight_")
-        contents = bytearray(records[f"{folder}{prefix}{places[prefix]}"])
+        contents.append(records[f"{folder}{prefix}{places[prefix]}"])
         places[prefix] += 1
-        dtype: Any = getattr(torch, _TYPES[each.meta.dtype])
-        shape = [size for size in each.meta.sizes if type(size) is int and size >= 0]
-        if len(shape) < len(each.meta.sizes) or math.prod(shape) * dtype.itemsize != len(contents):
-            raise ValueError(f"{each.path} has another size")
-        if each.meta.strides != contiguous(shape):
-            raise ValueError(f"{each.path} is not contiguous")
-        flat = torch.frombuffer(contents, dtype=dtype) if contents else torch.empty(0, dtype=dtype)
-        found.append(flat.reshape(shape))
-    return found
+    return [_tensor(each, bytearray(some)) for each, some in zip(held, contents, strict=True)]
+
+
+def type_of(held: Held) -> Any:
+    """Return torch's dtype of a tensor."""
+    import torch
+
+    return getattr(torch, _TYPES[held.meta.dtype])
+
+
+def _tensor(each: Held, contents: bytearray) -> "Tensor":
+    import torch
+
+    dtype = type_of(each)
+    shape = [size for size in each.meta.sizes if type(size) is int and size >= 0]
+    if len(shape) < len(each.meta.sizes) or math.prod(shape) * dtype.itemsize != len(contents):
+        raise ValueError(f"{each.path} has another size")
+    if each.meta.strides != contiguous(shape):
+        raise ValueError(f"{each.path} is not contiguous")
+    flat = torch.frombuffer(contents, dtype=dtype) if contents else torch.empty(0, dtype=dtype)
+    return flat.reshape(shape)
