@@ -21,13 +21,15 @@ def exported(tmp_path_factory, images):
     if importlib.util.find_spec("lenetx.formats.c.int8") is None:
         pytest.skip("lenetx has no int8 in C")
     from lenetx.formats import c
+    from lenetx.formats.c.source import identifier
 
     exported, folder = tmp_path_factory.mktemp("exported"), tmp_path_factory.mktemp("int8")
     command = [sys.executable, "-m", "lenetx_cli", "export", CHECKPOINT, "-f", "c", "--precision", "int8"]
     subprocess.run([*command, "--data", "mnist", "-o", exported], check=True)
     (source,), (header,) = exported.glob("*.c"), exported.glob("*.h")
+    name = identifier(header.stem)
     for file in (source, header):  # the example calls the network lenet5
-        text = file.read_text().replace(header.stem, "lenet5").replace(header.stem.upper(), "LENET5")
+        text = file.read_text().replace(header.stem, "lenet5").replace(name, "lenet5").replace(name.upper(), "LENET5")
         (folder / f"lenet5{file.suffix}").write_text(text)
     opened = c.open(source)
     probe = ReducedReference(images, opened.reduced, "int8").real

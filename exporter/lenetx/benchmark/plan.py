@@ -24,8 +24,8 @@ from .configuration import EAGER, EXECUTORCH, LIBTORCH, NATIVE, ONNXRUNTIME, OPE
 
 __all__ = ["of_artifact", "of_checkpoint", "unusable"]
 
-_NOT_FOR_USE = "optimisation off"
-"""Start of the names of runs that exist only for the proof."""
+_NOT_FOR_USE = "optimisation off", "-O0", "-O2", "sanitizers"
+"""Parts of the names of runs that exist only for the proof."""
 
 
 def of_artifact(path: Path, checkpoint: str, threads: Sequence[int]) -> list[Configuration]:
@@ -66,7 +66,7 @@ def _ways(opened: OpenedArtifact, backend: Backend, threads: Sequence[int]) -> l
     return [
         {"engine": OWN, "run": run.name}
         for run in opened.runs
-        if not run.name.startswith(_NOT_FOR_USE) and not run.missing
+        if not any(words in run.name for words in _NOT_FOR_USE) and not run.missing
     ]
 
 

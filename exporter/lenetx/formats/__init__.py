@@ -43,6 +43,7 @@ __all__ = [
     "is_artifact",
     "of_suffix",
     "open_artifact",
+    "precisions",
     "require",
     "require_options",
     "spec_and_backend",
@@ -69,7 +70,6 @@ _ARCHIVES = (".torchscript", ".pt2")
 """Suffixes of archives that other programs write too."""
 
 _NEEDED = {
-    "precision": (FLOAT32, "are float32 only; {} is"),
     "raw_input": (False, "take float32 inputs only; raw input is"),
     "probabilities": (False, "return the network's own output only; probabilities are"),
 }
@@ -151,9 +151,21 @@ def export(
         if value != usual and option not in exporter.OPTIONS:
             others = ", ".join(each for each in FORMATS if option in get(each).OPTIONS)
             raise InputError(f"{name} files {words.format(value)} available as: {others}.")
+    precision = (options or {}).get("precision", FLOAT32)
+    if precision not in precisions(name):
+        others = ", ".join(each for each in FORMATS if precision in precisions(each))
+        raise InputError(
+            f"{name} files are {' or '.join(precisions(name))} only; {precision} is available as: {others}."
+        )
     own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
     with network.checkpoint.guard(f" on its way to {name}"):
         return exporter.export(network, batch=batch, **own)
+
+
+def precisions(name: str) -> tuple[str, ...]:
+    """Return the precisions in which a format can be exported: its ``PRECISIONS``, or float32."""
+    found: tuple[str, ...] = getattr(get(name), "PRECISIONS", (FLOAT32,))
+    return found
 
 
 def suffix(name: str) -> str:

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from lenetx_runtime.spec import FLOAT32
-
 from .. import formats
 from ..bounds.selftest import with_possible_self_test
 from ..data import DataOptions
@@ -89,7 +87,7 @@ def export_all(
         )
         for precision in map(Precision, PRECISIONS)
         for kind in formats.FORMATS
-        if precision.kind == FLOAT32 or "precision" in formats.get(kind).OPTIONS
+        if precision.kind in formats.precisions(kind)
     ]
     return publish_jobs(expected, place, jobs, on_progress, on_refusal)
 

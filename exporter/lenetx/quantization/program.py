@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
     from torch import Tensor
 
-__all__ = ["QUANTIZE", "Nudge", "Program"]
+__all__ = ["OPERATORS", "QUANTIZE", "Nudge", "Program"]
 
 QUANTIZE = "lenetx::quantize"
 """The operator that stands for a QuantizeLinear and its DequantizeLinear on a tape."""
@@ -60,7 +60,7 @@ class Program:
         self.is_int8 = bool(self.quantized)
         self.nudges: Mapping[int, Nudge] = {}
         for node in self._nodes:
-            if node.op_type not in _OPERATORS:
+            if node.op_type not in OPERATORS:
                 what = f"it has the operator {plain(node.op_type)}. Export it in float32."
                 raise InputError(f"Its arithmetic cannot be proven in reduced precision: {what}")
         require_plain(model)
@@ -74,7 +74,7 @@ class Program:
             if node.op_type == "QuantizeLinear":
                 values[node.output[0]] = self._quantized(given, next(count))
                 continue
-            found = _OPERATORS[node.op_type](_attributes(node), *given)
+            found = OPERATORS[node.op_type](_attributes(node), *given)
             stores = not self.is_int8 and node.op_type not in _EXACT and node.output[0] != self._output
             values[node.output[0]] = store_float16()(found) if stores else found
         logits: Tensor = values[self._output].flatten(1)
@@ -94,7 +94,7 @@ class Program:
             return lambda values: values
         (node,) = readers
         others = [self._held[each] if each else None for each in node.input[1:]]
-        return lambda values: _OPERATORS[node.op_type](_attributes(node), values, *others)
+        return lambda values: OPERATORS[node.op_type](_attributes(node), values, *others)
 
     def _quantized(self, given: list[Any], place: int) -> "Tensor":
         found: Tensor = _quantize()(given[0], float(given[1]), int(given[2]), _LEAST, _MOST)
@@ -248,7 +248,7 @@ def _method(name: str) -> Callable[..., Any]:
     return lambda _, inputs, *others: getattr(inputs, name)(*others)
 
 
-_OPERATORS: Mapping[str, Callable[..., Any]] = {
+OPERATORS: Mapping[str, Callable[..., Any]] = {
     "Add": _method("add"),
     "AveragePool": _average_pool,
     "BatchNormalization": lambda a, x, weight, bias, mean, variance: _norm(a, x, weight, bias, mean, variance),

@@ -10,38 +10,58 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.backend import Backend
 from lenetx_runtime.files import read_bytes
-from lenetx_runtime.spec import EXPORTED
+from lenetx_runtime.spec import EXPORTED, FLOAT32, INT8
 
 from ...graph import of_onnx
+from ...quantization.calibration import Sample
 from ...report import Check
 from .. import onnx as onnx_format
 from ..artifact import Artifact, OpenedArtifact, Run
 from ..network import Network
 from ..onnx.evaluate import evaluate
+from ..onnx.reduced import reduced
 from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
 from .compile import compilers, first_compiler
+from .int8.opening import shown
 from .reading import read
 from .session import CompiledBackend, SanitizedBackend
 from .source import Source, header, identifier, require_stem, written
 
-__all__ = ["OPTIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["OPTIONS", "PRECISIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
-OPTIONS: dict[str, Callable[[Any], None]] = {"stem": require_stem, "with_framing": lambda _: None}
+OPTIONS: dict[str, Callable[[Any], None]] = {
+    "stem": require_stem,
+    "with_framing": lambda _: None,
+    "precision": lambda _: None,
+    "sample": lambda _: None,
+}
 """``stem``: the name of the file without its suffix; identifiers begin with it, and the header has it.
 
-``with_framing``: whether the file takes pictures of any size.
+``with_framing``: whether the file takes pictures of any size. The others are those of ``export``.
 """
+PRECISIONS = (FLOAT32, INT8)
 _LARGEST = 2**30
 
 
-def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None, with_framing: bool = True) -> bytes:
+def export(
+    network: Network,
+    *,
+    batch: Any = "dynamic",
+    stem: str | None = None,
+    with_framing: bool = True,
+    precision: str = FLOAT32,
+    sample: Sample | None = None,
+) -> bytes:
     """Return the C file.
 
     Args:
@@ -49,25 +69,44 @@ def export(network: Network, *, batch: Any = "dynamic", stem: str | None = None,
         batch: ``"dynamic"``: each call computes one image.
         stem: the name of the file without its suffix; the architecture's if omitted.
         with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
+        precision: ``float32`` or ``int8``.
+        sample: the calibration images for int8.
 
     Raises:
         InputError: an operator, or a use of one, has no C, or the batch is fixed.
     """
-    return source_of(network, batch, stem, with_framing=with_framing).text.encode("ascii")
+    if precision == FLOAT32:
+        return source_of(network, batch, stem, with_framing=with_framing).text.encode("ascii")
+    _require_dynamic(batch)
+    model, spec = reduced(_model(network), dataclasses.replace(network.spec, batch=batch), precision, sample)
+    name = stem or f"{identifier(spec.architecture)}_{precision}"
+    return written(model, spec, name, with_framing=with_framing).text.encode("ascii")
 
 
 def source_of(
     network: Network, batch: Any = "dynamic", stem: str | None = None, *, with_framing: bool = True
 ) -> Source:
     """Return the C file with what it was written from; arguments and errors are those of ``export``."""
-    import onnx
+    _require_dynamic(batch)
+    spec = dataclasses.replace(network.spec, batch=batch)
+    return written(_model(network), spec, stem or identifier(spec.architecture), with_framing=with_framing)
 
+
+def _require_dynamic(batch: Any) -> None:
     if batch != "dynamic":
         raise InputError("A C file computes one image per call, so it has no fixed batch size.")
-    model = onnx.load_from_string(onnx_format.export(network, batch=batch))
+
+
+def _model(network: Network) -> "ModelProto":
+    import onnx
+
+    model = onnx.load_from_string(onnx_format.export(network))
     del model.metadata_props[:]
-    spec = dataclasses.replace(network.spec, batch=batch)
-    return written(model, spec, stem or identifier(spec.architecture), with_framing=with_framing)
+    return model
+
+
+def _int8(network: Network, sample: Sample) -> "ModelProto":
+    return reduced(_model(network), network.spec, INT8, sample)[0]
 
 
 def companion(data: bytes) -> bytes:
@@ -87,7 +126,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     is_foreign = source.spec.origin != EXPORTED
     return opened(
         source,
-        Artifact("c", "float32", path, digest, len(data), source.spec, is_foreign=is_foreign),
+        Artifact("c", source.spec.precision, path, digest, len(data), source.spec, is_foreign=is_foreign),
         CompiledBackend(source, first_compiler(), ("-O2",), device),
         [_header(source, path)],
         _runs(source),
@@ -107,15 +146,20 @@ def opened(
         runs: further runs.
     """
     model, spec = source.model, source.spec
+    common: dict[str, Any] = {
+        "artifact": artifact,
+        "backend": backend,
+        "structure": (*onnx_structure(model, spec), *structure),
+        "runs": tuple(runs),
+        "training": lambda: training_operators(model),
+    }
+    if spec.precision == INT8:
+        return OpenedArtifact(**common, **shown(source, runs, _int8))
     return OpenedArtifact(
-        artifact=artifact,
-        backend=backend,
-        structure=(*onnx_structure(model, spec), *structure),
+        **common,
         weights=weights(model),
         numbers=numbers(model),
         constants=constants(model),
-        runs=tuple(runs),
-        training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
         matches_new_export=lambda network: _matches_new_export(network, source),
         evaluate=lambda inputs: evaluate(model, spec, inputs),

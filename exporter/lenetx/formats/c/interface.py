@@ -6,6 +6,8 @@ from lenetx_runtime import ModelSpec
 from lenetx_runtime.spec import UNKNOWN
 
 from .framing import framing_declaration, framing_source
+from .int8.steps import Quantization
+from .int8.words import quantizing
 from .text import commentable, quoted, wrapped
 
 __all__ = ["header_text", "interface"]
@@ -29,10 +31,10 @@ int P_logits(const float *in, float *out, void *scratch)
 """
 _FRAME = """\
 /* The input of the network for a frame: each level from a table, and black around the frame. */
-static void P_normalise(const uint8_t *frame, float *in)
+static void P_normalise(const uint8_t *frame, @NUMBER@ *in)
 {
     for (int c = 0; c < P_CHANNELS; ++c) {
-        const float *level = P_levels + c * 256;
+        const @NUMBER@ *level = P_levels + c * 256;
         for (int y = 0; y < P_HEIGHT; ++y) {
             for (int x = 0; x < P_WIDTH; ++x) {
                 const int fy = y - @PADDING@, fx = x - @PADDING@;
@@ -46,14 +48,14 @@ static void P_normalise(const uint8_t *frame, float *in)
 int P_predict_frame(const uint8_t *frame, float *logits, void *scratch)
 {
     float own[P_CLASSES];
-    float *const memory = (float *)scratch;
+    @NUMBER@ *const memory = (@NUMBER@ *)scratch;
     float *const out = logits == 0 ? own : logits;
     int best = 0;
     if (frame == 0 || scratch == 0) {
         return P_ERROR_NULL;
     }
     P_normalise(frame, memory@INPUT@);
-    P_run(memory@INPUT@, out, memory);
+    P_run(@RUN@);
     for (int i = 1; i < P_CLASSES; ++i) {
         best = out[i] > out[best] ? i : best;
     }
@@ -93,16 +95,19 @@ int P_predict_image(const uint8_t *grey, int width, int height, int stride, floa
 """
 
 
-def interface(spec: ModelSpec, name: str, input_at: int, *, with_framing: bool) -> list[str]:
+def interface(
+    spec: ModelSpec, name: str, input_at: int, *, with_framing: bool, first: Quantization | None = None
+) -> list[str]:
     """Return the definitions of the functions that the header declares.
 
     Args:
         spec: of the network.
         name: with which every identifier begins.
-        input_at: where in the scratch memory the input may lie, in floats.
+        input_at: where in the scratch memory the input may lie, in its numbers.
         with_framing: whether pictures of any size are taken, if the spec's framing is offered in C.
+        first: how an int8 program quantizes its input; ``None`` for float32.
     """
-    text = _LOGITS
+    text = _LOGITS if first is None else quantizing(first)
     if spec.framing != UNKNOWN:
         text += "\n" + _FRAME
         if spec.selftest is not None:
@@ -110,7 +115,9 @@ def interface(spec: ModelSpec, name: str, input_at: int, *, with_framing: bool) 
         if with_framing and (framing := framing_source(spec, name)):
             text += f"\n{framing}\n{_IMAGE}"
     place = f" + {input_at}" if input_at else ""
+    number, run = ("float", f"memory{place}, out, memory") if first is None else ("int8_t", "out, scratch")
     text = text.replace("@PADDING@", str(spec.padding)).replace("@INPUT@", place)
+    text = text.replace("@NUMBER@", number).replace("@RUN@", run)
     return _named(text, name).splitlines()
 
 

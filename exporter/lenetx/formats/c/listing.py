@@ -15,7 +15,6 @@ from .steps import Packing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
     from onnx import ModelProto
 
@@ -23,9 +22,9 @@ __all__ = ["GRAPH", "SPEC", "arrays_in", "commented", "graph_of", "model_of", "r
 
 SPEC, GRAPH = "lenetx spec", "lenetx graph"
 _WIDTH = 112
-_ARRAY = re.compile(r"^static const float (\w+)\[(\d+)\] = \{\n(.*?)^\};$", re.MULTILINE | re.DOTALL)
+_ARRAY = re.compile(r"^static const (float|int8_t) (\w+)\[(\d+)\] = \{\n(.*?)^\};$", re.MULTILINE | re.DOTALL)
 _LARGEST = 2**28
-_TYPES = {1: "float32", 7: "int64", 9: "bool"}
+_TYPES = {1: "float32", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
 
 
 def commented(title: str, value: Any) -> list[str]:
@@ -122,30 +121,34 @@ def _model(graph: Any, spec: ModelSpec) -> "ModelProto":
     return helper.make_model(whole, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets))
 
 
-def arrays_in(text: str) -> "dict[str, NDArray[np.float32]]":
-    """Return the constant arrays of a C file by name.
+def arrays_in(text: str) -> "dict[str, NDArray[Any]]":
+    """Return the constant float32 and int8 arrays of a C file by name.
 
     Raises:
         ArtifactError: a number cannot be read, or there are more or fewer than its array says.
     """
     import numpy as np
 
-    found: dict[str, NDArray[np.float32]] = {}
+    found: dict[str, NDArray[Any]] = {}
     for match in _ARRAY.finditer(text):
-        name, count, body = match.groups()
+        kind, name, count, body = match.groups()
+        words = body.replace(",", " ").split()
+        if len(words) != int(count):
+            raise ArtifactError(f"The array {name} holds {len(words)} numbers instead of {count}.")
         try:
-            numbers = [float.fromhex(word.removesuffix("f")) for word in body.replace(",", " ").split()]
+            with np.errstate(over="ignore"):
+                if kind == "float":
+                    found[name] = np.array([float.fromhex(word.removesuffix("f")) for word in words], np.float32)
+                else:
+                    found[name] = np.array([int(word) for word in words], np.int8)
         except (ValueError, OverflowError):
-            raise ArtifactError(f"The array {name} holds something other than hexadecimal numbers.") from None
-        if len(numbers) != int(count):
-            raise ArtifactError(f"The array {name} holds {len(numbers)} numbers instead of {count}.")
-        with np.errstate(over="ignore"):
-            found[name] = np.array(numbers, np.float32)
+            hexadecimal = "hexadecimal numbers" if kind == "float" else "int8 numbers"
+            raise ArtifactError(f"The array {name} holds something other than {hexadecimal}.") from None
     return found
 
 
 def with_weights(
-    model: "ModelProto", packings: "Mapping[str, Packing | Any]", arrays: "Mapping[str, NDArray[np.float32]]"
+    model: "ModelProto", packings: "Mapping[str, Packing | Any]", arrays: "Mapping[str, NDArray[Any]]"
 ) -> "ModelProto":
     """Return the model with the weights that the arrays hold.
 
@@ -163,7 +166,7 @@ def with_weights(
         if held is None or len(held) != len(order):
             raise ArtifactError(f"It lacks the array {name}, or that has another size.")
         tensor = tensors[packing.weight]
-        whole = np.zeros(math.prod(tensor.dims), np.float32)
+        whole = np.zeros(math.prod(tensor.dims), held.dtype)
         whole[order] = held
         tensor.CopyFrom(numpy_helper.from_array(whole.reshape([*tensor.dims]), tensor.name))
     return model

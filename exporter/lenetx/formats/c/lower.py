@@ -16,7 +16,7 @@ from .steps import counted
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-__all__ = ["OPERATORS", "lowered"]
+__all__ = ["OPERATORS", "lowered", "windows"]
 
 Attributes = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def _common(graph: Graph, node: "NodeProto", **changed: Any) -> dict[str, Any]:
     return {"label": label(node), "reads": reads, "writes": name, "shape": graph.shape(node, name)} | changed
 
 
-def _windows(
+def windows(
     attributes: Attributes, sizes: Sequence[int], window: Sequence[int], outputs: Sequence[int]
 ) -> tuple[Any, Any, Any]:
     """Return strides, dilations and pads (before each axis, then after each) of a convolution or pooling."""
@@ -73,7 +73,7 @@ def _conv(graph: Graph, node: "NodeProto", attributes: Attributes) -> None:
     graph.values(node, 2)
     if weight is None or weight.ndim != 4:
         raise unsupported(node, "is not a 2-D convolution")
-    strides, dilations, pads = _windows(attributes, given[2:], weight.shape[2:], shape[2:])
+    strides, dilations, pads = windows(attributes, given[2:], weight.shape[2:], shape[2:])
     if min(pads) < 0:
         raise unsupported(node, "has negative pads")
     graph.steps.append(
@@ -94,7 +94,7 @@ def _conv(graph: Graph, node: "NodeProto", attributes: Attributes) -> None:
 def _pool(graph: Graph, node: "NodeProto", attributes: Attributes) -> None:
     given, shape = graph.shapes[graph.computed(node)], graph.shape(node, node.output[0])
     window = tuple(attributes["kernel_shape"])
-    strides, dilations, pads = _windows(attributes, given[2:], window, shape[2:])
+    strides, dilations, pads = windows(attributes, given[2:], window, shape[2:])
     counts = bool(attributes.get("count_include_pad", 0))
     kind = "max" if node.op_type == "MaxPool" else "average"
     pool = Pool(kind, window, strides, dilations, pads, counts)

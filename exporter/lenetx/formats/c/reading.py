@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ArtifactError, InputError, LenetxError, ModelSpec
 
 from .listing import GRAPH, SPEC, arrays_in, model_of, record_in, with_weights
-from .program import program
-from .source import SEAL, STEM, Source, identifier, of_one_image, sealed, written
+from .source import SEAL, STEM, Source, identifier, program_of, sealed, written
 from .steps import Packing
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def rebuilt(
     bare = model_of(graph, spec)
     try:
         onnx.checker.check_model(bare, full_check=True)  # sizes that do not agree would be read beyond their end
-        packings = program(of_one_image(bare), identifier(stem)).arrays
+        packings = program_of(bare, spec, identifier(stem)).arrays
         return written(with_weights(bare, packings, arrays(packings)), spec, stem, with_framing=with_framing)
     except InputError as error:
         raise ArtifactError(f"It was not written by lenetx. {error}") from None

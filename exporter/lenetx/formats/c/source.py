@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError, ModelSpec
 from lenetx_runtime.preprocess import lookup_table
-from lenetx_runtime.spec import UNKNOWN
+from lenetx_runtime.spec import FLOAT32, INT8, UNKNOWN
 
+from .int8.program import IntegerProgram, integer_program
+from .int8.simulation import quantized
+from .int8.steps import Quantization
+from .int8.words import INTEGER_HEAD
 from .interface import header_text, interface
 from .listing import GRAPH, SPEC, commented, graph_of
 from .program import Program, program
@@ -30,6 +34,8 @@ _KEYWORDS = (
     "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
     "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
 )  # fmt: skip
+_FLOAT_HEAD = ("   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",)
+_KINDS = {"float32": "float", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
 SEAL = "/* SHA-256 of the lines above: "
 
 
@@ -79,7 +85,7 @@ class Source:
     stem: str
     spec: ModelSpec
     model: "ModelProto"
-    program: Program
+    program: Program | IntegerProgram
     text: str
     with_framing: bool = True
 
@@ -93,7 +99,7 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str, *, with_framing: bo
     """Return the C file of a graph.
 
     Args:
-        model: float32, with a batch axis that comes first.
+        model: float32 or int8, with a batch axis that comes first.
         spec: goes into the file.
         stem: the name of the file without its suffix.
         with_framing: whether it takes pictures of any size, if the spec's framing is offered in C.
@@ -103,10 +109,11 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str, *, with_framing: bo
     """
     require_stem(stem)
     name = identifier(stem)
-    found = program(of_one_image(model), name)
+    found = program_of(model, spec, name)
+    first = found.integers.first if isinstance(found, IntegerProgram) else None
     packed = frozenset(each.weight for each in found.arrays.values() if isinstance(each, Packing))
-    values = _values(model)
-    body = [*found.functions, "", *interface(spec, name, found.input_at, with_framing=with_framing)]
+    values = values_of(model)
+    body = [*found.functions, "", *interface(spec, name, found.input_at, with_framing=with_framing, first=first)]
     lines = [
         *_head(spec, stem),
         "",
@@ -115,13 +122,17 @@ def written(model: "ModelProto", spec: ModelSpec, stem: str, *, with_framing: bo
         *commented(GRAPH, graph_of(model, packed)),
         "",
         f'#include "{stem}.h"',
-        *program_text(found, values, name, _tables(spec, name), body),
+        *program_text(found, values, name, _tables(spec, name, first), body),
     ]
     return Source(stem, spec, model, found, sealed("\n".join(lines) + "\n\n"), with_framing)
 
 
 def program_text(
-    found: Program, values: "Mapping[str, NDArray[Any]]", name: str, tables: Sequence[str], body: Sequence[str]
+    found: Program | IntegerProgram,
+    values: "Mapping[str, NDArray[Any]]",
+    name: str,
+    tables: Sequence[str],
+    body: Sequence[str],
 ) -> list[str]:
     """Return the tables, the shared functions and the body of a C file.
 
@@ -150,6 +161,18 @@ def program_text(
     ]
 
 
+def program_of(model: "ModelProto", spec: ModelSpec, name: str) -> Program | IntegerProgram:
+    """Return the program of a graph in the precision of its spec.
+
+    Raises:
+        InputError: an operator, or a use of one, has no C; it names the node.
+    """
+    if spec.precision not in (FLOAT32, INT8):
+        raise InputError(f"A C file computes in float32 or int8, not in {spec.precision}.")
+    single = of_one_image(model)
+    return integer_program(single, name) if spec.precision == INT8 else program(single, name)
+
+
 def sealed(text: str) -> str:
     """Return a text with its digest behind it."""
     return f"{text}{SEAL}{hashlib.sha256(text.encode()).hexdigest()} */\n"
@@ -173,7 +196,7 @@ def of_one_image(model: "ModelProto") -> "ModelProto":
     return single
 
 
-def _values(model: "ModelProto") -> "dict[str, NDArray[Any]]":
+def values_of(model: "ModelProto") -> "dict[str, NDArray[Any]]":
     """Return the tensors of a model.
 
     Raises:
@@ -189,11 +212,11 @@ def _values(model: "ModelProto") -> "dict[str, NDArray[Any]]":
     return found
 
 
-def _arrays(found: Program, values: "Mapping[str, NDArray[Any]]") -> list[str]:
+def _arrays(found: Program | IntegerProgram, values: "Mapping[str, NDArray[Any]]") -> list[str]:
     lines: list[str] = []
     for name, held in found.arrays.items():
         numbers = values[held.weight].ravel()[held.order] if isinstance(held, Packing) else held
-        lines += array(name, "float", numbers)
+        lines += array(name, _KINDS[numbers.dtype.name], numbers)
     return lines
 
 
@@ -208,14 +231,14 @@ def _head(spec: ModelSpec, stem: str) -> list[str]:
         "",
         "   No memory is allocated and nothing is kept between calls: every function may run in several threads, each",
         "   with scratch memory of its own. Compile it like any C file; -O3 and -march= for your processor make it",
-        "   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",
+        *(INTEGER_HEAD if spec.precision == INT8 else _FLOAT_HEAD),
         "",
         "   The comments below hold the model's description and its ONNX graph, so that 'lenetx verify' can prove this",
         "   file. They are not needed to compile it. */",
     ]
 
 
-def _tables(spec: ModelSpec, name: str) -> list[str]:
+def _tables(spec: ModelSpec, name: str, first: Quantization | None) -> list[str]:
     """Return the tables of the preprocessing, of the labels and of the self-test."""
     lines = [
         f"const char *const {name}_labels[{len(spec.labels)}] = {{",
@@ -224,7 +247,9 @@ def _tables(spec: ModelSpec, name: str) -> list[str]:
     ]
     if spec.framing == UNKNOWN:
         return lines
-    lines += array(f"{name}_levels", "float", lookup_table(spec))
+    levels: NDArray[Any] = lookup_table(spec)
+    levels = levels if first is None else quantized(levels, first)
+    lines += array(f"{name}_levels", _KINDS[levels.dtype.name], levels)
     if spec.selftest is not None:
         lines += _golden(spec, name)
     return lines
@@ -255,6 +280,6 @@ def header(source: Source) -> str:
     )
 
 
-def found_bytes(found: Program) -> int:
+def found_bytes(found: Program | IntegerProgram) -> int:
     """Return the bytes of the scratch memory."""
     return 4 * found.floats

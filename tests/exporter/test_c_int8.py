@@ -1,0 +1,322 @@
+"""C files in int8: their integers are those of the numpy simulation, bit for bit, and those are the QDQ graph's."""
+
+import ctypes
+import fractions
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import numpy_helper
+from torch import nn
+from torch.nn import functional
+
+import lenetx
+from lenetx import data
+from lenetx.errors import InputError
+from lenetx.formats import export as export_as
+from lenetx.formats import get, open_artifact, precisions
+from lenetx.formats.c import companion
+from lenetx.formats.c.compile import compilers, library, write_sources
+from lenetx.formats.c.int8.fixed import fixed, rounded
+from lenetx.formats.c.int8.words import ROUNDED
+from lenetx.formats.c.reading import read
+from lenetx.formats.c.source import SEAL, sealed, written
+from lenetx.formats.network import Network
+from lenetx.quantization.calibration import Calibration, Sample, sample
+from lenetx.quantization.rounding import measure, quantized
+from lenetx_runtime import ArtifactError
+from lenetx_runtime.preprocess import normalise
+
+STRICT = (
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-pedantic",
+    "-Wconversion",
+    "-Wsign-conversion",
+    "-Wshadow",
+    "-c",
+    "-o",
+    "x.o",
+)
+RANDOM = np.random.default_rng(0).normal(size=(300, 1, 16, 16)).astype(np.float32)
+pytestmark = pytest.mark.skipif(not compilers(), reason="there is no C compiler")
+
+
+class Residual(nn.Module):
+    """Padding, strides, dilation, groups, a sum of two scales, and a mean as the output."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(1, 8, 3, padding=1, stride=2)
+        self.b = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2)
+        self.c = nn.Conv2d(8, 10, 1)
+
+    def forward(self, x):
+        x = torch.relu(self.a(x))
+        return self.c(torch.relu(x + self.b(x))).mean((2, 3))
+
+
+class Joined(nn.Module):
+    """Windows that overlap and have borders, functions, channels from two scales, and a mean over the image."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(1, 4, (5, 3), padding=(2, 1))
+        self.b, self.c = (nn.Conv2d(4, 6, 3, stride=(2, 1)) for _ in range(2))
+        self.d = nn.Linear(12, 10)
+
+    def forward(self, x):
+        x = functional.max_pool2d(functional.leaky_relu(self.a(x), 0.1), 3, 2, 1)
+        x = torch.cat([torch.sigmoid(self.b(x)), torch.tanh(self.c(x))], 1)
+        return self.d(functional.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+class Clipped(nn.Module):
+    """A clamp before a mean of windows, and a bias that a MatMul gets from an Add."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 4, 3, bias=False), nn.Parameter(torch.randn(196, 10) / 20)
+        self.bias = nn.Parameter(torch.randn(10))
+        self.c = nn.Linear(10, 10)
+
+    def forward(self, x):
+        x = functional.avg_pool2d(torch.clamp(self.a(x), -0.5, 0.5), 2).flatten(1)
+        return self.c(torch.relu(x @ self.b + self.bias))
+
+
+class Swish(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(1, 4, 3), nn.Linear(784, 10)
+
+    def forward(self, x):
+        x = self.a(x)
+        return self.b((x * torch.sigmoid(x)).flatten(1))
+
+
+class Shifted(Swish):
+    def forward(self, x):
+        return self.b(self.a((x - 0.5) / 0.25).flatten(1))
+
+
+def export(network, images):
+    return get("c").export(network, precision="int8", sample=images)
+
+
+def export_own(kind):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        checkpoint = lenetx.Checkpoint.of(kind().eval(), input_shape=(1, 16, 16))
+    return export(Network(checkpoint), Sample(Calibration("minmax", 300, "x", 0, "0" * 64), RANDOM))
+
+
+@pytest.fixture(scope="module")
+def built_in(checkpoints):
+    digits = data.load("digits")
+    return {name: export(Network(each), sample(digits, each.spec, images=100)) for name, each in checkpoints.items()}
+
+
+@pytest.fixture
+def opened(tmp_path):
+    def run(contents):
+        (tmp_path / "a.int8.c").write_bytes(contents)
+        return open_artifact(tmp_path / "a.int8.c")
+
+    return run
+
+
+def require_same_integers(artifact, inputs):
+    """Require that all programs and the simulation agree, and that the simulation computes the graph."""
+    logits = artifact.evaluate(inputs)
+    assert len(artifact.runs) == 3 * len(compilers()) + 1
+    for run in artifact.runs:
+        assert run.open().run(inputs).tobytes() == logits.tobytes(), run.name
+    some, program = inputs[:40], artifact.reduced.program
+    right = measure(program, some)
+    assert (np.abs(logits[:40] - right.exact) <= right.limits).all()
+    integers = artifact.reduced.integers(some)
+    assert {name: values.dtype for name, values in integers.items()} == dict.fromkeys(program.quantized, np.int8)
+    assert [layer.name for layer in quantized(program, some, integers) if layer.wrong] == []
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-3x3", "lenet5-1998"])
+def test_built_in_networks_compute_the_simulations_integers(built_in, opened, name):
+    artifact = opened(built_in[name])
+    frames = data.load("digits").test.framed(artifact.artifact.spec).images
+    hard = (
+        np.random.default_rng(1).normal(size=(140, *artifact.artifact.spec.input_shape))
+        * np.logspace(-40, 30, 140)[:, None, None, None]
+    )
+    inputs = np.concatenate([normalise(frames, artifact.artifact.spec), hard.astype(np.float32)])
+    assert len(inputs) == 500
+    require_same_integers(artifact, inputs)
+
+
+@pytest.mark.parametrize("kind", [Residual, Joined, Clipped])
+def test_other_operators_compute_the_simulations_integers(opened, kind):
+    require_same_integers(opened(export_own(kind)), RANDOM[:60])
+
+
+@pytest.mark.slow
+def test_ten_thousand_images_of_mnist(mnist_root, checkpoint, opened):
+    mnist = data.load("mnist", root=mnist_root)
+    artifact = opened(export(Network(checkpoint), sample(mnist, checkpoint.spec)))
+    inputs = normalise(mnist.test.framed(checkpoint.spec).images, checkpoint.spec)
+    logits = artifact.evaluate(inputs)
+    assert len(logits) == 10_000
+    for run in artifact.runs:
+        assert run.open().run(inputs).tobytes() == logits.tobytes(), run.name
+
+
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-1998"])
+def test_a_frame_gets_the_logits_of_its_input_and_no_float_is_computed_before_them(built_in, name):
+    source = read(built_in[name].decode())
+    prefix = source.name
+    built = library(source, compilers()[0], ("-O2",))
+    spec, scratch = source.spec, ctypes.create_string_buffer(1 << 14)
+    frames = data.load("digits").test.framed(spec).images[:50]
+    inputs = normalise(frames, spec)
+    one, other = np.zeros((2, 10), np.float32)
+    for frame, image in zip(frames, inputs, strict=True):
+        index = built[f"{prefix}_predict_frame"](frame.tobytes(), ctypes.c_void_p(one.ctypes.data), scratch)
+        assert built[f"{prefix}_logits"](image.tobytes(), ctypes.c_void_p(other.ctypes.data), scratch) == 0
+        assert one.tobytes() == other.tobytes()
+        assert index == int(one.argmax())
+    assert built[f"{prefix}_selftest"](scratch) == 0
+    program = source.text.partition("/* 2. Program */")[2].partition(f"static int8_t {prefix}_quantized(")[0]
+    assert program.count("(float)") == 1
+    assert "/* 2. Program */" in source.text
+
+
+@pytest.mark.parametrize("kind", [None, Residual, Joined, Clipped])
+def test_it_compiles_without_a_warning_as_c_and_as_cpp(built_in, tmp_path, kind):
+    contents = built_in["lenet5"] if kind is None else export_own(kind)
+    source = read(contents.decode())
+    write_sources(tmp_path, source)
+    for compiler, standard in (("gcc", "c99"), ("clang", "c99"), ("g++", "c++17"), ("clang++", "c++17")):
+        if shutil.which(compiler):
+            language = ["-x", "c++"] * compiler.endswith("++")
+            command = [compiler, f"-std={standard}", "-O2", *STRICT, "-c", "-o", "x.o", *language, f"{source.stem}.c"]
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+
+
+def test_it_needs_little_memory_and_includes_the_header_that_is_published_beside_it(checkpoint, built_in):
+    images = sample(data.load("digits"), checkpoint.spec, images=100)
+    named = get("c").export(Network(checkpoint), precision="int8", sample=images, stem="lenet5.int8")
+    assert b'#include "lenet5.int8.h"' in named
+    assert "int lenet5_int8_logits(" in companion(named).decode()
+    assert "#define LENET5_INT8_SCRATCH_BYTES 2200 " in companion(built_in["lenet5"]).decode()
+
+
+@given(st.floats(2.0**-40, 2.0**29), st.integers(-(2**31) + 1, 2**31 - 1))
+def test_a_rescaled_sum_is_the_exact_one_but_near_a_tie(ratio, total):
+    factor, shift = fixed(ratio)
+    assert 0 <= factor < 2**31
+    found = (total * factor + (1 << (shift - 1))) >> shift
+    exact = fractions.Fraction(ratio) * total
+    distance = abs(exact - (exact.numerator // exact.denominator) - fractions.Fraction(1, 2))
+    if abs(found - round(exact)) and abs(exact) < 2**20:
+        assert abs(found - round(exact)) == 1
+        assert distance <= abs(exact) * fractions.Fraction(1, 2**30)
+
+
+def test_a_ratio_that_does_not_fit_is_none():
+    assert fixed(2.0**30) is None
+    assert fixed(2.0**-100) == (0, 62)
+
+
+def test_rounding_in_c_is_that_of_the_simulation(tmp_path):
+    """Negative numbers, ties, and the ends of the range, with shifts of all sizes."""
+    text = "#include <stdint.h>\n" + ROUNDED.replace("static int8_t P_", "int8_t ")
+    (tmp_path / "a.c").write_text(text)
+    command = [compilers()[0], "-shared", "-fPIC", "-O2", "-o", "a.so", "a.c"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    call = ctypes.CDLL(str(tmp_path / "a.so")).rounded
+    call.argtypes, call.restype = [ctypes.c_int64, ctypes.c_int, ctypes.c_int], ctypes.c_int8
+    random = np.random.default_rng(0)
+    for shift in range(1, 63):
+        small = random.integers(-300, 300, 40) * (1 << (shift - 1)) if shift < 53 else np.zeros(1, np.int64)
+        near = np.concatenate([small, small + 1, small - 1, random.integers(-(2**62) + 1, 2**62, 20), [2**62 - 1]])
+        right = rounded(near.astype(np.int64), shift, -7)
+        assert [call(int(value), shift, -7) for value in near] == right.tolist()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Swish, "Mul 'mul.*' reads several tensors that are computed, for which there is no integer formula"),
+        (Shifted, "'image' is not quantized before its use: Sub 'sub.*' reads it"),
+    ],
+)
+def test_an_operator_without_an_integer_formula_is_named(kind, words):
+    with pytest.raises(InputError, match=f"The network cannot be written as C: {words}"):
+        export_own(kind)
+
+
+def changed(source, changes):
+    """Write the C file of a graph with other tensors, as lenetx would."""
+    tensors = {tensor.name: tensor for tensor in source.model.graph.initializer}
+    for name, change in changes.items():
+        values = numpy_helper.to_array(tensors[name]).copy()
+        tensors[name].CopyFrom(numpy_helper.from_array(np.asarray(change(values), values.dtype), name))
+    return written(source.model, source.spec, source.stem)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"fc1.bias": lambda bias: np.full_like(bias, 2**31 - 1)},
+            "Gemm 'linear' has sums that may not fit into int32",
+        ),
+        ({"fc1.bias:scale": lambda scale: scale * 2}, "Gemm 'linear' has a bias whose scale is not that of its"),
+        (
+            {name: lambda scale: scale * np.float32(1e30) for name in ("conv1.bias:scale", "conv1.weight:scale")},
+            "Conv 'conv2d' has a scale that is 2.30 times",
+        ),
+    ],
+)
+def test_numbers_that_do_not_fit_are_an_error_that_names_the_node(built_in, changes, words):
+    with pytest.raises(InputError, match=words):
+        changed(read(built_in["lenet5"].decode()), changes)
+
+
+def resealed(text):
+    return sealed(text.rpartition(SEAL)[0]).encode()
+
+
+def test_a_multiplier_off_by_one_unit_is_found_by_writing_the_file_again(built_in, opened):
+    text = built_in["lenet5"].decode()
+    start = text.index("static const int32_t lenet5_int8_conv2_factors[16] = {\n") + 60
+    end = text.index(",", start)
+    assert text[start:end].isdigit()
+    with pytest.raises(ArtifactError, match="differs from what lenetx writes for its graph"):
+        opened(resealed(text[:start] + str(int(text[start:end]) + 1) + text[end:]))
+
+
+@pytest.mark.parametrize("word", ["300", "0x1p3f", "x"])
+def test_a_weight_that_is_no_int8_number_is_damage(built_in, opened, word):
+    text = built_in["lenet5"].decode()
+    start = text.index("static const int8_t lenet5_int8_fc1_weight[48000] = {\n") + 60
+    start = text.index(" ", start) + 1
+    damaged = text[:start] + word + text[text.index(",", start) :]
+    with pytest.raises(ArtifactError, match="lenet5_int8_fc1_weight holds something other than int8 numbers"):
+        opened(resealed(damaged))
+
+
+def test_float16_is_an_error_that_says_where_it_is_available(checkpoint):
+    assert precisions("c") == ("float32", "int8")
+    with pytest.raises(InputError, match=r"^c files are float32 or int8 only; float16 is available as: onnx\.$"):
+        export_as("c", Network(checkpoint), options={"precision": "float16"})
+
+
+def test_the_same_weights_give_the_same_bytes(built_in, checkpoint):
+    again = export(Network(checkpoint), sample(data.load("digits"), checkpoint.spec, images=100))
+    assert again == built_in["lenet5"]
