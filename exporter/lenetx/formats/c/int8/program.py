@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..layout import Buffer, planned
-from ..text import Code, Names
+from ..text import Code, Names, commentable
 from .code import Writer
 from .fuse import fused
 from .lower import Integers, lowered
