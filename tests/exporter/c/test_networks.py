@@ -102,7 +102,10 @@ def made(name):
     return module, checkpoint, read(c.export(Network(checkpoint), stem="net").decode())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("residual", "smooth") else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
 def test_logits_are_those_of_eager_pytorch_with_every_compiler_and_on_plain_floats(built, name):
     module, checkpoint, source = made(name)
     inputs = np.random.default_rng(0).standard_normal((5, *checkpoint.spec.input_shape), np.float32)

@@ -72,7 +72,9 @@ def test_the_list_of_what_is_not_supported_is_what_is_refused():
     assert len(cases()[0]) > 130
 
 
-@pytest.mark.parametrize("flags", [("-O0",), ("-O2", "-march=native")], ids=" ".join)
+@pytest.mark.parametrize(
+    "flags", [("-O0",), pytest.param(("-O2", "-march=native"), marks=pytest.mark.slow)], ids=" ".join
+)
 def test_every_float32_test_of_a_supported_operator_passes(library, flags):
     built = library(text(), *flags)
     for case, _, found, given, expected in cases()[0]:

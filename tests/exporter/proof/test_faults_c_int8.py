@@ -57,6 +57,7 @@ def times(factor, channel=...):
     return change
 
 
+@pytest.mark.slow
 def test_an_honest_file_passes_every_check(judge, contents, lenient):
     report = judge(contents, NAME, lenient)
     report.raise_if_failed()
@@ -66,6 +67,7 @@ def test_an_honest_file_passes_every_check(judge, contents, lenient):
     assert "numbers of 11 tensors are those of float64" in check_of(report, "layers").detail
 
 
+@pytest.mark.slow
 def test_the_scale_of_a_channel_that_is_off_by_less_than_a_step_fails_by_the_weights_alone(
     judge_once, source, checkpoint
 ):
@@ -74,6 +76,7 @@ def test_the_scale_of_a_channel_that_is_off_by_less_than_a_step_fails_by_the_wei
     assert "conv2.weight in channel 3" in only(judge_once(damaged, NAME, blind), "weights").detail
 
 
+@pytest.mark.slow
 def test_a_zero_point_off_by_one_fails_by_the_calibration_alone(judge_once, source, lenient):
     damaged = rewritten(source, {"relu_1:zero": lambda zero: zero + 1})
     assert "The zero point of relu_1" in only(judge_once(damaged, NAME, lenient), "calibration").detail
@@ -93,6 +96,7 @@ def test_a_multiplier_that_is_wrong_in_every_file_fails_by_the_layers(judge_once
     assert "The first that is wrong is conv2d" in check_of(report, "layers").detail
 
 
+@pytest.mark.slow
 def test_a_bias_without_the_zero_point_fails_by_the_layers(judge, source, lenient, monkeypatch):
     """The simulation subtracts the zero point from each number, so that it does not share this error."""
     right = layers.Affine
@@ -105,6 +109,7 @@ def test_a_bias_without_the_zero_point_fails_by_the_layers(judge, source, lenien
     assert "differs from the simulation of its integers" in check_of(report, "layers").detail
 
 
+@pytest.mark.slow
 def test_rounding_that_is_not_the_simulations_fails_by_the_layers(judge, source, lenient, monkeypatch):
     """Values that are cut off instead of rounded."""
     cut = program.ROUNDED.replace(" + ((uint64_t)1 << (shift - 1))", "")
