@@ -67,6 +67,21 @@ class Padded(nn.Module):
         return self.last(functional.dropout(x, 0.5, self.training).flatten(1)).clamp(max=0.75)
 
 
+class Grouped(nn.Module):
+    """Wide rows of few channels in groups, with a bias; and a mean and a dense product that padded convolutions read."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(2, 8, 3, groups=2)
+        self.second, self.third = nn.Conv2d(8, 6, 3, padding=1), nn.Conv2d(8, 6, 3, padding=(2, 1))
+        self.rows = nn.Linear(18, 5, bias=False)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        mean = self.second(functional.adaptive_avg_pool2d(x, 1))
+        return (functional.adaptive_avg_pool2d(self.third(self.rows(x)), 1) + mean).flatten(1)
+
+
 class Flat(nn.Module):
     """Dense layers alone."""
 
@@ -85,6 +100,7 @@ NETWORKS = {
     "repeated": (lambda: Padded("replicate"), (1, 24, 24)),
     "circular": (lambda: Padded("circular"), (1, 24, 24)),
     "zeros": (lambda: Padded("constant"), (1, 24, 24)),
+    "grouped": (Grouped, (2, 9, 20)),
     "flat": (Flat, (1, 7, 7)),
 }
 
@@ -104,7 +120,10 @@ def made(name):
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in ("residual", "smooth") else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+    [
+        name if name in ("residual", "smooth", "grouped") else pytest.param(name, marks=pytest.mark.slow)
+        for name in NETWORKS
+    ],
 )
 def test_logits_are_those_of_eager_pytorch_with_every_compiler_and_on_plain_floats(built, name):
     module, checkpoint, source = made(name)

@@ -88,7 +88,7 @@ def by_pixel(step: "Convolution", context: Context, code: Code, weight: str, bia
             code(f"float row[{block * size}];")
         with _strips(code, "x", f"{p}_N{width}", size, p):
             for k in range(block):
-                start = f"{bias}[{offset((c, 1), start=k)}]" if bias else "0.0f"
+                start = f"*({bias} + {offset((c, 1), start=k)})" if bias else "0.0f"
                 _declare(code, vector, [f"a{k}_{r}" for r in range(high)], f"{p}_all{width}({start})")
             code(f"const float *w = {weight}{' + c' * bool(c)};")
             apart = 1 if pool is None else pool.strides[0]

@@ -40,9 +40,9 @@ class Dense(Step):
     strides: tuple[int, ...]
     after: tuple[Activation, ...] = ()
 
-    def place(self, context: Context) -> Layout:
+    def place(self, _: Context) -> Layout:
         """Return the layout of its result."""
-        return dense(self.shape, None, context.borders.get(self.writes, (0, 0, 0, 0)))
+        return dense(self.shape)
 
     def describe(self) -> str:
         """Return it in words."""

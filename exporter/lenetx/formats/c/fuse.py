@@ -60,9 +60,10 @@ def with_borders(steps: Sequence[Step], context: Context, given: str) -> list[St
         context: ``borders`` is filled.
         given: the tensor that the caller passes.
     """
-    viewed = {name for step in steps if isinstance(step, View) for name in (*step.reads, step.writes)}
+    plain = {name for step in steps if isinstance(step, View) for name in (*step.reads, step.writes)}
+    plain |= {step.writes for step in steps if isinstance(step, Dense)}
     wanted = dict(_wanted(steps))
-    context.borders.update({name: border for name, border in wanted.items() if name not in {given, *viewed}})
+    context.borders.update({name: border for name, border in wanted.items() if name not in {given, *plain}})
     found: list[Step] = []
     for step in steps:
         if isinstance(step, Convolution) and any(step.pads) and step.reads[0] not in context.borders:

@@ -146,13 +146,13 @@ class GlobalAverage(Step):
         """Return it in words."""
         return "mean of each channel"
 
-    def place(self, _: Context) -> Layout:
+    def place(self, context: Context) -> Layout:
         """Return the layout of its result."""
-        return dense(self.shape)
+        return dense(self.shape, None, context.borders.get(self.writes, (0, 0, 0, 0)))
 
     def code(self, context: Context, code: Code) -> None:
         """Write its loops."""
-        given = context.layouts[self.reads[0]]
+        given, made = context.layouts[self.reads[0]], context.layouts[self.writes]
         sizes = given.shape[2:]
         with code.loops(("n", self.shape[0]), ("c", self.shape[1])):
             code("float sum = 0.0f;")
@@ -163,5 +163,5 @@ class GlobalAverage(Step):
                     *base, *((name * (size > 1), given.strides[axis + 2]) for axis, (name, size) in enumerate(inner))
                 )
                 code(f"sum += in[{index}];")
-            place = offset(("n" * (self.shape[0] > 1), self.shape[1]), ("c" * (self.shape[1] > 1), 1))
+            place = offset(("n" * (self.shape[0] > 1), made.strides[0]), ("c" * (self.shape[1] > 1), made.strides[1]))
             code(f"out[{place}] = sum / {number(math.prod(sizes))};")
