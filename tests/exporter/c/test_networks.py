@@ -68,18 +68,21 @@ class Padded(nn.Module):
 
 
 class Grouped(nn.Module):
-    """Wide rows of few channels in groups, with a bias; and a mean and a dense product that padded convolutions read."""
+    """Wide rows of channels in groups, with a bias; a mean and a dense product that padded convolutions read."""
 
     def __init__(self):
         super().__init__()
-        self.first = nn.Conv2d(2, 8, 3, groups=2)
-        self.second, self.third = nn.Conv2d(8, 6, 3, padding=1), nn.Conv2d(8, 6, 3, padding=(2, 1))
-        self.rows = nn.Linear(18, 5, bias=False)
+        self.first = nn.Conv2d(3, 9, 3, groups=3)
+        self.second, self.third = nn.Conv2d(9, 6, 3, padding=1), nn.Conv2d(9, 6, 3, padding=(2, 1))
+        self.rows = nn.Parameter(torch.randn(18, 5) / 4)
 
     def forward(self, x):
         x = torch.relu(self.first(x))
         mean = self.second(functional.adaptive_avg_pool2d(x, 1))
-        return (functional.adaptive_avg_pool2d(self.third(self.rows(x)), 1) + mean).flatten(1)
+        return (
+            functional.adaptive_avg_pool2d(self.third(functional.max_pool2d(x @ self.rows, 2, ceil_mode=True)), 1)
+            + mean
+        ).flatten(1)
 
 
 class Flat(nn.Module):
@@ -100,7 +103,7 @@ NETWORKS = {
     "repeated": (lambda: Padded("replicate"), (1, 24, 24)),
     "circular": (lambda: Padded("circular"), (1, 24, 24)),
     "zeros": (lambda: Padded("constant"), (1, 24, 24)),
-    "grouped": (Grouped, (2, 9, 20)),
+    "grouped": (Grouped, (3, 9, 20)),
     "flat": (Flat, (1, 7, 7)),
 }
 

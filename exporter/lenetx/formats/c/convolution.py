@@ -53,8 +53,13 @@ class Convolution(Step):
     size: tuple[int, int] = (0, 0)
     """Height and width before the pooling."""
 
-    def may_fuse(self, pool: Pool) -> bool:
-        """Return whether a pooling can become part of it."""
+    def may_fuse(self, pool: Pool, shape: tuple[int, ...]) -> bool:
+        """Return whether a pooling with a result of this shape can become part of it."""
+        ends = [
+            (size - 1) * step + each for size, step, each in zip(shape[2:], pool.strides, pool.window, strict=False)
+        ]
+        if any(end > size for end, size in zip(ends, self.size, strict=False)):
+            return False  # the last window hangs over the end
         apart = all(step >= window for step, window in zip(pool.strides, pool.window, strict=True))
         return (
             self.pool is None and apart and not any(pool.pads) and max(pool.window) <= _LARGEST_POOL and pool.is_plain

@@ -31,7 +31,7 @@ def fused(steps: Sequence[Step], output: str) -> list[Step]:
 
 def _join(step: Step, after: Step) -> bool:
     """Make a step compute what follows it; return whether it can."""
-    if isinstance(after, Pooling) and isinstance(step, Convolution) and step.may_fuse(after.pool):
+    if isinstance(after, Pooling) and isinstance(step, Convolution) and step.may_fuse(after.pool, after.shape):
         step.pool = after.pool
         return True
     if not isinstance(after, Pointwise):

@@ -59,8 +59,7 @@ def program(model: "ModelProto", prefix: str) -> Program:
     steps = with_borders(fused(graph.steps, output), context, given)
     steps = _ended(steps, output, graph)
     context.only_flat = _only_flat(steps)
-    for step in steps:
-        context.layouts[step.writes] = step.place(context)
+    steps = _placed(steps, context, graph)
     if not context.layouts[output].is_row_major:
         steps[-1].writes = graph.new(output, steps[-1].shape)
         context.layouts[steps[-1].writes] = context.layouts.pop(output)
@@ -75,6 +74,24 @@ def program(model: "ModelProto", prefix: str) -> Program:
         )
         context.layouts[output] = steps[-1].place(context)
     return _Writer(steps, context, given, output).program()
+
+
+def _placed(steps: list[Step], context: Context, graph: Graph) -> list[Step]:
+    """Place each result; what a dense layer reads is put into row-major order before, if it is in no known order."""
+    found: list[Step] = []
+    for step in steps:
+        if isinstance(step, Dense):
+            given = context.layouts[step.reads[0]]
+            if not given.is_row_major and given.order is None:
+                name = graph.new(step.reads[0], given.shape)
+                found.append(
+                    Copy(label=step.label, reads=step.reads, writes=name, shape=given.shape, is_row_major=True)
+                )
+                context.layouts[name] = found[-1].place(context)
+                step.reads = (name,)
+        found.append(step)
+        context.layouts[step.writes] = step.place(context)
+    return found
 
 
 def _ended(steps: list[Step], output: str, graph: Graph) -> list[Step]:
