@@ -68,16 +68,16 @@ class Padded(nn.Module):
 
 
 class Grouped(nn.Module):
-    """Wide rows of channels in groups, with a bias; a mean and a dense product that padded convolutions read."""
+    """Channels in groups, with a bias; windows that hang over the end; a mean and a dense product that padded convolutions read."""
 
     def __init__(self):
         super().__init__()
         self.first = nn.Conv2d(3, 9, 3, groups=3)
         self.second, self.third = nn.Conv2d(9, 6, 3, padding=1), nn.Conv2d(9, 6, 3, padding=(2, 1))
-        self.rows = nn.Parameter(torch.randn(18, 5) / 4)
+        self.rows = nn.Parameter(torch.randn(9, 5) / 4)
 
     def forward(self, x):
-        x = torch.relu(self.first(x))
+        x = functional.max_pool2d(torch.relu(self.first(x)), 2, ceil_mode=True)
         mean = self.second(functional.adaptive_avg_pool2d(x, 1))
         return (
             functional.adaptive_avg_pool2d(self.third(functional.max_pool2d(x @ self.rows, 2, ceil_mode=True)), 1)
