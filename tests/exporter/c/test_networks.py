@@ -68,7 +68,7 @@ class Padded(nn.Module):
 
 
 class Grouped(nn.Module):
-    """Channels in groups, with a bias; windows that hang over the end; a mean and a dense product that padded convolutions read."""
+    """Groups with a bias; windows that hang over the end; a mean and a product that padded convolutions read."""
 
     def __init__(self):
         super().__init__()
