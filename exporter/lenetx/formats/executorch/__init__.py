@@ -105,7 +105,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         backend=ExecutorchBackend(again.program, spec),
         structure=(
             _form(again, here),
-            *opened.structure[:1],
+            *opened.structure,
             local_paths([*texts(again.program, spec), records[MODEL]]),
         ),
         layers=None,

@@ -12,6 +12,7 @@ from lenetx_runtime.files import read_bytes
 from ...data import archive
 from ...report import Check
 from ..artifact import Artifact, OpenedArtifact
+from ..local_paths import local_paths
 from ..spec_record import SPEC, equal_but_spec, spec_from, spec_record
 from .program import Program
 from .records import packed, unpacked, written_here
@@ -78,7 +79,11 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     file = Check("file", f"archive of {len(records)} records", "passed", detail="Canonical, checksums right.")
     return dataclasses.replace(
         opened,
-        structure=(file, *opened.structure),
+        structure=(
+            file,
+            *opened.structure,
+            local_paths([contents for name, contents in records.items() if name.endswith(".json")]),
+        ),
         matches_new_export=lambda network: _matches_new_export(records, export(network, batch=spec.batch)),
     )
 
