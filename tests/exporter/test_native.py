@@ -1,8 +1,5 @@
 """Native libraries: from export to prediction, and files whose machine code must not be believed or loaded."""
 
-import dataclasses
-import json
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +14,22 @@ from lenetx.errors import ArtifactError, EngineMissing, InputError
 from lenetx.formats import native
 from lenetx.formats.native.build import FLAGS
 from lenetx.formats.network import Network
-from lenetx.proof import prove
 from lenetx.publishing.inspection import inspect
 from lenetx.publishing.publish import publish
 from lenetx_runtime import Classifier
-from lenetx_runtime.native_file import read_record, read_spec, sealed
+from lenetx_runtime.native_file import read_record
 
-NAME = "native"
+from .native_files import NAME, forged, parts
+
 pytestmark = pytest.mark.usefixtures("machine_code")
+
+
 INPUTS = np.random.default_rng(6).normal(size=(9, 1, 32, 32)).astype(np.float32)
+
+
 PICTURE = np.zeros((28, 28), np.uint8)
+
+
 PICTURE[4:24, 12:16] = 255
 
 
@@ -40,21 +43,6 @@ def path(tmp_path, data):
     path = tmp_path / "lenet5.so"
     path.write_bytes(data)
     return path
-
-
-def parts(data):
-    """Return the machine code, the spec with an empty digest, and the record."""
-    spec, record, _ = struct.unpack_from("<QQ16s", data, len(data) - 32)
-    end = len(data) - 32
-    text = dataclasses.replace(read_spec(data), content_sha256="0" * 64).to_json()
-    return data[: end - record - spec], text, json.loads(data[end - record : end])
-
-
-def forged(data, code=None, spec=None, **fields):
-    """Return a file with another part, sealed as lenetx would."""
-    known, text, record = parts(data)
-    whole = json.dumps(record | fields, sort_keys=True, separators=(",", ":"))
-    return sealed(code or known, spec or text, whole)
 
 
 def test_sealing_alone_changes_nothing(data):
@@ -157,107 +145,6 @@ def test_another_version_of_the_compiler_is_named(tmp_path, data):
         formats.open_artifact(tmp_path / "other.so")
     assert "compiling it again, with gcc 1.2.3 with " in str(caught.value)
     assert f"Here is {here}" in str(caught.value)
-
-
-class TestForgeries:
-    """Files that were sealed anew: whoever makes them can make every digest right."""
-
-    @pytest.fixture
-    def refused(self, tmp_path):
-        def check(data, words, error=ArtifactError):
-            path = tmp_path / "forged.so"
-            path.write_bytes(data)
-            with pytest.raises(error, match=words):
-                formats.open_artifact(path)
-            return path
-
-        return check
-
-    def test_machine_code_that_does_more_is_never_loaded(self, data, machine_code, planting, refused, checkpoint):
-        marker, text = planting
-        evil = machine_code(f"{text}\nint lenetx_run(void) {{ return 0; }}\n")
-        honest, _, record = parts(data)
-        moved = {name: place + len(evil) for name, place in record["places"].items()}
-        path = refused(forged(data, code=evil + honest, places=moved), "It was not loaded")
-        inspect(path)
-        for attempt in (lenetx.classifier, Classifier):
-            with pytest.raises(InputError, match="is machine code"):
-                attempt(path)
-        with pytest.raises(ArtifactError, match="It was not loaded"):
-            lenetx.verify(path, against=checkpoint)
-        with pytest.raises(ArtifactError, match="It was not loaded"):
-            of_artifact(path, "", [1])
-        assert not marker.exists()
-        Classifier(path, allow_native=True)
-        assert marker.exists()
-
-    def test_one_changed_instruction(self, data, refused):
-        code = bytearray(parts(data)[0])
-        code[0x1010] ^= 1
-        refused(forged(data, code=bytes(code)), "compiles its graph and weights to something else")
-
-    def test_other_weights_in_their_place_fail_the_proof(self, tmp_path, data, reference):
-        code, _, record = parts(data)
-        place = record["places"]["network_fc1_weight"]
-        changed = code[:place] + np.float32(0.25).tobytes() + code[place + 4 :]
-        path = tmp_path / "changed.so"
-        path.write_bytes(forged(data, code=changed))
-        report = prove(formats.open_artifact(path), reference)
-        assert not report.passed
-        assert "weights" in [check.name for check in report.failures]
-
-    def test_a_library_of_other_weights_fails_the_proof(self, tmp_path, reference, other_checkpoint):
-        """Also if its spec claims the right ones."""
-        other = formats.export(NAME, Network(other_checkpoint))
-        digests = other_checkpoint.spec.weights_sha256, reference.checkpoint.spec.weights_sha256
-        path = tmp_path / "swapped.so"
-        path.write_bytes(forged(other, spec=parts(other)[1].replace(*digests)))
-        report = prove(formats.open_artifact(path), reference)
-        assert "weights" in [check.name for check in report.failures]
-
-    @pytest.mark.parametrize(
-        ("fields", "words"),
-        [
-            ({"places": {}}, "does not say where its weights are"),
-            ({"places": [1]}, "record is damaged"),
-            ({"graph": None}, "damaged"),
-            (
-                {"graph": {"nodes": [["Conv", ["image"], ["logits"], {}]], "opset": 18, "tensors": []}},
-                "damaged|written by lenetx",
-            ),
-            ({"compiler": "/bin/sh"}, "Its compiler is none of gcc, clang"),
-            ({"compiler": ["gcc"]}, "Its compiler is none of gcc, clang"),
-            ({"scratch": 10**6}, "something else"),
-            ({"flags": []}, "something else"),
-            ({"note": "made on a Tuesday"}, "something else"),
-        ],
-        ids=lambda value: str(value)[:30],
-    )
-    def test_a_record_that_lenetx_does_not_write(self, data, refused, fields, words):
-        refused(forged(data, **fields), words)
-
-    @pytest.mark.parametrize(
-        "change",
-        [
-            lambda graph: graph["nodes"][2][1].__setitem__(0, "nowhere"),
-            lambda graph: graph["nodes"].pop(3),
-            lambda graph: graph["nodes"][0][3].update(kernel_shape="5"),
-            lambda graph: graph["nodes"][0][3].update(kernel_shape=[7, 7]),
-            lambda graph: graph["tensors"][5][2].__setitem__(0, 110),
-            lambda graph: graph["tensors"][5].append([1.0]),
-            lambda graph: graph.update(opset=2**70),
-        ],
-    )
-    def test_a_graph_that_is_none_never_reaches_a_compiler(self, data, refused, change, monkeypatch):
-        monkeypatch.setattr(native, "compiled", None)
-        graph = parts(data)[2]["graph"]
-        change(graph)
-        refused(forged(data, graph=graph), "not written by lenetx|damaged")
-
-    @pytest.mark.parametrize("place", [-4, 10**9, 1.5, "0", None, True])
-    def test_weights_outside_the_file(self, data, refused, place):
-        places = parts(data)[2]["places"] | {"network_conv1_weight": place}
-        refused(forged(data, places=places), "something else" if place is True else "where its weights are")
 
 
 def test_it_needs_no_file_and_shows_one_function(data):

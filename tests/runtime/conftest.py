@@ -12,9 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from lenetx_runtime import ModelSpec, SelfTest
+from lenetx_runtime.native_file import sealed as sealed_library
 from lenetx_runtime.onnx_file import seal
 from lenetx_runtime.preprocess import normalise
 from lenetx_runtime.spec import METADATA_KEY, POLARITIES
+
+from .native_networks import NETWORK, record
 
 SPEC_FIELDS = {
     "architecture": "tiny",
@@ -190,3 +193,22 @@ def package(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def code(machine_code):
+    """The machine code of a tiny network."""
+    return machine_code(NETWORK.replace("FACTOR", "2"))
+
+
+@pytest.fixture(scope="session")
+def library(code, spec):
+    """The same as a native library."""
+    return sealed_library(code, spec.to_json(), record())
+
+
+@pytest.fixture
+def planted(machine_code, planting, spec):
+    """A library that leaves a file when it is loaded, and the path of that file."""
+    path, text = planting
+    return sealed_library(machine_code(text + NETWORK.replace("FACTOR", "3")), spec.to_json(), record()), path

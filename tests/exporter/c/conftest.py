@@ -6,8 +6,14 @@ import subprocess
 import numpy as np
 import pytest
 
+from lenetx import data
+from lenetx.formats import open_artifact
 from lenetx.formats.c.compile import compilers
 from lenetx.formats.c.source import header
+from lenetx.formats.network import Network
+from lenetx.quantization.calibration import sample
+
+from .int8_networks import export
 
 STRICT = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow")
 
@@ -57,3 +63,21 @@ def called(function, *arguments):
     return function(
         *(each.ctypes.data_as(ctypes.c_void_p) if isinstance(each, np.ndarray) else each for each in arguments)
     )
+
+
+@pytest.fixture(scope="session")
+def built_in(checkpoints):
+    """The C files of the trained networks in int8."""
+    digits = data.load("digits")
+    return {name: export(Network(each), sample(digits, each.spec, images=100)) for name, each in checkpoints.items()}
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """The function that writes a file in int8 and opens it."""
+
+    def run(contents):
+        (tmp_path / "a.int8.c").write_bytes(contents)
+        return open_artifact(tmp_path / "a.int8.c")
+
+    return run

@@ -36,7 +36,17 @@ from .source import Source, header, identifier, require_stem, written
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["OPTIONS", "PRECISIONS", "companion", "export", "open", "opened", "sanitized", "source_of"]
+__all__ = [
+    "OPTIONS",
+    "PRECISIONS",
+    "companion",
+    "export",
+    "open",
+    "open_with_source",
+    "opened",
+    "sanitized",
+    "source_of",
+]
 
 _FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
 OPTIONS: dict[str, Callable[[Any], None]] = {
@@ -121,16 +131,22 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         ArtifactError: the file is damaged or not made by lenetx.
         DeviceUnavailable, EngineMissing: another device was requested, or there is no compiler.
     """
+    return open_with_source(path, device)[0]
+
+
+def open_with_source(path: Path, device: str) -> tuple[OpenedArtifact, Source]:
+    """Open a file, and return with it what was read; arguments and errors are those of ``open``."""
     data = read_bytes(path, "model")
     source, digest = _read(data), hashlib.sha256(data).hexdigest()
     is_foreign = source.spec.origin != EXPORTED
-    return opened(
+    found = opened(
         source,
         Artifact("c", source.spec.precision, path, digest, len(data), source.spec, is_foreign=is_foreign),
         CompiledBackend(source, first_compiler(), ("-O2",), device),
         [_header(source, path)],
         _runs(source),
     )
+    return found, source
 
 
 def opened(
@@ -202,5 +218,9 @@ def _header(source: Source, path: Path) -> Check:
         return Check.verdict(
             "header", place.name, None, "It is not beside the file; lenetx writes it when it publishes."
         )
-    problem = None if place.read_bytes() == header(source).encode("ascii") else "It is not the one of this file."
+    own = header(source).encode("ascii")
+    try:
+        problem = None if read_bytes(place, "header", limit=len(own)) == own else "It is not the one of this file."
+    except InputError as error:
+        problem = str(error)
     return Check.verdict("header", place.name, problem, "As lenetx writes it.")

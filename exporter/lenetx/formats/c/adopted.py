@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenetx_runtime.files import read_bytes
 from lenetx_runtime.layout import DEFAULT_LAYOUT
 from lenetx_runtime.onnx_file import read_spec
 
@@ -12,8 +11,7 @@ from ..artifact import OpenedArtifact
 from ..foreign_onnx.opening import opened
 from ..foreign_onnx.read import naming, parse, without_descriptions
 from ..foreign_onnx.simplify import simplified
-from . import open as open_compiled
-from .reading import read
+from . import open_with_source
 from .source import written
 
 if TYPE_CHECKING:
@@ -59,8 +57,8 @@ def open_adopted(
         DeviceUnavailable, EngineMissing: another device was requested, or there is no compiler.
     """
     with naming(named or path, "proven"):
-        compiled = open_compiled(path, device=device)
-        model = read(read_bytes(path, "model").decode("ascii")).model
+        compiled, source = open_with_source(path, device)
+        model = source.model
         graph = opened(compiled.artifact, model.SerializeToString(), model, checkpoint, built, "cpu")
         own = [check for check in compiled.structure if check.name == "header"]
         return dataclasses.replace(

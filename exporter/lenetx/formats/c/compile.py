@@ -12,9 +12,22 @@ from lenetx_runtime import ArtifactError, EngineMissing
 
 from .source import Source, header
 
-__all__ = ["COMPILERS", "build", "compilers", "environment", "first_compiler", "library", "wrapper", "write_sources"]
+__all__ = [
+    "COMPILERS",
+    "MAIN",
+    "WRAPPER",
+    "build",
+    "compilers",
+    "environment",
+    "first_compiler",
+    "library",
+    "wrapper",
+    "write_sources",
+]
 
 COMPILERS = ("gcc", "clang")
+MAIN, WRAPPER = "lenetx=main.c", "lenetx=wrapper.c"
+"""Files beside a C file: no stem has the letter =."""
 _LONGEST = 400
 _WRAPPER = """\
 #include "@HEADER@.h"
@@ -108,12 +121,12 @@ def library(source: Source, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="lenetx-") as folder:
         place = Path(folder)
         write_sources(place, source)
-        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{source.stem}.c", "wrapper.c"), "network.so")
+        built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{source.stem}.c", WRAPPER), "network.so")
         return ctypes.CDLL(str(built))
 
 
 def write_sources(folder: Path, source: Source) -> None:
-    """Write the C file, its header and ``wrapper.c`` into a folder."""
-    files = {f"{source.stem}.c": source.text, f"{source.stem}.h": header(source), "wrapper.c": wrapper(source)}
+    """Write the C file, its header and ``WRAPPER`` into a folder."""
+    files = {f"{source.stem}.c": source.text, f"{source.stem}.h": header(source), WRAPPER: wrapper(source)}
     for name, contents in files.items():
         (folder / name).write_text(contents, encoding="ascii", newline="\n")

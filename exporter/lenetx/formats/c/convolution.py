@@ -15,7 +15,7 @@ from .convolution_loops import by_channel, by_pixel, in_one_block
 from .layout import Layout, dense
 from .pooling import Pool
 from .steps import Context, Step, counted
-from .text import Code, offset
+from .text import Code, offset, plus
 from .vectors import lanes
 
 if TYPE_CHECKING:
@@ -116,16 +116,12 @@ class Convolution(Step):
         shift = self.pads[0] * given.strides[2] + self.pads[1] * given.strides[3]
         with code.loops(("n", self.shape[0]), ("g", self.groups)):
             image = offset((n, given.strides[0]), (g, given.shape[1] // self.groups * given.strides[1]))
-            code(f"const float *image = in{f' - {shift}' * (shift > 0)}{_plus(image)};")
-            code(f"float *result = out{_plus(offset((n, made.strides[0]), (g, each * made.strides[1])))};")
-            first = f"{weight}{_plus(offset((g, each * taps)))}"
-            start = None if bias is None else f"{bias}{_plus(offset((g, each)))}"
+            code(f"const float *image = in{f' - {shift}' * (shift > 0)}{plus(image)};")
+            code(f"float *result = out{plus(offset((n, made.strides[0]), (g, each * made.strides[1])))};")
+            first = f"{weight}{plus(offset((g, each * taps)))}"
+            start = None if bias is None else f"{bias}{plus(offset((g, each)))}"
             (by_pixel if self.is_by_pixel(context) else by_channel)(self, context, code, first, start)
 
     def _order(self, each: int, taps: int) -> "NDArray[np.int64]":
         """Return the order of the weights: group, tap, channel."""
         return counted(self.groups, each, taps).transpose(0, 2, 1).copy()
-
-
-def _plus(index: str) -> str:
-    return "" if index == "0" else f" + {index}"

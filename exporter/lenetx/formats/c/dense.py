@@ -8,7 +8,7 @@ from .activations import Activation, applied
 from .convolution_loops import blocks
 from .layout import Layout, dense
 from .steps import Context, Step, counted
-from .text import Code, offset
+from .text import Code, offset, plus
 from .vectors import lanes
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Dense(Step):
                 for each in range(count):
                     start = f"{p}_load{width}({bias} + o{each})" if bias else f"{p}_all{width}(0.0f)"
                     code(f"{vector} a{each} = {start};")
-                code(f"const float *w = {weight}{_plus(offset(*_terms(names, each_matrix, inputs * outputs)))};")
+                code(f"const float *w = {weight}{plus(offset(*_terms(names, each_matrix, inputs * outputs)))};")
                 with code.block(f"for (int k = 0; k < {inputs}; ++k)"):
                     at = offset(*zip(names, by_matrix, strict=True), (m, by_row), ("k" * (inputs > 1), by_input))
                     code(f"const float x = in[{at}];")
@@ -84,12 +84,8 @@ class Dense(Step):
                     code(f"w += {outputs};")
                 for each in range(count):
                     value = applied(self.after, f"a{each}", p, width)
-                    code(f"{p}_store{width}(out{_plus(to)} + o{each}, {value});")
+                    code(f"{p}_store{width}(out{plus(to)} + o{each}, {value});")
 
 
 def _terms(names: list[str], factors: list[int], size: int) -> list[tuple[str, int]]:
     return [(name, factor * size) for name, factor in zip(names, factors, strict=True)]
-
-
-def _plus(index: str) -> str:
-    return "" if index == "0" else f" + {index}"

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["Graph", "label", "unsupported"]
 
 
+_OF_SIZES = frozenset({"Add", "Cast", "Concat", "Gather", "Mul", "Reshape", "Slice", "Squeeze", "Sub", "Unsqueeze"})
+"""Operators that compute sizes from sizes; the result of each is as short as its inputs are."""
+_MOST_SIZES = 32
+
+
 def unsupported(node: "NodeProto", reason: str) -> InputError:
     """Return the error for a node that has no C."""
     return InputError(f"The network cannot be written as C: {label(node)} {reason}.")
@@ -98,11 +103,8 @@ class Graph:
             self.constants[node.output[0]] = np.array(axes, np.int64)
             return True
         held = {name: self.constants[name] for name in node.input if name in self.constants}
-        if (
-            not held
-            or {*filter(None, node.input)} - held.keys()
-            or any(each.dtype.kind == "f" for each in held.values())
-        ):
+        is_known = node.op_type in _OF_SIZES and held and held.keys() >= {*filter(None, node.input)}
+        if not is_known or any(each.dtype.kind == "f" or each.size > _MOST_SIZES for each in held.values()):
             return False
         self.constants[node.output[0]] = _evaluated(node, self.opset, held)
         return True

@@ -154,7 +154,7 @@ def header_text(spec: ModelSpec, stem: str, name: str, scratch: int, *, with_fra
             ("FRAME_CHANNELS", spec.channels, ""),
         ]
     lines = [
-        f"/* {stem}.h: see {stem}.c. Written by {commentable(spec.producer)}. */",
+        f"/* {stem}.h: see {stem}.c. Written by @PRODUCER@. */",
         "#ifndef P_H",
         "#define P_H",
         "",
@@ -164,7 +164,7 @@ def header_text(spec: ModelSpec, stem: str, name: str, scratch: int, *, with_fra
         f'#define P_WEIGHTS_SHA256 "{spec.weights_sha256}"',
         "#define P_LABELS \\",
         "    { \\",
-        *(f"{line} \\" for line in labels),
+        "@LABELS@",
         "    }",
         "",
         "enum {",
@@ -210,4 +210,6 @@ def header_text(spec: ModelSpec, stem: str, name: str, scratch: int, *, with_fra
                 "    const uint8_t *grey, int width, int height, int stride, float *logits, void *scratch);",
             ]
     lines += ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif"]
-    return _named("\n".join(lines) + "\n", name)
+    words = {"@LABELS@": "\n".join(f"{line} \\" for line in labels), "@PRODUCER@": commentable(spec.producer)}
+    text = _named("\n".join(lines) + "\n", name)  # before the words of others are in it
+    return re.sub("@(LABELS|PRODUCER)@", lambda place: words[place[0]], text)

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime.values import parse_json
 
 from .steps import Packing
 
@@ -22,7 +23,7 @@ __all__ = ["GRAPH", "SPEC", "arrays_in", "commented", "graph_of", "model_of", "r
 
 SPEC, GRAPH = "lenetx spec", "lenetx graph"
 _WIDTH = 112
-_ARRAY = re.compile(r"^static const (float|int8_t) (\w+)\[(\d+)\] = \{\n(.*?)^\};$", re.MULTILINE | re.DOTALL)
+_ARRAY = re.compile(r"^static const (float|int8_t) (\w+)\[(\d{1,10})\] = \{\n", re.MULTILINE)
 _LARGEST = 2**28
 _TYPES = {1: "float32", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
 
@@ -46,7 +47,7 @@ def record_in(text: str, title: str) -> Any:
     if not found or not end:
         raise ArtifactError(f"It was not made by lenetx: it has no comment '{title}'.")
     try:
-        return json.loads("".join(line[3:] for line in body.split("\n")))
+        return parse_json("".join(line[3:] for line in body.split("\n")))
     except ValueError:
         raise ArtifactError(f"Its comment '{title}' is damaged.") from None
 
@@ -98,9 +99,10 @@ def _model(graph: Any, spec: ModelSpec) -> "ModelProto":
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    tensors = []
+    tensors, whole = [], 0
     for name, kind, shape, *numbers in graph["tensors"]:
-        if kind not in _TYPES.values() or min(shape, default=1) < 0 or math.prod(shape) > _LARGEST:
+        whole += math.prod(shape)
+        if kind not in _TYPES.values() or min(shape, default=1) < 0 or whole > _LARGEST:
             raise ArtifactError(f"Its comment '{GRAPH}' is damaged.")
         array = np.array(numbers[0], kind).reshape(shape) if numbers else np.zeros(shape, kind)
         tensors.append(numpy_helper.from_array(array, name))
@@ -117,8 +119,8 @@ def _model(graph: Any, spec: ModelSpec) -> "ModelProto":
     given = helper.make_tensor_value_info(spec.input_name, TensorProto.FLOAT, [batch, *spec.input_shape])
     made = helper.make_tensor_value_info(spec.output_name, TensorProto.FLOAT, [batch, len(spec.labels)])
     opsets = [helper.make_opsetid("", graph["opset"])]
-    whole = helper.make_graph(nodes, "lenetx", [given], [made], tensors)
-    return helper.make_model(whole, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets))
+    found = helper.make_graph(nodes, "lenetx", [given], [made], tensors)
+    return helper.make_model(found, opset_imports=opsets, ir_version=helper.find_min_ir_version_for(opsets))
 
 
 def arrays_in(text: str) -> "dict[str, NDArray[Any]]":
@@ -130,9 +132,13 @@ def arrays_in(text: str) -> "dict[str, NDArray[Any]]":
     import numpy as np
 
     found: dict[str, NDArray[Any]] = {}
-    for match in _ARRAY.finditer(text):
-        kind, name, count, body = match.groups()
-        words = body.replace(",", " ").split()
+    end = 0
+    while match := _ARRAY.search(text, end):
+        kind, name, count = match.groups()
+        end = text.find("\n};\n", match.end() - 1)
+        if end < 0:
+            raise ArtifactError(f"The array {name} is without an end.")
+        words = text[match.end() : end].replace(",", " ").split()
         if len(words) != int(count):
             raise ArtifactError(f"The array {name} holds {len(words)} numbers instead of {count}.")
         try:

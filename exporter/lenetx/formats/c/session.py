@@ -7,13 +7,13 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lenetx_runtime import ArtifactError, DeviceUnavailable
 
-from .compile import build, library, write_sources
+from .compile import MAIN, build, library, write_sources
 from .source import Source, found_bytes
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["SANITIZERS", "CompiledBackend", "SanitizedBackend"]
 
 SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-_AT_ONCE = 256
-"""Images sent to the program before its answers are read: those must fit into a pipe."""
-_LONGEST = 300
+_AT_ONCE, _PIPE = 256, 2**15
+"""Images sent to the program before its answers are read, whose bytes must fit into a pipe."""
+_LONGEST, _MOST_BYTES = 300, 2**30
 _MAIN = """\
 #include "@HEADER@.h"
 #include <stdio.h>
@@ -70,6 +70,8 @@ class CompiledBackend:
         if device != "cpu":
             raise DeviceUnavailable(f"{device} was requested; C files run on the CPU.")
         self._spec, self._bytes = source.spec, found_bytes(source.program)
+        if self._bytes > _MOST_BYTES:
+            raise ArtifactError(f"Its scratch memory has {self._bytes:,} bytes; lenetx runs up to {_MOST_BYTES:,}.")
         built = library(source, compiler, flags)
         self._call = built.lenetx_run
         self._call.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
@@ -113,16 +115,20 @@ class SanitizedBackend:
 
     def __init__(self, source: Source, compiler: str) -> None:
         self._spec, (channels, height, width) = source.spec, source.spec.input_shape
+        self._at_once = max(1, min(_AT_ONCE, _PIPE // (4 * len(source.spec.labels))))
+        words = {
+            "HEADER": source.stem,
+            "NAME": source.name,
+            "INPUTS": channels * height * width,
+            "OUTPUTS": len(source.spec.labels),
+            "SCRATCH": found_bytes(source.program),
+        }
         place = Path(tempfile.mkdtemp(prefix="lenetx-"))
-        write_sources(place, source)
-        main = (
-            _MAIN.replace("@HEADER@", source.stem)
-            .replace("@NAME@", source.name)
-            .replace("@INPUTS@", str(channels * height * width))
-        )
-        main = main.replace("@OUTPUTS@", str(len(source.spec.labels)))
-        (place / "main.c").write_text(main.replace("@SCRATCH@", str(found_bytes(source.program))))
-        built = build(place, compiler, SANITIZERS, (f"{source.stem}.c", "main.c"), "network")
+        try:
+            built = _program(place, source, compiler, words)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         self._told = (place / "told").open("wb+")
         pipe = subprocess.PIPE
         self._process = subprocess.Popen([str(built)], stdin=pipe, stdout=pipe, stderr=self._told)  # noqa: S603  # built here
@@ -138,9 +144,9 @@ class SanitizedBackend:
 
         require_batch(batch, self._spec.input_shape)
         logits = np.empty((len(batch), len(self._spec.labels)), np.float32)
-        for start in range(0, len(batch), _AT_ONCE):
-            part = np.ascontiguousarray(batch[start : start + _AT_ONCE], np.float32)
-            logits[start : start + _AT_ONCE] = self._answered(part)
+        for start in range(0, len(batch), self._at_once):
+            part = np.ascontiguousarray(batch[start : start + self._at_once], np.float32)
+            logits[start : start + self._at_once] = self._answered(part)
         return logits
 
     def _answered(self, part: "NDArray[np.float32]") -> "NDArray[np.float32]":
@@ -159,6 +165,16 @@ class SanitizedBackend:
         self._told.seek(0)
         told = " ".join(self._told.read().decode(errors="replace").split())[:_LONGEST]
         raise ArtifactError(f"It stopped with status {status}: {told or 'it returned an error'}")
+
+
+def _program(place: Path, source: Source, compiler: str, words: Mapping[str, object]) -> Path:
+    """Build the program in a folder, with the words of ``_MAIN``."""
+    main = _MAIN
+    for name, word in words.items():
+        main = main.replace(f"@{name}@", str(word))
+    write_sources(place, source)
+    (place / MAIN).write_text(main, encoding="ascii")
+    return build(place, compiler, SANITIZERS, (f"{source.stem}.c", MAIN), "network")
 
 
 def _end(process: "subprocess.Popen[bytes]", told: BinaryIO, folder: Path) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SEAL", "STEM", "Source", "header", "identifier", "require_identifier", "require_stem", "sealed", "written"]
 
-STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _KEYWORDS = (
     "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
     "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Code", "Names", "array", "commentable", "number", "offset", "quoted"]
+__all__ = ["Code", "Names", "array", "commentable", "number", "offset", "plus", "quoted"]
 
 _WIDEST = 116
+_TAKEN = re.compile(
+    "run|logits|levels|labels|normalise|predict_(frame|image)|selftest|golden_(frames|least|most)|clear|rounded|quantized|"
+    "next|least|most|(load|store|all|pick|max|min|relu|leaky|[vumn])(16|8|4|1)|frame_.*|"
+    "lanes|scalar|h|ok|channels|height|width|classes|scratch_bytes|weights_sha256|error_.*"
+)
+"""What every file has, after the prefix and in small letters: a prefix in capitals makes names of macros."""
 
 
 class Code:
@@ -67,6 +73,7 @@ class Names:
         key = f"{kind} {name}"
         if key not in self._found:
             plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:60] or "value"
+            plain = f"the_{plain}" if _TAKEN.fullmatch(plain.lower()) else plain
             candidate, count = f"{self._prefix}_{plain}", 1
             while candidate in self._used:
                 count += 1
@@ -121,6 +128,11 @@ def commentable(words: str) -> str:
     """Return words that cannot end a comment."""
     plain = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in words)
     return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+
+
+def plus(index: str) -> str:
+    """Return an index as what is added to a pointer; nothing for 0."""
+    return "" if index == "0" else f" + {index}"
 
 
 def quoted(text: str) -> str:

@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["IntegerProgram", "integer_program"]
 
-_RESERVED = (
-    *("run", "logits", "levels", "labels", "normalise", "predict_frame", "predict_image", "frame_image", "selftest"),
-    *("golden_frames", "golden_least", "golden_most", "rounded", "quantized"),
-)
-"""Names, after the prefix, of what every file has."""
-
 
 @dataclass(frozen=True, slots=True)
 class IntegerProgram:
@@ -60,8 +54,6 @@ def integer_program(model: "ModelProto", prefix: str) -> IntegerProgram:
     integers = lowered(model)
     steps, same = fused(integers.steps)
     names = Names(prefix)
-    for word in _RESERVED:
-        names.of(word, "reserved")
     writer = Writer(names, prefix)
     places, size = _placed(steps, integers, same)
     functions, calls = Code(), Code()

@@ -7,29 +7,22 @@ import subprocess
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from onnx import numpy_helper
-from torch import nn
-from torch.nn import functional
 
-import lenetx
 from lenetx import data
-from lenetx.errors import InputError
-from lenetx.formats import export as export_as
-from lenetx.formats import get, open_artifact, precisions
+from lenetx.formats import get
 from lenetx.formats.c import companion
 from lenetx.formats.c.compile import compilers, library, write_sources
 from lenetx.formats.c.int8.fixed import fixed, rounded
 from lenetx.formats.c.int8.words import ROUNDED
 from lenetx.formats.c.reading import read
-from lenetx.formats.c.source import SEAL, sealed, written
 from lenetx.formats.network import Network
-from lenetx.quantization.calibration import Calibration, Sample, sample
+from lenetx.quantization.calibration import sample
 from lenetx.quantization.rounding import measure, quantized
-from lenetx_runtime import ArtifactError
 from lenetx_runtime.preprocess import normalise
+
+from .int8_networks import RANDOM, Clipped, Joined, Residual, export, export_own
 
 STRICT = (
     "-Wall",
@@ -43,92 +36,6 @@ STRICT = (
     "-o",
     "x.o",
 )
-RANDOM = np.random.default_rng(0).normal(size=(300, 1, 16, 16)).astype(np.float32)
-pytestmark = pytest.mark.skipif(not compilers(), reason="there is no C compiler")
-
-
-class Residual(nn.Module):
-    """Padding, strides, dilation, groups, a sum of two scales, and a mean as the output."""
-
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Conv2d(1, 8, 3, padding=1, stride=2)
-        self.b = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2)
-        self.c = nn.Conv2d(8, 10, 1)
-
-    def forward(self, x):
-        x = torch.relu(self.a(x))
-        return self.c(torch.relu(x + self.b(x))).mean((2, 3))
-
-
-class Joined(nn.Module):
-    """Windows that overlap and have borders, functions, channels from two scales, and a mean over the image."""
-
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Conv2d(1, 4, (5, 3), padding=(2, 1))
-        self.b, self.c = (nn.Conv2d(4, 6, 3, stride=(2, 1)) for _ in range(2))
-        self.d = nn.Linear(12, 10)
-
-    def forward(self, x):
-        x = functional.max_pool2d(functional.leaky_relu(self.a(x), 0.1), 3, 2, 1)
-        x = torch.cat([torch.sigmoid(self.b(x)), torch.tanh(self.c(x))], 1)
-        return self.d(functional.adaptive_avg_pool2d(x, 1).flatten(1))
-
-
-class Clipped(nn.Module):
-    """A clamp before a mean of windows, and a bias that a MatMul gets from an Add."""
-
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Conv2d(1, 4, 3, bias=False), nn.Parameter(torch.randn(196, 10) / 20)
-        self.bias = nn.Parameter(torch.randn(10))
-        self.c = nn.Linear(10, 10)
-
-    def forward(self, x):
-        x = functional.avg_pool2d(torch.clamp(self.a(x), -0.5, 0.5), 2).flatten(1)
-        return self.c(torch.relu(x @ self.b + self.bias))
-
-
-class Swish(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Conv2d(1, 4, 3), nn.Linear(784, 10)
-
-    def forward(self, x):
-        x = self.a(x)
-        return self.b((x * torch.sigmoid(x)).flatten(1))
-
-
-class Shifted(Swish):
-    def forward(self, x):
-        return self.b(self.a((x - 0.5) / 0.25).flatten(1))
-
-
-def export(network, images):
-    return get("c").export(network, precision="int8", sample=images)
-
-
-def export_own(kind):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        checkpoint = lenetx.Checkpoint.of(kind().eval(), input_shape=(1, 16, 16))
-    return export(Network(checkpoint), Sample(Calibration("minmax", 300, "x", 0, "0" * 64), RANDOM))
-
-
-@pytest.fixture(scope="module")
-def built_in(checkpoints):
-    digits = data.load("digits")
-    return {name: export(Network(each), sample(digits, each.spec, images=100)) for name, each in checkpoints.items()}
-
-
-@pytest.fixture
-def opened(tmp_path):
-    def run(contents):
-        (tmp_path / "a.int8.c").write_bytes(contents)
-        return open_artifact(tmp_path / "a.int8.c")
-
-    return run
 
 
 def require_same_integers(artifact, inputs):
@@ -248,75 +155,6 @@ def test_rounding_in_c_is_that_of_the_simulation(tmp_path):
         near = np.concatenate([small, small + 1, small - 1, random.integers(-(2**62) + 1, 2**62, 20), [2**62 - 1]])
         right = rounded(near.astype(np.int64), shift, -7)
         assert [call(int(value), shift, -7) for value in near] == right.tolist()
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        (Swish, "Mul 'mul.*' reads several tensors that are computed, for which there is no integer formula"),
-        (Shifted, "'image' is not quantized before its use: Sub 'sub.*' reads it"),
-    ],
-)
-def test_an_operator_without_an_integer_formula_is_named(kind, words):
-    with pytest.raises(InputError, match=f"The network cannot be written as C: {words}"):
-        export_own(kind)
-
-
-def changed(source, changes):
-    """Write the C file of a graph with other tensors, as lenetx would."""
-    tensors = {tensor.name: tensor for tensor in source.model.graph.initializer}
-    for name, change in changes.items():
-        values = numpy_helper.to_array(tensors[name]).copy()
-        tensors[name].CopyFrom(numpy_helper.from_array(np.asarray(change(values), values.dtype), name))
-    return written(source.model, source.spec, source.stem)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        (
-            {"fc1.bias": lambda bias: np.full_like(bias, 2**31 - 1)},
-            "Gemm 'linear' has sums that may not fit into int32",
-        ),
-        ({"fc1.bias:scale": lambda scale: scale * 2}, "Gemm 'linear' has a bias whose scale is not that of its"),
-        (
-            {name: lambda scale: scale * np.float32(1e30) for name in ("conv1.bias:scale", "conv1.weight:scale")},
-            "Conv 'conv2d' has a scale that is 2.30 times",
-        ),
-    ],
-)
-def test_numbers_that_do_not_fit_are_an_error_that_names_the_node(built_in, changes, words):
-    with pytest.raises(InputError, match=words):
-        changed(read(built_in["lenet5"].decode()), changes)
-
-
-def resealed(text):
-    return sealed(text.rpartition(SEAL)[0]).encode()
-
-
-def test_a_multiplier_off_by_one_unit_is_found_by_writing_the_file_again(built_in, opened):
-    text = built_in["lenet5"].decode()
-    start = text.index("static const int32_t lenet5_int8_conv2_factors[16] = {\n") + 60
-    end = text.index(",", start)
-    assert text[start:end].isdigit()
-    with pytest.raises(ArtifactError, match="differs from what lenetx writes for its graph"):
-        opened(resealed(text[:start] + str(int(text[start:end]) + 1) + text[end:]))
-
-
-@pytest.mark.parametrize("word", ["300", "0x1p3f", "x"])
-def test_a_weight_that_is_no_int8_number_is_damage(built_in, opened, word):
-    text = built_in["lenet5"].decode()
-    start = text.index("static const int8_t lenet5_int8_fc1_weight[48000] = {\n") + 60
-    start = text.index(" ", start) + 1
-    damaged = text[:start] + word + text[text.index(",", start) :]
-    with pytest.raises(ArtifactError, match="lenet5_int8_fc1_weight holds something other than int8 numbers"):
-        opened(resealed(damaged))
-
-
-def test_float16_is_an_error_that_says_where_it_is_available(checkpoint):
-    assert precisions("c") == ("float32", "int8")
-    with pytest.raises(InputError, match=r"^c files are float32 or int8 only; float16 is available as: onnx\.$"):
-        export_as("c", Network(checkpoint), options={"precision": "float16"})
 
 
 def test_the_same_weights_give_the_same_bytes(built_in, checkpoint):
