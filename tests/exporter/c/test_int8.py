@@ -38,7 +38,7 @@ STRICT = (
 )
 
 
-def require_same_integers(artifact, inputs):
+def check_same_integers(artifact, inputs):
     """Require that all programs and the simulation agree, and that the simulation computes the graph."""
     logits = artifact.evaluate(inputs)
     assert len(artifact.runs) == 3 * len(compilers()) + 1
@@ -64,12 +64,12 @@ def test_built_in_networks_compute_the_simulations_integers(built_in, opened, na
     )
     inputs = np.concatenate([normalise(frames, artifact.artifact.spec), hard.astype(np.float32)])
     assert len(inputs) == 500
-    require_same_integers(artifact, inputs)
+    check_same_integers(artifact, inputs)
 
 
 @pytest.mark.parametrize("kind", [Residual, Joined, Clipped])
 def test_other_operators_compute_the_simulations_integers(opened, kind):
-    require_same_integers(opened(export_own(kind)), RANDOM[:60])
+    check_same_integers(opened(export_own(kind)), RANDOM[:60])
 
 
 @pytest.mark.slow
