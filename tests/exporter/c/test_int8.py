@@ -98,6 +98,7 @@ def test_a_frame_gets_the_logits_of_its_input_and_no_float_is_computed_before_th
         assert one.tobytes() == other.tobytes()
         assert index == int(one.argmax())
     assert built[f"{prefix}_selftest"](scratch) == 0
+    assert built[f"{prefix}_logits"](image.tobytes(), ctypes.c_void_p(other.ctypes.data), None) == -1
     program = source.text.partition("/* 2. Program */")[2].partition(f"static int8_t {prefix}_quantized(")[0]
     assert program.count("(float)") == 1
     assert "/* 2. Program */" in source.text

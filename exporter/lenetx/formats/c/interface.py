@@ -7,11 +7,12 @@ from lenetx_runtime.spec import UNKNOWN
 
 from .framing import framing_declaration, framing_source
 from .int8.steps import Quantization
-from .int8.words import quantizing
+from .int8.words import QUANTIZED_STEPS, quantization
 from .text import commentable, quoted, wrapped
 
 __all__ = ["header_text", "interface"]
 
+_STEPS = "    P_run(in, out, (float *)scratch);"
 _LOGITS = """\
 int P_logits(const float *in, float *out, void *scratch)
 {
@@ -25,7 +26,7 @@ int P_logits(const float *in, float *out, void *scratch)
     if (!finite) {
         return P_ERROR_NOT_FINITE;
     }
-    P_run(in, out, (float *)scratch);
+@STEPS@
     return P_OK;
 }
 """
@@ -107,7 +108,8 @@ def interface(
         with_framing: whether pictures of any size are taken, if the spec's framing is offered in C.
         first: how an int8 program quantizes its input; ``None`` for float32.
     """
-    text = _LOGITS if first is None else quantizing(first)
+    quantizing = "" if first is None else f"{quantization(first)}\n"
+    text = quantizing + _LOGITS.replace("@STEPS@", _STEPS if first is None else QUANTIZED_STEPS)
     if spec.framing != UNKNOWN:
         text += "\n" + _FRAME
         if spec.selftest is not None:

@@ -3,14 +3,14 @@
 from ..text import number
 from .steps import Affine, Average, Join, MaxPool, Quantization, Step, Table, Total
 
-__all__ = ["INTEGER_HEAD", "ROUNDED", "described", "quantizing"]
+__all__ = ["INTEGER_HEAD", "QUANTIZED_STEPS", "ROUNDED", "described", "quantization"]
 
 INTEGER_HEAD = (
     "   fast.",
     "",
     "   Weights and activations are int8, sums are int32. A sum becomes an int8 number by a 64-bit product with a",
     "   32-bit factor and a rounding shift. Floats are only in the quantization of a float input and in the logits;",
-    "   The function for frames quantizes with a table of 256 numbers.",
+    "   the function for frames quantizes with a table of 256 numbers.",
 )
 """What the first comment says of the arithmetic."""
 ROUNDED = """\
@@ -24,7 +24,7 @@ static int8_t P_rounded(int64_t value, int shift, int zero)
     return (int8_t)(number < -128 ? -128 : number > 127 ? 127 : number);
 }
 """
-_LOGITS = """\
+_QUANTIZED = """\
 /* The int8 number for an input: in / scale, to nearest, ties to even, plus its zero point. */
 static int8_t P_quantized(float in)
 {
@@ -40,32 +40,19 @@ static int8_t P_quantized(float in)
     }
     return (int8_t)(number < -128 ? -128 : number > 127 ? 127 : number);
 }
-
-int P_logits(const float *in, float *out, void *scratch)
-{
+"""
+QUANTIZED_STEPS = """\
     int8_t *const image = (int8_t *)scratch@INPUT@;
-    int finite = 1;
-    if (in == 0 || out == 0 || scratch == 0) {
-        return P_ERROR_NULL;
-    }
-    for (int i = 0; i < P_CHANNELS * P_HEIGHT * P_WIDTH; ++i) {
-        finite &= in[i] - in[i] == 0.0f;
-    }
-    if (!finite) {
-        return P_ERROR_NOT_FINITE;
-    }
     for (int i = 0; i < P_CHANNELS * P_HEIGHT * P_WIDTH; ++i) {
         image[i] = P_quantized(in[i]);
     }
-    P_run(out, scratch);
-    return P_OK;
-}
-"""
+    P_run(out, scratch);"""
+"""How a float input becomes logits, once it was checked."""
 
 
-def quantizing(first: Quantization) -> str:
-    """Return the functions that quantize a float input and run the network."""
-    return _LOGITS.replace("@SCALE@", number(first.scale)).replace("@ZERO@", str(first.zero))
+def quantization(first: Quantization) -> str:
+    """Return the function that quantizes a number of a float input."""
+    return _QUANTIZED.replace("@SCALE@", number(first.scale)).replace("@ZERO@", str(first.zero))
 
 
 def described(step: Step) -> str:
