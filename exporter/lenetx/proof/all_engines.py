@@ -1,8 +1,13 @@
 """Check an artifact in every run that this machine has for it: optimisation, threads, execution providers."""
 
 import dataclasses
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from lenetx_runtime.backend import Backend
 
 from ..formats.artifact import OpenedArtifact, Run
 from ..report import Check
@@ -29,7 +34,12 @@ def engines(case: Case) -> tuple[Check, ...]:
     if not opened.runs:
         subject = "function" if case.is_function else "artifact"
         return (Check("engines", subject, "not_applicable", detail="There is one way to run it.", group=_GROUP),)
-    checks = [_whole(run, case) if run.is_whole else _one(run, opened, probe) for run in opened.runs]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # while one run is checked, compilers prepare the next
+        opening = {run.name: pool.submit(run.open) for run in opened.runs if run.is_whole}
+        checks = [
+            _whole(run, opening[run.name].result, case) if run.is_whole else _one(run, opened, probe)
+            for run in opened.runs
+        ]
     runs = [
         {"engine": check.name, "share": check.share, "comparisons": probe.exact.size}
         for check in checks
@@ -38,10 +48,10 @@ def engines(case: Case) -> tuple[Check, ...]:
     return (checks[0].with_figures({"kind": "runs", "runs": runs}) if runs else checks[0], *checks[1:])
 
 
-def _whole(run: Run, case: Case) -> Check:
+def _whole(run: Run, opening: Callable[[], Backend], case: Case) -> Check:
     """Repeat every check that runs the artifact; return the first that failed, or the one closest to its limit."""
     try:
-        opened = dataclasses.replace(case.opened, backend=run.open())
+        opened = dataclasses.replace(case.opened, backend=opening())
     except Exception as error:  # a compiler or an engine may raise any exception
         problem = f"It was requested and did not run: {reason(error)}"
         return Check(run.name, "every check that runs it", "failed", detail=problem, group=_GROUP)

@@ -48,7 +48,8 @@ __all__ = [
     "source_of",
 ]
 
-_FLAGS = (("-O0",), ("-O2",), ("-O3", "-march=native"))
+_USUAL = ("-O2",)
+_FLAGS = (("-O0",), _USUAL, ("-O3", "-march=native"))
 OPTIONS: dict[str, Callable[[Any], None]] = {
     "stem": require_stem,
     "with_framing": lambda _: None,
@@ -139,12 +140,13 @@ def open_with_source(path: Path, device: str) -> tuple[OpenedArtifact, Source]:
     data = read_bytes(path, "model")
     source, digest = _read(data), hashlib.sha256(data).hexdigest()
     is_foreign = source.spec.origin != EXPORTED
+    backend = CompiledBackend(source, first_compiler(), _USUAL, device)
     found = opened(
         source,
         Artifact("c", source.spec.precision, path, digest, len(data), source.spec, is_foreign=is_foreign),
-        CompiledBackend(source, first_compiler(), ("-O2",), device),
+        backend,
         [_header(source, path)],
-        _runs(source),
+        _runs(source, backend),
     )
     return found, source
 
@@ -196,13 +198,15 @@ def _read(data: bytes) -> Source:
         raise ArtifactError("It was not written by lenetx: it holds letters other than ASCII.") from None
 
 
-def _runs(source: Source) -> list[Run]:
-    found = [
-        Run(f"{compiler} {' '.join(flags)}", partial(CompiledBackend, source, compiler, flags), is_whole=True)
-        for compiler in compilers()
-        for flags in _FLAGS
-    ]
-    return [*found, sanitized(source, first_compiler())]
+def _runs(source: Source, usual: Backend) -> list[Run]:
+    """Return the runs of a C file that this machine has; ``usual`` is its backend, which is one of them."""
+    found, first = [], first_compiler()
+    for compiler in compilers():
+        for flags in _FLAGS:
+            is_usual = (compiler, flags) == (first, _USUAL)
+            opening = (lambda: usual) if is_usual else partial(CompiledBackend, source, compiler, flags)
+            found.append(Run(f"{compiler} {' '.join(flags)}", opening, is_whole=True))
+    return [*found, sanitized(source, first)]
 
 
 def sanitized(source: Source, compiler: str) -> Run:
