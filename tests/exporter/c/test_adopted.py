@@ -44,7 +44,8 @@ def exported(module, path, dynamo):
     return path
 
 
-@pytest.mark.parametrize("dynamo", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("dynamo", [True, False])
 def test_a_file_of_each_exporter_is_written_and_proven_as_c(network, tmp_path, dynamo):
     notes = []
     lenetx.adopt(

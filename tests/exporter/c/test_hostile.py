@@ -68,7 +68,7 @@ def source(checkpoint):
     return read(c.export(Network(checkpoint)).decode())
 
 
-@pytest.mark.parametrize("stem", ["net", "NET"])
+@pytest.mark.parametrize("stem", ["net", pytest.param("NET", marks=pytest.mark.slow)])
 def test_layers_may_have_the_names_of_what_every_file_has(stem):
     module = Named(WORDS)
     source = read(c.export(Network(checkpoint_of(module)), stem=stem).decode())
@@ -87,7 +87,7 @@ def test_the_answers_of_many_classes_do_not_block_the_sanitized_program():
     assert backend.run(inputs).shape == (300, 1000)
 
 
-@pytest.mark.parametrize("stem", ["main", "wrapper"])
+@pytest.mark.parametrize("stem", ["main", pytest.param("wrapper", marks=pytest.mark.slow)])
 def test_no_name_replaces_a_file_of_lenetx(checkpoint, stem):
     source = read(c.export(Network(checkpoint), stem=stem).decode())
     inputs = np.zeros((1, 1, 32, 32), np.float32)

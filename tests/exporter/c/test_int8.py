@@ -67,7 +67,9 @@ def test_built_in_networks_compute_the_simulations_integers(built_in, opened, na
     check_same_integers(artifact, inputs)
 
 
-@pytest.mark.parametrize("kind", [Residual, Joined, Clipped])
+@pytest.mark.parametrize(
+    "kind", [Residual, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Joined, Clipped))]
+)
 def test_other_operators_compute_the_simulations_integers(opened, kind):
     check_same_integers(opened(export_own(kind)), RANDOM[:60])
 
@@ -104,7 +106,9 @@ def test_a_frame_gets_the_logits_of_its_input_and_no_float_is_computed_before_th
     assert "/* 2. Program */" in source.text
 
 
-@pytest.mark.parametrize("kind", [None, Residual, Joined, Clipped])
+@pytest.mark.parametrize(
+    "kind", [None, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (Residual, Joined, Clipped))]
+)
 def test_it_compiles_without_a_warning_as_c_and_as_cpp(built_in, tmp_path, kind):
     contents = built_in["lenet5"] if kind is None else export_own(kind)
     source = read(contents.decode())

@@ -123,10 +123,7 @@ def made(name):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        name if name in ("residual", "smooth", "grouped") else pytest.param(name, marks=pytest.mark.slow)
-        for name in NETWORKS
-    ],
+    [name if name == "grouped" else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
 )
 def test_logits_are_those_of_eager_pytorch_with_every_compiler_and_on_plain_floats(built, name):
     module, checkpoint, source = made(name)

@@ -58,7 +58,9 @@ def test_every_symbol_has_the_prefix_and_nothing_is_needed(source, tmp_path):
     assert not re.search(r"\bmalloc\b|#include <(?!std(int|def)\.h>)", source.text)
 
 
-@pytest.mark.parametrize("field", ["architecture", "producer", "labels", "nodes"])
+@pytest.mark.parametrize(
+    "field", ["producer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("architecture", "labels", "nodes"))]
+)
 def test_no_text_in_a_file_is_compiled(source, tmp_path, field):
     """Whoever writes the spec and the graph of a file could end a comment or a string, and add code of their own."""
     marker = tmp_path / "it ran"
@@ -174,6 +176,7 @@ def test_it_is_proven_and_every_weight_is_compared(source, reference, tmp_path, 
     assert [check.status for check in c.open(path).structure if check.name == "header"] == ["failed"]
 
 
+@pytest.mark.slow
 def test_weights_of_another_checkpoint_fail_the_proof(other_checkpoint, reference, tmp_path):
     path = tmp_path / "net.c"
     path.write_bytes(c.export(Network(other_checkpoint)))
