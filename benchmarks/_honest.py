@@ -88,8 +88,8 @@ def honest(checkpoint: Checkpoint, files: Exported, compiled: Compiled) -> Itera
             words = f"onnxruntime, optimisation {name}, {threads} thread{'s'[: threads - 1]}"
             yield Honest(words, _onnxruntime(files.data, level, threads))
     yield Honest("onnxruntime, image by image", _one_by_one(_onnxruntime(files.data, "ENABLE_ALL", 1)))
-    for engine in files.script.engines:
-        yield Honest(f"TorchScript, {engine.name}", engine.open().run)
+    for run in files.script.runs:
+        yield Honest(f"TorchScript, {run.name}", run.open().run)
     yield Honest("torch.compile, inductor", compiled.program(checkpoint))
     assert files.onnx.evaluate is not None
     yield Honest("onnx's ReferenceEvaluator", files.onnx.evaluate, _SLOW_ROWS)

@@ -47,7 +47,9 @@ def main() -> None:
             )
             probes = list(case.probes())
             files = exported(case.checkpoint)
-            ratios += [Ratio(case.network, probe.name, probe.limits / calibrated_limit(probe)) for probe in probes]
+            ratios += [
+                Ratio(case.network, probe.name, probe.limits / calibrated_limit(case, probe)) for probe in probes
+            ]
             where = f"seed {case.seed}"
             for program in honest(case.checkpoint, files, case.compiled):
                 some = probes if program.rows is None else [first(probe, program.rows) for probe in probes]

@@ -212,6 +212,12 @@ def test_a_size_that_fits_is_found_for_a_network_of_several_outputs(path):
         models.resolve(f"{path}:Probabilities").build((3, 8, 8), CLASSES)
 
 
+def test_several_outputs_are_told_with_a_size_that_does_not_fit(path):
+    words = r"could be its logits: choose one with --output INDEX\|NAME\. net.py:Two does not take inputs of 3×8×8"
+    with pytest.raises(InputError, match=words):
+        models.resolve(f"{path}:Two").build((3, 8, 8), CLASSES)
+
+
 @pytest.mark.parametrize("name", ["Decoded", "Squeezed", "Last", "Flat"])
 def test_a_network_in_this_form_is_exported_and_proven_from_its_weights(path, tmp_path, name):
     """Against PyTorch with nothing of lenetx in between."""

@@ -7,8 +7,10 @@ import pytest
 from onnx import helper
 
 import lenetx
-from lenetx import formats
+from lenetx import formats, models
 from lenetx.errors import ArtifactError, InputError
+from lenetx.formats.network import Network
+from lenetx.formats.onnx import translate
 from lenetx.formats.ort.contents import read, write
 from lenetx.formats.ort.translate import as_onnx, fuse
 from lenetx.publishing.inspection import inspect
@@ -133,3 +135,17 @@ def test_an_activation_is_fused_only_where_nothing_else_reads_its_layer():
 def test_an_option_of_another_format_does_not_apply(tmp_path, checkpoint):
     with pytest.raises(InputError, match="The option opset applies only to onnx"):
         lenetx.export(checkpoint, ["ort"], folder=tmp_path, opset=20)
+
+
+def test_onnx_and_ort_share_one_translation_of_a_network(monkeypatch):
+    calls = []
+    original = translate.translate
+    monkeypatch.setattr(translate, "translate", lambda *given: calls.append(given[2:]) or original(*given))
+    module = models.build("lenet5", (1, 32, 32), 10).eval()
+    network = Network(lenetx.Checkpoint.of(module, input_shape=(1, 32, 32)))
+    first = formats.export("onnx", network)
+    formats.export("ort", network)
+    assert calls == [("dynamic", 18)]
+    formats.export("onnx", network, batch=3)
+    assert formats.export("onnx", network) == first
+    assert calls == [("dynamic", 18), (3, 18), ("dynamic", 18)]

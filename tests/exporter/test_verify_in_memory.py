@@ -9,10 +9,12 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from onnx import helper, numpy_helper
 from torch import nn
 
 import lenetx
 from lenetx import Checkpoint, InputError
+from lenetx.proof.callables import program_of
 
 SHAPE = (1, 12, 12)
 LABELS = ["one", "two", "three", "four"]
@@ -136,6 +138,22 @@ def test_sessions(module, foreign, tmp_path):
     onnx_export(module, tmp_path / "fixed.onnx", torch.zeros(3, *SHAPE))
     fixed = onnxruntime.InferenceSession(tmp_path / "fixed.onnx")
     assert lenetx.verify(fixed, against=module, name="fixed").passed
+
+
+def test_a_session_that_fails_on_no_images_writes_nothing(capfd):
+    nodes = [
+        helper.make_node("Slice", ["x", "0", "1"], ["first"]),
+        helper.make_node("Reshape", ["first", "one"], ["y"]),
+    ]
+    tensors = [numpy_helper.from_array(np.array(each), name) for name, each in {"0": [0], "1": [1], "one": [4]}.items()]
+    values = [helper.make_tensor_value_info(name, 1, axes) for name, axes in {"x": ["n", 1, 2, 2], "y": [4]}.items()]
+    model = helper.make_model(helper.make_graph(nodes, "g", values[:1], values[1:], tensors), ir_version=8)
+    model.opset_import[0].version = 18
+    program = program_of(onnxruntime.InferenceSession(model.SerializeToString()), None)
+    assert program.run(np.ones((2, 1, 2, 2), np.float32)).tolist() == [1, 1, 1, 1]
+    with pytest.raises(Exception, match="Reshape"):  # onnxruntime has no base error
+        program.run(np.ones((0, 1, 2, 2), np.float32))
+    assert capfd.readouterr().err == ""
 
 
 class Last(nn.Module):

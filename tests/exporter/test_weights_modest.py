@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import zipfile
 
 import numpy as np
@@ -107,7 +108,7 @@ ENDLESS = {
 }
 ENDLESS = {name: (b"\x80\x02" + pickled, words) for name, (pickled, words) in ENDLESS.items()}
 ENDLESS |= {
-    f"{name}, {times} times": (module_within_itself(kind, times), "names of its layers have more than 16,777,216")
+    f"{name}, {times} times": (module_within_itself(kind, times), "names more layers and tensors than a network has")
     for name, kind in (("custom", b"nets\nNet"), ("torch", b"torch.nn.modules.container\nSequential"))
     for times in (1, 2000)
 }
@@ -119,6 +120,17 @@ def test_a_pickle_of_little_that_takes_long_is_refused(tmp_path, kind):
     pickled, words = ENDLESS[kind]
     with pytest.raises(CheckpointError, match=words):
         lenetx.load_weights(pickled_as(tmp_path / "net.pth", pickled), architecture="lenet5")
+
+
+def test_a_module_in_itself_is_looked_at_a_few_thousand_times(tmp_path, monkeypatch):
+    path = pickled_as(tmp_path / "net.pth", module_within_itself(b"nets\nNet", 60_000))
+    looked = []
+    module = sys.modules[find_weights.__module__]
+    original = module._is_module
+    monkeypatch.setattr(module, "_is_module", lambda content: looked.append(1) or original(content))
+    with pytest.raises(CheckpointError, match="names more layers and tensors than a network has"):
+        lenetx.load_weights(path, architecture="lenet5")
+    assert len(looked) < 2**15
 
 
 def test_weights_named_as_a_checkpoint_are_told_how_to_become_one(tmp_path):

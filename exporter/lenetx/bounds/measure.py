@@ -20,6 +20,7 @@ from .affine import terms_of
 from .affine_layers import weight_of
 from .calibrated import self_calibrated
 from .float32_variance import call_with_float32_variance
+from .last_sums import LastSums
 from .operators import is_affine
 from .units import UNIT_ROUNDOFF
 
@@ -141,7 +142,7 @@ def measure(
     for pair in pairs:
         free.put(pair)
 
-    def one(part: "Tensor") -> "tuple[Tensor, Tensor, Tensor | None]":
+    def one(part: "Tensor") -> "tuple[Tensor, Tensor, Tensor, Tensor | None]":
         pair = free.get()
         try:
             return answers(*pair, part)
@@ -150,22 +151,24 @@ def measure(
 
     def answers(
         single: "nn.Module", double: "Float64Network", part: "Tensor"
-    ) -> "tuple[Tensor, Tensor, Tensor | None]":
+    ) -> "tuple[Tensor, Tensor, Tensor, Tensor | None]":
+        sums = LastSums()
+        call = call_with_float32_variance if extreme else sums.call if method != "adjoint" else None
         with torch.no_grad():
-            with user_code(double.title), Watch(call_with_float32_variance) if extreme else contextlib.nullcontext():
+            with user_code(double.title), contextlib.nullcontext() if call is None else Watch(call):
                 eager = single(part.clone()).float()  # the network's code may change its input
             if method != "adjoint":
-                return double(part.double()), eager, None
+                return double(part.double()), eager, sums.logits(eager), None
             tape = without_dead_steps(record(double, part.double()))
-            return tape.values[tape.output], eager, None if tape.incomplete_reason else limits(tape)
+            return tape.values[tape.output], eager, eager, None if tape.incomplete_reason else limits(tape)
 
     with standard_settings(), _one_thread_each(len(pairs)) as workers:
         parts = list(workers.map(one, torch.from_numpy(inputs).split(_batch(inputs))))  # type: ignore[no-untyped-call]
-    exact, eager = (torch.cat(each).numpy() for each in list(zip(*parts, strict=True))[:2])
+    exact, eager, other = (torch.cat(each).numpy() for each in list(zip(*parts, strict=True))[:3])
     bounds = [bound for *_, bound in parts if bound is not None]
     if len(bounds) == len(parts):
         return Measured(exact, eager, torch.cat(bounds).numpy())
-    limit = self_calibrated(exact, eager, moved=lambda: _moved(float64, inputs, exact), extreme=extreme)
+    limit = self_calibrated(exact, eager, other, moved=lambda: _moved(float64, inputs, exact), extreme=extreme)
     return Measured(exact, eager, np.full_like(exact, limit))
 
 

@@ -1,6 +1,6 @@
 """Build the network that every format exports: the checkpoint's module in eval mode with folded batch norms."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class Network:
 
     def __init__(self, checkpoint: "Checkpoint", built: "nn.Module | None" = None, kept: Collection[str] = ()) -> None:
         self.checkpoint, self._kept = checkpoint, kept
+        self._made: tuple[object, bytes] | None = None
         with checkpoint.guard():
             module = checkpoint.module() if built is None else copy_or_rebuild(built, checkpoint.module)
             self._folded = fold(module, checkpoint.spec.input_shape, kept)
@@ -49,6 +50,13 @@ class Network:
             return copy_or_rebuild(
                 self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape, self._kept)
             )
+
+    def made(self, key: object, make: Callable[[], bytes]) -> bytes:
+        """Return what ``make`` returns, or returned last if that was for this key: formats share an ONNX graph."""
+        if self._made is None or self._made[0] != key:
+            self._made = None  # before the next is made: a large one takes memory
+            self._made = key, make()
+        return self._made[1]
 
     @cached_property
     def usage(self) -> Usage:

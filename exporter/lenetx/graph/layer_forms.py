@@ -45,11 +45,22 @@ def matmul(one: Expression, other: Expression) -> Expression:
         _require(len(one.axes) == 2, "a matrix for each of several values")
         return _turned(linear(_turned(other), transpose(one, (1, 0))))
     _require_apart(one, 2)
+    if one.batch != other.batch or one.axes[:-2] != other.axes[:-2]:
+        one, other = _with_one_batch_axis(one), _with_one_batch_axis(other)
     _require(one.batch == other.batch and one.axes[:-2] == other.axes[:-2], "axes that do not fit")
     _require(one.axes[-1] == other.axes[-2], "a matrix that does not fit")
     if 1 in one.axes[:-2]:
         return _as_wide(lambda *wide: matmul(*wide), [one, other], 2)
     return make("product", [one, other], (*one.axes[:-1], other.axes[-1]))
+
+
+def _with_one_batch_axis(expression: Expression) -> Expression:
+    """Merge the axes that lie along the batch axis on each of its sides."""
+    start, middle, end = expression.batch or FRONT
+    merged = (math.prod(expression.axes[start:middle]), math.prod(expression.axes[middle:end]))
+    return reshape(
+        expression, [*expression.axes[:start], *merged, *expression.axes[end:]], (start, start + 1, start + 2)
+    )
 
 
 def _turned(expression: Expression) -> Expression:

@@ -29,23 +29,21 @@ _GRAPH = 5
 """``onnx.AttributeProto.GRAPH``."""
 
 
-def sizes_in(model: "ModelProto", name: str) -> "NDArray[Any] | None":
-    """Return the integers or truth values that a graph derives from constants and shapes under a name.
+def sizes_in(model: "ModelProto") -> "Mapping[str, NDArray[Any]]":
+    """Return the integers and truth values that a graph derives from constants and shapes, by the names of the values.
 
     Args:
         model: any model; nothing in it is trusted.
-        name: of a value.
 
     Returns:
-        An array of objects, the same for any number of images; ``None`` if it is not known or depends on that number.
+        Arrays of objects, the same for any number of images; what is not known or depends on that number is left out.
     """
     try:
         graph = _Graph(model, None)
         graph.read()
     except _Unreadable:
-        return None
-    found = graph.sizes.get(name)
-    return None if found is None or any(isinstance(each, Images) for each in found.flat) else found
+        return {}
+    return {name: each for name, each in graph.sizes.items() if not any(isinstance(size, Images) for size in each.flat)}
 
 
 class _Unreadable(Exception):

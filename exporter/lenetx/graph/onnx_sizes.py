@@ -56,10 +56,18 @@ def _gather(node: "Node") -> Any:
 
 def _slice(node: "Node") -> Any:
     values, starts, ends = node.array(0), node.sizes(1), node.sizes(2)
-    axes, steps = node.sizes(3) or [0], node.sizes(4) or [1]
-    if values.ndim != 1 or axes not in ([0], [-1]) or len(starts or ()) != 1 or len(ends or ()) != 1 or steps != [1]:
+    starts, ends = starts or [], ends or []
+    axes, steps = node.sizes(3) or list(range(len(starts))), node.sizes(4) or [1] * len(starts)
+    places = [axis % values.ndim for axis in axes if -values.ndim <= axis < values.ndim]
+    if not len(starts) == len(ends) == len(places) == len(axes) == len(steps) or len(set(places)) != len(places):
         raise Unsupported("a slice of sizes that is not known")
-    return values[slice((starts or [0])[0], (ends or [0])[0])]
+    parts = [slice(None)] * values.ndim
+    for axis, start, end, step in zip(places, starts, ends, steps, strict=True):
+        size = values.shape[axis]
+        if not step or (step < 0 and start < -size):
+            raise Unsupported("a slice of sizes that is not known")
+        parts[axis] = slice(start, None if step < 0 and end < -size else end, step)
+    return values[tuple(parts)]
 
 
 def _concat(node: "Node") -> Any:
@@ -67,6 +75,14 @@ def _concat(node: "Node") -> Any:
     if node.integer("axis", 0) not in (0, -1) or any(part.ndim != 1 for part in parts):
         raise Unsupported("sizes of several axes")
     return np.concatenate(parts)
+
+
+def _transpose(node: "Node") -> Any:
+    values = node.array(0)
+    order = node.integers("perm")
+    if order is not None and sorted(order) != list(range(values.ndim)):
+        raise Unsupported("axes that do not fit")
+    return values.transpose(order)
 
 
 def _reshape(node: "Node") -> Any:
@@ -141,6 +157,12 @@ def _quotient(one: Any, other: Any) -> Any:
     return -(-one // other)
 
 
+def _rest(node: "Node") -> Any:
+    """Return remainders of the divisor's sign, as ONNX defines them for integers."""
+    node.require("fmod", 0)
+    return _pair(lambda one, other: np.frompyfunc(operator.mod, 2, 1)(_certain(one), _certain(other)))(node)
+
+
 _OPERATORS: "Mapping[str, Callable[[Node], Any]]" = {
     "Shape": _shape,
     "Gather": _gather,
@@ -152,9 +174,12 @@ _OPERATORS: "Mapping[str, Callable[[Node], Any]]" = {
     "Range": _range,
     "Cast": _cast,
     "Identity": lambda node: node.array(0),
+    "Transpose": _transpose,
     "Add": _pair(lambda one, other: one + other),
+    "Sub": _pair(lambda one, other: one - other),
     "Mul": _pair(lambda one, other: one * other),
     "Div": _pair(lambda one, other: np.frompyfunc(_quotient, 2, 1)(one, other)),
+    "Mod": _rest,
     "Equal": _comparison(operator.eq),
     "Less": _comparison(operator.lt),
     "Greater": _comparison(operator.gt),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..execution.user_code import user_code
 from .outputs import Chosen, chosen_output, has_axes_of_one, kind_of, name_of, of_any_batch, parts_of, stated_output
-from .probe import eval_mode, fork_random, forward_on_meta, outputs, shown
+from .probe import OtherSize, eval_mode, fork_random, forward_on_meta, outputs, shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -78,7 +78,12 @@ def adapt_output(
     import torch
 
     flat = _flattened(module, name, shape)
-    found, notes = _in_float32(module, name, shape)
+    try:
+        found, notes = _in_float32(module, name, shape)
+    except OtherSize as error:
+        if output is None:
+            _require_choice(module, name, classes, error, exact=exact)
+        raise
     notes += flat
     chosen, taken = None, found
     if output is not None or parts_of(found):
@@ -107,6 +112,18 @@ def adapt_output(
     for note in notes:
         on_notice(f"{name} {note}.")
     return logits
+
+
+def _require_choice(module: "nn.Module", name: str, classes: int, error: OtherSize, *, exact: bool) -> None:
+    """Check the outputs for inputs of a size that fits, so that a user hears of both problems at once."""
+    with eval_mode(module), fork_random():
+        found = forward_on_meta(module, error.fitting)
+    if not parts_of(found):
+        return
+    try:
+        chosen_output(module, name, error.fitting, classes, found, exact=exact)
+    except InputError as problem:
+        raise InputError(f"{problem} {error}") from None
 
 
 def chosen_in(module: "nn.Module") -> Chosen | None:

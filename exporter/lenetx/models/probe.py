@@ -14,7 +14,7 @@ from ..execution.user_code import described, user_code
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["eval_mode", "fork_random", "forward_on_meta", "outputs", "quiet", "require_logits", "shown"]
+__all__ = ["OtherSize", "eval_mode", "fork_random", "forward_on_meta", "outputs", "quiet", "require_logits", "shown"]
 
 _BATCH = 2
 _BATCHES = (1, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256)
@@ -23,6 +23,18 @@ _SIDES = (*range(8, 65), *range(72, 257, 8))
 """Square input sizes to try if the given size fails."""
 _USUAL = (28, 32)
 """Sizes to suggest first: MNIST's own, and the same with LeNet-5's padding."""
+
+
+class OtherSize(InputError):
+    """A network does not take inputs of a size, but of others.
+
+    Attributes:
+        fitting: (channels, height, width) of one of them.
+    """
+
+    def __init__(self, message: str, fitting: tuple[int, int, int]) -> None:
+        super().__init__(message)
+        self.fitting = fitting
 
 
 def outputs(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> object:
@@ -121,8 +133,8 @@ def _forward(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> obj
             found: object = module(torch.zeros(_BATCH, *shape))
         except Exception as error:
             reason, batch = described(error), next((size for size in _BATCHES if _fits(module, shape, size)), None)
-            fits = "" if batch else _what_fits(module, shape)
-            if not fits and not batch:
+            fits = None if batch else _what_fits(module, shape)
+            if fits is None and not batch:
                 raise
         else:
             return found
@@ -132,24 +144,24 @@ def _forward(module: "nn.Module", name: str, shape: tuple[int, int, int]) -> obj
             f"x.flatten(1) or x.view(x.size(0), -1), never x.view({batch}, -1). On a batch of {_BATCH} it raised "
             f"{reason}"
         )
-    size = "×".join(map(str, shape))
-    raise InputError(f"{name} does not take inputs of {size}, but of {fits}. It raised {reason}")
+    size, (words, fitting) = "×".join(map(str, shape)), fits or ("", shape)
+    raise OtherSize(f"{name} does not take inputs of {size}, but of {words}. It raised {reason}", fitting)
 
 
-def _what_fits(module: "nn.Module", shape: tuple[int, int, int]) -> str:
-    """Describe the square inputs that fit and the option for one; empty if none fits."""
+def _what_fits(module: "nn.Module", shape: tuple[int, int, int]) -> tuple[str, tuple[int, int, int]] | None:
+    """Describe the square inputs that fit and the option for one, and return it; ``None`` if none fits."""
     channels, height, width = shape
     for count in (channels, 4 - channels):
         if count != channels and _fits(module, (count, height, width)):
-            return f"{_channels(count)} (--channels {count})"
+            return f"{_channels(count)} (--channels {count})", (count, height, width)
         sides = [side for side in _SIDES if _fits(module, (count, side, side))]
         if sides:
             last = next((a for a, b in itertools.pairwise(sides) if _after(a) != b), sides[-1])
             span = f"{sides[0]}×{sides[0]}" + (f" to {last}×{last}" if last > sides[0] else "")
             usual = next((side for side in _USUAL if side in sides), sides[0])
             option = f"--channels {count} " * (count != channels) + f"--input-size {usual}"
-            return f"{_channels(count)} and {span} ({option})"
-    return ""
+            return f"{_channels(count)} and {span} ({option})", (count, usual, usual)
+    return None
 
 
 def _channels(count: int) -> str:

@@ -1,5 +1,6 @@
 """Run onnxruntime sessions, torch modules and functions alike: from float32[N, C, H, W] to logits."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = ["Program", "program_of"]
+
+
+_FATAL = 4
+"""A severity of onnxruntime's log, above that of errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +79,26 @@ def _session(session: Any, name: str) -> Program:
         )
     axes = list(inputs[0].shape)
     fixed = axes[0] if axes and isinstance(axes[0], int) else None
+    options = _quiet(session)
 
     def run(batch: "NDArray[np.float32]") -> Any:
         given = _arranged(batch, axes)
         if fixed is None or len(batch) == fixed:
-            return session.run(None, {inputs[0].name: given})[0]
+            return session.run(None, {inputs[0].name: given}, *options)[0]
         parts = [_padded(given[start : start + fixed], fixed) for start in range(0, max(len(batch), 1), fixed)]
-        return np.concatenate([session.run(None, {inputs[0].name: part})[0] for part in parts])[: len(batch)]
+        return np.concatenate([session.run(None, {inputs[0].name: part}, *options)[0] for part in parts])[: len(batch)]
 
     return Program(name, run, axes)
+
+
+def _quiet(session: Any) -> tuple[Any, ...]:
+    """Return options with which onnxruntime only raises errors, such as that of no images; no options for others."""
+    engine = sys.modules.get("onnxruntime")
+    if engine is None or not isinstance(session, engine.InferenceSession):
+        return ()
+    options = engine.RunOptions()
+    options.log_severity_level = _FATAL
+    return (options,)
 
 
 def _padded(batch: "NDArray[np.float32]", size: int) -> "NDArray[np.float32]":

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph import CURVES, Expression, Unknown, decisions, only_numbers_differ, ordered
+from ..graph import CURVES, Expression, Unknown, decisions, only_numbers_differ
 from ..report import Check
 from .case import Case
 from .compare import shares, wrong_shape
@@ -59,13 +59,10 @@ def _of_other_weights(case: Case, weights: Check) -> Check:
 
 
 def _changed(case: Case) -> bool:
-    """Return whether a weight that was found by more than its position differs from the network's."""
+    """Return whether a weight that is read, and was found by more than its position, differs from the network's."""
     opened, expected = case.opened, case.view.usage.tensors
-    own = _read(case.view.expression[0])
-    used = None if own is None else {each.attributes.get("name") for each in ordered(own)}
     for name, found in (opened.weights or {}).items():
-        is_used = used is None or case.view.expression[1].get(name, name) in used  # not only something computed of it
-        if name in expected and name not in opened.placed and is_used:
+        if name in case.view.read and name not in opened.placed:
             error = np.abs(found.astype(np.float64) - expected[name].numpy())
             if not (error <= opened.slack.get(name, np.zeros(()))).all():
                 return True

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..execution.float64 import Float64Network
 from ..formats.network import Network
-from ..graph import Expression, Unknown, aliases, of_tape
-from ..graph.tape import record
+from ..graph import Expression, Unknown, aliases, of_tape, ordered
+from ..graph.tape import Tape, record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,13 +57,30 @@ class View:
         return Float64Network(module, self.network.checkpoint.title, self._twins)
 
     @cached_property
-    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
-        """The network's computation in canonical form, and each tensor's canonical name."""
+    def _tape(self) -> Tape:
         import torch
 
         network = self.network.module
         own = {id(tensor): name for name, tensor in [*network.named_parameters(), *network.named_buffers()]}
-        names = aliases(self.usage.tensors, self.usage.computed)
         with self.network.checkpoint.guard():
-            tape = record(network, torch.zeros(_TRACED, *self.network.spec.input_shape), own)
-        return of_tape(tape, names), names
+            return record(network, torch.zeros(_TRACED, *self.network.spec.input_shape), own)
+
+    @cached_property
+    def expression(self) -> tuple[Expression | Unknown, Mapping[str, str]]:
+        """The network's computation in canonical form, and each tensor's canonical name."""
+        names = aliases(self.usage.tensors, self.usage.computed)
+        return of_tape(self._tape, names), names
+
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """The names of the weights that an operator reads, apart from those of which only something computed is read.
+
+        All names, if the network's computation has no canonical form.
+        """
+        names = aliases(self.usage.tensors)
+        found = of_tape(self._tape, names)
+        expression = found.expression if isinstance(found, Unknown) else found
+        if expression is None:
+            return frozenset(self.usage.tensors)
+        used = {each.attributes.get("name") for each in ordered(expression)}
+        return frozenset(name for name in self.usage.tensors if names[name] in used)

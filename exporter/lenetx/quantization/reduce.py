@@ -23,6 +23,8 @@ FLOAT16_LARGEST = 65504.0
 _FLOAT = 1
 _BATCH = 50
 
+_IN_FLOAT32 = {"BatchNormalization"}
+"""Operators that onnxruntime's tools would quantize, and its engine computes in float32 all the same."""
 METHODS = {"minmax": "MinMax", "entropy": "Entropy", "percentile": "Percentile"}
 """Names of onnxruntime's calibration methods: how the range of each activation is found."""
 
@@ -57,7 +59,8 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
     """Return the model with int8 weights, one scale per output channel, and int8 activations, one scale per tensor.
 
     It is static quantization in the QDQ form: ``QuantizeLinear`` and ``DequantizeLinear`` around each operator, which
-    engines fuse into integer arithmetic. The logits stay float32. Source: ``onnxruntime.quantization``.
+    engines fuse into integer arithmetic. The logits stay float32, and so do batch norms. Source:
+    ``onnxruntime.quantization``.
 
     Args:
         model: in float32.
@@ -69,6 +72,7 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
     """
     import numpy as np
     from onnxruntime import quantization
+    from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
         def __init__(self) -> None:
@@ -92,6 +96,7 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
                 activation_type=quantization.QuantType.QInt8,
                 weight_type=quantization.QuantType.QInt8,
                 calibrate_method=quantization.CalibrationMethod[METHODS[method]],
+                op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - _IN_FLOAT32),
                 extra_options={"QDQKeepRemovableActivations": True},
             )
         except Exception as error:  # onnxruntime's tools raise any exception

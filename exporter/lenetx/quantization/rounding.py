@@ -178,7 +178,8 @@ def _overflows(program: Program, tape: Tape) -> "Tensor":
     beyond = torch.zeros(len(tape.values[0]), dtype=torch.bool)
     if not program.is_int8:
         for value in tape.values:
-            beyond |= ~(value.flatten(1).abs().amax(1) < FLOAT16_LARGEST)
+            if value.shape[:1] == beyond.shape:  # a batch norm also returns statistics
+                beyond |= ~(value.reshape(len(value), -1).abs().amax(1) < FLOAT16_LARGEST)
     return beyond
 
 

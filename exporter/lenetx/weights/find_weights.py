@@ -38,7 +38,7 @@ _DEEPEST = 4
 """Maximum depth of containers around the weights."""
 _MOST_VISITS = 10_000
 """Maximum number of containers to search: a pickle of a few bytes can name the same one any number of times."""
-_MOST_NAMED, _EACH = 2**24, 64
+_MOST_NAMED, _EACH = 2**24, 2**10
 """Maximum total length of the names of layers and tensors in one network, and what each name costs on top."""
 _WRAPPERS = 8
 """Maximum number of nested wrapper modules around a network."""
@@ -203,7 +203,7 @@ def _state_dict(module: Any) -> "dict[str, Tensor]":
         parts = _mapping(own["_modules"])
         most -= sum(len(prefix) + len(str(name)) + _EACH for name in (*held, *parts))
         if most < 0:  # a module may contain itself, or another one many times
-            raise ArtifactError(f"The names of its layers have more than {_MOST_NAMED:,} characters.")
+            raise ArtifactError("It names more layers and tensors than a network has, or one of them again and again.")
         tensors.update({prefix + name: each for name, each in held.items() if each is not None})
         left += reversed([(f"{prefix}{name}.", each) for name, each in parts.items() if _is_module(each)])
     return tensors

@@ -56,6 +56,7 @@ def test_slices_are_those_of_the_reference(rows, columns, start, end, step, axis
         ("Transpose", [[[1, 2], [3, 4]]], {}),
         ("Transpose", [[[1, 2, 3]]], {"perm": [1, 0]}),
         ("Cast", [[1, 2]], {"to": TensorProto.INT64}),
+        ("Cast", [3], {"to": TensorProto.INT64}),
     ],
 )
 def test_other_operators_are_those_of_the_reference(operator, arrays, attributes):

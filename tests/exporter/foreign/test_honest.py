@@ -65,24 +65,6 @@ def test_folded_norms_are_allowed_their_rounding_where_a_layer_has_one_product(t
     assert (status(report, "weights"), status(report, "layers")) == ("failed", "failed")
 
 
-class Standardised(nn.Conv2d):
-    """A convolution that standardises its weights by a batch norm in training mode, as timm's norm-free networks do."""
-
-    def forward(self, x):
-        rows = self.weight.reshape(1, self.out_channels, -1)
-        weight = nn.functional.batch_norm(rows, None, None, training=True, momentum=0.0, eps=1e-6)
-        return nn.functional.conv2d(x, weight.reshape_as(self.weight), self.bias)
-
-
-def test_a_norm_of_weights_is_not_one_of_the_batch(tmp_path):
-    module = nn.Sequential(Standardised(1, 6, 5), nn.ReLU(), nn.AvgPool2d(4), nn.Flatten(), nn.Linear(54, 10)).eval()
-    model = export(module, tmp_path / "theirs.onnx", (1, 16, 16), dynamo=False)
-    assert "BatchNormalization" in {each.op_type for each in model.graph.node}
-    report = lenetx.verify(tmp_path / "theirs.onnx", against=module)
-    assert report.passed
-    assert status(report, "training operators") == "passed"
-
-
 class NormAndMore(nn.BatchNorm2d):
     """A batch norm that lenetx does not fold, and torch does."""
 

@@ -9,9 +9,11 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 import lenetx
+from lenetx import formats
 from lenetx.errors import InputError
 from lenetx.formats.network import Network
 from lenetx.formats.onnx import export
+from lenetx.proof import prove
 from lenetx.quantization.calibration import Calibration, Sample
 from lenetx.quantization.program import Program
 from lenetx.quantization.reduce import to_int8
@@ -209,3 +211,32 @@ def test_every_image_is_seen_in_a_calibration_whatever_the_batch(batch):
     images[-2] = -12.8
     found = activations(to_int8(model, images, "minmax"))
     assert next(iter(found.values())).scale == pytest.approx(0.1)
+
+
+class Norms(nn.Sequential):
+    """Batch norms that no layer takes in: before the first layer, behind a ReLU or a pooling, and at the end."""
+
+    input_shape = (1, 14, 14)
+
+    def __init__(self):
+        norms = [nn.BatchNorm2d(1), nn.BatchNorm2d(4), nn.BatchNorm2d(4), nn.BatchNorm1d(54), nn.BatchNorm1d(5)]
+        generator = torch.Generator().manual_seed(3)
+        for norm in norms:
+            norm.running_mean.normal_(0, 0.3, generator=generator)
+            norm.running_var.uniform_(0.5, 2, generator=generator)
+            norm.weight.data.uniform_(0.5, 1.5, generator=generator)
+        first, relu, pool, flat, end, last = norms[0], *norms[1:4], norms[4], nn.Linear(54, 5)
+        layers = [first, nn.Conv2d(1, 4, 3), nn.ReLU(), relu, nn.MaxPool2d(2), pool, nn.Conv2d(4, 6, 3, padding=1)]
+        super().__init__(*layers, nn.MaxPool2d(2), nn.Flatten(), flat, last, nn.Tanh(), end)
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_batch_norms_that_no_layer_takes_in_are_proven(tmp_path, precision):
+    torch.manual_seed(0)
+    checkpoint = lenetx.Checkpoint.of(Norms().eval())
+    images = np.random.default_rng(0).normal(size=(50, *Norms.input_shape)).astype(np.float32)
+    sample = Sample(Calibration("minmax", 50, "x", 0, "0" * 64), images)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(export(Network(checkpoint), precision=precision, sample=sample))
+    report = prove(formats.open_artifact(path), lenetx.Reference(checkpoint, None))
+    assert report.passed, report.failures

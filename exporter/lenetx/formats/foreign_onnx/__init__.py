@@ -2,16 +2,17 @@
 
 ``read`` and ``external`` parse the file and include external weights; ``contract`` and ``precision`` find its axes
 and check that it is a float32 classifier; ``outputs`` leaves all outputs but one out, and ``branches`` all branches but
-those that are taken; ``simplify``, ``constants``, ``older`` and ``match`` write it in the form that ``lenetx.graph``
-reads, under the network's names. The engine runs bytes rewritten from what was parsed. ``adoption`` writes such a file
-with a spec in it and opens it; ``unproven`` writes one of which only the file is known.
+those that are taken; ``sizes`` makes the sizes that it divides by constants; ``simplify``, ``constants``, ``older`` and
+``match`` write it in the form that ``lenetx.graph`` reads, under the network's names. The engine runs bytes rewritten
+from what was parsed. ``adoption`` writes such a file with a spec in it and opens it; ``unproven`` writes one of which
+only the file is known.
 """
 
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lenetx_runtime import ArtifactError, InputError
+from lenetx_runtime import ArtifactError, InputError, ModelSpec
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import check_graph
 
@@ -26,10 +27,12 @@ from .outputs import choose, keep_output
 from .precision import FLOAT32
 from .protobuf import replace
 from .read import is_sealed, load, naming, parse
+from .sizes import fix_divisors
 from .structure import left_out
 from .unproven import unproven
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from torch import nn
 
     from ...weights.checkpoint import Checkpoint
@@ -117,8 +120,7 @@ def _open(
     spec = spec_for(model, checkpoint.spec, layout)
     fit_axes(model, spec)
     branches = follow_branches(model, spec)
-    ours = model.SerializeToString(deterministic=True)
-    check_graph(ours, spec, any_domain=True)
+    ours = _checked(model, spec)
     artifact = Artifact(
         "onnx",
         FLOAT32,
@@ -131,3 +133,18 @@ def _open(
         others=others,
     )
     return opened(artifact, ours, model, checkpoint, built, device, left_out(model, others, branches))
+
+
+def _checked(model: "ModelProto", spec: ModelSpec) -> bytes:
+    """Return the bytes of a model that cannot crash an engine; for that, divisors may become constants, in place."""
+    try:
+        return _checked_as_it_is(model, spec)
+    except ArtifactError:
+        fix_divisors(model, spec)
+        return _checked_as_it_is(model, spec)
+
+
+def _checked_as_it_is(model: "ModelProto", spec: ModelSpec) -> bytes:
+    ours: bytes = model.SerializeToString(deterministic=True)
+    check_graph(ours, spec, any_domain=True)
+    return ours

@@ -92,7 +92,7 @@ def _condition(model: "ModelProto", place: int, spec: ModelSpec) -> bool | None:
     part = helper.make_model(graph, opset_imports=model.opset_import)
     readable(part, spec)
     held = [tensor for tensor in part.graph.initializer if tensor.name == name]
-    values = [onnx.numpy_helper.to_array(held[0])] if held else [sizes_in(part, name)]
+    values = [onnx.numpy_helper.to_array(held[0])] if held else [sizes_in(part).get(name)]
     return bool(values[0]) if values[0] is not None and values[0].size == 1 else None
 
 

@@ -74,7 +74,7 @@ def compute_constants(model: "ModelProto") -> None:
             kept.append(node)
             continue
         left -= found.size
-        tensor = numpy_helper.from_array(np.ascontiguousarray(found), node.output[0])
+        tensor = numpy_helper.from_array(np.array(found, order="C"), node.output[0])
         model.graph.initializer.append(tensor)
         held[tensor.name] = tensor
     replace(model.graph.node, kept)

@@ -12,7 +12,7 @@ from .protobuf import read_by, replace
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-__all__ = ["choose", "keep_output", "require_stated"]
+__all__ = ["choose", "keep_output", "leading_to", "require_stated"]
 
 _CHOOSE = "choose one with --output INDEX|NAME"
 
@@ -83,9 +83,9 @@ def keep_output(model: "ModelProto", name: str) -> tuple[str, ...]:
     if not others:
         return ()
     ends = [*others, name]
-    idle = [node for node, leads in _leading_to(graph, ends) if not leads]
+    idle = [node for node, leads in leading_to(graph, ends) if not leads]
     read = [name, *(each for node in idle for each in (*read_by(node), *node.output))]
-    parts = _leading_to(graph, read)
+    parts = leading_to(graph, read)
     kept, left = ([node for node, leads in parts if leads is wanted] for wanted in (True, False))
     gone = {each for node in left for each in (*read_by(node), *node.output)} | set(others)
     gone -= {name, *(each for node in kept for each in (*read_by(node), *node.output))}
@@ -97,7 +97,7 @@ def keep_output(model: "ModelProto", name: str) -> tuple[str, ...]:
     return others
 
 
-def _leading_to(graph: "GraphProto", names: Iterable[str]) -> "list[tuple[NodeProto, bool]]":
+def leading_to(graph: "GraphProto", names: Iterable[str]) -> "list[tuple[NodeProto, bool]]":
     """Return each node, in order, and whether it leads to one of the values."""
     read = set(names)
     found = []

@@ -107,12 +107,17 @@ def export(
 
 
 def _model(network: "Network", batch: "Batch", opset: int) -> "onnx.ModelProto":
+    return _load(network.made(("onnx", batch, opset), partial(_translated, network, batch, opset)))
+
+
+def _translated(network: "Network", batch: "Batch", opset: int) -> bytes:
     from .canonical import canonical
     from .translate import translate
 
     tensors = {name: tensor.numpy() for name, tensor in network.usage.tensors.items()}
     translated = translate(network.module, network.spec, batch, max(opset, _TORCH_OPSETS[0]))
-    return canonical(translated, tensors, opset)
+    found: bytes = canonical(translated, tensors, opset).SerializeToString(deterministic=True)
+    return found
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
@@ -194,7 +199,7 @@ def _network(data: bytes, spec: ModelSpec) -> "onnx.ModelProto":
 
 
 def _load(data: bytes) -> "onnx.ModelProto":
-    """Load a model that ``parse`` has accepted."""
+    """Load a model that lenetx has written, or that ``parse`` has accepted."""
     import onnx
 
     return onnx.load_from_string(data)

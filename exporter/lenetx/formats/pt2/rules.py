@@ -6,6 +6,7 @@ import unicodedata
 from typing import Any
 
 from ...graph.expression import plain
+from ..division import require_safe
 from ..leaves import leaves
 from ..torchscript.graph import SIZED, TRAINING_FLAGS
 from .program import Call, Count, Name
@@ -90,6 +91,7 @@ def require_lawful(call: Call) -> None:
     values = dict((*call.arguments, *call.keywords))
     if trains(call) and any(value is not None for name, value in values.items() if name.startswith("running_")):
         raise ValueError(f"{base} changes its statistics")
+    require_safe(base, values)
     for name, value in values.items():
         for each in leaves([value]):
             sized = type(value) is tuple and name in SIZED and each == Count(1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from lenetx_runtime import ArtifactError
 
+from ..division import require_safe
 from ..leaves import leaves
 from .code import Constant, Name, Program, Statement
 
@@ -197,6 +198,7 @@ def _require_lawful(schema: Any, inputs: Sequence[Any]) -> None:
     trains = any(values.get(each) is True for each in TRAINING_FLAGS)
     if trains and any(value is not None for each, value in values.items() if each.startswith("running_")):
         raise ValueError(f"{name} changes its statistics")
+    require_safe(name, values)
 
 
 def _trains(node: Any) -> bool:
