@@ -161,7 +161,7 @@ def export(
         march: processors of a native library: ``x86-64`` to ``x86-64-v4``; by default the highest that this one has.
         largest_batch: of an ``executorch`` file with a dynamic batch: images per call, 1 to 1,024; 64 by default.
         precision: ``fp32``, ``fp16`` or ``int8``, or a ``Precision`` with more options. A file in reduced precision is
-            called ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
+            called like ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
         raw_input: take uint8 frames, [N, h, w] or [N, h, w, 3], and normalise and pad them in the graph. Only for ONNX
             in ``fp32``; the file is called ``NAME.raw.onnx``.
         probabilities: add the softmax of the logits as a second output ``probabilities``. Only for ONNX in ``fp32``.

@@ -103,8 +103,8 @@ class ModelSpec:
             is cropped.
         origin: ``exported``, which the JSON text omits: lenetx wrote the graph; ``adopted``: another program did, and
             lenetx proved it; ``unproven``: not proven; ``weights_sha256`` is the digest of the file's own tensors.
-        precision: of weights and arithmetic: ``float32``, which the JSON text omits; ``float16`` or ``int8``. Inputs
-            and logits are float32.
+        precision: of weights and arithmetic: ``float32``, which the JSON text omits; ``float16``, in OpenVINO of the
+            weights only; or ``int8``. Inputs and logits are float32.
         calibration: int8 only: the images from which the ranges of activations were taken, in words. ``None``, which
             the JSON text omits, for other precisions.
         raw_input: ONNX only: whether the graph takes frames, uint8[batch, *frame_shape], and normalises them itself.

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lenetx.proof.compare import compare, shares
-from lenetx.proof.reduced import ReducedReference
+from lenetx.proof.reduced import GraphReference
 
 from .board import build, run
 from .conftest import CHECKPOINT, row
@@ -32,7 +32,7 @@ def exported(tmp_path_factory, images):
         text = file.read_text().replace(header.stem, "lenet5").replace(name, "lenet5").replace(name.upper(), "LENET5")
         (folder / f"lenet5{file.suffix}").write_text(text)
     opened = c.open(source)
-    probe = ReducedReference(images, opened.reduced, "int8").real
+    probe = GraphReference(images, opened.reduced, "int8").real
     return folder, opened.backend.run(probe.inputs), probe
 
 

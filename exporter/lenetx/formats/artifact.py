@@ -113,8 +113,8 @@ class OpenedArtifact:
         placed: the names of weights that were found only by their position, and may actually be others.
         idle_switches: returns the smooth operators that are saturated for all of some arrays of float32[N, C, H, W], in
             words; ``None`` if the format does not expose them.
-        reduced: what a file in reduced precision computes; ``None`` in float32. Then ``weights``, ``numbers``,
-            ``constants`` and ``expression`` are those of the float32 graph that it stands for.
+        reduced: what a file with reduced arithmetic computes; ``None`` if that is float32, whatever its weights. Then
+            ``weights``, ``numbers``, ``constants`` and ``expression`` are of the float32 graph that it stands for.
         preprocessing: what a graph with raw input does to frames; ``None`` for others. ``weights``, ``numbers``,
             ``constants`` and ``expression`` are those of the network behind it.
         probabilities: the second output; ``None`` if there is none. The same four are of the network before it.

@@ -47,9 +47,7 @@ class Network:
     def module(self) -> "nn.Module":
         """A new copy that shares the weights. State that its code keeps between calls stays in this copy."""
         with self.checkpoint.guard():
-            return copy_or_rebuild(
-                self._folded, lambda: fold(self.checkpoint.module(), self.spec.input_shape, self._kept)
-            )
+            return copy_or_rebuild(self._folded, self._rebuilt)
 
     def made(self, key: object, make: Callable[[], bytes]) -> bytes:
         """Return what ``make`` returns, or returned last if that was for this key: formats share an ONNX graph."""
@@ -63,3 +61,6 @@ class Network:
         """The parameters, buffers and constants that a forward pass uses."""
         with self.checkpoint.guard():
             return usage_of(self.module, self.spec.input_shape)
+
+    def _rebuilt(self) -> "nn.Module":
+        return fold(self.checkpoint.module(), self.spec.input_shape, self._kept)

@@ -7,18 +7,20 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import cast
 
+from lenetx_runtime.spec import FLOAT16, FLOAT32
+
 from ..execution.host import standard_settings
 from ..formats.artifact import OpenedArtifact
 from ..graph.expression import plain
 from ..report import Check, Report
-from ..report.registry import REGISTRY
+from ..report.registry import REGISTRY, Group
 from ..weights.accepted import code_accepted
 from ..weights.checkpoint import CODE
 from ..weights.in_memory import MODULE
 from .case import Case
 from .forked import ForkedOutcome, run_forked
 from .raw_input import RawReference
-from .reduced import ReducedReference
+from .reduced import GraphReference, RoundedReference
 from .reference import Reference, counted
 
 __all__ = ["about_artifact", "about_reference", "environment", "prove"]
@@ -45,7 +47,9 @@ def prove(
     if opened.preprocessing is not None:
         reference = RawReference(reference)
     if opened.reduced is not None:
-        reference = ReducedReference(reference, opened.reduced, opened.artifact.precision)
+        reference = GraphReference(reference, opened.reduced, opened.artifact.precision)
+    elif opened.artifact.precision == FLOAT16:
+        reference = RoundedReference(reference)
     fixed = opened.artifact.spec.batch
     forked = run_forked(opened, (1, 0) if fixed == "dynamic" else (fixed,))
     if forked is not None and forked.crashed_at:
@@ -54,8 +58,14 @@ def prove(
     for group in REGISTRY:
         if group.check is not None:
             on_progress(f"{opened.artifact.path.name}: {group.name}")
-            case.found += _check(group.reduced if opened.reduced and group.reduced else group.check)(case)
+            case.found += _check(_function(group, opened) or group.check)(case)
     return Report(tuple(case.found), *_about(opened, reference))
+
+
+def _function(group: Group, opened: OpenedArtifact) -> str:
+    if opened.reduced is not None:
+        return group.reduced
+    return group.rounded if opened.artifact.precision == FLOAT16 else ""
 
 
 def _check(where: str) -> Callable[[Case], tuple[Check, ...]]:
@@ -103,6 +113,8 @@ def about_artifact(opened: OpenedArtifact) -> dict[str, str | int]:
     if artifact.is_function:
         return about
     about |= {"sha256": artifact.sha256, "size_bytes": artifact.size_bytes}
+    if artifact.precision == FLOAT16 and opened.reduced is None:
+        about["arithmetic"] = FLOAT32
     if artifact.spec.raw_input:
         about["input"] = f"uint8[N, {', '.join(map(str, artifact.spec.frame_shape))}]"
     if artifact.is_foreign:

@@ -19,7 +19,7 @@ from .reference import Reference
 from .spelling import another_spelling
 from .view import View
 
-__all__ = ["DEFINITIONS", "compare_graph", "compare_numbers", "compare_weights", "same_weights"]
+__all__ = ["DEFINITIONS", "compare_graph", "compare_numbers", "compare_weights", "rounded_weights", "same_weights"]
 
 _GROUP = "weights"
 _LISTED = 5
@@ -66,6 +66,16 @@ def same_weights(case: Case) -> tuple[Check, ...]:
         _with_new_export(weights, matches),
         _with_new_export(numbers, matches),
         graph if is_final else _with_new_export(graph, matches),
+    )
+
+
+def rounded_weights(case: Case) -> tuple[Check, ...]:
+    """Compare as ``same_weights`` with the network whose weights are rounded to float16, and word the result so."""
+    words = "Bit for bit the checkpoint's, batch norms folded and each then rounded once to float16."
+    checks = same_weights(case)
+    return tuple(
+        replace(check, detail=words) if check.name == "weights" and check.status == "passed" else check
+        for check in checks
     )
 
 

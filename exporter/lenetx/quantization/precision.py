@@ -30,7 +30,7 @@ class Precision:
     """The precision of an artifact's weights and arithmetic; its input and logits are float32 in each.
 
     Attributes:
-        name: ``fp32``, ``fp16`` (weights and arithmetic in float16) or ``int8`` (weights and activations).
+        name: ``fp32``, ``fp16`` (weights in float16, in ONNX also arithmetic) or ``int8`` (weights and activations).
         calibration: int8 only: how the ranges of activations are found: ``minmax`` (the default), ``entropy`` or
             ``percentile``, of ``onnxruntime.quantization``.
         calibration_images: int8 only: number of training images for that; 1,000 by default, at least 100.

@@ -27,8 +27,9 @@ class Outcome:
     Attributes:
         checks: in the order in which they ran.
         environment: versions and machine, in words.
-        artifact: file name, format, precision, SHA-256 and size in bytes; ``origin``, a fixed ``batch``, the only
-            ``output`` of several that was proven and files of ``external_data`` if another program wrote the file.
+        artifact: file name, format, precision, SHA-256 and size in bytes; ``arithmetic`` if only the weights are in
+            that precision; ``origin``, a fixed ``batch``, the only ``output`` of several that was proven and files of
+            ``external_data`` if another program wrote the file.
         reference: architecture, weights digest, file and data of the checkpoint, and the number of real images seen.
     """
 
@@ -106,6 +107,11 @@ class Outcome:
         if any(check.name == "calibration" and not check.ran for check in self.checks):
             scope += "; its ranges were not calibrated again, so wrong ones are not excluded"
         claim = f"{name} is the network in {precision}, and computes what that graph means ({scope})."
+        if "arithmetic" in self.artifact:
+            claim = (
+                f"{name} is the network with its weights rounded to {precision}, and computes what that network does "
+                f"in {self.artifact['arithmetic']} ({scope})."
+            )
         return f"{claim} {accuracy}".strip()
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class Group:
         own_advice: the same for a custom program, which cannot be exported again; replaces ``advice``.
         is_numeric: whether the checks compare numbers that the artifact computed.
         reduced: the function that replaces ``check`` for an artifact in reduced precision; empty for the same.
+        rounded: the same for one in which only the weights are rounded, and arithmetic is float32.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Group:
     own_advice: str = ""
     is_numeric: bool = True
     reduced: str = ""
+    rounded: str = ""
 
 
 _AGAIN = "export it again"
@@ -47,6 +49,7 @@ REGISTRY = (
         f"{_AGAIN}.",
         is_numeric=False,
         reduced="lenetx.proof.reduced_weights:reduced_weights",
+        rounded="lenetx.proof.same_weights:rounded_weights",
     ),
     Group(
         "layers",
@@ -81,6 +84,7 @@ REGISTRY = (
         "lenetx.proof.real_data:real_data",
         "It labels real images differently from the checkpoint, by more than rounding explains or --max-drop allows.",
         reduced="lenetx.proof.accuracy:accuracy",
+        rounded="lenetx.proof.accuracy:accuracy",
     ),
     Group(
         "eval mode",

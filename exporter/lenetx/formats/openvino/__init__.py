@@ -5,8 +5,10 @@ holds the ONNX graph without its numbers. Opening fills the numbers of ``model.b
 ONNX file, writes the IR again and rejects an archive that differs: OpenVINO only gets bytes that were written here.
 """
 
+import dataclasses
 import hashlib
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from lenetx_runtime.backend import batches
 from lenetx_runtime.cpus import available_cpus
 from lenetx_runtime.files import read_bytes
 from lenetx_runtime.onnx_file import check_graph
+from lenetx_runtime.spec import FLOAT16, FLOAT32
 
 from ...data import archive
 from ...graph import of_onnx
@@ -27,9 +30,10 @@ from ..onnx.intermediates import affine_outputs
 from ..onnx.parse import parse
 from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
+from ..rounded_network import RoundedNetwork
 from ..spec_record import SPEC, equal_but_spec, spec_from, spec_record
 from ..threaded import in_words
-from .ir import ALIGNMENT, TYPES, Writer
+from .ir import ALIGNMENT, TYPES, Writer, is_weight
 from .layers import intermediate_representation
 from .session import OpenvinoBackend, import_engine, read_model
 
@@ -41,32 +45,39 @@ if TYPE_CHECKING:
     from .. import Batch
     from ..network import Network
 
-__all__ = ["OPTIONS", "export", "open"]
+__all__ = ["OPTIONS", "PRECISIONS", "export", "open"]
 
-OPTIONS: dict[str, Any] = {}
-"""This format has no options of its own."""
+OPTIONS: dict[str, Callable[[Any], None]] = {"precision": lambda _: None}
+"""``precision``: one of ``PRECISIONS``."""
+PRECISIONS = (FLOAT32, FLOAT16)
 _XML, _BIN = "model.xml", "model.bin"
 _GRAPH = "extra/graph.onnx"
 
 
-def export(network: "Network", *, batch: "Batch" = "dynamic") -> bytes:
+def export(network: "Network", *, batch: "Batch" = "dynamic", precision: str = FLOAT32) -> bytes:
     """Return the archive.
 
     Args:
         network: the network to export.
         batch: ``"dynamic"`` or a fixed batch size.
+        precision: of the stored weights: ``float32`` or ``float16``; arithmetic is float32 in both.
 
     Raises:
         EngineMissing: OpenVINO is not installed.
-        InputError: the network cannot be exported to ONNX, or has an operator that lenetx does not write as IR.
+        InputError: the network cannot be exported to ONNX, or has an operator that lenetx does not write as IR, or a
+            weight is beyond the range of float16.
     """
     import onnx
 
     import_engine()  # it alone can prove the file
+    spec = network.spec
+    if precision == FLOAT16:
+        network = RoundedNetwork(network)
+        spec = dataclasses.replace(spec, precision=precision, selftest=network.selftest())
     model = onnx.load_from_string(onnx_format.export(network, batch=batch))
     del model.metadata_props[:]
-    records, _ = _written(model)
-    return archive.pack({**records, **spec_record(network.spec, batch)})
+    records, _ = _written(model, precision)
+    return archive.pack({**records, **spec_record(spec, batch)})
 
 
 def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  # the verb of every format
@@ -80,10 +91,10 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     records = archive.unpack(data)
     spec = spec_from(records)
     model = _read(records, spec)
-    written, writer = _written_as(model, records)
+    written, writer = _written_as(model, records, spec.precision)
     backend = OpenvinoBackend.of(written[_XML], written[_BIN], spec, device)
     return OpenedArtifact(
-        artifact=Artifact("openvino", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec),
+        artifact=Artifact("openvino", spec.precision, path, hashlib.sha256(data).hexdigest(), len(data), spec),
         backend=backend,
         structure=(*onnx_structure(model, spec), _as_read(written, writer)),
         weights=weights(model),
@@ -96,16 +107,18 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
         layers=partial(_layers_of, written, affine_outputs(model), spec),
         training=lambda: training_operators(model),
         expression=lambda names: of_onnx(model, names),
-        matches_new_export=lambda network: _matches_new_export(records, export(network, batch=spec.batch)),
+        matches_new_export=lambda network: _matches_new_export(
+            records, export(network, batch=spec.batch, precision=spec.precision)
+        ),
         evaluate=lambda inputs: evaluate(model, spec, inputs),
     )
 
 
-def _written(model: "ModelProto") -> tuple[dict[str, bytes], Writer]:
+def _written(model: "ModelProto", precision: str) -> tuple[dict[str, bytes], Writer]:
     """Return the records of a model, and the layers of its IR."""
     from onnx import ModelProto
 
-    writer = intermediate_representation(model)
+    writer = intermediate_representation(model, halves=precision == FLOAT16)
     xml, numbers = writer.written()
     bare = ModelProto()
     bare.CopyFrom(model)
@@ -118,17 +131,22 @@ def _read(records: dict[str, bytes], spec: ModelSpec) -> "ModelProto":
     """Return the ONNX model of an archive, with its numbers.
 
     Raises:
-        ArtifactError: a record is missing, or the graph is none that lenetx writes.
+        ArtifactError: a record is missing, or the graph or the precision is none that lenetx writes.
     """
     import onnx
+
+    if spec.precision not in PRECISIONS:
+        raise ArtifactError(f"Its spec says {spec.precision}; openvino files are {' or '.join(PRECISIONS)}.")
 
     try:
         model = onnx.load_from_string(records[_GRAPH])
         place = 0
         for tensor in model.graph.initializer:
             place += -place % ALIGNMENT
-            size = TYPES[tensor.data_type][2] * math.prod(tensor.dims)
-            tensor.raw_data = records[_BIN][place : place + size]
+            is_half = spec.precision == FLOAT16 and is_weight(tensor)
+            size = (2 if is_half else TYPES[tensor.data_type][2]) * math.prod(tensor.dims)
+            numbers = records[_BIN][place : place + size]
+            tensor.raw_data = _widened(numbers) if is_half else numbers
             place += size
         contents = model.SerializeToString(deterministic=True)
     except Exception:  # protobuf raises several classes
@@ -137,14 +155,20 @@ def _read(records: dict[str, bytes], spec: ModelSpec) -> "ModelProto":
     return parse(contents)
 
 
-def _written_as(model: "ModelProto", records: dict[str, bytes]) -> tuple[dict[str, bytes], Writer]:
+def _widened(numbers: bytes) -> bytes:
+    import numpy as np
+
+    return np.frombuffer(numbers, "<f2").astype("<f4").tobytes()
+
+
+def _written_as(model: "ModelProto", records: dict[str, bytes], precision: str) -> tuple[dict[str, bytes], Writer]:
     """Return the records that lenetx writes for a model.
 
     Raises:
         ArtifactError: they are not those of the archive.
     """
     try:
-        written, writer = _written(model)
+        written, writer = _written(model, precision)
     except (InputError, KeyError, ValueError, TypeError, IndexError, ArithmeticError, AssertionError) as error:
         reason = f" {error}" if isinstance(error, InputError) else ""
         raise ArtifactError(f"Its graph is none that lenetx writes.{reason}") from None

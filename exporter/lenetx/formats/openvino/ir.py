@@ -6,19 +6,30 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
+from ...graph.onnx_names import CONSTANT
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from onnx import TensorProto
 
-__all__ = ["ALIGNMENT", "TYPES", "Port", "Writer"]
+__all__ = ["ALIGNMENT", "TYPES", "Port", "Writer", "is_weight"]
 
 TYPES = {1: ("f32", "FP32", 4), 7: ("i64", "I64", 8)}
 """Element types by ONNX's numbers: OpenVINO's two names for each, and the bytes per element."""
+_FLOAT, _FLOAT16 = 1, 10
+_STORED = {**TYPES, _FLOAT16: ("f16", "FP16", 2)}
+_DECOMPRESSION = '<rt_info><attribute name="decompression" version="0"/></rt_info>'
+"""Marks a conversion of stored weights, as ``openvino.save_model`` does; engines may apply it once, on opening."""
 ALIGNMENT = 64
 """Each tensor in ``model.bin`` begins at a multiple of so many bytes."""
 Port = tuple[int, int]
 """An output: the number of its layer, and of the port there."""
+
+
+def is_weight(tensor: "TensorProto") -> bool:
+    """Return whether an initializer is a float32 weight, rather than a number of the network's code, a size or axes."""
+    return tensor.data_type == _FLOAT and not tensor.name.startswith(CONSTANT)
 
 
 class Writer:
@@ -26,14 +37,16 @@ class Writer:
 
     Args:
         tensors: the model's initializers, whose numbers come first in ``model.bin``, in this order.
+        halves: whether weights are stored in float16, each followed by a conversion to float32.
 
     Attributes:
         layers: the type and the name of each layer, and the names of the layers that it reads.
         constants: the numbers of each constant, by its layer's name.
     """
 
-    def __init__(self, tensors: "Sequence[TensorProto]") -> None:
+    def __init__(self, tensors: "Sequence[TensorProto]", *, halves: bool = False) -> None:
         self._tensors = {tensor.name: tensor for tensor in tensors}
+        self._halved = {tensor.name: _halved(tensor) for tensor in tensors if halves and is_weight(tensor)}
         self._written, self._edges = list[str](), list[str]()
         self._numbers = bytearray()
         self._places = dict[bytes, int]()
@@ -41,7 +54,8 @@ class Writer:
         self.layers = list[tuple[str, str, list[str]]]()
         self.constants = dict[str, bytes]()
         for tensor in tensors:
-            self._places.setdefault(tensor.raw_data, self._placed(tensor.raw_data))
+            numbers = self._halved.get(tensor.name, tensor.raw_data)
+            self._places.setdefault(numbers, self._placed(numbers))
 
     def layer(
         self,
@@ -53,6 +67,7 @@ class Writer:
         version: int = 1,
         names: Sequence[str] = (),
         precision: str = "FP32",
+        mark: str = "",
     ) -> Port:
         """Add a layer and return its first output.
 
@@ -64,11 +79,13 @@ class Writer:
             version: of the operator set that defines its type.
             names: the tensor names of its outputs; a ``Result`` has none.
             precision: element type of its outputs.
+            mark: its runtime information, as XML.
         """
         number = len(self._written)
         words = [f'<layer id="{number}" name={quoteattr(name)} type="{kind}" version="opset{version}">']
         if data:
             words.append("<data " + " ".join(f"{key}={quoteattr(_text(each))}" for key, each in data.items()) + "/>")
+        words += [mark] * bool(mark)
         if inputs:
             words.append("<input>" + "".join(f'<port id="{place}"/>' for place in range(len(inputs))) + "</input>")
         if names:
@@ -95,6 +112,8 @@ class Writer:
         own = tuple(tensor.dims)
         wanted = own if shape is None else tuple(shape)
         shown = name if wanted == own else f"{name} as {_text(wanted)}"
+        if name in self._halved:
+            return self._converted(shown, self._halved[name], wanted)
         return self._constant(shown, tensor.raw_data, tensor.data_type, wanted)
 
     def constant(self, array: "NDArray[np.int64] | NDArray[np.float32]") -> Port:
@@ -102,6 +121,14 @@ class Writer:
         kind = 7 if array.dtype.kind == "i" else 1
         shown = f"constant {_text(array.shape)} {array.tobytes().hex()}"
         return self._constant(shown, array.tobytes(), kind, array.shape)
+
+    def _converted(self, shown: str, numbers: bytes, shape: tuple[int, ...]) -> Port:
+        """Return float16 numbers converted to float32."""
+        if (shown, shape) not in self._ports:
+            stored = self._constant(f"{shown}_compressed", numbers, _FLOAT16, shape)
+            data = {"destination_type": "f32"}
+            self._ports[shown, shape] = self.layer("Convert", shown, [stored], data, names=[shown], mark=_DECOMPRESSION)
+        return self._ports[shown, shape]
 
     def written(self) -> tuple[bytes, bytes]:
         """Return ``model.xml`` and ``model.bin``."""
@@ -111,7 +138,7 @@ class Writer:
 
     def _constant(self, shown: str, numbers: bytes, kind: int, shape: tuple[int, ...]) -> Port:
         if (shown, shape) not in self._ports:
-            name, precision, size = TYPES[kind]
+            name, precision, size = _STORED[kind]
             if numbers not in self._places:
                 self._places[numbers] = self._placed(numbers)
             data = {"element_type": name, "shape": shape, "offset": self._places[numbers], "size": len(numbers)}
@@ -126,6 +153,22 @@ class Writer:
         start = len(self._numbers)
         self._numbers += numbers
         return start
+
+
+def _halved(tensor: "TensorProto") -> bytes:
+    """Return a float32 tensor's numbers as float16.
+
+    Raises:
+        ValueError: one is not a float16 number.
+    """
+    import numpy as np
+
+    numbers = np.frombuffer(tensor.raw_data, "<f4")
+    with np.errstate(over="ignore"):
+        found = numbers.astype("<f2")
+    if found.astype("<f4").tobytes() != tensor.raw_data:
+        raise ValueError(f"{tensor.name} holds numbers that are not float16.")
+    return found.tobytes()
 
 
 def _text(value: Any) -> str:

@@ -41,13 +41,18 @@ _REDUCED = {"ReduceMax": "ReduceMax", "ReduceMean": "ReduceMean", "ReduceMin": "
 _PADS = {b"constant": "constant", b"edge": "edge", b"reflect": "reflect"}
 
 
-def intermediate_representation(model: "ModelProto") -> Writer:
+def intermediate_representation(model: "ModelProto", *, halves: bool = False) -> Writer:
     """Return the layers of a model that ``onnx.parse`` accepts.
+
+    Args:
+        model: the model.
+        halves: whether its weights are stored in float16, as which they must be exact.
 
     Raises:
         InputError: an operator, or a use of one, has no layer here.
+        ValueError: ``halves``, and a weight is not a float16 number.
     """
-    net = Translation(model.graph)
+    net = Translation(model.graph, halves=halves)
     for node in model.graph.node:
         found = _translated(net, node)
         for place, name in enumerate(node.output):

@@ -19,6 +19,7 @@ class Translation:
 
     Args:
         graph: an ONNX graph.
+        halves: as ``Writer`` takes it.
 
     Attributes:
         tensors: its initializers by name.
@@ -29,15 +30,15 @@ class Translation:
         InputError: an initializer is neither float32 nor int64.
     """
 
-    def __init__(self, graph: "GraphProto") -> None:
+    def __init__(self, graph: "GraphProto", *, halves: bool = False) -> None:
         self.tensors = {tensor.name: tensor for tensor in graph.initializer}
-        self.writer = Writer(graph.initializer)
         self.ports = dict[str, Port]()
         for tensor in graph.initializer:
             if tensor.data_type not in TYPES or not tensor.HasField("raw_data"):
                 raise InputError(
                     "The network cannot be written as OpenVINO IR: it holds tensors other than float32 and int64."
                 )
+        self.writer = Writer(graph.initializer, halves=halves)
         for value in graph.input:
             sizes = [axis.dim_value or "?" for axis in value.type.tensor_type.shape.dim]
             data = {"shape": ",".join(map(str, sizes)), "element_type": "f32"}
