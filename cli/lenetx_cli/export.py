@@ -39,7 +39,9 @@ def export(
         int | None,
         typer.Option("--largest-batch", help="ExecuTorch: images per call of a dynamic batch. [default: 64]"),
     ] = None,
-    precision: Annotated[str, typer.Option("--precision", help="fp32, int8 (ONNX and C) or fp16 (ONNX).")] = "fp32",
+    precision: Annotated[
+        str, typer.Option("--precision", help="fp32, int8 (ONNX, C, ExecuTorch), fp16 (ONNX).")
+    ] = "fp32",
     calibration: Annotated[
         str | None,
         typer.Option(
