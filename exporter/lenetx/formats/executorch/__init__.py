@@ -147,7 +147,7 @@ def _open_int8(artifact: Artifact, tail: Tail, data: bytes) -> OpenedArtifact:
         structure=(
             dataclasses.replace(_form(again), name="program"),
             *onnx_structure(model, spec),
-            local_paths(texts(again.program, spec)),
+            dataclasses.replace(local_paths(texts(again.program, spec)), subject="texts of the program"),
         ),
         **shown(model, spec, ran["backend"]),
     )

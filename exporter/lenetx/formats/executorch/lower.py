@@ -29,8 +29,9 @@ _INTEGERS = (
     *("view_copy.default", "permute_copy.default"),
     *("quantize_per_tensor.default", "dequantize_per_tensor.default"),
 )
-"""What XNNPACK computes on integers. All else is float32 between roundings to int8, as in the QDQ graph: on integers,
-XNNPACK rounds the scales of sums, and joins an activation with the operator before it although their scales differ."""
+"""What XNNPACK computes on integers. All else is float32 between roundings to int8, as in the QDQ graph: an activation
+on integers is joined with the operator before it although their scales differ, and is wrong (ExecuTorch 1.5.1).
+"""
 _TRACED_IMAGES = 2
 
 

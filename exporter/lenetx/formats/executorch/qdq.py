@@ -7,9 +7,6 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
-from lenetx_runtime import InputError
-
-from ...graph.expression import plain
 from ...quantization.program import OPERATORS
 from ...quantization.widen import stored
 
@@ -60,9 +57,6 @@ class QdqNetwork(nn.Module):
     Args:
         model: from ``lenetx.quantization.reduce``; ``quantization.program.Program`` accepts it.
         is_shown: whether it returns the integers of each quantized tensor after the logits.
-
-    Raises:
-        InputError: the scales of a weight are not those of its outputs.
     """
 
     def __init__(self, model: "ModelProto", *, is_shown: bool = False) -> None:
@@ -117,15 +111,11 @@ class QdqNetwork(nn.Module):
         return [node.op_type for node in self._nodes if name in node.input] == ["QuantizeLinear"]
 
     def _has_int8(self, own: dict[str, str], node: "NodeProto") -> bool:
+        """Return whether a layer has an int8 weight with one scale for each output."""
         each = self._stored.get(own.get(node.input[1], ""))
-        if each is None or each.numbers.dtype != np.int8:
+        if each is None or each.numbers.dtype != np.int8 or each.is_shifted:
             return False
-        if each.is_shifted or (each.scales.ndim and each.axis != _axis(node)):
-            raise InputError(
-                f"The network cannot be written for ExecuTorch: {plain(node.op_type)} '{plain(node.output[0])}' has no "
-                "int8 weight with one scale for each output."
-            )
-        return True
+        return not each.scales.ndim or each.axis == _axis(node)
 
     def _hold(self, node: "NodeProto") -> None:
         """Register the tensors that a node reads."""
