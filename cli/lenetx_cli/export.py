@@ -40,7 +40,7 @@ def export(
         typer.Option("--largest-batch", help="ExecuTorch: images per call of a dynamic batch. [default: 64]"),
     ] = None,
     precision: Annotated[
-        str, typer.Option("--precision", help="fp32, int8 (ONNX, C) or fp16 (ONNX, OpenVINO).")
+        str, typer.Option("--precision", help="fp32, int8 (ONNX, C, ExecuTorch) or fp16 (ONNX, OpenVINO).")
     ] = "fp32",
     calibration: Annotated[
         str | None,

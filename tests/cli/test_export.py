@@ -57,6 +57,24 @@ def test_an_archive_from_export_to_prediction(cli, tmp_path, name):
     assert cli("convert", path, "weights.safetensors").exit_code == 0
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_int8_for_executorch_from_export_to_prediction(cli, tmp_path):
+    pytest.importorskip("executorch")
+    path = "artifacts/lenet5.int8.pte"
+    made = cli("export", "-f", "executorch", "--precision", "int8", "--max-drop", 5, "--largest-batch", 8)
+    assert f"Published {path}." in made.stdout
+    assert cli("verify", path, "--max-drop", 5).exit_code == 0
+    about = json.loads(cli("inspect", path, "--json").stdout)["spec"]
+    assert (about["precision"], about["largest_batch"]) == ("int8", 8)
+    PIL.Image.fromarray(data.load("digits").test.images[0]).save(tmp_path / "digit.png")
+    assert cli("predict", path, tmp_path / "digit.png").exit_code == 0
+    result = cli("convert", path, "weights.safetensors")
+    assert result.exit_code == 4
+    assert "Its weights are int8: give the checkpoint that it was made from." in " ".join(result.stderr.split())
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
 @pytest.mark.parametrize(("module", "engine"), [("openvino", "OpenVINO"), ("executorch", "ExecuTorch")])
 def test_an_engine_that_is_missing_stops_its_format_only(cli, folder, monkeypatch, module, engine):
     monkeypatch.setitem(sys.modules, module, None)
@@ -231,7 +249,9 @@ def test_all_makes_every_format_in_every_precision(cli, folder):
     result = cli("export", "--all", "--max-drop", 5, "--json")
     made = {report["artifact"]["name"] for report in json.loads(result.stdout)["reports"]}
     assert result.exit_code == 0
-    assert {f"lenet5{end}" for end in (*map(formats.suffix, formats.FORMATS), ".fp16.onnx", ".int8.onnx")} <= made
+    assert {
+        f"lenet5{end}" for end in (*map(formats.suffix, formats.FORMATS), ".fp16.onnx", ".int8.onnx", ".int8.pte")
+    } <= made
     assert all((folder / name).exists() for name in made)
 
 

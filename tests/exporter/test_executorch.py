@@ -159,7 +159,9 @@ def test_another_format_has_no_largest_batch(checkpoint, tmp_path):
 
 
 def test_a_precision_is_refused(checkpoint):
-    with pytest.raises(InputError, match=r"^executorch files are float32 only; float16 is available as: onnx\.$"):
+    with pytest.raises(
+        InputError, match=r"^executorch files are float32 or int8 only; float16 is available as: onnx\.$"
+    ):
         formats.export(FORMAT, Network(checkpoint), options={"precision": "float16"})
 
 

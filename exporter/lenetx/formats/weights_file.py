@@ -1,5 +1,8 @@
 """Read the weights of archives and programs that lenetx wrote; one of ``lenetx.weights.READERS``."""
 
+from lenetx_runtime import ArtifactError
+from lenetx_runtime.spec import FLOAT32
+
 from ..data import archive
 from ..weights.found import Found, Source
 from . import get
@@ -22,7 +25,10 @@ def read(source: Source) -> Found:
     import torch
 
     name = next((name for record, name in _RECORDS.items() if archive.has(source.data, record)), "torchscript")
-    name = "executorch" if executorch.recognises(source.data) else name
+    if executorch.recognises(source.data):
+        name, precision = "executorch", executorch.read(source.data).spec.precision
+        if precision != FLOAT32:
+            raise ArtifactError(f"Its weights are {precision}: give the checkpoint that it was made from.")
     opened = get(name).open(source.path, device="cpu")
     tensors = {each: torch.from_numpy(array.copy()) for each, array in (opened.weights or {}).items()}
     return Found(name, source.require_plain(tensors), opened.artifact.spec)

@@ -1,4 +1,4 @@
-"""Write and read what follows the program in a ``.pte`` file: the ``pt2`` program, and where its numbers are.
+"""Write and read what follows the program in a ``.pte`` file: what it was lowered from, and where its numbers are.
 
 It is a canonical archive. Numbers that the lowered program holds are not stored again: a list says where each tensor
 begins, and in which order its axes lie there. Reading trusts none of it: the whole file must be what ``written`` gives.
@@ -9,62 +9,111 @@ import json
 import math
 import re
 import struct
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lenetx_runtime import ArtifactError, ModelSpec
+from lenetx_runtime.spec import FLOAT32, INT8
 from lenetx_runtime.values import parse_json
 
 from ...data import archive
 from ...graph.expression import plain
-from ..pt2.program import Held
-from ..pt2.records import MODEL, rebuilt, type_of, unpacked
-from ..pt2.reopen import input_of
 from .session import version
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read", "recognises", "texts", "written"]
+__all__ = ["Carried", "Tail", "read", "recognises", "texts", "written"]
 
-_PROGRAM, _PLACES, _TENSOR = "program.json", "places.json", "tensors/{}"
+_DOCUMENTS = {FLOAT32: "program.json", INT8: "graph.onnx"}
+"""The record of what a program was lowered from, by precision."""
+_PLACES, _TENSOR = "places.json", "tensors/{}"
 _MAGIC, _HEADER = b"ET", struct.Struct("<4s4sIQQQ")
 """At the fifth byte: the kind of file, the kind of header and its size, the program's size, where its data begin, and
 their size."""
-_ORDERS = {4: ((0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0), (2, 3, 1, 0))}
-"""Orders of axes in which XNNPACK's weights may lie: as torch has them, channels last, and those of depthwise ones."""
+_ORDERS = {2: ((0, 1), (1, 0)), 4: ((0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 0), (2, 3, 1, 0))}
+"""Orders of axes in which XNNPACK's weights may lie: as torch has them, channels last, those of depthwise ones, and
+turned matrices."""
 _TEXT = re.compile(rb"[\x20-\x7e]{8,}")
 _OVERLAP = 16
 """Tensors may share their place; together they are at most this many times the file."""
 
 
-def written(records: Mapping[str, bytes], spec: ModelSpec, program: bytes) -> bytes:
+class Carried(NamedTuple):
+    """What a program was lowered from.
+
+    Attributes:
+        document: it, without the numbers of its tensors.
+        tensors: those, in the document's order.
+    """
+
+    document: bytes
+    tensors: "Sequence[NDArray[Any]]"
+
+
+class Tail:
+    """What follows a program, as it was read and not yet checked.
+
+    Attributes:
+        document: as in ``Carried``.
+        spec: of the network.
+        wrote: the version of ExecuTorch that wrote the file.
+    """
+
+    def __init__(self, program: bytes, records: Mapping[str, bytes], listing: Any, spec: ModelSpec) -> None:
+        self._program, self._records, self._places = program, records, listing["tensors"]
+        self.document, self.spec, self.wrote = (
+            records[_DOCUMENTS[spec.precision]],
+            spec,
+            plain(str(listing["executorch"])),
+        )
+        self._left = _OVERLAP * (len(program) + sum(map(len, records.values())))
+
+    def numbers(self, place: int, sizes: Sequence[Any], width: int) -> bytes:
+        """Return the bytes of a tensor.
+
+        Args:
+            place: of the tensor among those of the document.
+            sizes: of its axes.
+            width: bytes per number.
+
+        Raises:
+            KeyError, IndexError, TypeError, ValueError: the file does not hold them.
+        """
+        where = self._places[place]
+        if where is None:
+            return self._records[_TENSOR.format(place)]
+        found = _found(self._program, where, [_whole(size) for size in sizes], width, self._left)
+        self._left -= len(found)
+        return found
+
+
+def written(carried: Carried, spec: ModelSpec, program: bytes) -> bytes:
     """Return the contents of a file.
 
     Args:
-        records: the ``pt2`` program, as ``pt2.records_of`` returns it.
+        carried: what the program was lowered from.
         spec: the spec, which the lowered program holds as text.
         program: the lowered program.
     """
-    _, tensors, _ = unpacked(records, input_of(spec))
     text = spec.to_json().encode()
     places, beside = [], {}
-    for number, tensor in enumerate(tensors):
-        place = _place(program, tensor.numpy())
+    for number, tensor in enumerate(carried.tensors):
+        place = _place(program, tensor)
         places.append(place)
         if place is None:
-            beside[_TENSOR.format(number)] = tensor.numpy().tobytes()
+            beside[_TENSOR.format(number)] = tensor.tobytes()
     listing = {
         "executorch": version(),
         "sha256": hashlib.sha256(program).hexdigest(),
         "spec": [program.find(text), len(text)],
         "tensors": places,
     }
-    return program + archive.pack({_PROGRAM: records[MODEL], _PLACES: _json(listing), **beside})
+    return program + archive.pack({_DOCUMENTS[spec.precision]: carried.document, _PLACES: _json(listing), **beside})
 
 
-def read(data: bytes) -> tuple[dict[str, bytes], ModelSpec, str]:
-    """Return the ``pt2`` program of a file as records, the spec, and the version of ExecuTorch that wrote it.
+def read(data: bytes) -> Tail:
+    """Read what follows the program of a file.
 
     Raises:
         ArtifactError: the file is damaged or not made by lenetx.
@@ -74,25 +123,13 @@ def read(data: bytes) -> tuple[dict[str, bytes], ModelSpec, str]:
     tail = archive.unpack(data[end:])
     try:
         listing = parse_json(tail[_PLACES].decode())
-        wrote, places, (start, length) = listing["executorch"], listing["tensors"], listing["spec"]
         if listing["sha256"] != hashlib.sha256(program).hexdigest():
             raise ArtifactError("It was not written by lenetx, or it is damaged.")
+        start, length = listing["spec"]
         text = program[_whole(start) : _whole(start) + _whole(length)].decode()
-        document = tail[_PROGRAM]
-        left = [_OVERLAP * len(data)]
+        return Tail(program, tail, listing, ModelSpec.from_json(text))
     except (KeyError, TypeError, ValueError):
         raise ArtifactError("It was not made by lenetx: it has no lenetx spec.") from None
-    spec = ModelSpec.from_json(text)
-
-    def contents(number: int, held: Held) -> bytes:
-        place = places[number]
-        if place is None:
-            return tail[_TENSOR.format(number)]
-        found = _found(program, place, held, left[0])
-        left[0] -= len(found)
-        return found
-
-    return rebuilt(document, contents, input_of(spec)), spec, plain(str(wrote))
 
 
 def recognises(data: bytes) -> bool:
@@ -137,7 +174,7 @@ def _orders(axes: int) -> tuple[tuple[int, ...], ...]:
     return _ORDERS.get(axes, (tuple(range(axes)),))
 
 
-def _found(program: bytes, place: Any, held: Held, most: int) -> bytes:
+def _found(program: bytes, place: Any, sizes: Sequence[int], width: int, most: int) -> bytes:
     """Return the bytes of a tensor in torch's order.
 
     Raises:
@@ -146,10 +183,8 @@ def _found(program: bytes, place: Any, held: Held, most: int) -> bytes:
     import numpy as np
 
     start, order = place
-    sizes = [_whole(size) for size in held.meta.sizes]
     if tuple(order) not in _orders(len(sizes)):
         raise ValueError("the axes of a tensor lie in an unknown order")
-    width = type_of(held).itemsize
     length = math.prod(sizes) * width
     if length > most:
         raise ValueError("it holds less numbers than it lists")

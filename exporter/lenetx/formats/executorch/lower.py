@@ -1,9 +1,9 @@
-"""Lower a ``pt2`` program with ExecuTorch's tools: to XNNPACK what it takes, to ExecuTorch's own kernels the rest."""
+"""Lower a program with ExecuTorch's tools: to XNNPACK what it takes, to ExecuTorch's own kernels the rest."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError, ModelSpec
 
@@ -11,7 +11,10 @@ from ...graph.expression import plain
 from ..pt2.reopen import alone, load
 from .session import import_tools, kernels
 
-__all__ = ["SPEC_METHOD", "Lowered", "lowered"]
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["SPEC_METHOD", "Lowered", "lowered", "lowered_to_int8"]
 
 SPEC_METHOD = "lenetx_spec"
 """The method that returns the spec's JSON text."""
@@ -20,7 +23,16 @@ _XNNPACK = "XnnpackBackend"
 _PRIMITIVES = "executorch_prim::"
 _ANY_NUMBER = {"_check_ir_validity": False, "_skip_dim_order": True}
 """Otherwise the tools run some operators on the example, and its number of images becomes the only one."""
-_OPERATOR = re.compile(r"\baten[.:]+(\w+)")
+_OPERATOR = re.compile(r"\b(?:aten|quantized_decomposed)[.:]+(\w+)")
+_INTEGERS = (
+    *("convolution.default", "linear.default", "addmm.default", "mm.default", "max_pool2d.default"),
+    *("view_copy.default", "permute_copy.default"),
+    *("quantize_per_tensor.default", "dequantize_per_tensor.default"),
+)
+"""What XNNPACK computes on integers. All else is float32 between roundings to int8, as in the QDQ graph: an activation
+on integers is joined with the operator before it although their scales differ, and is wrong (ExecuTorch 1.5.1).
+"""
+_TRACED_IMAGES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +61,59 @@ def lowered(records: Mapping[str, bytes], spec: ModelSpec) -> Lowered:
         EngineMissing: ExecuTorch is not installed.
         InputError: ExecuTorch cannot lower the program, or its runtime lacks a kernel.
     """
+    import_tools()
+    return _lowered(load(records), spec)
+
+
+def lowered_to_int8(model: "ModelProto", spec: ModelSpec, *, is_shown: bool = False) -> Lowered:
+    """Return the program that ExecuTorch's tools make of a QDQ graph, the same bytes for the same graph.
+
+    Args:
+        model: from ``lenetx.quantization.reduce``.
+        spec: as for ``lowered``.
+        is_shown: whether the program also returns the integers of each quantized tensor.
+
+    Raises:
+        EngineMissing: ExecuTorch is not installed.
+        InputError: as ``lowered``, or a layer has no integer arithmetic in XNNPACK.
+    """
+    import_tools()
+    try:
+        with alone():
+            exported = _exported(model, spec, is_shown=is_shown)
+    except InputError:
+        raise
+    except Exception as error:  # torch raises several classes
+        raise InputError(f"The network cannot be written for ExecuTorch: {_reason(error)}.") from None
+    return _lowered(exported, spec, is_int8=True)
+
+
+def _exported(model: "ModelProto", spec: ModelSpec, *, is_shown: bool) -> Any:
+    import torch
+
+    from .qdq import QdqNetwork
+
+    is_dynamic = spec.batch == "dynamic"
+    sample = torch.zeros(_TRACED_IMAGES if is_dynamic else int(spec.batch), *spec.input_shape)
+    shapes = ({0: torch.export.Dim("batch")},) if is_dynamic else None
+    with torch.no_grad():
+        return torch.export.export(QdqNetwork(model, is_shown=is_shown).eval(), (sample,), dynamic_shapes=shapes)
+
+
+def _lowered(exported: Any, spec: ModelSpec, *, is_int8: bool = False) -> Lowered:
     tools = import_tools()
-    exported = load(records)
     count = spec.largest_batch or int(spec.batch)
     methods = {SPEC_METHOD: spec.to_json(), _LARGEST_METHOD: count}
     try:
         with alone():
+            partitioner = tools.XnnpackPartitioner()
+            if is_int8:
+                for name, each in partitioner.target_partitioner_configs.items():
+                    if name not in _INTEGERS:
+                        each.set_enabled_precision_types([tools.ConfigPrecisionType.FP32])
             edge = tools.to_edge_transform_and_lower(
                 exported,
-                partitioner=[tools.XnnpackPartitioner()],
+                partitioner=[partitioner],
                 constant_methods=methods,
                 compile_config=tools.EdgeCompileConfig(**_ANY_NUMBER),
             )

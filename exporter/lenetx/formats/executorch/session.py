@@ -1,4 +1,4 @@
-"""Run programs with ExecuTorch's runtime in float32 on the CPU."""
+"""Run programs with ExecuTorch's runtime on the CPU."""
 
 import contextlib
 import importlib.metadata
@@ -43,10 +43,12 @@ def import_tools() -> Any:
         EngineMissing: they are not installed, or broken.
     """
     with _importing():
+        from executorch.backends.xnnpack.partition.config.xnnpack_config import ConfigPrecisionType
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
         from executorch.exir.passes.sym_shape_eval_pass import ConstraintBasedSymShapeEvalPass
     return SimpleNamespace(
+        ConfigPrecisionType=ConfigPrecisionType,
         EdgeCompileConfig=EdgeCompileConfig,
         XnnpackPartitioner=XnnpackPartitioner,
         ExecutorchBackendConfig=ExecutorchBackendConfig,
@@ -138,7 +140,7 @@ def _without_stderr() -> Iterator[None]:
 
 
 class ExecutorchBackend:
-    """Run a lowered program on the CPU in float32.
+    """Run a lowered program on the CPU.
 
     Args:
         program: its bytes, which lenetx lowered, or the path of a file that begins with them.
@@ -167,6 +169,11 @@ class ExecutorchBackend:
         Raises:
             ArtifactError: ExecuTorch cannot run the program on this batch.
         """
+        logits: NDArray[np.float32] = self.outputs(batch)[0]
+        return logits
+
+    def outputs(self, batch: "NDArray[np.float32]") -> "list[NDArray[Any]]":
+        """Return all outputs of the program; arguments and errors are those of ``run``."""
         import numpy as np
 
         spec = self._spec
@@ -175,15 +182,16 @@ class ExecutorchBackend:
             raise ArtifactError(f"ExecuTorch cannot run the model on {batch.shape}: its input is {wanted}.")
         most = spec.largest_batch or max(1, len(batch))
         parts = [self._run(batch[start : start + most]) for start in range(0, len(batch), most)]
-        return np.concatenate(parts) if parts else np.empty((0, len(spec.labels)), np.float32)
+        if not parts:
+            return [np.empty((0, len(spec.labels)), np.float32)]
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
-    def _run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    def _run(self, batch: "NDArray[np.float32]") -> "list[NDArray[Any]]":
         import torch
 
         images = torch.tensor(batch)  # a copy, contiguous
         try:
             with self._lock:
-                logits: NDArray[np.float32] = self._method.execute([images])[0].numpy().copy()
+                return [each.numpy().copy() for each in self._method.execute([images])]
         except RuntimeError as error:
             raise ArtifactError(f"ExecuTorch cannot run the model on {batch.shape}: {one_line(error)}") from None
-        return logits
