@@ -31,9 +31,10 @@ class Network:
         InputError: the network's own code raised an error.
     """
 
+    _made: tuple[object, bytes] | None = None
+
     def __init__(self, checkpoint: "Checkpoint", built: "nn.Module | None" = None, kept: Collection[str] = ()) -> None:
         self.checkpoint, self._kept = checkpoint, kept
-        self._made: tuple[object, bytes] | None = None
         with checkpoint.guard():
             module = checkpoint.module() if built is None else copy_or_rebuild(built, checkpoint.module)
             self._folded = fold(module, checkpoint.spec.input_shape, kept)
@@ -50,7 +51,7 @@ class Network:
             return copy_or_rebuild(self._folded, self._rebuilt)
 
     def made(self, key: object, make: Callable[[], bytes]) -> bytes:
-        """Return what ``make`` returns, or returned last if that was for this key: formats share an ONNX graph."""
+        """Return the bytes that ``make`` last returned for this key, or call it: formats share one ONNX graph."""
         if self._made is None or self._made[0] != key:
             self._made = None  # before the next is made: a large one takes memory
             self._made = key, make()
