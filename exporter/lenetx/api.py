@@ -15,7 +15,7 @@ from .data import DataOptions
 from .errors import InputError
 from .execution.host import standard_settings
 from .execution.notices import warn
-from .formats import DEFAULT, Batch, require_options
+from .formats import DEFAULT, Batch, require_options, require_precision
 from .formats.c.source import require_identifier
 from .models import file_stem
 from .models.in_memory import is_module
@@ -219,6 +219,7 @@ def export(
     options |= {} if with_framing else {"with_framing": False}
     names = list(formats or (DEFAULT if precision.kind == FLOAT32 and not {*options} - {"opset"} else DEFAULT[:1]))
     require_options(names, options)
+    require_precision(names, precision.kind)
     if formats is None and on_refusal is None:
         on_refusal = _warn
     if checkpoint.spec.selftest is None:

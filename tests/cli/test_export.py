@@ -215,6 +215,8 @@ def test_the_right_architecture_is_no_obstacle(cli, folder):
             "The option raw_input applies only to onnx; the requested formats are: torchscript.",
         ),
         (["--raw-input", "--precision", "fp16"], "available in float32 only; the precision is float16"),
+        (["-f", "native", "--precision", "int8"], "float32 only; int8 is available as: onnx, executorch, c."),
+        (["--name", "a\nb"], "is not a file name without its ending."),
         (["--probabilities", "--precision", "fp16"], "available in float32 only; the precision is float16"),
         (["--data", "mnist", "--data-root", "."], "MNIST is not in '.'"),
     ],

@@ -21,6 +21,7 @@ from ..data import archive
 from ..errors import UnknownName
 from ..weights import torchscript_file
 from .artifact import Artifact, OpenedArtifact
+from .claims import require_true
 from .spec_record import SPEC
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     "precisions",
     "require",
     "require_options",
+    "require_precision",
     "spec_and_backend",
     "suffix",
 ]
@@ -130,6 +132,23 @@ def require_options(names: Sequence[str], options: Mapping[str, Any]) -> None:
         get(knowing[0]).OPTIONS[option](value)
 
 
+def require_precision(names: Sequence[str], precision: str) -> None:
+    """Check that a format is offered in a precision.
+
+    Args:
+        names: the requested formats.
+        precision: ``float32``, ``float16`` or ``int8``.
+
+    Raises:
+        InputError: none of them is.
+    """
+    if not any(precision in precisions(name) for name in names):
+        others = ", ".join(each for each in FORMATS if precision in precisions(each))
+        raise InputError(
+            f"{names[0]} files are {' or '.join(precisions(names[0]))} only; {precision} is available as: {others}."
+        )
+
+
 def export(
     name: str, network: "Network", *, batch: Batch = "dynamic", options: Mapping[str, Any] | None = None
 ) -> bytes:
@@ -151,12 +170,7 @@ def export(
         if value != usual and option not in exporter.OPTIONS:
             others = ", ".join(each for each in FORMATS if option in get(each).OPTIONS)
             raise InputError(f"{name} files {words.format(value)} available as: {others}.")
-    precision = (options or {}).get("precision", FLOAT32)
-    if precision not in precisions(name):
-        others = ", ".join(each for each in FORMATS if precision in precisions(each))
-        raise InputError(
-            f"{name} files are {' or '.join(precisions(name))} only; {precision} is available as: {others}."
-        )
+    require_precision([name], (options or {}).get("precision", FLOAT32))
     own = {option: value for option, value in (options or {}).items() if option in exporter.OPTIONS}
     with network.checkpoint.guard(f" on its way to {name}"):
         return exporter.export(network, batch=batch, **own)
@@ -218,7 +232,7 @@ def open_artifact(path: Path, *, device: str = "cpu") -> OpenedArtifact:
             "checkpoints in .pt or .safetensors, which 'lenetx convert' makes of other weights."
         )
     with _naming(path):
-        return get(name).open(path, device=device)
+        return require_true(get(name).open(path, device=device), precisions(name))
 
 
 def describe_artifact(path: Path) -> "tuple[Artifact, Mapping[str, NDArray[np.float32]] | None]":

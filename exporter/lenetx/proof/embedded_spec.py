@@ -25,7 +25,7 @@ _GROUP = "contract"
 _ONLY_AN_ARTIFACTS = ("batch", "largest_batch", "content_sha256", "origin", "raw_input", "probabilities")
 _OF_THEIR_GRAPH = ("input_name", "output_name", "layout")
 """Fields of an adopted file that are those of its graph; opening it compares the two."""
-_OF_THE_NETWORK = ("architecture", "weights_sha256", "output", "producer", "selftest")
+_OF_THE_NETWORK = ("architecture", "weights_sha256", "producer", "selftest")
 """Fields that lenetx could not know when it sealed an unproven file."""
 _OF_THE_PRECISION = ("precision", "calibration", "selftest")
 """Fields of a file in reduced precision, whose logits and limits are others."""

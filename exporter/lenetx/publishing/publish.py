@@ -112,7 +112,7 @@ def publish(
         UnknownName: there is no such format.
         Exception: an export failed, and nothing was published or ``on_refusal`` was omitted.
     """
-    if not stem or Path(stem).name != stem:
+    if not stem or Path(stem).name != stem or not stem.isprintable():
         raise InputError(f"'{stem}' is not a file name without its ending.")
     for name in names:
         formats.require(name)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lenetx_runtime import ArtifactError, InputError
 from lenetx_runtime.backend import Backend
 from lenetx_runtime.files import read_bytes
-from lenetx_runtime.spec import EXPORTED, FLOAT32, INT8
+from lenetx_runtime.spec import ADOPTED, FLOAT32, INT8
 
 from ...graph import of_onnx
 from ...quantization.calibration import Sample
@@ -139,7 +139,7 @@ def open_with_source(path: Path, device: str) -> tuple[OpenedArtifact, Source]:
     """Open a file, and return with it what was read; arguments and errors are those of ``open``."""
     data = read_bytes(path, "model")
     source, digest = _read(data), hashlib.sha256(data).hexdigest()
-    is_foreign = source.spec.origin != EXPORTED
+    is_foreign = source.spec.origin == ADOPTED
     backend = CompiledBackend(source, first_compiler(), _USUAL, device)
     found = opened(
         source,

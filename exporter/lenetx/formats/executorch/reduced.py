@@ -113,21 +113,21 @@ def shown(model: "ModelProto", spec: ModelSpec, backend: ExecutorchBackend) -> d
             program,
             stored(model),
             activations(model),
-            partial(_integers, program, cache(lambda: _talkative(model, spec)), backend),
+            partial(_integers, program, cache(lambda: _backend_with_integers(model, spec)), backend),
             Calibration.from_text(spec.calibration),
             quantized_anew,
         ),
     }
 
 
-def _talkative(model: "ModelProto", spec: ModelSpec) -> ExecutorchBackend:
+def _backend_with_integers(model: "ModelProto", spec: ModelSpec) -> ExecutorchBackend:
     """Return what runs the graph lowered once more, to a program that also returns its integers."""
     return ExecutorchBackend(lowered_to_int8(model, spec, is_shown=True).program, spec)
 
 
 def _integers(
     program: Program,
-    talkative: Callable[[], ExecutorchBackend],
+    with_integers: Callable[[], ExecutorchBackend],
     backend: ExecutorchBackend,
     inputs: "NDArray[np.float32]",
 ) -> "dict[str, NDArray[np.int8]]":
@@ -136,7 +136,7 @@ def _integers(
     Raises:
         ArtifactError: they are others.
     """
-    logits, *found = talkative().outputs(inputs)
+    logits, *found = with_integers().outputs(inputs)
     if logits.tobytes() != backend.run(inputs).tobytes():
         raise ArtifactError("The program that shows its integers returns other logits than the file's.")
     return dict(zip(program.quantized, found, strict=True))
