@@ -94,6 +94,16 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
         behind("torch.ops.aten.rand.default", [("size", {"as_ints": [10]})]),
         "has other arguments|reads no tensor",
     ),
+    "a file": (
+        both(
+            behind(
+                "torch.ops.aten.from_file.default",
+                [("shared", {"as_tensor": {"name": "linear_2"}}), ("size", {"as_int": 10})],
+            ),
+            lambda document: node_of(document, "extra")["inputs"][0].update(name="filename", arg={"as_string": "x"}),
+        ),
+        "from_file takes no tensor as shared",
+    ),
     "the number of images": (
         behind("torch.ops.aten.mul.Scalar", [("other", {"as_sym_ints": [{"as_name": "sym_size_int"}]})]),
         "computes with the number of images",
