@@ -186,6 +186,17 @@ def test_what_lenetx_never_writes_is_never_given_to_torch(
     assert not (tmp_path / "planted").exists()
 
 
+def test_values_that_take_too_much_memory_together(judge: Judge, records: Records, monkeypatch) -> None:
+    """In lenet5 these are the largest: what the first pooling reads and returns."""
+    limit = "lenetx.formats.pt2.convert._MOST_AT_ONCE"
+    most = 6 * 28 * 28 + 6 * 14 * 14
+    monkeypatch.setattr(limit, most)
+    judge(records)
+    monkeypatch.setattr(limit, most - 1)
+    with pytest.raises(ArtifactError, match="its values have 5,880 numbers at once, more than 5,879"):
+        judge(records)
+
+
 def test_a_key_twice(judge: Judge, records: Records) -> None:
     """Readers differ in which of them counts."""
     contents = records[MODEL].replace(b'"kernel_size","arg":', b'"kernel_size","arg":{"as_ints":[3,3]},"arg":', 1)
