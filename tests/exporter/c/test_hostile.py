@@ -13,8 +13,9 @@ from torch import nn
 from lenetx.errors import ArtifactError, InputError
 from lenetx.formats import c, open_artifact
 from lenetx.formats.c.compile import compilers
+from lenetx.formats.c.listing import record_in
 from lenetx.formats.c.program import program
-from lenetx.formats.c.reading import read
+from lenetx.formats.c.reading import read, rebuilt
 from lenetx.formats.c.session import CompiledBackend, SanitizedBackend
 from lenetx.formats.c.source import SEAL, header, sealed
 from lenetx.formats.network import Network
@@ -117,6 +118,27 @@ def test_a_comment_that_is_not_plain_json_is_refused(source, tmp_path, title, va
     path.write_text(sealed(f"{before}/* {title}\n   {value}\n*/\n{rest.partition('*/')[2]}"))
     with pytest.raises(ArtifactError, match=r"is damaged|spec is not"):
         open_artifact(path)
+
+
+@pytest.mark.parametrize("shape", [[1, 1, 16000, 16000], [2**62], [2**16]])
+def test_a_graph_that_declares_more_numbers_than_the_file_holds_is_refused_before_they_are_made(
+    source, monkeypatch, shape
+):
+    graph = record_in(source.text, "lenetx graph")
+    graph["tensors"] += [[f"more {number}", "float32", shape] for number in range(4)]
+    monkeypatch.setattr(np, "zeros", None)
+    with pytest.raises(ArtifactError, match="declares more numbers than the file can hold"):
+        rebuilt(graph, source.spec, source.stem, None, size=2 * 100_000, with_framing=True)
+
+
+def test_a_graph_of_more_nodes_than_a_network_has_is_refused_before_they_are_placed(source, monkeypatch):
+    graph = record_in(source.text, "lenetx graph")
+    graph["nodes"][-1][2] = ["step 0"]
+    graph["nodes"] += [["Relu", [f"step {at}"], [f"step {at + 1}"], {}] for at in range(2**13)]
+    graph["nodes"].append(["Relu", [f"step {2**13}"], ["logits"], {}])
+    monkeypatch.setattr("lenetx.formats.c.source.program", None)
+    with pytest.raises(ArtifactError, match=r"its graph has 8,2\d\d nodes; at most 8,192 are possible"):
+        rebuilt(graph, source.spec, source.stem, None, size=len(source.text), with_framing=True)
 
 
 def test_heads_of_arrays_without_an_end_are_read_once(source, tmp_path):

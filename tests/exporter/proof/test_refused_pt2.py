@@ -94,6 +94,16 @@ NEVER_OPENED: dict[str, tuple[Callable[[Any], object], str]] = {
         behind("torch.ops.aten.rand.default", [("size", {"as_ints": [10]})]),
         "has other arguments|reads no tensor",
     ),
+    "a file": (
+        both(
+            behind(
+                "torch.ops.aten.from_file.default",
+                [("shared", {"as_tensor": {"name": "linear_2"}}), ("size", {"as_int": 10})],
+            ),
+            lambda document: node_of(document, "extra")["inputs"][0].update(name="filename", arg={"as_string": "x"}),
+        ),
+        "from_file takes no tensor as shared",
+    ),
     "the number of images": (
         behind("torch.ops.aten.mul.Scalar", [("other", {"as_sym_ints": [{"as_name": "sym_size_int"}]})]),
         "computes with the number of images",
@@ -174,6 +184,17 @@ def test_what_lenetx_never_writes_is_never_given_to_torch(
     with pytest.raises(ArtifactError, match=words):
         judge(changed(records, change))
     assert not (tmp_path / "planted").exists()
+
+
+def test_values_that_take_too_much_memory_together(judge: Judge, records: Records, monkeypatch) -> None:
+    """In lenet5 these are the largest: what the first pooling reads and returns."""
+    limit = "lenetx.formats.pt2.convert._MOST_AT_ONCE"
+    most = 6 * 28 * 28 + 6 * 14 * 14
+    monkeypatch.setattr(limit, most)
+    judge(records)
+    monkeypatch.setattr(limit, most - 1)
+    with pytest.raises(ArtifactError, match="its values have 5,880 numbers at once, more than 5,879"):
+        judge(records)
 
 
 def test_a_key_twice(judge: Judge, records: Records) -> None:

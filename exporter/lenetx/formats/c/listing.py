@@ -24,7 +24,8 @@ __all__ = ["GRAPH", "SPEC", "arrays_in", "commented", "graph_of", "model_of", "r
 SPEC, GRAPH = "lenetx spec", "lenetx graph"
 _WIDTH = 112
 _ARRAY = re.compile(r"^static const (float|int8_t) (\w+)\[(\d{1,10})\] = \{\n", re.MULTILINE)
-_LARGEST = 2**28
+_LEAST_BYTES = 2
+"""Minimum size of a number in a file, in bytes: an int8 weight and its comma."""
 _TYPES = {1: "float32", 3: "int8", 6: "int32", 7: "int64", 9: "bool"}
 
 
@@ -81,28 +82,37 @@ def _plain(value: Any) -> Any:
     return [*value] if not isinstance(value, int | float) else value
 
 
-def model_of(graph: Any, spec: ModelSpec) -> "ModelProto":
+def model_of(graph: Any, spec: ModelSpec, size: int) -> "ModelProto":
     """Return the ONNX model of ``graph_of``'s values; tensors without numbers are zeros.
 
+    Args:
+        graph: those values.
+        spec: of the network.
+        size: of the file that holds all numbers, in bytes.
+
     Raises:
-        ArtifactError: they are no such values.
+        ArtifactError: they are no such values, or declare more numbers than the file can hold.
     """
     try:
-        return _model(graph, spec)
+        return _model(graph, spec, size // _LEAST_BYTES)
     except (ArtifactError, MemoryError):
         raise
     except Exception:  # onnx raises several classes for values of the wrong kind
         raise ArtifactError(f"Its comment '{GRAPH}' is damaged.") from None
 
 
-def _model(graph: Any, spec: ModelSpec) -> "ModelProto":
+def _model(graph: Any, spec: ModelSpec, most: int) -> "ModelProto":
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
-    tensors, whole = [], 0
+    shapes = [shape for _, _, shape, *_ in graph["tensors"]]
+    if any(min(shape, default=1) < 0 for shape in shapes):
+        raise ArtifactError(f"Its comment '{GRAPH}' is damaged.")
+    if sum(map(math.prod, shapes)) > most:
+        raise ArtifactError("Its graph declares more numbers than the file can hold.")
+    tensors = []
     for name, kind, shape, *numbers in graph["tensors"]:
-        whole += math.prod(shape)
-        if kind not in _TYPES.values() or min(shape, default=1) < 0 or whole > _LARGEST:
+        if kind not in _TYPES.values():
             raise ArtifactError(f"Its comment '{GRAPH}' is damaged.")
         array = np.array(numbers[0], kind).reshape(shape) if numbers else np.zeros(shape, kind)
         tensors.append(numpy_helper.from_array(array, name))

@@ -173,7 +173,7 @@ class _Writer:
         """Return the buffers of the scratch; views and steps that work in place share that of what they read."""
         found: dict[str, Buffer] = {}
         for place, step in enumerate(self._steps):
-            source = self._shared(step, place)
+            source = self._shared(step, place, found)
             last = self._last.get(step.writes, place)
             if step.writes == self._output:
                 continue
@@ -187,16 +187,16 @@ class _Writer:
                 found[root] = Buffer(root, held.size, held.first, max(held.last, last))
         return [*found.values()]
 
-    def _shared(self, step: Step, place: int) -> str | None:
+    def _shared(self, step: Step, place: int, found: dict[str, Buffer]) -> str | None:
         """Return the tensor whose memory a step's result lies in."""
         layouts = self._context.layouts
         if isinstance(step, View):
             return None if step.needs_copy(self._context) else step.reads[0]
         source = step.aliases
-        if source is None or step.writes == self._output or self._root[source] == self._given:
+        if source is None or step.writes == self._output:
             return None
-        rest = [name for name, root in self._root.items() if root == self._root[source]]
-        is_free = all(self._last.get(name, 0) <= place for name in rest)
+        held = found.get(self._root[source])
+        is_free = held is not None and held.last <= place
         return source if is_free and layouts[source] == layouts[step.writes] else None
 
     def _at(self, name: str, base: bool = False) -> str:

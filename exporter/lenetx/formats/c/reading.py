@@ -35,9 +35,8 @@ def read(text: str) -> Source:
     include = _INCLUDE.search(text)
     if include is None or not STEM.fullmatch(include[1]):
         raise ArtifactError("It was not made by lenetx: it includes no header of its own.")
-    found = rebuilt(
-        record_in(text, GRAPH), _read_spec(text), include[1], lambda _: arrays_in(text), with_framing=_PICTURES in text
-    )
+    graph, spec = record_in(text, GRAPH), _read_spec(text)
+    found = rebuilt(graph, spec, include[1], lambda _: arrays_in(text), size=len(text), with_framing=_PICTURES in text)
     if found.text != text:
         raise ArtifactError(f"It was changed, or written by another version of lenetx: {_difference(found.text, text)}")
     return found
@@ -49,6 +48,7 @@ def rebuilt(
     stem: str,
     arrays: "Callable[[Mapping[str, Packing | Any]], Mapping[str, NDArray[np.float32]]]",
     *,
+    size: int,
     with_framing: bool,
 ) -> Source:
     """Return the C file of a graph that ``graph_of`` recorded.
@@ -58,6 +58,7 @@ def rebuilt(
         spec: of the network.
         stem: the name of the file without its suffix.
         arrays: returns the weights' arrays by name, for how each lies in the program.
+        size: of the file that holds all numbers, in bytes.
         with_framing: whether the file takes pictures of any size.
 
     Raises:
@@ -65,7 +66,7 @@ def rebuilt(
     """
     import onnx
 
-    bare = model_of(graph, spec)
+    bare = model_of(graph, spec, size)
     try:
         onnx.checker.check_model(bare, full_check=True)  # sizes that do not agree would be read beyond their end
         packings = program_of(bare, spec, identifier(stem)).arrays

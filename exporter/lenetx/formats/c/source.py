@@ -36,6 +36,7 @@ _KEYWORDS = (
 )  # fmt: skip
 _FLOAT_HEAD = ("   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",)
 _KINDS = {"float32": "float", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
+_MOST_NODES = 2**13
 SEAL = "/* SHA-256 of the lines above: "
 
 
@@ -165,10 +166,14 @@ def program_of(model: "ModelProto", spec: ModelSpec, name: str) -> Program | Int
     """Return the program of a graph in the precision of its spec.
 
     Raises:
-        InputError: an operator, or a use of one, has no C; it names the node.
+        InputError: an operator, or a use of one, has no C (it names the node), or there are too many nodes.
     """
     if spec.precision not in (FLOAT32, INT8):
         raise InputError(f"A C file computes in float32 or int8, not in {spec.precision}.")
+    if (count := len(model.graph.node)) > _MOST_NODES:
+        raise InputError(
+            f"The network cannot be written as C: its graph has {count:,} nodes; at most {_MOST_NODES:,} are possible."
+        )
     single = of_one_image(model)
     return integer_program(single, name) if spec.precision == INT8 else program(single, name)
 

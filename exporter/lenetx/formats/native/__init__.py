@@ -102,7 +102,7 @@ def _read(path: Path) -> tuple[Artifact, Source, bytes]:
         }
 
     bare = dataclasses.replace(spec, content_sha256=None)
-    source = rebuilt(record.get("graph"), bare, STEM, arrays, with_framing=False)
+    source = rebuilt(record.get("graph"), bare, STEM, arrays, size=len(data), with_framing=False)
     artifact = Artifact("native", "float32", path, hashlib.sha256(data).hexdigest(), len(data), spec)
     return artifact, source, data
 

@@ -4,7 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..leaves import leaves
-from .program import CHOICES, Call, Choice, Count, Held, Kind, Meta, Name, Program, contiguous, require_straight
+from .program import (
+    CHOICES,
+    Call,
+    Choice,
+    Count,
+    Held,
+    Kind,
+    Meta,
+    Name,
+    Program,
+    contiguous,
+    numbers_at_once,
+    require_straight,
+)
 from .rules import operator_of, require_lawful
 
 if TYPE_CHECKING:
@@ -16,6 +29,10 @@ _COUNTS = (5, 7)
 """Batch sizes of two runs without data, which show the sizes that depend on the number of images."""
 _MOST = 2**28
 """Maximum number of elements of a value, for the larger of these batches."""
+_MOST_AT_ONCE, _MOST_COUNTED = 2**27, 4
+"""Maximum number of elements of all values in memory at once, per image, and for how many images of a fixed batch it is
+multiplied. The largest of torchvision's networks need a fourth: ``vit_h_14`` at 518 pixels and ``efficientnet_b7`` at
+600."""
 _RESHAPES = ("view.default", "reshape.default", "_unsafe_view.default")
 _IDENTITIES = ("detach.default", "alias.default", "lift_fresh_copy.default")
 _DROPOUTS = ("dropout.default", "feature_dropout.default", "alpha_dropout.default", "feature_alpha_dropout.default")
@@ -75,7 +92,13 @@ class _Converter:
         held = tuple(self._held(each, tensor) for each, tensor in zip(specs, tensors, strict=True))
         program = Program(self._image, self._meta(self._given), held, tuple(live[::-1]), output.text)
         require_straight(program)
+        self._require_modest(program)
         return program, tensors
+
+    def _require_modest(self, program: Program) -> None:
+        images = 1 if len(self._counts) > 1 else min(self._counts[0], _MOST_COUNTED)
+        if (found := numbers_at_once(program)) > (most := images * _MOST_AT_ONCE):
+            raise ValueError(f"its values have {found:,} numbers at once, more than {most:,}")
 
     def _free(self, name: str) -> str:
         return f"{name}_" if name == self._image else name

@@ -5,6 +5,7 @@ Each name is assigned once, before it is read, and the output depends on each ca
 
 import builtins
 import keyword
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ __all__ = [
     "Program",
     "contiguous",
     "numbers",
+    "numbers_at_once",
     "require_straight",
 ]
 
@@ -166,6 +168,27 @@ class Program:
 def numbers(program: Program) -> frozenset[float]:
     """Return the floats among the arguments."""
     return frozenset(each for call in program.calls for each in leaves(call.values) if isinstance(each, float))
+
+
+def numbers_at_once(program: Program) -> int:
+    """Return the most elements that values have together at any time, for one image if the batch is dynamic.
+
+    Tensors in the file are not counted.
+    """
+    sizes = {name: _elements(meta) for name, meta in program.metas.items()} | {each.value: 0 for each in program.held}
+    reads = [{each.text for each in leaves(call.values) if isinstance(each, Name)} for call in program.calls]
+    last = {name: place for place, some in enumerate(reads) for name in some} | {program.output: len(reads)}
+    now = most = sizes[program.image]
+    for place, call in enumerate(program.calls):
+        made = {name for name, _ in call.results}
+        now += sum(sizes[name] for name in made)
+        most = max(most, now)
+        now -= sum(sizes[name] for name in made | reads[place] if last.get(name, place) == place)
+    return most
+
+
+def _elements(meta: Meta) -> int:
+    return math.prod(size.factor if isinstance(size, Count) else size for size in meta.sizes)
 
 
 def contiguous(sizes: Sequence[int | Count]) -> tuple[int | Count, ...]:

@@ -80,12 +80,12 @@ def require_path(path: str) -> None:
 def require_lawful(call: Call) -> None:
     """Raise ValueError for a call that does more than compute tensors from tensors."""
     overload, base = operator_of(call.operator), call.operator.partition(".")[0]
-    known = [each.name for each in overload._schema.arguments]
+    known = {each.name: str(each.type) for each in overload._schema.arguments}
     given = [name for name, _ in (*call.arguments, *call.keywords)]
-    if given[: len(call.arguments)] != known[: len(call.arguments)] or len(set(given)) < len(given):
+    if given[: len(call.arguments)] != [*known][: len(call.arguments)] or len(set(given)) < len(given):
         raise ValueError(f"{base} has other arguments")
-    if not set(given) <= set(known):
-        raise ValueError(f"{base} has no argument {plain(sorted(set(given) - set(known))[0])}")
+    if not set(given) <= known.keys():
+        raise ValueError(f"{base} has no argument {plain(sorted(set(given) - known.keys())[0])}")
     if base not in _SOURCES and not any(isinstance(each, Name) for each in leaves(call.values)):
         raise ValueError(f"{base} reads no tensor")
     values = dict((*call.arguments, *call.keywords))
@@ -94,6 +94,8 @@ def require_lawful(call: Call) -> None:
     require_safe(base, values)
     for name, value in values.items():
         for each in leaves([value]):
+            if isinstance(each, Name) and "Tensor" not in known[name]:
+                raise ValueError(f"{base} takes no tensor as {name}")
             sized = type(value) is tuple and name in SIZED and each == Count(1)
             if isinstance(each, Count) and not sized:
                 raise ValueError(f"{base} computes with the number of images")
