@@ -6,9 +6,10 @@ import glob
 import os
 import secrets
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import InputError, OutputError
+from .errors import EngineMissing, InputError, OutputError
 from .locking import is_abandoned, marked
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "newest",
     "remove_leftovers",
     "require_writable",
+    "temporary_folder",
     "write_atomically",
 ]
 
@@ -107,6 +109,24 @@ def require_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise OutputError(f"Nothing can be written to '{existing}': {error.strerror}.") from None
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Return a folder that is removed at the end, for files that other programs read, or that are run.
+
+    Raises:
+        EngineMissing: it cannot be written, is full, or a program in it cannot be started.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="lenetx-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+    except OSError as error:
+        reason = str(error.strerror or error).rstrip(".")
+        raise EngineMissing(
+            f"The folder for temporary files ({tempfile.tempdir or 'none was found'}) cannot be used: "
+            f"{reason}. If it is full or does not run programs, set TMPDIR to another."
+        ) from None
 
 
 def exists(path: Path) -> bool:

@@ -147,8 +147,8 @@ def _load(data: bytes) -> ctypes.CDLL:
             return ctypes.CDLL(str(path))
     except OSError as error:
         raise ArtifactError(
-            f"The system cannot load the library: {error}. Where files in the folder for temporary files may not be "
-            "executed, set TMPDIR to one where they may."
+            f"The system cannot load the library: {error}. Where the folder for temporary files is full, or its files "
+            "may not be executed, set TMPDIR to another."
         ) from None
 
 

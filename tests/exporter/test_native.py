@@ -1,5 +1,6 @@
 """Native libraries: from export to prediction, and files whose machine code must not be believed or loaded."""
 
+import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,17 @@ def test_without_a_compiler_nothing_is_made_or_opened(path, checkpoint, monkeypa
         formats.export(NAME, Network(checkpoint))
     assert caught.value.exit_code == 3
     with pytest.raises(EngineMissing, match="Here is no such compiler: install that one"):
+        formats.open_artifact(path)
+
+
+def test_a_library_that_was_compiled_here_and_cannot_be_loaded_is_no_bad_file(path, monkeypatch):
+    """As where the folder for temporary files is mounted noexec."""
+
+    def refuse(_):
+        raise OSError("failed to map segment from shared object")
+
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    with pytest.raises(EngineMissing, match=r"failed to map segment .* set TMPDIR to another"):
         formats.open_artifact(path)
 
 

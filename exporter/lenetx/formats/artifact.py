@@ -74,7 +74,7 @@ class Run:
     Attributes:
         name: the configuration, such as ``optimisation off, 1 thread``.
         open: returns a backend with exactly this configuration, or raises an error.
-        missing: why this run cannot be tried; empty if it can.
+        missing: why this run cannot be tried; empty if it can. It counts as not run, or not applicable if not whole.
         is_whole: whether every check that runs the artifact is repeated, since another program runs.
     """
 

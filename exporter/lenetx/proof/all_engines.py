@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from lenetx_runtime import EngineMissing
 from lenetx_runtime.backend import Backend
 
 from ..formats.artifact import OpenedArtifact, Run
 from ..report import Check
+from ..report.check import Status
 from .batch_axis import batch_axis
 from .case import Case, answer
 from .compare import compare
@@ -26,7 +28,11 @@ _IMAGES = 512
 
 
 def engines(case: Case) -> tuple[Check, ...]:
-    """Compare the logits of each run with the reference; a run that cannot be opened as requested fails."""
+    """Compare the logits of each run with the reference; a run that cannot be opened as requested fails.
+
+    Raises:
+        EngineMissing: what a whole run needs is not there although it was not known to be missing.
+    """
     opened, reference = case.opened, case.reference
     probe = reference.real or reference.synthetic("random inputs")
     if len(probe) > _IMAGES:
@@ -35,9 +41,9 @@ def engines(case: Case) -> tuple[Check, ...]:
         subject = "function" if case.is_function else "artifact"
         return (Check("engines", subject, "not_applicable", detail="There is one way to run it.", group=_GROUP),)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # while one run is checked, compilers prepare the next
-        opening = {run.name: pool.submit(run.open) for run in opened.runs if run.is_whole}
+        opening = {run.name: pool.submit(run.open) for run in opened.runs if run.is_whole and not run.missing}
         checks = [
-            _whole(run, opening[run.name].result, case) if run.is_whole else _one(run, opened, probe)
+            _whole(run, opening[run.name].result, case) if run.name in opening else _one(run, opened, probe)
             for run in opened.runs
         ]
     runs = [
@@ -52,6 +58,8 @@ def _whole(run: Run, opening: Callable[[], Backend], case: Case) -> Check:
     """Repeat every check that runs the artifact; return the first that failed, or the one closest to its limit."""
     try:
         opened = dataclasses.replace(case.opened, backend=opening())
+    except EngineMissing:  # trouble of this machine is no fault of the file
+        raise
     except Exception as error:  # a compiler or an engine may raise any exception
         problem = f"It was requested and did not run: {reason(error)}"
         return Check(run.name, "every check that runs it", "failed", detail=problem, group=_GROUP)
@@ -70,7 +78,8 @@ def _whole(run: Run, opening: Callable[[], Backend], case: Case) -> Check:
 
 def _one(run: Run, opened: OpenedArtifact, probe: Probe) -> Check:
     if run.missing:
-        return Check(run.name, probe.subject, "not_applicable", detail=run.missing, group=_GROUP)
+        status: Status = "not_run" if run.is_whole else "not_applicable"
+        return Check(run.name, probe.subject, status, detail=run.missing, group=_GROUP)
     try:
         backend = run.open()
     except Exception as error:  # an engine may raise any exception

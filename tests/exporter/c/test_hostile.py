@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from lenetx.errors import ArtifactError, InputError
+from lenetx.errors import ArtifactError, EngineMissing, InputError
 from lenetx.formats import c, open_artifact
 from lenetx.formats.c.compile import compilers
 from lenetx.formats.c.listing import record_in
@@ -105,7 +105,7 @@ def test_labels_are_in_the_header_as_they_are(checkpoint):
 
 def test_a_program_that_cannot_be_built_leaves_no_folder(source, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(ArtifactError, match="does not compile it"):
+    with pytest.raises(EngineMissing, match=r"does not compile what lenetx wrote: .*#error no"):
         SanitizedBackend(dataclasses.replace(source, text="#error no\n"), compilers()[0])
     assert not [*tmp_path.iterdir()]
 

@@ -27,7 +27,7 @@ from ..onnx.evaluate import evaluate
 from ..onnx.reduced import reduced
 from ..onnx.structure import constants, numbers, training_operators, weights
 from ..onnx.structure import structure as onnx_structure
-from .compile import compilers, first_compiler
+from .compile import compilers, first_compiler, lacks_sanitizers
 from .int8.opening import shown
 from .reading import read
 from .session import CompiledBackend, SanitizedBackend
@@ -210,9 +210,9 @@ def _runs(source: Source, usual: Backend) -> list[Run]:
 
 
 def sanitized(source: Source, compiler: str) -> Run:
-    """Return the run of a C file under sanitizers."""
+    """Return the run of a C file under sanitizers; it is missing if the compiler has none."""
     name = f"{compiler}, address and undefined-behaviour sanitizers"
-    return Run(name, partial(SanitizedBackend, source, compiler), is_whole=True)
+    return Run(name, partial(SanitizedBackend, source, compiler), lacks_sanitizers(compiler), is_whole=True)
 
 
 def _header(source: Source, path: Path) -> Check:

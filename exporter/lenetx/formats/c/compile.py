@@ -1,25 +1,29 @@
 """Compile a C file that lenetx wrote, with the compilers of this machine."""
 
 import ctypes
+import errno
+import functools
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lenetx_runtime import ArtifactError, EngineMissing
+from lenetx_runtime import EngineMissing
 
+from ...files import temporary_folder
 from .source import Source, header
 
 __all__ = [
     "COMPILERS",
     "MAIN",
+    "SANITIZERS",
     "WRAPPER",
     "build",
     "compilers",
     "environment",
     "first_compiler",
+    "lacks_sanitizers",
     "library",
     "wrapper",
     "write_sources",
@@ -28,7 +32,9 @@ __all__ = [
 COMPILERS = ("gcc", "clang")
 MAIN, WRAPPER = "lenetx=main.c", "lenetx=wrapper.c"
 """Files beside a C file: no stem has the letter =."""
+SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _LONGEST = 400
+_FULL = "No space left on device"
 _WRAPPER = """\
 #include "@HEADER@.h"
 
@@ -83,8 +89,8 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
         output: name of the result.
 
     Raises:
-        EngineMissing: the compiler is not there.
-        ArtifactError: it does not accept the files.
+        EngineMissing: the compiler is not there, or does not compile what lenetx wrote.
+        OSError: the disk is full.
     """
     command = [compiler, *flags, "-o", output, *sources, "-lm"]
     try:
@@ -101,7 +107,10 @@ def build(folder: Path, compiler: str, flags: Sequence[str], sources: Sequence[s
         raise EngineMissing(f"The compiler {compiler} cannot be started.") from None
     if done.returncode:
         told = " ".join((done.stderr or done.stdout).split())[:_LONGEST]
-        raise ArtifactError(f"{compiler} {' '.join(flags)} does not compile it: {told}")
+        problem = f"{compiler} {' '.join(flags)} does not compile what lenetx wrote: {told}"
+        if _FULL in told:
+            raise OSError(errno.ENOSPC, problem)
+        raise EngineMissing(problem)
     return folder / output
 
 
@@ -115,14 +124,35 @@ def library(source: Source, compiler: str, flags: Sequence[str]) -> ctypes.CDLL:
     """Compile a C file as a shared library and load it.
 
     Raises:
-        EngineMissing: the compiler is not there.
-        ArtifactError: it does not accept the file.
+        EngineMissing: the compiler is not there or does not accept the file, or the library cannot be loaded.
     """
-    with tempfile.TemporaryDirectory(prefix="lenetx-") as folder:
-        place = Path(folder)
+    with temporary_folder() as place:
         write_sources(place, source)
         built = build(place, compiler, (*flags, "-shared", "-fPIC"), (f"{source.stem}.c", WRAPPER), "network.so")
         return ctypes.CDLL(str(built))
+
+
+def lacks_sanitizers(compiler: str) -> str:
+    """Return why a compiler has no ``SANITIZERS`` that work here; an empty string if it has.
+
+    Raises:
+        EngineMissing: it compiles nothing here.
+    """
+    return _lacks_sanitizers(shutil.which(compiler) or compiler)
+
+
+@functools.cache
+def _lacks_sanitizers(compiler: str) -> str:
+    with temporary_folder() as place:
+        (place / MAIN).write_text("int main(void) { return 0; }\n", encoding="ascii")
+        build(place, compiler, (), (MAIN,), "plain")
+        try:
+            command = [str(build(place, compiler, SANITIZERS, (MAIN,), "sanitized"))]
+        except EngineMissing as error:
+            return str(error)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # built here
+    told = " ".join(done.stderr.split())[:_LONGEST]
+    return f"Sanitizers do not run here: status {done.returncode}. {told}".strip() if done.returncode else ""
 
 
 def write_sources(folder: Path, source: Source) -> None:

@@ -2,27 +2,26 @@
 
 import contextlib
 import ctypes
-import shutil
 import subprocess
-import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from lenetx_runtime import ArtifactError, DeviceUnavailable
 
-from .compile import MAIN, build, library, write_sources
+from ...files import temporary_folder
+from .compile import MAIN, SANITIZERS, build, library, write_sources
 from .source import Source, found_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SANITIZERS", "CompiledBackend", "SanitizedBackend"]
+__all__ = ["CompiledBackend", "SanitizedBackend"]
 
-SANITIZERS = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 _AT_ONCE, _PIPE = 256, 2**15
 """Images sent to the program before its answers are read, whose bytes must fit into a pipe."""
 _LONGEST, _MOST_BYTES = 300, 2**30
@@ -60,8 +59,8 @@ class CompiledBackend:
 
     Raises:
         DeviceUnavailable: another device was requested.
-        EngineMissing: the compiler is not there.
-        ArtifactError: it does not accept the file.
+        EngineMissing: the compiler is not there or does not accept the file, or the library cannot be loaded.
+        ArtifactError: the file needs too much memory.
     """
 
     device = "cpu"
@@ -123,16 +122,13 @@ class SanitizedBackend:
             "OUTPUTS": len(source.spec.labels),
             "SCRATCH": found_bytes(source.program),
         }
-        place = Path(tempfile.mkdtemp(prefix="lenetx-"))
-        try:
-            built = _program(place, source, compiler, words)
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
-        self._told = (place / "told").open("wb+")
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([str(built)], stdin=pipe, stdout=pipe, stderr=self._told)  # noqa: S603  # built here
-        weakref.finalize(self, _end, self._process, self._told, place)
+        with ExitStack() as stack:
+            place = stack.enter_context(temporary_folder())
+            built = _program(place, source, compiler, words)
+            self._told = stack.enter_context((place / "told").open("wb+"))
+            self._process = subprocess.Popen([str(built)], stdin=pipe, stdout=pipe, stderr=self._told)  # noqa: S603  # built here
+            weakref.finalize(self, _end, self._process, stack.pop_all())
 
     def run(self, batch: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """Return float32[N, K] logits for float32[N, C, H, W].
@@ -177,9 +173,8 @@ def _program(place: Path, source: Source, compiler: str, words: Mapping[str, obj
     return build(place, compiler, SANITIZERS, (f"{source.stem}.c", MAIN), "network")
 
 
-def _end(process: "subprocess.Popen[bytes]", told: BinaryIO, folder: Path) -> None:
+def _end(process: "subprocess.Popen[bytes]", files: ExitStack) -> None:
     """End a program, and remove what it was built from."""
     process.kill()
     process.communicate()
-    told.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    files.close()

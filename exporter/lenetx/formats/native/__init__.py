@@ -72,7 +72,7 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
     Raises:
         ArtifactError: the file is damaged, or not what lenetx makes of its graph and weights.
         DeviceUnavailable: another device was requested, or this processor cannot run it.
-        EngineMissing: the compiler that made it is not there.
+        EngineMissing: the compiler that made it is not there, or what it compiles cannot be loaded here.
     """
     artifact, source, data = _read(path)
     record = read_record(data)
@@ -83,7 +83,10 @@ def open(path: Path, *, device: str = "cpu") -> OpenedArtifact:  # noqa: A001  #
             "something else. It was not loaded."
         )
     same = Check.verdict("machine code", str(tools), None, "Compiled again from its graph and weights: the same bytes.")
-    backend = NativeBackend(data, artifact.spec, device)
+    try:
+        backend = NativeBackend(data, artifact.spec, device)
+    except ArtifactError as error:  # what was compiled here cannot be loaded here
+        raise EngineMissing(str(error)) from None
     return opened(source, artifact, backend, [same], [sanitized(source, tools.compiler)])
 
 

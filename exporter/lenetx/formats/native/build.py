@@ -1,14 +1,13 @@
 """Compile a C file to a shared library: the same bytes for the same file, compiler, linker and level of processor."""
 
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-from lenetx_runtime import ArtifactError, EngineMissing, InputError
+from lenetx_runtime import EngineMissing, InputError
 from lenetx_runtime.native import cpu_levels, machine
 from lenetx_runtime.native_file import LEVELS
 
+from ...files import temporary_folder
 from ..c.compile import build, environment, wrapper, write_sources
 from ..c.source import Source
 from ..c.steps import Packing
@@ -112,11 +111,7 @@ def compiled(source: Source, compiler: str, level: str) -> bytes:
     sizes = {name: held.order.size if isinstance(held, Packing) else held.size for name, held in arrays}
     kept = [f"static const float {name}[{size}] __attribute__((used));" for name, size in sizes.items()]
     text = _VISIBLE.replace("@STEM@", source.stem).replace("@KEPT@", "\n".join(kept)) + wrapper(source)
-    with tempfile.TemporaryDirectory(prefix="lenetx-") as folder:
-        place = Path(folder)
+    with temporary_folder() as place:
         write_sources(place, source)
         (place / "library.c").write_text(text, encoding="ascii", newline="\n")
-        try:
-            return build(place, compiler, (*FLAGS, f"-march={level}"), ("library.c",), "library.so").read_bytes()
-        except ArtifactError as error:
-            raise EngineMissing(str(error)) from None
+        return build(place, compiler, (*FLAGS, f"-march={level}"), ("library.c",), "library.so").read_bytes()
