@@ -207,15 +207,12 @@ def test_a_network_that_cannot_have_it_is_told_why(path, name):
         models.resolve(f"{path}:{name}").build(SHAPE, CLASSES)
 
 
-def test_a_size_that_fits_is_found_for_a_network_of_several_outputs(path):
-    with pytest.raises(InputError, match=r"Probabilities does not take inputs of 3×8×8, but of 1 channel \(--channels"):
-        models.resolve(f"{path}:Probabilities").build((3, 8, 8), CLASSES)
-
-
-def test_several_outputs_are_told_with_a_size_that_does_not_fit(path):
-    words = r"could be its logits: choose one with --output INDEX\|NAME\. net.py:Two does not take inputs of 3×8×8"
+@pytest.mark.parametrize(
+    ("name", "words"), [("Probabilities", r"of 1 channel \(--ch"), ("Two", r"--output .* not take inputs of 3×8×8")]
+)
+def test_several_outputs_are_told_with_a_size_that_does_not_fit(path, name, words):
     with pytest.raises(InputError, match=words):
-        models.resolve(f"{path}:Two").build((3, 8, 8), CLASSES)
+        models.resolve(f"{path}:{name}").build((3, 8, 8), CLASSES)
 
 
 @pytest.mark.parametrize("name", ["Decoded", "Squeezed", "Last", "Flat"])
