@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or not there: one sentence, exit code 2 (3 for temporary files), and what stood there stands."""
+"""Disks that are full, read-only or not there: one sentence, exit code 2 (or 3), and what stood there stands."""
 
 import pytest
 
