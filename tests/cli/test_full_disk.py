@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or not there: one sentence, exit code 2, and what stood there stands."""
+"""Disks that are full, read-only or not there: one sentence, exit code 2 (or 3), and what stood there stands."""
 
 import pytest
 
@@ -61,3 +61,11 @@ def test_a_folder_in_the_place_of_a_file(refused, workspace, tmp_path):
     assert "is a directory" in refused(2, *commands["train"])
     assert "is a directory" in refused(2, *commands["verify"])
     assert "directory" in refused(2, *write_commands(workspace, tmp_path / "out")["export"])
+
+
+@pytest.mark.parametrize("options", [("-f", "ort"), ("-f", "onnx", "--precision", "int8", "--data", "digits")])
+def test_a_full_folder_for_temporary_files(refused, small_disk, workspace, tmp_path, monkeypatch, options):
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk("12k")))
+    told = refused(3, "export", workspace / "lenet5.pt", "-q", *options, "-o", tmp_path / "out")
+    assert "cannot be used: " in told
+    assert "set TMPDIR to another" in told

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lenetx_runtime import InputError
 
+from ..files import temporary_folder
 from ..graph.expression import plain
 from .names import tidied
 
@@ -69,6 +70,7 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
 
     Raises:
         InputError: onnxruntime cannot quantize the model.
+        EngineMissing: the folder for temporary files is full.
     """
     import numpy as np
     from onnxruntime import quantization
@@ -85,7 +87,7 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
         def get_next(self) -> Any:
             return next(self._batches, None)
 
-    with _quiet(), _folder() as folder:
+    with _quiet(), temporary_folder() as folder:
         try:
             quantization.quantize_static(
                 model,
@@ -99,21 +101,14 @@ def to_int8(model: "ModelProto", inputs: "NDArray[np.float32]", method: str) -> 
                 op_types_to_quantize=sorted({*QDQRegistry, *QLinearOpsRegistry} - _IN_FLOAT32),
                 extra_options={"QDQKeepRemovableActivations": True},
             )
+        except OSError:  # the folder is full
+            raise
         except Exception as error:  # onnxruntime's tools raise any exception
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             raise InputError(f"onnxruntime cannot quantize this network: {reason}.") from None
         import onnx
 
         return tidied(onnx.load(folder / "int8.onnx"))
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Any]:
-    import tempfile
-    from pathlib import Path
-
-    with tempfile.TemporaryDirectory(prefix="lenetx-") as name:
-        yield Path(name)
 
 
 @contextlib.contextmanager
