@@ -108,6 +108,13 @@ def test_a_file_that_lenetx_would_not_write_is_refused_before_it_is_lowered(part
         opened(program + (b"" if records is None else archive.pack(records)))
 
 
+def test_a_batch_that_lenetx_does_not_write_is_refused_before_its_example_is_made(parts, opened, monkeypatch):
+    monkeypatch.setattr(format_, "rebuilt", None)
+    monkeypatch.setattr(format_, "_MOST_NUMBERS", 64 * 32 * 32 - 1)
+    with pytest.raises(ArtifactError, match="states a larger batch than lenetx writes"):
+        opened(parts[0] + archive.pack(parts[1]))
+
+
 LATE = {
     "another weight": lambda program, records: _listing()(program[:-7] + b"\0" * 7, records),
     "another instruction": lambda program, records: _listing()(

@@ -151,6 +151,10 @@ CHANGES = {
     "more numbers": (lambda old: {**old, "model.bin": old["model.bin"] + b"\0"}, r"for its graph: model\.bin"),
     "a number between": (_replaced("model.bin", bytes(40), bytes(39) + b"\1"), r"for its graph: model\.bin"),
     "fewer numbers": (lambda old: {**old, "model.bin": old["model.bin"][:-4096]}, "data that does not match its shape"),
+    "an axis that would copy the numbers again": (
+        _graph(lambda graph: [graph.initializer.add(name=f"more {at}", data_type=1, dims=[-1]) for at in range(9)]),
+        "lacks a readable graph",
+    ),
     "another record": (lambda old: {**old, "plugins.xml": b""}, r"for its graph: plugins\.xml"),
     "no graph": (lambda old: {name: old[name] for name in old if name != GRAPH}, "lacks a readable graph"),
     "no spec": (lambda old: {name: old[name] for name in old if name != "extra/lenetx.json"}, "has no lenetx spec"),

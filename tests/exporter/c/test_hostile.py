@@ -134,10 +134,10 @@ def test_a_graph_that_declares_more_numbers_than_the_file_holds_is_refused_befor
 def test_a_graph_of_more_nodes_than_a_network_has_is_refused_before_they_are_placed(source, monkeypatch):
     graph = record_in(source.text, "lenetx graph")
     graph["nodes"][-1][2] = ["step 0"]
-    graph["nodes"] += [["Relu", [f"step {at}"], [f"step {at + 1}"], {}] for at in range(2**13)]
-    graph["nodes"].append(["Relu", [f"step {2**13}"], ["logits"], {}])
+    graph["nodes"] += [["Relu", [f"step {at}"], [f"step {at + 1}"], {}] for at in range(2**12)]
+    graph["nodes"].append(["Relu", [f"step {2**12}"], ["logits"], {}])
     monkeypatch.setattr("lenetx.formats.c.source.program", None)
-    with pytest.raises(ArtifactError, match=r"its graph has 8,2\d\d nodes; at most 8,192 are possible"):
+    with pytest.raises(ArtifactError, match=r"its graph has 4,1\d\d nodes; at most 4,096 are possible"):
         rebuilt(graph, source.spec, source.stem, None, size=len(source.text), with_framing=True)
 
 

@@ -1,6 +1,7 @@
 """Lay out tensors in memory: the order of their axes, a border of zeros for padded convolutions, and the scratch."""
 
 import math
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -87,14 +88,12 @@ def planned(buffers: Sequence[Buffer]) -> list[Buffer]:
     """
     placed: list[Buffer] = []
     for buffer in sorted(buffers, key=lambda each: (-each.size, each.first, each.name)):
-        rivals = sorted(
-            (each for each in placed if each.first <= buffer.last and buffer.first <= each.last),
-            key=lambda each: each.offset,
-        )
         offset = 0
-        for rival in rivals:
+        for rival in placed:  # in the order of their offsets
+            if rival.first > buffer.last or buffer.first > rival.last:
+                continue
             if offset + buffer.size <= rival.offset:
                 break
             offset = max(offset, rival.offset + rival.size)
-        placed.append(replace(buffer, offset=offset))
+        insort(placed, replace(buffer, offset=offset), key=lambda each: each.offset)
     return placed

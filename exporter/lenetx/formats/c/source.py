@@ -36,7 +36,7 @@ _KEYWORDS = (
 )  # fmt: skip
 _FLOAT_HEAD = ("   fast, and GNU modes (-std=gnu99, the default) let GCC fuse multiplications with additions.",)
 _KINDS = {"float32": "float", "int8": "int8_t", "int32": "int32_t", "int64": "int64_t"}
-_MOST_NODES = 2**13
+_MOST_NODES = 2**12
 SEAL = "/* SHA-256 of the lines above: "
 
 

@@ -142,6 +142,8 @@ def _read(records: dict[str, bytes], spec: ModelSpec) -> "ModelProto":
         model = onnx.load_from_string(records[_GRAPH])
         place = 0
         for tensor in model.graph.initializer:
+            if min(tensor.dims, default=1) < 0:  # it would move back, and copy the same numbers again
+                raise ValueError("an axis has a negative size")
             place += -place % ALIGNMENT
             is_half = spec.precision == FLOAT16 and is_weight(tensor)
             size = (2 if is_half else TYPES[tensor.data_type][2]) * math.prod(tensor.dims)
