@@ -160,7 +160,7 @@ def test_another_format_has_no_largest_batch(checkpoint, tmp_path):
 
 def test_a_precision_is_refused(checkpoint):
     with pytest.raises(
-        InputError, match=r"^executorch files are float32 or int8 only; float16 is available as: onnx\.$"
+        InputError, match=r"^executorch files are float32 or int8 only; float16 is available as: onnx, openvino\.$"
     ):
         formats.export(FORMAT, Network(checkpoint), options={"precision": "float16"})
 

@@ -110,7 +110,7 @@ def test_it_is_timed_on_each_number_of_threads(exported, opened, tmp_path, check
 
 def test_a_precision_is_refused(checkpoint):
     with pytest.raises(
-        InputError, match=r"^openvino files are float32 or float16 only; int8 is available as: onnx, c\.$"
+        InputError, match=r"^openvino files are float32 or float16 only; int8 is available as: onnx, executorch, c\.$"
     ):
         formats.export("openvino", Network(checkpoint), options={"precision": "int8"})
 

@@ -80,5 +80,7 @@ def test_a_weight_that_is_no_int8_number_is_damage(built_in, opened, word):
 
 def test_float16_is_an_error_that_says_where_it_is_available(checkpoint):
     assert precisions("c") == ("float32", "int8")
-    with pytest.raises(InputError, match=r"^c files are float32 or int8 only; float16 is available as: onnx\.$"):
+    with pytest.raises(
+        InputError, match=r"^c files are float32 or int8 only; float16 is available as: onnx, openvino\.$"
+    ):
         export_as("c", Network(checkpoint), options={"precision": "float16"})
