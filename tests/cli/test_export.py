@@ -228,16 +228,17 @@ def test_all_names_what_cannot_be_made_and_publishes_the_rest(cli, folder, monke
     def missing(*_, **__):
         raise EngineMissing("The engine is not installed: run 'pip install engine'.")
 
-    monkeypatch.setattr("lenetx.formats.torchscript.export", missing)
+    others = [name for name in formats.FORMATS if name not in ("onnx", "executorch")]
+    for name in others:
+        monkeypatch.setattr(f"lenetx.formats.{name}.export", missing)
     monkeypatch.setitem(sys.modules, "executorch", None)
     result = cli("export", "--all")
     assert result.exit_code == 0
     assert "lenet5.pte was not published: ExecuTorch is not installed" in " ".join(result.stderr.split())
-    assert (
-        "lenet5.torchscript was not published: The engine is not installed: run 'pip install engine'." in result.stderr
-    )
     assert "lenet5.onnx computes what eager PyTorch computes" in result.stdout
-    assert not (folder / "lenet5.torchscript").exists()
+    for file in (f"lenet5{formats.suffix(name)}" for name in others):
+        assert f"{file} was not published: The engine is not installed: run 'pip install engine'." in result.stderr
+        assert not (folder / file).exists()
 
 
 @pytest.mark.parametrize("other", [("-f", "onnx"), ("--precision", "int8"), ("--opset", 17)])

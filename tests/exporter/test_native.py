@@ -188,6 +188,7 @@ def test_every_compiler_makes_a_library_that_opens(tmp_path, checkpoint, monkeyp
     assert formats.open_artifact(tmp_path / "net.so").backend.run(INPUTS).shape == (9, 10)
 
 
+@pytest.mark.slow
 def test_the_level_of_processors_is_chosen_and_recorded(tmp_path, checkpoint, data, monkeypatch):
     from lenetx_runtime.native import cpu_levels
 

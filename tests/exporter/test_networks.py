@@ -129,7 +129,8 @@ def proven(checkpoint, folder, kind, against=None, **options):
     return prove(formats.open_artifact(path), Reference(against or checkpoint, None))
 
 
-SOME_SLOW = [pytest.param(kind, marks=[pytest.mark.slow] * (kind == "executorch")) for kind in formats.FORMATS]
+COSTLY = ("executorch", "c", "native")
+SOME_SLOW = [pytest.param(kind, marks=[pytest.mark.slow] * (kind in COSTLY)) for kind in formats.FORMATS]
 
 
 @pytest.mark.slow

@@ -158,6 +158,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_batch_norms_and_other_layers_are_proven(opened, name):
     torch.manual_seed(0)

@@ -52,9 +52,8 @@ def check_same_integers(artifact, inputs):
     assert [layer.name for layer in quantized(program, some, integers) if layer.wrong] == []
 
 
-@pytest.mark.parametrize(
-    "name", ["lenet5", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lenet5-3x3", "lenet5-1998"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lenet5", "lenet5-3x3", "lenet5-1998"])
 def test_built_in_networks_compute_the_simulations_integers(built_in, opened, name):
     artifact = opened(built_in[name])
     frames = data.load("digits").test.framed(artifact.artifact.spec).images

@@ -82,6 +82,7 @@ def test_a_zero_point_off_by_one_fails_by_the_calibration_alone(judge_once, sour
     assert "The zero point of relu_1" in only(judge_once(damaged, NAME, lenient), "calibration").detail
 
 
+@pytest.mark.slow
 def test_a_multiplier_that_is_wrong_in_every_file_fails_by_the_layers(judge_once, source, lenient, monkeypatch):
     """As an error in the program that writes and reads these files: it writes the same bytes again."""
     right = qdq.fixed
