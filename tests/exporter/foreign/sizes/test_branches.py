@@ -9,7 +9,7 @@ from torch import nn
 import lenetx
 from lenetx_runtime import ArtifactError, InputError
 
-from .conftest import constant, copied, detail, export, negated, scaled, shifted, status
+from ..conftest import constant, copied, detail, export, negated, scaled, shifted, status
 
 NOT_FOLLOWED = "Its {} holds a graph of its own .*, which lenetx does not follow: .*dynamo=True"
 
@@ -28,35 +28,6 @@ class Net(nn.Module):
     def forward(self, x):
         x = self.norm(torch.relu(self.first(x)))
         return self.dense(self.other(torch.relu(self.second(x))).flatten(1))
-
-
-@pytest.fixture(scope="module")
-def module():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return Net().eval()
-
-
-@pytest.fixture(scope="module")
-def checkpoint(module):
-    return lenetx.Checkpoint.of(module)
-
-
-@pytest.fixture(scope="module")
-def plain(module, tmp_path_factory):
-    return export(module, tmp_path_factory.mktemp("plain") / "plain.onnx", (1, 12, 12), dynamo=False)
-
-
-@pytest.fixture
-def prove(checkpoint, tmp_path):
-    """The function that writes a model and proves it."""
-
-    def run(model):
-        path = tmp_path / "theirs.onnx"
-        path.write_bytes(model.SerializeToString())
-        return lenetx.verify(path, against=checkpoint)
-
-    return run
 
 
 def branches(model, place=0):

@@ -7,12 +7,11 @@ from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
-import lenetx
 from lenetx.formats.foreign_onnx.contract import fit_axes, spec_for
 from lenetx.formats.foreign_onnx.sizes import fix_divisors
 from lenetx_runtime import ArtifactError
 
-from .conftest import constant, copied, export, status
+from ..conftest import constant, copied, export, status
 
 REFUSED = "It divides whole numbers by '.*', which may be -1 or 0"
 _SIDE = 3
@@ -62,35 +61,6 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.dense(self.blocks(self.conv(x).permute(0, 2, 3, 1)).mean((1, 2)))
-
-
-@pytest.fixture(scope="module")
-def module():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return Net().eval()
-
-
-@pytest.fixture(scope="module")
-def checkpoint(module):
-    return lenetx.Checkpoint.of(module)
-
-
-@pytest.fixture(scope="module")
-def plain(module, tmp_path_factory):
-    return export(module, tmp_path_factory.mktemp("plain") / "plain.onnx", (1, 12, 12), dynamo=False)
-
-
-@pytest.fixture
-def prove(checkpoint, tmp_path):
-    """The function that writes a model and proves it."""
-
-    def run(model):
-        path = tmp_path / "theirs.onnx"
-        path.write_bytes(model.SerializeToString())
-        return lenetx.verify(path, against=checkpoint)
-
-    return run
 
 
 def divisions(model):
