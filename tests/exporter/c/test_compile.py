@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
 import lenetx
@@ -74,6 +75,15 @@ def test_a_compiler_without_sanitizers_leaves_their_run_out(source, reference, t
     (check,) = [each for each in report.checks if "sanitizers" in each.name]
     assert (report.passed, check.status) == (True, "not_run")
     assert "cannot find libasan" in check.detail
+
+
+def test_the_integers_of_int8_are_compared_without_them_too(built_in, tmp_path, shimmed):
+    shimmed("-fsanitize*", "cannot find libasan")
+    path = tmp_path / "lenet5.int8.c"
+    path.write_bytes(built_in["lenet5"])
+    opened = c.open(path)
+    assert [run.name for run in opened.runs if run.missing] == ["gcc, address and undefined-behaviour sanitizers"]
+    assert opened.reduced.integers(np.zeros((1, *opened.artifact.spec.input_shape), np.float32))
 
 
 def test_sanitizers_that_cannot_run_are_missing(tmp_path, monkeypatch):

@@ -79,7 +79,7 @@ def _integers(
         ArtifactError: one returns others.
     """
     expected = simulation.logits(inputs)
-    for run in runs:
+    for run in (each for each in runs if not each.missing):
         if run.open().run(inputs).tobytes() != expected.tobytes():
             raise ArtifactError(f"The program of {run.name} differs from the simulation of its integers.")
     return simulation.tensors(inputs)
